@@ -1,0 +1,24 @@
+package io.tollgate.bucket;
+
+/**
+ * An agent's bucket at one moment. Immutable.
+ *
+ * <p>Doubles, and seconds rather than microseconds, because that is what the Redis layout shared with other programs holds.
+ *
+ * @param tokens what is left; below 0 only where another program overdrew it
+ * @param lastRefillSeconds seconds since the epoch, on the bucket's clock, up to which refill has been credited
+ */
+public record Bucket(double tokens, double lastRefillSeconds) {
+    /** @throws IllegalArgumentException if a number is NaN or infinite: such a bucket would approve, or refuse, for ever */
+    public Bucket {
+        if (!Double.isFinite(tokens) || !Double.isFinite(lastRefillSeconds)) {
+            throw new IllegalArgumentException(
+                    "a bucket holds finite numbers, but is " + tokens + " at " + lastRefillSeconds);
+        }
+    }
+
+    /** Returns a full bucket, which is also what an absent one means. */
+    public static Bucket full(Limit limit, double nowSeconds) {
+        return new Bucket(limit.capacityTokens(), nowSeconds);
+    }
+}

@@ -1,0 +1,22 @@
+package io.tollgate.bucket;
+
+import java.util.concurrent.CompletionStage;
+
+/** A place where agents' buckets live. Thread-safe. */
+public interface Buckets extends AutoCloseable {
+    /**
+     * Spends from the agent's bucket if it covers the cost.
+     *
+     * @throws IllegalArgumentException if the agent's id or the cost breaks its rule
+     */
+    CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens);
+
+    /** Returns the agent's bucket refilled to now; nothing is written. */
+    CompletionStage<Bucket> look(String agentId, Limit limit);
+
+    /** Fills the agent's bucket. */
+    CompletionStage<Void> reset(String agentId, Limit limit);
+
+    @Override
+    void close();
+}

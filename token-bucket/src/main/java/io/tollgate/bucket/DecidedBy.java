@@ -1,0 +1,20 @@
+package io.tollgate.bucket;
+
+/** Which copy of the bucket answered. */
+public enum DecidedBy {
+    /** The shared bucket in Redis. */
+    REDIS("redis"),
+    /** The local bucket: Redis is away, or none is configured. */
+    LOCAL("local");
+
+    private final String text;
+
+    DecidedBy(String text) {
+        this.text = text;
+    }
+
+    /** Returns the word that headers and JSON use. */
+    public String text() {
+        return text;
+    }
+}

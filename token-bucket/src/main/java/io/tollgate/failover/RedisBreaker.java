@@ -1,0 +1,137 @@
+package io.tollgate.failover;
+
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker.State;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
+import io.lettuce.core.RedisException;
+import io.tollgate.redis.RedisBuckets;
+import java.time.Duration;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Decides whether Redis is asked at all. Thread-safe.
+ *
+ * <p>Closed: calls go to Redis and are recorded. Open: nothing waits for Redis; a thread of its own probes it, by a write, until
+ * it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no decision depends on the wall
+ * clock, which resilience4j would use to end the open state.
+ */
+public final class RedisBreaker implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
+
+    /** How often an absent Redis is probed: back within this and a probe's own time. */
+    private static final Duration PROBE_INTERVAL = Duration.ofMillis(500);
+
+    // Calls until open × the longest wait of one call must stay under a second (5 × 100 ms by default).
+    private static final int WINDOW_CALLS = 10;
+    private static final int LEAST_CALLS = 5;
+    private static final int PROBES_TO_CLOSE = 2;
+
+    private final RedisBuckets redis;
+    private final Duration timeout;
+    private final CircuitBreaker breaker;
+    private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(task -> {
+        var thread = new Thread(task, "redis-probe");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /**
+     * Returns a breaker that is closed if Redis answers within a second, and open otherwise; from then on it finds out by itself.
+     *
+     * @param timeout the longest wait for one call; half of it is slow
+     */
+    public static RedisBreaker start(RedisBuckets redis, Duration timeout) {
+        var breaker = new RedisBreaker(redis, timeout);
+        breaker.breaker.transitionToForcedOpenState();
+        breaker.probe();
+        breaker.prober.scheduleWithFixedDelay(
+                breaker::probe, PROBE_INTERVAL.toMillis(), PROBE_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+        return breaker;
+    }
+
+    private RedisBreaker(RedisBuckets redis, Duration timeout) {
+        this.redis = redis;
+        this.timeout = timeout;
+        var config = CircuitBreakerConfig.custom()
+                .slidingWindowType(SlidingWindowType.COUNT_BASED)
+                .slidingWindowSize(WINDOW_CALLS)
+                .minimumNumberOfCalls(LEAST_CALLS)
+                .failureRateThreshold(50)
+                .slowCallDurationThreshold(timeout.dividedBy(2))
+                .slowCallRateThreshold(80)
+                .permittedNumberOfCallsInHalfOpenState(PROBES_TO_CLOSE)
+                .currentTimestampFunction(clock -> System.nanoTime(), TimeUnit.NANOSECONDS)
+                .build();
+        this.breaker = CircuitBreaker.of("redis", config);
+        breaker.getEventPublisher().onStateTransition(event -> {
+            var to = event.getStateTransition().getToState();
+            if (to == State.CLOSED) log.info("Redis answers: decisions use the shared buckets");
+            if (to == State.OPEN) log.warn("Redis is away or slow: decisions use the local buckets until it is back");
+        });
+    }
+
+    /** Returns whether Redis is to be asked now. */
+    public boolean isClosed() {
+        return breaker.getState() == State.CLOSED;
+    }
+
+    /** Notes a call that Redis answered. */
+    public void answered(long elapsedNanos) {
+        if (isClosed()) breaker.onSuccess(elapsedNanos, TimeUnit.NANOSECONDS);
+    }
+
+    /** Notes a call that failed, or had no answer in time. */
+    public void failed(long elapsedNanos, Throwable cause) {
+        if (!isClosed()) return;
+        log.debug("call to Redis failed", cause);
+        breaker.onError(elapsedNanos, TimeUnit.NANOSECONDS, cause);
+    }
+
+    /** Returns the longest wait for one call. */
+    public Duration timeout() {
+        return timeout;
+    }
+
+    /** Returns the state machine itself, for metrics. */
+    public CircuitBreaker circuitBreaker() {
+        return breaker;
+    }
+
+    private void probe() {
+        if (isClosed()) return;
+        try {
+            redis.probe(first() ? Duration.ofSeconds(1) : timeout);
+            if (breaker.getState() != State.HALF_OPEN) breaker.transitionToHalfOpenState();
+            for (int i = 0; i < PROBES_TO_CLOSE && breaker.tryAcquirePermission(); i++) {
+                long start = System.nanoTime();
+                redis.probe(timeout);
+                breaker.onSuccess(System.nanoTime() - start, TimeUnit.NANOSECONDS);
+            }
+        } catch (RedisException stillAway) {
+            if (breaker.getState() == State.FORCED_OPEN) {
+                log.warn(
+                        "Redis cannot be used: decisions use the local buckets until it can: {}",
+                        stillAway.getMessage());
+            }
+            if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
+            log.debug("Redis is still away", stillAway);
+        } catch (RuntimeException unexpected) {
+            // An exception that escapes would end the schedule, and with it every hope of Redis.
+            log.error("probing Redis failed", unexpected);
+        }
+    }
+
+    private boolean first() {
+        return breaker.getState() == State.FORCED_OPEN;
+    }
+
+    @Override
+    public void close() {
+        prober.shutdownNow();
+    }
+}

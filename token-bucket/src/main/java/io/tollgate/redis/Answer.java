@@ -1,0 +1,23 @@
+package io.tollgate.redis;
+
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Decision;
+import java.util.List;
+
+/** What Redis answered to one agent's {@link Spend}. Immutable. */
+public sealed interface Answer {
+    /**
+     * Decided.
+     *
+     * @param bucket the bucket after the last decision
+     * @param decisions one for each charge, in their order
+     * @param replays how many of them had been decided before, and were answered from the fence
+     * @param repaired whether a stored field was unreadable and has been replaced
+     * @param reconciled whether the bucket continued from our copy
+     */
+    record Decided(Bucket bucket, List<Decision> decisions, int replays, boolean repaired, boolean reconciled)
+            implements Answer {}
+
+    /** This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not concerned. */
+    record Failed(String message) implements Answer {}
+}

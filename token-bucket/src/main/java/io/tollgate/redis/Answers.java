@@ -1,0 +1,11 @@
+package io.tollgate.redis;
+
+import java.util.List;
+
+/**
+ * What Redis answered to one call.
+ *
+ * @param clockMicros the clock of Redis, microseconds since the epoch
+ * @param answers one for each spend, in their order
+ */
+public record Answers(long clockMicros, List<Answer> answers) {}

@@ -1,0 +1,172 @@
+package io.tollgate.redis;
+
+import io.lettuce.core.RedisConnectionException;
+import io.lettuce.core.RedisException;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.resource.ClientResources;
+import io.lettuce.core.resource.Delay;
+import io.tollgate.bucket.AgentId;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Buckets;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.redis.SpendScript.Operation;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Buckets in Redis, at {@code quota:<agent>:tokens}, shared with every program that uses the same layout. Thread-safe.
+ *
+ * <p>Connects on the first {@link #probe}, so that an absent Redis does not stop anybody from starting. Calls never wait for a
+ * connection: without one they fail at once with a {@link RedisException}. They have no time limit of their own.
+ */
+public final class RedisBuckets implements Buckets {
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
+    private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
+    // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
+    private static final Spend PROBE = Spend.unordered("", new Limit(1, 1), 0, null);
+
+    private final RedisURI uri;
+    private final ClientResources resources;
+    private final ReentrantLock connecting = new ReentrantLock();
+    private volatile @Nullable RedisConnection connection;
+    private volatile boolean closed;
+
+    /** @param uri {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://} */
+    public RedisBuckets(RedisURI uri) {
+        this.uri = uri;
+        this.resources = ClientResources.builder()
+                .ioThreadPoolSize(2) // netty's least; one connection uses one
+                .computationThreadPoolSize(2)
+                .reconnectDelay(Delay.constant(RECONNECT_DELAY))
+                .build();
+    }
+
+    /**
+     * Connects if need be, and proves by a write that Redis can decide. Blocks.
+     *
+     * @throws RedisException if Redis cannot be reached, refuses, or does not answer within the timeout
+     */
+    public void probe(Duration timeout) {
+        connect();
+        try {
+            var answers = spend(List.of(PROBE)).get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            if (answers.answers().get(0) instanceof Answer.Failed failed) throw new RedisException(failed.message());
+        } catch (TimeoutException e) {
+            throw new RedisException("Redis did not answer within " + timeout.toMillis() + " ms");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RedisException("interrupted");
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RedisException redis ? redis : new RedisException(e.getCause());
+        }
+    }
+
+    private void connect() {
+        connecting.lock();
+        try {
+            if (closed) throw new RedisConnectionException("closed");
+            if (connection == null) connection = RedisConnection.open(uri, resources, CONNECT_TIMEOUT);
+        } finally {
+            connecting.unlock();
+        }
+    }
+
+    /**
+     * Decides several agents' charges in one call; on a cluster, in one call for each agent, all under way together.
+     *
+     * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as a whole
+     */
+    public CompletableFuture<Answers> spend(List<Spend> spends) {
+        return call(Operation.SPEND, spends);
+    }
+
+    @Override
+    public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
+        AgentId.require(agentId);
+        return spend(List.of(Spend.unordered(agentId, limit, costTokens, null)))
+                .thenApply(answers -> decided(answers).decisions().get(0));
+    }
+
+    @Override
+    public CompletionStage<Bucket> look(String agentId, Limit limit) {
+        return withoutCharges(Operation.LOOK, agentId, limit);
+    }
+
+    @Override
+    public CompletionStage<Void> reset(String agentId, Limit limit) {
+        return withoutCharges(Operation.RESET, agentId, limit).thenAccept(filled -> {});
+    }
+
+    private CompletionStage<Bucket> withoutCharges(Operation operation, String agentId, Limit limit) {
+        AgentId.require(agentId);
+        return call(operation, List.of(SpendScript.withoutCharges(agentId, limit)))
+                .thenApply(answers -> decided(answers).bucket());
+    }
+
+    /** Returns the only answer, where a failed key is the caller's failure. */
+    private static Answer.Decided decided(Answers answers) {
+        var answer = answers.answers().get(0);
+        if (answer instanceof Answer.Decided decided) return decided;
+        throw new RedisException(((Answer.Failed) answer).message());
+    }
+
+    private CompletableFuture<Answers> call(Operation operation, List<Spend> spends) {
+        var current = connection;
+        if (current == null) return CompletableFuture.failedFuture(new RedisConnectionException("not connected"));
+        try {
+            if (!current.oneKeyEachCall() || spends.size() == 1) return callTogether(current, operation, spends);
+            var calls = spends.stream()
+                    .map(spend -> callTogether(current, operation, List.of(spend)))
+                    .toList();
+            return CompletableFuture.allOf(calls.toArray(CompletableFuture[]::new))
+                    .thenApply(done -> join(calls));
+        } catch (RedisException refused) { // disconnected, or too many calls waiting
+            return CompletableFuture.failedFuture(refused);
+        }
+    }
+
+    private static CompletableFuture<Answers> callTogether(
+            RedisConnection connection, Operation operation, List<Spend> spends) {
+        var keys = new byte[spends.size()][];
+        var arguments = new byte[spends.size()][];
+        for (int i = 0; i < keys.length; i++) {
+            keys[i] = SpendScript.key(spends.get(i).agentId());
+            arguments[i] = SpendScript.argument(operation, spends.get(i));
+        }
+        return connection
+                .call(keys, arguments)
+                .thenApply(reply -> SpendScript.answers(reply, spends))
+                .toCompletableFuture();
+    }
+
+    private static Answers join(List<CompletableFuture<Answers>> calls) {
+        var answers = new ArrayList<Answer>(calls.size());
+        long clockMicros = 0;
+        for (var call : calls) {
+            clockMicros = call.join().clockMicros();
+            answers.addAll(call.join().answers());
+        }
+        return new Answers(clockMicros, answers);
+    }
+
+    @Override
+    public void close() {
+        connecting.lock();
+        try {
+            closed = true;
+            if (connection != null) connection.close();
+        } finally {
+            connecting.unlock();
+        }
+        resources.shutdown(0, 1, TimeUnit.SECONDS);
+    }
+}

@@ -1,0 +1,136 @@
+package io.tollgate.redis;
+
+import io.lettuce.core.AbstractRedisClient;
+import io.lettuce.core.ClientOptions;
+import io.lettuce.core.MaintNotificationsConfig;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisException;
+import io.lettuce.core.RedisNoScriptException;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.SocketOptions;
+import io.lettuce.core.api.StatefulConnection;
+import io.lettuce.core.api.async.RedisScriptingAsyncCommands;
+import io.lettuce.core.cluster.ClusterClientOptions;
+import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
+import io.lettuce.core.cluster.RedisClusterClient;
+import io.lettuce.core.codec.ByteArrayCodec;
+import io.lettuce.core.codec.StringCodec;
+import io.lettuce.core.resource.ClientResources;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+
+/** One connection to Redis, shared by all threads: to a server, a primary that Sentinel names, or a cluster. */
+final class RedisConnection implements AutoCloseable {
+    /** Calls that may wait for an answer; above it a call fails at once, so that a frozen Redis cannot fill the memory. */
+    private static final int MAX_CALLS_WAITING = 4096;
+
+    private final AbstractRedisClient client;
+    private final RedisScriptingAsyncCommands<byte[], byte[]> commands;
+    private final boolean cluster;
+    private final String digest;
+
+    private RedisConnection(
+            AbstractRedisClient client, RedisScriptingAsyncCommands<byte[], byte[]> commands, boolean cluster) {
+        this.client = client;
+        this.commands = commands;
+        this.cluster = cluster;
+        this.digest = commands.digest(SpendScript.TEXT);
+    }
+
+    /**
+     * Connects, finds out whether the server belongs to a cluster, and loads the script.
+     *
+     * @throws RedisException if Redis cannot be reached, or refuses
+     */
+    static RedisConnection open(RedisURI uri, ClientResources resources, Duration timeout) {
+        var single = RedisClient.create(resources, uri);
+        single.setOptions(options(ClientOptions.builder(), timeout).build());
+        try {
+            var connection = single.connect(ByteArrayCodec.INSTANCE);
+            if (isCluster(single, uri)) {
+                single.close();
+                return openCluster(uri, resources, timeout);
+            }
+            return ready(new RedisConnection(single, connection.async(), false), connection, timeout);
+        } catch (RuntimeException e) {
+            single.close();
+            throw e;
+        }
+    }
+
+    private static RedisConnection openCluster(RedisURI uri, ClientResources resources, Duration timeout) {
+        var client = RedisClusterClient.create(resources, uri);
+        // Moved slots and lost nodes are found out from the answers, and once a minute anyway.
+        var refresh = ClusterTopologyRefreshOptions.builder()
+                .enableAdaptiveRefreshTrigger(ClusterTopologyRefreshOptions.RefreshTrigger.values())
+                .enablePeriodicRefresh(Duration.ofMinutes(1))
+                .build();
+        var builder = ClusterClientOptions.builder();
+        options(builder, timeout);
+        client.setOptions(builder.topologyRefreshOptions(refresh).build());
+        try {
+            var connection = client.connect(ByteArrayCodec.INSTANCE);
+            return ready(new RedisConnection(client, connection.async(), true), connection, timeout);
+        } catch (RuntimeException e) {
+            client.close();
+            throw e;
+        }
+    }
+
+    private static RedisConnection ready(
+            RedisConnection opened, StatefulConnection<?, ?> connection, Duration timeout) {
+        connection.setTimeout(timeout);
+        return opened;
+    }
+
+    private static <B extends ClientOptions.Builder> B options(B builder, Duration timeout) {
+        builder.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
+                // A call that was under way when the connection broke may have charged: sending it again would charge
+                // twice.
+                .replayFilter(command -> true)
+                .requestQueueSize(MAX_CALLS_WAITING)
+                .maintNotificationsConfig(MaintNotificationsConfig.disabled())
+                .socketOptions(SocketOptions.builder().connectTimeout(timeout).build());
+        return builder;
+    }
+
+    private static boolean isCluster(RedisClient client, RedisURI uri) {
+        if (!uri.getSentinels().isEmpty()) return false;
+        try (var connection = client.connect(StringCodec.UTF8)) {
+            return connection.sync().info("cluster").contains("cluster_enabled:1");
+        } catch (RedisException refused) {
+            return false; // a user without INFO; a cluster would answer the first call with MOVED, which is reported
+        }
+    }
+
+    /** Returns whether each call may name one key only, because keys live on different nodes. */
+    boolean oneKeyEachCall() {
+        return cluster;
+    }
+
+    /** Runs the script. The answer fails with what Redis said; a script that is not loaded is loaded, and run again. */
+    CompletionStage<byte[]> call(byte[][] keys, byte[][] arguments) {
+        return evalsha(keys, arguments)
+                .exceptionallyCompose(failure -> isNoScript(failure)
+                        // The script did not run, so that running it again charges once.
+                        ? commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments))
+                        : CompletableFuture.failedFuture(failure));
+    }
+
+    private CompletionStage<byte[]> evalsha(byte[][] keys, byte[][] arguments) {
+        return commands.evalsha(digest, ScriptOutputType.VALUE, keys, arguments);
+    }
+
+    private static boolean isNoScript(Throwable failure) {
+        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return cause instanceof RedisNoScriptException;
+    }
+
+    @Override
+    public void close() {
+        client.close();
+    }
+}
