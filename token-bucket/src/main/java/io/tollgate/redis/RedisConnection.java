@@ -63,10 +63,9 @@ final class RedisConnection implements AutoCloseable {
 
     private static RedisConnection openCluster(RedisURI uri, ClientResources resources, Duration timeout) {
         var client = RedisClusterClient.create(resources, uri);
-        // Moved slots and lost nodes are found out from the answers, and once a minute anyway.
+        // Moved slots and lost nodes are found out from the answers (the default), and asked for now and then anyway.
         var refresh = ClusterTopologyRefreshOptions.builder()
-                .enableAdaptiveRefreshTrigger(ClusterTopologyRefreshOptions.RefreshTrigger.values())
-                .enablePeriodicRefresh(Duration.ofMinutes(1))
+                .enablePeriodicRefresh(Duration.ofSeconds(30))
                 .build();
         var builder = ClusterClientOptions.builder();
         options(builder, timeout);

@@ -1,0 +1,134 @@
+package io.tollgate;
+
+import io.tollgate.config.Topics;
+import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.ParseRekeyed;
+import io.tollgate.ingest.ParseRequests;
+import io.tollgate.ingest.Request;
+import io.tollgate.ingest.RequestTimestamp;
+import io.tollgate.ingest.Stray;
+import io.tollgate.ingest.Unreadable;
+import io.tollgate.quota.DecideRequests;
+import io.tollgate.quota.Decided;
+import io.tollgate.route.RouteApproved;
+import io.tollgate.route.RouteRejected;
+import io.tollgate.route.RouteUnreadable;
+import java.util.Properties;
+import java.util.Set;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.kstream.Branched;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.KStream;
+import org.apache.kafka.streams.kstream.Named;
+import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.Repartitioned;
+import org.apache.kafka.streams.processor.api.Processor;
+import org.apache.kafka.streams.processor.api.ProcessorSupplier;
+import org.apache.kafka.streams.state.StoreBuilder;
+
+/** The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong. */
+final class RequestTopology {
+    private static final Serde<byte[]> BYTES = Serdes.ByteArray();
+
+    private final Topics topics;
+    private final int partitions;
+    private final DecideRequests.Shared shared;
+
+    /** @param partitions how many partitions the topic of requests has */
+    RequestTopology(Topics topics, int partitions, DecideRequests.Shared shared) {
+        this.topics = topics;
+        this.partitions = partitions;
+        this.shared = shared;
+    }
+
+    Topology build(Properties properties) {
+        var builder = new StreamsBuilder();
+        var parsed = parse(readRequests(builder)); // ingest
+        var home = sendStraysHome(parsed); // ingest
+        routeUnreadable(unreadable(home)); // route
+        var decided = decide(readable(home)); // quota
+        routeRejected(rejected(decided)); // route
+        routeApproved(approved(decided)); // route
+        return builder.build(properties);
+    }
+
+    private KStream<byte[], byte[]> readRequests(StreamsBuilder builder) {
+        return builder.stream(
+                topics.requests(),
+                Consumed.with(BYTES, BYTES)
+                        .withTimestampExtractor(new RequestTimestamp())
+                        .withName("read-requests"));
+    }
+
+    private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
+        return requests.process(() -> new ParseRequests(partitions, shared.metrics()), Named.as("parse-requests"));
+    }
+
+    private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
+        var branches = parsed.split(Named.as("place-"))
+                .branch((key, incoming) -> incoming instanceof Stray, Branched.as("stray"))
+                .defaultBranch(Branched.as("home"));
+        var rekeyed = branches.get("place-stray")
+                .mapValues(stray -> ((Stray) stray).request().bytes(), Named.as("stray-bytes"))
+                .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
+                .process(ParseRekeyed::new, Named.as("parse-rekeyed"));
+        return branches.get("place-home").merge(rekeyed, Named.as("merge-rekeyed"));
+    }
+
+    private static KStream<byte[], Unreadable> unreadable(KStream<byte[], Incoming> home) {
+        return home.filter((key, incoming) -> incoming instanceof Unreadable, Named.as("unreadable"))
+                .mapValues(incoming -> (Unreadable) incoming, Named.as("as-unreadable"));
+    }
+
+    private static KStream<byte[], Request> readable(KStream<byte[], Incoming> home) {
+        return home.filter((key, incoming) -> incoming instanceof Request, Named.as("readable"))
+                .mapValues(incoming -> (Request) incoming, Named.as("as-request"));
+    }
+
+    private KStream<byte[], Decided> decide(KStream<byte[], Request> requests) {
+        return requests.process(
+                new ProcessorSupplier<byte[], Request, byte[], Decided>() {
+                    @Override
+                    public Processor<byte[], Request, byte[], Decided> get() {
+                        return new DecideRequests(shared);
+                    }
+
+                    @Override
+                    public Set<StoreBuilder<?>> stores() {
+                        return Set.of(DecideRequests.storeBuilder());
+                    }
+                },
+                Named.as("decide"));
+    }
+
+    private static KStream<byte[], Decided> approved(KStream<byte[], Decided> decided) {
+        return decided.filter((key, answer) -> answer.decision().isApproved(), Named.as("approved"));
+    }
+
+    private static KStream<byte[], Decided> rejected(KStream<byte[], Decided> decided) {
+        return decided.filterNot((key, answer) -> answer.decision().isApproved(), Named.as("rejected"));
+    }
+
+    private void routeApproved(KStream<byte[], Decided> approved) {
+        approved.processValues(RouteApproved::new, Named.as("route-approved"))
+                .to(topics.approved(), produced("write-approved"));
+    }
+
+    private void routeRejected(KStream<byte[], Decided> rejected) {
+        rejected.processValues(RouteRejected::new, Named.as("route-rejected"))
+                .to(topics.rejected(), produced("write-rejected"));
+    }
+
+    private void routeUnreadable(KStream<byte[], Unreadable> unreadable) {
+        unreadable
+                .processValues(RouteUnreadable::new, Named.as("route-unreadable"))
+                .to(topics.rejected(), produced("write-unreadable"));
+    }
+
+    private static Produced<byte[], byte[]> produced(String name) {
+        return Produced.with(BYTES, BYTES).withName(name);
+    }
+}

@@ -1,0 +1,82 @@
+package io.tollgate;
+
+import io.micrometer.core.instrument.binder.kafka.KafkaStreamsMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.http.HttpServer;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.kafka.common.errors.RetriableException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+
+/** Runs the pipeline until it is told to end. */
+@Command(
+        name = "run",
+        description = "Runs the pipeline from the environment until SIGTERM or Ctrl-C, then closes cleanly.",
+        mixinStandardHelpOptions = true)
+final class RunCommand implements Callable<Integer> {
+    private static final Logger log = LoggerFactory.getLogger(RunCommand.class);
+
+    @Override
+    public Integer call() throws SettingsException, InterruptedException {
+        var settings = Tollgate.settings(Settings.Use.PIPELINE);
+        if (!settings.kafka().ignored().isEmpty()) {
+            log.warn(
+                    "ignored, no property of Kafka's clients: {}",
+                    settings.kafka().ignored());
+        }
+        try (var topics = new TopicAdmin(settings)) {
+            int partitions = awaitTopics(settings, topics);
+            return run(settings, topics, partitions);
+        }
+    }
+
+    /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
+    private static int awaitTopics(Settings settings, TopicAdmin topics) {
+        while (true) {
+            try {
+                var findings = topics.findings();
+                if (!findings.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), findings));
+                return topics.requestPartitions();
+            } catch (RetriableException away) {
+                log.warn("waiting for Kafka at {}: {}", settings.kafka().bootstrapServers(), away.getMessage());
+            }
+        }
+    }
+
+    private static int run(Settings settings, TopicAdmin topics, int partitions) throws InterruptedException {
+        var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        var pipeline = new Pipeline(settings, partitions, topics.admin(), registry);
+        try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams());
+                var http = new HttpServer(settings.http(), registry, pipeline::isReady)) {
+            streamsMetrics.bindTo(registry);
+            log.info("health and metrics at {}", http.url());
+            var stop = new Thread(() -> stop(pipeline), "stop");
+            Runtime.getRuntime().addShutdownHook(stop);
+            pipeline.start();
+            return exitCode(pipeline.awaitEnd(), pipeline);
+        }
+    }
+
+    /** SIGTERM and Ctrl-C: what is decided is committed, and the process ends with 0 rather than with the signal's number. */
+    private static void stop(Pipeline pipeline) {
+        log.info("closing");
+        pipeline.close();
+        log.info("closed");
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static int exitCode(Optional<Throwable> failure, Pipeline pipeline) throws InterruptedException {
+        if (failure.isEmpty()) {
+            Thread.currentThread().join(); // closed by the hook, which ends the process
+        }
+        log.error("the pipeline has failed and ends", failure.orElseThrow());
+        pipeline.close();
+        Runtime.getRuntime().halt(1);
+        return 1;
+    }
+}

@@ -1,0 +1,61 @@
+package io.tollgate;
+
+import io.tollgate.config.Settings;
+import io.tollgate.quota.BoundedRocksDb;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.streams.StreamsConfig;
+
+/** Kafka Streams' properties: ours with the reason next to each, and over them what the user overrides with KAFKA_ variables. */
+final class StreamsProperties {
+    private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
+
+    private StreamsProperties() {}
+
+    static Properties of(Settings settings) {
+        var properties = new Properties();
+        properties.putAll(ours(settings));
+        properties.putAll(settings.kafka().properties());
+        var streams = settings.streams();
+        properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, settings.kafka().bootstrapServers());
+        properties.put(StreamsConfig.APPLICATION_ID_CONFIG, streams.applicationId());
+        properties.put(StreamsConfig.STATE_DIR_CONFIG, streams.stateDir().toString());
+        return properties;
+    }
+
+    private static Map<String, Object> ours(Settings settings) {
+        var streams = settings.streams();
+        return Map.ofEntries(
+                Map.entry(
+                        StreamsConfig.PROCESSING_GUARANTEE_CONFIG,
+                        streams.exactlyOnce() ? StreamsConfig.EXACTLY_ONCE_V2 : StreamsConfig.AT_LEAST_ONCE),
+                Map.entry(StreamsConfig.NUM_STREAM_THREADS_CONFIG, streams.threads()),
+                // Workers see a decision when its transaction commits.
+                Map.entry(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100),
+                // Never wait for the other topic of a task: requests and strays of one partition need no common order.
+                Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
+                // An agent's mirror is written to RocksDB and changelog once for each commit rather than for each
+                // decision.
+                Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 64L * 1024 * 1024),
+                Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
+                // The broker's own setting: 3 on a cluster, 1 on a laptop.
+                Map.entry(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1),
+                Map.entry(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true),
+                // Without it 4.3 warns that the default will change; the constant is deprecated already.
+                Map.entry("processing.exception.handler.global.enabled", true),
+                // A request at its topic's own size limit must pass; the brokers' limits stay in force.
+                Map.entry(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), LARGEST_RECORD_BYTES),
+                Map.entry(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 2L * LARGEST_RECORD_BYTES),
+                Map.entry(StreamsConfig.mainConsumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest"),
+                // Strays keep the timestamps that agents gave them, however odd.
+                Map.entry(
+                        StreamsConfig.topicPrefix(TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG),
+                        Long.toString(Long.MAX_VALUE)),
+                Map.entry(
+                        StreamsConfig.topicPrefix(TopicConfig.MAX_MESSAGE_BYTES_CONFIG),
+                        Integer.toString(LARGEST_RECORD_BYTES)));
+    }
+}

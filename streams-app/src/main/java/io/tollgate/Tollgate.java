@@ -1,0 +1,65 @@
+package io.tollgate;
+
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import org.apache.kafka.common.KafkaException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The {@code tollgate} command. Exit 0: done, 1: failed, 2: wrong usage or settings. */
+@Command(
+        name = "tollgate",
+        description = "Quota enforcement on a Kafka stream: each request is checked against its agent's token bucket.",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionCommand.class,
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {RunCommand.class, TopicsCommand.class, LoadCommand.class, VersionCommand.class},
+        footer = {"", "Settings come from the environment; README.md lists them. `tollgate sandbox` starts everything."
+        })
+public final class Tollgate implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    /** Runs the command and ends the process with its exit code. */
+    public static void main(String[] arguments) {
+        System.exit(commandLine().execute(arguments));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Tollgate()).setExecutionExceptionHandler(Tollgate::report);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is missing");
+    }
+
+    /** One line for each mistake of the user's or failure of the cluster's; a stack trace only for a defect of ours. */
+    private static int report(Exception thrown, CommandLine command, CommandLine.ParseResult arguments)
+            throws Exception {
+        if (thrown instanceof SettingsException settings) {
+            settings.mistakes().forEach(command.getErr()::println);
+            return CommandLine.ExitCode.USAGE;
+        }
+        if (thrown instanceof CommandFailure || thrown instanceof KafkaException) {
+            command.getErr().println(explained(thrown));
+            return CommandLine.ExitCode.SOFTWARE;
+        }
+        throw thrown;
+    }
+
+    private static String explained(Throwable thrown) {
+        var message = String.valueOf(thrown.getMessage());
+        return thrown instanceof org.apache.kafka.common.errors.TimeoutException
+                ? "Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener ("
+                        + message + ")"
+                : message;
+    }
+
+    static Settings settings(Settings.Use use) throws SettingsException {
+        return Settings.from(System.getenv(), use);
+    }
+}

@@ -1,0 +1,77 @@
+package io.tollgate;
+
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Creates and checks the topics. */
+@Command(
+        name = "topics",
+        description = "Creates the topics, or says what is wrong with them.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND")
+final class TopicsCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "create or check?");
+    }
+
+    @Command(
+            name = "create",
+            description = "Creates the topics that are not there, with the right partitions and settings.",
+            mixinStandardHelpOptions = true)
+    int create(
+            @Option(
+                            names = "--partitions",
+                            paramLabel = "N",
+                            defaultValue = "" + TopicAdmin.DEFAULT_PARTITIONS,
+                            description = "Partitions of requests, approved and rejected (default: ${DEFAULT-VALUE}).")
+                    int partitions,
+            @Option(
+                            names = "--replication-factor",
+                            paramLabel = "N",
+                            defaultValue = "-1",
+                            description = "Copies of each partition (default: the broker's own setting).")
+                    short replicationFactor)
+            throws SettingsException {
+        var command = spec.subcommands().get("create");
+        if (partitions < 1 || partitions > 10_000) {
+            throw new ParameterException(command, "--partitions must be from 1 to 10000, but is " + partitions);
+        }
+        if (replicationFactor != -1 && replicationFactor < 1) {
+            throw new ParameterException(
+                    command, "--replication-factor must be at least 1, but is " + replicationFactor);
+        }
+        try (var topics = new TopicAdmin(Tollgate.settings(Settings.Use.TOOL))) {
+            for (var created : topics.create(partitions, replicationFactor)) {
+                println((created.isNew() ? "created  " : "exists   ") + created.topic());
+            }
+        }
+        return 0;
+    }
+
+    @Command(
+            name = "check",
+            description = "Says what is wrong with the topics, one line each; exit 1 if anything is.",
+            mixinStandardHelpOptions = true)
+    int check() throws SettingsException {
+        try (var topics = new TopicAdmin(Tollgate.settings(Settings.Use.TOOL))) {
+            var findings = topics.findings();
+            findings.forEach(this::println);
+            if (findings.isEmpty()) println("the topics are as they should be");
+            return findings.isEmpty() ? 0 : 1;
+        }
+    }
+
+    private void println(String line) {
+        spec.commandLine().getOut().println(line);
+        spec.commandLine().getOut().flush();
+    }
+}

@@ -1,0 +1,27 @@
+package io.tollgate;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** Prints versions. */
+@Command(name = "version", description = "Prints the version.", mixinStandardHelpOptions = true)
+final class VersionCommand implements Runnable, IVersionProvider {
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        for (String line : getVersion()) spec.commandLine().getOut().println(line);
+    }
+
+    @Override
+    public String[] getVersion() {
+        var version = Tollgate.class.getPackage().getImplementationVersion();
+        return new String[] {
+            "tollgate " + (version == null ? "(not packaged)" : version),
+            "Java " + Runtime.version() + ", " + System.getProperty("os.name") + " " + System.getProperty("os.arch")
+        };
+    }
+}

@@ -1,0 +1,25 @@
+package io.tollgate.config;
+
+import java.util.Optional;
+
+/**
+ * Where health, metrics and the console are served.
+ *
+ * @param host TOLLGATE_HTTP_HOST, default 127.0.0.1
+ * @param port TOLLGATE_HTTP_PORT, default 8080; 0: a free one
+ * @param token TOLLGATE_HTTP_TOKEN: bearer token that calls which change something need; empty: only from loopback
+ */
+public record HttpConfig(String host, int port, Optional<String> token) {
+    static HttpConfig from(Env env) {
+        return new HttpConfig(
+                env.text("TOLLGATE_HTTP_HOST", "127.0.0.1"),
+                env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port from 0 (a free one) to 65535"),
+                env.text("TOLLGATE_HTTP_TOKEN"));
+    }
+
+    /** Without the token. */
+    @Override
+    public String toString() {
+        return "HttpConfig[" + host + ":" + port + "]";
+    }
+}

@@ -1,0 +1,38 @@
+package io.tollgate.config;
+
+import io.lettuce.core.RedisURI;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Where the shared buckets live and how long to wait for them.
+ *
+ * @param uri REDIS_URL; empty: local buckets only. Its {@code toString} masks the password.
+ * @param timeout longest wait for one poll's decisions; TOLLGATE_REDIS_TIMEOUT_MS, default 100, from 1 to 10000
+ */
+public record RedisConfig(Optional<RedisURI> uri, Duration timeout) {
+    static RedisConfig from(Env env) {
+        int millis =
+                env.whole("TOLLGATE_REDIS_TIMEOUT_MS", 100, 1, 10_000, "must be whole milliseconds from 1 to 10000");
+        return new RedisConfig(env.text("REDIS_URL").flatMap(url -> parse(env, url)), Duration.ofMillis(millis));
+    }
+
+    private static Optional<RedisURI> parse(Env env, String url) {
+        try {
+            return Optional.of(RedisURI.create(url));
+        } catch (IllegalArgumentException e) {
+            env.mistake(
+                    "REDIS_URL must be a redis://, rediss://, redis-sentinel:// or redis-socket:// address, but is \""
+                            + masked(url) + "\"");
+            return Optional.empty();
+        }
+    }
+
+    /** Returns the address without what may be a user and a password. */
+    private static String masked(String url) {
+        int at = url.lastIndexOf('@');
+        if (at < 0) return url;
+        int scheme = url.indexOf("://");
+        return (scheme > 0 && scheme < at ? url.substring(0, scheme + 3) : "") + "***" + url.substring(at);
+    }
+}

@@ -1,0 +1,61 @@
+package io.tollgate.config;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * How Kafka Streams runs.
+ *
+ * @param applicationId TOLLGATE_APPLICATION_ID, default tollgate: consumer group, state, changelogs
+ * @param exactlyOnce TOLLGATE_PROCESSING_GUARANTEE: exactly_once_v2 (the default) or at_least_once
+ * @param threads TOLLGATE_STREAM_THREADS, default the number of cores
+ * @param stateDir TOLLGATE_STATE_DIR, default a folder under the user's cache folder
+ */
+public record StreamsSettings(String applicationId, boolean exactlyOnce, int threads, Path stateDir) {
+    static StreamsSettings from(Env env) {
+        var id = env.text("TOLLGATE_APPLICATION_ID", "tollgate");
+        // Streams names topics and folders after it.
+        if (!id.matches("[a-zA-Z0-9._-]{1,200}")) {
+            env.mistake(
+                    "TOLLGATE_APPLICATION_ID", "must be 1 to 200 letters, digits, dots, dashes and underscores", id);
+        }
+        boolean exactlyOnce = env.oneOf(
+                "TOLLGATE_PROCESSING_GUARANTEE", true, Map.of("exactly_once_v2", true, "at_least_once", false));
+        int threads = env.whole(
+                "TOLLGATE_STREAM_THREADS",
+                Runtime.getRuntime().availableProcessors(),
+                1,
+                1024,
+                "must be a whole number from 1 to 1024");
+        return new StreamsSettings(id, exactlyOnce, threads, stateDir(env));
+    }
+
+    private static Path stateDir(Env env) {
+        var text = env.text("TOLLGATE_STATE_DIR");
+        try {
+            return text.map(Path::of).orElseGet(() -> userCache(env).resolve("tollgate"));
+        } catch (InvalidPathException e) {
+            env.mistake("TOLLGATE_STATE_DIR", "must be a folder", text.orElse(""));
+            return Path.of("");
+        }
+    }
+
+    private static Path userCache(Env env) {
+        return env.text("XDG_CACHE_HOME")
+                .map(Path::of)
+                .orElseGet(() -> Path.of(System.getProperty("user.home"), ".cache"));
+    }
+
+    /** Notes a mistake if the state folder cannot be made or written. */
+    void checkStateDir(Env env) {
+        try {
+            Files.createDirectories(stateDir);
+            if (!Files.isWritable(stateDir)) throw new IOException("not writable");
+        } catch (IOException e) {
+            env.mistake("TOLLGATE_STATE_DIR", "must be a folder that can be written", stateDir.toString());
+        }
+    }
+}

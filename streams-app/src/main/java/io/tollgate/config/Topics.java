@@ -1,0 +1,38 @@
+package io.tollgate.config;
+
+import java.util.LinkedHashMap;
+
+/**
+ * The topics' names.
+ *
+ * @param requests TOLLGATE_REQUESTS_TOPIC, default agent-requests
+ * @param approved TOLLGATE_APPROVED_TOPIC, default approved-requests
+ * @param rejected TOLLGATE_REJECTED_TOPIC, default rejected-requests
+ * @param policies TOLLGATE_POLICIES_TOPIC, default agent-quotas
+ * @param events quota-events; not configurable
+ */
+public record Topics(String requests, String approved, String rejected, String policies, String events) {
+    static Topics from(Env env) {
+        var names = new LinkedHashMap<String, String>();
+        var topics = new Topics(
+                name(env, names, "TOLLGATE_REQUESTS_TOPIC", "agent-requests"),
+                name(env, names, "TOLLGATE_APPROVED_TOPIC", "approved-requests"),
+                name(env, names, "TOLLGATE_REJECTED_TOPIC", "rejected-requests"),
+                name(env, names, "TOLLGATE_POLICIES_TOPIC", "agent-quotas"),
+                "quota-events");
+        if (names.containsKey(topics.events())) {
+            env.mistake(names.get(topics.events()), "must not be the topic of quota events", topics.events());
+        }
+        return topics;
+    }
+
+    private static String name(Env env, LinkedHashMap<String, String> names, String variable, String otherwise) {
+        var name = env.text(variable, otherwise);
+        if (!name.matches("[a-zA-Z0-9._-]{1,249}") || name.equals(".") || name.equals("..")) {
+            env.mistake(variable, "must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores", name);
+        }
+        var other = names.putIfAbsent(name, variable);
+        if (other != null) env.mistake(variable, "must differ from " + other, name);
+        return name;
+    }
+}

@@ -1,0 +1,44 @@
+package io.tollgate.http;
+
+import io.javalin.Javalin;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tollgate.config.HttpConfig;
+import java.util.function.BooleanSupplier;
+
+/** Serves health and metrics. Thread-safe. */
+public final class HttpServer implements AutoCloseable {
+    private final Javalin server;
+    private final String host;
+
+    /**
+     * Starts to serve.
+     *
+     * @param ready whether every assigned task runs
+     */
+    public HttpServer(HttpConfig config, PrometheusMeterRegistry registry, BooleanSupplier ready) {
+        this.host = config.host();
+        this.server = Javalin.create(javalin -> {
+            javalin.startup.showJavalinBanner = false;
+            javalin.routes.get("/health/live", context -> context.result("live\n"));
+            javalin.routes.get("/health/ready", context -> {
+                boolean isReady = ready.getAsBoolean();
+                context.status(isReady ? 200 : 503).result(isReady ? "ready\n" : "not ready\n");
+            });
+            javalin.routes.get(
+                    "/metrics",
+                    context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
+                            .result(registry.scrape()));
+        });
+        server.start(config.host(), config.port());
+    }
+
+    /** Returns the address at which it serves. */
+    public String url() {
+        return "http://" + host + ":" + server.port();
+    }
+
+    @Override
+    public void close() {
+        server.stop();
+    }
+}

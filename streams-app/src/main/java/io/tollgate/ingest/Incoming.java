@@ -1,0 +1,4 @@
+package io.tollgate.ingest;
+
+/** What a record turned out to be. */
+public sealed interface Incoming permits Request, Stray, Unreadable {}

@@ -1,0 +1,19 @@
+package io.tollgate.ingest;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+
+/**
+ * A readable request. The bytes are the agent's own and are never changed.
+ *
+ * @param requestId the agent's own label; two requests may share one
+ * @param agentId 1 to 256 bytes of UTF-8 without control characters
+ * @param costTokens from 0 to 1e12
+ * @param bytes the record's value as it came
+ */
+public record Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) implements Incoming {
+    /** Returns the key under which the agent's records stand. */
+    public byte[] key() {
+        return agentId.getBytes(StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,110 @@
+package io.tollgate.metrics;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import java.util.EnumMap;
+import java.util.Map;
+
+/** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
+public final class PipelineMetrics {
+    private record Verdicts(Counter approved, Counter quotaExceeded, Counter costExceedsCapacity) {}
+
+    private final Map<DecidedBy, Verdicts> decisions = new EnumMap<>(DecidedBy.class);
+    private final Counter invalid;
+    private final Counter strays;
+    private final Counter replays;
+    private final Counter reconciled;
+    private final Counter repaired;
+    private final Counter unusableKeys;
+    private final Timer redisCalls;
+    private final Counter redisFailures;
+
+    public PipelineMetrics(MeterRegistry registry) {
+        for (DecidedBy by : DecidedBy.values()) {
+            decisions.put(
+                    by,
+                    new Verdicts(
+                            decisions(registry, by, "approved", "none"),
+                            decisions(registry, by, "rejected", "quota_exceeded"),
+                            decisions(registry, by, "rejected", "cost_exceeds_capacity")));
+        }
+        invalid = counter(registry, "tollgate.invalid.requests", "Records that are no requests");
+        strays = counter(registry, "tollgate.strays", "Requests on the wrong partition for their agent");
+        replays = counter(registry, "tollgate.replays", "Requests answered from the fence, without a charge");
+        reconciled = counter(registry, "tollgate.reconciled", "Buckets in Redis that continued from the local copy");
+        repaired = counter(registry, "tollgate.repaired", "Buckets in Redis with an unreadable field, replaced");
+        unusableKeys =
+                counter(registry, "tollgate.unusable.keys", "Decisions made locally because Redis refused one key");
+        redisFailures =
+                counter(registry, "tollgate.redis.failures", "Calls to Redis that failed or were not answered in time");
+        redisCalls = Timer.builder("tollgate.redis.calls")
+                .description("Calls to Redis that were answered")
+                .publishPercentileHistogram()
+                .register(registry);
+    }
+
+    private static Counter decisions(MeterRegistry registry, DecidedBy by, String verdict, String reason) {
+        return Counter.builder("tollgate.decisions")
+                .description("Decisions")
+                .tag("decided_by", by.text())
+                .tag("verdict", verdict)
+                .tag("reason", reason)
+                .register(registry);
+    }
+
+    private static Counter counter(MeterRegistry registry, String name, String description) {
+        return Counter.builder(name).description(description).register(registry);
+    }
+
+    /** Counts a decision. */
+    public void decided(Decision decision) {
+        var verdicts = decisions.get(decision.decidedBy());
+        if (decision instanceof Decision.Approved) verdicts.approved().increment();
+        else if (decision instanceof Decision.QuotaExceeded)
+            verdicts.quotaExceeded().increment();
+        else verdicts.costExceedsCapacity().increment();
+    }
+
+    /** Counts a record that is no request. */
+    public void invalid() {
+        invalid.increment();
+    }
+
+    /** Counts a request on the wrong partition. */
+    public void stray() {
+        strays.increment();
+    }
+
+    /** Counts requests that were answered as before. */
+    public void replayed(int requests) {
+        if (requests > 0) replays.increment(requests);
+    }
+
+    /** Counts a bucket in Redis that continued from the mirror. */
+    public void reconciled() {
+        reconciled.increment();
+    }
+
+    /** Counts a bucket in Redis that was unreadable. */
+    public void repaired() {
+        repaired.increment();
+    }
+
+    /** Counts a decision made locally because of this agent's key alone. */
+    public void unusableKey() {
+        unusableKeys.increment();
+    }
+
+    /** Times a call that Redis answered. */
+    public void redisAnswered(long nanos) {
+        redisCalls.record(nanos, java.util.concurrent.TimeUnit.NANOSECONDS);
+    }
+
+    /** Counts a call that Redis did not answer. */
+    public void redisFailed() {
+        redisFailures.increment();
+    }
+}

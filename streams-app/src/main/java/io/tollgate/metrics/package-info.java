@@ -1,0 +1,9 @@
+/**
+ * What is counted and timed.
+ *
+ * <p>Shared ground: every stage may import it. Thread-safe.
+ */
+@NullMarked
+package io.tollgate.metrics;
+
+import org.jspecify.annotations.NullMarked;

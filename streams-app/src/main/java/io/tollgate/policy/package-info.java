@@ -1,0 +1,9 @@
+/**
+ * What each agent was promised.
+ *
+ * <p>Second stage of the flow.
+ */
+@NullMarked
+package io.tollgate.policy;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,45 @@
+package io.tollgate.quota;
+
+import java.util.Map;
+import org.apache.kafka.streams.state.RocksDBConfigSetter;
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.BloomFilter;
+import org.rocksdb.Cache;
+import org.rocksdb.LRUCache;
+import org.rocksdb.Options;
+import org.rocksdb.RocksDB;
+import org.rocksdb.WriteBufferManager;
+
+/** One block cache and one budget of write buffers for all stores of the process: without, RocksDB's memory grows with tasks. */
+public final class BoundedRocksDb implements RocksDBConfigSetter {
+    private static final long CACHE_BYTES = 64L * 1024 * 1024;
+    private static final long WRITE_BUFFERS_BYTES = 32L * 1024 * 1024;
+    private static final int BLOOM_BITS_PER_KEY = 10;
+
+    /** Made on first use, because the native library must be loaded before; lives as long as the process. */
+    private static final class SharedMemory {
+        static final Cache CACHE;
+        static final WriteBufferManager WRITE_BUFFERS;
+
+        static {
+            RocksDB.loadLibrary();
+            CACHE = new LRUCache(CACHE_BYTES);
+            WRITE_BUFFERS = new WriteBufferManager(WRITE_BUFFERS_BYTES, CACHE);
+        }
+    }
+
+    @Override
+    public void setConfig(String storeName, Options options, Map<String, Object> configs) {
+        var table = (BlockBasedTableConfig) options.tableFormatConfig();
+        table.setBlockCache(SharedMemory.CACHE);
+        table.setCacheIndexAndFilterBlocks(true);
+        // Most agents that are not in memory are not in the store either: the filter answers without a read.
+        table.setFilterPolicy(new BloomFilter(BLOOM_BITS_PER_KEY));
+        options.setWriteBufferManager(SharedMemory.WRITE_BUFFERS);
+    }
+
+    @Override
+    public void close(String storeName, Options options) {
+        // The shared memory stays for the other stores.
+    }
+}

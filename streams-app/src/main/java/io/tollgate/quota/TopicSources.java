@@ -1,0 +1,60 @@
+package io.tollgate.quota;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
+
+/**
+ * Sources named by cluster id, topic id and partition: a topic that is deleted and created again is another source, whose offsets
+ * begin anew. Asks the cluster once for each topic. Thread-safe.
+ */
+public final class TopicSources implements Sources {
+    private static final int TIMEOUT_SECONDS = 30;
+
+    private final Admin admin;
+    private final Map<String, String> topics = new ConcurrentHashMap<>();
+
+    /** @param admin is not closed */
+    public TopicSources(Admin admin) {
+        this.admin = admin;
+    }
+
+    /** @throws KafkaException if the cluster does not say within 30 s; Streams then ends the thread, and a restart asks again */
+    @Override
+    public long idOf(String topic, int partition) {
+        return hash(topics.computeIfAbsent(topic, this::describe) + "/" + partition);
+    }
+
+    private String describe(String topic) {
+        try {
+            var cluster = admin.describeCluster().clusterId().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+            var description =
+                    admin.describeTopics(List.of(topic)).allTopicNames().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+            return cluster + "/" + description.get(topic).topicId();
+        } catch (ExecutionException | TimeoutException e) {
+            throw new KafkaException("cannot describe topic " + topic, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new KafkaException("interrupted", e);
+        }
+    }
+
+    private static long hash(String name) {
+        try {
+            var digest = MessageDigest.getInstance("SHA-256").digest(name.getBytes(StandardCharsets.UTF_8));
+            long id = ByteBuffer.wrap(digest).getLong();
+            return id == 0 ? 1 : id; // 0 is no source
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+}

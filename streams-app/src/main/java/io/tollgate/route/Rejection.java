@@ -1,0 +1,156 @@
+package io.tollgate.route;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.SerializableString;
+import com.fasterxml.jackson.core.io.SerializedString;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Decision.QuotaExceeded;
+import io.tollgate.ingest.Unreadable;
+import io.tollgate.quota.Decided;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
+
+/** The JSON that auditors read; {@code schemas/rejected-request.schema.json} describes it. */
+final class Rejection {
+    static final String INVALID_REQUEST = "invalid_request";
+
+    /** What a topic with Kafka's default max.message.bytes takes, less room for headers. */
+    private static final int MAX_BYTES = 1_000_000;
+
+    private static final int ROOM_FOR_FIELDS = 4_096;
+
+    private static final JsonFactory JSON = new JsonFactory();
+
+    private Rejection() {}
+
+    /**
+     * Where the request stood, as the agent published it.
+     *
+     * @param timestamp milliseconds since the epoch
+     */
+    record Source(String topic, int partition, long offset, long timestamp) {
+        /** Returns the position that ingest noted in a header, which a stray has kept on its way. */
+        static Source parse(String header, long timestamp) {
+            int offsetAt = header.lastIndexOf('/');
+            int partitionAt = header.lastIndexOf('/', offsetAt - 1);
+            return new Source(
+                    header.substring(0, partitionAt),
+                    Integer.parseInt(header.substring(partitionAt + 1, offsetAt)),
+                    Long.parseLong(header.substring(offsetAt + 1)),
+                    timestamp);
+        }
+    }
+
+    static byte[] of(Decided decided, Source source) {
+        var request = decided.request();
+        var decision = decided.decision();
+        var limit = decided.policy().limit();
+        return json(request.bytes().length, json -> {
+            if (request.requestId().isPresent()) {
+                json.writeStringField("request_id", request.requestId().get());
+            }
+            json.writeStringField("agent_id", request.agentId());
+            number(json, "tokens", request.costTokens());
+            json.writeStringField("reason", QuotaHeaders.reason(decision));
+            json.writeStringField("detail", detail(decided));
+            if (decision instanceof QuotaExceeded exceeded
+                    && !exceeded.retryAfter().equals(Decision.NEVER)) {
+                json.writeNumberField("retry_after_ms", exceeded.retryAfter().toMillis());
+            }
+            number(json, "remaining", decision.remainingTokens());
+            number(json, "capacity", limit.capacityTokens());
+            number(json, "refill_rate", limit.refillTokensPerSecond());
+            json.writeStringField("decided_by", decision.decidedBy().text());
+            json.writeNumberField("decided_at", decision.decidedAtMicros());
+            source(json, source);
+            if (request.bytes().length > MAX_BYTES - ROOM_FOR_FIELDS) {
+                digest(json, request.bytes());
+            } else {
+                json.writeFieldName("request");
+                // The agent's own JSON, which ingest has read to its end; never written anew.
+                json.writeRawValue(raw(request.bytes()));
+            }
+        });
+    }
+
+    static byte[] of(Unreadable unreadable, Source source) {
+        byte[] bytes = unreadable.bytes();
+        return json(bytes.length * 4 / 3, json -> {
+            json.writeStringField("reason", INVALID_REQUEST);
+            json.writeStringField("detail", unreadable.detail());
+            source(json, source);
+            if (bytes.length > (MAX_BYTES - ROOM_FOR_FIELDS) / 4 * 3) digest(json, bytes);
+            else json.writeBinaryField("request_base64", bytes);
+        });
+    }
+
+    private static String detail(Decided decided) {
+        var cost = Decimal.text(decided.request().costTokens());
+        var limit = decided.policy().limit();
+        return decided.decision() instanceof Decision.CostExceedsCapacity
+                ? "costs " + cost + " tokens, the bucket holds at most " + Decimal.text(limit.capacityTokens())
+                : "costs " + cost + " tokens, "
+                        + Decimal.text(decided.decision().remainingTokens()) + " are left";
+    }
+
+    private static void source(JsonGenerator json, Source source) throws IOException {
+        json.writeObjectFieldStart("source");
+        json.writeStringField("topic", source.topic());
+        json.writeNumberField("partition", source.partition());
+        json.writeNumberField("offset", source.offset());
+        json.writeNumberField("timestamp", source.timestamp());
+        json.writeEndObject();
+    }
+
+    /** Writes what stands in for bytes that would not fit: enough to find them again on the topic of requests. */
+    private static void digest(JsonGenerator json, byte[] bytes) throws IOException {
+        json.writeNumberField("request_bytes", bytes.length);
+        try {
+            var digest = MessageDigest.getInstance("SHA-256").digest(bytes);
+            json.writeStringField("request_sha256", HexFormat.of().formatHex(digest));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    private static void number(JsonGenerator json, String field, double value) throws IOException {
+        json.writeFieldName(field);
+        json.writeNumber(Decimal.text(value));
+    }
+
+    private static SerializableString raw(byte[] bytes) {
+        return new SerializedString(new String(bytes, StandardCharsets.UTF_8));
+    }
+
+    @FunctionalInterface
+    private interface Fields {
+        void write(JsonGenerator json) throws IOException;
+    }
+
+    private static byte[] json(int requestBytes, Fields fields) {
+        var bytes = new ByteArrayOutputStream(Math.min(requestBytes, MAX_BYTES) + 512);
+        try (var json = JSON.createGenerator(bytes)) {
+            json.writeStartObject();
+            fields.write(json);
+            json.writeEndObject();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
+        }
+        return bytes.toByteArray();
+    }
+
+    /** Returns where the record being processed came from. */
+    static Source source(org.apache.kafka.common.header.Headers headers, long timestamp, RecordMetadata fallback) {
+        var header = headers.lastHeader(io.tollgate.ingest.ParseRequests.SOURCE_HEADER);
+        return header == null || header.value() == null
+                ? new Source(fallback.topic(), fallback.partition(), fallback.offset(), timestamp)
+                : Source.parse(new String(header.value(), StandardCharsets.UTF_8), timestamp);
+    }
+}
