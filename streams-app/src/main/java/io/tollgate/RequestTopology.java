@@ -18,7 +18,9 @@ import java.util.Set;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.TopologyConfig;
 import org.apache.kafka.streams.kstream.Branched;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
@@ -45,7 +47,8 @@ final class RequestTopology {
     }
 
     Topology build(Properties properties) {
-        var builder = new StreamsBuilder();
+        // With the configuration: a builder without warns of defaults that ours are not.
+        var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
         var parsed = parse(readRequests(builder)); // ingest
         var home = sendStraysHome(parsed); // ingest
         routeUnreadable(unreadable(home)); // route
