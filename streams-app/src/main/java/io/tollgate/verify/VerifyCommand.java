@@ -1,6 +1,7 @@
 package io.tollgate.verify;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.tollgate.verify.Report.AgentFigures;
 import java.io.PrintWriter;
@@ -134,7 +135,11 @@ public final class VerifyCommand implements Callable<Integer> {
         document.put("agents", report.agents());
         document.put("notes", report.notes());
         try {
-            out.println(new JsonMapper().writerWithDefaultPrettyPrinter().writeValueAsString(document));
+            out.println(JsonMapper.builder()
+                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                    .build()
+                    .writerWithDefaultPrettyPrinter()
+                    .writeValueAsString(document));
         } catch (JsonProcessingException impossible) {
             throw new IllegalStateException(impossible); // texts and numbers only
         }
