@@ -6,6 +6,7 @@ import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 import static io.tollgate.verify.Invariant.ORDER;
 
 import io.tollgate.verify.Report.AgentFigures;
+import io.tollgate.verify.Snapshot.OutputPartition;
 import io.tollgate.verify.Terms.Limit;
 import io.tollgate.verify.Terms.Mode;
 import java.util.Comparator;
@@ -27,6 +28,7 @@ final class AgentAudit {
     private final Policies policies;
     private final Decisions decisions;
     private final Violations violations;
+    private final Snapshot snapshot;
     private final int[] begins;
     private final int[] rows;
     private final PriorityQueue<AgentFigures> shown = new PriorityQueue<>(BY_INTEREST);
@@ -40,11 +42,17 @@ final class AgentAudit {
     private double droppedTokens;
     private long unknownPolicy;
 
-    AgentAudit(CheckerSettings settings, Policies policies, Decisions decisions, Violations violations) {
+    AgentAudit(
+            CheckerSettings settings,
+            Policies policies,
+            Decisions decisions,
+            Violations violations,
+            Snapshot snapshot) {
         this.settings = settings;
         this.policies = policies;
         this.decisions = decisions;
         this.violations = violations;
+        this.snapshot = snapshot;
         this.begins = new int[decisions.agents() + 1];
         this.rows = decisions.byAgent(begins);
     }
@@ -67,7 +75,7 @@ final class AgentAudit {
                             .thenComparingInt(decisions::sourcePartition)
                             .thenComparingLong(decisions::sourceOffset));
             double overdraft = checkSpending(byTime);
-            followRedis(byTime);
+            followRedis(complete(agent, byTime));
             show(figures(agent, byTime, overdraft));
         }
     }
@@ -103,13 +111,13 @@ final class AgentAudit {
         return begins[agent] == begins[agent + 1] ? -1 : decisions.outputPartition(rows[begins[agent]]);
     }
 
-    /** Whether an older request of the agent from the same partition was decided, and stands on that topic. */
+    /** Whether the agent's oldest decision on that topic, of those from the same partition, is about an older request. */
     boolean decidedBefore(int agent, Outcome outcome, int sourcePartition, long sourceOffset) {
         return IntStream.range(begins[agent], begins[agent + 1])
                 .map(at -> rows[at])
-                .anyMatch(row -> decisions.outcome(row) == outcome
-                        && decisions.sourcePartition(row) == sourcePartition
-                        && decisions.sourceOffset(row) < sourceOffset);
+                .filter(row -> decisions.outcome(row) == outcome && decisions.sourcePartition(row) == sourcePartition)
+                .limit(1)
+                .anyMatch(row -> decisions.sourceOffset(row) < sourceOffset);
     }
 
     private List<Integer> sorted(int agent, Comparator<Integer> order) {
@@ -188,11 +196,24 @@ final class AgentAudit {
                 + Text.number(limit.slackTokens()) + " of them are slack";
     }
 
+    /** Returns the stretch of an agent's decisions in which no approval can be missing because it was not read. */
+    private List<Integer> complete(int agent, List<Integer> byTime) {
+        boolean cut = settings.fromMillis() != Long.MIN_VALUE
+                || snapshot.trimmed().contains(new OutputPartition(Outcome.APPROVED, outputPartition(agent)));
+        boolean quiet = snapshot.requests().values().stream().allMatch(range -> range.end() == range.logEnd());
+        int from = 0;
+        int to = byTime.size();
+        // An agent's approvals stand on one partition, so all those between the first and the last that were read were.
+        if (cut) while (from < to && decisions.outcome(byTime.get(from)) != Outcome.APPROVED) from++;
+        if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != Outcome.APPROVED) to--;
+        return byTime.subList(from, to);
+    }
+
     /** Follows the bucket through stretches in which Redis alone decided, under one policy with one limit. */
     private void followRedis(List<Integer> byTime) {
         Ledger ledger = null;
         String policy = "";
-        int previous = -1;
+        int suspect = -1;
         for (int from = 0, to; from < byTime.size(); from = to) {
             int first = byTime.get(from);
             long now = decisions.decidedAtMicros(first);
@@ -210,16 +231,17 @@ final class AgentAudit {
             }
             Limit limit = followable ? onlyLimit(decisions.policy(first)) : null;
             if (limit == null || !policy.equals(decisions.policy(first))) {
-                close(ledger, previous);
+                close(ledger, suspect);
                 ledger = limit == null ? null : new Ledger(limit, now, remaining);
                 policy = limit == null ? "" : decisions.policy(first);
             } else if (ledger != null) {
+                boolean sound = ledger.missingTokens() == 0;
                 ledger.step(now, approvedTokens, remaining);
+                if (sound) suspect = first;
                 if (settings.exclusive()) checkRefusals(byTime.subList(from, to), ledger, limit);
             }
-            previous = first;
         }
-        close(ledger, previous);
+        close(ledger, suspect);
     }
 
     private void checkRefusals(List<Integer> step, Ledger ledger, Limit limit) {
@@ -234,15 +256,15 @@ final class AgentAudit {
         }
     }
 
-    private void close(@Nullable Ledger ledger, int lastRow) {
+    private void close(@Nullable Ledger ledger, int suspect) {
         if (ledger == null || ledger.missingTokens() == 0) return;
         drops++;
         droppedTokens += ledger.missingTokens();
         if (settings.exclusive())
             violations.add(
                     CHARGED_ONCE,
-                    at(lastRow),
-                    "up to here, agent " + agentId(lastRow) + " lost " + Text.number(ledger.missingTokens())
+                    at(suspect),
+                    "from here on, agent " + agentId(suspect) + " lacks " + Text.number(ledger.missingTokens())
                             + " tokens that no approval explains");
     }
 

@@ -381,7 +381,7 @@ final class Checker {
         long outside = checkStrangers(snapshot);
         List<String> notes = new ArrayList<>();
         checkStated(notes);
-        var audit = new AgentAudit(settings, policies, decisions, violations);
+        var audit = new AgentAudit(settings, policies, decisions, violations, snapshot);
         audit.run();
         long lost = 0;
         long unjudged = 0;

@@ -79,6 +79,9 @@ public final class TopicsReader {
                 .toList();
         List<TopicPartition> policies = partitions(consumer, settings.policiesTopic());
 
+        // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.
+        consumer.assign(
+                Stream.of(requests, decided, policies).flatMap(List::stream).toList());
         Map<TopicPartition, Long> policiesRead = readPolicies(consumer, checker, policies, Map.of());
 
         Map<TopicPartition, Long> requestsFrom = starts(consumer, requests, fromMillis);
@@ -132,9 +135,11 @@ public final class TopicsReader {
         return ends;
     }
 
+    /** Goes to these offsets, so that the next poll returns what is there and nothing else. */
     private static void seek(Consumer<byte[], byte[]> consumer, Map<TopicPartition, Long> offsets) {
-        consumer.assign(offsets.keySet());
+        consumer.pause(consumer.assignment());
         offsets.forEach(consumer::seek);
+        consumer.resume(offsets.keySet());
     }
 
     /** What to do with one record. */

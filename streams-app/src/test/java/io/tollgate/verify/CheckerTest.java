@@ -83,6 +83,41 @@ class CheckerTest {
     }
 
     @Test
+    void givenApprovalsRemovedByRetention_whenRefusalsAmongThemAreStillThere_thenNothingIsHeldAgainstAnybody() {
+        for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
+        int[] left = {20};
+        history.decided.removeIf(d -> d.outcome() == Outcome.APPROVED && left[0]-- > 0);
+
+        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), true);
+
+        assertThat(report.violations()).isEmpty();
+    }
+
+    @Test
+    void givenTrafficWhileReading_whenRefusalsWereReadFurtherThanApprovals_thenNothingIsHeldAgainstAnybody() {
+        for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
+        List<Decided> late = history.decided.subList(40, 60);
+        late.removeIf(d -> d.outcome() == Outcome.APPROVED);
+        history.requests.subList(40, 60).clear();
+
+        Report report = history.check(new Snapshot(Map.of(HOME, new Range(0, 40, 60)), Set.of()), true);
+
+        assertThat(late).isNotEmpty();
+        assertThat(report.violations()).isEmpty();
+    }
+
+    @Test
+    void givenAgentWhoseDuplicateOutlivesTheOriginal_whenOldDecisionsAreTrimmed_thenNoOtherIsCalledLost() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.decided.add(history.decided.get(0));
+        history.decided.subList(0, 3).clear();
+
+        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), false);
+
+        assertThat(report.violationCounts()).containsOnlyKeys(Invariant.ORDER);
+    }
+
+    @Test
     void givenPolicyThatWasCompactedAway_whenMuchIsApprovedUnderIt_thenItIsNotHeldAgainstAnybody() {
         history.policy(AGENT, AGENT, 5, 1, "enforce").policies.clear();
         for (int i = 0; i < 10; i++) history.approve(HOME, AGENT, 5, null);
