@@ -7,7 +7,7 @@ import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.CommitNotingClients;
 import io.tollgate.quota.CommittedOffsets;
-import io.tollgate.quota.DecideRequests;
+import io.tollgate.quota.Shared;
 import io.tollgate.quota.SharedBuckets;
 import io.tollgate.quota.TopicSources;
 import io.tollgate.redis.RedisBuckets;
@@ -42,10 +42,20 @@ final class Pipeline implements AutoCloseable {
         var committed = new CommittedOffsets();
         var redis = settings.redis();
         shared = redis.uri().map(uri -> SharedBuckets.start(new RedisBuckets(uri), redis.timeout(), clock, metrics));
-        var deciding = new DecideRequests.Shared(
-                shared, clock, Policy.byDefault(settings.defaultLimit()), new TopicSources(admin), committed, metrics);
+        var deciding = Shared.of(
+                settings.topics().requests(),
+                partitions,
+                settings.streams().exactlyOnce(),
+                shared,
+                clock,
+                Policy.byDefault(settings.defaultLimit()),
+                new TopicSources(admin),
+                committed,
+                metrics);
         var properties = StreamsProperties.of(settings);
-        var topology = new RequestTopology(settings.topics(), partitions, deciding).build(properties);
+        StreamsProperties.prefetch(properties, deciding);
+        var topology =
+                new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
         streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed));
         streams.setUncaughtExceptionHandler(this::onUncaught);
         streams.setStateListener((now, before) -> {

@@ -10,6 +10,7 @@ import io.tollgate.ingest.Stray;
 import io.tollgate.ingest.Unreadable;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
+import io.tollgate.quota.Shared;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
@@ -36,13 +37,12 @@ final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
 
     private final Topics topics;
-    private final int partitions;
-    private final DecideRequests.Shared shared;
+    private final String applicationId;
+    private final Shared shared;
 
-    /** @param partitions how many partitions the topic of requests has */
-    RequestTopology(Topics topics, int partitions, DecideRequests.Shared shared) {
+    RequestTopology(Topics topics, String applicationId, Shared shared) {
         this.topics = topics;
-        this.partitions = partitions;
+        this.applicationId = applicationId;
         this.shared = shared;
     }
 
@@ -67,7 +67,8 @@ final class RequestTopology {
     }
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
-        return requests.process(() -> new ParseRequests(partitions, shared.metrics()), Named.as("parse-requests"));
+        return requests.process(
+                () -> new ParseRequests(shared.partitions(), shared.metrics()), Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
@@ -96,7 +97,7 @@ final class RequestTopology {
                 new ProcessorSupplier<byte[], Request, byte[], Decided>() {
                     @Override
                     public Processor<byte[], Request, byte[], Decided> get() {
-                        return new DecideRequests(shared);
+                        return new DecideRequests(shared, applicationId + "-rekeyed-repartition");
                     }
 
                     @Override

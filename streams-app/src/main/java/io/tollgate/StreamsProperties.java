@@ -2,6 +2,8 @@ package io.tollgate;
 
 import io.tollgate.config.Settings;
 import io.tollgate.quota.BoundedRocksDb;
+import io.tollgate.quota.Prefetch;
+import io.tollgate.quota.Shared;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -24,6 +26,14 @@ final class StreamsProperties {
         properties.put(StreamsConfig.APPLICATION_ID_CONFIG, streams.applicationId());
         properties.put(StreamsConfig.STATE_DIR_CONFIG, streams.stateDir().toString());
         return properties;
+    }
+
+    /** Adds the prefetch to the main consumer, after interceptors of the user's own. */
+    static void prefetch(Properties properties, Shared shared) {
+        var interceptors = StreamsConfig.mainConsumerPrefix(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG);
+        var others = properties.getProperty(interceptors);
+        properties.put(interceptors, (others == null ? "" : others + ",") + Prefetch.class.getName());
+        properties.put(StreamsConfig.mainConsumerPrefix(Prefetch.SHARED_CONFIG), shared);
     }
 
     private static Map<String, Object> ours(Settings settings) {

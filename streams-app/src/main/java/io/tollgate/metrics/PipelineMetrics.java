@@ -1,12 +1,14 @@
 package io.tollgate.metrics;
 
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
 public final class PipelineMetrics {
@@ -20,7 +22,9 @@ public final class PipelineMetrics {
     private final Counter repaired;
     private final Counter unusableKeys;
     private final Timer redisCalls;
-    private final Counter redisFailures;
+    private final DistributionSummary chunkAgents;
+    private final Counter redisTimeouts;
+    private final Counter redisErrors;
 
     public PipelineMetrics(MeterRegistry registry) {
         for (DecidedBy by : DecidedBy.values()) {
@@ -38,8 +42,11 @@ public final class PipelineMetrics {
         repaired = counter(registry, "tollgate.repaired", "Buckets in Redis with an unreadable field, replaced");
         unusableKeys =
                 counter(registry, "tollgate.unusable.keys", "Decisions made locally because Redis refused one key");
-        redisFailures =
-                counter(registry, "tollgate.redis.failures", "Calls to Redis that failed or were not answered in time");
+        redisTimeouts = failures(registry, "timeout");
+        redisErrors = failures(registry, "error");
+        chunkAgents = DistributionSummary.builder("tollgate.redis.call.agents")
+                .description("Agents in one call to Redis")
+                .register(registry);
         redisCalls = Timer.builder("tollgate.redis.calls")
                 .description("Calls to Redis that were answered")
                 .publishPercentileHistogram()
@@ -52,6 +59,13 @@ public final class PipelineMetrics {
                 .tag("decided_by", by.text())
                 .tag("verdict", verdict)
                 .tag("reason", reason)
+                .register(registry);
+    }
+
+    private static Counter failures(MeterRegistry registry, String kind) {
+        return Counter.builder("tollgate.redis.failures")
+                .description("Calls to Redis that failed, or were not answered in time")
+                .tag("kind", kind)
                 .register(registry);
     }
 
@@ -98,13 +112,14 @@ public final class PipelineMetrics {
         unusableKeys.increment();
     }
 
-    /** Times a call that Redis answered. */
-    public void redisAnswered(long nanos) {
-        redisCalls.record(nanos, java.util.concurrent.TimeUnit.NANOSECONDS);
+    /** Times a call that Redis answered, for so many agents. */
+    public void redisAnswered(long nanos, int agents) {
+        redisCalls.record(nanos, TimeUnit.NANOSECONDS);
+        chunkAgents.record(agents);
     }
 
-    /** Counts a call that Redis did not answer. */
-    public void redisFailed() {
-        redisFailures.increment();
+    /** Counts a call that failed, or was not answered in time. */
+    public void redisFailed(boolean tooLate) {
+        (tooLate ? redisTimeouts : redisErrors).increment();
     }
 }

@@ -4,14 +4,13 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of one task's agents, in memory over the changelogged store {@code local-buckets}. Not thread-safe.
+ * The buckets of one task's agents, in memory over the changelogged store {@code local-buckets}. For one stream thread alone: the
+ * one that polls the task's records and processes them.
  *
  * <p>What is decided without Redis goes to the store at once, and with it into the transaction that commits the decision. What
  * Redis answered is written behind: Redis has it. Memory is bounded: {@value #MAX_IN_MEMORY} agents, the least recently seen go
@@ -26,19 +25,9 @@ final class Mirror {
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
     private static final double IDLE_SECONDS = 60;
 
-    private static final class Held {
-        MirroredBucket bucket;
-        boolean stored;
-
-        Held(MirroredBucket bucket, boolean stored) {
-            this.bucket = bucket;
-            this.stored = stored;
-        }
-    }
-
     private final KeyValueStore<String, byte[]> store;
     private final Function<String, Limit> limits;
-    private final LinkedHashMap<String, Held> held = new LinkedHashMap<>(1024, 0.75f, true);
+    private final LinkedHashMap<String, AgentMirror> agents = new LinkedHashMap<>(1024, 0.75f, true);
     private @Nullable String sweepFrom;
 
     Mirror(KeyValueStore<String, byte[]> store, Function<String, Limit> limits) {
@@ -46,68 +35,64 @@ final class Mirror {
         this.limits = limits;
     }
 
-    /** Returns our copy; empty if there is none, which means a full bucket. */
-    Optional<MirroredBucket> find(String agentId) {
-        var inMemory = held.get(agentId);
-        if (inMemory != null) return Optional.of(inMemory.bucket);
+    /** Returns what we know of the agent, from memory or from the store. */
+    AgentMirror of(String agentId) {
+        var known = agents.get(agentId);
+        if (known != null) return known;
         byte[] encoded = store.get(agentId);
-        if (encoded == null) return Optional.empty();
-        var bucket = MirroredBucket.decode(encoded);
-        hold(agentId, new Held(bucket, true));
-        return Optional.of(bucket);
+        var loaded = new AgentMirror(agentId, encoded == null ? null : MirroredBucket.decode(encoded));
+        agents.put(agentId, loaded);
+        if (agents.size() > MAX_IN_MEMORY) evictEldest();
+        return loaded;
     }
 
-    /** Keeps what was decided; at once in the store if Redis does not have it. */
-    void keep(String agentId, MirroredBucket bucket) {
-        if (bucket.decidedWithoutRedis()) store.put(agentId, bucket.encode());
-        hold(agentId, new Held(bucket, bucket.decidedWithoutRedis()));
-    }
-
-    private void hold(String agentId, Held bucket) {
-        held.put(agentId, bucket);
-        if (held.size() <= MAX_IN_MEMORY) return;
-        var eldest = held.entrySet().iterator();
-        var entry = eldest.next();
-        write(entry);
+    private void evictEldest() {
+        var eldest = agents.values().iterator();
+        var agent = eldest.next();
+        if (!agent.pending().isEmpty()) return; // its requests are about to be decided
+        store(agent);
         eldest.remove();
+    }
+
+    /** Writes the agent's bucket to the store, if the store does not hold it yet. */
+    void store(AgentMirror agent) {
+        if (agent.isStored() || agent.bucket() == null) return;
+        store.put(agent.agentId(), agent.bucket().encode());
+        agent.markStored();
     }
 
     /** Writes behind what Redis answered, least recently seen first, a bounded number of agents. */
     void writeBehind() {
         int written = 0;
-        for (var entry : held.entrySet()) {
-            if (entry.getValue().stored) continue;
-            write(entry);
+        for (var agent : agents.values()) {
+            if (agent.isStored()) continue;
+            store(agent);
             if (++written == MAX_WRITTEN_BEHIND) return;
         }
-    }
-
-    private void write(Map.Entry<String, Held> entry) {
-        var bucket = entry.getValue();
-        if (bucket.stored) return;
-        store.put(entry.getKey(), bucket.bucket.encode());
-        bucket.stored = true;
     }
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */
     void sweep(double nowSeconds) {
         var full = new ArrayList<String>();
         int seen = 0;
-        try (var agents = sweepFrom == null ? store.all() : store.range(sweepFrom, null)) {
+        try (var stored = sweepFrom == null ? store.all() : store.range(sweepFrom, null)) {
             sweepFrom = null;
-            while (agents.hasNext()) {
+            while (stored.hasNext()) {
                 if (seen++ == MAX_SWEPT) {
-                    sweepFrom = agents.peekNextKey();
+                    sweepFrom = stored.peekNextKey();
                     break;
                 }
-                var agent = agents.next();
-                var inMemory = held.get(agent.key);
-                var bucket = inMemory != null ? inMemory.bucket : MirroredBucket.decode(agent.value);
+                var agent = stored.next();
+                var inMemory = agents.get(agent.key);
+                if (inMemory != null && !inMemory.pending().isEmpty()) continue;
+                var bucket = inMemory != null && inMemory.bucket() != null
+                        ? inMemory.bucket()
+                        : MirroredBucket.decode(agent.value);
                 if (isFullAndIdle(agent.key, bucket, nowSeconds)) full.add(agent.key);
             }
         }
         for (var agentId : full) {
-            held.remove(agentId);
+            agents.remove(agentId);
             store.delete(agentId);
         }
     }

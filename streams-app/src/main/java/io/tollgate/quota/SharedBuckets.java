@@ -3,25 +3,18 @@ package io.tollgate.quota;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
-import io.tollgate.redis.Answer;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * The buckets in Redis as the pipeline sees them: asked under the breaker, within the time limit, and never throwing.
+ * The buckets in Redis as the pipeline sees them: called in chunks under the breaker, never waiting and never throwing.
  * Thread-safe; one for all stream threads.
  */
 public final class SharedBuckets implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(SharedBuckets.class);
-
     private final RedisBuckets redis;
     private final RedisBreaker breaker;
     private final BucketClock clock;
@@ -45,40 +38,28 @@ public final class SharedBuckets implements AutoCloseable {
         this.metrics = metrics;
     }
 
-    /** Returns what Redis answered; empty if it is not to be asked, is away, or refuses this agent's key. */
-    Optional<Answer.Decided> spend(Spend spend) {
-        if (!breaker.isClosed()) return Optional.empty();
+    /** Returns whether Redis is to be asked now. */
+    boolean inUse() {
+        return breaker.isClosed();
+    }
+
+    /** Sends one call; the breaker hears of it once, however many requests are in it. */
+    Chunk send(List<Spend> spends) {
         long start = System.nanoTime();
-        try {
-            var answers = redis.spend(List.of(spend)).get(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        var call = redis.spend(spends);
+        var timely = call.copy().orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        timely.whenComplete((answers, failure) -> {
             long elapsed = System.nanoTime() - start;
-            breaker.answered(elapsed);
-            metrics.redisAnswered(elapsed);
-            clock.follow(answers.clockMicros());
-            return answers.answers().get(0) instanceof Answer.Decided decided
-                    ? Optional.of(noted(decided))
-                    : refused((Answer.Failed) answers.answers().get(0));
-        } catch (ExecutionException | TimeoutException e) {
-            // No retry: a script that timed out may still have run, and running it again would charge the agent twice.
-            breaker.failed(System.nanoTime() - start, e);
-            metrics.redisFailed();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        return Optional.empty();
-    }
-
-    private Answer.Decided noted(Answer.Decided decided) {
-        metrics.replayed(decided.replays());
-        if (decided.reconciled()) metrics.reconciled();
-        if (decided.repaired()) metrics.repaired();
-        return decided;
-    }
-
-    private Optional<Answer.Decided> refused(Answer.Failed failed) {
-        metrics.unusableKey();
-        log.debug("Redis refused one key: {}", failed.message());
-        return Optional.empty();
+            if (failure == null) {
+                breaker.answered(elapsed);
+                clock.follow(answers.clockMicros());
+                metrics.redisAnswered(elapsed, spends.size());
+            } else {
+                breaker.failed(elapsed, failure);
+                metrics.redisFailed(failure instanceof TimeoutException);
+            }
+        });
+        return new Chunk(timely, start + breaker.timeout().toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
+ * @param gaps whether requests of the source have been refused without asking Redis since the last call: the fence must then
+ *     not say "all approved" of the offsets in between
  * @param copy what we last knew of the bucket; null if nothing
  */
 public record Spend(
@@ -21,6 +23,7 @@ public record Spend(
         List<Charge> charges,
         long source,
         long committedOffset,
+        boolean gaps,
         @Nullable Copy copy) {
     /** The source of requests that have none: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
@@ -36,6 +39,6 @@ public record Spend(
 
     /** Returns what a program without an ordered source asks. */
     public static Spend unordered(String agentId, Limit limit, double costTokens, @Nullable Copy copy) {
-        return new Spend(agentId, limit, List.of(Charge.of(costTokens)), NO_SOURCE, -1, copy);
+        return new Spend(agentId, limit, List.of(Charge.of(costTokens)), NO_SOURCE, -1, false, copy);
     }
 }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 8 + 1 + 1 + 8 + 8 + 8 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -53,7 +53,8 @@ final class SpendScript {
                 .putDouble(spend.limit().capacityTokens())
                 .putDouble(spend.limit().refillTokensPerSecond())
                 .putLong(spend.source())
-                .putDouble(spend.committedOffset());
+                .putDouble(spend.committedOffset())
+                .put((byte) (spend.gaps() ? 1 : 0));
         putCopy(bytes, copy, groups);
         bytes.putInt(spend.charges().size());
         for (Charge charge : spend.charges()) {
@@ -125,7 +126,7 @@ final class SpendScript {
 
     /** A spend that only looks at a bucket, or fills it. */
     static Spend withoutCharges(String agentId, Limit limit) {
-        return new Spend(agentId, limit, List.of(), Spend.NO_SOURCE, -1, null);
+        return new Spend(agentId, limit, List.of(), Spend.NO_SOURCE, -1, false, null);
     }
 
     private static byte[] read() {

@@ -3,6 +3,7 @@
 --   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs), fence (ours)
 --   ARGV[i]   little-endian: operation B, capacity d, refill per second d,
 --             source c8 (zeros: none), committed offset d,
+--             gaps B (1: requests of the source between these were refused without asking),
 --             copy B (0 none, 1 clean, 2 holds decisions that Redis has not seen), its tokens d, last refill d,
 --             fence offset d, size of its groups I4, groups;
 --             number of requests I4, and for each: offset d, cost d
@@ -105,8 +106,8 @@ end
 local function fail(text) return pack('<BI4', FAILED, #text) .. text end
 
 local function decide(key, argument)
-  local operation, capacity, rate, source, committed, copy, copy_tokens, copy_last, copy_fence, copy_size, pos =
-    unpack_('<Bddc8dBdddI4', argument)
+  local operation, capacity, rate, source, committed, gaps, copy, copy_tokens, copy_last, copy_fence, copy_size, pos =
+    unpack_('<Bddc8dBBdddI4', argument)
   local copy_groups = sub(argument, pos, pos + copy_size - 1)
   local count
   count, pos = unpack_('<I4', argument, pos + copy_size)
@@ -177,23 +178,24 @@ local function decide(key, argument)
 
   local kept = groups
   if fenced then
-    if reconciled and copy_size > 0 then
-      -- What was decided on the copy went out to the consumers: it stands before what a lost answer may have said.
-      local oldest, at = nil, 1
+    if reconciled then
+      -- What was decided on the copy went out to the consumers: it stands before what Redis holds beyond it.
+      local bound, at = copy_fence, 1
       while at <= copy_size do
         local group_last, _, _, approved = unpack_('<dddI4', copy_groups, at)
-        oldest, at = group_last, at + group_size(approved)
+        bound, at = group_last - 1, at + group_size(approved)
       end
-      local skip = 1
-      while skip <= #groups do
-        local group_last, _, _, approved = unpack_('<dddI4', groups, skip)
-        if group_last < oldest then break end
-        skip = skip + group_size(approved)
+      at = 1
+      while at <= #groups do
+        local group_last, _, _, approved = unpack_('<dddI4', groups, at)
+        if group_last <= bound then break end
+        at = at + group_size(approved)
       end
-      kept = copy_groups .. sub(groups, skip)
+      kept = copy_groups .. sub(groups, at)
     end
     kept = uncommitted(kept, committed)
-    if reconciled and copy_fence > fence_offset then fence_offset = copy_fence end
+    -- Ours alone says what was decided: what Redis may have decided beyond it, in calls that we gave up, went nowhere.
+    if reconciled and (copy == 2 or copy_fence > fence_offset) then fence_offset = copy_fence end
   end
 
   local answers = {}
@@ -229,7 +231,7 @@ local function decide(key, argument)
       if decided > 0 then
         local approved = #approved_offsets
         local group
-        if approved == decided then group = pack('<dddI4', newest, now_micros, tokens, ALL)
+        if approved == decided and gaps == 0 then group = pack('<dddI4', newest, now_micros, tokens, ALL)
         else
           local parts = {pack('<dddI4', newest, now_micros, tokens, approved)}
           for i = 1, approved do parts[i + 1] = pack('<I4', newest - approved_offsets[i]) end

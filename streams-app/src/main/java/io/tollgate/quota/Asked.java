@@ -1,0 +1,20 @@
+package io.tollgate.quota;
+
+import io.tollgate.redis.Answer;
+import io.tollgate.redis.Spend;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One agent's part of a call to Redis. For one stream thread alone.
+ *
+ * @param index its place in the chunk
+ * @param requests one for each of the spend's charges
+ * @param epoch of the agent's mirror when it was sent
+ */
+record Asked(Chunk chunk, int index, Spend spend, List<PendingDecision> requests, int epoch) {
+    /** Waits for the answer; empty if there is none in time, or Redis refused the agent's key. */
+    Optional<Answer.Decided> await() {
+        return chunk.await(index).filter(Answer.Decided.class::isInstance).map(Answer.Decided.class::cast);
+    }
+}

@@ -1,0 +1,49 @@
+package io.tollgate.quota;
+
+import io.tollgate.redis.Answer;
+import io.tollgate.redis.Answers;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One call to Redis for several agents, under way or answered. Falls back as a whole, once: what was not answered by the deadline
+ * counts as failed for every request in it. For one stream thread alone.
+ */
+final class Chunk {
+    private final CompletableFuture<Answers> call;
+    private final long deadlineNanos;
+    private @Nullable Answers answers;
+    private boolean failed;
+
+    /** @param deadlineNanos by {@link System#nanoTime}: until when its requests may wait */
+    Chunk(CompletableFuture<Answers> call, long deadlineNanos) {
+        this.call = call;
+        this.deadlineNanos = deadlineNanos;
+    }
+
+    /** Waits until the deadline at most; returns what Redis answered to the spend at this index, empty if it did not. */
+    Optional<Answer> await(int index) {
+        if (answers == null && !failed) awaitCall();
+        return answers == null
+                ? Optional.empty()
+                : Optional.of(answers.answers().get(index));
+    }
+
+    private void awaitCall() {
+        try {
+            answers = call.get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            // Too late: if it is answered after all, nobody listens. Redis may have charged; the fence knows these
+            // offsets.
+            failed = true;
+            call.cancel(false);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            failed = true;
+        }
+    }
+}

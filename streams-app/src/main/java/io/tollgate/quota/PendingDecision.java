@@ -1,0 +1,72 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Charge;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request on its way through one task, carried on the record itself: Streams copies header objects by reference, so that a record
+ * that is dropped takes its pending decision with it. Never written to a topic; no producer can forge a Java object. For one
+ * stream thread alone.
+ */
+final class PendingDecision implements Header {
+    private static final String KEY = "tollgate-pending";
+
+    private final long source;
+    private final Charge charge;
+    private @Nullable Asked asked;
+    private int index;
+
+    /** @param source names the topic and partition of the offset */
+    PendingDecision(long source, Charge charge) {
+        this.source = source;
+        this.charge = charge;
+    }
+
+    long source() {
+        return source;
+    }
+
+    Charge charge() {
+        return charge;
+    }
+
+    /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */
+    void sent(Asked asked, int index) {
+        this.asked = asked;
+        this.index = index;
+    }
+
+    /** Returns the call that asks for it; null if none does. */
+    @Nullable
+    Asked asked() {
+        return asked;
+    }
+
+    int index() {
+        return index;
+    }
+
+    /** Returns whether it was sent, and nothing has been decided without Redis since. */
+    boolean isSentIn(int epoch) {
+        return asked != null && asked.epoch() == epoch;
+    }
+
+    /** Removes and returns what the prefetch left on the record; null if it left nothing. */
+    static @Nullable PendingDecision take(Headers headers) {
+        if (!(headers.lastHeader(KEY) instanceof PendingDecision pending)) return null;
+        headers.remove(KEY);
+        return pending;
+    }
+
+    @Override
+    public String key() {
+        return KEY;
+    }
+
+    @Override
+    public byte @Nullable [] value() {
+        return null;
+    }
+}

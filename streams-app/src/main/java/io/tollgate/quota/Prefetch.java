@@ -1,0 +1,97 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Charge;
+import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.Parsed;
+import io.tollgate.ingest.Request;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerInterceptor;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Sees each polled batch on the stream thread before any of its records is processed, and sends its requests to Redis: by the
+ * time that a record is processed, its answer is there. Never waits, never throws.
+ *
+ * <p>What waits for an answer is bounded by what Streams buffers: a poll's records, and those of the polls before that have not
+ * been processed.
+ */
+public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
+    /** The consumer property that holds the {@link Shared} object. */
+    public static final String SHARED_CONFIG = "tollgate.shared";
+
+    private static final Logger log = LoggerFactory.getLogger(Prefetch.class);
+
+    private @Nullable Shared shared;
+    private @Nullable Parse parse;
+
+    @Override
+    public void configure(Map<String, ?> configs) {
+        if (!(configs.get(SHARED_CONFIG) instanceof Shared object)) {
+            throw new IllegalArgumentException(SHARED_CONFIG + " is missing");
+        }
+        shared = object;
+        parse = new Parse(object.partitions());
+    }
+
+    @Override
+    public ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
+        var instance = shared;
+        var parser = parse;
+        if (instance == null || parser == null) return records;
+        for (var partition : records.partitions()) {
+            var task = instance.tasks().get(partition.partition());
+            if (task == null) continue; // not running yet: its records are decided one by one
+            try {
+                prefetch(task, parser, partition, records.records(partition), instance.requestsTopic());
+            } catch (RuntimeException e) {
+                // The topology decides every record that has no pending decision.
+                log.error("prefetch failed for {}", partition, e);
+            }
+        }
+        return records; // the same object: a copy would lose Streams' own bookkeeping
+    }
+
+    private static void prefetch(
+            TaskBuckets task,
+            Parse parser,
+            TopicPartition partition,
+            List<ConsumerRecord<byte[], byte[]>> records,
+            String requestsTopic) {
+        long source = task.source(partition.topic());
+        boolean published = partition.topic().equals(requestsTopic);
+        var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
+        for (var record : records) {
+            Incoming incoming = published
+                    ? parser.published(record.value(), partition.partition())
+                    : parser.rekeyed(record.value());
+            record.headers().add(new Parsed(incoming));
+            if (!(incoming instanceof Request request)) continue;
+            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()));
+            record.headers().add(pending);
+            byAgent.computeIfAbsent(request.agentId(), agent -> new ArrayList<>(2))
+                    .add(pending);
+        }
+        task.prefetch(byAgent, source);
+    }
+
+    /** Under at-least-once, where the consumer itself commits. */
+    @Override
+    public void onCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {
+        if (shared != null) shared.committed().note(offsets);
+    }
+
+    @Override
+    public void close() {
+        // Holds nothing of its own.
+    }
+}
