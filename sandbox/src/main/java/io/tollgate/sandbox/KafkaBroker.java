@@ -167,7 +167,9 @@ public final class KafkaBroker implements AutoCloseable {
         properties.put("num.network.threads", "2");
         properties.put("num.io.threads", "4");
         properties.put("log.cleaner.dedupe.buffer.size", "16777216"); // 128 MB by default: a quarter of our heap
-        properties.put("controlled.shutdown.enable", "false"); // no other broker could take over
+        // A broker that was killed may come back only when its former self has timed out (9 s by default).
+        properties.put("broker.session.timeout.ms", "3000");
+        properties.put("broker.heartbeat.interval.ms", "500");
         properties.putAll(extra);
         return properties;
     }
