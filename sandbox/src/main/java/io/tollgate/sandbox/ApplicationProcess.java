@@ -109,7 +109,7 @@ public final class ApplicationProcess implements AutoCloseable {
                 "the application",
                 ChildProcess.java(options.jvmArguments(), rest),
                 environment,
-                variable -> SETTING.matcher(variable).matches(),
+                ApplicationProcess::isSetting,
                 home.path(),
                 home.log(options.log(), "application.log"));
         URI http = URI.create("http://127.0.0.1:" + environment.get("TOLLGATE_HTTP_PORT"));
@@ -134,6 +134,10 @@ public final class ApplicationProcess implements AutoCloseable {
         }
         throw new IllegalStateException("the application's jar " + JAR
                 + " has not been built: run ./mvnw -DskipTests package, or say where it is with -Dtollgate.jar=PATH");
+    }
+
+    static boolean isSetting(String variable) {
+        return SETTING.matcher(variable).matches();
     }
 
     private static Path codeLocation() {

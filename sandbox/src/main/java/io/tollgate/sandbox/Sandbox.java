@@ -126,6 +126,10 @@ public final class Sandbox implements Callable<Integer> {
                     command.getErr().println("sandbox: " + exception.getMessage());
                     return 1;
                 })
+                .setParameterExceptionHandler((exception, parsed) -> {
+                    exception.getCommandLine().getErr().println("sandbox: " + exception.getMessage() + " (see --help)");
+                    return 2;
+                })
                 .execute(args));
     }
 
