@@ -30,7 +30,8 @@ class ApplicationProcessIT {
         Attributes attributes = manifest.getMainAttributes();
         attributes.put(Attributes.Name.MANIFEST_VERSION, "1.0");
         attributes.put(Attributes.Name.MAIN_CLASS, FakeApplication.class.getName());
-        attributes.put(Attributes.Name.CLASS_PATH, location(ApplicationProcess.class) + " " + location(FakeApplication.class));
+        attributes.put(
+                Attributes.Name.CLASS_PATH, location(ApplicationProcess.class) + " " + location(FakeApplication.class));
         Path jar = dir.resolve("application.jar");
         new JarOutputStream(Files.newOutputStream(jar), manifest).close();
         System.setProperty("tollgate.jar", jar.toString());
@@ -99,7 +100,13 @@ class ApplicationProcessIT {
     }
 
     @ParameterizedTest
-    @CsvSource({"KAFKA_SASL_JAAS_CONFIG,true", "REDIS_URL,true", "TOKEN_BUCKET_SIZE,true", "TOLLGATE_X,true", "PATH,false"})
+    @CsvSource({
+        "KAFKA_SASL_JAAS_CONFIG,true",
+        "REDIS_URL,true",
+        "TOKEN_BUCKET_SIZE,true",
+        "TOLLGATE_X,true",
+        "PATH,false"
+    })
     void givenVariableOfOurs_whenInherited_thenItIsASettingThatTheApplicationMustNotSee(String name, boolean setting) {
         assertThat(ApplicationProcess.isSetting(name)).isEqualTo(setting);
     }

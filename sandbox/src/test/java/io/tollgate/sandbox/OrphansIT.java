@@ -6,9 +6,11 @@ import static org.awaitility.Awaitility.await;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -68,18 +70,15 @@ class OrphansIT {
     }
 
     @Test
-    void givenFolderInUse_whenASecondSandboxStartsOnIt_thenItIsRefused(@TempDir Path dir) throws Exception {
-        Process first = start(Sandbox.class.getName(), "--no-app", "--no-redis", "--dir", dir.toString());
-        try {
-            lineOf(first, "READY");
+    void givenFolderOfARunningSandbox_whenAnotherStartsOnIt_thenItIsRefused(@TempDir Path dir) throws Exception {
+        try (FileChannel lock =
+                FileChannel.open(dir.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            lock.lock();
 
-            Process second = start(Sandbox.class.getName(), "--no-app", "--no-redis", "--dir", dir.toString());
+            Process sandbox = start(Sandbox.class.getName(), "--no-app", "--dir", dir.toString());
 
-            assertThat(lineOf(second, "sandbox:")).contains("another sandbox runs on");
-            assertThat(second.waitFor()).isEqualTo(1);
-        } finally {
-            first.toHandle().destroy();
-            first.waitFor();
+            assertThat(lineOf(sandbox, "sandbox:")).contains("another sandbox runs on " + dir);
+            assertThat(sandbox.waitFor()).isEqualTo(1);
         }
     }
 
