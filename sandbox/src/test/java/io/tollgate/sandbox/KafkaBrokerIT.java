@@ -29,49 +29,35 @@ import org.junit.jupiter.api.io.TempDir;
 class KafkaBrokerIT {
     private static final TopicPartition PARTITION = new TopicPartition("letters", 0);
 
-    @Test
-    void givenAcknowledgedRecord_whenBrokerIsKilledAndRestarted_thenTheRecordIsThere() throws Exception {
-        try (KafkaBroker broker = KafkaBroker.start()) {
-            createTopic(broker);
-            send(broker, "a");
-            long pid = broker.pid();
+    @TempDir
+    private Path dir;
 
+    /** One test of a broker's whole life, because each start takes seconds. */
+    @Test
+    void givenAcknowledgedRecords_whenBrokerIsFrozenKilledAndStartedOnAnotherPort_thenAllAreThere() throws Exception {
+        KafkaBroker.Options options = KafkaBroker.Options.defaults().withDir(dir);
+        try (KafkaBroker broker = KafkaBroker.start(options)) {
+            createTopic(broker);
+            try (var producer = producer(broker)) {
+                producer.send(new ProducerRecord<>(PARTITION.topic(), "before")).get();
+
+                broker.freeze();
+                Future<RecordMetadata> sent = producer.send(new ProducerRecord<>(PARTITION.topic(), "frozen"));
+                await().during(Duration.ofMillis(300)).until(() -> !sent.isDone());
+                broker.thaw();
+                await().atMost(Duration.ofSeconds(10)).until(sent::isDone);
+            }
+
+            long pid = broker.pid();
             broker.kill();
             assertThat(broker.isAlive()).isFalse();
             broker.restart();
 
             assertThat(broker.pid()).isNotEqualTo(pid);
-            assertThat(read(broker)).containsExactly("a");
-        }
-    }
-
-    @Test
-    void givenFolder_whenASecondBrokerStartsOnItAndOtherPort_thenItHasTheFirstOnesData(@TempDir Path dir)
-            throws Exception {
-        KafkaBroker.Options options = KafkaBroker.Options.defaults().withDir(dir);
-        try (KafkaBroker first = KafkaBroker.start(options)) {
-            createTopic(first);
-            send(first, "a");
+            assertThat(read(broker)).containsExactly("before", "frozen");
         }
         try (KafkaBroker second = KafkaBroker.start(options)) {
-            assertThat(read(second)).containsExactly("a");
-        }
-    }
-
-    @Test
-    void givenFrozenBroker_whenSomethingIsSent_thenItIsAcknowledgedAfterTheThaw() throws Exception {
-        try (KafkaBroker broker = KafkaBroker.start();
-                var producer = producer(broker)) {
-            createTopic(broker);
-            producer.send(new ProducerRecord<>(PARTITION.topic(), "before")).get();
-
-            broker.freeze();
-            Future<RecordMetadata> sent = producer.send(new ProducerRecord<>(PARTITION.topic(), "frozen"));
-            await().during(Duration.ofMillis(300)).until(() -> !sent.isDone());
-            broker.thaw();
-
-            await().atMost(Duration.ofSeconds(10)).until(sent::isDone);
-            assertThat(read(broker)).containsExactly("before", "frozen");
+            assertThat(read(second)).containsExactly("before", "frozen");
         }
     }
 
@@ -105,12 +91,6 @@ class KafkaBrokerIT {
     private static KafkaProducer<String, String> producer(KafkaBroker broker) {
         return new KafkaProducer<>(
                 Map.of("bootstrap.servers", broker.bootstrapServers()), new StringSerializer(), new StringSerializer());
-    }
-
-    private static void send(KafkaBroker broker, String value) throws Exception {
-        try (var producer = producer(broker)) {
-            producer.send(new ProducerRecord<>(PARTITION.topic(), value)).get();
-        }
     }
 
     private static List<String> read(KafkaBroker broker) {
