@@ -1,0 +1,212 @@
+package io.tollgate.sandbox;
+
+import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.regex.Pattern;
+
+/**
+ * The real application, run from its jar as a user runs it, in an environment without settings inherited from this JVM.
+ *
+ * <p>Thread-safe.
+ */
+public final class ApplicationProcess implements AutoCloseable {
+    private static final Path JAR = Path.of("streams-app", "target", "tollgate.jar");
+    private static final Pattern SETTING = Pattern.compile("(KAFKA|REDIS|TOLLGATE|TOKEN)_.*|JAVA_TOOL_OPTIONS");
+
+    /**
+     * How to start the application.
+     *
+     * @param arguments of the command line
+     * @param environment its settings; TOLLGATE_HTTP_PORT is a free port where it is not given
+     * @param jvmArguments such as {@code -Xmx256m}
+     * @param dir working folder, where its log is written and stays; empty: a temporary one, deleted on close
+     */
+    public record Options(
+            List<String> arguments, Map<String, String> environment, List<String> jvmArguments, Optional<Path> dir) {
+        /** Copies the lists. */
+        public Options {
+            arguments = List.copyOf(arguments);
+            environment = Map.copyOf(environment);
+            jvmArguments = List.copyOf(jvmArguments);
+        }
+
+        /** {@code run} without settings, 512 MB of heap, a temporary folder. */
+        public static Options defaults() {
+            return new Options(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty());
+        }
+
+        /** Replaces the command line. */
+        public Options withArguments(String... arguments) {
+            return new Options(List.of(arguments), environment, jvmArguments, dir);
+        }
+
+        /** Sets one more environment variable. */
+        public Options withEnvironment(String name, String value) {
+            var more = new LinkedHashMap<>(environment);
+            more.put(name, value);
+            return new Options(arguments, more, jvmArguments, dir);
+        }
+
+        /** Replaces the arguments of the JVM. */
+        public Options withJvmArguments(String... jvmArguments) {
+            return new Options(arguments, environment, List.of(jvmArguments), dir);
+        }
+
+        /** Keeps the log in this folder. */
+        public Options withDir(Path dir) {
+            return new Options(arguments, environment, jvmArguments, Optional.of(dir));
+        }
+    }
+
+    private final ChildProcess.Home home;
+    private final ChildProcess process;
+    private final URI http;
+    private final HttpClient client =
+            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
+
+    private ApplicationProcess(ChildProcess.Home home, ChildProcess process, URI http) {
+        this.home = home;
+        this.process = process;
+        this.http = http;
+    }
+
+    /**
+     * Starts the application; does not wait until it is ready.
+     *
+     * @throws IllegalStateException if its jar has not been built
+     */
+    public static ApplicationProcess start(Options options) {
+        Path jar = findJar();
+        var environment = new LinkedHashMap<>(options.environment());
+        environment.computeIfAbsent("TOLLGATE_HTTP_PORT", variable -> Integer.toString(FreePorts.next()));
+        var rest = new ArrayList<>(List.of("-jar", jar.toString()));
+        rest.addAll(options.arguments());
+        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-app-");
+        ChildProcess process = ChildProcess.start(
+                "the application",
+                ChildProcess.java(options.jvmArguments(), rest),
+                environment,
+                variable -> SETTING.matcher(variable).matches(),
+                home.path(),
+                home.path().resolve("application.log"));
+        URI http = URI.create("http://127.0.0.1:" + environment.get("TOLLGATE_HTTP_PORT"));
+        return new ApplicationProcess(home, process, http);
+    }
+
+    /**
+     * Returns the jar that is run: the system property {@code tollgate.jar}, else {@code streams-app/target/tollgate.jar} in the
+     * first folder that has it, going up from this class and from the working folder.
+     */
+    static Path findJar() {
+        String given = System.getProperty("tollgate.jar");
+        if (given != null) {
+            Path jar = Path.of(given).toAbsolutePath();
+            if (Files.isRegularFile(jar)) return jar;
+            throw new IllegalStateException("the application's jar is not at " + jar + ", where -Dtollgate.jar says");
+        }
+        for (Path start : List.of(codeLocation(), Path.of("").toAbsolutePath())) {
+            for (Path dir = start; dir != null; dir = dir.getParent()) {
+                if (Files.isRegularFile(dir.resolve(JAR))) return dir.resolve(JAR);
+            }
+        }
+        throw new IllegalStateException("the application's jar " + JAR
+                + " has not been built: run ./mvnw -DskipTests package, or say where it is with -Dtollgate.jar=PATH");
+    }
+
+    private static Path codeLocation() {
+        try {
+            return Path.of(ApplicationProcess.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Returns when {@code GET /health/ready} answers 200: all assigned tasks run. */
+    public void awaitReady(Duration timeout) {
+        process.awaitReady(this::isReady, timeout);
+    }
+
+    /** Returns whether {@code GET /health/ready} answers 200 now. */
+    public boolean isReady() {
+        var request = HttpRequest.newBuilder(http.resolve("/health/ready"))
+                .timeout(Duration.ofSeconds(2))
+                .build();
+        try {
+            return client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
+        } catch (IOException nobody) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /** Returns {@code http://127.0.0.1:PORT}. */
+    public URI http() {
+        return http;
+    }
+
+    /** Returns the process id. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /** Returns whether the process runs (a frozen one does). */
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** SIGTERM; does not wait. */
+    public void terminate() {
+        process.terminate();
+    }
+
+    /** SIGKILL; returns when the process is gone. */
+    public void kill() {
+        process.kill();
+    }
+
+    /** SIGSTOP. */
+    public void freeze() {
+        process.freeze();
+    }
+
+    /** SIGCONT. */
+    public void thaw() {
+        process.thaw();
+    }
+
+    /** Returns the exit code (128 + n after signal n), or empty if it still runs after {@code timeout}. */
+    public OptionalInt awaitExit(Duration timeout) {
+        return process.awaitExit(timeout);
+    }
+
+    /** Returns the last 16 KiB of standard output and error. */
+    public String output() {
+        return process.output();
+    }
+
+    /** Ends the application, in order if it still can within 15 seconds. */
+    @Override
+    public void close() {
+        process.stop(Duration.ofSeconds(15));
+        home.discard();
+    }
+}

@@ -1,0 +1,268 @@
+package io.tollgate.sandbox;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
+
+/**
+ * A process that dies with this JVM, even when this JVM is killed.
+ *
+ * <p>The process is started by a shell that leaves a watcher behind and then becomes the process itself ({@code exec}), so that
+ * pid, signals and exit code are the real ones. The watcher reads our end of a pipe: a line means that all is over, the end of
+ * the pipe without one means that this JVM is gone, and then it kills. Works with any POSIX shell, on Linux and macOS.
+ */
+final class ChildProcess implements AutoCloseable {
+    /**
+     * In a terminal Ctrl-C goes to every process of the group, so that Kafka would be gone before the application has closed.
+     * Our own shutdown decides the order, therefore a child ignores the interrupt, and gets its own session where there is
+     * {@code setsid} (Redis installs a handler of its own and would not stay ignorant).
+     */
+    private static final String GUARD = """
+            exec 3<&0 </dev/null
+            ( (read -r over <&3 || kill -9 $$) >/dev/null 2>&1 & )
+            exec 3<&-
+            trap '' INT
+            if command -v setsid >/dev/null 2>&1; then exec setsid "$@"; fi
+            exec "$@"
+            """;
+
+    private static final int TAIL_BYTES = 16 * 1024;
+
+    /** See {@link #installExecutable}. */
+    private static final Object FORKING = new Object();
+
+    private final String name;
+    private final Process process;
+    private final Path log;
+
+    private ChildProcess(String name, Process process, Path log) {
+        this.name = name;
+        this.process = process;
+        this.log = log;
+    }
+
+    /**
+     * Starts a process whose standard output and error are appended to {@code log}.
+     *
+     * @param name what messages call it
+     * @param environment variables added to those inherited
+     * @param dropped names of inherited variables that the process must not see
+     */
+    static ChildProcess start(
+            String name,
+            List<String> command,
+            Map<String, String> environment,
+            Predicate<String> dropped,
+            Path directory,
+            Path log) {
+        var guarded = new ArrayList<>(List.of("/bin/sh", "-c", GUARD, "guard"));
+        guarded.addAll(command);
+        var builder = new ProcessBuilder(guarded)
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+        builder.environment().keySet().removeIf(dropped);
+        builder.environment().putAll(environment);
+        try {
+            Process process;
+            synchronized (FORKING) {
+                process = builder.start();
+            }
+            process.onExit().thenAccept(ChildProcess::dismissWatcher);
+            return new ChildProcess(name, process, log);
+        } catch (IOException e) {
+            throw new UncheckedIOException(name + " could not be started: " + command.get(0), e);
+        }
+    }
+
+    /** Without this line the watcher would kill whoever has the pid by then. */
+    private static void dismissWatcher(Process ended) {
+        try (OutputStream pipe = ended.getOutputStream()) {
+            pipe.write('\n');
+        } catch (IOException gone) {
+            // The watcher is gone already: there is nothing left to dismiss.
+        }
+    }
+
+    /**
+     * Writes a file that can be run. A process that is being started at the same moment inherits our open file until it runs its
+     * own program, and Linux refuses to run a file that somebody has open for writing ("Text file busy"): so never both at once.
+     */
+    static void installExecutable(java.io.InputStream content, Path file) throws IOException {
+        synchronized (FORKING) {
+            Files.copy(content, file, StandardCopyOption.REPLACE_EXISTING);
+        }
+        if (!file.toFile().setExecutable(true)) throw new IOException("cannot make " + file + " executable");
+    }
+
+    /** Returns the command that runs a main class in another JVM of the same version, with this JVM's class path. */
+    static List<String> java(List<String> jvmArguments, List<String> rest) {
+        var command = new ArrayList<String>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        if (Runtime.version().feature() >= 24) command.add("--enable-native-access=ALL-UNNAMED"); // else JDK 24 warns
+        command.addAll(jvmArguments);
+        command.addAll(rest);
+        return command;
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
+    // Through the handle: Process.destroy() would close the pipe as well, and the watcher would take that for our
+    // death.
+    void terminate() {
+        if (isAlive()) process.toHandle().destroy();
+    }
+
+    void kill() {
+        if (isAlive()) process.toHandle().destroyForcibly();
+        if (awaitExit(Duration.ofSeconds(10)).isEmpty()) {
+            throw new IllegalStateException(name + " (pid " + pid() + ") survived SIGKILL for 10 s");
+        }
+    }
+
+    void freeze() {
+        signal("STOP");
+    }
+
+    void thaw() {
+        signal("CONT");
+    }
+
+    private void signal(String signal) {
+        if (!isAlive()) throw new IllegalStateException(name + " has ended");
+        try {
+            Process kill;
+            synchronized (FORKING) {
+                kill = new ProcessBuilder("kill", "-" + signal, Long.toString(pid())).start();
+            }
+            if (kill.waitFor() != 0) throw new IllegalStateException("kill -" + signal + " " + pid() + " failed");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw interrupted(e);
+        }
+    }
+
+    /** Returns the exit code (128 + n after signal n), or empty if the process still runs after {@code timeout}. */
+    OptionalInt awaitExit(Duration timeout) {
+        try {
+            boolean ended = process.waitFor(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            return ended ? OptionalInt.of(process.exitValue()) : OptionalInt.empty();
+        } catch (InterruptedException e) {
+            throw interrupted(e);
+        }
+    }
+
+    /**
+     * Returns when {@code ready} holds.
+     *
+     * @throws IllegalStateException with the end of the log, if the process ended or the time is over
+     */
+    void awaitReady(BooleanSupplier ready, Duration timeout) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        while (!ready.getAsBoolean()) {
+            if (!isAlive()) {
+                throw new IllegalStateException(
+                        name + " ended with exit code " + process.exitValue() + " before it was ready\n" + output());
+            }
+            if (System.nanoTime() - deadline > 0) {
+                throw new IllegalStateException(
+                        name + " was not ready after " + timeout.toMillis() + " ms\n" + output());
+            }
+            LockSupport.parkNanos(20_000_000);
+            if (Thread.currentThread().isInterrupted()) throw interrupted(new InterruptedException());
+        }
+    }
+
+    private static IllegalStateException interrupted(InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return new IllegalStateException("interrupted while waiting for a process", e);
+    }
+
+    /** Returns the last 16 KiB of what the process wrote. */
+    String output() {
+        try (var file = new RandomAccessFile(log.toFile(), "r")) {
+            long length = file.length();
+            var tail = new byte[(int) Math.min(length, TAIL_BYTES)];
+            file.seek(length - tail.length);
+            file.readFully(tail);
+            return new String(tail, StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            return "(no output: " + e.getMessage() + ")";
+        }
+    }
+
+    /** Asks the process to end, wakes it in case it is frozen, and kills it after {@code grace}. */
+    void stop(Duration grace) {
+        if (isAlive() && !grace.isZero()) {
+            process.toHandle().destroy();
+            try {
+                thaw();
+            } catch (IllegalStateException endedMeanwhile) {
+                // As wanted.
+            }
+            awaitExit(grace);
+        }
+        kill();
+    }
+
+    @Override
+    public void close() {
+        stop(Duration.ZERO);
+    }
+
+    /** The folder of one server: kept where it was given, else temporary and deleted with the server. */
+    record Home(Path path, boolean temporary) {
+        static Home of(Optional<Path> given, String prefix) {
+            try {
+                if (given.isPresent()) {
+                    Path absolute = given.get().toAbsolutePath();
+                    return new Home(Files.createDirectories(absolute), false);
+                }
+                return new Home(Files.createTempDirectory(prefix), true);
+            } catch (IOException e) {
+                throw new UncheckedIOException(
+                        "cannot create the folder " + given.map(Path::toString).orElse(prefix), e);
+            }
+        }
+
+        /** A server whose data nobody wants needs no time to say goodbye. */
+        Duration grace() {
+            return temporary ? Duration.ZERO : Duration.ofSeconds(15);
+        }
+
+        void discard() {
+            if (temporary) deleteTree(path);
+        }
+
+        static void deleteTree(Path root) {
+            try (var files = Files.walk(root)) {
+                for (Path file :
+                        files.sorted(java.util.Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+            } catch (IOException | UncheckedIOException leftBehind) {
+                // Only a temporary folder: the system clears it one day.
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+package io.tollgate.sandbox;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+
+/**
+ * A real Kafka broker (KRaft, broker and controller in one) in a JVM of its own, on free ports of 127.0.0.1.
+ *
+ * <p>Thread-safe, except that only one thread at a time may kill, restart or close it.
+ */
+public final class KafkaBroker implements AutoCloseable {
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+
+    /**
+     * How to start a broker.
+     *
+     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param port the port for clients; 0: a free one
+     * @param properties broker properties, on top of the settings for a small machine
+     */
+    public record Options(Optional<Path> dir, int port, Map<String, String> properties) {
+        /** Checks the port and copies the properties. */
+        public Options {
+            if (port < 0 || port > 65_535)
+                throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
+            properties = Map.copyOf(properties);
+        }
+
+        /** A temporary folder, a free port, no more properties. */
+        public static Options defaults() {
+            return new Options(Optional.empty(), 0, Map.of());
+        }
+
+        /** Keeps the data in this folder. */
+        public Options withDir(Path dir) {
+            return new Options(Optional.of(dir), port, properties);
+        }
+
+        /** Listens on this port. */
+        public Options withPort(int port) {
+            return new Options(dir, port, properties);
+        }
+
+        /** Sets one more broker property. */
+        public Options withProperty(String name, String value) {
+            var more = new LinkedHashMap<>(properties);
+            more.put(name, value);
+            return new Options(dir, port, more);
+        }
+    }
+
+    private final ChildProcess.Home home;
+    private final int port;
+    private final Map<String, String> extra;
+    private volatile ChildProcess process;
+
+    private KafkaBroker(ChildProcess.Home home, int port, Map<String, String> extra) {
+        this.home = home;
+        this.port = port;
+        this.extra = extra;
+        this.process = launch();
+    }
+
+    /** Starts a broker with a temporary folder on a free port, and returns when it answers. */
+    public static KafkaBroker start() {
+        return start(Options.defaults());
+    }
+
+    /**
+     * Starts a broker and returns when it answers.
+     *
+     * @throws IllegalStateException if it does not, with the end of its log
+     */
+    public static KafkaBroker start(Options options) {
+        if (options.port() != 0 && !FreePorts.isFree(options.port())) {
+            throw new IllegalStateException(
+                    "Kafka cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
+        }
+        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-kafka-");
+        for (int attempt = 1; ; attempt++) {
+            int port = options.port() != 0 ? options.port() : FreePorts.next();
+            KafkaBroker broker = new KafkaBroker(home, port, options.properties());
+            try {
+                broker.awaitReady();
+                return broker;
+            } catch (RuntimeException e) {
+                broker.process.close();
+                // Between our look and its start another process may have taken one of the ports.
+                boolean portTaken = String.valueOf(e.getMessage()).contains("BindException");
+                if (!portTaken || attempt == 3) {
+                    home.discard();
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private ChildProcess launch() {
+        Path config = home.path().resolve("broker.properties");
+        try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8)) {
+            properties().store(writer, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + config, e);
+        }
+        List<String> command = ChildProcess.java(
+                List.of(
+                        "-Xms128m",
+                        "-Xmx512m",
+                        "-XX:+UseSerialGC",
+                        "-Djava.awt.headless=true",
+                        "-Dlogback.configurationFile=sandbox-logback.xml",
+                        "-cp",
+                        System.getProperty("java.class.path")),
+                List.of(BrokerMain.class.getName(), config.toString()));
+        return ChildProcess.start(
+                "Kafka", command, Map.of(), variable -> variable.equals("JAVA_TOOL_OPTIONS"), workingDir(), log());
+    }
+
+    /** Our own working folder, because the class path may name its parts from there. */
+    private static Path workingDir() {
+        return Path.of("").toAbsolutePath();
+    }
+
+    private Path log() {
+        return home.path().resolve("broker.log");
+    }
+
+    private Properties properties() {
+        int controllerPort = FreePorts.next();
+        var properties = new Properties();
+        properties.put("process.roles", "broker,controller");
+        properties.put("node.id", "1");
+        properties.put("controller.quorum.voters", "1@127.0.0.1:" + controllerPort);
+        properties.put("controller.listener.names", "CONTROLLER");
+        properties.put("listeners", "PLAINTEXT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controllerPort);
+        properties.put("advertised.listeners", "PLAINTEXT://127.0.0.1:" + port);
+        properties.put("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+        properties.put("inter.broker.listener.name", "PLAINTEXT");
+        properties.put("log.dirs", home.path().resolve("data").toString());
+
+        properties.put("auto.create.topics.enable", "false");
+        properties.put("group.initial.rebalance.delay.ms", "0");
+        properties.put("default.replication.factor", "1");
+        properties.put("offsets.topic.replication.factor", "1");
+        properties.put("offsets.topic.num.partitions", "4");
+        properties.put("transaction.state.log.replication.factor", "1");
+        properties.put("transaction.state.log.min.isr", "1");
+        properties.put("transaction.state.log.num.partitions", "4");
+        properties.put("share.coordinator.state.topic.replication.factor", "1");
+        properties.put("share.coordinator.state.topic.min.isr", "1");
+        properties.put("share.coordinator.state.topic.num.partitions", "1");
+        properties.put("num.network.threads", "2");
+        properties.put("num.io.threads", "4");
+        properties.put("log.cleaner.dedupe.buffer.size", "16777216"); // 128 MB by default: a quarter of our heap
+        properties.put("controlled.shutdown.enable", "false"); // no other broker could take over
+        properties.putAll(extra);
+        return properties;
+    }
+
+    private void awaitReady() {
+        ChildProcess starting = process;
+        Map<String, Object> config = Map.of(
+                AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers(),
+                AdminClientConfig.RECONNECT_BACKOFF_MS_CONFIG, 20,
+                AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 100,
+                AdminClientConfig.RETRY_BACKOFF_MS_CONFIG, 20);
+        // A client logs each refused connection, so wait for the port first.
+        starting.awaitReady(() -> !FreePorts.isFree(port), START_TIMEOUT);
+        try (Admin admin = Admin.create(config)) {
+            starting.awaitReady(() -> answers(admin), START_TIMEOUT);
+        }
+    }
+
+    private static boolean answers(Admin admin) {
+        try {
+            return !admin.describeCluster().nodes().get(2, TimeUnit.SECONDS).isEmpty();
+        } catch (ExecutionException | TimeoutException notYet) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /** Returns {@code 127.0.0.1:PORT}. */
+    public String bootstrapServers() {
+        return "127.0.0.1:" + port;
+    }
+
+    /** Returns the process id; another one after a restart. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /** Returns whether the process runs (a frozen one does). */
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** SIGKILL; returns when the process is gone. What was acknowledged stays in the data folder. */
+    public void kill() {
+        process.kill();
+    }
+
+    /** SIGSTOP: connections stay open, nothing answers. */
+    public void freeze() {
+        process.freeze();
+    }
+
+    /** SIGCONT. */
+    public void thaw() {
+        process.thaw();
+    }
+
+    /** Starts the broker again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
+    public void restart() {
+        process.stop(Duration.ofSeconds(15));
+        process = launch();
+        awaitReady();
+    }
+
+    /** Returns the last 16 KiB of the broker's log. */
+    public String output() {
+        return process.output();
+    }
+
+    /** Stops the broker, in order if its data is kept; else kills it and deletes the data. */
+    @Override
+    public void close() {
+        process.stop(home.grace());
+        home.discard();
+    }
+}

@@ -1,0 +1,292 @@
+package io.tollgate.sandbox;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * A real Redis on a free port of 127.0.0.1: the executable that comes inside a library, else the {@code redis-server} on the PATH.
+ *
+ * <p>It never writes snapshots, so without the append-only file a restart brings it back empty. Thread-safe, except that only one
+ * thread at a time may kill, restart or close it.
+ */
+public final class RedisServer implements AutoCloseable {
+    private static final String VERSION = "7.0.15";
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(20);
+
+    /**
+     * How to start Redis.
+     *
+     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param port 0: a free one
+     * @param appendOnly whether every write is in a file before it is answered, and so survives {@code kill}
+     * @param password what clients must send; empty: none
+     * @param users ACL rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}
+     * @param replicaOf the primary's port on 127.0.0.1; 0: is a primary
+     * @param config more lines of redis.conf
+     */
+    public record Options(
+            Optional<Path> dir,
+            int port,
+            boolean appendOnly,
+            Optional<String> password,
+            List<String> users,
+            int replicaOf,
+            List<String> config) {
+        /** Checks the ports and copies the lists. */
+        public Options {
+            if (port < 0 || port > 65_535)
+                throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
+            if (replicaOf < 0 || replicaOf > 65_535) {
+                throw new IllegalArgumentException("replicaOf must be from 0 to 65535, but is " + replicaOf);
+            }
+            users = List.copyOf(users);
+            config = List.copyOf(config);
+        }
+
+        /** A temporary folder, a free port, in memory only, no password. */
+        public static Options defaults() {
+            return new Options(Optional.empty(), 0, false, Optional.empty(), List.of(), 0, List.of());
+        }
+
+        /** Keeps the data in this folder. */
+        public Options withDir(Path dir) {
+            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config);
+        }
+
+        /** Listens on this port. */
+        public Options withPort(int port) {
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config);
+        }
+
+        /** Switches the append-only file. */
+        public Options withAppendOnly(boolean appendOnly) {
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config);
+        }
+
+        /** Asks clients for this password. */
+        public Options withPassword(String password) {
+            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config);
+        }
+
+        /** Adds an ACL user. */
+        public Options withUser(String rules) {
+            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config);
+        }
+
+        /** Follows the primary on this port of 127.0.0.1. */
+        public Options withReplicaOf(int primaryPort) {
+            return new Options(dir, port, appendOnly, password, users, primaryPort, config);
+        }
+
+        /** Adds a line of redis.conf: {@code maxmemory 1mb}. */
+        public Options withConfig(String line) {
+            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line));
+        }
+
+        private static List<String> plus(List<String> list, String one) {
+            return Stream.concat(list.stream(), Stream.of(one)).toList();
+        }
+    }
+
+    private final ChildProcess.Home home;
+    private final Options options;
+    private final int port;
+    private volatile ChildProcess process;
+
+    private RedisServer(ChildProcess.Home home, int port, Options options) {
+        this.home = home;
+        this.options = options;
+        this.port = port;
+        this.process = launch();
+    }
+
+    /** Starts an empty Redis on a free port, in memory only, and returns when it answers. */
+    public static RedisServer start() {
+        return start(Options.defaults());
+    }
+
+    /**
+     * Starts Redis and returns when it answers and has loaded its data.
+     *
+     * @throws IllegalStateException if it does not, with the end of its log
+     */
+    public static RedisServer start(Options options) {
+        if (options.port() != 0 && !FreePorts.isFree(options.port())) {
+            throw new IllegalStateException(
+                    "Redis cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
+        }
+        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-redis-");
+        for (int attempt = 1; ; attempt++) {
+            int port = options.port() != 0 ? options.port() : FreePorts.next();
+            RedisServer redis = new RedisServer(home, port, options);
+            try {
+                redis.awaitReady();
+                return redis;
+            } catch (RuntimeException e) {
+                redis.process.close();
+                // Between our look and its start another process may have taken the port.
+                boolean portTaken = String.valueOf(e.getMessage()).contains("Address already in use");
+                if (!portTaken || attempt == 3) {
+                    home.discard();
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private ChildProcess launch() {
+        Path config = home.path().resolve("redis.conf");
+        try {
+            Files.write(config, configLines(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + config, e);
+        }
+        List<String> command = List.of(executable(), config.toString());
+        return ChildProcess.start(
+                "Redis",
+                command,
+                Map.of(),
+                variable -> false,
+                home.path(),
+                home.path().resolve("redis.log"));
+    }
+
+    private List<String> configLines() {
+        var lines = new ArrayList<String>();
+        lines.add("bind 127.0.0.1");
+        lines.add("port " + port);
+        lines.add("dir \"" + home.path() + "\"");
+        lines.add("save \"\"");
+        lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
+        lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
+        options.password().ifPresent(password -> lines.add("requirepass \"" + password + "\""));
+        options.users().forEach(rules -> lines.add("user " + rules));
+        if (options.replicaOf() != 0) lines.add("replicaof 127.0.0.1 " + options.replicaOf());
+        lines.addAll(options.config());
+        return lines;
+    }
+
+    private String executable() {
+        String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).contains("mac") ? "darwin" : "linux";
+        String cpu = switch (System.getProperty("os.arch")) {
+            case "amd64", "x86_64" -> "amd64";
+            case "aarch64", "arm64" -> "arm64";
+            default -> "other";
+        };
+        Path file = home.path().resolve("redis-server-" + VERSION);
+        if (Files.isExecutable(file)) return file.toString();
+        try (InputStream content =
+                RedisServer.class.getResourceAsStream("/redis-server-" + VERSION + "-" + os + "-" + cpu)) {
+            if (content == null) return "redis-server";
+            ChildProcess.installExecutable(content, file);
+            return file.toString();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot unpack Redis to " + file, e);
+        }
+    }
+
+    private void awaitReady() {
+        process.awaitReady(this::answers, START_TIMEOUT);
+    }
+
+    private boolean answers() {
+        // A refusal (NOAUTH, NOPERM) is an answer as well.
+        return ask("PING").filter(reply -> !reply.startsWith("-LOADING")).isPresent();
+    }
+
+    /** Returns the first line of the reply to a command, or empty if nobody answers. */
+    Optional<String> ask(String command) {
+        try (var socket = new Socket()) {
+            socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
+            socket.setSoTimeout(1000);
+            socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
+            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+            return Optional.ofNullable(reader.readLine());
+        } catch (IOException nobody) {
+            return Optional.empty();
+        }
+    }
+
+    /** Returns {@code redis://127.0.0.1:PORT}, with the password if there is one. */
+    public String uri() {
+        String login = options.password()
+                .map(password -> ":"
+                        + URLEncoder.encode(password, StandardCharsets.UTF_8).replace("+", "%20") + "@")
+                .orElse("");
+        return URI.create("redis://" + login + host() + ":" + port).toString();
+    }
+
+    /** Returns {@code 127.0.0.1}. */
+    public String host() {
+        return "127.0.0.1";
+    }
+
+    /** Returns the port. */
+    public int port() {
+        return port;
+    }
+
+    /** Returns the process id; another one after a restart. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /** Returns whether the process runs (a frozen one does). */
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** SIGKILL; returns when the process is gone. */
+    public void kill() {
+        process.kill();
+    }
+
+    /** SIGSTOP: connections stay open, nothing answers; what is sent meanwhile runs after {@link #thaw}. */
+    public void freeze() {
+        process.freeze();
+    }
+
+    /** SIGCONT. */
+    public void thaw() {
+        process.thaw();
+    }
+
+    /**
+     * Starts Redis again on the same port and folder, after an orderly stop if it still runs, and returns when it answers. With
+     * the append-only file it has its data back, else it is empty.
+     */
+    public void restart() {
+        process.stop(Duration.ofSeconds(15));
+        process = launch();
+        awaitReady();
+    }
+
+    /** Returns the last 16 KiB of Redis' log. */
+    public String output() {
+        return process.output();
+    }
+
+    /** Stops Redis, in order if its data is kept; else kills it and deletes the data. */
+    @Override
+    public void close() {
+        process.stop(home.grace());
+        home.discard();
+    }
+}

@@ -1,0 +1,96 @@
+package io.tollgate.sandbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RedisServerIT {
+    @Test
+    void givenAppendOnlyFile_whenKilledAndRestarted_thenTheDataIsThere() {
+        try (RedisServer redis =
+                RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true))) {
+            assertThat(redis.ask("SET k v")).hasValue("+OK");
+            long pid = redis.pid();
+
+            redis.kill();
+            assertThat(redis.ask("PING")).isEmpty();
+            redis.restart();
+
+            assertThat(redis.pid()).isNotEqualTo(pid);
+            assertThat(redis.ask("STRLEN k")).hasValue(":1");
+        }
+    }
+
+    @Test
+    void givenNoAppendOnlyFile_whenRestarted_thenItIsEmpty() {
+        try (RedisServer redis = RedisServer.start()) {
+            assertThat(redis.ask("SET k v")).hasValue("+OK");
+
+            redis.restart();
+
+            assertThat(redis.ask("DBSIZE")).hasValue(":0");
+        }
+    }
+
+    @Test
+    void givenFolder_whenClosedAndStartedAgain_thenTheDataIsThere(@TempDir Path dir) {
+        RedisServer.Options options =
+                RedisServer.Options.defaults().withDir(dir).withAppendOnly(true);
+        try (RedisServer redis = RedisServer.start(options)) {
+            assertThat(redis.ask("SET k v")).hasValue("+OK");
+        }
+        try (RedisServer redis = RedisServer.start(options)) {
+            assertThat(redis.ask("STRLEN k")).hasValue(":1");
+        }
+    }
+
+    @Test
+    void givenFrozenRedis_whenAsked_thenItAnswersOnlyAfterTheThaw() {
+        try (RedisServer redis = RedisServer.start()) {
+            redis.freeze();
+            assertThat(redis.ask("PING")).isEmpty();
+            assertThat(redis.isAlive()).isTrue();
+
+            redis.thaw();
+
+            assertThat(redis.ask("PING")).hasValue("+PONG");
+        }
+    }
+
+    @Test
+    void givenPasswordAndUser_whenAsked_thenBothAreDemanded() {
+        RedisServer.Options options =
+                RedisServer.Options.defaults().withPassword("s c").withUser("reader on >r ~* -@all +dbsize");
+        try (RedisServer redis = RedisServer.start(options)) {
+            assertThat(redis.uri()).isEqualTo("redis://:s%20c@127.0.0.1:" + redis.port());
+            assertThat(redis.ask("DBSIZE").orElseThrow()).startsWith("-NOAUTH");
+            assertThat(redis.ask("AUTH \"s c\"")).hasValue("+OK");
+            assertThat(redis.ask("AUTH reader r")).hasValue("+OK");
+        }
+    }
+
+    @Test
+    void givenReplica_whenThePrimaryIsWritten_thenTheReplicaFollows() {
+        try (RedisServer primary = RedisServer.start();
+                RedisServer replica =
+                        RedisServer.start(RedisServer.Options.defaults().withReplicaOf(primary.port()))) {
+            assertThat(primary.ask("SET k v")).hasValue("+OK");
+
+            await().untilAsserted(() -> assertThat(replica.ask("STRLEN k")).hasValue(":1"));
+            assertThat(replica.ask("SET k w").orElseThrow()).startsWith("-READONLY");
+        }
+    }
+
+    @Test
+    void givenLineThatRedisRefuses_whenStarted_thenTheMessageShowsItsLog() {
+        RedisServer.Options options = RedisServer.Options.defaults().withConfig("maxmemory plenty");
+
+        assertThatThrownBy(() -> RedisServer.start(options))
+                .hasMessageContaining("ended with exit code 1")
+                .hasMessageContaining("maxmemory plenty");
+    }
+}
