@@ -32,10 +32,15 @@ public final class ApplicationProcess implements AutoCloseable {
      * @param arguments of the command line
      * @param environment its settings; TOLLGATE_HTTP_PORT is a free port where it is not given
      * @param jvmArguments such as {@code -Xmx256m}
-     * @param dir working folder, where its log is written and stays; empty: a temporary one, deleted on close
+     * @param dir working folder; empty: a temporary one, deleted on close
+     * @param log the file its output is appended to; empty: one in {@code dir}
      */
     public record Options(
-            List<String> arguments, Map<String, String> environment, List<String> jvmArguments, Optional<Path> dir) {
+            List<String> arguments,
+            Map<String, String> environment,
+            List<String> jvmArguments,
+            Optional<Path> dir,
+            Optional<Path> log) {
         /** Copies the lists. */
         public Options {
             arguments = List.copyOf(arguments);
@@ -45,29 +50,34 @@ public final class ApplicationProcess implements AutoCloseable {
 
         /** {@code run} without settings, 512 MB of heap, a temporary folder. */
         public static Options defaults() {
-            return new Options(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty());
+            return new Options(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty(), Optional.empty());
         }
 
         /** Replaces the command line. */
         public Options withArguments(String... arguments) {
-            return new Options(List.of(arguments), environment, jvmArguments, dir);
+            return new Options(List.of(arguments), environment, jvmArguments, dir, log);
         }
 
         /** Sets one more environment variable. */
         public Options withEnvironment(String name, String value) {
             var more = new LinkedHashMap<>(environment);
             more.put(name, value);
-            return new Options(arguments, more, jvmArguments, dir);
+            return new Options(arguments, more, jvmArguments, dir, log);
         }
 
         /** Replaces the arguments of the JVM. */
         public Options withJvmArguments(String... jvmArguments) {
-            return new Options(arguments, environment, List.of(jvmArguments), dir);
+            return new Options(arguments, environment, List.of(jvmArguments), dir, log);
         }
 
-        /** Keeps the log in this folder. */
+        /** Works in this folder. */
         public Options withDir(Path dir) {
-            return new Options(arguments, environment, jvmArguments, Optional.of(dir));
+            return new Options(arguments, environment, jvmArguments, Optional.of(dir), log);
+        }
+
+        /** Appends the output to this file. */
+        public Options withLog(Path log) {
+            return new Options(arguments, environment, jvmArguments, dir, Optional.of(log));
         }
     }
 
@@ -101,7 +111,7 @@ public final class ApplicationProcess implements AutoCloseable {
                 environment,
                 variable -> SETTING.matcher(variable).matches(),
                 home.path(),
-                home.path().resolve("application.log"));
+                home.log(options.log(), "application.log"));
         URI http = URI.create("http://127.0.0.1:" + environment.get("TOLLGATE_HTTP_PORT"));
         return new ApplicationProcess(home, process, http);
     }

@@ -1,6 +1,7 @@
 package io.tollgate.sandbox;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -103,7 +105,7 @@ final class ChildProcess implements AutoCloseable {
      * Writes a file that can be run. A process that is being started at the same moment inherits our open file until it runs its
      * own program, and Linux refuses to run a file that somebody has open for writing ("Text file busy"): so never both at once.
      */
-    static void installExecutable(java.io.InputStream content, Path file) throws IOException {
+    static void installExecutable(InputStream content, Path file) throws IOException {
         synchronized (FORKING) {
             Files.copy(content, file, StandardCopyOption.REPLACE_EXISTING);
         }
@@ -136,7 +138,7 @@ final class ChildProcess implements AutoCloseable {
 
     void kill() {
         if (isAlive()) process.toHandle().destroyForcibly();
-        if (awaitExit(Duration.ofSeconds(10)).isEmpty()) {
+        if (!awaitGone(Duration.ofSeconds(10))) {
             throw new IllegalStateException(name + " (pid " + pid() + ") survived SIGKILL for 10 s");
         }
     }
@@ -222,9 +224,17 @@ final class ChildProcess implements AutoCloseable {
             } catch (IllegalStateException endedMeanwhile) {
                 // As wanted.
             }
-            awaitExit(grace);
+            awaitGone(grace);
         }
         kill();
+    }
+
+    /** Deaf to interrupts, because whoever is interrupted still has to clean up. */
+    private boolean awaitGone(Duration timeout) {
+        return process.onExit()
+                .thenApply(ended -> true)
+                .completeOnTimeout(false, timeout.toNanos(), TimeUnit.NANOSECONDS)
+                .join();
     }
 
     @Override
@@ -252,14 +262,24 @@ final class ChildProcess implements AutoCloseable {
             return temporary ? Duration.ZERO : Duration.ofSeconds(15);
         }
 
+        /** Opens the log's folder where one was given, else takes a file in this folder. */
+        Path log(Optional<Path> given, String name) {
+            Path log = given.map(Path::toAbsolutePath).orElse(path.resolve(name));
+            try {
+                Files.createDirectories(log.getParent());
+            } catch (IOException e) {
+                throw new UncheckedIOException("cannot create the folder of " + log, e);
+            }
+            return log;
+        }
+
         void discard() {
             if (temporary) deleteTree(path);
         }
 
         static void deleteTree(Path root) {
             try (var files = Files.walk(root)) {
-                for (Path file :
-                        files.sorted(java.util.Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
             } catch (IOException | UncheckedIOException leftBehind) {
                 // Only a temporary folder: the system clears it one day.
             }

@@ -32,8 +32,9 @@ public final class KafkaBroker implements AutoCloseable {
      * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
      * @param port the port for clients; 0: a free one
      * @param properties broker properties, on top of the settings for a small machine
+     * @param log the file its log is appended to; empty: one in {@code dir}
      */
-    public record Options(Optional<Path> dir, int port, Map<String, String> properties) {
+    public record Options(Optional<Path> dir, int port, Map<String, String> properties, Optional<Path> log) {
         /** Checks the port and copies the properties. */
         public Options {
             if (port < 0 || port > 65_535)
@@ -43,36 +44,43 @@ public final class KafkaBroker implements AutoCloseable {
 
         /** A temporary folder, a free port, no more properties. */
         public static Options defaults() {
-            return new Options(Optional.empty(), 0, Map.of());
+            return new Options(Optional.empty(), 0, Map.of(), Optional.empty());
         }
 
         /** Keeps the data in this folder. */
         public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, properties);
+            return new Options(Optional.of(dir), port, properties, log);
         }
 
         /** Listens on this port. */
         public Options withPort(int port) {
-            return new Options(dir, port, properties);
+            return new Options(dir, port, properties, log);
         }
 
         /** Sets one more broker property. */
         public Options withProperty(String name, String value) {
             var more = new LinkedHashMap<>(properties);
             more.put(name, value);
-            return new Options(dir, port, more);
+            return new Options(dir, port, more, log);
+        }
+
+        /** Appends the log to this file. */
+        public Options withLog(Path log) {
+            return new Options(dir, port, properties, Optional.of(log));
         }
     }
 
     private final ChildProcess.Home home;
+    private final Path log;
     private final int port;
     private final Map<String, String> extra;
     private volatile ChildProcess process;
 
-    private KafkaBroker(ChildProcess.Home home, int port, Map<String, String> extra) {
+    private KafkaBroker(ChildProcess.Home home, int port, Options options) {
         this.home = home;
+        this.log = home.log(options.log(), "broker.log");
         this.port = port;
-        this.extra = extra;
+        this.extra = options.properties();
         this.process = launch();
     }
 
@@ -94,7 +102,7 @@ public final class KafkaBroker implements AutoCloseable {
         ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-kafka-");
         for (int attempt = 1; ; attempt++) {
             int port = options.port() != 0 ? options.port() : FreePorts.next();
-            KafkaBroker broker = new KafkaBroker(home, port, options.properties());
+            KafkaBroker broker = new KafkaBroker(home, port, options);
             try {
                 broker.awaitReady();
                 return broker;
@@ -128,16 +136,12 @@ public final class KafkaBroker implements AutoCloseable {
                         System.getProperty("java.class.path")),
                 List.of(BrokerMain.class.getName(), config.toString()));
         return ChildProcess.start(
-                "Kafka", command, Map.of(), variable -> variable.equals("JAVA_TOOL_OPTIONS"), workingDir(), log());
+                "Kafka", command, Map.of(), variable -> variable.equals("JAVA_TOOL_OPTIONS"), workingDir(), log);
     }
 
     /** Our own working folder, because the class path may name its parts from there. */
     private static Path workingDir() {
         return Path.of("").toAbsolutePath();
-    }
-
-    private Path log() {
-        return home.path().resolve("broker.log");
     }
 
     private Properties properties() {
@@ -167,7 +171,9 @@ public final class KafkaBroker implements AutoCloseable {
         properties.put("num.network.threads", "2");
         properties.put("num.io.threads", "4");
         properties.put("log.cleaner.dedupe.buffer.size", "16777216"); // 128 MB by default: a quarter of our heap
-        properties.put("controlled.shutdown.enable", "false"); // no other broker could take over
+        // A broker that was killed may come back only when its former self has timed out (9 s by default).
+        properties.put("broker.session.timeout.ms", "3000");
+        properties.put("broker.heartbeat.interval.ms", "500");
         properties.putAll(extra);
         return properties;
     }

@@ -40,6 +40,7 @@ public final class RedisServer implements AutoCloseable {
      * @param users ACL rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}
      * @param replicaOf the primary's port on 127.0.0.1; 0: is a primary
      * @param config more lines of redis.conf
+     * @param log the file its log is appended to; empty: one in {@code dir}
      */
     public record Options(
             Optional<Path> dir,
@@ -48,7 +49,8 @@ public final class RedisServer implements AutoCloseable {
             Optional<String> password,
             List<String> users,
             int replicaOf,
-            List<String> config) {
+            List<String> config,
+            Optional<Path> log) {
         /** Checks the ports and copies the lists. */
         public Options {
             if (port < 0 || port > 65_535)
@@ -62,42 +64,47 @@ public final class RedisServer implements AutoCloseable {
 
         /** A temporary folder, a free port, in memory only, no password. */
         public static Options defaults() {
-            return new Options(Optional.empty(), 0, false, Optional.empty(), List.of(), 0, List.of());
+            return new Options(Optional.empty(), 0, false, Optional.empty(), List.of(), 0, List.of(), Optional.empty());
         }
 
         /** Keeps the data in this folder. */
         public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config);
+            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log);
         }
 
         /** Listens on this port. */
         public Options withPort(int port) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config);
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log);
         }
 
         /** Switches the append-only file. */
         public Options withAppendOnly(boolean appendOnly) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config);
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log);
         }
 
         /** Asks clients for this password. */
         public Options withPassword(String password) {
-            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config);
+            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log);
         }
 
         /** Adds an ACL user. */
         public Options withUser(String rules) {
-            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config);
+            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log);
         }
 
         /** Follows the primary on this port of 127.0.0.1. */
         public Options withReplicaOf(int primaryPort) {
-            return new Options(dir, port, appendOnly, password, users, primaryPort, config);
+            return new Options(dir, port, appendOnly, password, users, primaryPort, config, log);
         }
 
         /** Adds a line of redis.conf: {@code maxmemory 1mb}. */
         public Options withConfig(String line) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line));
+            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line), log);
+        }
+
+        /** Appends the log to this file. */
+        public Options withLog(Path log) {
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log));
         }
 
         private static List<String> plus(List<String> list, String one) {
@@ -106,12 +113,14 @@ public final class RedisServer implements AutoCloseable {
     }
 
     private final ChildProcess.Home home;
+    private final Path log;
     private final Options options;
     private final int port;
     private volatile ChildProcess process;
 
     private RedisServer(ChildProcess.Home home, int port, Options options) {
         this.home = home;
+        this.log = home.log(options.log(), "redis.log");
         this.options = options;
         this.port = port;
         this.process = launch();
@@ -159,13 +168,7 @@ public final class RedisServer implements AutoCloseable {
             throw new UncheckedIOException("cannot write " + config, e);
         }
         List<String> command = List.of(executable(), config.toString());
-        return ChildProcess.start(
-                "Redis",
-                command,
-                Map.of(),
-                variable -> false,
-                home.path(),
-                home.path().resolve("redis.log"));
+        return ChildProcess.start("Redis", command, Map.of(), variable -> false, home.path(), log);
     }
 
     private List<String> configLines() {

@@ -1,0 +1,98 @@
+package io.tollgate.sandbox;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/** Reads the decisions that are committed from now on into a {@link DecisionTally}, on a thread of its own. */
+final class DecisionReader implements AutoCloseable {
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final DecisionTally tally;
+    private final Thread thread = new Thread(this::read, "decisions");
+    private volatile boolean closing;
+
+    private DecisionReader(KafkaConsumer<byte[], byte[]> consumer, DecisionTally tally) {
+        this.consumer = consumer;
+        this.tally = tally;
+    }
+
+    /** Starts to read; requests that lie on their topic already are not counted. */
+    static DecisionReader start(String bootstrapServers) {
+        var consumer = new KafkaConsumer<>(
+                Map.<String, Object>of(
+                        ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                        bootstrapServers,
+                        ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+                        "read_committed",
+                        ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
+                        false),
+                new ByteArrayDeserializer(),
+                new ByteArrayDeserializer());
+        List<TopicPartition> requests = partitions(consumer, Topics.REQUESTS);
+        consumer.assign(requests);
+        var firstOffsets = new long[requests.size()];
+        consumer.endOffsets(requests).forEach((partition, end) -> firstOffsets[partition.partition()] = end);
+
+        List<TopicPartition> decisions = Topics.decisions().stream()
+                .flatMap(topic -> partitions(consumer, topic).stream())
+                .toList();
+        consumer.assign(decisions);
+        consumer.seekToEnd(decisions);
+        decisions.forEach(consumer::position); // seeks are lazy: without this the end would be that of the first poll
+        var reader = new DecisionReader(consumer, new DecisionTally(firstOffsets));
+        reader.thread.setDaemon(true);
+        reader.thread.start();
+        return reader;
+    }
+
+    private static List<TopicPartition> partitions(KafkaConsumer<?, ?> consumer, String topic) {
+        return consumer.partitionsFor(topic).stream()
+                .map(info -> new TopicPartition(topic, info.partition()))
+                .toList();
+    }
+
+    DecisionTally tally() {
+        return tally;
+    }
+
+    private void read() {
+        try (consumer) {
+            boolean last = false;
+            while (!last) {
+                last = closing
+                        && atEnd(); // then one more poll, because the decision behind the last may be a duplicate
+                for (var decision : consumer.poll(Duration.ofMillis(100))) {
+                    byte[] key = decision.key();
+                    tally.decided(key == null ? null : new String(key, StandardCharsets.UTF_8), decision.headers());
+                }
+            }
+        } catch (InterruptException closed) {
+            // By close(), which had no more patience.
+        }
+    }
+
+    private boolean atEnd() {
+        Set<TopicPartition> assigned = consumer.assignment();
+        return consumer.endOffsets(assigned).entrySet().stream()
+                .allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
+    }
+
+    /** Returns when everything that was committed before the call has been counted, or after ten seconds. */
+    @Override
+    public void close() {
+        closing = true;
+        try {
+            thread.join(10_000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        thread.interrupt();
+    }
+}

@@ -1,0 +1,197 @@
+package io.tollgate.sandbox;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.zip.CRC32;
+import org.apache.kafka.clients.producer.BufferExhaustedException;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Utils;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Traffic as a fleet of agents would make it, on a thread of its own: most agents are modest and send with a Java client; the
+ * busiest tenth is greedy; some use a client that partitions differently or set no key; and now and then a request is rubbish.
+ */
+final class SampleAgents implements AutoCloseable {
+    /** One request in so many is invalid. */
+    private static final int INVALID_EVERY = 200;
+
+    /** What was published so far. */
+    record Sent(long records, long strays, long invalid, long failed) {}
+
+    private final String bootstrapServers;
+    private final OptionalLong records;
+    private final OptionalDouble ratePerSecond;
+    private final int agents;
+    private final Zipf zipf;
+    private final DecisionTally tally;
+    private final SplittableRandom random;
+    private final String run;
+    private final AtomicLong strays = new AtomicLong();
+    private final AtomicLong invalid = new AtomicLong();
+    private final AtomicLong acknowledged = new AtomicLong();
+    private final AtomicLong failed = new AtomicLong();
+    private final Thread thread = new Thread(this::publish, "sample-agents");
+    private volatile boolean closing;
+    private volatile @Nullable String failure;
+
+    /**
+     * @param records how many in all; empty: until closed
+     * @param ratePerSecond empty: as fast as the broker takes them
+     * @param run begins each request_id, so that those of two runs differ
+     */
+    SampleAgents(
+            String bootstrapServers,
+            OptionalLong records,
+            OptionalDouble ratePerSecond,
+            int agents,
+            double skew,
+            DecisionTally tally,
+            SplittableRandom random,
+            String run) {
+        this.bootstrapServers = bootstrapServers;
+        this.records = records;
+        this.ratePerSecond = ratePerSecond;
+        this.agents = agents;
+        this.zipf = new Zipf(agents, skew);
+        this.tally = tally;
+        this.random = random;
+        this.run = run;
+    }
+
+    void start() {
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private void publish() {
+        Map<String, Object> config = Map.of(
+                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                bootstrapServers,
+                ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG,
+                true,
+                ProducerConfig.LINGER_MS_CONFIG,
+                5,
+                ProducerConfig.BATCH_SIZE_CONFIG,
+                64 * 1024);
+        try (var producer = new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer())) {
+            int partitions = producer.partitionsFor(Topics.REQUESTS).size();
+            long start = System.nanoTime();
+            for (long n = 0; !closing && (records.isEmpty() || n < records.getAsLong()); n++) {
+                if (ratePerSecond.isPresent()) {
+                    long due = start + (long) (n * 1e9 / ratePerSecond.getAsDouble());
+                    for (long wait = due - System.nanoTime(); wait > 0 && !closing; wait = due - System.nanoTime()) {
+                        LockSupport.parkNanos(Math.min(wait, 100_000_000));
+                    }
+                }
+                producer.send(next(n, partitions), this::acknowledge);
+            }
+        } catch (InterruptException closed) {
+            // By close(), which had no more patience.
+        } catch (BufferExhaustedException e) {
+            failure = "Kafka takes no more requests: " + e.getMessage();
+        } catch (RuntimeException e) {
+            failure = "no more requests: " + e;
+        }
+    }
+
+    private void acknowledge(@Nullable RecordMetadata metadata, @Nullable Exception exception) {
+        if (exception != null || metadata == null) {
+            failed.incrementAndGet();
+            return;
+        }
+        tally.published(metadata.partition(), metadata.offset());
+        acknowledged.incrementAndGet();
+    }
+
+    private ProducerRecord<byte[], byte[]> next(long n, int partitions) {
+        int rank = zipf.rank(random.nextDouble());
+        boolean greedy = rank < Math.max(1, agents / 10);
+        String agent = (greedy ? "greedy-" : "agent-") + (rank + 1);
+        byte[] key = agent.getBytes(StandardCharsets.UTF_8);
+        byte[] value;
+        if (n % INVALID_EVERY == INVALID_EVERY - 1) {
+            invalid.incrementAndGet();
+            value = rubbish(n, agent);
+        } else {
+            value = request(n, agent, greedy ? 5 + random.nextInt(46) : 1);
+        }
+        if (!greedy && rank % 8 == 7) { // an agent in Python, C or Go
+            return stray(key, value, crc32Partition(key, partitions), partitions);
+        }
+        if (!greedy && rank % 16 == 10) { // an agent that sets no key: any partition
+            int partition = random.nextInt(partitions);
+            var record = stray(key, value, partition, partitions);
+            return new ProducerRecord<>(record.topic(), partition, null, value);
+        }
+        return new ProducerRecord<>(Topics.REQUESTS, key, value);
+    }
+
+    private ProducerRecord<byte[], byte[]> stray(byte[] key, byte[] value, int partition, int partitions) {
+        if (partition != Utils.toPositive(Utils.murmur2(key)) % partitions) strays.incrementAndGet();
+        return new ProducerRecord<>(Topics.REQUESTS, partition, key, value);
+    }
+
+    /**
+     * Returns the partition that librdkafka's default partitioner, {@code consistent_random}, chooses for a key that is not empty.
+     *
+     * @see <a href="https://docs.confluent.io/platform/current/clients/librdkafka/html/md_CONFIGURATION.html">partitioner</a>
+     */
+    static int crc32Partition(byte[] key, int partitions) {
+        var crc = new CRC32();
+        crc.update(key);
+        return (int) (crc.getValue() % partitions);
+    }
+
+    private byte[] request(long n, String agent, int tokens) {
+        return ("{\"request_id\":\"" + run + "-" + n + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + tokens
+                        + ",\"payload\":{\"model\":\"small\",\"prompt\":\"Sample request number " + n + "\"}}")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    private byte[] rubbish(long n, String agent) {
+        String text = switch ((int) (n / INVALID_EVERY % 3)) {
+            case 0 -> "this is not JSON";
+            case 1 -> "{\"request_id\":\"" + run + "-" + n + "\",\"tokens\":1}";
+            default -> "{\"request_id\":\"" + run + "-" + n + "\",\"agent_id\":\"" + agent + "\",\"tokens\":-5}";
+        };
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    Sent sent() {
+        return new Sent(acknowledged.get(), strays.get(), invalid.get(), failed.get());
+    }
+
+    /** Returns whether all requests have been acknowledged or given up. */
+    boolean isDone() {
+        return !thread.isAlive();
+    }
+
+    /** Returns what stopped the traffic, or null. */
+    @Nullable
+    String failure() {
+        return failure;
+    }
+
+    /** Stops, and returns when what was sent has been acknowledged, or after ten seconds. */
+    @Override
+    public void close() {
+        closing = true;
+        try {
+            thread.join(10_000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        thread.interrupt();
+    }
+}

@@ -1,0 +1,450 @@
+package io.tollgate.sandbox;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The command {@code sandbox}: everything on one machine, with traffic, until Ctrl-C or until all requests are decided. */
+@Command(
+        name = "sandbox",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        description = "Starts a real Kafka broker, a real Redis, the pipeline and sample agents on loopback ports.",
+        footer = "%nCtrl-C stops everything and prints a summary. Exit code 0: done, 1: failed, 2: wrong usage.")
+public final class Sandbox implements Callable<Integer> {
+    private static final double DEFAULT_RATE = 200;
+    private static final Duration STALL = Duration.ofSeconds(60);
+
+    @Option(
+            names = "--records",
+            paramLabel = "N",
+            description = "publish N requests, wait until each is decided, and end")
+    private @Nullable Long records;
+
+    @Option(
+            names = "--rate",
+            paramLabel = "R",
+            description = "requests per second (default: 200; with --records: as fast as possible)")
+    private @Nullable Double rate;
+
+    @Option(names = "--agents", paramLabel = "N", defaultValue = "50", description = "sample agents (default: 50)")
+    private int agents;
+
+    @Option(
+            names = "--skew",
+            paramLabel = "Z",
+            defaultValue = "1.0",
+            description = "Zipf exponent: 0 makes all agents equally busy (default: 1.0)")
+    private double skew;
+
+    @Option(names = "--kafka-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
+    private int kafkaPort;
+
+    @Option(names = "--redis-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
+    private int redisPort;
+
+    @Option(names = "--http-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
+    private int httpPort;
+
+    @Option(names = "--no-redis", description = "without Redis: local buckets only")
+    private boolean noRedis;
+
+    @Option(names = "--no-traffic", description = "without sample agents")
+    private boolean noTraffic;
+
+    @Option(names = "--no-app", description = "without the pipeline: Kafka and Redis only")
+    private boolean noApp;
+
+    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well (not available yet)")
+    private boolean connect;
+
+    @Option(names = "--secure", description = "with TLS, passwords and ACLs (not available yet)")
+    private boolean secure;
+
+    @Option(names = "--dir", paramLabel = "D", description = "keep the data here and reuse it at the next start")
+    private @Nullable Path givenDir;
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    private final PrintStream out = System.out;
+    private final Thread main = Thread.currentThread();
+    private final ExecutorService starters = Executors.newFixedThreadPool(2);
+    private final CountDownLatch unwound = new CountDownLatch(1);
+    private long startedNanos;
+    private boolean closed;
+    private volatile boolean statusLineOpen;
+    private volatile boolean interrupted;
+    private volatile @Nullable Path dir;
+    private volatile @Nullable FileChannel lock;
+    private volatile @Nullable KafkaBroker kafka;
+    private volatile @Nullable RedisServer redis;
+    private volatile @Nullable ApplicationProcess app;
+    private volatile @Nullable DecisionReader decisions;
+    private volatile @Nullable SampleAgents traffic;
+
+    private Sandbox() {}
+
+    /** Runs the command and ends the JVM with its exit code. */
+    public static void main(String[] args) {
+        // Not a logback.xml: this jar is also on the class path of tests that have their own.
+        if (System.getProperty("logback.configurationFile") == null) {
+            System.setProperty("logback.configurationFile", "sandbox-logback.xml");
+        }
+        System.exit(new CommandLine(new Sandbox())
+                .setExecutionExceptionHandler((exception, command, parsed) -> {
+                    if (!(exception instanceof IllegalStateException || exception instanceof UncheckedIOException)) {
+                        throw exception;
+                    }
+                    command.getErr().println("sandbox: " + exception.getMessage());
+                    return 1;
+                })
+                .execute(args));
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        checkUsage();
+        var hook = new Thread(this::stopOnSignal, "stop");
+        Runtime.getRuntime().addShutdownHook(hook);
+        try {
+            start();
+            return run();
+        } catch (Exception e) {
+            if (!interrupted) throw e;
+            return 130; // the hook ends the JVM; what broke while it stops everything is no news
+        } finally {
+            if (!interrupted) close();
+            unwound.countDown();
+        }
+    }
+
+    private void checkUsage() {
+        require(records == null || records >= 1, "--records must be at least 1, but is " + records);
+        require(rate == null || (rate > 0 && rate <= 1e9), "--rate must be above 0 and at most 1e9, but is " + rate);
+        require(agents >= 1 && agents <= 1_000_000, "--agents must be from 1 to 1000000, but is " + agents);
+        require(skew >= 0 && skew <= 100, "--skew must be from 0 to 100, but is " + skew);
+        requirePort("--kafka-port", kafkaPort);
+        requirePort("--redis-port", redisPort);
+        requirePort("--http-port", httpPort);
+        require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
+        require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
+        require(!connect, "--connect is not available yet");
+        require(!secure, "--secure is not available yet");
+    }
+
+    private void requirePort(String option, int port) {
+        require(port >= 0 && port <= 65_535, option + " must be from 0 to 65535, but is " + port);
+    }
+
+    private void require(boolean legal, String message) {
+        if (!legal && spec != null) throw new ParameterException(spec.commandLine(), message);
+    }
+
+    private void start() throws Exception {
+        Path dir = openDir();
+        if (httpPort != 0 && !noApp && !FreePorts.isFree(httpPort)) {
+            throw new IllegalStateException(
+                    "the console cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
+        }
+        if (!noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
+        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (noApp ? "" : " and the pipeline") + " ...");
+
+        Path logs = dir.resolve("logs");
+        Future<KafkaBroker> kafkaStart = starters.submit(() -> {
+            KafkaBroker started = KafkaBroker.start(KafkaBroker.Options.defaults()
+                    .withDir(dir.resolve("kafka"))
+                    .withLog(logs.resolve("kafka.log"))
+                    .withPort(kafkaPort));
+            kafka = started;
+            Topics.create(started.bootstrapServers());
+            return started;
+        });
+        if (!noRedis) {
+            Future<RedisServer> redisStart =
+                    starters.submit(() -> redis = RedisServer.start(RedisServer.Options.defaults()
+                            .withDir(dir.resolve("redis"))
+                            .withLog(logs.resolve("redis.log"))
+                            .withPort(redisPort)
+                            .withAppendOnly(givenDir != null)));
+            result(redisStart);
+        }
+        KafkaBroker broker = result(kafkaStart);
+        if (!noApp) {
+            // Before the pipeline starts, or it might decide what an earlier run left and be counted for this one.
+            if (!noTraffic) decisions = DecisionReader.start(broker.bootstrapServers());
+            startApplication(dir, broker);
+        }
+        printAddresses(dir);
+    }
+
+    private static <T> T result(Future<T> future) throws InterruptedException {
+        try {
+            return future.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RuntimeException failure) throw failure;
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    private Path openDir() throws IOException {
+        Path opened = givenDir != null
+                ? Files.createDirectories(givenDir.toAbsolutePath().normalize())
+                : Files.createTempDirectory("tollgate-sandbox-");
+        FileChannel channel =
+                FileChannel.open(opened.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileLock held;
+        try {
+            held = channel.tryLock();
+        } catch (OverlappingFileLockException e) {
+            held = null;
+        }
+        if (held == null) {
+            channel.close();
+            throw new IllegalStateException("another sandbox runs on " + opened + ": stop it, or choose another --dir");
+        }
+        lock = channel;
+        dir = opened;
+        return opened;
+    }
+
+    private void startApplication(Path dir, KafkaBroker broker) throws IOException {
+        Path work = Files.createDirectories(dir.resolve("app"));
+        ApplicationProcess.Options options = ApplicationProcess.Options.defaults()
+                .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
+                .withEnvironment("TOLLGATE_STATE_DIR", work.resolve("state").toString())
+                .withDir(work)
+                .withLog(dir.resolve("logs").resolve("application.log"));
+        if (httpPort != 0) options = options.withEnvironment("TOLLGATE_HTTP_PORT", Integer.toString(httpPort));
+        RedisServer started = redis;
+        if (started != null) options = options.withEnvironment("REDIS_URL", started.uri());
+        ApplicationProcess application = ApplicationProcess.start(options);
+        app = application;
+        application.awaitReady(Duration.ofSeconds(120));
+    }
+
+    private void printAddresses(Path dir) {
+        var ready = new StringBuilder("READY");
+        out.println();
+        if (kafka != null) {
+            String address = kafka.bootstrapServers();
+            ready.append(" kafka=").append(address);
+            out.println("  Kafka     " + address);
+            out.println("            kcat -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
+        }
+        if (redis != null) {
+            ready.append(" redis=").append(redis.uri());
+            out.println("  Redis     " + redis.uri());
+            out.println("            redis-cli -p " + redis.port() + " hgetall quota:greedy-1:tokens");
+        }
+        if (app != null) {
+            ready.append(" http=").append(app.http());
+            out.println("  Console   " + app.http());
+            out.println("            curl " + app.http() + "/metrics");
+        }
+        out.println("  Logs      " + dir.resolve("logs"));
+        out.println("  Ctrl-C stops everything" + (givenDir == null ? "." : "; the data stays in " + dir + "."));
+        out.println();
+        out.println(ready);
+        out.flush();
+    }
+
+    private int run() throws InterruptedException {
+        startedNanos = System.nanoTime();
+        DecisionReader reader = decisions;
+        KafkaBroker broker = kafka;
+        if (reader != null && broker != null) {
+            OptionalDouble pace = rate != null
+                    ? OptionalDouble.of(rate)
+                    : records == null ? OptionalDouble.of(DEFAULT_RATE) : OptionalDouble.empty();
+            var started = new SampleAgents(
+                    broker.bootstrapServers(),
+                    records == null ? OptionalLong.empty() : OptionalLong.of(records),
+                    pace,
+                    agents,
+                    skew,
+                    reader.tally(),
+                    new SplittableRandom(1),
+                    Long.toString(System.currentTimeMillis(), 36));
+            traffic = started;
+            started.start();
+            return watch(started, reader.tally());
+        }
+        while (true) {
+            failIfSomethingDied();
+            Thread.sleep(500);
+        }
+    }
+
+    private int watch(SampleAgents agents, DecisionTally tally) throws InterruptedException {
+        boolean terminal = isTerminal();
+        long shownNanos = System.nanoTime();
+        long shownDecided = 0;
+        long movedNanos = System.nanoTime();
+        long lastMove = 0;
+        while (true) {
+            Thread.sleep(terminal ? 500 : 100);
+            failIfSomethingDied();
+            DecisionTally.Figures figures = tally.figures();
+            long now = System.nanoTime();
+            statusLineOpen |= terminal;
+            if (now - shownNanos >= TimeUnit.MILLISECONDS.toNanos(terminal ? 500 : 5000)) {
+                String line =
+                        Summary.statusLine(figures, (figures.decided() - shownDecided) * 1e9 / (now - shownNanos));
+                if (terminal) out.print("\r\033[K" + line);
+                else out.println(line);
+                out.flush();
+                shownNanos = now;
+                shownDecided = figures.decided();
+            }
+            String failure = agents.failure();
+            if (failure != null) throw new IllegalStateException(failure);
+            if (records == null) continue;
+
+            if (agents.isDone() && figures.missing() == 0) return verdict(agents);
+            long moves = figures.published() + figures.decided();
+            if (moves != lastMove) {
+                lastMove = moves;
+                movedNanos = now;
+            } else if (now - movedNanos > STALL.toNanos()) {
+                throw new IllegalStateException("nothing has moved for " + STALL.toSeconds() + " s: of "
+                        + figures.published() + " published requests " + figures.missing()
+                        + " are undecided, first at (partition/offset) " + tally.firstMissing(5));
+            }
+        }
+    }
+
+    /** All have been decided; but were they all published, and each decided only once? */
+    private int verdict(SampleAgents agents) {
+        DecisionReader reader = decisions;
+        if (reader == null || records == null) return 1;
+        reader.close(); // reads to the end: a second decision would stand behind the first
+        DecisionTally.Figures figures = reader.tally().figures();
+        if (figures.published() == records && figures.missing() == 0 && figures.duplicates() == 0) return 0;
+        endStatusLine();
+        System.err.println(
+                "sandbox: of " + records + " requests " + agents.sent().failed() + " were not published, "
+                        + figures.missing() + " not decided, " + figures.duplicates() + " decided more than once");
+        return 1;
+    }
+
+    private void failIfSomethingDied() {
+        // A part that was ended by our own stop is no failure: the hook sets the flag first.
+        if (interrupted) return;
+        if (app != null && !app.isAlive()) {
+            int code = app.awaitExit(Duration.ZERO).orElse(-1);
+            throw new IllegalStateException(
+                    "the pipeline has ended with exit code " + code + "; its log ends so:\n" + app.output());
+        }
+        if (kafka != null && !kafka.isAlive()) {
+            throw new IllegalStateException("Kafka has ended; its log ends so:\n" + kafka.output());
+        }
+    }
+
+    private static boolean isTerminal() throws InterruptedException {
+        // Not System.console(): since JDK 22 there is one without a terminal as well.
+        try {
+            return new ProcessBuilder("/bin/sh", "-c", "test -t 1")
+                            .inheritIO()
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private void stopOnSignal() {
+        synchronized (this) {
+            if (closed) return; // an end in order, not a signal
+        }
+        interrupted = true;
+        main.interrupt();
+        try {
+            unwound.await(5, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        close();
+    }
+
+    /** Consumers before what they consume: agents, pipeline, reader, then the servers. */
+    private synchronized void close() {
+        if (closed) return;
+        closed = true;
+        endStatusLine();
+        starters.shutdownNow();
+        Duration elapsed = Duration.ofNanos(startedNanos == 0 ? 0 : System.nanoTime() - startedNanos);
+        if (traffic != null) traffic.close();
+        if (interrupted) awaitLastDecisions();
+        if (app != null) app.close();
+        if (decisions != null) decisions.close();
+        try {
+            starters.awaitTermination(20, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (kafka != null) kafka.close();
+        if (redis != null) redis.close();
+        if (traffic != null && decisions != null) {
+            out.print(Summary.of(
+                    decisions.tally(),
+                    traffic.sent(),
+                    elapsed,
+                    givenDir == null ? Optional.empty() : Optional.ofNullable(dir)));
+            out.flush();
+        }
+        releaseDir();
+    }
+
+    /** Those under way take a moment, and a summary that calls them undecided would worry the reader. */
+    private void awaitLastDecisions() {
+        DecisionReader reader = decisions;
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
+        while (reader != null && app != null && app.isAlive() && System.nanoTime() - deadline < 0) {
+            if (reader.tally().figures().missing() == 0) return;
+            LockSupport.parkNanos(50_000_000);
+        }
+    }
+
+    private void endStatusLine() {
+        if (statusLineOpen) out.println();
+        statusLineOpen = false;
+    }
+
+    private void releaseDir() {
+        try {
+            if (lock != null) lock.close();
+        } catch (IOException e) {
+            // The lock ends with this JVM anyway.
+        }
+        if (givenDir == null && dir != null) ChildProcess.Home.deleteTree(dir);
+    }
+}

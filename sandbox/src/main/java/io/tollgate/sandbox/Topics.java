@@ -1,0 +1,63 @@
+package io.tollgate.sandbox;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.common.errors.TopicExistsException;
+
+/** The topics of the pipeline, as the sandbox creates them. */
+final class Topics {
+    static final String REQUESTS = "agent-requests";
+    static final String APPROVED = "approved-requests";
+    static final String REJECTED = "rejected-requests";
+    static final String POLICIES = "agent-quotas";
+    static final String EVENTS = "quota-events";
+    static final int PARTITIONS = 8;
+
+    /** Kafka's own default for a topic: a record batch of this size is accepted. */
+    private static final int MAX_REQUEST_BYTES = 1_048_588;
+
+    private Topics() {}
+
+    /** Creates those that are missing, and leaves the others as they are. */
+    static void create(String bootstrapServers) throws InterruptedException {
+        var topics = new ArrayList<NewTopic>();
+        topics.add(topic(REQUESTS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES)));
+        // The largest request must still fit when the decision's headers are added.
+        topics.add(topic(APPROVED, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
+        // A rejection holds the request, in base64 if it is unreadable.
+        topics.add(topic(REJECTED, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
+        topics.add(topic(POLICIES, "cleanup.policy", "compact"));
+        topics.add(topic(EVENTS, "cleanup.policy", "delete"));
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers))) {
+            for (var creation : admin.createTopics(topics).values().entrySet()) {
+                try {
+                    creation.getValue().get();
+                } catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof TopicExistsException)) {
+                        throw new IllegalStateException("cannot create the topic " + creation.getKey(), e.getCause());
+                    }
+                }
+            }
+        }
+    }
+
+    private static NewTopic topic(String name, String setting, String value) {
+        return new NewTopic(name, Optional.of(PARTITIONS), Optional.of((short) 1))
+                .configs(Map.of(
+                        setting,
+                        value,
+                        // Requests keep their timestamps, and an agent's clock may be wrong: Kafka would refuse the
+                        // decision.
+                        "message.timestamp.after.max.ms",
+                        Long.toString(Long.MAX_VALUE)));
+    }
+
+    static List<String> decisions() {
+        return List.of(APPROVED, REJECTED);
+    }
+}
