@@ -15,8 +15,10 @@
 --
 -- The fence makes a request that is processed again get the answer it got before and be charged once. It is a list of
 -- entries (source c8, size of groups I4, groups); an entry's groups stand newest first, one for each call that decided:
---   last offset d, decided at d, tokens after d, approved I4 (0 none, 4294967295 all, else a count, and each I4: last - offset)
--- Groups at or below the committed offset can never be asked for again and are dropped.
+--   last offset d, first offset d, decided at d, tokens after d, approved I4 (0 none, 4294967295 all, else a count, and each
+--   I4: last - offset); a group whose first is above its last answers for nothing, and remembers how far decisions went
+-- Groups at or below the committed offset are dropped: they can only be asked for again on an operator's wish, and then the
+-- requests are decided afresh.
 
 local SPEND, RESET = 0, 2 -- 1 looks, and writes nothing
 local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED = 1, 2, 3, 16
@@ -42,13 +44,13 @@ end
 
 local function legal(n, largest) return n >= 0 and n <= largest end -- false for NaN
 
-local function group_size(approved) return 28 + (approved == ALL and 0 or approved * 4) end
+local function group_size(approved) return 36 + (approved == ALL and 0 or approved * 4) end
 
 -- Fails on groups that are cut off: here, rather than after a write.
 local function check_groups(groups)
   local pos = 1
   while pos <= #groups do
-    local _, _, _, approved = unpack_('<dddI4', groups, pos)
+    local _, _, _, _, approved = unpack_('<ddddI4', groups, pos)
     pos = pos + group_size(approved)
   end
   if pos ~= #groups + 1 then error('groups are cut off') end
@@ -71,7 +73,7 @@ end
 local function uncommitted(groups, committed)
   local pos = 1
   while pos <= #groups do
-    local last, _, _, approved = unpack_('<dddI4', groups, pos)
+    local last, _, _, _, approved = unpack_('<ddddI4', groups, pos)
     if last <= committed then return sub(groups, 1, pos - 1) end
     pos = pos + group_size(approved)
   end
@@ -80,20 +82,19 @@ end
 
 -- Returns whether the offset was approved, the tokens left and the time of its decision; nothing if no group covers it.
 local function recall(groups, offset)
-  local pos, found = 1, nil
+  local pos = 1
   while pos <= #groups do
-    local last, _, _, approved = unpack_('<dddI4', groups, pos)
-    if last < offset then break end
-    found = pos
+    local last, first, at, tokens, approved, list = unpack_('<ddddI4', groups, pos)
+    if last < offset then return end
+    if first <= offset then
+      if approved == ALL then return true, tokens, at end
+      for i = 1, approved do
+        if last - unpack_('<I4', groups, list + (i - 1) * 4) == offset then return true, tokens, at end
+      end
+      return false, tokens, at
+    end
     pos = pos + group_size(approved)
   end
-  if not found then return end
-  local last, at, tokens, approved, pos = unpack_('<dddI4', groups, found)
-  if approved == ALL then return true, tokens, at end
-  for i = 1, approved do
-    if last - unpack_('<I4', groups, pos + (i - 1) * 4) == offset then return true, tokens, at end
-  end
-  return false, tokens, at
 end
 
 local function retry_after_millis(missing, rate)
@@ -152,7 +153,10 @@ local function decide(key, argument)
   end
   local fence_offset = -1
   local written_micros = 0
-  if #groups > 0 then fence_offset, written_micros = unpack_('<dd', groups) end
+  if #groups > 0 then
+    local _
+    fence_offset, _, written_micros = unpack_('<ddd', groups)
+  end
 
   local reconciled = copy > 0 and (gone or copy == 2 or fence_offset < copy_fence)
   local now = clock
@@ -181,12 +185,12 @@ local function decide(key, argument)
       -- What was decided on the copy went out to the consumers: it stands before what a lost answer may have said.
       local oldest, at = nil, 1
       while at <= copy_size do
-        local group_last, _, _, approved = unpack_('<dddI4', copy_groups, at)
+        local group_last, _, _, _, approved = unpack_('<ddddI4', copy_groups, at)
         oldest, at = group_last, at + group_size(approved)
       end
       local skip = 1
       while skip <= #groups do
-        local group_last, _, _, approved = unpack_('<dddI4', groups, skip)
+        local group_last, _, _, _, approved = unpack_('<ddddI4', groups, skip)
         if group_last < oldest then break end
         skip = skip + group_size(approved)
       end
@@ -197,7 +201,7 @@ local function decide(key, argument)
   end
 
   local answers = {}
-  local approved_offsets, decided, newest = {}, 0, fence_offset
+  local approved_offsets, decided, oldest, newest = {}, 0, -1, fence_offset
   pos = first
   for i = 1, count do
     local offset, cost
@@ -213,7 +217,10 @@ local function decide(key, argument)
       else answers[i] = pack('<Bddd', REPLAYED + QUOTA_EXCEEDED, was_tokens, was_at, retry_after_millis(cost - was_tokens, rate)) end
     else
       local fresh = offset > fence_offset
-      if fresh then decided, newest = decided + 1, offset end
+      if fresh then
+        if decided == 0 then oldest = offset end
+        decided, newest = decided + 1, offset
+      end
       if cost == 0 or cost <= tokens then
         if cost > 0 then tokens = tokens - cost end
         if fresh then approved_offsets[#approved_offsets + 1] = offset end
@@ -229,15 +236,15 @@ local function decide(key, argument)
       if decided > 0 then
         local approved = #approved_offsets
         local group
-        if approved == decided then group = pack('<dddI4', newest, now_micros, tokens, ALL)
+        if approved == decided then group = pack('<ddddI4', newest, oldest, now_micros, tokens, ALL)
         else
-          local parts = {pack('<dddI4', newest, now_micros, tokens, approved)}
+          local parts = {pack('<ddddI4', newest, oldest, now_micros, tokens, approved)}
           for i = 1, approved do parts[i + 1] = pack('<I4', newest - approved_offsets[i]) end
           group = table.concat(parts)
         end
         kept = group .. kept
       elseif #kept == 0 and fence_offset >= 0 then
-        kept = pack('<dddI4', fence_offset, now_micros, tokens, 0)
+        kept = pack('<ddddI4', fence_offset, fence_offset + 1, now_micros, tokens, 0)
       end
       local rest = sub(fence, 1, from - 1) .. sub(fence, to + 1)
       if others >= MAX_SOURCES then -- the oldest stands last: topics recreated, partitions moved
