@@ -98,7 +98,7 @@ local function recall(groups, offset)
 end
 
 local function retry_after_millis(missing, rate)
-  local millis = floor(missing / rate * 1000) + 1
+  local millis = floor(missing / rate * 1000 + 0.001) + 1 -- + 1 us: doubles of seconds are 0.24 us apart
   if millis < 9e15 then return millis end
   return -1 -- a bucket that does not refill
 end
