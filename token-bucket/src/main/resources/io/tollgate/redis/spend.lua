@@ -133,11 +133,12 @@ local function decide(key, argument)
   local status = FINE
   local tokens_text, last_text, fence = stored[1], stored[2], stored[3] or ''
   local gone = not tokens_text and not last_text
-  local tokens, last
+  local tokens, last, stored_last
   if gone then
     tokens, last = capacity, clock
   else
     tokens, last = tokens_text and number(tokens_text), last_text and number(last_text)
+    stored_last = last
     if not tokens or not last or last > clock + MAX_AHEAD_SECONDS then
       -- Unreadable: nobody knows what was left. Empty unless our copy says more; it refills.
       tokens, last, status, gone = 0, clock, REPAIRED, copy > 0
@@ -264,7 +265,7 @@ local function decide(key, argument)
     -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the last
     -- write was ours (another program's EXPIRE may have shortened it) and the bucket fills within the shortest time to live.
     local fills = math.ceil(capacity / rate)
-    local ours = last_text and written_micros > 0 and math.abs(tonumber(last_text) - written_micros / 1e6) < 1e-5
+    local ours = stored_last and written_micros > 0 and math.abs(stored_last - written_micros / 1e6) < 1e-5
     if not ours or fills > SHORTEST_TTL_SECONDS or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then
       local ttl = math.max(SHORTEST_TTL_SECONDS, math.min(fills, LONGEST_TTL_SECONDS)) + 60
       redis.call('EXPIRE', key, format('%.0f', ttl))
