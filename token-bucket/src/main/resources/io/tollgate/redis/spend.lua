@@ -264,9 +264,10 @@ local function decide(key, argument)
 
     -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the last
     -- write was ours (another program's EXPIRE may have shortened it) and the bucket fills within the shortest time to live.
-    local fills = math.ceil(capacity / rate)
+    -- A bucket ahead of the clock stands still, and its minute with it.
+    local fills = math.ceil((tokens < 0 and capacity - tokens or capacity) / rate)
     local ours = stored_last and written_micros > 0 and math.abs(stored_last - written_micros / 1e6) < 1e-5
-    if not ours or fills > SHORTEST_TTL_SECONDS or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then
+    if not ours or now ~= clock or fills > SHORTEST_TTL_SECONDS or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then
       local ttl = math.max(SHORTEST_TTL_SECONDS, math.min(fills, LONGEST_TTL_SECONDS)) + 60
       redis.call('EXPIRE', key, format('%.0f', ttl))
     end
