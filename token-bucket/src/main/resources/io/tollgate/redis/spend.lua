@@ -97,6 +97,30 @@ local function recall(groups, offset)
   end
 end
 
+-- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost answer
+-- may have said. What Redis decided before them, or after (an old copy came back), stays.
+local function merged(groups, copy_groups, copy_last)
+  local newer, older = {}, {}
+  local copy_first = math.huge
+  local pos = 1
+  while pos <= #copy_groups do
+    local _, first, _, _, approved = unpack_('<ddddI4', copy_groups, pos)
+    if first < copy_first then copy_first = first end
+    pos = pos + group_size(approved)
+  end
+  pos = 1
+  while pos <= #groups do
+    local last, first, _, _, approved = unpack_('<ddddI4', groups, pos)
+    local size = group_size(approved)
+    if last > copy_last then
+      if first <= copy_last then first = copy_last + 1 end
+      newer[#newer + 1] = sub(groups, pos, pos + 7) .. pack('<d', first) .. sub(groups, pos + 16, pos + size - 1)
+    elseif first < copy_first then older[#older + 1] = sub(groups, pos, pos + size - 1) end
+    pos = pos + size
+  end
+  return table.concat(newer) .. copy_groups .. table.concat(older)
+end
+
 local function retry_after_millis(missing, rate)
   local millis = floor(missing / rate * 1000 + 0.001) + 1 -- + 1 us: doubles of seconds are 0.24 us apart
   if millis < 9e15 then return millis end
@@ -183,19 +207,7 @@ local function decide(key, argument)
   local kept = groups
   if fenced then
     if reconciled and copy_size > 0 then
-      -- What was decided on the copy went out to the consumers: it stands before what a lost answer may have said.
-      local oldest, at = nil, 1
-      while at <= copy_size do
-        local group_last, _, _, _, approved = unpack_('<ddddI4', copy_groups, at)
-        oldest, at = group_last, at + group_size(approved)
-      end
-      local skip = 1
-      while skip <= #groups do
-        local group_last, _, _, _, approved = unpack_('<ddddI4', groups, skip)
-        if group_last < oldest then break end
-        skip = skip + group_size(approved)
-      end
-      kept = copy_groups .. sub(groups, skip)
+      kept = merged(groups, copy_groups, copy_fence)
     end
     kept = uncommitted(kept, committed)
     if reconciled and copy_fence > fence_offset then fence_offset = copy_fence end
