@@ -26,6 +26,8 @@ local FINE, REPAIRED, RECONCILED, FAILED = 0, 1, 2, 255
 local ALL = 4294967295
 local NO_SOURCE = '\0\0\0\0\0\0\0\0'
 local LARGEST = 1e12
+local LARGEST_OFFSET = 9007199254740992 -- above it doubles skip whole numbers
+local FIXED_BYTES, CHARGE_BYTES = 66, 16
 local MAX_SOURCES = 4
 local MAX_AHEAD_SECONDS = 86400
 local SHORTEST_TTL_SECONDS, LONGEST_TTL_SECONDS = 3600, 3153600000
@@ -36,10 +38,12 @@ local time = redis.call('TIME')
 local clock_micros = time[1] * 1000000 + time[2]
 local clock = time[1] + time[2] / 1e6
 
+local function finite(n) return n > -math.huge and n < math.huge end -- false for NaN
+
 -- tonumber alone takes nan, inf and 0x10: a stored NaN would approve for ever.
 local function number(text)
   local n = tonumber(text)
-  if n and n == n and n < math.huge and n > -math.huge and not find(text, '[xX]') then return n end
+  if n and finite(n) and not find(text, '[xX]') then return n end
 end
 
 local function legal(n, largest) return n >= 0 and n <= largest end -- false for NaN
@@ -130,11 +134,14 @@ end
 local function fail(text) return pack('<BI4', FAILED, #text) .. text end
 
 local function decide(key, argument)
+  if #argument < FIXED_BYTES then return fail('the argument is cut off') end
   local operation, capacity, rate, source, committed, copy, copy_tokens, copy_last, copy_fence, copy_size, pos =
     unpack_('<Bddc8dBdddI4', argument)
   local copy_groups = sub(argument, pos, pos + copy_size - 1)
+  if copy_size > #argument - FIXED_BYTES then return fail('the argument is cut off') end
   local count
   count, pos = unpack_('<I4', argument, pos + copy_size)
+  if #argument ~= FIXED_BYTES + copy_size + CHARGE_BYTES * count then return fail('the argument is cut off') end
   local first = pos
 
   -- Everything is checked before the first write: Redis does not roll back.
@@ -143,10 +150,11 @@ local function decide(key, argument)
   for _ = 1, count do
     local offset, cost
     offset, cost, pos = unpack_('<dd', argument, pos)
-    if not (offset >= -1 and offset == floor(offset)) then return fail('offset must be a whole number') end
+    if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
     if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
   end
-  if copy > 0 and not (copy_tokens == copy_tokens and copy_last == copy_last and copy_tokens < math.huge and copy_last < math.huge) then
+  if committed ~= committed or copy_fence ~= copy_fence then return fail('offsets must be numbers') end
+  if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
   end
   if copy_size > 0 and not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
