@@ -50,11 +50,14 @@ local function legal(n, largest) return n >= 0 and n <= largest end -- false for
 
 local function group_size(approved) return 36 + (approved == ALL and 0 or approved * 4) end
 
--- Fails on groups that are cut off: here, rather than after a write.
+-- Fails on groups that are cut off or hold no numbers: here, rather than after a write.
 local function check_groups(groups)
   local pos = 1
   while pos <= #groups do
-    local _, _, _, _, approved = unpack_('<ddddI4', groups, pos)
+    local last, first, at, tokens, approved = unpack_('<ddddI4', groups, pos)
+    if not (legal(last, LARGEST_OFFSET) and legal(first, LARGEST_OFFSET) and finite(at) and finite(tokens)) then
+      error('groups hold no numbers')
+    end
     pos = pos + group_size(approved)
   end
   if pos ~= #groups + 1 then error('groups are cut off') end
