@@ -26,7 +26,7 @@ final class AgentMirror {
     private @Nullable MirroredBucket bucket;
     private boolean stored = true;
     private int epoch;
-    private boolean gaps;
+    private boolean superseding;
     private boolean answered;
     private long answeredNanos;
 
@@ -76,10 +76,13 @@ final class AgentMirror {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null
                 ? null
-                : new Spend.Copy(bucket.bucket(), bucket.fence(source), bucket.decidedWithoutRedis());
-        boolean sentWithGaps = gaps;
-        gaps = false;
-        return new Spend(agentId, limit, charges, source, committedOffset, sentWithGaps, copy);
+                : new Spend.Copy(bucket.bucket(), bucket.fence(source), standing(bucket));
+        return new Spend(agentId, limit, charges, source, committedOffset, copy);
+    }
+
+    private Spend.Standing standing(MirroredBucket known) {
+        if (superseding) return Spend.Standing.SUPERSEDES;
+        return known.decidedWithoutRedis() ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
     }
 
     /**
@@ -88,9 +91,8 @@ final class AgentMirror {
      */
     void startAnew(Limit limit, double nowSeconds) {
         epoch++;
-        bucket = bucket == null
-                ? new MirroredBucket(Bucket.full(limit, nowSeconds), Map.of(), true)
-                : new MirroredBucket(bucket.bucket(), bucket.fences(), true);
+        superseding = true;
+        if (bucket == null) bucket = new MirroredBucket(Bucket.full(limit, nowSeconds), Map.of(), true);
     }
 
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
@@ -98,6 +100,7 @@ final class AgentMirror {
         answered = true;
         answeredNanos = System.nanoTime();
         stored = false;
+        superseding = false;
         var spend = asked.spend();
         var before = bucket != null ? bucket : new MirroredBucket(answer.bucket(), Map.of(), false);
         var fence = before.fence(spend.source());
@@ -109,20 +112,21 @@ final class AgentMirror {
     private static Fence.@Nullable Group group(Spend spend, List<Decision> decisions, long fenceOffset) {
         var approved = new ArrayList<Long>();
         int fresh = 0;
+        long first = -1;
         long last = fenceOffset;
         Decision newest = null;
         for (int i = 0; i < decisions.size(); i++) {
             long offset = spend.charges().get(i).offset();
             if (offset <= fenceOffset) continue;
-            fresh++;
+            if (fresh++ == 0) first = offset;
             last = offset;
             newest = decisions.get(i);
             if (newest.isApproved()) approved.add(offset);
         }
         if (newest == null) return null;
-        boolean all = approved.size() == fresh && !spend.gaps();
+        boolean all = approved.size() == fresh;
         return new Fence.Group(
-                last, newest.decidedAtMicros(), newest.remainingTokens(), all, all ? List.of() : approved);
+                first, last, newest.decidedAtMicros(), newest.remainingTokens(), all, all ? List.of() : approved);
     }
 
     /** Returns the bucket to decide on without Redis. */
@@ -153,10 +157,5 @@ final class AgentMirror {
                 && System.nanoTime() - answeredNanos < TRUSTED_NANOS
                 && costTokens
                         > TokenBucket.refill(bucket.bucket(), limit, nowSeconds).tokens();
-    }
-
-    /** Notes that a request was refused without asking Redis. */
-    void refusedWithoutAsking() {
-        gaps = true;
     }
 }

@@ -204,7 +204,6 @@ final class TaskBuckets {
     /** Answers what Redis would: its bucket holds no more than the mirror, and the mirror does not cover the cost. */
     private Decision refuseUnasked(AgentMirror agent, PendingDecision request, long nowMicros) {
         var limit = limit(agent.agentId());
-        agent.refusedWithoutAsking();
         return TokenBucket.spend(
                         agent.bucketOrFull(limit, TokenBucket.seconds(nowMicros)),
                         Fence.NONE,

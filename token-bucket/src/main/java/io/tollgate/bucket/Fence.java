@@ -23,7 +23,7 @@ public record Fence(List<Group> groups) {
     /** Nothing decided yet. */
     public static final Fence NONE = new Fence(List.of());
 
-    private static final int GROUP_BYTES = 28;
+    private static final int GROUP_BYTES = 36;
     private static final int ALL = -1; // 4294967295, unsigned
 
     public Fence {
@@ -31,8 +31,10 @@ public record Fence(List<Group> groups) {
     }
 
     /**
-     * The answers that one source's requests got at one moment, for the offsets above the next older group's last one.
+     * The answers that one source's requests got at one moment. A group answers for its own offsets only: what an older group
+     * decided before it was dropped may be read again on an operator's wish, and is then decided afresh.
      *
+     * @param firstOffset the lowest offset decided; above the last one in a group that only remembers how far decisions went
      * @param lastOffset the highest offset decided
      * @param decidedAtMicros microseconds since the epoch on the bucket's clock
      * @param tokensAfter what was left in the bucket
@@ -40,6 +42,7 @@ public record Fence(List<Group> groups) {
      * @param approvedOffsets ascending, where only some were
      */
     public record Group(
+            long firstOffset,
             long lastOffset,
             long decidedAtMicros,
             double tokensAfter,
@@ -47,6 +50,21 @@ public record Fence(List<Group> groups) {
             List<Long> approvedOffsets) {
         public Group {
             approvedOffsets = List.copyOf(approvedOffsets);
+        }
+
+        /** The answer that one request got. */
+        public Group(
+                long offset,
+                long decidedAtMicros,
+                double tokensAfter,
+                boolean allApproved,
+                List<Long> approvedOffsets) {
+            this(offset, offset, decidedAtMicros, tokensAfter, allApproved, approvedOffsets);
+        }
+
+        /** Returns a group that answers for nothing: it remembers how far decisions went. */
+        static Group upTo(long lastOffset, long nowMicros, double tokens) {
+            return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());
         }
 
         /** Returns whether the request at this offset, which the group covers, was approved. */
@@ -66,12 +84,11 @@ public record Fence(List<Group> groups) {
 
     /** Returns the group that decided this offset; empty if it was committed and forgotten, or is above the last one. */
     public Optional<Group> recall(long offset) {
-        Group covering = null;
         for (Group group : groups) {
             if (group.lastOffset() < offset) break;
-            covering = group;
+            if (group.firstOffset() <= offset) return Optional.of(group);
         }
-        return Optional.ofNullable(covering);
+        return Optional.empty();
     }
 
     /** Returns the fence without what is committed: groups whose last offset is at or below {@code committedOffset}. */
@@ -95,6 +112,7 @@ public record Fence(List<Group> groups) {
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         for (Group group : groups) {
             bytes.putDouble(group.lastOffset())
+                    .putDouble(group.firstOffset())
                     .putDouble(group.decidedAtMicros())
                     .putDouble(group.tokensAfter())
                     .putInt(group.allApproved() ? ALL : group.approvedOffsets().size());
@@ -113,16 +131,17 @@ public record Fence(List<Group> groups) {
         var groups = new ArrayList<Group>();
         while (bytes.hasRemaining()) {
             long last = (long) bytes.getDouble();
+            long first = (long) bytes.getDouble();
             long decidedAtMicros = (long) bytes.getDouble();
             double tokensAfter = bytes.getDouble();
             int approved = bytes.getInt();
             if (approved == ALL) {
-                groups.add(new Group(last, decidedAtMicros, tokensAfter, true, List.of()));
+                groups.add(new Group(first, last, decidedAtMicros, tokensAfter, true, List.of()));
             } else {
                 if (approved < 0 || approved > bytes.remaining() / Integer.BYTES) throw new BufferUnderflowException();
                 var offsets = new Long[approved];
                 for (int i = 0; i < approved; i++) offsets[i] = last - Integer.toUnsignedLong(bytes.getInt());
-                groups.add(new Group(last, decidedAtMicros, tokensAfter, false, Arrays.asList(offsets)));
+                groups.add(new Group(first, last, decidedAtMicros, tokensAfter, false, Arrays.asList(offsets)));
             }
         }
         return new Fence(groups);

@@ -72,6 +72,7 @@ public final class TokenBucket {
 
         var kept = fence.uncommitted(committedOffset);
         long fenceOffset = fence.lastOffset();
+        long oldest = -1;
         long newest = fenceOffset;
         int decided = 0;
         int replays = 0;
@@ -90,6 +91,7 @@ public final class TokenBucket {
             }
             boolean fresh = offset > fenceOffset;
             if (fresh) {
+                if (decided == 0) oldest = offset;
                 newest = offset;
                 decided++;
             }
@@ -104,16 +106,17 @@ public final class TokenBucket {
 
         if (decided > 0) {
             boolean all = approvedOffsets.size() == decided;
-            kept = kept.plus(new Fence.Group(newest, nowMicros, tokens, all, all ? List.of() : approvedOffsets));
+            kept = kept.plus(new Fence.Group(oldest, newest, nowMicros, tokens, all, all ? List.of() : approvedOffsets));
         } else if (kept.groups().isEmpty() && fenceOffset >= 0) {
-            kept = new Fence(List.of(new Fence.Group(fenceOffset, nowMicros, tokens, false, List.of())));
+            kept = new Fence(List.of(Fence.Group.upTo(fenceOffset, nowMicros, tokens)));
         }
         return new Outcome(new Bucket(tokens, nowSeconds), kept, decisions, replays);
     }
 
     /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. */
     static Duration retryAfter(double missingTokens, Limit limit) {
-        double millis = Math.floor(missingTokens / limit.refillTokensPerSecond() * 1000) + 1;
+        // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
+        double millis = Math.floor(missingTokens / limit.refillTokensPerSecond() * 1000 + 0.001) + 1;
         return millis < 9e15 ? Duration.ofMillis((long) millis) : Decision.NEVER;
     }
 

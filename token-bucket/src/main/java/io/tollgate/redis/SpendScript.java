@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 8 + 1 + 1 + 8 + 8 + 8 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -53,8 +53,7 @@ final class SpendScript {
                 .putDouble(spend.limit().capacityTokens())
                 .putDouble(spend.limit().refillTokensPerSecond())
                 .putLong(spend.source())
-                .putDouble(spend.committedOffset())
-                .put((byte) (spend.gaps() ? 1 : 0));
+                .putDouble(spend.committedOffset());
         putCopy(bytes, copy, groups);
         bytes.putInt(spend.charges().size());
         for (Charge charge : spend.charges()) {
@@ -68,7 +67,7 @@ final class SpendScript {
             bytes.put((byte) 0).putDouble(0).putDouble(0).putDouble(-1).putInt(0);
             return;
         }
-        bytes.put((byte) (copy.decidedWithoutRedis() ? 2 : 1))
+        bytes.put((byte) (copy.standing().ordinal() + 1))
                 .putDouble(copy.bucket().tokens())
                 .putDouble(copy.bucket().lastRefillSeconds())
                 .putDouble(copy.fence().lastOffset())
@@ -126,7 +125,7 @@ final class SpendScript {
 
     /** A spend that only looks at a bucket, or fills it. */
     static Spend withoutCharges(String agentId, Limit limit) {
-        return new Spend(agentId, limit, List.of(), Spend.NO_SOURCE, -1, false, null);
+        return new Spend(agentId, limit, List.of(), Spend.NO_SOURCE, -1, null);
     }
 
     private static byte[] read() {

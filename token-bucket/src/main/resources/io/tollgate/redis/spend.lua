@@ -3,8 +3,7 @@
 --   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs), fence (ours)
 --   ARGV[i]   little-endian: operation B, capacity d, refill per second d,
 --             source c8 (zeros: none), committed offset d,
---             gaps B (1: requests of the source between these were refused without asking),
---             copy B (0 none, 1 clean, 2 holds decisions that Redis has not seen), its tokens d, last refill d,
+--             copy B (0 none, 1 follows Redis, 2 holds decisions that Redis has not seen, 3 supersedes Redis), its tokens d, last refill d,
 --             fence offset d, size of its groups I4, groups;
 --             number of requests I4, and for each: offset d, cost d
 --   returns   now in microseconds d; then for each key: status B, and
@@ -16,8 +15,10 @@
 --
 -- The fence makes a request that is processed again get the answer it got before and be charged once. It is a list of
 -- entries (source c8, size of groups I4, groups); an entry's groups stand newest first, one for each call that decided:
---   last offset d, decided at d, tokens after d, approved I4 (0 none, 4294967295 all, else a count, and each I4: last - offset)
--- Groups at or below the committed offset can never be asked for again and are dropped.
+--   last offset d, first offset d, decided at d, tokens after d, approved I4 (0 none, 4294967295 all, else a count, and each
+--   I4: last - offset); a group whose first is above its last answers for nothing, and remembers how far decisions went
+-- Groups at or below the committed offset are dropped: they can only be asked for again on an operator's wish, and then the
+-- requests are decided afresh.
 
 local SPEND, RESET = 0, 2 -- 1 looks, and writes nothing
 local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED = 1, 2, 3, 16
@@ -25,6 +26,8 @@ local FINE, REPAIRED, RECONCILED, FAILED = 0, 1, 2, 255
 local ALL = 4294967295
 local NO_SOURCE = '\0\0\0\0\0\0\0\0'
 local LARGEST = 1e12
+local LARGEST_OFFSET = 9007199254740992 -- above it doubles skip whole numbers
+local FIXED_BYTES, CHARGE_BYTES = 66, 16
 local MAX_SOURCES = 4
 local MAX_AHEAD_SECONDS = 86400
 local SHORTEST_TTL_SECONDS, LONGEST_TTL_SECONDS = 3600, 3153600000
@@ -35,21 +38,26 @@ local time = redis.call('TIME')
 local clock_micros = time[1] * 1000000 + time[2]
 local clock = time[1] + time[2] / 1e6
 
+local function finite(n) return n > -math.huge and n < math.huge end -- false for NaN
+
 -- tonumber alone takes nan, inf and 0x10: a stored NaN would approve for ever.
 local function number(text)
   local n = tonumber(text)
-  if n and n == n and n < math.huge and n > -math.huge and not find(text, '[xX]') then return n end
+  if n and finite(n) and not find(text, '[xX]') then return n end
 end
 
 local function legal(n, largest) return n >= 0 and n <= largest end -- false for NaN
 
-local function group_size(approved) return 28 + (approved == ALL and 0 or approved * 4) end
+local function group_size(approved) return 36 + (approved == ALL and 0 or approved * 4) end
 
--- Fails on groups that are cut off: here, rather than after a write.
+-- Fails on groups that are cut off or hold no numbers: here, rather than after a write.
 local function check_groups(groups)
   local pos = 1
   while pos <= #groups do
-    local _, _, _, approved = unpack_('<dddI4', groups, pos)
+    local last, first, at, tokens, approved = unpack_('<ddddI4', groups, pos)
+    if not (legal(last, LARGEST_OFFSET) and legal(first, LARGEST_OFFSET) and finite(at) and finite(tokens)) then
+      error('groups hold no numbers')
+    end
     pos = pos + group_size(approved)
   end
   if pos ~= #groups + 1 then error('groups are cut off') end
@@ -72,7 +80,7 @@ end
 local function uncommitted(groups, committed)
   local pos = 1
   while pos <= #groups do
-    local last, _, _, approved = unpack_('<dddI4', groups, pos)
+    local last, _, _, _, approved = unpack_('<ddddI4', groups, pos)
     if last <= committed then return sub(groups, 1, pos - 1) end
     pos = pos + group_size(approved)
   end
@@ -81,24 +89,50 @@ end
 
 -- Returns whether the offset was approved, the tokens left and the time of its decision; nothing if no group covers it.
 local function recall(groups, offset)
-  local pos, found = 1, nil
+  local pos = 1
   while pos <= #groups do
-    local last, _, _, approved = unpack_('<dddI4', groups, pos)
-    if last < offset then break end
-    found = pos
+    local last, first, at, tokens, approved, list = unpack_('<ddddI4', groups, pos)
+    if last < offset then return end
+    if first <= offset then
+      if approved == ALL then return true, tokens, at end
+      for i = 1, approved do
+        if last - unpack_('<I4', groups, list + (i - 1) * 4) == offset then return true, tokens, at end
+      end
+      return false, tokens, at
+    end
     pos = pos + group_size(approved)
   end
-  if not found then return end
-  local last, at, tokens, approved, pos = unpack_('<dddI4', groups, found)
-  if approved == ALL then return true, tokens, at end
-  for i = 1, approved do
-    if last - unpack_('<I4', groups, pos + (i - 1) * 4) == offset then return true, tokens, at end
+end
+
+-- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost answer
+-- may have said. What Redis decided before them stays, and what it decided after (an old copy came back), unless the caller has
+-- given those calls up.
+local function merged(groups, copy_groups, copy_last, supersedes)
+  local newer, older = {}, {}
+  local copy_first = math.huge
+  local pos = 1
+  while pos <= #copy_groups do
+    local _, first, _, _, approved = unpack_('<ddddI4', copy_groups, pos)
+    if first < copy_first then copy_first = first end
+    pos = pos + group_size(approved)
   end
-  return false, tokens, at
+  pos = 1
+  while pos <= #groups do
+    local last, first, _, _, approved = unpack_('<ddddI4', groups, pos)
+    local size = group_size(approved)
+    if last > copy_last then
+      if not supersedes then
+        if first <= copy_last then first = copy_last + 1 end
+        newer[#newer + 1] = sub(groups, pos, pos + 7) .. pack('<d', first) .. sub(groups, pos + 16, pos + size - 1)
+      end
+    elseif first < copy_first then older[#older + 1] = sub(groups, pos, pos + size - 1) end
+    pos = pos + size
+  end
+  return table.concat(newer) .. copy_groups .. table.concat(older)
 end
 
 local function retry_after_millis(missing, rate)
-  local millis = floor(missing / rate * 1000) + 1
+  local millis = floor(missing / rate * 1000 + 0.001) + 1 -- + 1 us: doubles of seconds are 0.24 us apart
   if millis < 9e15 then return millis end
   return -1 -- a bucket that does not refill
 end
@@ -106,11 +140,14 @@ end
 local function fail(text) return pack('<BI4', FAILED, #text) .. text end
 
 local function decide(key, argument)
-  local operation, capacity, rate, source, committed, gaps, copy, copy_tokens, copy_last, copy_fence, copy_size, pos =
-    unpack_('<Bddc8dBBdddI4', argument)
+  if #argument < FIXED_BYTES then return fail('the argument is cut off') end
+  local operation, capacity, rate, source, committed, copy, copy_tokens, copy_last, copy_fence, copy_size, pos =
+    unpack_('<Bddc8dBdddI4', argument)
   local copy_groups = sub(argument, pos, pos + copy_size - 1)
+  if copy_size > #argument - FIXED_BYTES then return fail('the argument is cut off') end
   local count
   count, pos = unpack_('<I4', argument, pos + copy_size)
+  if #argument ~= FIXED_BYTES + copy_size + CHARGE_BYTES * count then return fail('the argument is cut off') end
   local first = pos
 
   -- Everything is checked before the first write: Redis does not roll back.
@@ -119,10 +156,11 @@ local function decide(key, argument)
   for _ = 1, count do
     local offset, cost
     offset, cost, pos = unpack_('<dd', argument, pos)
-    if not (offset >= -1 and offset == floor(offset)) then return fail('offset must be a whole number') end
+    if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
     if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
   end
-  if copy > 0 and not (copy_tokens == copy_tokens and copy_last == copy_last and copy_tokens < math.huge and copy_last < math.huge) then
+  if committed ~= committed or copy_fence ~= copy_fence then return fail('offsets must be numbers') end
+  if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
   end
   if copy_size > 0 and not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
@@ -133,11 +171,12 @@ local function decide(key, argument)
   local status = FINE
   local tokens_text, last_text, fence = stored[1], stored[2], stored[3] or ''
   local gone = not tokens_text and not last_text
-  local tokens, last
+  local tokens, last, stored_last
   if gone then
     tokens, last = capacity, clock
   else
     tokens, last = tokens_text and number(tokens_text), last_text and number(last_text)
+    stored_last = last
     if not tokens or not last or last > clock + MAX_AHEAD_SECONDS then
       -- Unreadable: nobody knows what was left. Empty unless our copy says more; it refills.
       tokens, last, status, gone = 0, clock, REPAIRED, copy > 0
@@ -153,9 +192,12 @@ local function decide(key, argument)
   end
   local fence_offset = -1
   local written_micros = 0
-  if #groups > 0 then fence_offset, written_micros = unpack_('<dd', groups) end
+  if #groups > 0 then
+    local _
+    fence_offset, _, written_micros = unpack_('<ddd', groups)
+  end
 
-  local reconciled = copy > 0 and (gone or copy == 2 or fence_offset < copy_fence)
+  local reconciled = copy > 0 and (gone or copy >= 2 or fence_offset < copy_fence)
   local now = clock
   if last > now then now = last end
   if reconciled and copy_last > now then now = copy_last end
@@ -178,28 +220,14 @@ local function decide(key, argument)
 
   local kept = groups
   if fenced then
-    if reconciled then
-      -- What was decided on the copy went out to the consumers: it stands before what Redis holds beyond it.
-      local bound, at = copy_fence, 1
-      while at <= copy_size do
-        local group_last, _, _, approved = unpack_('<dddI4', copy_groups, at)
-        bound, at = group_last - 1, at + group_size(approved)
-      end
-      at = 1
-      while at <= #groups do
-        local group_last, _, _, approved = unpack_('<dddI4', groups, at)
-        if group_last <= bound then break end
-        at = at + group_size(approved)
-      end
-      kept = copy_groups .. sub(groups, at)
-    end
+    local supersedes = copy == 3
+    if reconciled and (copy_size > 0 or supersedes) then kept = merged(groups, copy_groups, copy_fence, supersedes) end
     kept = uncommitted(kept, committed)
-    -- Ours alone says what was decided: what Redis may have decided beyond it, in calls that we gave up, went nowhere.
-    if reconciled and (copy == 2 or copy_fence > fence_offset) then fence_offset = copy_fence end
+    if reconciled and (supersedes or copy_fence > fence_offset) then fence_offset = copy_fence end
   end
 
   local answers = {}
-  local approved_offsets, decided, newest = {}, 0, fence_offset
+  local approved_offsets, decided, oldest, newest = {}, 0, -1, fence_offset
   pos = first
   for i = 1, count do
     local offset, cost
@@ -215,7 +243,10 @@ local function decide(key, argument)
       else answers[i] = pack('<Bddd', REPLAYED + QUOTA_EXCEEDED, was_tokens, was_at, retry_after_millis(cost - was_tokens, rate)) end
     else
       local fresh = offset > fence_offset
-      if fresh then decided, newest = decided + 1, offset end
+      if fresh then
+        if decided == 0 then oldest = offset end
+        decided, newest = decided + 1, offset
+      end
       if cost == 0 or cost <= tokens then
         if cost > 0 then tokens = tokens - cost end
         if fresh then approved_offsets[#approved_offsets + 1] = offset end
@@ -231,15 +262,15 @@ local function decide(key, argument)
       if decided > 0 then
         local approved = #approved_offsets
         local group
-        if approved == decided and gaps == 0 then group = pack('<dddI4', newest, now_micros, tokens, ALL)
+        if approved == decided then group = pack('<ddddI4', newest, oldest, now_micros, tokens, ALL)
         else
-          local parts = {pack('<dddI4', newest, now_micros, tokens, approved)}
+          local parts = {pack('<ddddI4', newest, oldest, now_micros, tokens, approved)}
           for i = 1, approved do parts[i + 1] = pack('<I4', newest - approved_offsets[i]) end
           group = table.concat(parts)
         end
         kept = group .. kept
       elseif #kept == 0 and fence_offset >= 0 then
-        kept = pack('<dddI4', fence_offset, now_micros, tokens, 0)
+        kept = pack('<ddddI4', fence_offset, fence_offset + 1, now_micros, tokens, 0)
       end
       local rest = sub(fence, 1, from - 1) .. sub(fence, to + 1)
       if others >= MAX_SOURCES then -- the oldest stands last: topics recreated, partitions moved
@@ -258,9 +289,10 @@ local function decide(key, argument)
 
     -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the last
     -- write was ours (another program's EXPIRE may have shortened it) and the bucket fills within the shortest time to live.
-    local fills = math.ceil(capacity / rate)
-    local ours = last_text and written_micros > 0 and math.abs(tonumber(last_text) - written_micros / 1e6) < 1e-5
-    if not ours or fills > SHORTEST_TTL_SECONDS or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then
+    -- A bucket ahead of the clock stands still, and its minute with it.
+    local fills = math.ceil((tokens < 0 and capacity - tokens or capacity) / rate)
+    local ours = stored_last and written_micros > 0 and math.abs(stored_last - written_micros / 1e6) < 1e-5
+    if not ours or now ~= clock or fills > SHORTEST_TTL_SECONDS or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then
       local ttl = math.max(SHORTEST_TTL_SECONDS, math.min(fills, LONGEST_TTL_SECONDS)) + 60
       redis.call('EXPIRE', key, format('%.0f', ttl))
     end

@@ -1,0 +1,60 @@
+package io.tollgate;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class PackageOrderTest {
+    private static final List<String> FLOW = List.of("bucket", "redis", "failover", "client");
+
+    private final JavaClasses main = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .withImportOption(location -> !location.contains("sandbox"))
+            .importPackages("io.tollgate");
+
+    @Test
+    void givenThePackagesInOrderOfTheFlow_whenImporting_thenOnlyWhatStandsBefore() {
+        for (int i = 0; i < FLOW.size(); i++) {
+            var later = FLOW.subList(i + 1, FLOW.size()).stream()
+                    .map(name -> "io.tollgate." + name + "..")
+                    .toArray(String[]::new);
+            if (later.length == 0) break;
+            noClasses()
+                    .that()
+                    .resideInAPackage("io.tollgate." + FLOW.get(i) + "..")
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAnyPackage(later)
+                    .check(main);
+        }
+    }
+
+    @Test
+    void givenThisModule_whenItsPackagesAreListed_thenTheFlowNamesThemAll() {
+        var packages = main.stream().map(type -> type.getPackageName()).distinct();
+
+        assertThat(packages).containsExactlyInAnyOrderElementsOf(
+                Stream.of("bucket", "redis", "failover", "client").map(name -> "io.tollgate." + name).toList());
+    }
+
+    @Test
+    void givenThePackages_whenTheirImportsAreFollowed_thenThereIsNoCycle() {
+        slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(main);
+    }
+
+    @Test
+    void givenThisLibrary_whenItsImportsAreListed_thenKafkaIsNotAmongThem() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.apache.kafka..", "kafka..")
+                .check(main);
+    }
+}

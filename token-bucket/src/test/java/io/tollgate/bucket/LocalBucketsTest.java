@@ -1,0 +1,95 @@
+package io.tollgate.bucket;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+
+class LocalBucketsTest {
+    private static final Limit LIMIT = new Limit(100, 10);
+
+    private final AtomicLong now = new AtomicLong(1_760_000_000_000_000L);
+    private final LocalBuckets buckets = new LocalBuckets(now::get);
+
+    @Test
+    void givenManyAgentsWhoseBucketsRefill_whenMoreCome_thenTheFullOnesAreForgotten() {
+        for (int i = 0; i < 100_000; i++) {
+            buckets.spendNow("agent-" + i, LIMIT, 10); // full again after a second
+            now.addAndGet(1000);
+        }
+
+        assertThat(buckets.size()).isLessThan(20_000);
+        assertThat(buckets.find("agent-99999")).isPresent();
+        assertThat(buckets.find("agent-0")).isEmpty();
+    }
+
+    @Test
+    void givenManyAgentsThatOwe_whenMoreCome_thenNobodyIsForgotten() {
+        for (int i = 0; i < 35_000; i++) buckets.spendNow("agent-" + i, LIMIT, 100);
+
+        for (int i = 0; i < 35_000; i++) {
+            assertThat(buckets.spendNow("agent-" + i, LIMIT, 1).isApproved()).isFalse();
+        }
+    }
+
+    @Test
+    void givenForgottenBucket_whenItsAgentComesBack_thenItIsFull() {
+        for (int i = 0; i < 25_000; i++) {
+            buckets.spendNow("agent-" + i, LIMIT, 10);
+            now.addAndGet(1000);
+        }
+
+        assertThat(buckets.spendNow("agent-0", LIMIT, 100).isApproved()).isTrue();
+        assertThat(buckets.spendNow("agent-0", LIMIT, 1).isApproved()).isFalse();
+    }
+
+    @Test
+    void givenManyThreadsAndAgents_whenTheySpendAtOnce_thenExactlyWhatFitsIsAdmitted() throws Exception {
+        var pool = Executors.newFixedThreadPool(8);
+        try {
+            var tasks = new ArrayList<Callable<Integer>>();
+            for (int t = 0; t < 8; t++) {
+                tasks.add(() -> {
+                    int admitted = 0;
+                    for (int i = 0; i < 5000; i++) {
+                        if (buckets.spendNow("agent-" + i % 10, LIMIT, 1).isApproved()) admitted++;
+                    }
+                    return admitted;
+                });
+            }
+            int admitted = 0;
+            for (var result : pool.invokeAll(tasks)) admitted += result.get();
+
+            assertThat(admitted).isEqualTo(10 * 100);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void givenLook_whenTheAgentIsUnknown_thenNothingIsHeld() {
+        assertThat(buckets.look("new", LIMIT).toCompletableFuture().join().tokens())
+                .isEqualTo(100);
+        assertThat(buckets.size()).isZero();
+    }
+
+    @Test
+    void givenAnotherCopy_whenAccepted_thenItIsTheBucket() {
+        buckets.accept("a", new Bucket(3, TokenBucket.seconds(now.get())), LIMIT);
+
+        assertThat(buckets.spendNow("a", LIMIT, 4).isApproved()).isFalse();
+        assertThat(buckets.spendNow("a", LIMIT, 3).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenClockThatStepsBack_whenSpending_thenNothingIsMinted() {
+        buckets.spendNow("a", LIMIT, 100);
+        now.addAndGet(-3_600_000_000L);
+        assertThat(buckets.spendNow("a", LIMIT, 1).isApproved()).isFalse();
+        now.addAndGet(3_600_000_000L);
+        assertThat(buckets.spendNow("a", LIMIT, 1).isApproved()).isFalse();
+    }
+}

@@ -1,0 +1,60 @@
+package io.tollgate.bucket;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ValueTypesTest {
+    @ParameterizedTest
+    @ValueSource(doubles = {0, -1, 1.0001e12, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+    void givenIllegalCapacity_whenMakingALimit_thenTheMessageNamesRuleAndValue(double capacity) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Limit(capacity, 1))
+                .withMessage("capacityTokens must be above 0 and at most 1e12, but is " + capacity);
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {-1e-300, 1.0001e12, Double.NaN, Double.POSITIVE_INFINITY})
+    void givenIllegalRefillRate_whenMakingALimit_thenTheMessageNamesRuleAndValue(double rate) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Limit(1, rate))
+                .withMessage("refillTokensPerSecond must be from 0 to 1e12, but is " + rate);
+    }
+
+    @Test
+    void givenLimits_whenAskedHowLongTheyFill_thenItIsCapacityByRate() {
+        assertThat(new Limit(100, 10).secondsToFill()).isEqualTo(10);
+        assertThat(new Limit(100, 0).secondsToFill()).isInfinite();
+        assertThat(new Limit(Double.MIN_VALUE, 1e12).secondsToFill()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {-1, -Double.MIN_VALUE, 1.0001e12, Double.NaN, Double.POSITIVE_INFINITY})
+    void givenIllegalCost_whenMakingACharge_thenItIsRefused(double cost) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Charge.of(cost))
+                .withMessage("cost must be from 0 to 1e12 tokens, but is " + cost);
+    }
+
+    @Test
+    void givenOffsets_whenMakingACharge_thenBelowUnorderedIsRefused() {
+        assertThat(new Charge(0, 1).offset()).isZero();
+        assertThat(Charge.of(1).offset()).isEqualTo(Charge.UNORDERED);
+        assertThatIllegalArgumentException().isThrownBy(() -> new Charge(-2, 1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+    void givenNumbersThatAreNotFinite_whenMakingABucket_thenTheyAreRefused(double number) {
+        assertThatIllegalArgumentException().isThrownBy(() -> new Bucket(number, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> new Bucket(0, number));
+    }
+
+    @Test
+    void givenLimit_whenMakingAFullBucket_thenItHoldsTheCapacity() {
+        assertThat(Bucket.full(new Limit(5, 1), 7)).isEqualTo(new Bucket(5, 7));
+    }
+}
