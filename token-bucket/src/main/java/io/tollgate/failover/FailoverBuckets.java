@@ -12,9 +12,11 @@ import io.tollgate.bucket.LocalBuckets;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.Spend;
+import io.tollgate.redis.UnusableKeyException;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -100,9 +102,14 @@ public final class FailoverBuckets implements Buckets {
                 .toCompletableFuture()
                 .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
                 .whenComplete((answer, failure) -> {
-                    if (failure != null) breaker.failed(System.nanoTime() - start, failure);
+                    if (failure != null && !concernsOneKey(failure)) breaker.failed(System.nanoTime() - start, failure);
                 })
                 .exceptionallyCompose(failure -> locally.get());
+    }
+
+    private static boolean concernsOneKey(Throwable failure) {
+        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return cause instanceof UnusableKeyException;
     }
 
     @Override
