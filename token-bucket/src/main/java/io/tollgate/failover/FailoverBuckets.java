@@ -29,11 +29,14 @@ import java.util.function.Supplier;
  * it is back, and the bucket continues from the smaller of the two.
  */
 public final class FailoverBuckets implements Buckets {
+    private static final int FORGET_EVERY = 10_000;
+
     private final RedisBuckets redis;
     private final RedisBreaker breaker;
     private final BucketClock clock = new BucketClock();
     private final LocalBuckets copies = new LocalBuckets(clock);
     private final Set<String> decidedWithoutRedis = ConcurrentHashMap.newKeySet();
+    private volatile int forgetAtSize = FORGET_EVERY;
 
     /** Takes over both, and closes them when it is closed. */
     public FailoverBuckets(RedisBuckets redis, RedisBreaker breaker) {
@@ -72,7 +75,22 @@ public final class FailoverBuckets implements Buckets {
 
     private Decision spendLocally(String agentId, Limit limit, Charge charge) {
         decidedWithoutRedis.add(agentId);
-        return copies.spendNow(agentId, limit, charge.costTokens());
+        var decision = copies.spendNow(agentId, limit, charge.costTokens());
+        decidedWithoutRedis.add(agentId); // again: before there was a copy, another thread may have forgotten it
+        if (decidedWithoutRedis.size() >= forgetAtSize) forgetTheFull();
+        return decision;
+    }
+
+    /** A copy that is full again is forgotten, and with it what Redis should have been told. */
+    private synchronized void forgetTheFull() {
+        if (decidedWithoutRedis.size() < forgetAtSize) return;
+        decidedWithoutRedis.removeIf(agentId -> copies.find(agentId).isEmpty());
+        forgetAtSize = decidedWithoutRedis.size() + FORGET_EVERY;
+    }
+
+    /** Returns of how many agents Redis does not know everything. */
+    int untold() {
+        return decidedWithoutRedis.size();
     }
 
     @Override

@@ -132,7 +132,10 @@ class FailoverIT {
             long longest = 0;
             while (System.nanoTime() - start < Duration.ofSeconds(2).toNanos()) {
                 long before = System.nanoTime();
-                tested.buckets().spend("somebody", LIMIT, 0.01).toCompletableFuture().join();
+                tested.buckets()
+                        .spend("somebody", LIMIT, 0.01)
+                        .toCompletableFuture()
+                        .join();
                 longest = Math.max(longest, System.nanoTime() - before);
             }
             assertThat(Duration.ofNanos(longest)).isLessThan(Duration.ofSeconds(1));
@@ -275,13 +278,20 @@ class FailoverIT {
 
             for (int i = 0; i < 30; i++) {
                 assertThat(tested.spend(1).decidedBy()).isEqualTo(DecidedBy.LOCAL);
-                assertThat(tested.buckets().look(AGENT, LIMIT).toCompletableFuture().join().tokens())
+                assertThat(tested.buckets()
+                                .look(AGENT, LIMIT)
+                                .toCompletableFuture()
+                                .join()
+                                .tokens())
                         .isCloseTo(999 - i, within(0.5));
             }
             assertThat(tested.breaker().isClosed()).isTrue();
             tested.buckets().reset(AGENT, LIMIT).toCompletableFuture().join();
             assertThat(tested.breaker().isClosed()).isTrue();
-            var other = tested.buckets().spend("other", LIMIT, 1).toCompletableFuture().join();
+            var other = tested.buckets()
+                    .spend("other", LIMIT, 1)
+                    .toCompletableFuture()
+                    .join();
             assertThat(other.decidedBy()).isEqualTo(DecidedBy.REDIS);
 
             tested.spend(40);
@@ -303,6 +313,19 @@ class FailoverIT {
             }
 
             assertThat(tested.breaker().circuitBreaker().getState()).isEqualTo(State.CLOSED);
+        }
+    }
+
+    @Test
+    void givenALongOutage_whenManyAgentsSpendAndRefill_thenTheMemoryStaysBounded() {
+        try (var server = RedisServer.start()) {
+            server.kill();
+            try (var tested = Tested.on(server.port())) {
+                var refillsAtOnce = new Limit(100, 1e9);
+                for (int i = 0; i < 100_000; i++) tested.buckets().spend("agent-" + i, refillsAtOnce, 1);
+
+                assertThat(tested.buckets().untold()).isLessThan(40_000);
+            }
         }
     }
 
