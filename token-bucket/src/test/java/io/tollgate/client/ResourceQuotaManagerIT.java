@@ -20,8 +20,8 @@ class ResourceQuotaManagerIT {
     void givenTwoPrograms_whenTheyShareRedis_thenTheyShareOneQuota() {
         try (var server = RedisServer.start();
                 var one = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT);
-                var other = ResourceQuotaManager.from(Map.of(
-                        "REDIS_URL", server.uri(), "TOKEN_BUCKET_SIZE", "100", "TOKEN_REFILL_RATE", "0"))) {
+                var other = ResourceQuotaManager.from(
+                        Map.of("REDIS_URL", server.uri(), "TOKEN_BUCKET_SIZE", "100", "TOKEN_REFILL_RATE", "0"))) {
             assertThat(one.checkAndConsume("a", 60).decidedBy()).isEqualTo(DecidedBy.REDIS);
             assertThat(other.tryAcquire("a", 60)).isFalse();
             assertThat(other.tryAcquire("a", 40)).isTrue();

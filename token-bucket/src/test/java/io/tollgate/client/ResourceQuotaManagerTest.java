@@ -62,8 +62,9 @@ class ResourceQuotaManagerTest {
             assertThat(quota.availableTokens("a")).isEqualTo(5.5);
             assertThat(quota.checkAndConsume("a", 5.5).isApproved()).isTrue();
             assertThat(quota.checkAndConsume("a", 1))
-                    .isInstanceOfSatisfying(Decision.QuotaExceeded.class, refused -> assertThat(refused.retryAfter())
-                            .isEqualTo(Decision.NEVER));
+                    .isInstanceOfSatisfying(
+                            Decision.QuotaExceeded.class,
+                            refused -> assertThat(refused.retryAfter()).isEqualTo(Decision.NEVER));
         }
     }
 
@@ -93,7 +94,8 @@ class ResourceQuotaManagerTest {
                 "redis:s3cret"
             })
     void givenIllegalRedisUrl_whenMade_thenTheMessageNamesTheVariableAndHidesThePassword(String url) {
-        var error = catchThrowable(() -> ResourceQuotaManager.from(Map.of("REDIS_URL", url)).close());
+        var error = catchThrowable(
+                () -> ResourceQuotaManager.from(Map.of("REDIS_URL", url)).close());
 
         assertThat(error).isInstanceOf(IllegalArgumentException.class).hasMessageStartingWith("REDIS_URL must be ");
         for (var cause = error; cause != null; cause = cause.getCause()) {

@@ -24,8 +24,7 @@ class InteropIT {
     private static final long SOURCE = 7;
 
     /** KEYS: the bucket; ARGV: capacity, rate, cost. What the contract says of the layout, and not a word more. */
-    private static final String OTHER_PROGRAM =
-            """
+    private static final String OTHER_PROGRAM = """
             local t = redis.call('TIME')
             local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
             local capacity, rate, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -146,7 +145,8 @@ class InteropIT {
     }
 
     private static Answer.Decided answer(Limit limit, long offset, double cost) {
-        var spend = new Spend("both", limit, List.of(new Charge(offset, cost)), SOURCE, Math.max(-1, offset - 100), null);
+        var spend =
+                new Spend("both", limit, List.of(new Charge(offset, cost)), SOURCE, Math.max(-1, offset - 100), null);
         return (Answer.Decided) ours.spend(List.of(spend)).join().answers().get(0);
     }
 

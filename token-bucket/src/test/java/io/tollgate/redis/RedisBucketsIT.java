@@ -3,7 +3,6 @@ package io.tollgate.redis;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Buckets;
-
 import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;

@@ -27,11 +27,16 @@ public abstract class SharedBucketsContract extends BucketsContract {
             int admitted = 0;
             for (int i = 0; i < 150; i++) {
                 var from = i % 2 == 0 ? buckets : other;
-                var decision = from.spend("shared", NEVER_REFILLS, 1).toCompletableFuture().join();
+                var decision = from.spend("shared", NEVER_REFILLS, 1)
+                        .toCompletableFuture()
+                        .join();
                 if (decision.isApproved()) admitted++;
             }
             assertThat(admitted).isEqualTo(100);
-            assertThat(other.look("shared", NEVER_REFILLS).toCompletableFuture().join().tokens())
+            assertThat(other.look("shared", NEVER_REFILLS)
+                            .toCompletableFuture()
+                            .join()
+                            .tokens())
                     .isZero();
         }
     }

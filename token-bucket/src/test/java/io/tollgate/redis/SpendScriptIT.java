@@ -91,8 +91,10 @@ class SpendScriptIT {
 
         var hash = commands.hgetall(KEY);
         assertThat(hash).containsOnlyKeys("tokens", "last_refill", "fence");
-        assertThat(Double.parseDouble(hash.get("tokens"))).isEqualTo(answer.bucket().tokens());
-        assertThat(Double.parseDouble(hash.get("last_refill"))).isEqualTo(answer.bucket().lastRefillSeconds());
+        assertThat(Double.parseDouble(hash.get("tokens")))
+                .isEqualTo(answer.bucket().tokens());
+        assertThat(Double.parseDouble(hash.get("last_refill")))
+                .isEqualTo(answer.bucket().lastRefillSeconds());
         assertThat(hash.get("tokens")).matches("[0-9]+(\\.[0-9]+)?");
         assertThat(hash.get("last_refill")).matches("[0-9]+(\\.[0-9]+)?");
     }
@@ -288,7 +290,9 @@ class SpendScriptIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"00", "ff", "2a00000000000000ffffffff", "2a0000000000000005000000ffffffffff", "6162636465666768"})
+    @ValueSource(
+            strings = {"00", "ff", "2a00000000000000ffffffff", "2a0000000000000005000000ffffffffff", "6162636465666768"
+            })
     void givenUnreadableFence_whenSpent_thenItIsReplacedAndTheTokensStay(String hex) {
         decide(unfenced(AGENT, SLOW, 40));
         bytes.hset(utf8(KEY), utf8("fence"), HexFormat.of().parseHex(hex));
@@ -323,8 +327,10 @@ class SpendScriptIT {
         var answers = join(unfenced("first", SLOW, 1), unfenced(AGENT, SLOW, 1), unfenced("last", SLOW, 1));
 
         assertThat(answers.get(0)).isInstanceOf(Answer.Decided.class);
-        assertThat(answers.get(1)).isInstanceOfSatisfying(Answer.Failed.class, failed -> assertThat(failed.message())
-                .startsWith("WRONGTYPE"));
+        assertThat(answers.get(1))
+                .isInstanceOfSatisfying(
+                        Answer.Failed.class,
+                        failed -> assertThat(failed.message()).startsWith("WRONGTYPE"));
         assertThat(((Answer.Decided) answers.get(2)).bucket().tokens()).isEqualTo(99);
         assertThat(commands.get(KEY)).isEqualTo("not a hash");
     }
@@ -333,13 +339,31 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @CsvSource({
-        "1, NaN", "1, 0", "1, -1", "1, Infinity", "1, 1e13", // capacity
-        "9, NaN", "9, -1", "9, Infinity", "9, 1e13", // refill rate
-        "34, NaN", "34, Infinity", "34, -Infinity", // the copy's tokens
-        "42, NaN", "42, Infinity", "42, -Infinity", // its last refill
-        "25, NaN", "50, NaN", // committed offset, the copy's fence
-        "66, -2", "66, 0.5", "66, NaN", "66, Infinity", // offset
-        "74, -1", "74, NaN", "74, Infinity", "74, 1e13" // cost
+        "1, NaN",
+        "1, 0",
+        "1, -1",
+        "1, Infinity",
+        "1, 1e13", // capacity
+        "9, NaN",
+        "9, -1",
+        "9, Infinity",
+        "9, 1e13", // refill rate
+        "34, NaN",
+        "34, Infinity",
+        "34, -Infinity", // the copy's tokens
+        "42, NaN",
+        "42, Infinity",
+        "42, -Infinity", // its last refill
+        "25, NaN",
+        "50, NaN", // committed offset, the copy's fence
+        "66, -2",
+        "66, 0.5",
+        "66, NaN",
+        "66, Infinity", // offset
+        "74, -1",
+        "74, NaN",
+        "74, Infinity",
+        "74, 1e13" // cost
     })
     void givenIllegalNumber_whenTheScriptIsCalled_thenThatAgentIsRefusedAndNothingOfItIsWritten(int at, double value) {
         var copy = copy(new Bucket(1, redisSeconds()), Fence.NONE, false);
@@ -453,7 +477,8 @@ class SpendScriptIT {
 
     @Test
     void givenCommittedRequests_whenReadAgainOnAnOperatorsWish_thenEachIsDecidedAfresh() {
-        for (int offset = 0; offset < 10; offset++) decide(fenced(AGENT, SLOW, offset - 1, null, new Charge(offset, 1)));
+        for (int offset = 0; offset < 10; offset++)
+            decide(fenced(AGENT, SLOW, offset - 1, null, new Charge(offset, 1)));
 
         for (int offset = 0; offset < 9; offset++) {
             var answer = decide(fenced(AGENT, SLOW, -1, null, new Charge(offset, 1)));
@@ -530,7 +555,9 @@ class SpendScriptIT {
         var copy = copy(first.bucket(), fenceOf(first, 1), false);
 
         commands.hset(KEY, "tokens", "7");
-        assertThat(decide(fenced(AGENT, SLOW, -1, copy, new Charge(2, 1))).bucket().tokens())
+        assertThat(decide(fenced(AGENT, SLOW, -1, copy, new Charge(2, 1)))
+                        .bucket()
+                        .tokens())
                 .isCloseTo(6, within(0.01));
 
         redis.reset(AGENT, SLOW).toCompletableFuture().join();
@@ -571,7 +598,8 @@ class SpendScriptIT {
 
     @Test
     void givenCopyOlderThanRedis_whenReconciled_thenWhatRedisDecidedSinceIsStillAReplay() {
-        // Decided without Redis up to 10 and told; then Redis decided 11 and 12; then a crash brought the old copy back.
+        // Decided without Redis up to 10 and told; then Redis decided 11 and 12; then a crash brought the old copy
+        // back.
         var old = copy(new Bucket(60, redisSeconds()), Fence.NONE.plus(oneGroup(10, 60, true)), true);
         decide(fenced(AGENT, SLOW, -1, old, new Charge(11, 20), new Charge(12, 20)));
 
@@ -586,7 +614,10 @@ class SpendScriptIT {
 
     @Test
     void givenTheSameCopyTwice_whenReconciled_thenTheFenceDoesNotGrow() {
-        var fence = Fence.NONE.plus(oneGroup(1, 90, true)).plus(oneGroup(2, 80, false)).plus(oneGroup(3, 70, true));
+        var fence = Fence.NONE
+                .plus(oneGroup(1, 90, true))
+                .plus(oneGroup(2, 80, false))
+                .plus(oneGroup(3, 70, true));
         var copy = copy(new Bucket(70, redisSeconds()), fence, true);
         decide(fenced(AGENT, SLOW, -1, copy, new Charge(3, 1)));
         int size = bytes.hget(utf8(KEY), utf8("fence")).length;
@@ -600,7 +631,8 @@ class SpendScriptIT {
 
     @Test
     void givenNoMemoryLeft_whenSpent_thenTheCallFailsAndNothingIsHalfWritten() {
-        assertFailsAsAWhole("OOM", () -> commands.configSet("maxmemory", "1"), () -> commands.configSet("maxmemory", "0"));
+        assertFailsAsAWhole(
+                "OOM", () -> commands.configSet("maxmemory", "1"), () -> commands.configSet("maxmemory", "0"));
     }
 
     @Test
@@ -713,7 +745,8 @@ class SpendScriptIT {
         var keys = agents.stream().map(SpendScript::key).toArray(byte[][]::new);
         byte[] reply = bytes.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments.toArray(byte[][]::new));
         return SpendScript.answers(
-                        reply, agents.stream().map(agent -> unfenced(agent, SLOW, 1)).toList())
+                        reply,
+                        agents.stream().map(agent -> unfenced(agent, SLOW, 1)).toList())
                 .answers();
     }
 

@@ -65,7 +65,9 @@ class SpendScriptPropertyIT {
         final Map<Long, Long> committed = new HashMap<>();
         final Map<Long, TreeMap<Long, Double>> costs = new HashMap<>(); // a replay asks for the same offsets and costs
         Limit limit;
-        @Nullable Bucket bucket;
+
+        @Nullable
+        Bucket bucket;
 
         Model(String agentId, Limit limit) {
             this.agentId = agentId;
@@ -107,15 +109,15 @@ class SpendScriptPropertyIT {
 
     private static void compare(Model model, Spend spend, Answer.Decided answer, long clockMicros, String where) {
         long source = spend.source();
-        var bucket = model.bucket == null
-                ? Bucket.full(spend.limit(), TokenBucket.seconds(clockMicros))
-                : model.bucket;
+        var bucket = model.bucket == null ? Bucket.full(spend.limit(), TokenBucket.seconds(clockMicros)) : model.bucket;
         var fence = model.fences.getOrDefault(source, Fence.NONE);
         var expected = TokenBucket.spend(
                 bucket, fence, spend.limit(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
 
         assertSame(answer.bucket(), expected.bucket(), where);
-        assertThat(answer.decisions()).as(where).isEqualTo(expected.decisions()); // records compare doubles by their bits
+        assertThat(answer.decisions())
+                .as(where)
+                .isEqualTo(expected.decisions()); // records compare doubles by their bits
         assertThat(answer.replays()).as(where).isEqualTo(expected.replays());
         assertThat(answer.repaired()).as(where).isFalse();
         assertThat(answer.reconciled()).as(where).isFalse();
