@@ -1,0 +1,332 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.CHARGED_ONCE;
+import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
+import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
+import static io.tollgate.verify.Invariant.ORDER;
+
+import io.tollgate.verify.Report.AgentFigures;
+import io.tollgate.verify.Snapshot.OutputPartition;
+import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.Terms.Mode;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** Checks the decisions of each agent against each other, one agent at a time. */
+final class AgentAudit {
+    private static final int AGENTS_SHOWN = 10;
+    private static final Comparator<AgentFigures> BY_INTEREST =
+            Comparator.comparingDouble(AgentFigures::localSeconds).thenComparingLong(AgentFigures::decisions);
+
+    private final CheckerSettings settings;
+    private final Policies policies;
+    private final Decisions decisions;
+    private final Violations violations;
+    private final Snapshot snapshot;
+    private final int[] begins;
+    private final int[] rows;
+    private final PriorityQueue<AgentFigures> shown = new PriorityQueue<>(BY_INTEREST);
+
+    private long agents;
+    private long byLocal;
+    private double localSeconds;
+    private double worstOverdraft;
+    private double worstBeyondSlack;
+    private long drops;
+    private double droppedTokens;
+    private long unknownPolicy;
+
+    AgentAudit(
+            CheckerSettings settings,
+            Policies policies,
+            Decisions decisions,
+            Violations violations,
+            Snapshot snapshot) {
+        this.settings = settings;
+        this.policies = policies;
+        this.decisions = decisions;
+        this.violations = violations;
+        this.snapshot = snapshot;
+        this.begins = new int[decisions.agents() + 1];
+        this.rows = decisions.byAgent(begins);
+    }
+
+    void run() {
+        for (int agent = 0; agent < decisions.agents(); agent++) {
+            if (begins[agent] == begins[agent + 1]) continue;
+            agents++;
+            checkOutputOrder(agent);
+            List<Integer> bySource = sorted(
+                    agent,
+                    Comparator.<Integer>comparingInt(decisions::sourcePartition)
+                            .thenComparingLong(decisions::sourceOffset));
+            checkTimeOrder(bySource);
+            // At the same microsecond what was approved comes first: a refusal is then never held to be false wrongly.
+            List<Integer> byTime = sorted(
+                    agent,
+                    Comparator.<Integer>comparingLong(decisions::decidedAtMicros)
+                            .thenComparing(decisions::outcome)
+                            .thenComparingInt(decisions::sourcePartition)
+                            .thenComparingLong(decisions::sourceOffset));
+            double overdraft = checkSpending(byTime);
+            followRedis(complete(agent, byTime));
+            show(figures(agent, byTime, overdraft));
+        }
+    }
+
+    Map<String, Number> figures() {
+        Map<String, Number> figures = new LinkedHashMap<>();
+        figures.put("agents", agents);
+        figures.put("decided_by_redis", decisions.size() - byLocal);
+        figures.put("decided_by_local", byLocal);
+        figures.put("local_seconds_of_all_agents", localSeconds);
+        figures.put("longest_gap_seconds", longestGapSeconds());
+        figures.put("worst_overdraft_tokens", worstOverdraft);
+        figures.put("worst_overdraft_beyond_slack_tokens", worstBeyondSlack);
+        figures.put("unexplained_drops", drops);
+        figures.put("unexplained_drops_tokens", droppedTokens);
+        return figures;
+    }
+
+    List<String> notes() {
+        return unknownPolicy == 0
+                ? List.of()
+                : List.of(unknownPolicy
+                        + " decisions name a policy that is no longer on the topic or not readable: not checked for"
+                        + " over-admission");
+    }
+
+    List<AgentFigures> agents() {
+        return shown.stream().sorted(BY_INTEREST.reversed()).toList();
+    }
+
+    /** Returns the partition on which the agent's decisions stand; -1 where none does. */
+    int outputPartition(int agent) {
+        return begins[agent] == begins[agent + 1] ? -1 : decisions.outputPartition(rows[begins[agent]]);
+    }
+
+    /** Whether the agent's oldest decision on that topic, of those from the same partition, is about an older request. */
+    boolean decidedBefore(int agent, Outcome outcome, int sourcePartition, long sourceOffset) {
+        return IntStream.range(begins[agent], begins[agent + 1])
+                .map(at -> rows[at])
+                .filter(row -> decisions.outcome(row) == outcome && decisions.sourcePartition(row) == sourcePartition)
+                .limit(1)
+                .anyMatch(row -> decisions.sourceOffset(row) < sourceOffset);
+    }
+
+    private List<Integer> sorted(int agent, Comparator<Integer> order) {
+        return IntStream.range(begins[agent], begins[agent + 1])
+                .mapToObj(at -> rows[at])
+                .sorted(order)
+                .toList();
+    }
+
+    private record Lane(Outcome outcome, int outputPartition, int sourcePartition) {}
+
+    private void checkOutputOrder(int agent) {
+        Map<Lane, Long> lastOffsets = new HashMap<>();
+        for (int at = begins[agent]; at < begins[agent + 1]; at++) {
+            int row = rows[at];
+            var lane = new Lane(decisions.outcome(row), decisions.outputPartition(row), decisions.sourcePartition(row));
+            Long last = lastOffsets.put(lane, decisions.sourceOffset(row));
+            if (last != null && last > decisions.sourceOffset(row))
+                violations.add(
+                        ORDER,
+                        at(row),
+                        "decides " + source(row) + " of agent " + agentId(row) + " after offset " + last);
+        }
+    }
+
+    private void checkTimeOrder(List<Integer> bySource) {
+        for (int i = 1; i < bySource.size(); i++) {
+            int before = bySource.get(i - 1);
+            int row = bySource.get(i);
+            if (decisions.sourcePartition(before) == decisions.sourcePartition(row)
+                    && decisions.decidedAtMicros(before) > decisions.decidedAtMicros(row))
+                violations.add(
+                        ORDER,
+                        at(row),
+                        "decides " + source(row) + " of agent " + agentId(row) + " at "
+                                + decisions.decidedAtMicros(row) + " µs, before " + source(before) + " at "
+                                + decisions.decidedAtMicros(before) + " µs");
+        }
+    }
+
+    private double checkSpending(List<Integer> byTime) {
+        Map<String, Spending> spending = new HashMap<>();
+        double worst = 0;
+        for (int row : byTime) {
+            Terms terms = policies.terms(decisions.policy(row));
+            if (terms == null) {
+                unknownPolicy++;
+                spending.clear();
+                continue;
+            }
+            boolean counts = terms.mode() == Mode.ENFORCE
+                    && decisions.outcome(row) == Outcome.APPROVED
+                    && !decisions.shadow(row);
+            double cost = counts ? decisions.costTokens(row) : 0;
+            long now = decisions.decidedAtMicros(row);
+            for (Limit limit : terms.limits()) {
+                Spending of = spending.computeIfAbsent(limit.name(), name -> new Spending(limit, now));
+                if (of.approve(limit, now, cost)) violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
+                worst = Math.max(worst, of.overdraftTokens());
+                worstBeyondSlack = Math.max(worstBeyondSlack, of.beyondSlackTokens());
+            }
+            if (spending.size() > terms.limits().size())
+                spending.keySet()
+                        .retainAll(terms.limits().stream().map(Limit::name).toList());
+        }
+        worstOverdraft = Math.max(worstOverdraft, worst);
+        return worst;
+    }
+
+    private String overdrawn(int row, Limit limit, Spending spending) {
+        return "agent " + agentId(row) + " got " + Text.number(spending.overdraftTokens())
+                + " tokens more within " + Text.number(spending.seconds()) + " s than capacity "
+                + Text.number(limit.capacityTokens()) + " and refill rate "
+                + Text.number(limit.refillTokensPerSecond()) + " give"
+                + (limit.name().isEmpty() ? "" : " under limit " + Text.shorten(limit.name())) + ", and only "
+                + Text.number(limit.slackTokens()) + " of them are slack";
+    }
+
+    /** Returns the stretch of an agent's decisions in which no approval can be missing because it was not read. */
+    private List<Integer> complete(int agent, List<Integer> byTime) {
+        boolean cut = settings.fromMillis() != Long.MIN_VALUE
+                || snapshot.trimmed().contains(new OutputPartition(Outcome.APPROVED, outputPartition(agent)));
+        boolean quiet = snapshot.requests().values().stream().allMatch(range -> range.end() == range.logEnd());
+        int from = 0;
+        int to = byTime.size();
+        // An agent's approvals stand on one partition, so all those between the first and the last that were read were.
+        if (cut) while (from < to && decisions.outcome(byTime.get(from)) != Outcome.APPROVED) from++;
+        if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != Outcome.APPROVED) to--;
+        return byTime.subList(from, to);
+    }
+
+    /** Follows the bucket through stretches in which Redis alone decided, under one policy with one limit. */
+    private void followRedis(List<Integer> byTime) {
+        Ledger ledger = null;
+        String policy = "";
+        int suspect = -1;
+        for (int from = 0, to; from < byTime.size(); from = to) {
+            int first = byTime.get(from);
+            long now = decisions.decidedAtMicros(first);
+            boolean followable = true;
+            double approvedTokens = 0;
+            double remaining = Double.POSITIVE_INFINITY;
+            for (to = from; to < byTime.size() && decisions.decidedAtMicros(byTime.get(to)) == now; to++) {
+                int row = byTime.get(to);
+                followable &= !decisions.local(row)
+                        && !decisions.shadow(row)
+                        && Double.isFinite(decisions.remainingTokens(row))
+                        && decisions.policy(row).equals(decisions.policy(first));
+                if (decisions.outcome(row) == Outcome.APPROVED) approvedTokens += decisions.costTokens(row);
+                remaining = Math.min(remaining, decisions.remainingTokens(row));
+            }
+            Limit limit = followable ? onlyLimit(decisions.policy(first)) : null;
+            if (limit == null || !policy.equals(decisions.policy(first))) {
+                close(ledger, suspect);
+                ledger = limit == null ? null : new Ledger(limit, now, remaining);
+                policy = limit == null ? "" : decisions.policy(first);
+            } else if (ledger != null) {
+                boolean sound = ledger.missingTokens() == 0;
+                ledger.step(now, approvedTokens, remaining);
+                if (sound) suspect = first;
+                if (settings.exclusive()) checkRefusals(byTime.subList(from, to), ledger, limit);
+            }
+        }
+        close(ledger, suspect);
+    }
+
+    private void checkRefusals(List<Integer> step, Ledger ledger, Limit limit) {
+        for (int row : step) {
+            double cost = decisions.costTokens(row);
+            if (decisions.outcome(row) == Outcome.REJECTED && cost <= limit.capacityTokens() && ledger.covers(cost))
+                violations.add(
+                        NO_FALSE_REFUSALS,
+                        at(row),
+                        "refuses agent " + agentId(row) + " " + Text.number(cost) + " tokens although "
+                                + Text.number(ledger.coveredTokens()) + " must be left");
+        }
+    }
+
+    private void close(@Nullable Ledger ledger, int suspect) {
+        if (ledger == null || ledger.missingTokens() == 0) return;
+        drops++;
+        droppedTokens += ledger.missingTokens();
+        if (settings.exclusive())
+            violations.add(
+                    CHARGED_ONCE,
+                    at(suspect),
+                    "from here on, agent " + agentId(suspect) + " lacks " + Text.number(ledger.missingTokens())
+                            + " tokens that no approval explains");
+    }
+
+    private @Nullable Limit onlyLimit(String policy) {
+        Terms terms = policies.terms(policy);
+        boolean simple =
+                terms != null && terms.mode() == Mode.ENFORCE && terms.limits().size() == 1;
+        return simple ? terms.limits().get(0) : null;
+    }
+
+    private AgentFigures figures(int agent, List<Integer> byTime, double overdraft) {
+        long local = 0;
+        long localMicros = 0;
+        long longestGapMicros = 0;
+        for (int i = 0; i < byTime.size(); i++) {
+            int row = byTime.get(i);
+            if (decisions.local(row)) local++;
+            if (i == 0) continue;
+            int before = byTime.get(i - 1);
+            long gapMicros = decisions.decidedAtMicros(row) - decisions.decidedAtMicros(before);
+            longestGapMicros = Math.max(longestGapMicros, gapMicros);
+            if (decisions.local(row) && decisions.local(before)) localMicros += gapMicros;
+        }
+        byLocal += local;
+        localSeconds += localMicros / 1e6;
+        return new AgentFigures(
+                decisions.agentId(agent),
+                byTime.size(),
+                byTime.size() - local,
+                local,
+                localMicros / 1e6,
+                longestGapMicros / 1e6,
+                overdraft);
+    }
+
+    private void show(AgentFigures figures) {
+        shown.add(figures);
+        if (shown.size() > AGENTS_SHOWN) shown.poll();
+    }
+
+    /** Returns the longest time in which nothing at all was decided. */
+    private double longestGapSeconds() {
+        long[] times = IntStream.range(0, decisions.size())
+                .mapToLong(decisions::decidedAtMicros)
+                .sorted()
+                .toArray();
+        long longest = 0;
+        for (int i = 1; i < times.length; i++) longest = Math.max(longest, times[i] - times[i - 1]);
+        return longest / 1e6;
+    }
+
+    private String agentId(int row) {
+        return "\"" + Text.shorten(decisions.agentId(decisions.agentOf(row))) + "\"";
+    }
+
+    private String source(int row) {
+        return settings.topics().requestsTopic() + "/" + decisions.sourcePartition(row) + "/"
+                + decisions.sourceOffset(row);
+    }
+
+    private String at(int row) {
+        return settings.topics().topic(decisions.outcome(row)) + "/" + decisions.outputPartition(row) + "/"
+                + decisions.outputOffset(row);
+    }
+}

@@ -1,0 +1,541 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.CONSERVATION;
+import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.tollgate.verify.Requests.Verdict;
+import io.tollgate.verify.Snapshot.OutputPartition;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Checks the contract's invariants on records that somebody else has read.
+ *
+ * <p>Give it the requests first, then what was decided, each partition in the order of its offsets; policies at any
+ * time. Then ask for the report, once. Keeps about 150 bytes for each decided request and none of their bytes.
+ */
+final class Checker {
+    private static final List<String> ABSENT_WHEN_INVALID = List.of(
+            "request_id",
+            "agent_id",
+            "tokens",
+            "limit",
+            "retry_after_ms",
+            "remaining",
+            "capacity",
+            "refill_rate",
+            "decided_by",
+            "decided_at",
+            "request");
+    private static final Set<String> SHADOW_REASONS = Set.of("shadow:quota_exceeded", "shadow:cost_exceeds_capacity");
+
+    private final CheckerSettings settings;
+    private final Violations violations = new Violations();
+    private final Policies policies;
+    private final Requests requests = new Requests();
+    private final Decisions decisions = new Decisions();
+    private final Fingerprint fingerprint = new Fingerprint();
+
+    /** Decided records whose request was not read: source partition and offset, outcome, partition and offset. */
+    private final Rows strangers = new Rows(5);
+
+    /** By output partition, the request behind its oldest record that came straight, without being sent home first. */
+    private final Map<OutputPartition, Long> oldestStraight = new HashMap<>();
+
+    /** By policy and limit, the capacities and rates that rejections state, and the first rejection that does. */
+    private final Map<Stated, String> stated = new HashMap<>();
+
+    private final Map<String, Long> rejectedByReason = new TreeMap<>();
+    private long requestsSeen;
+    private long approved;
+    private long shadowed;
+    private long rejected;
+    private long duplicates;
+    private long pending;
+
+    private record Stated(String policy, String limit, double capacityTokens, double refillTokensPerSecond) {}
+
+    Checker(CheckerSettings settings) {
+        this.settings = settings;
+        this.policies = new Policies(
+                settings.topics().defaultCapacityTokens(), settings.topics().defaultRefillTokensPerSecond());
+    }
+
+    /** Takes note of a request. */
+    public void request(Request request) {
+        requestsSeen++;
+        Reading reading = RequestReader.read(request.value());
+        if (reading instanceof Reading.Valid valid) {
+            requests.add(request, Verdict.VALID, decisions.agent(valid.agentId()), valid.costTokens());
+        } else if (reading instanceof Reading.Doubtful doubtful) {
+            Reading.Valid valid = doubtful.ifValid();
+            requests.add(request, Verdict.DOUBTFUL, decisions.agent(valid.agentId()), valid.costTokens());
+        } else {
+            requests.add(request, Verdict.INVALID, -1, 0);
+        }
+        if (request.timestampMillis() >= settings.fromMillis()) pending++;
+    }
+
+    /** Takes note of a policy. */
+    public void policy(PolicyRecord policy) {
+        policies.add(policy);
+    }
+
+    /** Returns how many requests still wait for their decision. */
+    public long pending() {
+        return pending;
+    }
+
+    /** Checks a decided record by itself and against its request. */
+    public void decided(Decided decided) {
+        var headers = new QuotaHeaders(decided.headers());
+        QuotaHeaders.Source source = headers.source();
+        if (source == null || !source.topic().equals(settings.topics().requestsTopic())) {
+            violations.add(CONSERVATION, at(decided), "names no request in its header quota-source");
+            return;
+        }
+        Requests.Seen request = requests.find(source.partition(), source.offset());
+        if (request == null) {
+            strangers.add(
+                    source.partition(),
+                    source.offset(),
+                    decided.outcome().ordinal(),
+                    decided.partition(),
+                    decided.offset());
+        } else if (request.decided()) {
+            duplicates++;
+            violations.add(CONSERVATION, at(decided), "decides " + text(source) + " once more");
+            return;
+        } else {
+            request.setDecided();
+            if (request.timestampMillis() >= settings.fromMillis()) pending--;
+            checkCarriedOver(decided, request);
+        }
+        if (decided.outcome() == Outcome.APPROVED) approved(decided, headers, source, request);
+        else rejected(decided, headers, source, request);
+        for (String problem : headers.problems()) violations.add(CONSERVATION, at(decided), problem);
+    }
+
+    private void checkCarriedOver(Decided decided, Requests.Seen request) {
+        // A broker takes no negative timestamp from a producer of today, so one that is there cannot be carried over.
+        if (request.timestampMillis() >= 0 && decided.timestampMillis() != request.timestampMillis())
+            violations.add(
+                    CONSERVATION,
+                    at(decided),
+                    "has the timestamp " + decided.timestampMillis() + ", but its request "
+                            + request.timestampMillis());
+        if (fingerprint.ofCarried(decided.headers()) != request.headers())
+            violations.add(CONSERVATION, at(decided), "has not the headers that its request has");
+    }
+
+    private void approved(
+            Decided decided, QuotaHeaders headers, QuotaHeaders.Source source, Requests.@Nullable Seen request) {
+        approved++;
+        headers.requireDecision("approved");
+        String reason = headers.get(QuotaHeaders.REASON);
+        boolean shadow = reason != null;
+        if (shadow) {
+            shadowed++;
+            if (!SHADOW_REASONS.contains(reason)) headers.wrong(QuotaHeaders.REASON, "a shadow verdict or absent");
+        }
+        if (request != null && fingerprint.of(decided.value()) != request.value())
+            violations.add(CONSERVATION, at(decided), "has not the bytes that its request has");
+        if (request != null && request.verdict() == Verdict.INVALID) {
+            violations.add(CONSERVATION, at(decided), "approves an invalid request");
+            return;
+        }
+        int agent;
+        double costTokens;
+        if (request != null) {
+            agent = request.agent();
+            costTokens = request.costTokens();
+        } else {
+            Reading reading = RequestReader.read(decided.value());
+            if (!(reading instanceof Reading.Valid valid)) return;
+            agent = decisions.agent(valid.agentId());
+            costTokens = valid.costTokens();
+        }
+        remember(decided, headers, source, request, agent, costTokens, shadow);
+    }
+
+    private void rejected(
+            Decided decided, QuotaHeaders headers, QuotaHeaders.Source source, Requests.@Nullable Seen request) {
+        rejected++;
+        headers.requireDecision("rejected");
+        String reason = Objects.requireNonNullElse(headers.get(QuotaHeaders.REASON), "");
+        Rejection rejection = Rejection.read(decided.value());
+        if (rejection == null) {
+            violations.add(CONSERVATION, at(decided), "is not a JSON object");
+            return;
+        }
+        require(decided, reason.equals(rejection.text("reason")), "reason differs from header quota-reason");
+        require(
+                decided,
+                !Objects.requireNonNullElse(rejection.text("detail"), "").isEmpty(),
+                "detail is missing");
+        checkSource(decided, rejection, source);
+        switch (reason) {
+            case "invalid_request" -> {
+                rejectedByReason.merge(reason, 1L, Long::sum);
+                invalid(decided, headers, rejection, request);
+            }
+            case "quota_exceeded", "cost_exceeds_capacity" -> {
+                rejectedByReason.merge(reason, 1L, Long::sum);
+                refused(decided, headers, source, rejection, request, reason);
+            }
+            default -> headers.wrong(QuotaHeaders.REASON, "a reason of the contract");
+        }
+    }
+
+    private void checkSource(Decided decided, Rejection rejection, QuotaHeaders.Source source) {
+        JsonNode stated = rejection.fields().get("source");
+        require(
+                decided,
+                stated != null
+                        && source.topic().equals(stated.path("topic").textValue())
+                        && Rejection.whole(stated.get("partition"), -1) == source.partition()
+                        && Rejection.whole(stated.get("offset"), -1) == source.offset(),
+                "source differs from header quota-source");
+        require(decided, stated != null && stated.path("timestamp").isIntegralNumber(), "source.timestamp is missing");
+        Requests.Seen request = requests.find(source.partition(), source.offset());
+        if (stated != null && request != null)
+            require(
+                    decided,
+                    Rejection.whole(stated.get("timestamp"), Long.MIN_VALUE) == request.timestampMillis(),
+                    "source.timestamp is not the request's");
+    }
+
+    private void invalid(Decided decided, QuotaHeaders headers, Rejection rejection, Requests.@Nullable Seen request) {
+        headers.requireOnlyThoseOfInvalid();
+        for (String name : ABSENT_WHEN_INVALID)
+            require(decided, !rejection.has(name), name + " must be absent from an invalid request");
+        if (request == null) return;
+        require(decided, fingerprint.of(decided.key()) == request.key(), "the key is not the request's");
+        if (request.verdict() == Verdict.VALID)
+            violations.add(NO_FALSE_REFUSALS, at(decided), "calls a request invalid that keeps every rule");
+        if (rejection.has("request_base64")) {
+            byte[] bytes = decode(rejection.text("request_base64"));
+            boolean same = bytes != null
+                    && (fingerprint.of(bytes) == request.value()
+                            || bytes.length == 0 && request.value() == Fingerprint.NONE);
+            require(decided, same && !rejection.has("request_bytes"), "request_base64 is not the request");
+        } else {
+            checkDigest(decided, rejection, request);
+        }
+    }
+
+    private void refused(
+            Decided decided,
+            QuotaHeaders headers,
+            QuotaHeaders.Source source,
+            Rejection rejection,
+            Requests.@Nullable Seen request,
+            String reason) {
+        String agentId = rejection.text("agent_id");
+        double costTokens = rejection.number("tokens");
+        double remaining = rejection.number("remaining");
+        double capacity = rejection.number("capacity");
+        double refillRate = rejection.number("refill_rate");
+        require(decided, Double.isFinite(costTokens), "tokens is missing");
+        require(decided, Double.isFinite(remaining), "remaining is missing");
+        require(decided, Double.isFinite(capacity), "capacity is missing");
+        require(decided, Double.isFinite(refillRate), "refill_rate is missing");
+        require(decided, same(remaining, headers.remaining()), "remaining differs from header quota-remaining");
+        require(
+                decided,
+                Objects.equals(rejection.text("decided_by"), headers.get(QuotaHeaders.DECIDED_BY)),
+                "decided_by differs from header quota-decided-by");
+        require(
+                decided,
+                rejection.whole("decided_at", -1) == headers.decidedAtMicros(),
+                "decided_at differs from header quota-decided-at");
+        String limit = rejection.text("limit");
+        require(
+                decided,
+                Objects.equals(limit, headers.get(QuotaHeaders.LIMIT)) && rejection.has("limit") == (limit != null),
+                "limit differs from header quota-limit");
+        checkRequestInside(decided, rejection, request);
+        checkRefusal(decided, rejection, reason, costTokens, remaining, capacity, refillRate);
+        if (agentId == null) {
+            require(decided, false, "agent_id is missing");
+            return;
+        }
+        stated.putIfAbsent(
+                new Stated(headers.policy(agentId), limit == null ? "" : limit, capacity, refillRate), at(decided));
+        if (request == null) {
+            remember(decided, headers, source, null, decisions.agent(agentId), costTokens, false);
+        } else if (request.verdict() == Verdict.INVALID) {
+            violations.add(CONSERVATION, at(decided), "decides on an invalid request by quota");
+        } else {
+            require(decided, agentId.equals(decisions.agentId(request.agent())), "agent_id is not the request's");
+            require(decided, same(costTokens, request.costTokens()), "tokens is not the request's");
+            remember(decided, headers, source, request, request.agent(), request.costTokens(), false);
+        }
+    }
+
+    private void checkRequestInside(Decided decided, Rejection rejection, Requests.@Nullable Seen request) {
+        require(decided, !rejection.has("request_base64"), "request_base64 is for invalid requests");
+        if (rejection.requestFrom() < 0) {
+            checkDigest(decided, rejection, request);
+            return;
+        }
+        require(decided, !rejection.has("request_bytes"), "request_bytes is there beside request");
+        byte[] inside = Arrays.copyOfRange(
+                Objects.requireNonNull(decided.value()), rejection.requestFrom(), rejection.requestTo());
+        if (request != null && request.verdict() != Verdict.INVALID)
+            require(decided, fingerprint.of(inside) == request.bareValue(), "request is not the request");
+        if (RequestReader.read(inside) instanceof Reading.Valid valid)
+            require(
+                    decided,
+                    Objects.equals(valid.requestId(), rejection.text("request_id"))
+                            && rejection.has("request_id") == (valid.requestId() != null),
+                    "request_id is not the request's");
+    }
+
+    private void checkDigest(Decided decided, Rejection rejection, Requests.@Nullable Seen request) {
+        String sha256 = Objects.requireNonNullElse(rejection.text("request_sha256"), "");
+        if (!sha256.matches("[0-9a-f]{64}")) {
+            require(decided, false, "neither the request nor its digest is there");
+        } else if (request != null) {
+            long begin = ByteBuffer.wrap(HexFormat.of().parseHex(sha256)).getLong();
+            require(
+                    decided,
+                    begin == request.value() && rejection.whole("request_bytes", -1) == request.bytes(),
+                    "request_sha256 and request_bytes are not the request's");
+        }
+    }
+
+    private void checkRefusal(
+            Decided decided,
+            Rejection rejection,
+            String reason,
+            double costTokens,
+            double remaining,
+            double capacity,
+            double refillRate) {
+        boolean waitHelps = reason.equals("quota_exceeded");
+        if (!waitHelps) {
+            if (!(costTokens > capacity))
+                falseRefusal(decided, "says that a cost of " + costTokens + " exceeds a capacity of " + capacity);
+            if (rejection.has("retry_after_ms")) falseRefusal(decided, "has retry_after_ms where no wait helps");
+            return;
+        }
+        if (!(remaining < costTokens))
+            falseRefusal(decided, "refuses " + costTokens + " tokens although " + remaining + " are left");
+        if (costTokens > capacity)
+            falseRefusal(decided, "promises that waiting helps, but " + costTokens + " exceeds the capacity");
+        if (!rejection.has("retry_after_ms")) {
+            if (refillRate > 0) falseRefusal(decided, "lacks retry_after_ms although waiting helps");
+            return;
+        }
+        double expectedMillis = (costTokens - remaining) / refillRate * 1000;
+        double statedMillis = rejection.whole("retry_after_ms", -1);
+        // A caller may round up and add a little, but must not be sent back too early, nor be sent away for long.
+        boolean plausible = refillRate > 0
+                && statedMillis >= Math.min(expectedMillis * 0.99, 1e15) - 50
+                && statedMillis <= expectedMillis * 1.01 + 1000;
+        if (!plausible)
+            falseRefusal(
+                    decided,
+                    "has retry_after_ms " + Text.number(statedMillis) + ", but the bucket covers it after "
+                            + Text.number(expectedMillis) + " ms");
+    }
+
+    private void remember(
+            Decided decided,
+            QuotaHeaders headers,
+            QuotaHeaders.Source source,
+            Requests.@Nullable Seen request,
+            int agent,
+            double costTokens,
+            boolean shadow) {
+        String agentId = decisions.agentId(agent);
+        double remaining = headers.remaining();
+        if (remaining < 0 && !shadow) headers.wrong(QuotaHeaders.REMAINING, "at least 0");
+        long decidedAtMicros = headers.decidedAtMicros();
+        boolean local = headers.local();
+        String policy = headers.policy(agentId);
+        byte[] key = agentId.getBytes(StandardCharsets.UTF_8);
+        require(decided, Arrays.equals(key, decided.key()), "the key is not the agent's id");
+        if (request != null && source.partition() == decided.partition() && request.key() == fingerprint.of(key))
+            oldestStraight.putIfAbsent(new OutputPartition(decided.outcome(), decided.partition()), source.offset());
+        if (decidedAtMicros < 0 || !Double.isFinite(costTokens)) return;
+        decisions.add(decided, source, agent, policy, costTokens, remaining, decidedAtMicros, local, shadow);
+    }
+
+    /** Looks at what only the whole shows, and returns all that was found. */
+    public Report report(Snapshot snapshot) {
+        long outside = checkStrangers(snapshot);
+        List<String> notes = new ArrayList<>();
+        checkStated(notes);
+        var audit = new AgentAudit(settings, policies, decisions, violations, snapshot);
+        audit.run();
+        long lost = 0;
+        long unjudged = 0;
+        if (pending > 0) {
+            var counter = new LostRequests(snapshot, audit);
+            requests.forEach(counter::visit);
+            lost = counter.lost;
+            unjudged = counter.unjudged;
+        }
+
+        Map<String, Number> figures = new LinkedHashMap<>();
+        figures.put("requests", requestsSeen);
+        figures.put("decided", approved + rejected);
+        figures.put("approved", approved);
+        figures.put("approved_by_shadow", shadowed);
+        figures.put("rejected", rejected);
+        rejectedByReason.forEach((reason, count) -> figures.put("rejected_" + reason, count));
+        figures.put("pending", lost);
+        figures.put("duplicates", duplicates);
+        figures.put("outside_of_what_was_read", outside);
+        figures.putAll(audit.figures());
+        if (unjudged > 0)
+            notes.add(unjudged + " requests have no decision, but retention has removed old decisions: not judged");
+        notes.addAll(audit.notes());
+        return new Report(figures, violations.counts(), violations.first(), audit.agents(), notes);
+    }
+
+    private long checkStrangers(Snapshot snapshot) {
+        long outside = 0;
+        for (int row = 0; row < strangers.size(); row++) {
+            int partition = (int) strangers.get(row, 0);
+            long offset = strangers.get(row, 1);
+            Snapshot.Range range = snapshot.requests().get(partition);
+            boolean elsewhere =
+                    range != null && (offset < range.first() || offset >= range.end() && offset < range.logEnd());
+            if (elsewhere) {
+                outside++;
+            } else {
+                Outcome outcome = Outcome.values()[(int) strangers.get(row, 2)];
+                violations.add(
+                        CONSERVATION,
+                        at(outcome, (int) strangers.get(row, 3), strangers.get(row, 4)),
+                        "decides " + settings.topics().requestsTopic() + "/" + partition + "/" + offset
+                                + ", where no request is");
+            }
+        }
+        return outside;
+    }
+
+    /** Compares what rejections say about a policy with the policy. */
+    private void checkStated(List<String> notes) {
+        stated.forEach((claim, where) -> {
+            if (Policies.isDefault(claim.policy())) {
+                if (policies.widenDefault(claim.capacityTokens(), claim.refillTokensPerSecond()))
+                    notes.add("default policy: " + where + " states capacity " + claim.capacityTokens()
+                            + " and refill rate " + claim.refillTokensPerSecond()
+                            + ", more than TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE here; checked with the larger");
+                return;
+            }
+            Terms terms = policies.terms(claim.policy());
+            if (terms == null) return;
+            boolean known = terms.limits().stream()
+                    .anyMatch(limit -> limit.name().equals(claim.limit())
+                            && same(limit.capacityTokens(), claim.capacityTokens())
+                            && same(limit.refillTokensPerSecond(), claim.refillTokensPerSecond()));
+            if (!known)
+                violations.add(
+                        NO_FALSE_REFUSALS,
+                        where,
+                        "states a capacity, refill rate or limit that policy " + Text.shorten(claim.policy())
+                                + " has not");
+        });
+    }
+
+    /** Tells requests that were lost from those whose decision retention may have removed. */
+    private final class LostRequests {
+        private final Snapshot snapshot;
+        private final AgentAudit audit;
+        private long lost;
+        private long unjudged;
+
+        private LostRequests(Snapshot snapshot, AgentAudit audit) {
+            this.snapshot = snapshot;
+            this.audit = audit;
+        }
+
+        private void visit(Requests.Seen request) {
+            if (request.decided() || request.timestampMillis() < settings.fromMillis()) return;
+            if (!snapshot.trimmed().isEmpty() && mayBeTrimmed(request)) {
+                unjudged++;
+                return;
+            }
+            lost++;
+            violations.add(
+                    CONSERVATION,
+                    settings.topics().requestsTopic() + "/" + request.partition() + "/" + request.offset(),
+                    "is decided on neither topic");
+        }
+
+        private boolean mayBeTrimmed(Requests.Seen request) {
+            if (request.agent() < 0) return anyTrimmed(Outcome.REJECTED);
+            int output = audit.outputPartition(request.agent());
+            for (Outcome outcome : Outcome.values()) {
+                boolean trimmed = output < 0
+                        ? anyTrimmed(outcome)
+                        : snapshot.trimmed().contains(new OutputPartition(outcome, output));
+                if (trimmed && !isAfterTheOldest(request, outcome, output)) return true;
+            }
+            return false;
+        }
+
+        /** Whether an older decision, behind which this one would have to stand, is still there. */
+        private boolean isAfterTheOldest(Requests.Seen request, Outcome outcome, int output) {
+            Long oldest =
+                    request.partition() == output ? oldestStraight.get(new OutputPartition(outcome, output)) : null;
+            return oldest != null && request.offset() > oldest
+                    || audit.decidedBefore(request.agent(), outcome, request.partition(), request.offset());
+        }
+
+        private boolean anyTrimmed(Outcome outcome) {
+            return snapshot.trimmed().stream().anyMatch(trimmed -> trimmed.outcome() == outcome);
+        }
+    }
+
+    private void require(Decided decided, boolean kept, String what) {
+        if (!kept) violations.add(CONSERVATION, at(decided), what);
+    }
+
+    private void falseRefusal(Decided decided, String what) {
+        violations.add(NO_FALSE_REFUSALS, at(decided), what);
+    }
+
+    private String at(Decided decided) {
+        return at(decided.outcome(), decided.partition(), decided.offset());
+    }
+
+    private String at(Outcome outcome, int partition, long offset) {
+        return settings.topics().topic(outcome) + "/" + partition + "/" + offset;
+    }
+
+    private static String text(QuotaHeaders.Source source) {
+        return source.topic() + "/" + source.partition() + "/" + source.offset();
+    }
+
+    /** Whether two doubles are the same but for the digits that a way of writing may drop. */
+    private static boolean same(double one, double other) {
+        return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one));
+    }
+
+    private static byte @Nullable [] decode(@Nullable String base64) {
+        try {
+            return base64 == null ? null : Base64.getDecoder().decode(base64);
+        } catch (IllegalArgumentException malformed) {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+package io.tollgate.verify;
+
+import io.tollgate.verify.Terms.Limit;
+
+/**
+ * Follows one bucket in Redis from decision to decision, for tokens that are gone without an approval.
+ *
+ * <p>Decisions at the same microsecond count as one step, because their order is not known from the topics.
+ */
+final class Ledger {
+    private final Limit limit;
+    private long lastMicros;
+    private double lastRemaining;
+    private double covered;
+    private double missing;
+
+    /** Begins with a step after which {@code remaining} tokens are left. */
+    Ledger(Limit limit, long nowMicros, double remaining) {
+        this.limit = limit;
+        this.lastMicros = nowMicros;
+        this.lastRemaining = remaining;
+        this.covered = remaining;
+    }
+
+    /**
+     * Goes on by a step.
+     *
+     * @param approvedTokens what was approved in it
+     * @param remaining what the pipeline says is left
+     */
+    void step(long nowMicros, double approvedTokens, double remaining) {
+        double gained = (nowMicros - lastMicros) / 1e6 * limit.refillTokensPerSecond();
+        double drop = Math.min(limit.capacityTokens(), lastRemaining + gained) - approvedTokens - remaining;
+        // Decisions that are repeated after a crash show what is left after all of them: a drop at the first, made
+        // good by the others, each of which costs nothing more. What is not made good was charged twice, or by others.
+        if (Math.abs(drop) > margin()) missing = Math.max(0, missing + drop);
+        covered = Math.min(limit.capacityTokens(), covered + gained) - approvedTokens;
+        if (Math.abs(covered - remaining) <= margin()) covered = remaining;
+        lastMicros = nowMicros;
+        lastRemaining = remaining;
+    }
+
+    /** Returns the tokens that are gone without an approval since the beginning. */
+    double missingTokens() {
+        return missing > margin() ? missing : 0;
+    }
+
+    /** Whether arithmetic alone covers {@code costTokens} after the last step, with margin. */
+    boolean covers(double costTokens) {
+        return covered - margin() >= costTokens;
+    }
+
+    /** Returns what arithmetic alone leaves after the last step. */
+    double coveredTokens() {
+        return covered;
+    }
+
+    private double margin() {
+        return limit.slackTokens() + limit.toleranceTokens() + 0.001;
+    }
+}

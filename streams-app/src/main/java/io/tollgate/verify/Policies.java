@@ -1,0 +1,106 @@
+package io.tollgate.verify;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.Terms.Mode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Says what the header {@code quota-policy} stands for.
+ *
+ * <p>What was compacted away, or cannot be read, is unknown; decisions under it are not held against anybody.
+ */
+final class Policies {
+    private static final String DEFAULT = "default";
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+            .build();
+
+    private final Map<String, Terms> byHeader = new HashMap<>();
+
+    Policies(double defaultCapacityTokens, double defaultRefillTokensPerSecond) {
+        byHeader.put(DEFAULT, single(new Limit("", defaultCapacityTokens, defaultRefillTokensPerSecond), Mode.ENFORCE));
+    }
+
+    void add(PolicyRecord policy) {
+        if (policy.key() == null || policy.value() == null) return;
+        Terms terms = read(policy.value());
+        String key = new String(policy.key(), StandardCharsets.UTF_8);
+        if (terms != null) byHeader.put(key + "@" + policy.partition() + "/" + policy.offset(), terms);
+    }
+
+    /** Returns what applied, or null where it is unknown. */
+    @Nullable
+    Terms terms(String header) {
+        return byHeader.get(header);
+    }
+
+    /**
+     * Makes the default wide enough for a rejection that was decided by it: the pipeline may have run with another
+     * default before, and topics do not tell when it changed.
+     *
+     * @return whether the default had to change
+     */
+    boolean widenDefault(double capacityTokens, double refillTokensPerSecond) {
+        Limit now = defaultLimit();
+        var wide = new Limit(
+                "",
+                Math.max(now.capacityTokens(), capacityTokens),
+                Math.max(now.refillTokensPerSecond(), refillTokensPerSecond));
+        byHeader.put(DEFAULT, single(wide, Mode.ENFORCE));
+        return !wide.equals(now);
+    }
+
+    static boolean isDefault(String header) {
+        return header.equals(DEFAULT);
+    }
+
+    private Limit defaultLimit() {
+        Terms terms = byHeader.get(DEFAULT);
+        if (terms == null) throw new IllegalStateException("the constructor sets the default");
+        return terms.limits().get(0);
+    }
+
+    private static Terms single(Limit limit, Mode mode) {
+        return new Terms(List.of(limit), mode);
+    }
+
+    private static @Nullable Terms read(byte[] value) {
+        try {
+            JsonNode policy = JSON.readTree(value);
+            Mode mode = switch (policy.path("mode").asText("enforce")) {
+                case "enforce" -> Mode.ENFORCE;
+                case "shadow" -> Mode.SHADOW;
+                case "off" -> Mode.OFF;
+                default -> null;
+            };
+            List<Limit> limits = new ArrayList<>();
+            if (policy.path("limits").isArray()) {
+                for (JsonNode limit : policy.path("limits"))
+                    limits.add(limit(limit.path("name").asText(""), limit));
+            } else {
+                limits.add(limit("", policy));
+            }
+            return mode == null || limits.isEmpty() || limits.contains(null) ? null : new Terms(limits, mode);
+        } catch (IOException malformed) {
+            return null;
+        }
+    }
+
+    private static @Nullable Limit limit(String name, JsonNode node) {
+        JsonNode capacity = node.path("capacity");
+        JsonNode refillRate = node.path("refill_rate");
+        if (!capacity.isNumber() || !refillRate.isNumber()) return null;
+        return new Limit(name, capacity.doubleValue(), refillRate.doubleValue());
+    }
+}

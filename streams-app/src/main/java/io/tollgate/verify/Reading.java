@@ -1,0 +1,16 @@
+package io.tollgate.verify;
+
+import org.jspecify.annotations.Nullable;
+
+/** What the bytes of a request say under the contract's rules. */
+sealed interface Reading {
+    /** Keeps every rule. */
+    record Valid(
+            String agentId, double costTokens, @Nullable String requestId) implements Reading {}
+
+    /** Breaks {@code rule}. */
+    record Invalid(String rule) implements Reading {}
+
+    /** Touches an edge that the contract leaves open: a verdict either way is right. */
+    record Doubtful(Valid ifValid) implements Reading {}
+}

@@ -1,0 +1,167 @@
+package io.tollgate.verify;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import io.tollgate.verify.Reading.Doubtful;
+import io.tollgate.verify.Reading.Invalid;
+import io.tollgate.verify.Reading.Valid;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/** Reads a request by the letter of the contract. */
+final class RequestReader {
+    private static final double MOST_TOKENS = 1e12;
+    private static final int LONGEST_ID_BYTES = 256;
+    private static final int DEEPEST = 1000;
+
+    // Within these a verdict either way is right: the contract gives no number, or an off-by-one is a matter of taste.
+    private static final int DOUBTFUL_NUMBER_CHARACTERS = 100;
+    private static final int TOO_LONG_NUMBER_CHARACTERS = 1100;
+    private static final int DOUBTFUL_NAME_CHARACTERS = 50_000;
+    private static final int DOUBTFUL_BYTES = 5_000_000;
+
+    // Own limits are checked below; the parser's would come first.
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(DEEPEST + 10)
+                    .maxNumberLength(Integer.MAX_VALUE)
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .maxNameLength(Integer.MAX_VALUE)
+                    .build())
+            .build();
+
+    private boolean doubtful;
+    private @Nullable String agentId;
+    private @Nullable String requestId;
+    private double costTokens;
+    private boolean tokensSeen;
+
+    private RequestReader() {}
+
+    /** Returns what {@code value} says; never throws, whatever the bytes. */
+    static Reading read(byte @Nullable [] value) {
+        if (value == null) return new Invalid("the record has no value");
+        try {
+            String text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(value))
+                    .toString();
+            if (text.startsWith("\uFEFF")) return new Invalid("begins with a byte order mark");
+            return new RequestReader().read(text, value.length);
+        } catch (CharacterCodingException malformed) {
+            return new Invalid("is not UTF-8");
+        } catch (BrokenRule broken) {
+            return new Invalid(broken.getMessage());
+        } catch (IOException malformed) {
+            return new Invalid("is not JSON");
+        }
+    }
+
+    private Reading read(String text, int bytes) throws IOException, BrokenRule {
+        doubtful = bytes > DOUBTFUL_BYTES;
+        costTokens = 1;
+        try (JsonParser parser = JSON.createParser(text)) {
+            require(parser.nextToken() == JsonToken.START_OBJECT, "is not a JSON object");
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = parser.currentName();
+                noteLength(name.length(), DOUBTFUL_NAME_CHARACTERS);
+                JsonToken token = parser.nextToken();
+                switch (name) {
+                    case "agent_id" -> readAgentId(parser, token);
+                    case "tokens" -> readTokens(parser, token);
+                    case "request_id" -> readRequestId(parser, token);
+                    default -> skip(parser, token);
+                }
+            }
+            require(parser.nextToken() == null, "is followed by something else");
+        }
+        if (agentId == null) throw new BrokenRule("agent_id is missing");
+        Valid valid = new Valid(agentId, costTokens, requestId);
+        return doubtful ? new Doubtful(valid) : valid;
+    }
+
+    private void readAgentId(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
+        require(agentId == null, "agent_id is there twice");
+        require(token == JsonToken.VALUE_STRING, "agent_id is not a string");
+        String id = parser.getText();
+        require(!hasLoneSurrogate(id), "agent_id has a lone surrogate");
+        int bytes = id.getBytes(StandardCharsets.UTF_8).length;
+        require(bytes >= 1 && bytes <= LONGEST_ID_BYTES, "agent_id is not 1 to 256 bytes");
+        require(id.chars().noneMatch(c -> c < 0x20 || c == 0x7f), "agent_id has a control character");
+        if (id.chars().anyMatch(Character::isISOControl)) doubtful = true; // 0x80 to 0x9f
+        agentId = id;
+    }
+
+    private void readTokens(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
+        require(!tokensSeen, "tokens is there twice");
+        tokensSeen = true;
+        require(
+                token == JsonToken.VALUE_NUMBER_INT || token == JsonToken.VALUE_NUMBER_FLOAT,
+                "tokens is not a finite number");
+        String digits = parser.getText();
+        require(digits.length() <= TOO_LONG_NUMBER_CHARACTERS, "tokens has too many digits");
+        noteLength(digits.length(), DOUBTFUL_NUMBER_CHARACTERS);
+        costTokens = Double.parseDouble(digits);
+        require(costTokens >= 0 && costTokens <= MOST_TOKENS, "tokens is not from 0 to 1e12");
+        // A minus zero, or a number that only rounding brings down to the most.
+        if (digits.startsWith("-") || costTokens == MOST_TOKENS && digits.length() > 14) doubtful = true;
+    }
+
+    private void readRequestId(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
+        if (requestId != null) doubtful = true;
+        require(token == JsonToken.VALUE_STRING, "request_id is not a string");
+        requestId = parser.getText();
+        if (hasLoneSurrogate(requestId)) doubtful = true;
+        int bytes = requestId.getBytes(StandardCharsets.UTF_8).length;
+        require(bytes >= 1 && bytes <= LONGEST_ID_BYTES, "request_id is not 1 to 256 bytes");
+    }
+
+    private void skip(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
+        int open = 0;
+        for (JsonToken at = token; ; at = parser.nextToken()) {
+            if (at == null) throw new BrokenRule("is cut short");
+            if (at.isStructStart()) {
+                open++;
+                require(open <= DEEPEST, "is nested too deep");
+                if (open >= DEEPEST - 2) doubtful = true;
+            } else if (at.isStructEnd()) {
+                open--;
+            } else if (at == JsonToken.FIELD_NAME) {
+                noteLength(parser.currentName().length(), DOUBTFUL_NAME_CHARACTERS);
+            } else if (at.isNumeric()) {
+                noteLength(parser.getTextLength(), DOUBTFUL_NUMBER_CHARACTERS);
+            }
+            if (open == 0) return;
+        }
+    }
+
+    private void noteLength(int characters, int doubtfulAbove) {
+        if (characters > doubtfulAbove) doubtful = true;
+    }
+
+    private static boolean hasLoneSurrogate(String text) {
+        return text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    }
+
+    private static void require(boolean kept, String rule) throws BrokenRule {
+        if (!kept) throw new BrokenRule(rule);
+    }
+
+    private static final class BrokenRule extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        BrokenRule(String rule) {
+            super(rule, null, false, false);
+        }
+
+        @Override
+        public String getMessage() {
+            return String.valueOf(super.getMessage());
+        }
+    }
+}

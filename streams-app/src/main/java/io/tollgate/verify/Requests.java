@@ -1,0 +1,143 @@
+package io.tollgate.verify;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** All requests that were read: not their bytes, but enough to recognise them. */
+final class Requests {
+    private static final int OFFSET = 0;
+    private static final int TIMESTAMP = 1;
+    private static final int VALUE = 2;
+    private static final int KEY = 3;
+    private static final int HEADERS = 4;
+    private static final int COST = 5;
+    private static final int AGENT_AND_LENGTH = 6;
+    private static final int STATE = 7;
+
+    private static final long VERDICT = 3;
+    private static final long DECIDED = 4;
+
+    private final Map<Integer, Partition> partitions = new TreeMap<>();
+    private final Fingerprint fingerprint = new Fingerprint();
+
+    enum Verdict {
+        VALID,
+        DOUBTFUL,
+        INVALID
+    }
+
+    private static final class Partition {
+        final Rows rows = new Rows(8);
+        final Map<Integer, Long> bare = new HashMap<>();
+    }
+
+    /** One request; {@code agent} is -1 where it is invalid. */
+    final class Seen {
+        private final Partition partition;
+        private final int partitionNumber;
+        private final int row;
+
+        private Seen(Partition partition, int partitionNumber, int row) {
+            this.partition = partition;
+            this.partitionNumber = partitionNumber;
+            this.row = row;
+        }
+
+        int partition() {
+            return partitionNumber;
+        }
+
+        long offset() {
+            return partition.rows.get(row, OFFSET);
+        }
+
+        long timestampMillis() {
+            return partition.rows.get(row, TIMESTAMP);
+        }
+
+        long value() {
+            return partition.rows.get(row, VALUE);
+        }
+
+        /** Returns the fingerprint of the value without the white space around it. */
+        long bareValue() {
+            return partition.bare.getOrDefault(row, value());
+        }
+
+        long key() {
+            return partition.rows.get(row, KEY);
+        }
+
+        long headers() {
+            return partition.rows.get(row, HEADERS);
+        }
+
+        double costTokens() {
+            return partition.rows.getDouble(row, COST);
+        }
+
+        int agent() {
+            return (int) (partition.rows.get(row, AGENT_AND_LENGTH) >>> 32);
+        }
+
+        int bytes() {
+            return (int) partition.rows.get(row, AGENT_AND_LENGTH);
+        }
+
+        Verdict verdict() {
+            return Verdict.values()[(int) (partition.rows.get(row, STATE) & VERDICT)];
+        }
+
+        boolean decided() {
+            return (partition.rows.get(row, STATE) & DECIDED) != 0;
+        }
+
+        void setDecided() {
+            partition.rows.set(row, STATE, partition.rows.get(row, STATE) | DECIDED);
+        }
+    }
+
+    /** What a walk over all requests does with each. */
+    interface Visitor {
+        void visit(Seen request);
+    }
+
+    Seen add(Request request, Verdict verdict, int agent, double costTokens) {
+        Partition partition = partitions.computeIfAbsent(request.partition(), number -> new Partition());
+        byte[] value = request.value();
+        int bytes = value == null ? 0 : value.length;
+        int row = partition.rows.add(
+                request.offset(),
+                request.timestampMillis(),
+                fingerprint.of(value),
+                fingerprint.of(request.key()),
+                fingerprint.ofCarried(request.headers()),
+                Double.doubleToRawLongBits(costTokens),
+                (long) agent << 32 | bytes,
+                verdict.ordinal());
+        if (value != null && verdict != Verdict.INVALID) {
+            int from = 0;
+            int to = bytes;
+            while (value[from] <= ' ') from++;
+            while (value[to - 1] <= ' ') to--;
+            if (from > 0 || to < bytes) partition.bare.put(row, fingerprint.of(value, from, to));
+        }
+        return new Seen(partition, request.partition(), row);
+    }
+
+    @Nullable
+    Seen find(int partitionNumber, long offset) {
+        Partition partition = partitions.get(partitionNumber);
+        if (partition == null) return null;
+        int row = partition.rows.find(OFFSET, offset);
+        return row < 0 ? null : new Seen(partition, partitionNumber, row);
+    }
+
+    void forEach(Visitor visitor) {
+        partitions.forEach((number, partition) -> {
+            for (int row = 0; row < partition.rows.size(); row++) visitor.visit(new Seen(partition, number, row));
+        });
+    }
+}

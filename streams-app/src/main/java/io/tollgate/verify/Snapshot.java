@@ -1,0 +1,29 @@
+package io.tollgate.verify;
+
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * What part of the topics was read, so that a record outside it is not taken for lost or invented.
+ *
+ * @param requests by partition of the requests topic
+ * @param trimmed partitions of the decided topics whose oldest records retention has removed
+ */
+record Snapshot(Map<Integer, Range> requests, Set<OutputPartition> trimmed) {
+    public Snapshot {
+        requests = Map.copyOf(requests);
+        trimmed = Set.copyOf(trimmed);
+    }
+
+    /**
+     * Offsets of one partition of the requests topic.
+     *
+     * @param first the first one read
+     * @param end one after the last one read
+     * @param logEnd one after the last one that was there when the decided topics had been read
+     */
+    public record Range(long first, long end, long logEnd) {}
+
+    /** A partition of a decided topic. */
+    public record OutputPartition(Outcome outcome, int partition) {}
+}

@@ -1,0 +1,80 @@
+package io.tollgate.verify;
+
+import io.tollgate.verify.Terms.Limit;
+
+/**
+ * What was approved under one limit, measured against what the limit can have given.
+ *
+ * <p>The promise is about every interval from t1 to t2: approved ≤ C + r·(t2 − t1 + 0.05 s). Of all intervals that end
+ * now, the worst has {@code excess = max over t1 of (approved since t1 − r·(now − t1))}. One step of time leaves
+ * {@code max(excess − r·dt, 0)} and an approval adds its cost, so a single number per limit covers all of them exactly:
+ * the promise is broken where {@code excess > C + r·0.05 s}.
+ *
+ * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity and the larger rate
+ * of those in force since its beginning then count, so that no lawful spending is called too much.
+ */
+final class Spending {
+    private double excessTokens;
+    private double capacityTokens;
+    private double slackTokens;
+    private double toleranceTokens;
+    private double lastRate;
+    private long lastMicros;
+    private long beginMicros;
+    private double overdraftTokens;
+    private boolean broken;
+
+    Spending(Limit limit, long nowMicros) {
+        begin(limit, nowMicros);
+        lastRate = limit.refillTokensPerSecond();
+        lastMicros = nowMicros;
+    }
+
+    /**
+     * Goes on to a decision under {@code limit}, of which {@code costTokens} were approved.
+     *
+     * @param nowMicros not before that of the call before
+     * @return whether the promise breaks here, having held just before
+     */
+    boolean approve(Limit limit, long nowMicros, double costTokens) {
+        double rate = Math.max(lastRate, limit.refillTokensPerSecond());
+        excessTokens -= (nowMicros - lastMicros) / 1e6 * rate;
+        if (excessTokens <= 0) {
+            begin(limit, nowMicros);
+        } else {
+            capacityTokens = Math.max(capacityTokens, limit.capacityTokens());
+            slackTokens = Math.max(slackTokens, limit.slackTokens());
+            toleranceTokens = Math.max(toleranceTokens, limit.toleranceTokens());
+        }
+        lastRate = limit.refillTokensPerSecond();
+        lastMicros = nowMicros;
+        excessTokens += costTokens;
+        overdraftTokens = excessTokens - capacityTokens;
+        boolean before = broken;
+        broken = beyondSlackTokens() > 0;
+        return broken && !before;
+    }
+
+    /** Returns what the worst interval that ends now has above capacity and refill; negative where there is none. */
+    double overdraftTokens() {
+        return overdraftTokens;
+    }
+
+    /** Returns by how much the promise is broken now; not above 0 where it holds. */
+    double beyondSlackTokens() {
+        return overdraftTokens - slackTokens - toleranceTokens;
+    }
+
+    /** Returns how long the worst interval that ends now is. */
+    double seconds() {
+        return (lastMicros - beginMicros) / 1e6;
+    }
+
+    private void begin(Limit limit, long nowMicros) {
+        excessTokens = 0;
+        beginMicros = nowMicros;
+        capacityTokens = limit.capacityTokens();
+        slackTokens = limit.slackTokens();
+        toleranceTokens = limit.toleranceTokens();
+    }
+}

@@ -1,0 +1,23 @@
+package io.tollgate.verify;
+
+import java.math.BigDecimal;
+import java.math.MathContext;
+
+/** Puts foreign text and numbers into messages without letting them take over the terminal. */
+final class Text {
+    private static final int LONGEST = 100;
+
+    private Text() {}
+
+    static String shorten(String text) {
+        String harmless = text.replaceAll("\\p{Cntrl}", "?");
+        return harmless.length() <= LONGEST ? harmless : harmless.substring(0, LONGEST) + "…";
+    }
+
+    /** Returns a number in plain digits, six of them significant. */
+    static String number(double value) {
+        if (!Double.isFinite(value)) return Double.toString(value);
+        BigDecimal rounded = new BigDecimal(value).round(new MathContext(6));
+        return rounded.signum() == 0 ? "0" : rounded.stripTrailingZeros().toPlainString();
+    }
+}

@@ -1,0 +1,264 @@
+package io.tollgate.verify;
+
+import io.tollgate.verify.Snapshot.OutputPartition;
+import io.tollgate.verify.Snapshot.Range;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * Reads the topics as they stand and has them checked. Reads only: no group, no commits, no topic is made.
+ *
+ * <p>First the requests up to where their topic ends now, then the decided topics up to where they end then, and on
+ * until every one of these requests is decided or patience ends. What is published meanwhile is neither lost nor
+ * invented.
+ */
+public final class TopicsReader {
+    private static final Duration POLL = Duration.ofMillis(200);
+    private static final Duration STALLED = Duration.ofSeconds(60);
+
+    private final VerifySettings settings;
+
+    public TopicsReader(VerifySettings settings) {
+        this.settings = settings;
+    }
+
+    /**
+     * Reads and checks.
+     *
+     * @param from {@link Instant#MIN}: all that is retained; otherwise only requests with this timestamp or a later one
+     * @param patience how long to wait for decisions that are not there yet
+     * @param exclusive no other program spends, no operator fills a bucket, and Redis loses nothing
+     * @throws CannotReadException if the brokers cannot be reached, or a topic is missing or not readable
+     */
+    public Report verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
+        long fromMillis = from.equals(Instant.MIN) ? Long.MIN_VALUE : from.toEpochMilli();
+        var checker = new Checker(new CheckerSettings(settings, fromMillis, exclusive));
+        try (Consumer<byte[], byte[]> consumer = new KafkaConsumer<>(consumerProperties())) {
+            return checker.report(read(consumer, checker, fromMillis, patience));
+        } catch (UnknownTopicOrPartitionException gone) {
+            throw new CannotReadException("a topic was deleted while it was read");
+        } catch (TimeoutException unreachable) {
+            throw new CannotReadException("no answer from the brokers at " + brokers());
+        } catch (InterruptException interrupted) {
+            throw new CannotReadException("interrupted");
+        } catch (KafkaException failed) {
+            Throwable cause = failed.getCause() == null ? failed : failed.getCause();
+            throw new CannotReadException("cannot read from " + brokers() + ": " + oneLine(cause));
+        }
+    }
+
+    private Snapshot read(Consumer<byte[], byte[]> consumer, Checker checker, long fromMillis, Duration patience)
+            throws CannotReadException {
+        List<TopicPartition> requests = partitions(consumer, settings.requestsTopic());
+        List<TopicPartition> decided = Stream.concat(
+                        partitions(consumer, settings.approvedTopic()).stream(),
+                        partitions(consumer, settings.rejectedTopic()).stream())
+                .toList();
+        List<TopicPartition> policies = partitions(consumer, settings.policiesTopic());
+
+        // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.
+        consumer.assign(
+                Stream.of(requests, decided, policies).flatMap(List::stream).toList());
+        Map<TopicPartition, Long> policiesRead = readPolicies(consumer, checker, policies, Map.of());
+
+        Map<TopicPartition, Long> requestsFrom = starts(consumer, requests, fromMillis);
+        Map<TopicPartition, Long> requestsEnd = consumer.endOffsets(requests);
+        seek(consumer, requestsFrom);
+        readTo(consumer, requestsEnd, requestsEnd, kafka -> checker.request(request(kafka)));
+
+        Set<OutputPartition> trimmed = consumer.beginningOffsets(decided).entrySet().stream()
+                .filter(begin -> begin.getValue() > 0)
+                .map(begin -> output(begin.getKey()))
+                .collect(Collectors.toCollection(HashSet::new));
+        seek(consumer, starts(consumer, decided, fromMillis));
+        readTo(consumer, consumer.endOffsets(decided), Map.of(), kafka -> checker.decided(decided(kafka)));
+        long deadlineNanos = System.nanoTime() + patience.toNanos();
+        while (checker.pending() > 0 && System.nanoTime() < deadlineNanos)
+            consumer.poll(POLL).forEach(kafka -> checker.decided(decided(kafka)));
+
+        // Retention may have gone on meanwhile, and a policy may have been set just before its first decision.
+        consumer.beginningOffsets(decided).forEach((partition, begin) -> {
+            if (begin > 0) trimmed.add(output(partition));
+        });
+        Map<TopicPartition, Long> requestsBegin = consumer.beginningOffsets(requests);
+        Map<TopicPartition, Long> requestsLogEnd = consumer.endOffsets(requests);
+        readPolicies(consumer, checker, policies, policiesRead);
+
+        Map<Integer, Range> ranges = new HashMap<>();
+        for (TopicPartition partition : requests)
+            ranges.put(
+                    partition.partition(),
+                    new Range(
+                            Math.max(requestsFrom.get(partition), requestsBegin.get(partition)),
+                            requestsEnd.get(partition),
+                            requestsLogEnd.get(partition)));
+        return new Snapshot(ranges, trimmed);
+    }
+
+    private Map<TopicPartition, Long> readPolicies(
+            Consumer<byte[], byte[]> consumer,
+            Checker checker,
+            List<TopicPartition> partitions,
+            Map<TopicPartition, Long> from)
+            throws CannotReadException {
+        seek(consumer, from.isEmpty() ? consumer.beginningOffsets(partitions) : from);
+        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+        readTo(
+                consumer,
+                ends,
+                ends,
+                kafka -> checker.policy(
+                        new PolicyRecord(kafka.partition(), kafka.offset(), kafka.key(), kafka.value())));
+        return ends;
+    }
+
+    /** Goes to these offsets, so that the next poll returns what is there and nothing else. */
+    private static void seek(Consumer<byte[], byte[]> consumer, Map<TopicPartition, Long> offsets) {
+        consumer.pause(consumer.assignment());
+        offsets.forEach(consumer::seek);
+        consumer.resume(offsets.keySet());
+    }
+
+    /** What to do with one record. */
+    private interface Reader {
+        void read(ConsumerRecord<byte[], byte[]> kafka);
+    }
+
+    /** Reads until every partition has come to {@code ends}, and nothing that lies at or behind {@code limits}. */
+    private static void readTo(
+            Consumer<byte[], byte[]> consumer,
+            Map<TopicPartition, Long> ends,
+            Map<TopicPartition, Long> limits,
+            Reader reader)
+            throws CannotReadException {
+        Map<TopicPartition, Long> open = new HashMap<>(ends);
+        long positions = -1;
+        long movedNanos = System.nanoTime();
+        while (true) {
+            open.entrySet().removeIf(end -> {
+                boolean reached = consumer.position(end.getKey()) >= end.getValue();
+                if (reached && limits.containsKey(end.getKey())) consumer.pause(List.of(end.getKey()));
+                return reached;
+            });
+            if (open.isEmpty()) return;
+            long now = open.keySet().stream().mapToLong(consumer::position).sum();
+            if (now != positions) movedNanos = System.nanoTime();
+            else if (System.nanoTime() - movedNanos > STALLED.toNanos())
+                throw new CannotReadException("nothing more comes from "
+                        + open.keySet().iterator().next() + ", although there is more: is the broker up?");
+            positions = now;
+            for (ConsumerRecord<byte[], byte[]> kafka : consumer.poll(POLL)) {
+                Long limit = limits.get(new TopicPartition(kafka.topic(), kafka.partition()));
+                if (limit == null || kafka.offset() < limit) reader.read(kafka);
+            }
+        }
+    }
+
+    private static Map<TopicPartition, Long> starts(
+            Consumer<byte[], byte[]> consumer, Collection<TopicPartition> partitions, long fromMillis) {
+        if (fromMillis == Long.MIN_VALUE) return consumer.beginningOffsets(partitions);
+        // A decided record has its request's timestamp, so the same cut loses none that belongs to a request within it.
+        Map<TopicPartition, Long> starts = new HashMap<>(consumer.endOffsets(partitions));
+        Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(
+                partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> fromMillis)));
+        found.forEach((partition, offset) -> {
+            if (offset != null) starts.put(partition, offset.offset());
+        });
+        return starts;
+    }
+
+    private List<TopicPartition> partitions(Consumer<byte[], byte[]> consumer, String topic)
+            throws CannotReadException {
+        List<PartitionInfo> partitions;
+        try {
+            partitions = consumer.partitionsFor(topic);
+        } catch (UnknownTopicOrPartitionException missing) {
+            partitions = List.of();
+        }
+        if (partitions == null || partitions.isEmpty())
+            throw new CannotReadException("topic " + topic + " does not exist at " + brokers());
+        List<TopicPartition> found = new ArrayList<>();
+        for (PartitionInfo partition : partitions) found.add(new TopicPartition(topic, partition.partition()));
+        return found;
+    }
+
+    private OutputPartition output(TopicPartition partition) {
+        return new OutputPartition(outcome(partition.topic()), partition.partition());
+    }
+
+    private Outcome outcome(String topic) {
+        return topic.equals(settings.approvedTopic()) ? Outcome.APPROVED : Outcome.REJECTED;
+    }
+
+    private static Request request(ConsumerRecord<byte[], byte[]> kafka) {
+        return new Request(
+                kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value(), headers(kafka));
+    }
+
+    private Decided decided(ConsumerRecord<byte[], byte[]> kafka) {
+        return new Decided(
+                outcome(kafka.topic()),
+                kafka.partition(),
+                kafka.offset(),
+                kafka.timestamp(),
+                kafka.key(),
+                kafka.value(),
+                headers(kafka));
+    }
+
+    private static List<HeaderField> headers(ConsumerRecord<byte[], byte[]> kafka) {
+        return StreamSupport.stream(kafka.headers().spliterator(), false)
+                .map((Header header) -> new HeaderField(header.key(), header.value()))
+                .toList();
+    }
+
+    private Map<String, Object> consumerProperties() {
+        Map<String, Object> properties = new HashMap<>(settings.kafkaProperties());
+        properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, 15_000);
+        properties.putIfAbsent(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000);
+        properties.putIfAbsent(ConsumerConfig.CLIENT_ID_CONFIG, "tollgate-verify");
+        properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 5_000);
+        properties.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+        properties.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
+        properties.remove(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG);
+        properties.remove(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG);
+        return properties;
+    }
+
+    private String brokers() {
+        return String.valueOf(settings.kafkaProperties().get(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG));
+    }
+
+    private static String oneLine(Throwable failure) {
+        String message = failure.getMessage();
+        return Text.shorten(message == null ? failure.getClass().getSimpleName() : message);
+    }
+}

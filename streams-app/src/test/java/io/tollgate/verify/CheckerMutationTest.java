@@ -1,0 +1,373 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.CONSERVATION;
+import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
+import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
+import static io.tollgate.verify.Invariant.ORDER;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Alters a sound history in one place; the checker must name the promise that this breaks. */
+class CheckerMutationTest {
+    private static final int SIZE = 800;
+
+    /** One way to break a promise. */
+    private record Mutation(String name, Invariant broken, Consumer<History> apply) {}
+
+    private static final List<Mutation> MUTATIONS = List.of(
+            at("approval dropped", CONSERVATION, approved(), (history, i) -> history.decided.remove(i)),
+            at("rejection dropped", CONSERVATION, rejected(), (history, i) -> history.decided.remove(i)),
+            at("approval duplicated", CONSERVATION, approved(), CheckerMutationTest::duplicate),
+            at("rejection duplicated", CONSERVATION, rejected(), CheckerMutationTest::duplicate),
+            at("decided on both topics", CONSERVATION, approved(), CheckerMutationTest::alsoReject),
+            at("decision of no request added", CONSERVATION, approved(), CheckerMutationTest::invent),
+            edit(
+                    "approval carries another byte",
+                    CONSERVATION,
+                    approved(),
+                    d -> value(d, text(d).replace("[2]", "[3]"))),
+            edit("approval written anew", CONSERVATION, approved(), d -> value(d, text(d).replace(": ", ":"))),
+            edit("approval without value", CONSERVATION, approved(), d -> withValue(d, null)),
+            edit("approval under another key", CONSERVATION, approved(), d -> withKey(d, "somebody else")),
+            edit("rejection under another key", CONSERVATION, refused(), d -> withKey(d, "somebody else")),
+            edit("invalid request under another key", CONSERVATION, invalid(), d -> withKey(d, "somebody else")),
+            edit("approval at another time", CONSERVATION, approved(), d -> withTimestamp(d, d.timestampMillis() + 1)),
+            edit("rejection at another time", CONSERVATION, refused(), d -> withTimestamp(d, 0)),
+            edit("header lost", CONSERVATION, approved(), d -> withoutHeader(d, "trace")),
+            edit("header changed", CONSERVATION, refused(), d -> header(d, "trace", "u")),
+            edit("header added", CONSERVATION, invalid(), d -> extraHeader(d, "new", "h")),
+            edit("forged header carried", CONSERVATION, approved(), d -> extraHeader(d, "quota-forged", "x")),
+            edit(
+                    "forged decision carried",
+                    CONSERVATION,
+                    approved(),
+                    d -> extraHeader(d, "quota-decision", "approved")),
+            edit("quota-decision wrong", CONSERVATION, approved(), d -> header(d, "quota-decision", "rejected")),
+            edit("quota-decision missing", CONSERVATION, refused(), d -> withoutHeader(d, "quota-decision")),
+            edit("quota-reason missing", CONSERVATION, refused(), d -> withoutHeader(d, "quota-reason")),
+            edit("quota-reason on an approval", CONSERVATION, plain(), d -> extraHeader(d, "quota-reason", "kind")),
+            edit("quota-remaining missing", CONSERVATION, approved(), d -> withoutHeader(d, "quota-remaining")),
+            edit("quota-remaining not a number", CONSERVATION, approved(), d -> header(d, "quota-remaining", "NaN")),
+            edit("quota-remaining negative", CONSERVATION, plain(), d -> header(d, "quota-remaining", "-1")),
+            edit("quota-remaining differs", CONSERVATION, refused(), d -> header(d, "quota-remaining", "0.123")),
+            edit("quota-decided-by unknown", CONSERVATION, approved(), d -> header(d, "quota-decided-by", "me")),
+            edit("quota-decided-at missing", CONSERVATION, approved(), d -> withoutHeader(d, "quota-decided-at")),
+            edit("quota-decided-at not micros", CONSERVATION, approved(), d -> header(d, "quota-decided-at", "1.5")),
+            edit("quota-policy of another agent", CONSERVATION, approved(), d -> header(d, "quota-policy", "x@0/1")),
+            edit("quota-policy missing", CONSERVATION, refused(), d -> withoutHeader(d, "quota-policy")),
+            edit("quota-source missing", CONSERVATION, approved(), d -> withoutHeader(d, "quota-source")),
+            edit("quota-source of another topic", CONSERVATION, approved(), d -> header(d, "quota-source", "t/0/0")),
+            edit("quota-remaining on invalid", CONSERVATION, invalid(), d -> extraHeader(d, "quota-remaining", "5")),
+            edit("rejection cut short", CONSERVATION, refused(), d -> value(d, text(d).substring(1))),
+            edit("rejection of another agent", CONSERVATION, refused(), d -> field(d, "agent_id", "\"zz\"")),
+            edit("rejection of another cost", CONSERVATION, refused(), d -> field(d, "tokens", "5000")),
+            edit("rejection of another reason", CONSERVATION, refused(), d -> field(d, "reason", "\"shadow\"")),
+            edit("rejection without detail", CONSERVATION, rejected(), d -> field(d, "detail", "\"\"")),
+            edit("rejection decided by another", CONSERVATION, refused(), d -> field(d, "decided_by", "\"me\"")),
+            edit("rejection decided at another time", CONSERVATION, refused(), d -> field(d, "decided_at", "5")),
+            edit("rejection of another id", CONSERVATION, refused(), d -> field(d, "request_id", "\"other\"")),
+            edit("rejection of another source", CONSERVATION, rejected(), d -> field(d, "partition", "77")),
+            edit("rejection of another timestamp", CONSERVATION, rejected(), d -> field(d, "timestamp", "77")),
+            edit(
+                    "rejection with a limit",
+                    CONSERVATION,
+                    refused(),
+                    d -> value(d, text(d).replace("\"reason\"", "\"limit\":\"x\",\"reason\""))),
+            edit("request inside changed", CONSERVATION, refused(), d -> value(d, text(d).replace("[2]", "[3]"))),
+            edit("invalid bytes changed", CONSERVATION, invalid(), d -> field(d, "request_base64", "\"e30=\"")),
+            edit(
+                    "invalid with agent_id",
+                    CONSERVATION,
+                    invalid(),
+                    d -> value(d, "{\"agent_id\":\"a\"," + text(d).substring(1))),
+            at("order swapped", ORDER, approved(), CheckerMutationTest::swap),
+            edit("decided before the one before", ORDER, late(), d -> header(d, "quota-decided-at", "1")),
+            new Mutation("refusals of one agent approved", NO_OVER_ADMISSION, CheckerMutationTest::approveAll),
+            new Mutation("bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "a", 201)),
+            new Mutation("named bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "named", 61)),
+            edit(
+                    "refused although enough is left",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded(),
+                    CheckerMutationTest::plentyLeft),
+            edit("retry too early", NO_FALSE_REFUSALS, quotaExceeded(), d -> field(d, "retry_after_ms", "-1")),
+            edit("retry far too late", NO_FALSE_REFUSALS, quotaExceeded(), d -> field(d, "retry_after_ms", "99999999")),
+            edit(
+                    "retry missing",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded(),
+                    d -> value(d, text(d).replace("retry_after_ms", "x"))),
+            edit(
+                    "retry where no wait helps",
+                    NO_FALSE_REFUSALS,
+                    costExceeds(),
+                    d -> value(d, "{\"retry_after_ms\":5," + text(d).substring(1))),
+            edit("capacity misstated", NO_FALSE_REFUSALS, ofOwnPolicy(), d -> field(d, "capacity", "49.0")),
+            edit("cost below the capacity", NO_FALSE_REFUSALS, costExceeds(), d -> field(d, "capacity", "5000.0")),
+            new Mutation(
+                    "valid request called invalid",
+                    NO_FALSE_REFUSALS,
+                    history -> history.invalid(0, "{\"agent_id\":\"a\"}")));
+
+    static Stream<Arguments> mutations() {
+        return MUTATIONS.stream()
+                .flatMap(mutation ->
+                        LongStream.of(1, 2, 3).mapToObj(seed -> Arguments.of(mutation.name(), seed, mutation)));
+    }
+
+    static LongStream seeds() {
+        return LongStream.rangeClosed(1, 30);
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @MethodSource("seeds")
+    void givenSoundHistory_whenChecked_thenNothingIsFound(long seed) {
+        Report report = History.sound(seed, SIZE).check();
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.notes()).isEmpty();
+        assertThat(report.figures())
+                .containsEntry("requests", (long) SIZE)
+                .containsEntry("decided", (long) SIZE)
+                .containsEntry("pending", 0L)
+                .containsEntry("duplicates", 0L);
+        assertThat(report.figures().get("decided_by_local").longValue()).isPositive();
+        assertThat(report.figures().get("rejected_quota_exceeded").longValue()).isPositive();
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @MethodSource("seeds")
+    void givenSoundHistoryThatNobodyElseTouched_whenCheckedAsExclusive_thenNothingIsFound(long seed) {
+        assertThat(History.sound(seed, SIZE).checkExclusive().violations()).isEmpty();
+    }
+
+    @ParameterizedTest(name = "{0}, seed {1}")
+    @MethodSource("mutations")
+    void givenSoundHistory_whenAlteredInOnePlace_thenTheBrokenPromiseIsNamed(String name, long seed, Object mutation) {
+        var history = History.sound(seed, SIZE);
+
+        ((Mutation) mutation).apply().accept(history);
+
+        assertThat(history.check().violationCounts()).containsKey(((Mutation) mutation).broken());
+    }
+
+    /** Alters the decided record at an index. */
+    private interface Alteration {
+        void alter(History history, int index);
+    }
+
+    private static Mutation at(String name, Invariant broken, Predicate<Decided> which, Alteration alteration) {
+        return new Mutation(name, broken, history -> alteration.alter(history, index(history, which)));
+    }
+
+    private static Mutation edit(String name, Invariant broken, Predicate<Decided> which, UnaryOperator<Decided> edit) {
+        return at(name, broken, which, (history, i) -> {
+            Decided before = history.decided.get(i);
+            Decided after = edit.apply(before);
+            assertThat(after).as("the alteration changes something").isNotEqualTo(before);
+            history.decided.set(i, after);
+        });
+    }
+
+    private static int index(History history, Predicate<Decided> which) {
+        for (int i = SIZE / 2; i < SIZE; i++) if (which.test(history.decided.get(i))) return i;
+        throw new AssertionError("no record to alter");
+    }
+
+    private static Predicate<Decided> approved() {
+        return d -> d.outcome() == Outcome.APPROVED;
+    }
+
+    private static Predicate<Decided> plain() {
+        return approved().and(d -> !hasHeader(d, "quota-reason"));
+    }
+
+    private static Predicate<Decided> late() {
+        return approved().and(d -> key(d).equals("a"));
+    }
+
+    private static Predicate<Decided> rejected() {
+        return d -> d.outcome() == Outcome.REJECTED;
+    }
+
+    private static Predicate<Decided> quotaExceeded() {
+        return rejected().and(d -> text(d).contains("\"quota_exceeded\""));
+    }
+
+    private static Predicate<Decided> costExceeds() {
+        return rejected().and(d -> text(d).contains("\"cost_exceeds_capacity\""));
+    }
+
+    private static Predicate<Decided> refused() {
+        return quotaExceeded().or(costExceeds()).and(d -> !key(d).equals("named"));
+    }
+
+    private static Predicate<Decided> ofOwnPolicy() {
+        return refused().and(d -> key(d).equals("own"));
+    }
+
+    private static Predicate<Decided> invalid() {
+        return rejected().and(d -> text(d).contains("\"invalid_request\""));
+    }
+
+    private static void duplicate(History history, int i) {
+        Decided d = history.decided.get(i);
+        long offset = history.nextOffset(d.outcome(), d.partition());
+        history.decided.add(
+                new Decided(d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
+    }
+
+    private static void alsoReject(History history, int i) {
+        Decided d = history.decided.get(i);
+        long offset = history.nextOffset(Outcome.REJECTED, d.partition());
+        history.decided.add(new Decided(
+                Outcome.REJECTED, d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
+    }
+
+    private static void invent(History history, int i) {
+        duplicate(history, i);
+        Decided d = history.decided.remove(history.decided.size() - 1);
+        history.decided.add(header(d, "quota-source", "agent-requests/0/99999"));
+    }
+
+    /** Lets two records of one agent from one partition change places on the topic. */
+    private static void swap(History history, int i) {
+        Decided one = history.decided.get(i);
+        String partition = partitionOf(one);
+        for (int j = i + 1; j < history.decided.size(); j++) {
+            Decided other = history.decided.get(j);
+            if (other.outcome() != one.outcome()
+                    || !key(other).equals(key(one))
+                    || !partitionOf(other).equals(partition)) continue;
+            history.decided.set(i, withOffset(other, one.offset()));
+            history.decided.set(j, withOffset(one, other.offset()));
+            return;
+        }
+        throw new AssertionError("nothing to swap with");
+    }
+
+    private static void approveAll(History history) {
+        List<Decided> altered = new ArrayList<>();
+        for (Decided d : history.decided) {
+            boolean refusal = quotaExceeded().test(d) && key(d).equals("own");
+            altered.add(refusal ? approval(history, d) : d);
+        }
+        history.decided.clear();
+        history.decided.addAll(altered);
+    }
+
+    private static Decided approval(History history, Decided d) {
+        String source = new String(headerValue(d, "quota-source"), UTF_8);
+        Request request = history.requests.stream()
+                .filter(r -> source.equals("agent-requests/" + r.partition() + "/" + r.offset()))
+                .findFirst()
+                .orElseThrow();
+        long offset = history.nextOffset(Outcome.APPROVED, d.partition());
+        var moved = new Decided(
+                Outcome.APPROVED, d.partition(), offset, d.timestampMillis(), d.key(), request.value(), d.headers());
+        return withoutHeader(header(moved, "quota-decision", "approved"), "quota-reason");
+    }
+
+    /** Approves in one instant what a full bucket, were it twice as large, would just not cover. */
+    private static void spree(History history, String agent, double tokens) {
+        history.pass(60_000_000);
+        for (int i = 0; i < 10; i++) history.approve(History.home(agent), agent, tokens / 10, null);
+    }
+
+    private static Decided plentyLeft(Decided d) {
+        return header(field(d, "remaining", "90.0"), "quota-remaining", "90.0");
+    }
+
+    private static String text(Decided d) {
+        byte[] value = d.value();
+        return value == null ? "" : new String(value, UTF_8);
+    }
+
+    private static String key(Decided d) {
+        byte[] key = d.key();
+        return key == null ? "" : new String(key, UTF_8);
+    }
+
+    private static String partitionOf(Decided d) {
+        String source = new String(headerValue(d, "quota-source"), UTF_8);
+        return source.substring(0, source.lastIndexOf('/'));
+    }
+
+    /** Replaces the first value of a field, which is the rejection's own. */
+    private static Decided field(Decided d, String name, String json) {
+        return value(d, text(d).replaceFirst("\"" + name + "\":(\"[^\"]*\"|[-0-9.E]+)", "\"" + name + "\":" + json));
+    }
+
+    private static Decided value(Decided d, String value) {
+        return withValue(d, value.equals(text(d)) ? d.value() : value.getBytes(UTF_8));
+    }
+
+    private static Decided withValue(Decided d, byte[] value) {
+        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), value, d.headers());
+    }
+
+    private static Decided withKey(Decided d, String key) {
+        return new Decided(
+                d.outcome(),
+                d.partition(),
+                d.offset(),
+                d.timestampMillis(),
+                key.getBytes(UTF_8),
+                d.value(),
+                d.headers());
+    }
+
+    private static Decided withTimestamp(Decided d, long timestampMillis) {
+        return new Decided(d.outcome(), d.partition(), d.offset(), timestampMillis, d.key(), d.value(), d.headers());
+    }
+
+    private static Decided withOffset(Decided d, long offset) {
+        return new Decided(d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers());
+    }
+
+    private static Decided withHeaders(Decided d, List<HeaderField> headers) {
+        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
+    }
+
+    private static Decided withoutHeader(Decided d, String name) {
+        return withHeaders(
+                d, d.headers().stream().filter(h -> !h.name().equals(name)).toList());
+    }
+
+    private static Decided extraHeader(Decided d, String name, String value) {
+        List<HeaderField> headers = new ArrayList<>(d.headers());
+        headers.add(new HeaderField(name, value.getBytes(UTF_8)));
+        return withHeaders(d, headers);
+    }
+
+    private static Decided header(Decided d, String name, String value) {
+        return withHeaders(
+                d,
+                d.headers().stream()
+                        .map(h -> h.name().equals(name) ? new HeaderField(name, value.getBytes(UTF_8)) : h)
+                        .toList());
+    }
+
+    private static boolean hasHeader(Decided d, String name) {
+        return d.headers().stream().anyMatch(h -> h.name().equals(name));
+    }
+
+    private static byte[] headerValue(Decided d, String name) {
+        return d.headers().stream()
+                .filter(h -> h.name().equals(name))
+                .map(HeaderField::value)
+                .findFirst()
+                .orElseThrow();
+    }
+}

@@ -1,0 +1,263 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.CHARGED_ONCE;
+import static io.tollgate.verify.Invariant.CONSERVATION;
+import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
+import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.tollgate.verify.Snapshot.OutputPartition;
+import io.tollgate.verify.Snapshot.Range;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class CheckerTest {
+    private static final String AGENT = "a";
+    private static final int HOME = History.home(AGENT);
+
+    private final History history = new History();
+
+    @Test
+    void givenRequestWithoutDecision_whenChecked_thenItIsLostAndItsPlaceIsNamed() {
+        history.spend(HOME, AGENT, 1);
+        history.publish(HOME, AGENT, history.json(AGENT, 1));
+
+        Report report = history.check();
+
+        assertThat(report.violations())
+                .containsExactly(
+                        new Violation(CONSERVATION, "agent-requests/" + HOME + "/1", "is decided on neither topic"));
+        assertThat(report.figures()).containsEntry("pending", 1L);
+    }
+
+    @Test
+    void givenDecisionsOfRequestsOutsideTheSnapshot_whenChecked_thenTheyAreNotInvented() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.requests.subList(7, 10).clear(); // published after the snapshot
+        history.requests.subList(0, 2).clear(); // removed by retention
+        var snapshot = new Snapshot(Map.of(HOME, new Range(2, 7, 10)), Set.of());
+
+        Report report = history.check(snapshot, false);
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.figures()).containsEntry("outside_of_what_was_read", 5L);
+    }
+
+    @Test
+    void givenDecisionOfARequestBehindTheEndOfTheLog_whenChecked_thenItIsInvented() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.requests.subList(7, 10).clear();
+        var snapshot = new Snapshot(Map.of(HOME, new Range(0, 7, 9)), Set.of());
+
+        assertThat(history.check(snapshot, false).violationCounts()).isEqualTo(Map.of(CONSERVATION, 1L));
+    }
+
+    @Test
+    void givenOldDecisionsRemovedByRetention_whenChecked_thenTheirRequestsAreNotLost() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.decided.subList(0, 3).clear();
+        Snapshot trimmed = history.snapshot(new OutputPartition(Outcome.APPROVED, HOME));
+
+        Report report = history.check(trimmed, false);
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.notes()).hasSize(1);
+    }
+
+    @Test
+    void givenOldDecisionsRemovedByRetention_whenANewerOneIsMissing_thenItIsLost() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.decided.remove(6);
+        history.decided.subList(0, 3).clear();
+        Snapshot trimmed = history.snapshot(new OutputPartition(Outcome.APPROVED, HOME));
+
+        assertThat(history.check(trimmed, false).violations())
+                .extracting(Violation::where)
+                .containsExactly("agent-requests/" + HOME + "/6");
+    }
+
+    @Test
+    void givenApprovalsRemovedByRetention_whenRefusalsAmongThemAreStillThere_thenNothingIsHeldAgainstAnybody() {
+        for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
+        int[] left = {20};
+        history.decided.removeIf(d -> d.outcome() == Outcome.APPROVED && left[0]-- > 0);
+
+        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), true);
+
+        assertThat(report.violations()).isEmpty();
+    }
+
+    @Test
+    void givenTrafficWhileReading_whenRefusalsWereReadFurtherThanApprovals_thenNothingIsHeldAgainstAnybody() {
+        for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
+        List<Decided> late = history.decided.subList(40, 60);
+        late.removeIf(d -> d.outcome() == Outcome.APPROVED);
+        history.requests.subList(40, 60).clear();
+
+        Report report = history.check(new Snapshot(Map.of(HOME, new Range(0, 40, 60)), Set.of()), true);
+
+        assertThat(late).isNotEmpty();
+        assertThat(report.violations()).isEmpty();
+    }
+
+    @Test
+    void givenAgentWhoseDuplicateOutlivesTheOriginal_whenOldDecisionsAreTrimmed_thenNoOtherIsCalledLost() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        history.decided.add(history.decided.get(0));
+        history.decided.subList(0, 3).clear();
+
+        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), false);
+
+        assertThat(report.violationCounts()).containsOnlyKeys(Invariant.ORDER);
+    }
+
+    @Test
+    void givenPolicyThatWasCompactedAway_whenMuchIsApprovedUnderIt_thenItIsNotHeldAgainstAnybody() {
+        history.policy(AGENT, AGENT, 5, 1, "enforce").policies.clear();
+        for (int i = 0; i < 10; i++) history.approve(HOME, AGENT, 5, null);
+
+        Report report = history.check();
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.notes()).singleElement().asString().contains("10 decisions");
+    }
+
+    @Test
+    void givenShadowAndOff_whenMuchIsApproved_thenItDoesNotCount() {
+        history.policy(AGENT, AGENT, 5, 1, "shadow").policy("b", "b", 5, 1, "off");
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 4).spend(History.home("b"), "b", 4);
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    @Test
+    void givenPolicyRaisedAndCut_whenTheBucketIsUsedUpEachTime_thenNothingIsFound() {
+        for (int i = 0; i < 20; i++) {
+            history.policy(AGENT, AGENT, i % 2 == 0 ? 100 : 10, i % 2 == 0 ? 50 : 1, "enforce");
+            for (int j = 0; j < 30; j++) history.pass(20_000).spend(HOME, AGENT, 3);
+        }
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    @Test
+    void givenOverdraftWithinTheSlack_whenChecked_thenItIsAFigureAndNoViolation() {
+        history.approve(HOME, AGENT, 100, null).approve(HOME, AGENT, 0.4, null);
+
+        Report report = history.check();
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.figures().get("worst_overdraft_tokens").doubleValue()).isCloseTo(0.4, within(1e-9));
+        assertThat(report.figures()).containsEntry("worst_overdraft_beyond_slack_tokens", 0.0);
+    }
+
+    @Test
+    void givenTokensChargedTwice_whenNobodyElseSpends_thenItIsAViolationAndOtherwiseAFigure() {
+        history.spend(HOME, AGENT, 5)
+                .pass(1000)
+                .steal(AGENT, 5)
+                .spend(HOME, AGENT, 5)
+                .pass(1000)
+                .spend(HOME, AGENT, 5);
+
+        assertThat(history.check().violations()).isEmpty();
+        assertThat(history.check().figures()).containsEntry("unexplained_drops", 1L);
+        assertThat(history.checkExclusive().violationCounts()).containsOnlyKeys(CHARGED_ONCE);
+    }
+
+    @Test
+    void givenTokensChargedTwice_whenTheBucketFillsUpLater_thenItIsStillFound() {
+        history.spend(HOME, AGENT, 5)
+                .pass(1000)
+                .steal(AGENT, 5)
+                .spend(HOME, AGENT, 5)
+                .pass(60_000_000)
+                .spend(HOME, AGENT, 5);
+
+        assertThat(history.checkExclusive().violationCounts()).containsOnlyKeys(CHARGED_ONCE);
+    }
+
+    @Test
+    void givenDecisionsRepeatedAfterACrash_whenEachShowsWhatIsLeftAfterAll_thenNothingIsFound() {
+        history.spend(HOME, AGENT, 5).pass(1000).steal(AGENT, 30);
+        for (int i = 0; i < 6; i++) history.approve(HOME, AGENT, 5, null).pass(10);
+        history.spend(HOME, AGENT, 5);
+
+        assertThat(history.checkExclusive().violations()).isEmpty();
+    }
+
+    @Test
+    void givenRefusalThatArithmeticDoesNotExplain_whenNobodyElseSpends_thenItIsFalse() {
+        history.spend(HOME, AGENT, 10).pass(1000).steal(AGENT, 60).refuse(HOME, AGENT, 50, "quota_exceeded");
+
+        assertThat(history.check().violations()).isEmpty();
+        assertThat(history.checkExclusive().violationCounts()).containsKey(NO_FALSE_REFUSALS);
+    }
+
+    @Test
+    void givenRejectionTooLargeToCarryItsRequest_whenItHasTheDigest_thenNothingIsFound() throws Exception {
+        history.spend(HOME, AGENT, 1000);
+        Decided rejection = history.decided.get(0);
+        byte[] request = history.requests.get(0).value();
+        String text = new String(rejection.value(), UTF_8);
+        String digest =
+                HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(request));
+        String slim = text.substring(0, text.indexOf(",\"request\":")) + ",\"request_bytes\":" + request.length
+                + ",\"request_sha256\":\"" + digest + "\"}";
+
+        history.decided.set(0, withValue(rejection, slim));
+        assertThat(history.check().violations()).isEmpty();
+
+        history.decided.set(0, withValue(rejection, slim.replace("\"request_bytes\":", "\"request_bytes\":1")));
+        assertThat(history.check().violationCounts()).containsOnlyKeys(CONSERVATION);
+    }
+
+    @Test
+    void givenAnotherDefaultBefore_whenRejectionsStateIt_thenTheLargerOneCounts() {
+        History before = new History();
+        before.policy("default", AGENT, 500, 10, "enforce");
+        for (int i = 0; i < 7; i++) before.spend(HOME, AGENT, 80);
+        before.policies.clear();
+        before.decided.replaceAll(CheckerTest::underDefault);
+
+        Report report = before.check();
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.notes()).singleElement().asString().contains("TOKEN_BUCKET_SIZE");
+    }
+
+    @Test
+    void givenThousandsOfViolations_whenChecked_thenOnlyTheFirstOfEachKindAreKept() {
+        for (int i = 0; i < 5000; i++) history.publish(HOME, AGENT, history.json(AGENT, 1));
+        history.approve(HOME, AGENT, 1000, null);
+
+        Report report = history.check();
+
+        assertThat(report.violationCounts()).isEqualTo(Map.of(CONSERVATION, 5000L, NO_OVER_ADMISSION, 1L));
+        assertThat(report.violations()).hasSize(21);
+    }
+
+    private static Decided underDefault(Decided d) {
+        List<HeaderField> headers = d.headers().stream()
+                .map(h -> h.name().equals("quota-policy") ? new HeaderField(h.name(), "default".getBytes(UTF_8)) : h)
+                .toList();
+        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
+    }
+
+    private static Decided withValue(Decided d, String value) {
+        return new Decided(
+                d.outcome(),
+                d.partition(),
+                d.offset(),
+                d.timestampMillis(),
+                d.key(),
+                value.getBytes(UTF_8),
+                d.headers());
+    }
+}

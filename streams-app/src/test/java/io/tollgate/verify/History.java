@@ -1,0 +1,268 @@
+package io.tollgate.verify;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.tollgate.verify.Snapshot.OutputPartition;
+import io.tollgate.verify.Snapshot.Range;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a pipeline that keeps every promise would leave on the topics: a reference model of its own, with the bucket as
+ * the contract describes it. Tests alter {@link #decided} afterwards.
+ */
+final class History {
+    static final int PARTITIONS = 3;
+    static final VerifySettings SETTINGS = new VerifySettings(
+            Map.of(), "agent-requests", "approved-requests", "rejected-requests", "agent-quotas", 100, 10);
+    private static final long START_MICROS = 1_767_225_600_000_000L;
+
+    final List<Request> requests = new ArrayList<>();
+    final List<PolicyRecord> policies = new ArrayList<>();
+    final List<Decided> decided = new ArrayList<>();
+
+    private final Map<Integer, Long> nextSource = new HashMap<>();
+    private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
+    private final Map<String, Bucket> buckets = new HashMap<>();
+    private final Map<String, Plan> plans = new HashMap<>();
+    private long nowMicros = START_MICROS;
+    private String decidedBy = "redis";
+
+    /** One limit of an agent under the policy that the header names. */
+    record Plan(String policy, String limit, double capacity, double rate, String mode) {}
+
+    private static final class Bucket {
+        private double tokens;
+        private long lastMicros;
+    }
+
+    /** Returns a history of {@code size} requests by many kinds of agents, through Redis and without. */
+    static History sound(long seed, int size) {
+        var random = new Random(seed);
+        var history = new History();
+        history.policy("own", "own", 50, 20, "enforce");
+        history.policy("shadowed", "shadowed", 20, 5, "shadow");
+        history.policy("free", "free", 10, 1, "off");
+        history.policy("named", "named", 30, 15, "enforce");
+        for (int i = 0; i < size; i++) {
+            history.pass(random.nextInt(60_000));
+            history.decidedBy(i % 100 >= 70 ? "local" : "redis");
+            List<String> agents = List.of("a", "b", "ü🦊", "own", "shadowed", "free", "named");
+            String agent = agents.get(random.nextInt(agents.size()));
+            int partition = random.nextInt(5) == 0 ? random.nextInt(PARTITIONS) : home(agent);
+            switch (random.nextInt(20)) {
+                case 0 -> history.invalid(partition, random.nextBoolean() ? null : "{\"agent_id\":" + i + "}");
+                case 1 -> history.spend(partition, agent, 1000);
+                case 2 -> history.spend(partition, agent, 0);
+                default -> history.spend(partition, agent, random.nextInt(100) / 4.0);
+            }
+        }
+        return history;
+    }
+
+    static int home(String agent) {
+        return Math.floorMod(agent.hashCode(), PARTITIONS);
+    }
+
+    History pass(long micros) {
+        nowMicros += micros;
+        return this;
+    }
+
+    History decidedBy(String by) {
+        decidedBy = by;
+        return this;
+    }
+
+    long nowMicros() {
+        return nowMicros;
+    }
+
+    /** Sets a policy; a limit's name that equals the agent's own id {@code named} makes it one of a list. */
+    History policy(String key, String agent, double capacity, double rate, String mode) {
+        boolean named = agent.equals("named");
+        String limit = "\"capacity\":" + capacity + ",\"refill_rate\":" + rate;
+        String json = named
+                ? "{\"mode\":\"" + mode + "\",\"limits\":[{\"name\":\"burst\"," + limit + "}]}"
+                : "{" + limit + ",\"mode\":\"" + mode + "\"}";
+        long offset = policies.size();
+        policies.add(new PolicyRecord(0, offset, key.getBytes(UTF_8), json.getBytes(UTF_8)));
+        plans.put(agent, new Plan(key + "@0/" + offset, named ? "burst" : "", capacity, rate, mode));
+        return this;
+    }
+
+    /** Publishes and decides a request by the bucket's arithmetic. */
+    History spend(int partition, String agent, double cost) {
+        Plan plan = plan(agent);
+        Bucket bucket = refilled(agent, plan);
+        if (plan.mode().equals("off")) return approve(partition, agent, cost, null);
+        String reason =
+                cost > plan.capacity() ? "cost_exceeds_capacity" : cost > bucket.tokens ? "quota_exceeded" : null;
+        if (reason == null) bucket.tokens -= cost;
+        if (reason != null && plan.mode().equals("enforce")) return refuse(partition, agent, cost, reason);
+        return approve(partition, agent, cost, reason == null ? null : "shadow:" + reason);
+    }
+
+    /** Takes tokens out of a bucket without a word. */
+    History steal(String agent, double tokens) {
+        refilled(agent, plan(agent)).tokens -= tokens;
+        return this;
+    }
+
+    History approve(int partition, String agent, double cost, @Nullable String reason) {
+        Request request = publish(partition, agent, json(agent, cost));
+        List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", reason, request, agent));
+        headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
+        put(Outcome.APPROVED, home(agent), request, agent.getBytes(UTF_8), request.value(), headers);
+        return this;
+    }
+
+    History refuse(int partition, String agent, double cost, String reason) {
+        Plan plan = plan(agent);
+        Bucket bucket = refilled(agent, plan);
+        Request request = publish(partition, agent, json(agent, cost));
+        List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent));
+        headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
+        if (!plan.limit().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(plan.limit())));
+        long retryMillis = (long) Math.ceil((cost - bucket.tokens) / plan.rate() * 1000);
+        String value = "{\"request_id\":\"r-x" + home(agent) + "\",\"agent_id\":\"" + agent + "\",\"tokens\":"
+                + cost + ",\"reason\":\"" + reason + "\",\"detail\":\"too much\","
+                + (plan.limit().isEmpty() ? "" : "\"limit\":\"" + plan.limit() + "\",")
+                + (reason.equals("quota_exceeded") ? "\"retry_after_ms\":" + retryMillis + "," : "")
+                + "\"remaining\":" + bucket.tokens + ",\"capacity\":" + plan.capacity() + ",\"refill_rate\":"
+                + plan.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + nowMicros + ","
+                + source(request) + ",\"request\":" + new String(bytes(request), UTF_8).trim() + "}";
+        put(Outcome.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
+        return this;
+    }
+
+    History invalid(int partition, @Nullable String text) {
+        byte[] value = text == null ? null : bytes(text);
+        Request request = publish(partition, "some key", value);
+        String base64 = Base64.getEncoder().encodeToString(value == null ? new byte[0] : value);
+        String rejection = "{\"reason\":\"invalid_request\",\"detail\":\"agent_id must be a string\"," + source(request)
+                + ",\"request_base64\":\"" + base64 + "\"}";
+        List<HeaderField> headers = List.of(
+                new HeaderField("trace", "t".getBytes(UTF_8)),
+                new HeaderField("quota-decision", bytes("rejected")),
+                new HeaderField("quota-reason", bytes("invalid_request")),
+                new HeaderField("quota-source", bytes(sourceHeader(request))));
+        put(Outcome.REJECTED, partition, request, request.key(), bytes(rejection), headers);
+        return this;
+    }
+
+    /** Publishes a request that nobody decides. */
+    Request publish(int partition, String key, byte @Nullable [] value) {
+        long offset = nextSource.merge(partition, 1L, Long::sum) - 1;
+        var request = new Request(
+                partition,
+                offset,
+                nowMicros / 1000,
+                bytes(key),
+                value,
+                List.of(
+                        new HeaderField("trace", bytes("t")),
+                        new HeaderField("quota-decision", bytes("approved")),
+                        new HeaderField("quota-forged", null)));
+        requests.add(request);
+        return request;
+    }
+
+    byte[] json(String agent, double cost) {
+        String json = "{\"request_id\": \"r-x" + home(agent) + "\", \"agent_id\":\"" + agent + "\",\"tokens\":" + cost
+                + ",\"payload\":{\"a\":1,\"a\":[2]}}";
+        return bytes(cost == 0 ? "\n " + json + "\n" : json);
+    }
+
+    private List<HeaderField> quotaHeaders(String decision, @Nullable String reason, Request request, String agent) {
+        List<HeaderField> headers = new ArrayList<>();
+        headers.add(new HeaderField("quota-decision", bytes(decision)));
+        if (reason != null) headers.add(new HeaderField("quota-reason", bytes(reason)));
+        headers.add(new HeaderField("quota-remaining", bytes("" + refilled(agent, plan(agent)).tokens)));
+        headers.add(new HeaderField("quota-decided-by", bytes(decidedBy)));
+        headers.add(new HeaderField("quota-decided-at", bytes("" + nowMicros)));
+        headers.add(new HeaderField("quota-policy", bytes(plan(agent).policy())));
+        headers.add(new HeaderField("quota-source", bytes(sourceHeader(request))));
+        return headers;
+    }
+
+    private void put(
+            Outcome outcome,
+            int partition,
+            Request request,
+            byte @Nullable [] key,
+            byte @Nullable [] value,
+            List<HeaderField> headers) {
+        decided.add(new Decided(
+                outcome, partition, nextOffset(outcome, partition), request.timestampMillis(), key, value, headers));
+    }
+
+    long nextOffset(Outcome outcome, int partition) {
+        return nextOutput.merge(new OutputPartition(outcome, partition), 1L, Long::sum) - 1;
+    }
+
+    private Plan plan(String agent) {
+        return plans.computeIfAbsent(agent, id -> new Plan("default", "", 100, 10, "enforce"));
+    }
+
+    private Bucket refilled(String agent, Plan plan) {
+        Bucket bucket = buckets.computeIfAbsent(agent, id -> {
+            var full = new Bucket();
+            full.tokens = plan.capacity();
+            full.lastMicros = nowMicros;
+            return full;
+        });
+        bucket.tokens = Math.min(plan.capacity(), bucket.tokens + (nowMicros - bucket.lastMicros) / 1e6 * plan.rate());
+        bucket.lastMicros = nowMicros;
+        return bucket;
+    }
+
+    Snapshot snapshot(OutputPartition... trimmed) {
+        Map<Integer, Range> ranges = new HashMap<>();
+        for (int partition = 0; partition < PARTITIONS; partition++) {
+            long end = nextSource.getOrDefault(partition, 0L);
+            ranges.put(partition, new Range(0, end, end));
+        }
+        return new Snapshot(ranges, Set.of(trimmed));
+    }
+
+    Report check() {
+        return check(snapshot(), false);
+    }
+
+    Report checkExclusive() {
+        return check(snapshot(), true);
+    }
+
+    Report check(Snapshot snapshot, boolean exclusive) {
+        var checker = new Checker(new CheckerSettings(SETTINGS, Long.MIN_VALUE, exclusive));
+        requests.forEach(checker::request);
+        decided.forEach(checker::decided);
+        policies.forEach(checker::policy);
+        return checker.report(snapshot);
+    }
+
+    private static String source(Request request) {
+        return "\"source\":{\"topic\":\"agent-requests\",\"partition\":" + request.partition() + ",\"offset\":"
+                + request.offset() + ",\"timestamp\":" + request.timestampMillis() + "}";
+    }
+
+    private static String sourceHeader(Request request) {
+        return "agent-requests/" + request.partition() + "/" + request.offset();
+    }
+
+    private static byte[] bytes(Request request) {
+        byte[] value = request.value();
+        return value == null ? new byte[0] : value;
+    }
+
+    static byte[] bytes(String text) {
+        return text.getBytes(UTF_8);
+    }
+}

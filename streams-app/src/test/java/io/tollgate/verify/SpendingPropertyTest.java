@@ -1,0 +1,71 @@
+package io.tollgate.verify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.tollgate.verify.Terms.Limit;
+import java.util.Random;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class SpendingPropertyTest {
+    static LongStream seeds() {
+        return LongStream.rangeClosed(1, 100);
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @MethodSource("seeds")
+    void givenRandomApprovals_whenMeasured_thenTheWorstOfAllIntervalsIsFound(long seed) {
+        var random = new Random(seed);
+        var limit = new Limit("", 1 + random.nextInt(50), random.nextInt(20));
+        int size = 100;
+        long[] micros = new long[size];
+        double[] costs = new double[size];
+        long now = 0;
+        Spending spending = new Spending(limit, 0);
+        for (int i = 0; i < size; i++) {
+            now += random.nextInt(3) == 0 ? 0 : random.nextInt(2_000_000);
+            micros[i] = now;
+            costs[i] = random.nextInt(100) / 4.0;
+
+            spending.approve(limit, now, costs[i]);
+
+            double worst = Double.NEGATIVE_INFINITY;
+            for (int from = 0; from <= i; from++) {
+                double approved = 0;
+                for (int j = from; j <= i; j++) approved += costs[j];
+                worst = Math.max(
+                        worst,
+                        approved
+                                - limit.capacityTokens()
+                                - limit.refillTokensPerSecond() * (micros[i] - micros[from]) / 1e6);
+            }
+            assertThat(spending.overdraftTokens()).isCloseTo(worst, within(1e-6));
+        }
+    }
+
+    @Test
+    void givenFullBucketSpentAtOnce_whenOneTokenMoreThanTheSlackIsApproved_thenThePromiseBreaksOnce() {
+        var limit = new Limit("", 100, 10);
+        var spending = new Spending(limit, 0);
+
+        assertThat(spending.approve(limit, 0, 100)).isFalse();
+        assertThat(spending.approve(limit, 0, 0.5)).isFalse();
+        assertThat(spending.approve(limit, 0, 0.01)).isTrue();
+        assertThat(spending.approve(limit, 0, 0.01)).isFalse();
+        assertThat(spending.beyondSlackTokens()).isCloseTo(0.02, within(1e-3));
+    }
+
+    @Test
+    void givenPolicyThatIsCut_whenSpendingReachesAcrossTheCut_thenTheLargerOneCounts() {
+        var before = new Limit("", 100, 10);
+        var after = new Limit("", 10, 1);
+        var spending = new Spending(before, 0);
+
+        assertThat(spending.approve(before, 0, 100)).isFalse();
+        assertThat(spending.approve(after, 1_000_000, 10)).isFalse();
+        assertThat(spending.approve(after, 1_000_000, 1)).isTrue();
+    }
+}
