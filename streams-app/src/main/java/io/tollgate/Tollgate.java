@@ -2,6 +2,9 @@ package io.tollgate;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import io.tollgate.verify.VerifyCommand;
+import io.tollgate.verify.VerifySettings;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.KafkaException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -29,7 +32,23 @@ public final class Tollgate implements Runnable {
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new Tollgate()).setExecutionExceptionHandler(Tollgate::report);
+        return new CommandLine(new Tollgate())
+                .addSubcommand(new VerifyCommand(Tollgate::verifySettings))
+                .setExecutionExceptionHandler(Tollgate::report);
+    }
+
+    /** The checker shares no code with what it checks: it gets plain values. */
+    private static VerifySettings verifySettings() throws SettingsException {
+        var settings = settings(Settings.Use.TOOL);
+        var topics = settings.topics();
+        return new VerifySettings(
+                settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()),
+                topics.requests(),
+                topics.approved(),
+                topics.rejected(),
+                topics.policies(),
+                settings.defaultLimit().capacityTokens(),
+                settings.defaultLimit().refillTokensPerSecond());
     }
 
     @Override

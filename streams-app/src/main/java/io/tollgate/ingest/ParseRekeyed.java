@@ -5,16 +5,11 @@ import org.apache.kafka.streams.processor.api.Record;
 
 /** Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them: nothing is checked again. */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final RequestParser parser = new RequestParser();
+    private final Parse parse = new Parse(1);
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-        try {
-            context().forward(record.withValue(parser.parse(record.value())));
-        } catch (InvalidRequestException e) {
-            // Somebody other than Tollgate wrote to its internal topic. The record is not lost: it is refused like any
-            // other.
-            context().forward(record.withValue(new Unreadable(record.value(), e.getMessage())));
-        }
+        var parsed = Parsed.take(record.headers());
+        context().forward(record.withValue(parsed != null ? parsed : parse.rekeyed(record.value())));
     }
 }

@@ -1,13 +1,11 @@
 package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
  * Parses what agents published: sorts out records that are no requests and requests that strayed, notes where each came from,
@@ -17,17 +15,14 @@ import org.apache.kafka.streams.processor.api.Record;
  */
 public final class ParseRequests extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     /** Prefix of every header that Tollgate writes. */
-    public static final String RESERVED_HEADERS = "quota-";
-    /** Header with topic, partition and offset of the request as the agent published it. */
-    public static final String SOURCE_HEADER = "quota-source";
+    private static final String RESERVED_HEADERS = "quota-";
 
-    private final int partitions;
+    private final Parse parse;
     private final PipelineMetrics metrics;
-    private final RequestParser parser = new RequestParser();
 
     /** @param partitions how many partitions the topic of requests has */
     public ParseRequests(int partitions, PipelineMetrics metrics) {
-        this.partitions = partitions;
+        this.parse = new Parse(partitions);
         this.metrics = metrics;
     }
 
@@ -35,29 +30,26 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     public void process(Record<byte[], byte[]> record) {
         var position = context().recordMetadata().orElseThrow();
         var headers = record.headers();
+        var parsed = Parsed.take(headers);
         removeReserved(headers);
-        headers.add(
-                SOURCE_HEADER,
-                (position.topic() + "/" + position.partition() + "/" + position.offset())
-                        .getBytes(StandardCharsets.UTF_8));
-        Request request;
-        try {
-            request = parser.parse(record.value());
-        } catch (InvalidRequestException e) {
-            metrics.invalid();
-            var bytes = record.value() == null ? new byte[0] : record.value();
-            context().forward(record.withValue(new Unreadable(bytes, e.getMessage())));
-            return;
-        }
-        byte[] key = request.key();
-        boolean aligned = Arrays.equals(key, record.key()) && partitionOf(key, partitions) == position.partition();
-        if (!aligned) metrics.stray();
-        context().forward(record.withKey(key).withValue(aligned ? request : new Stray(request)));
+        Source.write(headers, position);
+        forward(record, parsed != null ? parsed : parse(record, position));
     }
 
-    /** Returns the partition that Kafka's own Java producer gives a record with this key. */
-    static int partitionOf(byte[] key, int partitions) {
-        return Utils.toPositive(Utils.murmur2(key)) % partitions;
+    private Incoming parse(Record<byte[], byte[]> record, RecordMetadata position) {
+        return parse.published(record.value(), position.partition());
+    }
+
+    private void forward(Record<byte[], byte[]> record, Incoming incoming) {
+        if (incoming instanceof Request request) {
+            context().forward(record.withKey(request.key()).withValue(incoming));
+        } else if (incoming instanceof Stray stray) {
+            metrics.stray();
+            context().forward(record.withKey(stray.request().key()).withValue(incoming));
+        } else {
+            metrics.invalid();
+            context().forward(record.withValue(incoming));
+        }
     }
 
     /** Only Tollgate writes quota headers: an agent could otherwise forge its own approval. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.SerializableString;
 import com.fasterxml.jackson.core.io.SerializedString;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
+import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
 import io.tollgate.quota.Decided;
 import java.io.ByteArrayOutputStream;
@@ -15,7 +16,6 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /** The JSON that auditors read; {@code schemas/rejected-request.schema.json} describes it. */
 final class Rejection {
@@ -30,25 +30,8 @@ final class Rejection {
 
     private Rejection() {}
 
-    /**
-     * Where the request stood, as the agent published it.
-     *
-     * @param timestamp milliseconds since the epoch
-     */
-    record Source(String topic, int partition, long offset, long timestamp) {
-        /** Returns the position that ingest noted in a header, which a stray has kept on its way. */
-        static Source parse(String header, long timestamp) {
-            int offsetAt = header.lastIndexOf('/');
-            int partitionAt = header.lastIndexOf('/', offsetAt - 1);
-            return new Source(
-                    header.substring(0, partitionAt),
-                    Integer.parseInt(header.substring(partitionAt + 1, offsetAt)),
-                    Long.parseLong(header.substring(offsetAt + 1)),
-                    timestamp);
-        }
-    }
-
-    static byte[] of(Decided decided, Source source) {
+    /** Returns the rejection of a readable request; {@code timestamp} is the request's, in milliseconds since the epoch. */
+    static byte[] of(Decided decided, Source source, long timestamp) {
         var request = decided.request();
         var decision = decided.decision();
         var limit = decided.policy().limit();
@@ -69,7 +52,7 @@ final class Rejection {
             number(json, "refill_rate", limit.refillTokensPerSecond());
             json.writeStringField("decided_by", decision.decidedBy().text());
             json.writeNumberField("decided_at", decision.decidedAtMicros());
-            source(json, source);
+            source(json, source, timestamp);
             if (request.bytes().length > MAX_BYTES - ROOM_FOR_FIELDS) {
                 digest(json, request.bytes());
             } else {
@@ -80,12 +63,13 @@ final class Rejection {
         });
     }
 
-    static byte[] of(Unreadable unreadable, Source source) {
+    /** Returns the rejection of a record that is no request. */
+    static byte[] of(Unreadable unreadable, Source source, long timestamp) {
         byte[] bytes = unreadable.bytes();
         return json(bytes.length * 4 / 3, json -> {
             json.writeStringField("reason", INVALID_REQUEST);
             json.writeStringField("detail", unreadable.detail());
-            source(json, source);
+            source(json, source, timestamp);
             if (bytes.length > (MAX_BYTES - ROOM_FOR_FIELDS) / 4 * 3) digest(json, bytes);
             else json.writeBinaryField("request_base64", bytes);
         });
@@ -100,12 +84,12 @@ final class Rejection {
                         + Decimal.text(decided.decision().remainingTokens()) + " are left";
     }
 
-    private static void source(JsonGenerator json, Source source) throws IOException {
+    private static void source(JsonGenerator json, Source source, long timestamp) throws IOException {
         json.writeObjectFieldStart("source");
         json.writeStringField("topic", source.topic());
         json.writeNumberField("partition", source.partition());
         json.writeNumberField("offset", source.offset());
-        json.writeNumberField("timestamp", source.timestamp());
+        json.writeNumberField("timestamp", timestamp);
         json.writeEndObject();
     }
 
@@ -144,13 +128,5 @@ final class Rejection {
             throw new UncheckedIOException(e); // memory does not fail
         }
         return bytes.toByteArray();
-    }
-
-    /** Returns where the record being processed came from. */
-    static Source source(org.apache.kafka.common.header.Headers headers, long timestamp, RecordMetadata fallback) {
-        var header = headers.lastHeader(io.tollgate.ingest.ParseRequests.SOURCE_HEADER);
-        return header == null || header.value() == null
-                ? new Source(fallback.topic(), fallback.partition(), fallback.offset(), timestamp)
-                : Source.parse(new String(header.value(), StandardCharsets.UTF_8), timestamp);
     }
 }

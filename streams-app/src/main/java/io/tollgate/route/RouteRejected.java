@@ -1,5 +1,6 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.Source;
 import io.tollgate.quota.Decided;
 import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.FixedKeyRecord;
@@ -8,9 +9,8 @@ import org.apache.kafka.streams.processor.api.FixedKeyRecord;
 public final class RouteRejected extends ContextualFixedKeyProcessor<byte[], Decided, byte[]> {
     @Override
     public void process(FixedKeyRecord<byte[], Decided> record) {
-        var position = context().recordMetadata().orElseThrow();
         QuotaHeaders.write(record.headers(), record.value());
-        var source = Rejection.source(record.headers(), record.timestamp(), position);
-        context().forward(record.withValue(Rejection.of(record.value(), source)));
+        var source = Source.read(record.headers());
+        context().forward(record.withValue(Rejection.of(record.value(), source, record.timestamp())));
     }
 }

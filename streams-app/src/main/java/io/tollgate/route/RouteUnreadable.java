@@ -1,5 +1,6 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
 import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.FixedKeyRecord;
@@ -8,9 +9,8 @@ import org.apache.kafka.streams.processor.api.FixedKeyRecord;
 public final class RouteUnreadable extends ContextualFixedKeyProcessor<byte[], Unreadable, byte[]> {
     @Override
     public void process(FixedKeyRecord<byte[], Unreadable> record) {
-        var position = context().recordMetadata().orElseThrow();
         QuotaHeaders.writeInvalid(record.headers());
-        var source = Rejection.source(record.headers(), record.timestamp(), position);
-        context().forward(record.withValue(Rejection.of(record.value(), source)));
+        var source = Source.read(record.headers());
+        context().forward(record.withValue(Rejection.of(record.value(), source, record.timestamp())));
     }
 }

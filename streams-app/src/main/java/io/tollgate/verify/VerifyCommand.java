@@ -11,7 +11,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -35,7 +34,7 @@ public final class VerifyCommand implements Callable<Integer> {
     private static final Duration WINDOW = Duration.ofHours(1);
     private static final int VIOLATIONS_SHOWN = 20;
 
-    private final Supplier<VerifySettings> settings;
+    private final Callable<VerifySettings> settings;
 
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -62,18 +61,18 @@ public final class VerifyCommand implements Callable<Integer> {
     private boolean json;
 
     /** Takes where to find the settings, which are asked for only when the command runs. */
-    public VerifyCommand(Supplier<VerifySettings> settings) {
+    public VerifyCommand(Callable<VerifySettings> settings) {
         this.settings = settings;
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws Exception {
         if (waitSeconds < 0)
             throw new ParameterException(
                     spec.commandLine(), "--wait must be whole seconds from 0, but is \"" + waitSeconds + "\"");
         Instant from = fromBeginning ? Instant.MIN : Instant.now().minus(WINDOW);
         try {
-            Report report = new TopicsReader(settings.get()).verify(from, Duration.ofSeconds(waitSeconds), exclusive);
+            Report report = new TopicsReader(settings.call()).verify(from, Duration.ofSeconds(waitSeconds), exclusive);
             PrintWriter out = spec.commandLine().getOut();
             if (json) printJson(report, out);
             else print(report, out);
