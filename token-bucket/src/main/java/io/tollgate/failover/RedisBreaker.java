@@ -43,7 +43,7 @@ public final class RedisBreaker implements AutoCloseable {
     /**
      * Returns a breaker that is closed if Redis answers within a second, and open otherwise; from then on it finds out by itself.
      *
-     * @param timeout the longest wait for one call; four fifths of it are slow
+     * @param timeout the longest wait for one call; three quarters of it are slow
      */
     public static RedisBreaker start(RedisBuckets redis, Duration timeout) {
         var breaker = new RedisBreaker(redis, timeout);
@@ -62,7 +62,7 @@ public final class RedisBreaker implements AutoCloseable {
                 .slidingWindowSize(WINDOW_CALLS)
                 .minimumNumberOfCalls(LEAST_CALLS)
                 .failureRateThreshold(50)
-                .slowCallDurationThreshold(timeout.multipliedBy(4).dividedBy(5))
+                .slowCallDurationThreshold(timeout.multipliedBy(3).dividedBy(4))
                 .slowCallRateThreshold(80)
                 .permittedNumberOfCallsInHalfOpenState(PROBES_TO_CLOSE)
                 .currentTimestampFunction(clock -> System.nanoTime(), TimeUnit.NANOSECONDS)
