@@ -40,8 +40,10 @@ class PackageOrderTest {
     void givenThisModule_whenItsPackagesAreListed_thenTheFlowNamesThemAll() {
         var packages = main.stream().map(type -> type.getPackageName()).distinct();
 
-        assertThat(packages).containsExactlyInAnyOrderElementsOf(
-                Stream.of("bucket", "redis", "failover", "client").map(name -> "io.tollgate." + name).toList());
+        assertThat(packages)
+                .containsExactlyInAnyOrderElementsOf(Stream.of("bucket", "redis", "failover", "client")
+                        .map(name -> "io.tollgate." + name)
+                        .toList());
     }
 
     @Test

@@ -106,7 +106,8 @@ public final class TokenBucket {
 
         if (decided > 0) {
             boolean all = approvedOffsets.size() == decided;
-            kept = kept.plus(new Fence.Group(oldest, newest, nowMicros, tokens, all, all ? List.of() : approvedOffsets));
+            kept = kept.plus(
+                    new Fence.Group(oldest, newest, nowMicros, tokens, all, all ? List.of() : approvedOffsets));
         } else if (kept.groups().isEmpty() && fenceOffset >= 0) {
             kept = new Fence(List.of(Fence.Group.upTo(fenceOffset, nowMicros, tokens)));
         }

@@ -45,8 +45,9 @@ public final class FailoverBuckets implements Buckets {
         var charge = Charge.of(costTokens); // checked before anybody is asked
         if (!breaker.isClosed()) return CompletableFuture.completedFuture(spendLocally(agentId, limit, charge));
         boolean untold = decidedWithoutRedis.contains(agentId);
-        var copy = copies.find(agentId).map(bucket -> new Spend.Copy(
-                bucket, Fence.NONE, untold ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS));
+        var copy = copies.find(agentId)
+                .map(bucket -> new Spend.Copy(
+                        bucket, Fence.NONE, untold ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS));
         long start = System.nanoTime();
         return redis.spend(List.of(Spend.unordered(agentId, limit, costTokens, copy.orElse(null))))
                 .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)

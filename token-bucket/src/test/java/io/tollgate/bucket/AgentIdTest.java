@@ -10,7 +10,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AgentIdTest {
     @ParameterizedTest
-    @ValueSource(strings = {"a", "agent-7", "a}{b", "*", "quota:other:tokens", " ", "\u00a0", "Ünï", "模型", "😀", "\ufffd"})
+    @ValueSource(
+            strings = {"a", "agent-7", "a}{b", "*", "quota:other:tokens", " ", "\u00a0", "Ünï", "模型", "😀", "\ufffd"})
     void givenPlainData_whenChecked_thenItIsLegal(String agentId) {
         assertThat(AgentId.brokenRule(agentId)).isEmpty();
         assertThat(AgentId.require(agentId)).isEqualTo(agentId);

@@ -26,12 +26,14 @@ class TokenBucketPropertyTest {
             long now = START;
             for (int step = 0; step < 200; step++) {
                 now += randomStepMicros(random); // at times backwards
-                var charges = randomCosts(random, limit).stream().map(Charge::of).toList();
+                var charges =
+                        randomCosts(random, limit).stream().map(Charge::of).toList();
                 var outcome = TokenBucket.spend(bucket, Fence.NONE, limit, -1, charges, now, DecidedBy.LOCAL);
                 for (int i = 0; i < charges.size(); i++) {
                     var decision = outcome.decisions().get(i);
                     if (decision.isApproved()) {
-                        spent.add(new Spent(decision.decidedAtMicros() / 1e6, charges.get(i).costTokens()));
+                        spent.add(new Spent(
+                                decision.decidedAtMicros() / 1e6, charges.get(i).costTokens()));
                     }
                 }
                 assertThat(outcome.bucket().tokens()).isBetween(0.0, limit.capacityTokens());
@@ -113,7 +115,8 @@ class TokenBucketPropertyTest {
                 charges.add(new Charge(next, costs.computeIfAbsent(next, offset -> random.nextInt(80) / 2.0)));
                 next += 1;
             }
-            double before = TokenBucket.refill(bucket, limit, TokenBucket.seconds(now)).tokens();
+            double before =
+                    TokenBucket.refill(bucket, limit, TokenBucket.seconds(now)).tokens();
             gained += before - bucket.tokens();
             var outcome = TokenBucket.spend(bucket, fence, limit, committed, charges, now, DecidedBy.LOCAL);
             for (int i = 0; i < charges.size(); i++) {

@@ -155,8 +155,7 @@ class TokenBucketTest {
     void givenReplayAndNewRequests_whenSpentTogether_thenOnlyTheNewOnesAreCharged() {
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(1, 10)), NOW);
 
-        var both = spendFenced(
-                first.bucket(), first.fence(), -1, List.of(new Charge(1, 10), new Charge(2, 30)), NOW);
+        var both = spendFenced(first.bucket(), first.fence(), -1, List.of(new Charge(1, 10), new Charge(2, 30)), NOW);
 
         assertThat(both.replays()).isEqualTo(1);
         assertThat(both.bucket().tokens()).isEqualTo(60);
@@ -277,8 +276,7 @@ class TokenBucketTest {
 
     private static TokenBucket.Outcome spendFenced(
             Bucket bucket, Fence fence, long committed, List<Charge> charges, long nowMicros) {
-        return TokenBucket.spend(
-                bucket, fence, HUNDRED_TEN_PER_SECOND, committed, charges, nowMicros, DecidedBy.LOCAL);
+        return TokenBucket.spend(bucket, fence, HUNDRED_TEN_PER_SECOND, committed, charges, nowMicros, DecidedBy.LOCAL);
     }
 
     private static List<Boolean> verdicts(TokenBucket.Outcome outcome) {
