@@ -33,7 +33,13 @@ final class Env {
 
     /** Returns a number within the bounds; the rule is the end of a sentence ("must be …"). */
     double number(String name, double otherwise, double above, double from, double to, String rule) {
-        return parsed(name, otherwise, rule, Double::valueOf, n -> n > above && n >= from && n <= to);
+        return parsed(name, otherwise, rule, Env::decimal, n -> n > above && n >= from && n <= to);
+    }
+
+    /** Double.valueOf also takes 10d, 0x1p3 and NaN, which nobody means. */
+    private static Double decimal(String text) {
+        if (!text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?")) throw new NumberFormatException();
+        return Double.valueOf(text);
     }
 
     int whole(String name, int otherwise, int from, int to, String rule) {

@@ -11,8 +11,12 @@ import java.util.Optional;
  */
 public record HttpConfig(String host, int port, Optional<String> token) {
     static HttpConfig from(Env env) {
+        var host = env.text("TOLLGATE_HTTP_HOST", "127.0.0.1");
+        if (!host.matches("[a-zA-Z0-9._-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9._-]+)?")) {
+            env.mistake("TOLLGATE_HTTP_HOST", "must be a host name or an address", host);
+        }
         return new HttpConfig(
-                env.text("TOLLGATE_HTTP_HOST", "127.0.0.1"),
+                host,
                 env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port from 0 (a free one) to 65535"),
                 env.text("TOLLGATE_HTTP_TOKEN"));
     }

@@ -1,15 +1,18 @@
 package io.tollgate.config;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.config.ConfigDef;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.streams.StreamsConfig;
 
 /**
@@ -25,10 +28,17 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
             Set.of("consumer.", "main.consumer.", "restore.consumer.", "global.consumer.", "producer.", "admin.");
     private static final Set<String> OURS = Set.of("bootstrap.servers", "application.id", "state.dir");
 
+    private static final List<ConfigDef> ALL = List.of(
+            ConsumerConfig.configDef(),
+            ProducerConfig.configDef(),
+            AdminClientConfig.configDef(),
+            StreamsConfig.configDef());
+    private static final Pattern ADDRESS = Pattern.compile("(\\S+://)?([^\\s:]+|\\[[0-9a-fA-F:]+]):(?<port>\\d{1,5})");
+
     static KafkaConfig from(Env env) {
         var servers = env.text("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092");
         for (String server : servers.split(",", -1)) {
-            if (!server.strip().matches("(\\S+://)?[^\\s:]+:\\d{1,5}|(\\S+://)?\\[[0-9a-fA-F:]+]:\\d{1,5}")) {
+            if (!isAddress(server.strip())) {
                 env.mistake("KAFKA_BOOTSTRAP_SERVERS", "must be host:port, or several with commas", servers);
                 break;
             }
@@ -40,10 +50,50 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
             var property =
                     variable.substring(PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
             if (OURS.contains(property)) return;
-            if (known.contains(unscoped(property)) || property.startsWith("topic.")) properties.put(property, value);
-            else ignored.add(variable);
+            if (known.contains(unscoped(property)) || property.startsWith("topic.")) {
+                properties.put(property, value);
+                checkValue(env, variable, property, value);
+            } else {
+                ignored.add(variable);
+            }
         });
         return new KafkaConfig(servers, properties, ignored);
+    }
+
+    private static boolean isAddress(String server) {
+        var address = ADDRESS.matcher(server);
+        if (!address.matches()) return false;
+        int port = Integer.parseInt(address.group("port"));
+        return port >= 1 && port <= 65_535;
+    }
+
+    /** Kafka would find out later, and report only the first. */
+    private static void checkValue(Env env, String variable, String property, String value) {
+        var name = unscoped(property);
+        var scope = property.substring(0, property.length() - name.length());
+        for (ConfigDef definition : definitions(scope)) {
+            var key = definition.configKeys().get(name);
+            if (key == null) continue;
+            try {
+                Object parsed = ConfigDef.parseType(name, value, key.type);
+                if (key.validator != null) key.validator.ensureValid(name, parsed);
+            } catch (ConfigException illegal) {
+                boolean secret = key.type == ConfigDef.Type.PASSWORD;
+                var rule = "must be what Kafka takes for " + name + ": "
+                        + key.type.name().toLowerCase(Locale.ROOT) + (key.validator == null ? "" : " " + key.validator);
+                env.mistake(variable, rule, secret ? "***" : value);
+                return;
+            }
+        }
+    }
+
+    private static List<ConfigDef> definitions(String scope) {
+        return switch (scope) {
+            case "" -> ALL;
+            case "producer." -> List.of(ProducerConfig.configDef());
+            case "admin." -> List.of(AdminClientConfig.configDef());
+            default -> List.of(ConsumerConfig.configDef());
+        };
     }
 
     /** Returns the properties for one kind of client: those without a scope, and those with this one, such as "producer.". */
@@ -68,13 +118,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
     }
 
     private static Set<String> knownProperties() {
-        return Stream.of(
-                        ConsumerConfig.configNames(),
-                        ProducerConfig.configNames(),
-                        AdminClientConfig.configNames(),
-                        StreamsConfig.configDef().names())
-                .flatMap(Set::stream)
-                .collect(Collectors.toUnmodifiableSet());
+        return ALL.stream().flatMap(definition -> definition.names().stream()).collect(Collectors.toUnmodifiableSet());
     }
 
     /** Names, but no values: they may be secrets. */

@@ -1,6 +1,7 @@
 package io.tollgate.config;
 
 import io.lettuce.core.RedisURI;
+import java.net.URI;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -19,6 +20,7 @@ public record RedisConfig(Optional<RedisURI> uri, Duration timeout) {
 
     private static Optional<RedisURI> parse(Env env, String url) {
         try {
+            checkAuthority(url);
             return Optional.of(RedisURI.create(url));
         } catch (IllegalArgumentException e) {
             env.mistake(
@@ -28,11 +30,20 @@ public record RedisConfig(Optional<RedisURI> uri, Duration timeout) {
         }
     }
 
-    /** Returns the address without what may be a user and a password. */
+    /** Lettuce takes host:port for a name, and goes to localhost where there is no host. */
+    private static void checkAuthority(String url) {
+        if (!url.matches("rediss?://.*")) return;
+        var uri = URI.create(url);
+        if (uri.getHost() == null || uri.getPort() == 0 || uri.getPort() > 65_535) throw new IllegalArgumentException();
+    }
+
+    /** Returns the address without what may be a user and a password, even where they stand in the wrong place. */
     private static String masked(String url) {
         int at = url.lastIndexOf('@');
-        if (at < 0) return url;
         int scheme = url.indexOf("://");
-        return (scheme > 0 && scheme < at ? url.substring(0, scheme + 3) : "") + "***" + url.substring(at);
+        var shown = at < 0
+                ? url
+                : (scheme > 0 && scheme < at ? url.substring(0, scheme + 3) : "") + "***" + url.substring(at);
+        return shown.replaceAll(":(?!//)(?!\\d{1,5}(\\D|$))[^/@]+", ":***");
     }
 }

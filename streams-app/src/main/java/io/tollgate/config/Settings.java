@@ -11,6 +11,9 @@ public record Settings(
         Limit defaultLimit,
         StreamsSettings streams,
         HttpConfig http) {
+    /** What Kafka Streams sets for its producers under exactly-once. */
+    private static final String STREAMS_TRANSACTION_TIMEOUT_MS = "10000";
+
     /** Whether the state folder must be there: only the pipeline itself needs it. */
     public enum Use {
         PIPELINE,
@@ -35,10 +38,33 @@ public record Settings(
                 new Limit(capacity, refill),
                 StreamsSettings.from(env),
                 HttpConfig.from(env));
+        if (settings.streams().exactlyOnce()) checkTransactionTimeout(env, settings);
         if (use == Use.PIPELINE) settings.streams().checkStateDir(env);
         env.text("TOLLGATE_LOG_FORMAT"); // read by the logging configuration
         env.rejectUnknown("TOLLGATE_");
         if (!env.mistakes().isEmpty()) throw new SettingsException(env.mistakes());
         return settings;
+    }
+
+    /** Waiting for Redis counts against the transaction, and several calls may fail before the breaker opens. */
+    private static void checkTransactionTimeout(Env env, Settings settings) {
+        var properties = settings.kafka().properties();
+        var text = properties.getOrDefault(
+                "producer.transaction.timeout.ms",
+                properties.getOrDefault("transaction.timeout.ms", STREAMS_TRANSACTION_TIMEOUT_MS));
+        long transactionMillis;
+        try {
+            transactionMillis = Long.parseLong(text.strip());
+        } catch (NumberFormatException reported) {
+            return;
+        }
+        long redisMillis = settings.redis().timeout().toMillis();
+        if (redisMillis > transactionMillis / 10) {
+            env.mistake(
+                    "TOLLGATE_REDIS_TIMEOUT_MS",
+                    "must be at most " + transactionMillis / 10 + ": a tenth of the transaction timeout of "
+                            + transactionMillis + " ms",
+                    Long.toString(redisMillis));
+        }
     }
 }

@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 final class RequestParser {
     private static final int MAX_NESTING = 1000;
     private static final int MAX_STRING_BYTES = 16 * 1024 * 1024;
+    /** Jackson keeps names to recognise them again. */
+    private static final int MAX_NAME_CHARACTERS = 50_000;
+
     private static final int MAX_REQUEST_ID_BYTES = 256;
     /** No double needs more digits; a longer number is an attack on the parser rather than a cost. */
     private static final int MAX_NUMBER_CHARACTERS = 1000;
@@ -36,7 +39,13 @@ final class RequestParser {
                     // they like.
                     .maxNumberLength(Integer.MAX_VALUE)
                     .maxStringLength(MAX_STRING_BYTES)
+                    .maxNameLength(MAX_NAME_CHARACTERS)
                     .build())
+            // Names are the agent's: they must neither fill the JVM's table of strings, nor, where their hashes
+            // collide,
+            // make Jackson throw an IllegalStateException, which would end the thread. Its table stays bounded.
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
             // An error message must not show what the agent wrote.
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
@@ -59,7 +68,8 @@ final class RequestParser {
             return readObject(parser, value);
         } catch (StreamConstraintsException e) {
             throw new InvalidRequestException("value must not nest deeper than " + MAX_NESTING
-                    + " levels, nor hold names or strings above " + MAX_STRING_BYTES + " bytes");
+                    + " levels, nor hold names above " + MAX_NAME_CHARACTERS + " characters or strings above "
+                    + MAX_STRING_BYTES + " bytes");
         } catch (IOException e) {
             throw new InvalidRequestException("value must be JSON: broken at byte " + position(e));
         }
@@ -162,6 +172,10 @@ final class RequestParser {
         if (text.length() > MAX_REQUEST_ID_BYTES
                 || text.getBytes(StandardCharsets.UTF_8).length > MAX_REQUEST_ID_BYTES) {
             throw new InvalidRequestException("request_id must be at most " + MAX_REQUEST_ID_BYTES + " bytes of UTF-8");
+        }
+        // Not expressible in UTF-8, so that no rejection could carry it.
+        if (text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+            throw new InvalidRequestException("request_id must not contain a lone surrogate");
         }
         return text;
     }

@@ -74,9 +74,7 @@ final class AgentMirror {
     /** Returns what to ask Redis for these charges. */
     Spend spend(List<PendingDecision> requests, Limit limit, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
-        var copy = bucket == null
-                ? null
-                : new Spend.Copy(bucket.bucket(), bucket.fence(source), standing(bucket));
+        var copy = bucket == null ? null : new Spend.Copy(bucket.bucket(), bucket.fence(source), standing(bucket));
         return new Spend(agentId, limit, charges, source, committedOffset, copy);
     }
 

@@ -12,6 +12,8 @@ import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
+import java.util.function.DoublePredicate;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +31,8 @@ public final class ResourceQuotaManager implements AutoCloseable {
     private static final Duration REDIS_TIMEOUT = Duration.ofMillis(100);
     private static final double DEFAULT_CAPACITY_TOKENS = 1000;
     private static final double DEFAULT_REFILL_TOKENS_PER_SECOND = 10;
+
+    private static final Pattern DECIMAL = Pattern.compile("[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?");
 
     private final Buckets buckets;
     private final Limit limit;
@@ -60,21 +64,25 @@ public final class ResourceQuotaManager implements AutoCloseable {
     }
 
     static ResourceQuotaManager from(Map<String, String> env) {
-        double capacity = number(env, "TOKEN_BUCKET_SIZE", DEFAULT_CAPACITY_TOKENS);
-        double refill = number(env, "TOKEN_REFILL_RATE", DEFAULT_REFILL_TOKENS_PER_SECOND);
+        double capacity = number(
+                env, "TOKEN_BUCKET_SIZE", DEFAULT_CAPACITY_TOKENS, "a number above 0 and at most 1e12", n -> n > 0);
+        double refill = number(
+                env, "TOKEN_REFILL_RATE", DEFAULT_REFILL_TOKENS_PER_SECOND, "a number from 0 to 1e12", n -> n >= 0);
         var limit = new Limit(capacity, refill);
         var url = env.get("REDIS_URL");
         return url == null || url.isBlank() ? local(limit) : shared(uri(url), limit);
     }
 
-    private static double number(Map<String, String> env, String name, double otherwise) {
+    private static double number(
+            Map<String, String> env, String name, double otherwise, String rule, DoublePredicate least) {
         @Nullable String text = env.get(name);
         if (text == null || text.isBlank()) return otherwise;
-        try {
-            return Double.parseDouble(text);
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(name + " must be a number, but is \"" + text + "\"");
+        // Double.parseDouble alone takes NaN, 0x1p3 and 10d.
+        double number = DECIMAL.matcher(text.strip()).matches() ? Double.parseDouble(text.strip()) : Double.NaN;
+        if (!least.test(number) || number > Limit.LARGEST) {
+            throw new IllegalArgumentException(name + " must be " + rule + ", but is \"" + text + "\"");
         }
+        return number;
     }
 
     private static RedisURI uri(String url) {
@@ -83,7 +91,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             // Without the value: it may hold a password.
             throw new IllegalArgumentException(
-                    "REDIS_URL must be a redis://, rediss://, redis-sentinel:// or " + "redis-socket:// address");
+                    "REDIS_URL must be a redis://, rediss://, redis-sentinel:// or redis-socket:// address");
         }
     }
 

@@ -12,9 +12,11 @@ import io.tollgate.bucket.LocalBuckets;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.Spend;
+import io.tollgate.redis.UnusableKeyException;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -27,11 +29,14 @@ import java.util.function.Supplier;
  * it is back, and the bucket continues from the smaller of the two.
  */
 public final class FailoverBuckets implements Buckets {
+    private static final int FORGET_EVERY = 10_000;
+
     private final RedisBuckets redis;
     private final RedisBreaker breaker;
     private final BucketClock clock = new BucketClock();
     private final LocalBuckets copies = new LocalBuckets(clock);
     private final Set<String> decidedWithoutRedis = ConcurrentHashMap.newKeySet();
+    private volatile int forgetAtSize = FORGET_EVERY;
 
     /** Takes over both, and closes them when it is closed. */
     public FailoverBuckets(RedisBuckets redis, RedisBreaker breaker) {
@@ -72,7 +77,22 @@ public final class FailoverBuckets implements Buckets {
 
     private Decision spendLocally(String agentId, Limit limit, Charge charge) {
         decidedWithoutRedis.add(agentId);
-        return copies.spendNow(agentId, limit, charge.costTokens());
+        var decision = copies.spendNow(agentId, limit, charge.costTokens());
+        decidedWithoutRedis.add(agentId); // again: before there was a copy, another thread may have forgotten it
+        if (decidedWithoutRedis.size() >= forgetAtSize) forgetTheFull();
+        return decision;
+    }
+
+    /** A copy that is full again is forgotten, and with it what Redis should have been told. */
+    private synchronized void forgetTheFull() {
+        if (decidedWithoutRedis.size() < forgetAtSize) return;
+        decidedWithoutRedis.removeIf(agentId -> copies.find(agentId).isEmpty());
+        forgetAtSize = decidedWithoutRedis.size() + FORGET_EVERY;
+    }
+
+    /** Returns of how many agents Redis does not know everything. */
+    int untold() {
+        return decidedWithoutRedis.size();
     }
 
     @Override
@@ -102,9 +122,14 @@ public final class FailoverBuckets implements Buckets {
                 .toCompletableFuture()
                 .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
                 .whenComplete((answer, failure) -> {
-                    if (failure != null) breaker.failed(System.nanoTime() - start, failure);
+                    if (failure != null && !concernsOneKey(failure)) breaker.failed(System.nanoTime() - start, failure);
                 })
                 .exceptionallyCompose(failure -> locally.get());
+    }
+
+    private static boolean concernsOneKey(Throwable failure) {
+        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return cause instanceof UnusableKeyException;
     }
 
     @Override

@@ -116,7 +116,7 @@ public final class RedisBuckets implements Buckets {
     private static Answer.Decided decided(Answers answers) {
         var answer = answers.answers().get(0);
         if (answer instanceof Answer.Decided decided) return decided;
-        throw new RedisException(((Answer.Failed) answer).message());
+        throw new UnusableKeyException(((Answer.Failed) answer).message());
     }
 
     private CompletableFuture<Answers> call(Operation operation, List<Spend> spends) {

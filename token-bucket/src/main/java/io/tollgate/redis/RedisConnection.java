@@ -45,7 +45,9 @@ final class RedisConnection implements AutoCloseable {
      *
      * @throws RedisException if Redis cannot be reached, or refuses
      */
-    static RedisConnection open(RedisURI uri, ClientResources resources, Duration timeout) {
+    static RedisConnection open(RedisURI address, ClientResources resources, Duration timeout) {
+        // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
+        var uri = RedisURI.builder(address).withTimeout(timeout).build();
         var single = RedisClient.create(resources, uri);
         single.setOptions(options(ClientOptions.builder(), timeout).build());
         try {

@@ -1,0 +1,148 @@
+package io.tollgate;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaPackage;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.Test;
+
+/** Folders are the architecture: a package imports only what stands before it in the flow. */
+class PackageOrderTest {
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .withImportOption(location -> !location.contains("/sandbox/"))
+            .importPackages("io.tollgate");
+
+    /** Shared ground, then the library's ways to a bucket. */
+    private static final List<String> GROUND = List.of("bucket", "redis", "failover", "config", "metrics");
+
+    private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route");
+
+    /** They look at the flow from outside. */
+    private static final List<String> BESIDE = List.of("http", "verify");
+
+    @Test
+    void givenTheFlow_whenAPackageImports_thenOnlyFromWhatStandsBefore() {
+        for (int stage = 0; stage < FLOW.size(); stage++) {
+            var before = new ArrayList<>(GROUND);
+            before.addAll(FLOW.subList(0, stage + 1));
+            importsOnly(FLOW.get(stage), before);
+        }
+    }
+
+    @Test
+    void givenTheGround_whenItImports_thenNothingOfTheFlow() {
+        for (String ground : GROUND) importsOnly(ground, GROUND);
+        importsOnly("bucket", List.of("bucket"));
+        importsOnly("config", List.of("bucket", "config"));
+        importsOnly("metrics", List.of("bucket", "metrics"));
+    }
+
+    @Test
+    void givenTheChecker_whenItImports_thenNothingOfOurs() {
+        importsOnly("verify", List.of("verify"));
+    }
+
+    @Test
+    void givenHttp_whenItImports_thenNoStageOfTheFlowDependsOnIt() {
+        for (String beside : BESIDE) {
+            noClasses()
+                    .that()
+                    .resideInAnyPackage(Stream.concat(GROUND.stream(), FLOW.stream())
+                            .map(PackageOrderTest::root)
+                            .toArray(String[]::new))
+                    .should()
+                    .dependOnClassesThat()
+                    .resideInAPackage(root(beside))
+                    .check(CLASSES);
+        }
+    }
+
+    @Test
+    void givenTheRoot_whenAnybodyElseImports_thenNeverFromIt() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("io.tollgate")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.tollgate")
+                .check(CLASSES);
+    }
+
+    @Test
+    void givenAllPackages_whenTheyImportEachOther_thenThereIsNoCycle() {
+        slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(CLASSES);
+    }
+
+    @Test
+    void givenEveryPackage_whenLookedAt_thenItIsNullMarkedAndOneOfOurs() {
+        var known = Stream.of(GROUND, FLOW, BESIDE, List.of("client"))
+                .flatMap(List::stream)
+                .map(PackageOrderTest::root)
+                .toList();
+        for (JavaPackage found : packages()) {
+            assertThat(found.isAnnotatedWith(NullMarked.class))
+                    .as(found.getName() + " has a package-info.java with @NullMarked")
+                    .isTrue();
+            if (!found.getName().equals("io.tollgate")) {
+                assertThat(known)
+                        .as("a new package gets its place in this test first")
+                        .contains(found.getName());
+            }
+        }
+    }
+
+    @Test
+    void givenEveryPackage_whenNamed_thenAfterAStageRatherThanAsADrawer() {
+        assertThat(packages())
+                .extracting(JavaPackage::getName)
+                .noneMatch(name -> name.matches(
+                        ".*\\b(util|utils|common|core|impl|base|helper|helpers|manager|managers|misc)\\b.*"));
+    }
+
+    @Test
+    void givenTheEnvironment_whenItIsRead_thenOnlyAtTheEntry() {
+        noClasses()
+                .that()
+                .doNotBelongToAnyOf(Tollgate.class)
+                .and()
+                .resideOutsideOfPackage(root("client")) // a library's entry of its own
+                .should()
+                .callMethod(System.class, "getenv")
+                .orShould()
+                .callMethod(System.class, "getenv", String.class)
+                .check(CLASSES);
+    }
+
+    private static void importsOnly(String importing, List<String> allowed) {
+        var foreign = "io.tollgate";
+        var packages = Stream.concat(allowed.stream(), Stream.of(importing))
+                .map(PackageOrderTest::root)
+                .toArray(String[]::new);
+        classes()
+                .that()
+                .resideInAPackage(root(importing))
+                .should()
+                .onlyDependOnClassesThat(JavaClass.Predicates.resideOutsideOfPackage(foreign + "..")
+                        .or(JavaClass.Predicates.resideInAnyPackage(packages)))
+                .check(CLASSES);
+    }
+
+    private static String root(String name) {
+        return "io.tollgate." + name;
+    }
+
+    private static List<JavaPackage> packages() {
+        return CLASSES.stream().map(JavaClass::getPackage).distinct().toList();
+    }
+}

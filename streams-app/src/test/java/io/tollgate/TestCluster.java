@@ -1,0 +1,162 @@
+package io.tollgate;
+
+import io.lettuce.core.RedisClient;
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.KafkaBroker;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.UUID;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** What one pipeline under test has for itself: topics, application id and state folder. Not thread-safe. */
+final class TestCluster implements AutoCloseable {
+    static final int PARTITIONS = 4;
+
+    private static final Duration READY = Duration.ofSeconds(60);
+
+    private static final class SharedBroker {
+        static final KafkaBroker BROKER = start();
+
+        private static KafkaBroker start() {
+            var broker = KafkaBroker.start();
+            Runtime.getRuntime().addShutdownHook(new Thread(broker::close));
+            return broker;
+        }
+    }
+
+    private final Map<String, String> environment = new HashMap<>();
+    private final Path dir;
+
+    /** Returns a cluster on the broker that all tests of this JVM share; its topics are there. */
+    static TestCluster onSharedBroker() {
+        var cluster = on(sharedBroker());
+        cluster.createTopics();
+        return cluster;
+    }
+
+    /** Returns the address of the broker that all tests of this JVM share. */
+    static String sharedBroker() {
+        return SharedBroker.BROKER.bootstrapServers();
+    }
+
+    /** Returns a cluster whose topics are still to be created. */
+    static TestCluster on(String bootstrapServers) {
+        return new TestCluster(bootstrapServers);
+    }
+
+    private TestCluster(String bootstrapServers) {
+        var name = "t" + UUID.randomUUID().toString().substring(0, 8);
+        try {
+            dir = Files.createTempDirectory("tollgate-test-");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        with("KAFKA_BOOTSTRAP_SERVERS", bootstrapServers);
+        with("TOLLGATE_APPLICATION_ID", name);
+        with("TOLLGATE_REQUESTS_TOPIC", name + "-requests");
+        with("TOLLGATE_APPROVED_TOPIC", name + "-approved");
+        with("TOLLGATE_REJECTED_TOPIC", name + "-rejected");
+        with("TOLLGATE_POLICIES_TOPIC", name + "-quotas");
+        with("TOLLGATE_STATE_DIR", stateDir().toString());
+        with("TOLLGATE_STREAM_THREADS", "2");
+        // What was killed leaves its group after this: 45 s by default, 6 s is the least that brokers allow.
+        with("KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS", "6000");
+        with("KAFKA_MAIN_CONSUMER_HEARTBEAT_INTERVAL_MS", "1500");
+    }
+
+    TestCluster with(String variable, String value) {
+        environment.put(variable, value);
+        return this;
+    }
+
+    TestCluster withLimit(double capacity, double refill) {
+        return with("TOKEN_BUCKET_SIZE", Double.toString(capacity)).with("TOKEN_REFILL_RATE", Double.toString(refill));
+    }
+
+    Settings settings() {
+        try {
+            return Settings.from(environment, Settings.Use.TOOL);
+        } catch (SettingsException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    Path stateDir() {
+        return dir.resolve("state");
+    }
+
+    void createTopics() {
+        try (var topics = new TopicAdmin(settings())) {
+            topics.create(PARTITIONS, (short) -1);
+        }
+    }
+
+    /** Starts the real jar with our settings; does not wait. */
+    ApplicationProcess launch(String... arguments) {
+        var options = ApplicationProcess.Options.defaults().withArguments(arguments);
+        for (var variable : environment.entrySet()) {
+            options = options.withEnvironment(variable.getKey(), variable.getValue());
+        }
+        return ApplicationProcess.start(
+                options.withJvmArguments("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+    }
+
+    /** Starts the pipeline, and returns when every task runs. */
+    ApplicationProcess start() {
+        var application = launch("run");
+        try {
+            application.awaitReady(READY);
+            return application;
+        } catch (RuntimeException e) {
+            application.close();
+            throw e;
+        }
+    }
+
+    KafkaProducer<byte[], byte[]> producer(Map<String, Object> more) {
+        var properties = new HashMap<String, Object>(more);
+        properties.put("bootstrap.servers", settings().kafka().bootstrapServers());
+        return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    String requestsTopic() {
+        return settings().topics().requests();
+    }
+
+    /** Returns the tokens that Redis holds for an agent, whose bucket must be there. */
+    static double tokensInRedis(String url, String agent) {
+        var client = RedisClient.create(url);
+        try (var connection = client.connect()) {
+            return Double.parseDouble(connection.sync().hget("quota:" + agent + ":tokens", "tokens"));
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+
+    void deleteStateDir() {
+        delete(stateDir());
+    }
+
+    private static void delete(Path root) {
+        if (!Files.exists(root)) return;
+        try (var files = Files.walk(root)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        delete(dir);
+    }
+}

@@ -1,0 +1,186 @@
+package io.tollgate.bucket;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.bucket.Decision.CostExceedsCapacity;
+import io.tollgate.bucket.Decision.QuotaExceeded;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What every place where buckets live must do, wherever that is. */
+public abstract class BucketsContract {
+    private static final Limit NEVER_REFILLS = new Limit(100, 0);
+
+    protected Buckets buckets;
+
+    /** Returns buckets of a new and empty place, or of the same place again. */
+    protected abstract Buckets open();
+
+    @BeforeEach
+    void openBuckets() {
+        buckets = open();
+    }
+
+    @AfterEach
+    void closeBuckets() {
+        buckets.close();
+    }
+
+    @Test
+    void givenNewAgent_whenSpending_thenTheBucketWasFull() {
+        var decision = spend("new", NEVER_REFILLS, 40);
+
+        assertThat(decision.isApproved()).isTrue();
+        assertThat(decision.remainingTokens()).isEqualTo(60);
+    }
+
+    @Test
+    void givenTooFewTokens_whenSpending_thenItIsRefusedAndNothingIsTaken() {
+        spend("poor", NEVER_REFILLS, 70);
+
+        var refused = spend("poor", NEVER_REFILLS, 31);
+
+        assertThat(refused).isInstanceOfSatisfying(QuotaExceeded.class, quota -> {
+            assertThat(quota.remainingTokens()).isEqualTo(30);
+            assertThat(quota.retryAfter()).isEqualTo(Decision.NEVER);
+        });
+        assertThat(spend("poor", NEVER_REFILLS, 30).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenCostAboveTheCapacity_whenSpending_thenItIsToldApart() {
+        var refused = spend("greedy", NEVER_REFILLS, 100.5);
+
+        assertThat(refused).isInstanceOf(CostExceedsCapacity.class);
+        assertThat(refused.remainingTokens()).isEqualTo(100);
+    }
+
+    @Test
+    void givenEmptyBucket_whenTheTimeToldHasPassed_thenTheCostIsCovered() {
+        var limit = new Limit(10, 20);
+        spend("patient", limit, 10);
+        var refused = (QuotaExceeded) spend("patient", limit, 5);
+
+        assertThat(refused.retryAfter()).isBetween(Duration.ofMillis(1), Duration.ofMillis(251));
+        var clock = new BucketClock();
+        long due = clock.getAsLong() + refused.retryAfter().toNanos() / 1000 + 1000;
+        await().pollInterval(Duration.ofMillis(5)).until(() -> clock.getAsLong() >= due);
+        assertThat(spend("patient", limit, 5).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenSpentBucket_whenReset_thenItIsFull() {
+        spend("again", NEVER_REFILLS, 100);
+
+        buckets.reset("again", NEVER_REFILLS).toCompletableFuture().join();
+
+        assertThat(look("again")).isEqualTo(100);
+        assertThat(spend("again", NEVER_REFILLS, 100).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenBucket_whenLookedAt_thenItTellsWhatIsLeftAndTakesNothing() {
+        assertThat(look("seen")).isEqualTo(100);
+        spend("seen", NEVER_REFILLS, 12.25);
+
+        assertThat(look("seen")).isEqualTo(87.75);
+        assertThat(look("seen")).isEqualTo(87.75);
+    }
+
+    @Test
+    void givenTwoAgents_whenOneSpends_thenTheOtherKeepsItsTokens() {
+        spend("one", NEVER_REFILLS, 100);
+
+        assertThat(look("other")).isEqualTo(100);
+        assertThat(spend("other", NEVER_REFILLS, 100).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenManyThreads_whenTheySpendAtOnce_thenExactlyWhatFitsIsAdmitted() throws Exception {
+        var pool = Executors.newFixedThreadPool(8);
+        try {
+            var tasks = new ArrayList<Callable<Integer>>();
+            for (int t = 0; t < 8; t++) {
+                tasks.add(() -> {
+                    int admitted = 0;
+                    for (int i = 0; i < 50; i++) {
+                        if (spend("crowded", NEVER_REFILLS, 1).isApproved()) admitted++;
+                    }
+                    return admitted;
+                });
+            }
+            int admitted = 0;
+            for (var result : pool.invokeAll(tasks)) admitted += result.get();
+
+            assertThat(admitted).isEqualTo(100);
+            assertThat(look("crowded")).isZero();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void givenManyCallsUnderWay_whenAllAreAnswered_thenExactlyWhatFitsIsAdmitted() {
+        var calls = IntStream.range(0, 300)
+                .mapToObj(i -> buckets.spend("pipelined", NEVER_REFILLS, 1).toCompletableFuture())
+                .toList();
+        CompletableFuture.allOf(calls.toArray(CompletableFuture[]::new)).join();
+
+        assertThat(calls.stream().filter(call -> call.join().isApproved()).count())
+                .isEqualTo(100);
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {-1, -0.001, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, 1.1e12})
+    void givenIllegalCost_whenSpending_thenItIsAnErrorAndNothingIsTaken(double cost) {
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.spend("wrong", NEVER_REFILLS, cost));
+
+        assertThat(look("wrong")).isEqualTo(100);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "a\nb", "\ud800"})
+    void givenIllegalAgentId_whenAsked_thenItIsAnError(String agentId) {
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.spend(agentId, NEVER_REFILLS, 1));
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.look(agentId, NEVER_REFILLS));
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.reset(agentId, NEVER_REFILLS));
+    }
+
+    @Test
+    void givenCostOfZero_whenTheBucketIsEmpty_thenItIsApproved() {
+        spend("free", NEVER_REFILLS, 100);
+
+        assertThat(spend("free", NEVER_REFILLS, 0).isApproved()).isTrue();
+    }
+
+    @Test
+    void givenDecision_whenMade_thenItTellsWhen() {
+        long wall = new BucketClock().getAsLong();
+
+        assertThat((double) spend("timed", NEVER_REFILLS, 1).decidedAtMicros()).isCloseTo(wall, within(5e6));
+    }
+
+    protected final Decision spend(String agentId, Limit limit, double cost) {
+        return buckets.spend(agentId, limit, cost)
+                .toCompletableFuture()
+                .orTimeout(10, TimeUnit.SECONDS)
+                .join();
+    }
+
+    protected final double look(String agentId) {
+        return buckets.look(agentId, NEVER_REFILLS).toCompletableFuture().join().tokens();
+    }
+}

@@ -1,0 +1,42 @@
+package io.tollgate.failover;
+
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
+import io.tollgate.bucket.Buckets;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.SharedBucketsContract;
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+
+class FailoverBucketsIT extends SharedBucketsContract {
+    private static RedisServer server;
+    private static RedisClient client;
+
+    @BeforeAll
+    static void start() {
+        server = RedisServer.start();
+        client = RedisClient.create(server.uri());
+    }
+
+    @AfterAll
+    static void stop() {
+        client.close();
+        server.close();
+    }
+
+    @BeforeEach
+    void empty() {
+        try (var connection = client.connect()) {
+            connection.sync().flushall();
+        }
+    }
+
+    @Override
+    protected Buckets open() {
+        var redis = new RedisBuckets(RedisURI.create(server.uri()));
+        return new FailoverBuckets(redis, RedisBreaker.start(redis, Duration.ofSeconds(2)));
+    }
+}

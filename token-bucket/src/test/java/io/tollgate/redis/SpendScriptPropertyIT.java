@@ -1,0 +1,259 @@
+package io.tollgate.redis;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.lettuce.core.codec.ByteArrayCodec;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.sandbox.RedisServer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Feeds Java and Lua the same random histories, and demands the same answers and the same state to the last bit. */
+class SpendScriptPropertyIT {
+    private static final int STEPS = 2500;
+    private static final int AGENTS = 10;
+    private static final long[] SOURCES = {Spend.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
+
+    private static RedisServer server;
+    private static RedisBuckets redis;
+    private static RedisClient client;
+    private static RedisCommands<byte[], byte[]> commands;
+
+    @BeforeAll
+    static void start() {
+        server = RedisServer.start();
+        redis = new RedisBuckets(RedisURI.create(server.uri()));
+        redis.probe(Duration.ofSeconds(5));
+        client = RedisClient.create(server.uri());
+        commands = client.connect(ByteArrayCodec.INSTANCE).sync();
+    }
+
+    @AfterAll
+    static void stop() {
+        client.close();
+        redis.close();
+        server.close();
+    }
+
+    /** What Java believes of one agent. */
+    private static final class Model {
+        final String agentId;
+        final Map<Long, Fence> fences = new HashMap<>();
+        final Map<Long, Long> last = new HashMap<>();
+        final Map<Long, Long> committed = new HashMap<>();
+        final Map<Long, TreeMap<Long, Double>> costs = new HashMap<>(); // a replay asks for the same offsets and costs
+        Limit limit;
+
+        @Nullable
+        Bucket bucket;
+
+        Model(String agentId, Limit limit) {
+            this.agentId = agentId;
+            this.limit = limit;
+        }
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6})
+    void givenRandomHistory_whenDecidedByJavaAndByLua_thenAnswersAndStateAreTheSameToTheLastBit(long seed)
+            throws Exception {
+        commands.flushall();
+        var random = new Random(seed);
+        var models = new ArrayList<Model>();
+        for (int i = 0; i < AGENTS; i++) models.add(new Model("agent-" + seed + "-" + i, randomLimit(random)));
+        int replays = 0;
+        int refusals = 0;
+        for (int step = 0; step < STEPS; step++) {
+            Collections.shuffle(models, random);
+            var chunk = models.subList(0, 1 + random.nextInt(AGENTS));
+            for (Model model : chunk) meddle(model, random);
+            var spends = chunk.stream().map(model -> randomSpend(model, random)).toList();
+
+            var answers = redis.spend(spends).get();
+
+            for (int i = 0; i < spends.size(); i++) {
+                var answer = (Answer.Decided) answers.answers().get(i);
+                var model = chunk.get(i);
+                compare(model, spends.get(i), answer, answers.clockMicros(), "step " + step + " of seed " + seed);
+                replays += answer.replays();
+                refusals += (int) answer.decisions().stream()
+                        .filter(decision -> !decision.isApproved())
+                        .count();
+            }
+        }
+        assertThat(replays).as("replays, which prove little if there are none").isGreaterThan(STEPS / 4);
+        assertThat(refusals).as("refusals").isGreaterThan(STEPS / 4);
+    }
+
+    private static void compare(Model model, Spend spend, Answer.Decided answer, long clockMicros, String where) {
+        long source = spend.source();
+        var bucket = model.bucket == null ? Bucket.full(spend.limit(), TokenBucket.seconds(clockMicros)) : model.bucket;
+        var fence = model.fences.getOrDefault(source, Fence.NONE);
+        var expected = TokenBucket.spend(
+                bucket, fence, spend.limit(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
+
+        assertSame(answer.bucket(), expected.bucket(), where);
+        assertThat(answer.decisions())
+                .as(where)
+                .isEqualTo(expected.decisions()); // records compare doubles by their bits
+        assertThat(answer.replays()).as(where).isEqualTo(expected.replays());
+        assertThat(answer.repaired()).as(where).isFalse();
+        assertThat(answer.reconciled()).as(where).isFalse();
+
+        var key = SpendScript.key(model.agentId);
+        var stored = new Bucket(storedNumber(key, "tokens"), storedNumber(key, "last_refill"));
+        assertSame(stored, expected.bucket(), where);
+        if (source != Spend.NO_SOURCE) {
+            var groups = storedGroups(commands.hget(key, "fence".getBytes(StandardCharsets.UTF_8)));
+            assertThat(groups.getOrDefault(source, new byte[0]))
+                    .as(where)
+                    .isEqualTo(expected.fence().encode());
+            model.fences.put(source, expected.fence());
+        }
+        model.bucket = expected.bucket();
+    }
+
+    private static void assertSame(Bucket actual, Bucket expected, String where) {
+        assertThat(Double.doubleToRawLongBits(actual.tokens()))
+                .as("%s: tokens %s, expected %s", where, actual.tokens(), expected.tokens())
+                .isEqualTo(Double.doubleToRawLongBits(expected.tokens()));
+        assertThat(Double.doubleToRawLongBits(actual.lastRefillSeconds()))
+                .as("%s: last refill %s, expected %s", where, actual.lastRefillSeconds(), expected.lastRefillSeconds())
+                .isEqualTo(Double.doubleToRawLongBits(expected.lastRefillSeconds()));
+    }
+
+    private static double storedNumber(byte[] key, String field) {
+        var text = commands.hget(key, field.getBytes(StandardCharsets.UTF_8));
+        return Double.parseDouble(new String(text, StandardCharsets.UTF_8));
+    }
+
+    private static Map<Long, byte[]> storedGroups(byte[] fence) {
+        var bytes = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN);
+        var groups = new HashMap<Long, byte[]>();
+        while (bytes.hasRemaining()) {
+            long source = bytes.getLong();
+            var body = new byte[bytes.getInt()];
+            bytes.get(body);
+            groups.put(source, body);
+        }
+        return groups;
+    }
+
+    /** Time passes, other programs spend, an operator deletes the key or changes the limit. */
+    private static void meddle(Model model, Random random) {
+        var key = SpendScript.key(model.agentId);
+        var bucket = model.bucket;
+        switch (random.nextInt(12)) {
+            case 0, 1, 2 -> {
+                if (bucket == null) return;
+                double seconds = random.nextDouble() * Math.pow(10, random.nextInt(7) - 3);
+                write(model, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() - seconds));
+            }
+            case 3 -> {
+                if (bucket == null) return;
+                double left = random.nextInt(20) == 0 ? -random.nextDouble() * 10 : bucket.tokens() / 3;
+                write(model, new Bucket(left, bucket.lastRefillSeconds()));
+            }
+            case 4 -> {
+                if (bucket == null || random.nextInt(10) != 0) return;
+                write(model, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() + random.nextInt(7200)));
+            }
+            case 5 -> {
+                if (random.nextInt(10) != 0) return;
+                commands.del(key);
+                model.bucket = null;
+                model.fences.clear();
+            }
+            case 6 -> model.limit = randomLimit(random);
+            default -> {
+                // Mostly nobody meddles.
+            }
+        }
+    }
+
+    private static void write(Model model, Bucket bucket) {
+        commands.hset(
+                SpendScript.key(model.agentId),
+                Map.of(
+                        "tokens".getBytes(StandardCharsets.UTF_8),
+                        Double.toString(bucket.tokens()).getBytes(StandardCharsets.UTF_8),
+                        "last_refill".getBytes(StandardCharsets.UTF_8),
+                        Double.toString(bucket.lastRefillSeconds()).getBytes(StandardCharsets.UTF_8)));
+        model.bucket = bucket;
+    }
+
+    private static Spend randomSpend(Model model, Random random) {
+        long source = SOURCES[random.nextInt(SOURCES.length)];
+        var costs = randomCosts(model.limit, random);
+        if (source == Spend.NO_SOURCE) {
+            var charges = costs.stream().map(Charge::of).toList();
+            return new Spend(model.agentId, model.limit, charges, source, -1, null);
+        }
+        long committed = model.committed.getOrDefault(source, -1L);
+        long last = model.last.getOrDefault(source, -1L);
+        if (random.nextInt(5) == 0) last = committed; // a crash: everything uncommitted once more
+        if (random.nextInt(100) == 0) last = -1; // an operator wants everything once more
+        var known = model.costs.computeIfAbsent(source, id -> new TreeMap<>());
+        var charges = new ArrayList<Charge>();
+        for (double cost : costs) {
+            if (random.nextInt(30) == 0) {
+                charges.add(Charge.of(cost));
+                continue;
+            }
+            var next = known.higherEntry(last);
+            last = next != null ? next.getKey() : last + 1 + (random.nextInt(4) == 0 ? random.nextInt(1000) : 0);
+            if (next == null) known.put(last, cost);
+            charges.add(new Charge(last, next != null ? next.getValue() : cost));
+        }
+        model.last.put(source, last);
+        if (random.nextInt(3) == 0) committed = last - random.nextInt(10);
+        model.committed.put(source, Math.max(-1, committed));
+        return new Spend(model.agentId, model.limit, charges, source, model.committed.get(source), null);
+    }
+
+    private static Limit randomLimit(Random random) {
+        double[] capacities = {1, 0.3, 7.7, 100, 1000, 12345.678, 1e6, 1e12, 1e-6, 1.0 / 3};
+        double[] rates = {0, 0.1, 1e-9, 1.0 / 3, 10, 99.99, 1e6, 1e11, 1e12, Math.PI};
+        return new Limit(capacities[random.nextInt(capacities.length)], rates[random.nextInt(rates.length)]);
+    }
+
+    private static List<Double> randomCosts(Limit limit, Random random) {
+        var costs = new ArrayList<Double>();
+        for (int i = random.nextInt(6); i >= 0; i--) {
+            costs.add(
+                    switch (random.nextInt(8)) {
+                        case 0 -> 0.0;
+                        case 1 -> 0.1;
+                        case 2 -> 1e-9;
+                        case 3 -> 1e11;
+                        case 4 -> limit.capacityTokens();
+                        case 5 -> Math.min(Limit.LARGEST, limit.capacityTokens() * 1.0001);
+                        case 6 -> -0.0;
+                        default -> limit.capacityTokens() * random.nextDouble();
+                    });
+        }
+        return costs;
+    }
+}
