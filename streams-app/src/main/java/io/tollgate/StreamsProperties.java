@@ -22,7 +22,8 @@ final class StreamsProperties {
         properties.putAll(ours(settings));
         properties.putAll(settings.kafka().properties());
         if (!"streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG))) {
-            // A killed instance's partitions go to others after this rather than after 45 s; with the streams protocol, the
+            // A killed instance's partitions go to others after this rather than after 45 s; with the streams protocol,
+            // the
             // brokers say how long.
             properties.putIfAbsent(StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), 10_000);
         }

@@ -142,6 +142,16 @@ final class TestCluster implements AutoCloseable {
         }
     }
 
+    /** Returns how many agents have a bucket in Redis. */
+    static long bucketsInRedis(String url) {
+        var client = RedisClient.create(url);
+        try (var connection = client.connect()) {
+            return connection.sync().keys("quota:?*:tokens").size();
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+
     void deleteStateDir() {
         delete(stateDir());
     }

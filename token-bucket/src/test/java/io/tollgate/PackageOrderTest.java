@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
-import com.tngtech.archunit.core.importer.ImportOption;
+import io.tollgate.bucket.Bucket;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -14,10 +14,8 @@ import org.junit.jupiter.api.Test;
 class PackageOrderTest {
     private static final List<String> FLOW = List.of("bucket", "redis", "failover", "client");
 
-    private final JavaClasses main = new ClassFileImporter()
-            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
-            .withImportOption(location -> !location.contains("sandbox"))
-            .importPackages("io.tollgate");
+    private static final JavaClasses MAIN = new ClassFileImporter()
+            .importUrl(Bucket.class.getProtectionDomain().getCodeSource().getLocation());
 
     @Test
     void givenThePackagesInOrderOfTheFlow_whenImporting_thenOnlyWhatStandsBefore() {
@@ -32,13 +30,13 @@ class PackageOrderTest {
                     .should()
                     .dependOnClassesThat()
                     .resideInAnyPackage(later)
-                    .check(main);
+                    .check(MAIN);
         }
     }
 
     @Test
     void givenThisModule_whenItsPackagesAreListed_thenTheFlowNamesThemAll() {
-        var packages = main.stream().map(type -> type.getPackageName()).distinct();
+        var packages = MAIN.stream().map(type -> type.getPackageName()).distinct();
 
         assertThat(packages)
                 .containsExactlyInAnyOrderElementsOf(Stream.of("bucket", "redis", "failover", "client")
@@ -48,7 +46,7 @@ class PackageOrderTest {
 
     @Test
     void givenThePackages_whenTheirImportsAreFollowed_thenThereIsNoCycle() {
-        slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(main);
+        slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
@@ -57,6 +55,6 @@ class PackageOrderTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("org.apache.kafka..", "kafka..")
-                .check(main);
+                .check(MAIN);
     }
 }

@@ -29,6 +29,7 @@ final class AgentMirror {
     private boolean superseding;
     private boolean answered;
     private long answeredNanos;
+    private long lastDecidedMicros;
 
     /** @param bucket as it was stored; null: none was, which means a full one */
     AgentMirror(String agentId, @Nullable MirroredBucket bucket) {
@@ -125,6 +126,15 @@ final class AgentMirror {
         boolean all = approved.size() == fresh;
         return new Fence.Group(
                 first, last, newest.decidedAtMicros(), newest.remainingTokens(), all, all ? List.of() : approved);
+    }
+
+    /**
+     * Returns the time at which to decide now, and notes it: our reading of the bucket's clock is a little behind Redis, by more
+     * or less, but an agent's decisions never go back in time.
+     */
+    long notBeforeLast(long nowMicros) {
+        lastDecidedMicros = Math.max(lastDecidedMicros, nowMicros);
+        return lastDecidedMicros;
     }
 
     /** Returns the bucket to decide on without Redis. */

@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents. Nothing of a record is pending when {@code process} returns. */
 public final class DecideRequests extends ContextualProcessor<byte[], Request, byte[], Decided> {
-    private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofSeconds(2);
+    /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
+    private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofMillis(250);
+
     private static final Duration SWEEP_INTERVAL = Duration.ofSeconds(10);
 
     private final Shared shared;

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.function.Function;
@@ -20,7 +21,7 @@ final class Mirror {
     static final String STORE = "local-buckets";
 
     private static final int MAX_IN_MEMORY = 100_000;
-    private static final int MAX_WRITTEN_BEHIND = 5_000;
+    private static final int MAX_WRITTEN_BEHIND = 500;
     private static final int MAX_SWEPT = 2_000;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
     private static final double IDLE_SECONDS = 60;
@@ -28,6 +29,7 @@ final class Mirror {
     private final KeyValueStore<String, byte[]> store;
     private final Function<String, Limit> limits;
     private final LinkedHashMap<String, AgentMirror> agents = new LinkedHashMap<>(1024, 0.75f, true);
+    private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
     private @Nullable String sweepFrom;
 
     Mirror(KeyValueStore<String, byte[]> store, Function<String, Limit> limits) {
@@ -61,14 +63,14 @@ final class Mirror {
         agent.markStored();
     }
 
-    /** Writes behind what Redis answered, least recently seen first, a bounded number of agents. */
+    /** Notes that the agent's bucket is about to change by an answer of Redis. */
+    void writeLater(AgentMirror agent) {
+        if (agent.isStored()) toWrite.add(agent);
+    }
+
+    /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
-        int written = 0;
-        for (var agent : agents.values()) {
-            if (agent.isStored()) continue;
-            store(agent);
-            if (++written == MAX_WRITTEN_BEHIND) return;
-        }
+        for (int i = 0; i < MAX_WRITTEN_BEHIND && !toWrite.isEmpty(); i++) store(toWrite.remove());
     }
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */
@@ -92,7 +94,8 @@ final class Mirror {
             }
         }
         for (var agentId : full) {
-            agents.remove(agentId);
+            var forgotten = agents.remove(agentId);
+            if (forgotten != null) forgotten.markStored(); // or writing behind would bring it back
             store.delete(agentId);
         }
     }

@@ -9,12 +9,22 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The buckets in Redis as the pipeline sees them: called in chunks under the breaker, never waiting and never throwing.
  * Thread-safe; one for all stream threads.
  */
 public final class SharedBuckets implements AutoCloseable {
+    /**
+     * The first calls of a process are slow because it is cold, not because Redis is: they may take a second. Without, a restart
+     * would decide on mirrors that are a little older than the crash.
+     */
+    private static final int COLD_CALLS = 200;
+
+    private static final Duration COLD_TIMEOUT = Duration.ofSeconds(1);
+
+    private final AtomicInteger coldCalls = new AtomicInteger(COLD_CALLS);
     private final RedisBuckets redis;
     private final RedisBreaker breaker;
     private final BucketClock clock;
@@ -46,20 +56,26 @@ public final class SharedBuckets implements AutoCloseable {
     /** Sends one call; the breaker hears of it once, however many requests are in it. */
     Chunk send(List<Spend> spends) {
         long start = System.nanoTime();
+        boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
+        long timeoutNanos = (cold && COLD_TIMEOUT.compareTo(breaker.timeout()) > 0 ? COLD_TIMEOUT : breaker.timeout()).toNanos();
         var call = redis.spend(spends);
-        var timely = call.copy().orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        var timely = call.copy().orTimeout(timeoutNanos, TimeUnit.NANOSECONDS);
         timely.whenComplete((answers, failure) -> {
             long elapsed = System.nanoTime() - start;
             if (failure == null) {
-                breaker.answered(elapsed);
+                breaker.answered(cold ? 0 : elapsed);
                 clock.follow(answers.clockMicros());
                 metrics.redisAnswered(elapsed, spends.size());
             } else {
                 breaker.failed(elapsed, failure);
+                if (cold) {
+                    coldCalls.set(0);
+                    breaker.open();
+                }
                 metrics.redisFailed(failure instanceof TimeoutException);
             }
         });
-        return new Chunk(timely, start + breaker.timeout().toNanos());
+        return new Chunk(timely, start + timeoutNanos);
     }
 
     /** Returns the breaker, for metrics and health. */

@@ -172,6 +172,7 @@ final class TaskBuckets {
 
     private Decision accept(AgentMirror agent, PendingDecision request, Asked asked, Answer.Decided answer) {
         if (request.index() == 0) {
+            mirror.writeLater(agent);
             agent.accept(asked, answer);
             note(answer);
         }
@@ -204,13 +205,14 @@ final class TaskBuckets {
     /** Answers what Redis would: its bucket holds no more than the mirror, and the mirror does not cover the cost. */
     private Decision refuseUnasked(AgentMirror agent, PendingDecision request, long nowMicros) {
         var limit = limit(agent.agentId());
+        long atMicros = agent.notBeforeLast(nowMicros);
         return TokenBucket.spend(
                         agent.bucketOrFull(limit, TokenBucket.seconds(nowMicros)),
                         Fence.NONE,
                         limit,
                         -1,
                         List.of(request.charge()),
-                        nowMicros,
+                        atMicros,
                         DecidedBy.REDIS)
                 .decisions()
                 .get(0);

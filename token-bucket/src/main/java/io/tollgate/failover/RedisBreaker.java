@@ -92,6 +92,11 @@ public final class RedisBreaker implements AutoCloseable {
         breaker.onError(elapsedNanos, TimeUnit.NANOSECONDS, cause);
     }
 
+    /** Stops asking Redis at once, after a wait that nobody should have twice. */
+    public void open() {
+        if (isClosed()) breaker.transitionToOpenState();
+    }
+
     /** Returns the longest wait for one call. */
     public Duration timeout() {
         return timeout;
@@ -121,8 +126,7 @@ public final class RedisBreaker implements AutoCloseable {
             if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
             log.debug("Redis is still away", stillAway);
         } catch (RuntimeException unexpected) {
-            // An exception that escapes would end the schedule, and with it every hope of Redis; a breaker left half
-            // open
+            // An exception that escapes would end the schedule, and with it every hope of Redis; a breaker left half open
             // would wait for ever for the probe that did not end.
             log.error("probing Redis failed", unexpected);
             if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();

@@ -707,7 +707,8 @@ class SpendScriptIT {
     }
 
     private static Spend.Copy copy(Bucket bucket, Fence fence, boolean decidedWithoutRedis) {
-        return new Spend.Copy(bucket, fence, decidedWithoutRedis);
+        return new Spend.Copy(
+                bucket, fence, decidedWithoutRedis ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS);
     }
 
     private static Fence.Group oneGroup(long offset, double tokens, boolean approved) {

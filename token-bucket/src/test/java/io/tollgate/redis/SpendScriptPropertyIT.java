@@ -123,10 +123,12 @@ class SpendScriptPropertyIT {
         assertThat(answer.reconciled()).as(where).isFalse();
 
         var key = SpendScript.key(model.agentId);
-        var stored = new Bucket(storedNumber(key, "tokens"), storedNumber(key, "last_refill"));
+        var fields = commands.hmget(key, utf8("tokens"), utf8("last_refill"), utf8("fence"));
+        var stored = new Bucket(
+                number(fields.get(0).getValue()), number(fields.get(1).getValue()));
         assertSame(stored, expected.bucket(), where);
         if (source != Spend.NO_SOURCE) {
-            var groups = storedGroups(commands.hget(key, "fence".getBytes(StandardCharsets.UTF_8)));
+            var groups = storedGroups(fields.get(2).getValue());
             assertThat(groups.getOrDefault(source, new byte[0]))
                     .as(where)
                     .isEqualTo(expected.fence().encode());
@@ -144,9 +146,12 @@ class SpendScriptPropertyIT {
                 .isEqualTo(Double.doubleToRawLongBits(expected.lastRefillSeconds()));
     }
 
-    private static double storedNumber(byte[] key, String field) {
-        var text = commands.hget(key, field.getBytes(StandardCharsets.UTF_8));
+    private static double number(byte[] text) {
         return Double.parseDouble(new String(text, StandardCharsets.UTF_8));
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     private static Map<Long, byte[]> storedGroups(byte[] fence) {
@@ -197,10 +202,10 @@ class SpendScriptPropertyIT {
         commands.hset(
                 SpendScript.key(model.agentId),
                 Map.of(
-                        "tokens".getBytes(StandardCharsets.UTF_8),
-                        Double.toString(bucket.tokens()).getBytes(StandardCharsets.UTF_8),
-                        "last_refill".getBytes(StandardCharsets.UTF_8),
-                        Double.toString(bucket.lastRefillSeconds()).getBytes(StandardCharsets.UTF_8)));
+                        utf8("tokens"),
+                        utf8(Double.toString(bucket.tokens())),
+                        utf8("last_refill"),
+                        utf8(Double.toString(bucket.lastRefillSeconds()))));
         model.bucket = bucket;
     }
 

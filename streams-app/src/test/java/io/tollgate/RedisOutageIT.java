@@ -1,0 +1,58 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RedisOutageIT {
+    private static final double CAPACITY = 30;
+    private static final double REFILL = 8;
+    private static final int AGENTS = 10;
+
+    @ParameterizedTest(name = "Redis keeps its data: {0}")
+    @ValueSource(booleans = {true, false})
+    void givenTraffic_whenRedisIsKilledAndComesBack_thenNothingIsLostDoubledOrGivenAway(boolean keepsData)
+            throws Exception {
+        try (var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(keepsData));
+                var cluster =
+                        TestCluster.onSharedBroker().withLimit(CAPACITY, REFILL).with("REDIS_URL", redis.uri());
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            var more = new AtomicBoolean(true);
+            var traffic = requests.keepSending(AGENTS, 1, 40, more::get);
+            awaitDecisionBy("redis", decisions, 0);
+            // Until the buckets are as good as empty: a fresh one would then show.
+            await().atMost(Duration.ofSeconds(30))
+                    .until(() -> decisions.poll().stream().anyMatch(decision -> !decision.approved()));
+
+            redis.kill();
+            awaitDecisionBy("local", decisions, decisions.poll().size());
+            redis.restart();
+            awaitDecisionBy("redis", decisions, decisions.poll().size());
+
+            more.set(false);
+            traffic.get();
+            decisions.await(requests.published().size());
+            decisions.conserve(requests.published());
+            decisions.keepOrder();
+            decisions.admitNoMoreThan(CAPACITY, REFILL);
+            assertThat(application.isAlive()).isTrue();
+        }
+    }
+
+    private static void awaitDecisionBy(String who, Decisions decisions, int after) {
+        await("a decision by " + who)
+                .pollInterval(Duration.ofMillis(1))
+                .atMost(Duration.ofSeconds(30))
+                .until(() -> decisions.poll().stream()
+                        .skip(after)
+                        .anyMatch(
+                                decision -> decision.header("quota-decided-by").equals(who)));
+    }
+}
