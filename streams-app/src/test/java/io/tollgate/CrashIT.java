@@ -40,7 +40,9 @@ class CrashIT {
             assertThat(decisions.poll().size()).as("killed in the middle").isLessThan(published);
             try (var application = cluster.start()) {
                 decisions.await(published);
-                assertThat(application.isAlive()).isTrue();
+                assertThat(TestCluster.metric(application, "tollgate_replays_total"))
+                        .as("requests that were charged, but not committed, at the moment of the crash")
+                        .isPositive();
             }
 
             decisions.conserve(requests.published());

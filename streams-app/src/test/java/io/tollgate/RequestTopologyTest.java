@@ -15,7 +15,7 @@ import io.tollgate.config.Settings;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.CommittedOffsets;
-import io.tollgate.quota.DecideRequests;
+import io.tollgate.quota.Shared;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -97,14 +97,18 @@ class RequestTopologyTest {
     }
 
     private Topology topology(Settings settings) {
-        var shared = new DecideRequests.Shared(
+        var shared = Shared.of(
+                settings.topics().requests(),
+                PARTITIONS,
+                settings.streams().exactlyOnce(),
                 Optional.empty(),
                 clock,
                 Policy.byDefault(settings.defaultLimit()),
                 (topic, partition) -> topic.hashCode() * 31L + partition + 1,
                 new CommittedOffsets(),
                 new PipelineMetrics(registry));
-        return new RequestTopology(settings.topics(), PARTITIONS, shared).build(StreamsProperties.of(settings));
+        return new RequestTopology(settings.topics(), settings.streams().applicationId(), shared)
+                .build(StreamsProperties.of(settings));
     }
 
     @Test

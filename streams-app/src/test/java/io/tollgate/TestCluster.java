@@ -7,6 +7,9 @@ import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.KafkaBroker;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -149,6 +152,26 @@ final class TestCluster implements AutoCloseable {
             return connection.sync().keys("quota:?*:tokens").size();
         } finally {
             client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+
+    /** Returns a figure without labels from the application's {@code /metrics}. */
+    static double metric(ApplicationProcess application, String name) {
+        var request =
+                HttpRequest.newBuilder(application.http().resolve("/metrics")).build();
+        try {
+            return HttpClient.newHttpClient()
+                    .send(request, HttpResponse.BodyHandlers.ofLines())
+                    .body()
+                    .filter(line -> line.startsWith(name + " "))
+                    .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
+                    .findFirst()
+                    .orElseThrow(() -> new AssertionError("no metric " + name));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new AssertionError(e);
         }
     }
 

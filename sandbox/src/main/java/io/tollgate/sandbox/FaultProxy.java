@@ -39,6 +39,7 @@ public final class FaultProxy implements AutoCloseable {
     private volatile Mode mode = Mode.PASS;
     private volatile long delayNanos;
     private @Nullable ServerSocket listener;
+    private @Nullable Thread acceptor;
 
     private FaultProxy(int targetPort) {
         this.targetPort = targetPort;
@@ -93,8 +94,7 @@ public final class FaultProxy implements AutoCloseable {
         delayNanos = delay.toNanos();
         mode = next;
         if (next == Mode.REFUSE) {
-            closeQuietly(listener);
-            listener = null;
+            stopListening();
             connections.forEach(Connection::close);
             return;
         }
@@ -103,13 +103,26 @@ public final class FaultProxy implements AutoCloseable {
         if (listener == null) listen();
     }
 
+    /** The kernel goes on accepting until the thread that waits in accept has noticed: so that thread is waited for. */
+    private void stopListening() {
+        closeQuietly(listener);
+        listener = null;
+        if (acceptor == null) return;
+        try {
+            acceptor.join(1000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        acceptor = null;
+    }
+
     private synchronized void listen() {
         try {
             var socket = new ServerSocket();
             socket.setReuseAddress(true);
             socket.bind(new InetSocketAddress(FreePorts.loopback(), port));
             listener = socket;
-            daemon("accept", () -> accept(socket));
+            acceptor = daemon("accept", () -> accept(socket));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot listen on 127.0.0.1:" + port, e);
         }
@@ -125,10 +138,11 @@ public final class FaultProxy implements AutoCloseable {
         }
     }
 
-    private void daemon(String name, Runnable work) {
+    private Thread daemon(String name, Runnable work) {
         var thread = new Thread(work, "fault-proxy-" + port + "-" + name);
         thread.setDaemon(true);
         thread.start();
+        return thread;
     }
 
     private static void closeQuietly(@Nullable Closeable closeable) {

@@ -57,7 +57,8 @@ public final class SharedBuckets implements AutoCloseable {
     Chunk send(List<Spend> spends) {
         long start = System.nanoTime();
         boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
-        long timeoutNanos = (cold && COLD_TIMEOUT.compareTo(breaker.timeout()) > 0 ? COLD_TIMEOUT : breaker.timeout()).toNanos();
+        long timeoutNanos =
+                (cold && COLD_TIMEOUT.compareTo(breaker.timeout()) > 0 ? COLD_TIMEOUT : breaker.timeout()).toNanos();
         var call = redis.spend(spends);
         var timely = call.copy().orTimeout(timeoutNanos, TimeUnit.NANOSECONDS);
         timely.whenComplete((answers, failure) -> {

@@ -186,7 +186,7 @@ final class TaskBuckets {
     }
 
     private Decision decideLocally(AgentMirror agent, PendingDecision request) {
-        long nowMicros = shared.clock().getAsLong();
+        long nowMicros = agent.notBeforeLast(shared.clock().getAsLong());
         var limit = limit(agent.agentId());
         var outcome = TokenBucket.spend(
                 agent.bucketOrFull(limit, TokenBucket.seconds(nowMicros)),

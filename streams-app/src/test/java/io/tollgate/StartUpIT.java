@@ -1,0 +1,102 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.sandbox.FreePorts;
+import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+class StartUpIT {
+    private static final Duration SOON = Duration.ofSeconds(40);
+
+    @Test
+    void givenNoTopics_whenStarted_thenOneLineForEachAndExit1() {
+        try (var cluster = TestCluster.on(TestCluster.sharedBroker());
+                var application = cluster.launch("run")) {
+            assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(1);
+
+            var topics = cluster.settings().topics();
+            assertThat(application.output().lines())
+                    .contains(
+                            "topic " + topics.requests() + " does not exist: create it with `tollgate topics create`",
+                            "topic " + topics.approved() + " does not exist: create it with `tollgate topics create`",
+                            "topic " + topics.rejected() + " does not exist: create it with `tollgate topics create`",
+                            "topic " + topics.policies() + " does not exist: create it with `tollgate topics create`");
+            assertThat(application.output()).doesNotContain("\tat ", "Exception");
+        }
+    }
+
+    @Test
+    void givenWrongSettings_whenStarted_thenEveryMistakeAndExit2() {
+        try (var cluster = TestCluster.on("127.0.0.1:1")
+                        .withLimit(-1, 10)
+                        .with("REDIS_URL", "redis://user:hunter2@host:port")
+                        .with("TOLLGATE_HTTP_PROT", "80")
+                        .with("TOLLGATE_STREAM_THREADS", "none")
+                        .with("KAFKA_MAX_POLL_RECORDS", "0");
+                var application = cluster.launch("run")) {
+            assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(2);
+
+            assertThat(application.output())
+                    .contains(
+                            "TOKEN_BUCKET_SIZE must be",
+                            "REDIS_URL must be",
+                            "TOLLGATE_STREAM_THREADS must be",
+                            "KAFKA_MAX_POLL_RECORDS must be")
+                    .contains("TOLLGATE_HTTP_PROT is not a variable that Tollgate knows")
+                    .doesNotContain("hunter2", "\tat ", "Exception");
+        }
+    }
+
+    @Test
+    void givenBrokerThatIsAway_whenStarted_thenItWaitsAndThenDecides() {
+        try (var broker = KafkaBroker.start();
+                var cluster = TestCluster.on(broker.bootstrapServers())) {
+            cluster.createTopics();
+            broker.kill();
+
+            try (var application = cluster.launch("run")) {
+                await().atMost(SOON).until(() -> application.output().contains("waiting for Kafka at"));
+                assertThat(application.isReady()).isFalse();
+                broker.restart();
+                application.awaitReady(SOON);
+
+                decideOne(cluster, "local", 0);
+                assertThat(application.output()).doesNotContain("\tat ");
+            }
+        }
+    }
+
+    @Test
+    void givenRedisThatIsAway_whenStarted_thenDecisionsAreLocalUntilItIsThere() {
+        int port = FreePorts.next();
+        try (var cluster = TestCluster.onSharedBroker().with("REDIS_URL", "redis://127.0.0.1:" + port);
+                var application = cluster.start()) {
+            int decided = decideOne(cluster, "local", 0);
+
+            try (var redis = RedisServer.start(RedisServer.Options.defaults().withPort(port))) {
+                decideOne(cluster, "redis", decided);
+                assertThat(redis.isAlive()).isTrue();
+            }
+            assertThat(application.isReady()).isTrue();
+        }
+    }
+
+    /** Publishes until a decision comes from there; returns how many there are then. */
+    private static int decideOne(TestCluster cluster, String by, int before) {
+        try (var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            await("a decision by " + by).atMost(SOON).until(() -> {
+                requests.send("agent", 0, 1);
+                return decisions.poll().stream()
+                        .skip(before)
+                        .anyMatch(
+                                decision -> decision.header("quota-decided-by").equals(by));
+            });
+            return decisions.poll().size();
+        }
+    }
+}
