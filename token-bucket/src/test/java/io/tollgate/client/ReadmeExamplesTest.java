@@ -1,0 +1,169 @@
+package io.tollgate.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.lettuce.core.RedisURI;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The Java examples of README.md, between the lines {@code // README} and {@code // end}. They compile and do what README says, and the
+ * README shows them word for word: change both together.
+ */
+class ReadmeExamplesTest {
+    private static final Path THIS = Path.of("src/test/java/io/tollgate/client/ReadmeExamplesTest.java");
+    private static final Path README = Path.of("..", "README.md");
+
+    // README
+    static void publish(String bootstrapServers) {
+        var settings = Map.<String, Object>of("bootstrap.servers", bootstrapServers);
+        try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
+            var request = """
+                    {"request_id":"r-1","agent_id":"agent-7","tokens":10,"payload":{"prompt":"hello"}}""";
+            producer.send(new ProducerRecord<>("agent-requests", "agent-7", request));
+        } // close() waits until the request is published
+    }
+    // end
+
+    // README
+    static void work(String bootstrapServers) {
+        var settings = Map.<String, Object>of(
+                "bootstrap.servers", bootstrapServers,
+                "group.id", "workers",
+                "auto.offset.reset", "earliest",
+                "isolation.level", "read_committed"); // or a decision may be seen that is taken back
+        try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
+            consumer.subscribe(List.of("approved-requests"));
+            while (!Thread.currentThread().isInterrupted()) {
+                for (var approved : consumer.poll(Duration.ofSeconds(1))) {
+                    var remaining =
+                            approved.headers().lastHeader("quota-remaining").value();
+                    System.out.println(approved.key() + " has " + new String(remaining) + ": " + approved.value());
+                }
+            }
+        }
+    }
+    // end
+
+    // README
+    static final Limit CALLS = new Limit(100, 10); // 100 at once, 10 per second in the long run
+
+    static ResourceQuotaManager connect(String redisUrl) {
+        return ResourceQuotaManager.shared(RedisURI.create(redisUrl), CALLS);
+    }
+    // end
+
+    // README
+    /** API rate limit. Returns the HTTP status. */
+    static int rateLimit(ResourceQuotaManager quota, String apiKey, Map<String, String> responseHeaders) {
+        var decision = quota.checkAndConsume("api:" + apiKey, 1);
+        if (decision instanceof Decision.QuotaExceeded exceeded) {
+            long seconds = exceeded.retryAfter().toSeconds() + 1;
+            responseHeaders.put("Retry-After", Long.toString(seconds));
+        }
+        return decision.isApproved() ? 200 : 429;
+    }
+    // end
+
+    // README
+    /** Compute budget: a million model tokens a day in the long run, 100 000 at once. */
+    static final Limit MODEL_TOKENS = new Limit(100_000, 1_000_000 / 86_400.0);
+
+    static boolean mayRun(ResourceQuotaManager quota, String team, int promptTokens, int maxAnswerTokens) {
+        return quota.tryAcquire("model:" + team, promptTokens + maxAnswerTokens);
+    }
+    // end
+
+    // README
+    static final Limit BYTES = new Limit(4e6, 1e6);
+
+    /** Bandwidth: a megabyte per second, 4 MB at once. Waits until the chunk may be sent. */
+    static void send(ResourceQuotaManager quota, String tenant, byte[] chunk, OutputStream to)
+            throws IOException, InterruptedException {
+        var decision = quota.checkAndConsume("net:" + tenant, chunk.length);
+        while (decision instanceof Decision.QuotaExceeded exceeded) {
+            Thread.sleep(exceeded.retryAfter().toMillis());
+            decision = quota.checkAndConsume("net:" + tenant, chunk.length);
+        }
+        if (!decision.isApproved()) throw new IOException("a chunk of " + chunk.length + " bytes never fits");
+        to.write(chunk);
+    }
+    // end
+
+    @Test
+    void givenTheReadme_whenItsJavaIsCompared_thenItIsWhatThisClassCompiles() throws IOException {
+        assertThat(javaBlocks(Files.readString(README))).isEqualTo(markedRegions(Files.readString(THIS)));
+    }
+
+    private static List<String> javaBlocks(String markdown) {
+        return matches(Pattern.compile("^```java\\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE), markdown);
+    }
+
+    private static List<String> markedRegions(String source) {
+        var regions = Pattern.compile("^ {4}// README\\n(.*?)^ {4}// end$", Pattern.DOTALL | Pattern.MULTILINE);
+        return matches(regions, source).stream()
+                .map(region -> region.replaceAll("(?m)^ {4}", ""))
+                .toList();
+    }
+
+    private static List<String> matches(Pattern pattern, String text) {
+        var found = new ArrayList<String>();
+        var matcher = pattern.matcher(text);
+        while (matcher.find()) found.add(matcher.group(1));
+        return found;
+    }
+
+    @Test
+    void givenTheRateLimitOfTheReadme_whenTheBurstIsSpent_thenCallersAreToldWhenToReturn() {
+        try (var quota = ResourceQuotaManager.local(new Limit(2, 0.1))) {
+            var headers = new java.util.HashMap<String, String>();
+
+            assertThat(rateLimit(quota, "k", headers)).isEqualTo(200);
+            assertThat(rateLimit(quota, "k", headers)).isEqualTo(200);
+            assertThat(headers).isEmpty();
+            assertThat(rateLimit(quota, "k", headers)).isEqualTo(429);
+            assertThat(headers).containsKey("Retry-After");
+        }
+        assertThat(CALLS.capacityTokens()).isEqualTo(100);
+    }
+
+    @Test
+    void givenTheBudgetOfTheReadme_whenItIsSpent_thenNothingMoreRuns() {
+        try (var quota = ResourceQuotaManager.local(MODEL_TOKENS)) {
+            assertThat(mayRun(quota, "search", 60_000, 30_000)).isTrue();
+            assertThat(mayRun(quota, "search", 60_000, 30_000)).isFalse();
+            assertThat(mayRun(quota, "ads", 60_000, 30_000)).isTrue();
+        }
+    }
+
+    @Test
+    void givenTheBandwidthOfTheReadme_whenAChunkIsTooLarge_thenItIsRefusedRatherThanAwaited() throws Exception {
+        try (var quota = ResourceQuotaManager.local(BYTES)) {
+            var sent = new ByteArrayOutputStream();
+
+            send(quota, "t", new byte[4_000_000], sent);
+            send(quota, "t", new byte[10_000], sent); // waits 10 ms
+
+            assertThat(sent.size()).isEqualTo(4_010_000);
+            assertThatThrownBy(() -> send(quota, "t", new byte[4_000_001], sent))
+                    .hasMessageContaining("never fits");
+        }
+    }
+}
