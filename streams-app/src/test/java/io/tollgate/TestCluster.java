@@ -137,9 +137,14 @@ final class TestCluster implements AutoCloseable {
 
     /** Returns the tokens that Redis holds for an agent, whose bucket must be there. */
     static double tokensInRedis(String url, String agent) {
+        return numberInRedis(url, agent, "tokens");
+    }
+
+    /** Returns a field of the agent's bucket in Redis. */
+    static double numberInRedis(String url, String agent, String field) {
         var client = RedisClient.create(url);
         try (var connection = client.connect()) {
-            return Double.parseDouble(connection.sync().hget("quota:" + agent + ":tokens", "tokens"));
+            return Double.parseDouble(connection.sync().hget("quota:" + agent + ":tokens", field));
         } finally {
             client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
         }

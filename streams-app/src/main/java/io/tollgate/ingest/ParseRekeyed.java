@@ -10,6 +10,11 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
     @Override
     public void process(Record<byte[], byte[]> record) {
         var parsed = Parsed.take(record.headers());
+        // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
+        // other.
+        if (!Source.isNoted(record.headers())) {
+            Source.write(record.headers(), context().recordMetadata().orElseThrow());
+        }
         context().forward(record.withValue(parsed != null ? parsed : parse.rekeyed(record.value())));
     }
 }

@@ -1,5 +1,6 @@
 package io.tollgate.ingest;
 
+import java.util.UUID;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
@@ -9,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * that nothing is parsed twice. Never written to a topic; no producer can forge a Java object.
  */
 public record Parsed(Incoming incoming) implements Header {
-    private static final String KEY = "tollgate-parsed";
+    /** Not to be guessed: taking ours away must not take an agent's header of the same name. */
+    private static final String KEY = "tollgate-parsed-" + UUID.randomUUID();
 
     @Override
     public String key() {

@@ -1,6 +1,8 @@
 package io.tollgate.ingest;
 
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
@@ -11,6 +13,7 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
  */
 public record Source(String topic, int partition, long offset) {
     private static final String HEADER = "quota-source";
+    private static final Pattern POSITION = Pattern.compile("(.+)/(\\d{1,9})/(\\d{1,18})");
 
     /** Notes the position in the header {@code quota-source}. */
     static void write(Headers headers, RecordMetadata position) {
@@ -20,21 +23,25 @@ public record Source(String topic, int partition, long offset) {
                         .getBytes(StandardCharsets.UTF_8));
     }
 
+    /** Returns whether the header holds a position. */
+    static boolean isNoted(Headers headers) {
+        return noted(headers).matches();
+    }
+
     /**
      * Returns the position that ingest noted.
      *
-     * @throws IllegalArgumentException if it did not: the record came another way
+     * @throws IllegalStateException if it did not
      */
     public static Source read(Headers headers) {
+        var noted = noted(headers);
+        if (!noted.matches()) throw new IllegalStateException("no position in header " + HEADER);
+        return new Source(noted.group(1), Integer.parseInt(noted.group(2)), Long.parseLong(noted.group(3)));
+    }
+
+    private static Matcher noted(Headers headers) {
         var header = headers.lastHeader(HEADER);
-        if (header == null || header.value() == null) throw new IllegalArgumentException("no header " + HEADER);
-        var text = new String(header.value(), StandardCharsets.UTF_8);
-        int offsetAt = text.lastIndexOf('/');
-        int partitionAt = text.lastIndexOf('/', offsetAt - 1);
-        if (partitionAt < 1) throw new IllegalArgumentException("header " + HEADER + " holds no position");
-        return new Source(
-                text.substring(0, partitionAt),
-                Integer.parseInt(text.substring(partitionAt + 1, offsetAt)),
-                Long.parseLong(text.substring(offsetAt + 1)));
+        boolean empty = header == null || header.value() == null;
+        return POSITION.matcher(empty ? "" : new String(header.value(), StandardCharsets.UTF_8));
     }
 }

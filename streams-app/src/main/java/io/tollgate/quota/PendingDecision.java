@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
+import java.util.UUID;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * stream thread alone.
  */
 final class PendingDecision implements Header {
-    private static final String KEY = "tollgate-pending";
+    /** Not to be guessed: taking ours away must not take an agent's header of the same name. */
+    private static final String KEY = "tollgate-pending-" + UUID.randomUUID();
 
     private final long source;
     private final Charge charge;
