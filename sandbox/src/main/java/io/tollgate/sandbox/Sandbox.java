@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
@@ -241,8 +242,15 @@ public final class Sandbox implements Callable<Integer> {
 
     private void startApplication(Path dir, KafkaBroker broker) throws IOException {
         Path work = Files.createDirectories(dir.resolve("app"));
-        ApplicationProcess.Options options = ApplicationProcess.Options.defaults()
-                .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
+        ApplicationProcess.Options options = ApplicationProcess.Options.defaults();
+        for (Map.Entry<String, String> variable : System.getenv().entrySet()) {
+            // TOKEN_BUCKET_SIZE=50 ./tollgate sandbox: what to try is the user's; where things are is ours, below.
+            String name = variable.getKey();
+            boolean ours = name.endsWith("_TOPIC") || name.equals("TOLLGATE_HTTP_HOST");
+            if (!ours && (name.startsWith("TOKEN_") || name.startsWith("TOLLGATE_")))
+                options = options.withEnvironment(name, variable.getValue());
+        }
+        options = options.withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                 .withEnvironment("TOLLGATE_STATE_DIR", work.resolve("state").toString())
                 .withDir(work)
                 .withLog(dir.resolve("logs").resolve("application.log"));

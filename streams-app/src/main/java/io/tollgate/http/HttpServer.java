@@ -7,6 +7,21 @@ import java.util.function.BooleanSupplier;
 
 /** Serves health and metrics. Thread-safe. */
 public final class HttpServer implements AutoCloseable {
+    private static final String INDEX = """
+            <!doctype html>
+            <html lang="en">
+            <head><meta charset="utf-8"><title>Tollgate</title></head>
+            <body>
+            <h1>Tollgate</h1>
+            <ul>
+            <li><a href="/health/ready">/health/ready</a>: whether every assigned task runs</li>
+            <li><a href="/health/live">/health/live</a>: whether the process answers</li>
+            <li><a href="/metrics">/metrics</a>: what Prometheus reads</li>
+            </ul>
+            </body>
+            </html>
+            """;
+
     private final Javalin server;
     private final String host;
 
@@ -19,6 +34,7 @@ public final class HttpServer implements AutoCloseable {
         this.host = config.host();
         this.server = Javalin.create(javalin -> {
             javalin.startup.showJavalinBanner = false;
+            javalin.routes.get("/", context -> context.html(INDEX));
             javalin.routes.get("/health/live", context -> context.result("live\n"));
             javalin.routes.get("/health/ready", context -> {
                 boolean isReady = ready.getAsBoolean();
