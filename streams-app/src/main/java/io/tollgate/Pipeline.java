@@ -1,5 +1,6 @@
 package io.tollgate;
 
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
@@ -42,6 +43,10 @@ final class Pipeline implements AutoCloseable {
         var committed = new CommittedOffsets();
         var redis = settings.redis();
         shared = redis.uri().map(uri -> SharedBuckets.start(new RedisBuckets(uri), redis.timeout(), clock, metrics));
+        shared.ifPresent(buckets -> Gauge.builder(
+                        "tollgate.redis.in.use", buckets, used -> used.breaker().isClosed() ? 1 : 0)
+                .description("1 while the breaker is closed and decisions use Redis, else 0")
+                .register(registry));
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,

@@ -46,6 +46,11 @@ final class RequestTopology {
         this.shared = shared;
     }
 
+    /** Returns the name that Streams gives the internal topic through which strays come home. */
+    static String rekeyedTopic(String applicationId) {
+        return applicationId + "-rekeyed-repartition";
+    }
+
     Topology build(Properties properties) {
         // With the configuration: a builder without warns of defaults that ours are not.
         var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
@@ -97,7 +102,7 @@ final class RequestTopology {
                 new ProcessorSupplier<byte[], Request, byte[], Decided>() {
                     @Override
                     public Processor<byte[], Request, byte[], Decided> get() {
-                        return new DecideRequests(shared, applicationId + "-rekeyed-repartition");
+                        return new DecideRequests(shared, rekeyedTopic(applicationId));
                     }
 
                     @Override

@@ -35,6 +35,7 @@ final class TopicAdmin implements AutoCloseable {
 
     private final Admin admin;
     private final Topics topics;
+    private final String rekeyedTopic;
 
     TopicAdmin(Settings settings) {
         var properties = settings.kafka().clientProperties("admin.", AdminClientConfig.configNames());
@@ -42,6 +43,7 @@ final class TopicAdmin implements AutoCloseable {
         properties.putIfAbsent(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
         this.admin = Admin.create(properties);
         this.topics = settings.topics();
+        this.rekeyedTopic = RequestTopology.rekeyedTopic(settings.streams().applicationId());
     }
 
     Admin admin() {
@@ -109,7 +111,24 @@ final class TopicAdmin implements AutoCloseable {
             }
         }
         findings.addAll(settingsFindings(List.copyOf(found.keySet())));
+        var requests = found.get(topics.requests());
+        if (requests != null)
+            findings.addAll(rekeyedFindings(requests.partitions().size()));
         return findings;
+    }
+
+    /** Agents would change their partition, and with it their local bucket and the order of their requests. */
+    private List<String> rekeyedFindings(int partitions) {
+        try {
+            int rekeyed = describe(rekeyedTopic).partitions().size();
+            if (rekeyed == partitions) return List.of();
+            return List.of("topic " + topics.requests() + " has " + partitions + " partitions, but " + rekeyedTopic
+                    + " has "
+                    + rekeyed + ": the number must not change while the application keeps state; run under another"
+                    + " TOLLGATE_APPLICATION_ID, or reset this one");
+        } catch (UnknownTopicOrPartitionException | AuthorizationException notYet) {
+            return List.of(); // Streams creates it at the first start
+        }
     }
 
     private List<String> settingsFindings(List<String> names) {

@@ -177,7 +177,7 @@ public final class Sandbox implements Callable<Integer> {
         Path dir = openDir();
         if (httpPort != 0 && !noApp && !FreePorts.isFree(httpPort)) {
             throw new IllegalStateException(
-                    "the console cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
+                    "the application cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
         }
         if (!noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
         out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (noApp ? "" : " and the pipeline") + " ...");
@@ -278,7 +278,7 @@ public final class Sandbox implements Callable<Integer> {
         }
         if (app != null) {
             ready.append(" http=").append(app.http());
-            out.println("  Console   " + app.http());
+            out.println("  HTTP      " + app.http());
             out.println("            curl " + app.http() + "/metrics");
         }
         out.println("  Logs      " + dir.resolve("logs"));

@@ -58,7 +58,7 @@ final class Summary {
                     "./tollgate sandbox --no-traffic --dir %s, then the lines that it prints",
                     keptDir.get());
         } else {
-            line(text, "look next", "./tollgate sandbox, and its console in a browser; with --dir D the data is kept");
+            line(text, "look next", "./tollgate sandbox, and its address in a browser; with --dir D the data is kept");
         }
         return text.toString();
     }

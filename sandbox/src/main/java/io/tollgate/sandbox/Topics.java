@@ -26,13 +26,13 @@ final class Topics {
     /** Creates those that are missing, and leaves the others as they are. */
     static void create(String bootstrapServers) throws InterruptedException {
         var topics = new ArrayList<NewTopic>();
-        topics.add(topic(REQUESTS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES)));
+        topics.add(topic(REQUESTS, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES)));
         // The largest request must still fit when the decision's headers are added.
-        topics.add(topic(APPROVED, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
+        topics.add(topic(APPROVED, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
         // A rejection holds the request, in base64 if it is unreadable.
-        topics.add(topic(REJECTED, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
-        topics.add(topic(POLICIES, "cleanup.policy", "compact"));
-        topics.add(topic(EVENTS, "cleanup.policy", "delete"));
+        topics.add(topic(REJECTED, PARTITIONS, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
+        topics.add(topic(POLICIES, 1, "cleanup.policy", "compact"));
+        topics.add(topic(EVENTS, 1, "cleanup.policy", "delete"));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers))) {
             for (var creation : admin.createTopics(topics).values().entrySet()) {
                 try {
@@ -46,8 +46,8 @@ final class Topics {
         }
     }
 
-    private static NewTopic topic(String name, String setting, String value) {
-        return new NewTopic(name, Optional.of(PARTITIONS), Optional.of((short) 1))
+    private static NewTopic topic(String name, int partitions, String setting, String value) {
+        return new NewTopic(name, Optional.of(partitions), Optional.of((short) 1))
                 .configs(Map.of(
                         setting,
                         value,

@@ -40,7 +40,8 @@ public record Settings(
                 HttpConfig.from(env));
         if (settings.streams().exactlyOnce()) checkTransactionTimeout(env, settings);
         if (use == Use.PIPELINE) settings.streams().checkStateDir(env);
-        env.text("TOLLGATE_LOG_FORMAT"); // read by the logging configuration
+        // Read by logback.xml, where it names the appender.
+        env.oneOf("TOLLGATE_LOG_FORMAT", "text", Map.of("text", "text", "json", "json"));
         env.rejectUnknown("TOLLGATE_");
         if (!env.mistakes().isEmpty()) throw new SettingsException(env.mistakes());
         return settings;

@@ -13,8 +13,8 @@ import java.util.Optional;
  * @param epoch of the agent's mirror when it was sent
  */
 record Asked(Chunk chunk, int index, Spend spend, List<PendingDecision> requests, int epoch) {
-    /** Waits for the answer; empty if there is none in time, or Redis refused the agent's key. */
-    Optional<Answer.Decided> await() {
-        return chunk.await(index).filter(Answer.Decided.class::isInstance).map(Answer.Decided.class::cast);
+    /** Waits for the answer, until the chunk's deadline at most; empty if there is none in time. */
+    Optional<Answer> await() {
+        return chunk.await(index);
     }
 }

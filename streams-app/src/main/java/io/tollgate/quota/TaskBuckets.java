@@ -15,6 +15,8 @@ import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Decides the requests of one task's agents. For one stream thread alone: the one that polls the task's records and processes
@@ -29,6 +31,10 @@ final class TaskBuckets {
     /** An agent's requests in one call. */
     private static final int MAX_CHARGES = 512;
 
+    private static final Logger log = LoggerFactory.getLogger(TaskBuckets.class);
+
+    private final RareWarning unusableKeys = new RareWarning(log);
+    private final RareWarning repairs = new RareWarning(log);
     private final Shared shared;
     private final Mirror mirror;
     private final long requestsSource;
@@ -141,7 +147,7 @@ final class TaskBuckets {
     private Decision decideFirst(AgentMirror agent, PendingDecision request) {
         var asked = request.asked();
         if (asked != null) {
-            var answer = asked.await();
+            var answer = decided(asked);
             if (answer.isEmpty()) return decideLocally(agent, request);
             if (request.isSentIn(agent.epoch())) return accept(agent, request, asked, answer.get());
         }
@@ -150,13 +156,13 @@ final class TaskBuckets {
         var redis = shared.redis().filter(SharedBuckets::inUse);
         if (redis.isEmpty()) return decideLocally(agent, request);
         if (surelyRefuses(agent, request, nowSeconds)) return refuseUnasked(agent, request, nowMicros);
-        var answer = askNow(redis.get(), agent, nowSeconds);
-        return answer.isEmpty()
-                ? decideLocally(agent, request)
-                : accept(agent, request, Objects.requireNonNull(request.asked()), answer.get());
+        var askedNow = askNow(redis.get(), agent, nowSeconds);
+        return decided(askedNow)
+                .map(answer -> accept(agent, request, askedNow, answer))
+                .orElseGet(() -> decideLocally(agent, request));
     }
 
-    private Optional<Answer.Decided> askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds) {
+    private Asked askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds) {
         var first = agent.pending().getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used.
         if (agent.pending().stream().anyMatch(request -> request.asked() != null)) {
@@ -167,22 +173,38 @@ final class TaskBuckets {
                 .limit(MAX_CHARGES)
                 .toList();
         send(redis, Map.of(agent, requests), first.source());
-        return Objects.requireNonNull(first.asked()).await();
+        return Objects.requireNonNull(first.asked());
+    }
+
+    /** Waits for Redis; returns its decisions, empty if there are none in time, or it refused the agent's key. */
+    private Optional<Answer.Decided> decided(Asked asked) {
+        var answer = asked.await();
+        if (answer.isEmpty()) return Optional.empty();
+        if (answer.get() instanceof Answer.Decided decided) return Optional.of(decided);
+        shared.metrics().unusableKey();
+        unusableKeys.say(
+                "Redis refuses the bucket of agent \"{}\", which is decided locally: {}",
+                asked.spend().agentId(),
+                ((Answer.Failed) answer.get()).message());
+        return Optional.empty();
     }
 
     private Decision accept(AgentMirror agent, PendingDecision request, Asked asked, Answer.Decided answer) {
         if (request.index() == 0) {
             mirror.writeLater(agent);
             agent.accept(asked, answer);
-            note(answer);
+            note(agent.agentId(), answer);
         }
         return answer.decisions().get(request.index());
     }
 
-    private void note(Answer.Decided answer) {
+    private void note(String agentId, Answer.Decided answer) {
         shared.metrics().replayed(answer.replays());
         if (answer.reconciled()) shared.metrics().reconciled();
-        if (answer.repaired()) shared.metrics().repaired();
+        if (!answer.repaired()) return;
+        shared.metrics().repaired();
+        repairs.say(
+                "the bucket of agent \"{}\" in Redis held a field that is no number, and has been repaired", agentId);
     }
 
     private Decision decideLocally(AgentMirror agent, PendingDecision request) {

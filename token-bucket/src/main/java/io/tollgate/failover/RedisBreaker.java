@@ -26,9 +26,12 @@ public final class RedisBreaker implements AutoCloseable {
     /** How often an absent Redis is probed: back within this and a probe's own time. */
     private static final Duration PROBE_INTERVAL = Duration.ofMillis(500);
 
-    // Calls until open × the longest wait of one call must stay under a second (5 × 100 ms by default).
     private static final int WINDOW_CALLS = 10;
-    private static final int LEAST_CALLS = 5;
+    private static final int MOST_CALLS_UNTIL_OPEN = 5;
+
+    /** What all calls until the breaker opens may take together: no request is delayed by more, and that only once. */
+    private static final Duration MOST_DELAY_UNTIL_OPEN = Duration.ofSeconds(1);
+
     private static final int PROBES_TO_CLOSE = 2;
 
     private final RedisBuckets redis;
@@ -60,7 +63,7 @@ public final class RedisBreaker implements AutoCloseable {
         var config = CircuitBreakerConfig.custom()
                 .slidingWindowType(SlidingWindowType.COUNT_BASED)
                 .slidingWindowSize(WINDOW_CALLS)
-                .minimumNumberOfCalls(LEAST_CALLS)
+                .minimumNumberOfCalls(callsUntilOpen(timeout))
                 .failureRateThreshold(50)
                 .slowCallDurationThreshold(timeout.multipliedBy(3).dividedBy(4))
                 .slowCallRateThreshold(80)
@@ -73,6 +76,11 @@ public final class RedisBreaker implements AutoCloseable {
             if (to == State.CLOSED) log.info("Redis answers: decisions use the shared buckets");
             if (to == State.OPEN) log.warn("Redis is away or slow: decisions use the local buckets until it is back");
         });
+    }
+
+    private static int callsUntilOpen(Duration timeout) {
+        long calls = MOST_DELAY_UNTIL_OPEN.dividedBy(timeout);
+        return (int) Math.max(1, Math.min(MOST_CALLS_UNTIL_OPEN, calls));
     }
 
     /** Returns whether Redis is to be asked now. */
