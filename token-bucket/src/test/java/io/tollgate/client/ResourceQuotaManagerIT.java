@@ -7,10 +7,14 @@ import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
 import io.tollgate.sandbox.RedisServer;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class ResourceQuotaManagerIT {
@@ -37,6 +41,17 @@ class ResourceQuotaManagerIT {
     void givenPasswordInTheUrl_whenShared_thenRedisIsUsed() {
         try (var server = RedisServer.start(RedisServer.Options.defaults().withPassword("s3cret"));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", server.uri()))) {
+            assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
+        }
+    }
+
+    @Test
+    @EnabledOnOs({OS.LINUX, OS.MAC})
+    void givenUnixSocketInTheUrl_whenShared_thenRedisIsUsed(@TempDir Path dir) {
+        var socket = dir.resolve("redis.sock");
+        try (var server = RedisServer.start(RedisServer.Options.defaults().withConfig("unixsocket " + socket));
+                var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", "redis-socket://" + socket))) {
+            assertThat(server.isAlive()).isTrue();
             assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
         }
     }
