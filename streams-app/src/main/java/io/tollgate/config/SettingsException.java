@@ -1,20 +1,21 @@
 package io.tollgate.config;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /** The environment has mistakes: all of them, one sentence each. */
 public final class SettingsException extends Exception {
     private static final long serialVersionUID = 1;
 
-    private final List<String> mistakes;
+    private final ArrayList<String> mistakes; // serializable, as every field of an exception must be
 
     SettingsException(List<String> mistakes) {
         super(String.join("; ", mistakes));
-        this.mistakes = List.copyOf(mistakes);
+        this.mistakes = new ArrayList<>(mistakes);
     }
 
     /** Returns one sentence for each mistake. */
     public List<String> mistakes() {
-        return mistakes;
+        return List.copyOf(mistakes);
     }
 }
