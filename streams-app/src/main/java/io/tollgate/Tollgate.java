@@ -4,6 +4,7 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.verify.VerifyCommand;
 import io.tollgate.verify.VerifySettings;
+import java.io.UncheckedIOException;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.KafkaException;
 import picocli.CommandLine;
@@ -63,7 +64,9 @@ public final class Tollgate implements Runnable {
             settings.mistakes().forEach(command.getErr()::println);
             return CommandLine.ExitCode.USAGE;
         }
-        if (thrown instanceof CommandFailure || thrown instanceof KafkaException) {
+        if (thrown instanceof CommandFailure
+                || thrown instanceof KafkaException
+                || thrown instanceof UncheckedIOException) {
             command.getErr().println(explained(thrown));
             return CommandLine.ExitCode.SOFTWARE;
         }

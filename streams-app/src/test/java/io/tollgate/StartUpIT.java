@@ -6,6 +6,9 @@ import static org.awaitility.Awaitility.await;
 import io.tollgate.sandbox.FreePorts;
 import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
@@ -26,6 +29,20 @@ class StartUpIT {
                             "topic " + topics.rejected() + " does not exist: create it with `tollgate topics create`",
                             "topic " + topics.policies() + " does not exist: create it with `tollgate topics create`");
             assertThat(application.output()).doesNotContain("\tat ", "Exception");
+        }
+    }
+
+    @Test
+    void givenPortOfAnotherProgram_whenStarted_thenOneLineAndExit1() throws IOException {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                var cluster = TestCluster.onSharedBroker()
+                        .with("TOLLGATE_HTTP_PORT", Integer.toString(taken.getLocalPort()));
+                var application = cluster.launch("run")) {
+            assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(1);
+
+            assertThat(application.output())
+                    .contains("cannot listen on 127.0.0.1:" + taken.getLocalPort() + ": the port is in use")
+                    .doesNotContain("\tat ");
         }
     }
 

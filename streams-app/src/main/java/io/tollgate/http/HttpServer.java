@@ -1,8 +1,11 @@
 package io.tollgate.http;
 
 import io.javalin.Javalin;
+import io.javalin.util.JavalinBindException;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tollgate.config.HttpConfig;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.function.BooleanSupplier;
 
 /** Serves health and metrics. Thread-safe. */
@@ -29,6 +32,7 @@ public final class HttpServer implements AutoCloseable {
      * Starts to serve.
      *
      * @param ready whether every assigned task runs
+     * @throws UncheckedIOException if the address cannot be listened on; the message says what to do
      */
     public HttpServer(HttpConfig config, PrometheusMeterRegistry registry, BooleanSupplier ready) {
         this.host = config.host();
@@ -45,7 +49,15 @@ public final class HttpServer implements AutoCloseable {
                     context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
                             .result(registry.scrape()));
         });
-        server.start(config.host(), config.port());
+        try {
+            server.start(config.host(), config.port());
+        } catch (JavalinBindException e) {
+            throw new UncheckedIOException(
+                    "cannot listen on " + host + ":" + config.port()
+                            + ": the port is in use, or the address is not this machine's; set TOLLGATE_HTTP_PORT or"
+                            + " TOLLGATE_HTTP_HOST",
+                    new IOException(e));
+        }
     }
 
     /** Returns the address at which it serves. */
