@@ -58,7 +58,7 @@ final class RunCommand implements Callable<Integer> {
             var stop = new Thread(() -> stop(pipeline), "stop");
             Runtime.getRuntime().addShutdownHook(stop);
             pipeline.start();
-            return exitCode(pipeline.awaitEnd(), pipeline);
+            return end(pipeline, pipeline.awaitEnd());
         }
     }
 
@@ -70,7 +70,8 @@ final class RunCommand implements Callable<Integer> {
         Runtime.getRuntime().halt(0);
     }
 
-    private static int exitCode(Optional<Throwable> failure, Pipeline pipeline) throws InterruptedException {
+    /** Ends the process at once: after a failure, other threads must not keep a pipeline alive that decides nothing. */
+    private static int end(Pipeline pipeline, Optional<Throwable> failure) throws InterruptedException {
         if (failure.isEmpty()) {
             Thread.currentThread().join(); // closed by the hook, which ends the process
         }

@@ -110,11 +110,6 @@ public final class RedisBreaker implements AutoCloseable {
         return timeout;
     }
 
-    /** Returns the state machine itself, for metrics. */
-    public CircuitBreaker circuitBreaker() {
-        return breaker;
-    }
-
     private void probe() {
         if (isClosed()) return;
         try {
