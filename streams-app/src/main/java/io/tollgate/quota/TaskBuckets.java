@@ -164,8 +164,10 @@ final class TaskBuckets {
 
     private Asked askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds) {
         var first = agent.pending().getFirst();
-        // Some of these may be in Redis already, in calls that can no longer be used.
-        if (agent.pending().stream().anyMatch(request -> request.asked() != null)) {
+        // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
+        // reason: their
+        // answers are given again, and Redis keeps what it decided before a crash.
+        if (agent.pending().stream().anyMatch(request -> request.asked() != null && !request.isSentIn(agent.epoch()))) {
             agent.startAnew(limit(agent.agentId()), nowSeconds);
         }
         var requests = agent.pending().stream()
