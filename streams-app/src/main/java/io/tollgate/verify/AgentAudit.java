@@ -158,6 +158,21 @@ final class AgentAudit {
         }
     }
 
+    private void checkMode(int row, Mode mode) {
+        if (mode != Mode.ENFORCE && decisions.outcome(row) == Outcome.REJECTED)
+            violations.add(
+                    NO_FALSE_REFUSALS,
+                    at(row),
+                    "refuses agent " + agentId(row) + " under a policy that refuses nothing: "
+                            + Text.shorten(decisions.policy(row)));
+        if (mode != Mode.SHADOW && decisions.shadow(row))
+            violations.add(
+                    NO_OVER_ADMISSION,
+                    at(row),
+                    "approves agent " + agentId(row) + " in shadow under a policy that is none: "
+                            + Text.shorten(decisions.policy(row)));
+    }
+
     private double checkSpending(List<Integer> byTime) {
         Map<String, Spending> spending = new HashMap<>();
         double worst = 0;
@@ -168,9 +183,11 @@ final class AgentAudit {
                 spending.clear();
                 continue;
             }
-            boolean counts = terms.mode() == Mode.ENFORCE
-                    && decisions.outcome(row) == Outcome.APPROVED
-                    && !decisions.shadow(row);
+            // Nothing is promised by these, and the buckets that count stand as they were: what time gives them in the
+            // meantime is what the policy before gave.
+            checkMode(row, terms.mode());
+            if (terms.mode() != Mode.ENFORCE) continue;
+            boolean counts = decisions.outcome(row) == Outcome.APPROVED;
             double cost = counts ? decisions.costTokens(row) : 0;
             long now = decisions.decidedAtMicros(row);
             for (Limit limit : terms.limits()) {

@@ -432,6 +432,13 @@ final class Checker {
     }
 
     /** Compares what rejections say about a policy with the policy. */
+    /** A limit that stands alone is not named, even where the policy gives it a name. */
+    private static boolean isOnly(Terms.Limit limit, Terms terms, String claimed) {
+        return claimed.isEmpty()
+                && terms.limits().size() == 1
+                && terms.limits().get(0).equals(limit);
+    }
+
     private void checkStated(List<String> notes) {
         stated.forEach((claim, where) -> {
             if (Policies.isDefault(claim.policy())) {
@@ -444,7 +451,7 @@ final class Checker {
             Terms terms = policies.terms(claim.policy());
             if (terms == null) return;
             boolean known = terms.limits().stream()
-                    .anyMatch(limit -> limit.name().equals(claim.limit())
+                    .anyMatch(limit -> (limit.name().equals(claim.limit()) || isOnly(limit, terms, claim.limit()))
                             && same(limit.capacityTokens(), claim.capacityTokens())
                             && same(limit.refillTokensPerSecond(), claim.refillTokensPerSecond()));
             if (!known)

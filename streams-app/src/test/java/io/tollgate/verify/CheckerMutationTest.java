@@ -93,6 +93,15 @@ class CheckerMutationTest {
                     d -> value(d, "{\"agent_id\":\"a\"," + text(d).substring(1))),
             at("order swapped", ORDER, approved(), CheckerMutationTest::swap),
             edit("decided before the one before", ORDER, late(), d -> header(d, "quota-decided-at", "1")),
+            new Mutation(
+                    "refusals under a shadow policy",
+                    NO_FALSE_REFUSALS,
+                    history -> history.policies.replaceAll(CheckerMutationTest::inShadow)),
+            edit(
+                    "shadow verdict under an enforced policy",
+                    NO_OVER_ADMISSION,
+                    plain(),
+                    d -> extraHeader(d, "quota-reason", "shadow:quota_exceeded")),
             new Mutation("refusals of one agent approved", NO_OVER_ADMISSION, CheckerMutationTest::approveAll),
             new Mutation("bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "a", 201)),
             new Mutation("named bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "named", 61)),
@@ -361,6 +370,11 @@ class CheckerMutationTest {
 
     private static boolean hasHeader(Decided d, String name) {
         return d.headers().stream().anyMatch(h -> h.name().equals(name));
+    }
+
+    private static PolicyRecord inShadow(PolicyRecord policy) {
+        var value = new String(policy.value(), UTF_8).replace("enforce", "shadow").getBytes(UTF_8);
+        return new PolicyRecord(policy.partition(), policy.offset(), policy.key(), value);
     }
 
     private static byte[] headerValue(Decided d, String name) {

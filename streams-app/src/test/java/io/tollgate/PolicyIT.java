@@ -1,0 +1,189 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Policies that change while requests flow. */
+class PolicyIT {
+    private static final String AGENT = "agent-0";
+
+    /** Publishes policies. */
+    private static final class Quotas implements AutoCloseable {
+        private final String topic;
+        private final KafkaProducer<byte[], byte[]> producer;
+
+        Quotas(TestCluster cluster) {
+            topic = cluster.settings().topics().policies();
+            producer = cluster.producer(Map.of());
+        }
+
+        /** Returns the policy's name once the broker has it; null deletes. */
+        String set(String agent, String json) {
+            try {
+                var value = json == null ? null : json.replace('\'', '"').getBytes(UTF_8);
+                var at = producer.send(new ProducerRecord<>(topic, agent.getBytes(UTF_8), value))
+                        .get();
+                return agent + "@" + at.partition() + "/" + at.offset();
+            } catch (InterruptedException | ExecutionException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        @Override
+        public void close() {
+            producer.close();
+        }
+    }
+
+    @ParameterizedTest(name = "with Redis: {0}")
+    @ValueSource(booleans = {true, false})
+    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(boolean withRedis) throws Exception {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
+                var quotas = new Quotas(cluster)) {
+            if (withRedis) cluster.with("REDIS_URL", redis.uri());
+            var before = quotas.set(AGENT, "{'capacity':900,'refill_rate':0}");
+            try (var application = cluster.start();
+                    var requests = new Requests(cluster);
+                    var decisions = new Decisions(cluster)) {
+                var more = new AtomicBoolean(true);
+                var traffic = requests.keepSending(1, 1, 20, more::get);
+
+                assertThat(awaitPolicy(decisions, before, 0).remaining()).isBetween(800.0, 899.0);
+                var cut = quotas.set(AGENT, "{'capacity':50,'refill_rate':0}");
+                long changed = System.nanoTime();
+                assertThat(awaitPolicy(decisions, cut, 0).remaining()).isLessThan(50);
+                // A second is promised; the machine that runs this may be busy with other things.
+                assertThat(System.nanoTime() - changed)
+                        .isLessThan(Duration.ofSeconds(5).toNanos());
+                quotas.set(AGENT, "{'capacity':'a lot','refill_rate':0}");
+                var raised = quotas.set(AGENT, "{'capacity':5000,'refill_rate':0}");
+                assertThat(awaitPolicy(decisions, raised, 0).remaining()).isLessThan(50);
+                assertThat(TestCluster.metric(application, "tollgate_policies_refused_total"))
+                        .isEqualTo(1);
+                await().atMost(Duration.ofSeconds(30))
+                        .until(() -> last(decisions).approved(), is -> !is);
+
+                var shadow = quotas.set(AGENT, "{'capacity':5,'refill_rate':0,'mode':'shadow'}");
+                awaitPolicy(decisions, shadow, 0);
+                await().atMost(Duration.ofSeconds(30))
+                        .until(() ->
+                                "shadow:quota_exceeded".equals(last(decisions).header("quota-reason")));
+                assertThat(last(decisions).approved()).isTrue();
+                var off = quotas.set(AGENT, "{'capacity':5,'refill_rate':0,'mode':'off'}");
+                assertThat(awaitPolicy(decisions, off, 0).approved()).isTrue();
+                var several = quotas.set(
+                        AGENT,
+                        "{'limits':[{'name':'burst','capacity':9000,'refill_rate':9000},{'name':'day','capacity':7,'refill_rate':0}]}");
+                awaitPolicy(decisions, several, 0);
+                await().atMost(Duration.ofSeconds(30))
+                        .until(() -> last(decisions).approved(), is -> !is);
+                assertThat(last(decisions).header("quota-limit")).isEqualTo("day");
+                assertThat(last(decisions).remaining()).isZero();
+                var json = Decisions.json(last(decisions).record().value());
+                assertThat(json.get("limit").asText()).isEqualTo("day");
+                assertThat(json.get("capacity").asDouble()).isEqualTo(7);
+                var everybody = quotas.set("*", "{'capacity':3000,'refill_rate':0}");
+                quotas.set(AGENT, null);
+                awaitPolicy(decisions, everybody, 0);
+                quotas.set("*", null);
+                awaitPolicy(decisions, "default", decisions.poll().size());
+
+                more.set(false);
+                traffic.get();
+                decisions.await(requests.published().size());
+                decisions.conserve(requests.published());
+                decisions.keepOrder();
+                verify(cluster);
+            }
+        }
+    }
+
+    @Test
+    void givenPoliciesThatChangeAllTheTime_whenRedisGoesAndThePipelineIsKilled_thenEveryPromiseHolds()
+            throws Exception {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().withLimit(30, 8).with("REDIS_URL", redis.uri());
+                var quotas = new Quotas(cluster);
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            quotas.set("*", "{'capacity':25,'refill_rate':6}");
+            var more = new AtomicBoolean(true);
+            var traffic = requests.keepSending(10, 1, 20, more::get);
+            try (var application = cluster.start()) {
+                change(quotas, decisions, 0);
+                redis.kill();
+                change(quotas, decisions, 1);
+                redis.restart();
+                change(quotas, decisions, 2);
+                application.kill();
+            }
+            try (var application = cluster.start()) {
+                change(quotas, decisions, 3);
+                more.set(false);
+                traffic.get();
+                decisions.await(requests.published().size());
+                decisions.conserve(requests.published());
+                decisions.keepOrder();
+                assertThat(application.isAlive()).isTrue();
+                verify(cluster);
+            }
+        }
+    }
+
+    private static void change(Quotas quotas, Decisions decisions, int round) {
+        var all = List.of(
+                "{'capacity':40,'refill_rate':20}",
+                "{'capacity':5,'refill_rate':1}",
+                "{'capacity':10,'refill_rate':5,'mode':'shadow'}",
+                "{'limits':[{'name':'burst','capacity':10,'refill_rate':30},{'name':'day','capacity':60,'refill_rate':2}]}",
+                "{'limits':[{'name':'day','capacity':80,'refill_rate':3}]}",
+                "{'capacity':10,'refill_rate':5,'mode':'off'}");
+        for (int i = 0; i < all.size(); i++) {
+            for (int agent = 0; agent < 5; agent++) {
+                var policy = quotas.set("agent-" + agent, all.get((i + agent + round) % all.size()));
+                if (agent == 4) awaitPolicy(decisions, policy, 0);
+            }
+        }
+        quotas.set("agent-3", null);
+    }
+
+    private static Decisions.Seen awaitPolicy(Decisions decisions, String policy, int after) {
+        return await("a decision by " + policy)
+                .pollInterval(Duration.ofMillis(1))
+                .atMost(Duration.ofSeconds(60))
+                .until(
+                        () -> decisions.poll().stream()
+                                .skip(after)
+                                .filter(decision -> policy.equals(decision.header("quota-policy")))
+                                .findFirst(),
+                        java.util.Optional::isPresent)
+                .orElseThrow();
+    }
+
+    private static Decisions.Seen last(Decisions decisions) {
+        var all = decisions.poll();
+        return all.get(all.size() - 1);
+    }
+
+    private static void verify(TestCluster cluster) {
+        try (var checker = cluster.launch("verify", "--from-beginning")) {
+            assertThat(checker.awaitExit(Duration.ofSeconds(60)))
+                    .as(checker.output())
+                    .hasValue(0);
+        }
+    }
+}
