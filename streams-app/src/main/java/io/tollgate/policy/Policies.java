@@ -18,8 +18,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The policies in force: an agent's own, else that for everybody, else the default. Thread-safe; one thread applies what it reads.
  *
- * <p>A policy costs about 130 bytes and the agent's id: what policies say is kept once for all that say the same, and names are
- * put together when they are asked for. {@code PolicyMemoryTest} measures it.
+ * <p>What policies say is kept once for all that say the same, and names are put together when they are asked for.
  */
 public final class Policies {
     private static final int MAX_REFUSED = 1000;

@@ -373,7 +373,8 @@ class CheckerMutationTest {
     }
 
     private static PolicyRecord inShadow(PolicyRecord policy) {
-        var value = new String(policy.value(), UTF_8).replace("enforce", "shadow").getBytes(UTF_8);
+        var value =
+                new String(policy.value(), UTF_8).replace("enforce", "shadow").getBytes(UTF_8);
         return new PolicyRecord(policy.partition(), policy.offset(), policy.key(), value);
     }
 
