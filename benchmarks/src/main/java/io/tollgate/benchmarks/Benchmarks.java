@@ -8,15 +8,23 @@ import picocli.CommandLine.Mixin;
 @Command(
         name = "benchmarks/run",
         description = "Measures Tollgate beside its peers on this machine, and writes docs/BENCHMARKS.md.",
-        subcommands = {EndToEnd.class},
+        subcommands = {EndToEnd.class, RedisDuel.class, Micro.class, Memory.class, Latency.class, SettingsSearch.class, All.class},
         mixinStandardHelpOptions = true)
 public final class Benchmarks {
     private Benchmarks() {}
 
     /** Exit 0: measured; 1: failed; 2: wrong usage. */
     public static void main(String[] args) {
-        int code = new CommandLine(new Benchmarks()).execute(args);
+        int code = commandLine().execute(args);
         System.exit(code);
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Benchmarks()).setExecutionExceptionHandler((failure, commandLine, parsed) -> {
+            var cause = failure.getCause() == null ? "" : ": " + failure.getCause().getMessage();
+            commandLine.getErr().println("benchmarks: " + failure.getMessage() + cause);
+            return 1;
+        });
     }
 
     /** Writes the page from results that are there. */

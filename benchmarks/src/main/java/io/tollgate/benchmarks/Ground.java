@@ -19,6 +19,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -132,6 +133,13 @@ final class Ground implements AutoCloseable {
         return topic;
     }
 
+    /** Creates an empty topic for requests; returns its name. */
+    String emptyRequests() {
+        var topic = "requests-empty-" + ++turns;
+        createTopics(List.of(plain(topic, PARTITIONS)));
+        return topic;
+    }
+
     /** Returns how many requests {@link #preload} published. */
     long preloaded(Workload workload) {
         return preloaded.getOrDefault(workload, 0L);
@@ -147,7 +155,9 @@ final class Ground implements AutoCloseable {
                         "batch.size",
                         64 * 1024,
                         "buffer.memory",
-                        64L * 1024 * 1024),
+                        64L * 1024 * 1024,
+                        "delivery.timeout.ms",
+                        300_000),
                 new ByteArraySerializer(),
                 new ByteArraySerializer());
     }
@@ -175,9 +185,26 @@ final class Ground implements AutoCloseable {
         }
     }
 
+    private long end(List<String> topics) {
+        var all = new HashMap<TopicPartition, OffsetSpec>();
+        for (var topic : topics) {
+            for (int partition = 0; partition < PARTITIONS; partition++) {
+                all.put(new TopicPartition(topic, partition), OffsetSpec.latest());
+            }
+        }
+        try {
+            return admin.listOffsets(all).all().get().values().stream()
+                    .mapToLong(end -> end.offset())
+                    .sum();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("cannot read offsets", e);
+        }
+    }
+
     /** A contestant that runs, and the names that are its own. */
     final class Running implements AutoCloseable {
         private final String applicationId;
+        private final String requestsTopic;
         private final String approvedTopic;
         private final String rejectedTopic;
         private final Path stateDir;
@@ -185,6 +212,7 @@ final class Ground implements AutoCloseable {
 
         private Running(Contestant contestant, String requestsTopic, Map<String, String> environment) {
             applicationId = contestant.text() + "-" + ++turns;
+            this.requestsTopic = requestsTopic;
             approvedTopic = "approved-" + turns;
             rejectedTopic = "rejected-" + turns;
             stateDir = dir.resolve(applicationId);
@@ -204,7 +232,7 @@ final class Ground implements AutoCloseable {
             }
             process = ApplicationProcess.start(options);
             try {
-                process.awaitReady(Duration.ofSeconds(90));
+                process.awaitReady(Duration.ofSeconds(180));
             } catch (RuntimeException e) {
                 close();
                 throw e;
@@ -237,20 +265,25 @@ final class Ground implements AutoCloseable {
             }
         }
 
+        /**
+         * Returns when everything published so far is decided and committed.
+         *
+         * @throws IllegalStateException if it takes longer
+         */
+        void awaitCommitted(Duration timeout) {
+            long published = end(List.of(requestsTopic));
+            long deadline = System.nanoTime() + timeout.toNanos();
+            while (committed() < published) {
+                if (System.nanoTime() > deadline) {
+                    throw new IllegalStateException(applicationId + " did not keep up: give a lower rate");
+                }
+                LockSupport.parkNanos(50_000_000);
+            }
+        }
+
         /** Returns how many records stand on the topics of decisions, markers of transactions included. */
         long written() {
-            var all = new HashMap<TopicPartition, OffsetSpec>();
-            for (int partition = 0; partition < PARTITIONS; partition++) {
-                all.put(new TopicPartition(approvedTopic, partition), OffsetSpec.latest());
-                all.put(new TopicPartition(rejectedTopic, partition), OffsetSpec.latest());
-            }
-            try {
-                return admin.listOffsets(all).all().get().values().stream()
-                        .mapToLong(end -> end.offset())
-                        .sum();
-            } catch (InterruptedException | ExecutionException e) {
-                throw new IllegalStateException("cannot read offsets", e);
-            }
+            return end(List.of(approvedTopic, rejectedTopic));
         }
 
         /** Writes what JFR has recorded; only with {@link Ground#profile}. */
