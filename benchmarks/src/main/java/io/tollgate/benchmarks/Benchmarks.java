@@ -8,7 +8,15 @@ import picocli.CommandLine.Mixin;
 @Command(
         name = "benchmarks/run",
         description = "Measures Tollgate beside its peers on this machine, and writes docs/BENCHMARKS.md.",
-        subcommands = {EndToEnd.class, RedisDuel.class, Micro.class, Memory.class, Latency.class, SettingsSearch.class, All.class},
+        subcommands = {
+            EndToEnd.class,
+            RedisDuel.class,
+            Micro.class,
+            Memory.class,
+            Latency.class,
+            SettingsSearch.class,
+            All.class
+        },
         mixinStandardHelpOptions = true)
 public final class Benchmarks {
     private Benchmarks() {}
@@ -21,7 +29,8 @@ public final class Benchmarks {
 
     static CommandLine commandLine() {
         return new CommandLine(new Benchmarks()).setExecutionExceptionHandler((failure, commandLine, parsed) -> {
-            var cause = failure.getCause() == null ? "" : ": " + failure.getCause().getMessage();
+            var cause =
+                    failure.getCause() == null ? "" : ": " + failure.getCause().getMessage();
             commandLine.getErr().println("benchmarks: " + failure.getMessage() + cause);
             return 1;
         });

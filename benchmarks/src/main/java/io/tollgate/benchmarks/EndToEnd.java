@@ -60,7 +60,8 @@ final class EndToEnd implements Runnable {
             seconds = 2;
         }
         var turns = turns();
-        Output.estimate(12 + records * chosenWorkloads().size() / PRELOADED_PER_SECOND
+        Output.estimate(12
+                + records * chosenWorkloads().size() / PRELOADED_PER_SECOND
                 + turns.stream().mapToDouble(turn -> total(turn.contestant)).sum());
         var rows = new ArrayList<ObjectNode>();
         try (var ground = Ground.open()) {
@@ -71,7 +72,8 @@ final class EndToEnd implements Runnable {
             for (var turn : turns) {
                 var recording = Optional.ofNullable(profile)
                         .map(dir -> dir.resolve(turn.contestant.text() + "-" + turn.workload.text() + ".jfr"));
-                var row = Turn.run(ground, turn.contestant, turn.workload, timing(turn.contestant), Map.of(), recording);
+                var row =
+                        Turn.run(ground, turn.contestant, turn.workload, timing(turn.contestant), Map.of(), recording);
                 row.put("round", turn.round);
                 rows.add(row);
                 Output.say(String.format(
@@ -89,7 +91,8 @@ final class EndToEnd implements Runnable {
                     "end-to-end",
                     redis,
                     rows,
-                    row -> row.path("contestant").asText() + row.path("workload").asText());
+                    row -> row.path("contestant").asText()
+                            + row.path("workload").asText());
         }
     }
 

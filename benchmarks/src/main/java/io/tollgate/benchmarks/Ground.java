@@ -60,7 +60,8 @@ final class Ground implements AutoCloseable {
         try {
             var dir = Files.createTempDirectory("tollgate-benchmarks-");
             var ground = new Ground(dir, KafkaBroker.start(), openRedis());
-            ground.createTopics(List.of(topic("agent-quotas", 1, "cleanup.policy", "compact"), plain("quota-events", 1)));
+            ground.createTopics(
+                    List.of(topic("agent-quotas", 1, "cleanup.policy", "compact"), plain("quota-events", 1)));
             return ground;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -254,7 +255,11 @@ final class Ground implements AutoCloseable {
         /** Returns how many requests are decided and committed. */
         long committed() {
             try {
-                return admin.listConsumerGroupOffsets(applicationId).partitionsToOffsetAndMetadata().get().entrySet()
+                return admin
+                        .listConsumerGroupOffsets(applicationId)
+                        .partitionsToOffsetAndMetadata()
+                        .get()
+                        .entrySet()
                         .stream()
                         .filter(partition -> partition.getKey().topic().startsWith("requests"))
                         .filter(partition -> partition.getValue() != null)

@@ -30,7 +30,8 @@ final class Latency implements Callable<Integer> {
     @Option(
             names = "--max-rate",
             paramLabel = "R",
-            description = "records/s that are 100%%; default: what end-to-end measured for Tollgate with Redis, uniform")
+            description =
+                    "records/s that are 100%%; default: what end-to-end measured for Tollgate with Redis, uniform")
     @Nullable
     private Double maxRate;
 
@@ -52,8 +53,9 @@ final class Latency implements Callable<Integer> {
         }
         double most = maxRate != null
                 ? maxRate
-                : measured().orElseThrow(() -> new IllegalStateException(
-                        "the results hold no maximum: run end-to-end first, or give --max-rate"));
+                : measured()
+                        .orElseThrow(() -> new IllegalStateException(
+                                "the results hold no maximum: run end-to-end first, or give --max-rate"));
         Output.estimate(10 + rounds * CONTESTANTS.size() * (7 + warmUp + LOADS.size() * (seconds + 0.5)));
         var all = new LinkedHashMap<Contestant, List<Map<OpenLoop.Measure, Histogram>>>();
         String redis;
@@ -70,14 +72,19 @@ final class Latency implements Callable<Integer> {
         var rows = new ArrayList<ObjectNode>();
         for (int i = 0; i < LOADS.size(); i++) {
             for (var contestant : all.entrySet()) {
-                rows.addAll(rows(contestant.getKey(), LOADS.get(i), most, contestant.getValue().get(i)));
+                rows.addAll(rows(
+                        contestant.getKey(),
+                        LOADS.get(i),
+                        most,
+                        contestant.getValue().get(i)));
             }
         }
         output.save(
                 "latency",
                 redis,
                 rows,
-                row -> row.path("load").asText() + row.path("contestant").asText()
+                row -> row.path("load").asText()
+                        + row.path("contestant").asText()
                         + row.path("measure").asText());
         return 0;
     }
@@ -121,10 +128,11 @@ final class Latency implements Callable<Integer> {
         var sums = new ArrayList<Map<OpenLoop.Measure, Histogram>>();
         for (int i = 0; i < one.size(); i++) {
             var sum = new EnumMap<OpenLoop.Measure, Histogram>(one.get(i));
-            two.get(i).forEach((measure, histogram) -> sum.merge(measure, histogram, (a, b) -> {
-                a.add(b);
-                return a;
-            }));
+            two.get(i)
+                    .forEach((measure, histogram) -> sum.merge(measure, histogram, (a, b) -> {
+                        a.add(b);
+                        return a;
+                    }));
             sums.add(sum);
         }
         return sums;

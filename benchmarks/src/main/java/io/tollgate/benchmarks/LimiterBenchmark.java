@@ -37,7 +37,8 @@ public class LimiterBenchmark {
     private final BucketClock clock = new BucketClock();
     private final LocalBuckets tollgate = new LocalBuckets(clock);
     private final List<Charge> charge = List.of(Charge.of(1));
-    private io.tollgate.bucket.Bucket pure = io.tollgate.bucket.Bucket.full(LIMIT, TokenBucket.seconds(clock.getAsLong()));
+    private io.tollgate.bucket.Bucket pure =
+            io.tollgate.bucket.Bucket.full(LIMIT, TokenBucket.seconds(clock.getAsLong()));
 
     private final Bucket bucket4j = newBucket4j();
     private final RateLimiter guava = RateLimiter.create(PER_SECOND);

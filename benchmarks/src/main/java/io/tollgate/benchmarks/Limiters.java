@@ -42,8 +42,8 @@ final class Limiters {
 
         Bucket4jRedis(RedisClient client, Limit limit) {
             buckets = Bucket4jLettuce.casBasedBuilder(client)
-                    .expirationAfterWrite(ExpirationAfterWriteStrategy.basedOnTimeForRefillingBucketUpToMax(
-                            Duration.ofSeconds(60)))
+                    .expirationAfterWrite(
+                            ExpirationAfterWriteStrategy.basedOnTimeForRefillingBucketUpToMax(Duration.ofSeconds(60)))
                     .build();
             configuration = BucketConfiguration.builder()
                     .addLimit(bandwidth -> bandwidth
@@ -90,10 +90,8 @@ final class Limiters {
         /** Must have been called once for each agent. */
         CompletionStage<?> prepare(String agentId) {
             return limiter(agentId)
-                    .trySetRateAsync(
-                            RateType.OVERALL,
-                            (long) limit.capacityTokens(),
-                            Duration.ofSeconds((long) limit.secondsToFill()));
+                    .trySetRateAsync(RateType.OVERALL, (long) limit.capacityTokens(), Duration.ofSeconds((long)
+                            limit.secondsToFill()));
         }
 
         @Override
@@ -129,26 +127,16 @@ final class Limiters {
         public CompletionStage<?> spend(String agentId, double costTokens) {
             return connection
                     .async()
-                    .evalsha(
-                            digest,
-                            ScriptOutputType.MULTI,
-                            keys(agentId),
-                            rate,
-                            capacity,
-                            Long.toString((long) costTokens));
+                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
+                            costTokens));
         }
 
         @Override
         public boolean spendNow(String agentId, double costTokens) {
             List<Object> answer = connection
                     .sync()
-                    .evalsha(
-                            digest,
-                            ScriptOutputType.MULTI,
-                            keys(agentId),
-                            rate,
-                            capacity,
-                            Long.toString((long) costTokens));
+                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
+                            costTokens));
             return ((Long) answer.get(0)) == 1L;
         }
     }
@@ -208,7 +196,8 @@ final class Limiters {
             return buckets.spend(spends).thenAccept(answers -> {
                 for (int i = 0; i < agents.length; i++) {
                     if (!(answers.answers().get(i) instanceof Answer.Decided decided)) {
-                        throw new IllegalStateException("Redis refused " + answers.answers().get(i));
+                        throw new IllegalStateException(
+                                "Redis refused " + answers.answers().get(i));
                     }
                     copies[agents[i]] = decided.bucket();
                 }

@@ -51,27 +51,34 @@ final class Memory implements Callable<Integer> {
                 for (int i = 0; i < AGENTS; i++) agents[i] = i;
                 var chunks = new Limiters.TollgateChunks(tollgate, LIMIT, AGENTS);
                 rows.add(inRedis(meter, "Tollgate's pipeline, with fence", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++) chunks.spend(agents, 1).join();
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 1).join();
                 }));
                 var single = new Limiters.TollgateSingle(tollgate, LIMIT);
                 rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
                 var digest = meter.scriptLoad(Scripts.PLAIN_BUCKET);
-                rows.add(inRedis(meter, "the shared layout alone", () -> each((agent, cost) -> {
-                    meter.evalsha(
-                            digest,
-                            ScriptOutputType.MULTI,
-                            new String[] {"quota:" + agent + ":tokens"},
-                            "1000",
-                            "10",
-                            "1");
-                    return true;
-                })));
+                rows.add(inRedis(
+                        meter,
+                        "the shared layout alone",
+                        () -> each((agent, cost) -> {
+                            meter.evalsha(
+                                    digest,
+                                    ScriptOutputType.MULTI,
+                                    new String[] {"quota:" + agent + ":tokens"},
+                                    "1000",
+                                    "10",
+                                    "1");
+                            return true;
+                        })));
                 var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
                 rows.add(inRedis(meter, "Bucket4j", () -> each(bucket4j::spendNow)));
                 var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
                 rows.add(inRedis(meter, "Redisson RRateLimiter, " + REQUESTS_EACH + " requests in its window", () -> {
                     for (int i = 0; i < AGENTS; i++) {
-                        rateLimiter.prepare(Workload.agentName(i)).toCompletableFuture().join();
+                        rateLimiter
+                                .prepare(Workload.agentName(i))
+                                .toCompletableFuture()
+                                .join();
                     }
                     each(rateLimiter::spendNow);
                 }));

@@ -70,7 +70,8 @@ final class Micro implements Callable<Integer> {
             row.put("error_ns", Double.isNaN(primary.getScoreError()) ? 0 : primary.getScoreError());
             rows.add(row);
         }
-        rows.sort((one, two) -> one.path("name").asText().compareTo(two.path("name").asText()));
+        rows.sort((one, two) ->
+                one.path("name").asText().compareTo(two.path("name").asText()));
         for (var row : rows) {
             Output.say(String.format(
                     "%-55s %8.1f ns", row.path("name").asText(), row.path("ns").asDouble()));

@@ -73,7 +73,12 @@ final class OpenLoop implements AutoCloseable {
                         topic, Workload.agentName(agent).getBytes(StandardCharsets.UTF_8), Workload.request(n, agent));
                 int kept = due - start < SETTLING_MICROS ? -1 : level;
                 record.headers()
-                        .add(DUE, ByteBuffer.allocate(9).putLong(due).put((byte) kept).array());
+                        .add(
+                                DUE,
+                                ByteBuffer.allocate(9)
+                                        .putLong(due)
+                                        .put((byte) kept)
+                                        .array());
                 producer.send(record, (metadata, exception) -> {
                     if (exception != null) failure.compareAndSet(null, exception);
                 });
@@ -108,8 +113,7 @@ final class OpenLoop implements AutoCloseable {
                 .map(partition -> new TopicPartition(running.approvedTopic(), partition))
                 .toList();
         boolean committed = isolation.equals("read_committed");
-        try (var consumer =
-                new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+        try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             while (!closing) {

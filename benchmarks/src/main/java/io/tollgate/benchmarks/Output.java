@@ -16,18 +16,22 @@ final class Output {
     @Option(
             names = "--results",
             paramLabel = "FILE",
-            description = "the results to add to; default: benchmarks/results.json, with --quick benchmarks/target/quick.json")
+            description =
+                    "the results to add to; default: benchmarks/results.json, with --quick benchmarks/target/quick.json")
     @Nullable
     Path results;
 
     @Option(
             names = "--page",
             paramLabel = "FILE",
-            description = "the page to write anew; default: docs/BENCHMARKS.md, with --quick benchmarks/target/BENCHMARKS.md")
+            description =
+                    "the page to write anew; default: docs/BENCHMARKS.md, with --quick benchmarks/target/BENCHMARKS.md")
     @Nullable
     Path page;
 
-    @Option(names = "--quick", description = "a short run that only shows that everything works; its figures mean nothing")
+    @Option(
+            names = "--quick",
+            description = "a short run that only shows that everything works; its figures mean nothing")
     boolean quick;
 
     @Spec(Spec.Target.MIXEE)
@@ -35,7 +39,9 @@ final class Output {
 
     Results open() {
         return Results.open(
-                results != null ? results : Path.of(quick ? "benchmarks/target/quick.json" : "benchmarks/results.json"));
+                results != null
+                        ? results
+                        : Path.of(quick ? "benchmarks/target/quick.json" : "benchmarks/results.json"));
     }
 
     /** Adds the rows to the results, and writes the page anew. */

@@ -41,9 +41,12 @@ final class Page {
     private String all() {
         line("# Benchmarks");
         line("");
-        line("Written by `./benchmarks/run` from `benchmarks/results.json`; do not edit. Every figure names the command, the machine");
-        line("and the commit that produced it. Broker, Redis, application and load share one machine: compare what stands in one");
-        line("table, not absolute figures with those of other machines. A figure is the median of the rounds, with least and most.");
+        line(
+                "Written by `./benchmarks/run` from `benchmarks/results.json`; do not edit. Every figure names the command, the machine");
+        line(
+                "and the commit that produced it. Broker, Redis, application and load share one machine: compare what stands in one");
+        line(
+                "table, not absolute figures with those of other machines. A figure is the median of the rounds, with least and most.");
         line("");
         if (results.has("end-to-end")) endToEnd();
         if (results.has("latency")) latency();
@@ -56,10 +59,14 @@ final class Page {
 
     private void endToEnd() {
         heading("end-to-end", "End to end");
-        line("A preloaded topic of requests (8 partitions, about 200 bytes each, keyed by agent) is decided at full speed with");
-        line("exactly_once_v2 and default limits (1000 tokens, 10 a second, each request costs 1). Counted are requests whose decision is");
-        line("committed, after a warm-up, while there still is work. Contestants take turns, each in a fresh JVM with the same Streams");
-        line("settings, on an emptied Redis. CPU is that of the whole process, in microseconds for each decided record; Redis deciding is");
+        line(
+                "A preloaded topic of requests (8 partitions, about 200 bytes each, keyed by agent) is decided at full speed with");
+        line(
+                "exactly_once_v2 and default limits (1000 tokens, 10 a second, each request costs 1). Counted are requests whose decision is");
+        line(
+                "committed, after a warm-up, while there still is work. Contestants take turns, each in a fresh JVM with the same Streams");
+        line(
+                "settings, on an emptied Redis. CPU is that of the whole process, in microseconds for each decided record; Redis deciding is");
         line("the time of the calls that decide, by `INFO commandstats`.");
         line("");
         for (var contestant : Contestant.values()) line("- " + contestant.text() + ": " + contestant.description());
@@ -74,7 +81,8 @@ final class Page {
         if (rates.isEmpty()) return;
         line("### " + capital(workload.description()));
         line("");
-        line("| | records/s | of pass-through | application CPU µs | of pass-through | broker CPU µs | Redis CPU µs | Redis deciding µs |");
+        line(
+                "| | records/s | of pass-through | application CPU µs | of pass-through | broker CPU µs | Redis CPU µs | Redis deciding µs |");
         line("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         var application = byName("end-to-end", here, "contestant", "application_cpu_us");
         var broker = byName("end-to-end", here, "contestant", "broker_cpu_us");
@@ -93,7 +101,12 @@ final class Page {
             bars.add(new Plot.Bar(name, rates.get(name), name.startsWith("tollgate")));
         }
         line("");
-        chart("end-to-end-" + workload.text(), "Decided records a second, " + workload.description(), "records/s", false, bars);
+        chart(
+                "end-to-end-" + workload.text(),
+                "Decided records a second, " + workload.description(),
+                "records/s",
+                false,
+                bars);
     }
 
     private static String ratio(Map<String, Summary> values, String name) {
@@ -108,16 +121,50 @@ final class Page {
         line("");
         line("| goal | measured | |");
         line("| --- | --- | --- |");
-        rateGoal("Tollgate with Redis, uniform, of pass-through", Workload.UNIFORM, Contestant.TOLLGATE_REDIS, Contestant.PASS_THROUGH, 0.75);
-        rateGoal("Tollgate with Redis, Zipf, of pass-through", Workload.ZIPF, Contestant.TOLLGATE_REDIS, Contestant.PASS_THROUGH, 0.9);
-        rateGoal("Tollgate with Redis, flood, of pass-through", Workload.FLOOD, Contestant.TOLLGATE_REDIS, Contestant.PASS_THROUGH, 0.9);
-        rateGoal("Tollgate local, uniform, of pass-through", Workload.UNIFORM, Contestant.TOLLGATE_LOCAL, Contestant.PASS_THROUGH, 0.95);
-        rateGoal("Tollgate with Redis, uniform, of naive", Workload.UNIFORM, Contestant.TOLLGATE_REDIS, Contestant.NAIVE, 12);
-        rateGoal("Tollgate with Redis, uniform, of Bucket4j", Workload.UNIFORM, Contestant.TOLLGATE_REDIS, Contestant.BUCKET4J, 18);
+        rateGoal(
+                "Tollgate with Redis, uniform, of pass-through",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.75);
+        rateGoal(
+                "Tollgate with Redis, Zipf, of pass-through",
+                Workload.ZIPF,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.9);
+        rateGoal(
+                "Tollgate with Redis, flood, of pass-through",
+                Workload.FLOOD,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.9);
+        rateGoal(
+                "Tollgate local, uniform, of pass-through",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_LOCAL,
+                Contestant.PASS_THROUGH,
+                0.95);
+        rateGoal(
+                "Tollgate with Redis, uniform, of naive",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.NAIVE,
+                12);
+        rateGoal(
+                "Tollgate with Redis, uniform, of Bucket4j",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.BUCKET4J,
+                18);
         var tollgate = median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "application_cpu_us");
         var base = median(Workload.UNIFORM, Contestant.PASS_THROUGH, "application_cpu_us");
         if (tollgate.isPresent() && base.isPresent()) {
-            goal("application CPU for each record, of pass-through, at most 1.25", tollgate.get() / base.get(), 1.25, false);
+            goal(
+                    "application CPU for each record, of pass-through, at most 1.25",
+                    tollgate.get() / base.get(),
+                    1.25,
+                    false);
         }
         median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "redis_deciding_us")
                 .ifPresent(micros -> goal("Redis for each decision, uniform, at most 5 µs", micros, 5, false));
@@ -138,19 +185,19 @@ final class Page {
     }
 
     private Optional<Double> median(Workload workload, Contestant contestant, String field) {
-        var values = byName(
-                "end-to-end",
-                row -> row.path("workload").asText().equals(workload.text()),
-                "contestant",
-                field);
+        var values =
+                byName("end-to-end", row -> row.path("workload").asText().equals(workload.text()), "contestant", field);
         return Optional.ofNullable(values.get(contestant.text())).map(Summary::median);
     }
 
     private void latency() {
         heading("latency", "Latency");
-        line("Open loop: requests are published at a fixed rate whether or not earlier ones are decided, and each is timed from the");
-        line("moment at which it should have been sent, so that a pause counts for every request that it delayed. *Decided* is");
-        line("`quota-decided-at`; *written* is when a read_uncommitted consumer has the decision; *committed* is when a read_committed");
+        line(
+                "Open loop: requests are published at a fixed rate whether or not earlier ones are decided, and each is timed from the");
+        line(
+                "moment at which it should have been sent, so that a pause counts for every request that it delayed. *Decided* is");
+        line(
+                "`quota-decided-at`; *written* is when a read_uncommitted consumer has the decision; *committed* is when a read_committed");
         line("consumer has it. Milliseconds, uniform agents; the rates are shares of Tollgate's own maximum above.");
         line("");
         line("| load | records/s | | | p50 | p95 | p99 | max |");
@@ -184,8 +231,12 @@ final class Page {
                     Locale.ROOT,
                     "Added by Tollgate at half load until %s: p50 %.2f ms (goal: below 1), p99 %.2f ms (goal: below 2).",
                     measure,
-                    (ours.get().path("p50_us").asDouble() - base.get().path("p50_us").asDouble()) / 1e3,
-                    (ours.get().path("p99_us").asDouble() - base.get().path("p99_us").asDouble()) / 1e3));
+                    (ours.get().path("p50_us").asDouble()
+                                    - base.get().path("p50_us").asDouble())
+                            / 1e3,
+                    (ours.get().path("p99_us").asDouble()
+                                    - base.get().path("p99_us").asDouble())
+                            / 1e3));
             line("");
         }
     }
@@ -205,8 +256,10 @@ final class Page {
 
     private void redis() {
         heading("redis", "Decisions on one Redis");
-        line("One client JVM, one Redis, 10 000 agents alike. *Documented*: 16 threads, each waiting for its answer. *Best*: one thread");
-        line("that never waits, with up to 512 decisions under way on one connection. Tollgate's pipeline sends 128 agents in one call, with fence and copy.");
+        line(
+                "One client JVM, one Redis, 10 000 agents alike. *Documented*: 16 threads, each waiting for its answer. *Best*: one thread");
+        line(
+                "that never waits, with up to 512 decisions under way on one connection. Tollgate's pipeline sends 128 agents in one call, with fence and copy.");
         line("");
         line("| | decisions/s | Redis deciding µs | Redis CPU µs | client CPU µs |");
         line("| --- | ---: | ---: | ---: | ---: |");
@@ -215,7 +268,9 @@ final class Page {
         var bars = new ArrayList<Plot.Bar>();
         rates.forEach((name, rate) -> {
             line("| " + name + " | " + rate.text() + " | "
-                    + byName("redis", any, "name", "redis_deciding_us").get(name).text() + " | "
+                    + byName("redis", any, "name", "redis_deciding_us")
+                            .get(name)
+                            .text() + " | "
                     + byName("redis", any, "name", "redis_cpu_us").get(name).text() + " | "
                     + byName("redis", any, "name", "client_cpu_us").get(name).text() + " |");
             bars.add(new Plot.Bar(name, rate, name.startsWith("Tollgate")));
@@ -226,7 +281,8 @@ final class Page {
 
     private void jmh() {
         heading("jmh", "In one process");
-        line("JMH, one thread, average time. Limits that are never reached, so that every library approves. *Each agent's own*: one of");
+        line(
+                "JMH, one thread, average time. Limits that are never reached, so that every library approves. *Each agent's own*: one of");
         line("10 000 limiters, found by the agent's id.");
         line("");
         line("| | ns | ± |");
@@ -246,7 +302,8 @@ final class Page {
 
     private void memory() {
         heading("memory", "Bytes for each agent");
-        line("In Redis by `MEMORY USAGE`, all keys of an agent together, mean of a sample; on disk the table files of the state store after a");
+        line(
+                "In Redis by `MEMORY USAGE`, all keys of an agent together, mean of a sample; on disk the table files of the state store after a");
         line("clean end.");
         line("");
         line("| | keys | bytes |");
@@ -260,9 +317,11 @@ final class Page {
 
     private void settings() {
         heading("settings", "Streams and client settings");
-        line("Tollgate with Redis, uniform agents, one setting changed at a time. Latency at the same fixed rate for all.");
+        line(
+                "Tollgate with Redis, uniform agents, one setting changed at a time. Latency at the same fixed rate for all.");
         line("");
-        line("| change | records/s | application CPU µs | broker CPU µs | Redis deciding µs | written p50 ms | written p99 ms | committed p50 ms | committed p99 ms |");
+        line(
+                "| change | records/s | application CPU µs | broker CPU µs | Redis deciding µs | written p50 ms | written p99 ms | committed p50 ms | committed p99 ms |");
         line("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         for (var row : results.rows("settings")) {
             var cells = new StringBuilder("| " + row.path("name").asText());
@@ -275,7 +334,8 @@ final class Page {
                     "written_p99_ms",
                     "committed_p50_ms",
                     "committed_p99_ms")) {
-                cells.append(" | ").append(row.has(field) ? Summary.figure(row.path(field).asDouble()) : "");
+                cells.append(" | ")
+                        .append(row.has(field) ? Summary.figure(row.path(field).asDouble()) : "");
             }
             line(cells + " |");
         }
@@ -299,7 +359,8 @@ final class Page {
         line("## " + title);
         line("");
         line("`" + results.about(section, "command") + "` · " + results.about(section, "machine") + " · "
-                + results.about(section, "jdk") + (results.about(section, "redis").isEmpty() ? "" : " · " + results.about(section, "redis"))
+                + results.about(section, "jdk")
+                + (results.about(section, "redis").isEmpty() ? "" : " · " + results.about(section, "redis"))
                 + " · commit " + results.about(section, "commit") + " · " + results.about(section, "date"));
         line("");
         var commits = new LinkedHashSet<String>();

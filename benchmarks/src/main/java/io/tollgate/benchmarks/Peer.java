@@ -44,13 +44,12 @@ public final class Peer {
     /** @param args the contestant's name; what follows is ignored, see {@link Contestant} */
     public static void main(String[] args) throws Exception {
         var settings = Settings.from(System.getenv(), Settings.Use.PIPELINE);
-        var topology =
-                switch (args[0]) {
-                    case "pass-through" -> passThrough(settings);
-                    case "naive" -> deciding(settings, naive(settings));
-                    case "bucket4j" -> deciding(settings, bucket4j(settings));
-                    default -> throw new IllegalArgumentException("no peer is called " + args[0]);
-                };
+        var topology = switch (args[0]) {
+            case "pass-through" -> passThrough(settings);
+            case "naive" -> deciding(settings, naive(settings));
+            case "bucket4j" -> deciding(settings, bucket4j(settings));
+            default -> throw new IllegalArgumentException("no peer is called " + args[0]);
+        };
         var streams = new KafkaStreams(topology, PeerProperties.of(settings));
         serveHealth(streams);
         streams.start();

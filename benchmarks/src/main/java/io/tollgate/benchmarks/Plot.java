@@ -26,7 +26,12 @@ final class Plot {
     static void write(Path file, String title, String unit, boolean logarithmic, List<Bar> bars) {
         double most = bars.stream().mapToDouble(bar -> bar.value().max()).max().orElse(1);
         double least = logarithmic
-                ? bars.stream().mapToDouble(bar -> bar.value().min()).filter(v -> v > 0).min().orElse(1) / 2
+                ? bars.stream()
+                                .mapToDouble(bar -> bar.value().min())
+                                .filter(v -> v > 0)
+                                .min()
+                                .orElse(1)
+                        / 2
                 : 0;
         int height = TITLE + ROW * bars.size() + 10;
         var svg = new StringBuilder();
@@ -34,7 +39,8 @@ final class Plot {
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
                 WIDTH, height));
         svg.append(String.format("<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, height));
-        svg.append(String.format("<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n", escape(title)));
+        svg.append(String.format(
+                "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n", escape(title)));
         svg.append(String.format(
                 "<text x=\"8\" y=\"34\" fill=\"#555\">%s%s; the line spans all rounds</text>%n",
                 escape(unit), logarithmic ? ", logarithmic" : ""));
@@ -45,7 +51,8 @@ final class Plot {
             double to = place(bar.value().max(), least, most);
             double middle = y + BAR / 2.0;
             svg.append(String.format(
-                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>%n", LABELS - 8, y + 12, escape(bar.label())));
+                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>%n",
+                    LABELS - 8, y + 12, escape(bar.label())));
             svg.append(String.format(
                     Locale.ROOT,
                     "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>%n",

@@ -194,8 +194,10 @@ final class RedisDuel implements Callable<Integer> {
             var random = new SplittableRandom(1);
             var room = new Semaphore(calls);
             while (goOn.getAsBoolean()) {
-                int[] agents =
-                        random.ints(0, Workload.AGENTS).distinct().limit(CHUNK_AGENTS).toArray();
+                int[] agents = random.ints(0, Workload.AGENTS)
+                        .distinct()
+                        .limit(CHUNK_AGENTS)
+                        .toArray();
                 room.acquire();
                 count(limiter.spend(agents, calls), decided, agents.length, room);
             }

@@ -46,7 +46,8 @@ final class Results {
      *
      * @param sameThing what two rows have in common that measure the same
      */
-    void put(String section, String command, String redis, List<ObjectNode> rows, Function<JsonNode, String> sameThing) {
+    void put(
+            String section, String command, String redis, List<ObjectNode> rows, Function<JsonNode, String> sameThing) {
         var measured = new HashSet<String>();
         for (var row : rows) measured.add(sameThing.apply(row));
         var merged = JSON.createArrayNode();
@@ -94,7 +95,8 @@ final class Results {
 
     private static String commit() {
         var commit = Machine.outputOf("git", "rev-parse", "--short=10", "HEAD");
-        boolean clean = Machine.outputOf("git", "status", "--porcelain", "--untracked-files=no", "--", "*.java", "*.lua", "pom.xml")
+        boolean clean = Machine.outputOf(
+                        "git", "status", "--porcelain", "--untracked-files=no", "--", "*.java", "*.lua", "pom.xml")
                 .isEmpty();
         return commit.isEmpty() ? "unknown" : commit + (clean ? "" : " with changes");
     }

@@ -25,7 +25,11 @@ final class SettingsSearch implements Callable<Integer> {
     @Mixin
     private final Output output = new Output();
 
-    @Option(names = "--only", split = ",", paramLabel = "TEXT", description = "changes whose name contains one of these")
+    @Option(
+            names = "--only",
+            split = ",",
+            paramLabel = "TEXT",
+            description = "changes whose name contains one of these")
     private List<String> only = List.of();
 
     @Option(names = "--rounds", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
@@ -34,7 +38,10 @@ final class SettingsSearch implements Callable<Integer> {
     @Option(names = "--records", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
     private long records = 2_000_000;
 
-    @Option(names = "--rate", paramLabel = "R", description = "records/s at which latency is measured; default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--rate",
+            paramLabel = "R",
+            description = "records/s at which latency is measured; default: ${DEFAULT-VALUE}")
     private double rate = 30_000;
 
     @Option(names = "--no-latency", description = "rate and CPU only")
@@ -97,15 +104,18 @@ final class SettingsSearch implements Callable<Integer> {
             for (int round = 0; round < rounds; round++) {
                 for (var name : chosen) rows.add(measure(ground, name, Objects.requireNonNull(CHANGES.get(name))));
             }
-            output.save("settings", redis, medians(chosen, rows), row -> row.path("name").asText());
+            output.save(
+                    "settings",
+                    redis,
+                    medians(chosen, rows),
+                    row -> row.path("name").asText());
         }
         return 0;
     }
 
     private ObjectNode measure(Ground ground, String name, Map<String, String> environment) {
         var timing = new Turn.Timing(Output.seconds(warmUp), Output.seconds(seconds));
-        var row = Turn.run(
-                ground, Contestant.TOLLGATE_REDIS, Workload.UNIFORM, timing, environment, Optional.empty());
+        var row = Turn.run(ground, Contestant.TOLLGATE_REDIS, Workload.UNIFORM, timing, environment, Optional.empty());
         row.put("name", name);
         if (!noLatency) {
             var seen = Latency.run(

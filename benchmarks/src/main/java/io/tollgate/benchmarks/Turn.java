@@ -53,7 +53,9 @@ final class Turn {
             }
             profile.ifPresent(running::dump);
             long decided = end.committed() - start.committed();
-            if (decided <= 0) throw new IllegalStateException(contestant.text() + " decided nothing\n" + running.process().output());
+            if (decided <= 0)
+                throw new IllegalStateException(contestant.text() + " decided nothing\n"
+                        + running.process().output());
             if (running.written() < end.committed()) {
                 throw new IllegalStateException(contestant.text() + " committed requests without writing decisions");
             }
@@ -75,7 +77,8 @@ final class Turn {
         long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
         while (running.committed() == 0) {
             if (System.nanoTime() > deadline || !running.process().isAlive()) {
-                throw new IllegalStateException("nothing was decided\n" + running.process().output());
+                throw new IllegalStateException(
+                        "nothing was decided\n" + running.process().output());
             }
             LockSupport.parkNanos(POLL_NANOS);
         }

@@ -24,10 +24,11 @@ import org.openjdk.jmh.annotations.State;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class RecordBenchmark {
-    private static final byte[] REQUEST = ("{\"request_id\":\"benchmark-1234567\",\"agent_id\":\"agent-1234\",\"tokens\":1,"
-                    + "\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"A prompt of ordinary length, so that"
-                    + " a request is as large as requests are.\"}}")
-            .getBytes(StandardCharsets.UTF_8);
+    private static final byte[] REQUEST =
+            ("{\"request_id\":\"benchmark-1234567\",\"agent_id\":\"agent-1234\",\"tokens\":1,"
+                            + "\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"A prompt of ordinary length, so that"
+                            + " a request is as large as requests are.\"}}")
+                    .getBytes(StandardCharsets.UTF_8);
 
     private final Parse parse = new Parse(8);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
