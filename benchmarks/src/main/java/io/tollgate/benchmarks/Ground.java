@@ -1,7 +1,9 @@
 package io.tollgate.benchmarks;
 
 import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisException;
 import io.lettuce.core.api.sync.RedisCommands;
+import io.tollgate.redis.RedisBuckets;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
@@ -73,6 +75,18 @@ final class Ground implements AutoCloseable {
         if (PATH_REDIS.toString().isEmpty()) System.clearProperty("tollgate.redis-server");
         else System.setProperty("tollgate.redis-server", PATH_REDIS.toString());
         return RedisServer.start();
+    }
+
+    /** Connects; tries more than once, because this JVM is cold and a busy machine slow. */
+    static void connect(RedisBuckets buckets) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                buckets.probe(Duration.ofSeconds(5));
+                return;
+            } catch (RedisException e) {
+                if (attempt == 5) throw e;
+            }
+        }
     }
 
     private static Path findRedis() {

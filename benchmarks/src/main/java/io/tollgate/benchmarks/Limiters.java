@@ -182,7 +182,7 @@ final class Limiters {
         CompletableFuture<?> spend(int[] agents, int inFlight) {
             var spends = new ArrayList<Spend>(agents.length);
             // What is on its way is not committed yet.
-            long committed = offset - (long) agents.length * inFlight;
+            long committed = offset - 1 - (long) agents.length * inFlight;
             for (int agent : agents) {
                 var copy = copies[agent];
                 spends.add(new Spend(

@@ -46,13 +46,16 @@ final class Memory implements Callable<Integer> {
             var redisson = RedisDuel.redisson(server.uri());
             try {
                 redis = Ground.describe(meter);
-                tollgate.probe(Duration.ofSeconds(5));
+                Ground.connect(tollgate);
                 var agents = new int[AGENTS];
                 for (int i = 0; i < AGENTS; i++) agents[i] = i;
                 var chunks = new Limiters.TollgateChunks(tollgate, LIMIT, AGENTS);
-                rows.add(inRedis(meter, "Tollgate's pipeline, with fence", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++)
-                        chunks.spend(agents, 1).join();
+                rows.add(inRedis(meter, "Tollgate's pipeline, all committed", () -> {
+                    for (int n = 0; n < REQUESTS_EACH; n++) chunks.spend(agents, 0).join();
+                }));
+                // What an agent holds whose next request comes before the last one is committed.
+                rows.add(inRedis(meter, "Tollgate's pipeline, one decision uncommitted", () -> {
+                    for (int n = 0; n < REQUESTS_EACH; n++) chunks.spend(agents, 1).join();
                 }));
                 var single = new Limiters.TollgateSingle(tollgate, LIMIT);
                 rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
@@ -89,7 +92,7 @@ final class Memory implements Callable<Integer> {
                 client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
             }
         }
-        rows.add(inRocksDb());
+        rows.add(inRocksDb(output.quick ? 20_000 : 200_000));
         output.save("memory", redis, rows, row -> row.path("name").asText());
         return 0;
     }
@@ -131,21 +134,25 @@ final class Memory implements Callable<Integer> {
     }
 
     /** Lets the real application decide locally for a while and end in order, so that its state lies in table files. */
-    private static ObjectNode inRocksDb() throws IOException {
-        long records = 200_000;
+    private static ObjectNode inRocksDb(long records) throws IOException {
         try (var ground = Ground.open()) {
             var topic = ground.preload(Workload.UNIFORM, records);
             try (var running = ground.start(Contestant.TOLLGATE_LOCAL, topic, Map.of())) {
-                long deadline = System.nanoTime() + Duration.ofSeconds(90).toNanos();
+                long deadline = System.nanoTime() + Duration.ofSeconds(180).toNanos();
                 while (running.committed() < records) {
                     if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
                     LockSupport.parkNanos(100_000_000);
                 }
                 running.process().terminate();
                 running.process().awaitExit(Duration.ofSeconds(20));
-                return row("Tollgate's RocksDB", 1, tableBytes(running.stateDir()) / (double) Workload.AGENTS);
+                return row("Tollgate's RocksDB", 1, tableBytes(running.stateDir()) / agents(records));
             }
         }
+    }
+
+    /** Returns how many of the agents have sent at least one of so many requests. */
+    private static double agents(long records) {
+        return Workload.AGENTS * (1 - Math.exp(-records / (double) Workload.AGENTS));
     }
 
     private static long tableBytes(Path dir) throws IOException {

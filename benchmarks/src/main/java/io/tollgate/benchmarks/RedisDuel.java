@@ -74,7 +74,7 @@ final class RedisDuel implements Callable<Integer> {
             var meter = client.connect().sync();
             var redisson = redisson(server.uri());
             try {
-                tollgate.probe(Duration.ofSeconds(5));
+                Ground.connect(tollgate);
                 var redis = Ground.describe(meter);
                 Output.say(redis);
                 for (int round = 1; round <= rounds; round++) {
