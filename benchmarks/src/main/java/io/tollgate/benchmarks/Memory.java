@@ -51,11 +51,13 @@ final class Memory implements Callable<Integer> {
                 for (int i = 0; i < AGENTS; i++) agents[i] = i;
                 var chunks = new Limiters.TollgateChunks(tollgate, LIMIT, AGENTS);
                 rows.add(inRedis(meter, "Tollgate's pipeline, all committed", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++) chunks.spend(agents, 0).join();
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 0).join();
                 }));
                 // What an agent holds whose next request comes before the last one is committed.
                 rows.add(inRedis(meter, "Tollgate's pipeline, one decision uncommitted", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++) chunks.spend(agents, 1).join();
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 1).join();
                 }));
                 var single = new Limiters.TollgateSingle(tollgate, LIMIT);
                 rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
