@@ -64,6 +64,7 @@ final class EndToEnd implements Runnable {
                 + records * chosenWorkloads().size() / PRELOADED_PER_SECOND
                 + turns.stream().mapToDouble(turn -> total(turn.contestant)).sum());
         var rows = new ArrayList<ObjectNode>();
+        int failed = 0;
         try (var ground = Ground.open()) {
             var redis = Ground.describe(ground.redisCommands());
             Output.say(redis);
@@ -72,8 +73,15 @@ final class EndToEnd implements Runnable {
             for (var turn : turns) {
                 var recording = Optional.ofNullable(profile)
                         .map(dir -> dir.resolve(turn.contestant.text() + "-" + turn.workload.text() + ".jfr"));
-                var row =
-                        Turn.run(ground, turn.contestant, turn.workload, timing(turn.contestant), Map.of(), recording);
+                ObjectNode row;
+                try {
+                    row = Turn.run(
+                            ground, turn.contestant, turn.workload, timing(turn.contestant), Map.of(), recording);
+                } catch (IllegalStateException e) { // the other turns are worth keeping
+                    failed++;
+                    Output.say(turn.contestant.text() + " failed: " + e.getMessage());
+                    continue;
+                }
                 row.put("round", turn.round);
                 rows.add(row);
                 Output.say(String.format(
@@ -94,6 +102,7 @@ final class EndToEnd implements Runnable {
                     row -> row.path("contestant").asText()
                             + row.path("workload").asText());
         }
+        if (failed > 0) throw new IllegalStateException(failed + " turns failed");
     }
 
     private record Slot(int round, Workload workload, Contestant contestant) {}
