@@ -44,6 +44,8 @@ final class TaskBuckets {
     private final long rekeyedSource;
     private final int partition;
     private final String rekeyedTopic;
+    private long requestsDecidedThrough = -1;
+    private long rekeyedDecidedThrough = -1;
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
@@ -68,14 +70,22 @@ final class TaskBuckets {
         return shared.committed().of(new TopicPartition(topic, partition));
     }
 
+    private long decidedThrough(long source) {
+        return source == requestsSource ? requestsDecidedThrough : rekeyedDecidedThrough;
+    }
+
     /**
      * Sends the polled requests to Redis: one call for each {@value #CHUNK_AGENTS} agents, none for agents that are surely
      * exhausted, or whose earlier requests have not been sent.
      *
      * @param requests of one source, by agent, in the order of their offsets; they are noted as pending
+     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
+     *     before it is decided: Redis would decide it after its successors, and no fence would remember it
      */
-    void prefetch(Map<String, List<PendingDecision>> requests, long source) {
-        var redis = shared.redis().filter(SharedBuckets::inUse);
+    void prefetch(Map<String, List<PendingDecision>> requests, long source, long missedThrough) {
+        var redis = decidedThrough(source) < missedThrough
+                ? Optional.<SharedBuckets>empty()
+                : shared.redis().filter(SharedBuckets::inUse);
         double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
@@ -146,12 +156,15 @@ final class TaskBuckets {
         var agent = mirror.agent(request.agentId());
         if (pending.policy() == null) pending.decideBy(agent.policy(shared.policies()));
         var policy = policy(pending);
-        bringToFront(agent, pending);
+        boolean prefetched = bringToFront(agent, pending);
         var decision = policy.mode() == Mode.OFF
                 ? approveUncharged(agent, policy)
-                : decideFirst(mirror.of(agent, kept(policy)), pending, policy);
+                : decideFirst(mirror.of(agent, kept(policy)), pending, policy, prefetched ? MAX_CHARGES : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
+        if (pending.source() == requestsSource)
+            requestsDecidedThrough = pending.charge().offset();
+        else rekeyedDecidedThrough = pending.charge().offset();
         return new Decided(request, policy.of(agent.id(), decision.terms()), decision);
     }
 
@@ -163,16 +176,20 @@ final class TaskBuckets {
                 policy.terms());
     }
 
-    /** Makes the request the agent's first: records that never arrived here, if any, left theirs behind. */
-    private static void bringToFront(Agent agent, PendingDecision request) {
-        if (agent.pending().contains(request)) {
+    /**
+     * Makes the request the agent's first: records that never arrived here, if any, left theirs behind.
+     *
+     * @return whether the prefetch has noted it
+     */
+    private static boolean bringToFront(Agent agent, PendingDecision request) {
+        boolean prefetched = agent.pending().contains(request);
+        if (prefetched)
             while (agent.pending().getFirst() != request) agent.pending().removeFirst();
-        } else {
-            agent.pending().addFirst(request);
-        }
+        else agent.pending().addFirst(request);
+        return prefetched;
     }
 
-    private Decision decideFirst(AgentMirror buckets, PendingDecision request, Policy policy) {
+    private Decision decideFirst(AgentMirror buckets, PendingDecision request, Policy policy, int atOnce) {
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);
@@ -186,13 +203,13 @@ final class TaskBuckets {
         if (surelyRefuses(buckets, request, policy, nowSeconds)) {
             return refuseUnasked(buckets, request, policy, nowMicros);
         }
-        var askedNow = askNow(redis.get(), buckets, policy, nowSeconds);
+        var askedNow = askNow(redis.get(), buckets, policy, nowSeconds, atOnce);
         return decided(askedNow)
                 .map(answer -> accept(buckets, request, askedNow, answer))
                 .orElseGet(() -> decideLocally(buckets, request, policy));
     }
 
-    private Asked askNow(SharedBuckets redis, AgentMirror buckets, Policy policy, double nowSeconds) {
+    private Asked askNow(SharedBuckets redis, AgentMirror buckets, Policy policy, double nowSeconds, int atOnce) {
         var pending = buckets.agent().pending();
         var first = pending.getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
@@ -205,7 +222,7 @@ final class TaskBuckets {
         var requests = pending.stream()
                 .takeWhile(request -> isOf(policy, request))
                 .filter(request -> request.source() == first.source())
-                .limit(MAX_CHARGES)
+                .limit(atOnce)
                 .toList();
         send(redis, Map.of(buckets, requests), first.source());
         return Objects.requireNonNull(first.asked());
