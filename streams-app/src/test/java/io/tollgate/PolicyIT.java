@@ -104,7 +104,7 @@ class PolicyIT {
 
                 more.set(false);
                 traffic.get();
-                decisions.await(requests.published().size());
+                decisions.await(requests.published().size(), application);
                 decisions.conserve(requests.published());
                 decisions.keepOrder();
                 verify(cluster);
@@ -135,7 +135,7 @@ class PolicyIT {
                 change(quotas, decisions, 3);
                 more.set(false);
                 traffic.get();
-                decisions.await(requests.published().size());
+                decisions.await(requests.published().size(), application);
                 decisions.conserve(requests.published());
                 decisions.keepOrder();
                 assertThat(application.isAlive()).isTrue();
