@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.joran.JoranConfigurator;
+import ch.qos.logback.classic.util.LogbackMDCAdapter;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
@@ -18,11 +19,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The application's own logback.xml, fed with what agents may write. */
 class LogFormatTest {
-    private static final String NASTY = "evil\n2026-01-01 INFO all is well\r\t\u001b[31mred\u0007\u0000\u009b\u2028\u202e\u007f";
+    private static final String NASTY =
+            "evil\n2026-01-01 INFO all is well\r\t\u001b[31mred\u0007\u0000\u009b\u2028\u202e\u007f";
 
     @Test
     void givenControlCharacters_whenLoggedAsText_thenOneLineWithoutThem() throws Exception {
-        var lines = log("text", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
+        var lines =
+                log("text", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
 
         assertThat(lines).hasSize(1);
         assertThat(lines.get(0)).endsWith("agent \"evil?2026-01-01 INFO all is well???[31mred??????\"");
@@ -30,7 +33,8 @@ class LogFormatTest {
 
     @Test
     void givenControlCharacters_whenLoggedAsJson_thenOneObjectThatHoldsThem() throws Exception {
-        var lines = log("json", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
+        var lines =
+                log("json", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
 
         assertThat(lines).hasSize(1);
         assertThat(lines.get(0).chars()).allMatch(c -> c >= ' ');
@@ -47,7 +51,10 @@ class LogFormatTest {
                 "json", context -> context.getLogger("io.tollgate").error("ended", new IllegalStateException("a\nb")));
 
         assertThat(lines).hasSize(1);
-        assertThat(new ObjectMapper().readTree(lines.get(0)).at("/throwable/message").asText())
+        assertThat(new ObjectMapper()
+                        .readTree(lines.get(0))
+                        .at("/throwable/message")
+                        .asText())
                 .isEqualTo("a\nb");
     }
 
@@ -58,7 +65,8 @@ class LogFormatTest {
             var kafka = context.getLogger("org.apache.kafka.clients.NetworkClient");
             for (int i = 0; i < 500; i++) kafka.warn("[Consumer a] Connection to node {} could not be established", i);
             kafka.warn("[Consumer b] Connection to node {} could not be established", 1);
-            for (int i = 0; i < 3; i++) context.getLogger("io.tollgate.Pipeline").info("deciding requests");
+            for (int i = 0; i < 3; i++)
+                context.getLogger("io.tollgate.Pipeline").info("deciding requests");
         });
 
         assertThat(lines).hasSize(5);
@@ -68,6 +76,7 @@ class LogFormatTest {
         var output = new ByteArrayOutputStream();
         var before = System.err;
         var context = new LoggerContext();
+        context.setMDCAdapter(new LogbackMDCAdapter()); // SLF4J sets it, where it makes the context
         context.putProperty("TOLLGATE_LOG_FORMAT", format);
         try {
             System.setErr(new PrintStream(output, true, StandardCharsets.UTF_8));

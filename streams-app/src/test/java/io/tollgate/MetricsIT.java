@@ -65,9 +65,7 @@ class MetricsIT {
         var documented = documented();
         assertThat(documented).filteredOn(name -> name.startsWith("tollgate_")).hasSizeGreaterThan(15);
 
-        assertThat(families())
-                .as("documented and not served")
-                .containsAll(documented);
+        assertThat(families()).as("documented and not served").containsAll(documented);
         assertThat(documented)
                 .as("served and not documented")
                 .containsAll(families().stream()
@@ -105,7 +103,8 @@ class MetricsIT {
         assertThat(value("tollgate_redis_calls_seconds_count")).isPositive();
         assertThat(value("tollgate_redis_breaker_state", "state=\"closed\"")).isEqualTo(1);
         assertThat(value("tollgate_redis_breaker_state", "state=\"open\"")).isZero();
-        assertThat(value("tollgate_redis_breaker_transitions_total", "to=\"closed\"")).isEqualTo(1);
+        assertThat(value("tollgate_redis_breaker_transitions_total", "to=\"closed\""))
+                .isEqualTo(1);
         assertThat(value("tollgate_mirror_agents")).isEqualTo(1);
         assertThat(scrape).noneMatch(line -> line.contains("\"agent\""));
     }
@@ -126,13 +125,15 @@ class MetricsIT {
 
     /** The container's health check is bash alone; here it asks the real application. */
     @Test
-    void givenTheHealthCheckOfTheImage_whenThePipelineIsReadyAndWhenNothingListens_thenItTellsThemApart() throws Exception {
+    void givenTheHealthCheckOfTheImage_whenThePipelineIsReadyAndWhenNothingListens_thenItTellsThemApart()
+            throws Exception {
         assertThat(healthcheck(application.http().getPort())).isZero();
         assertThat(healthcheck(1)).isNotZero();
     }
 
     private static int healthcheck(int port) throws Exception {
-        var command = new ProcessBuilder("bash", Path.of("..", "deploy", "docker", "healthcheck").toString())
+        var command = new ProcessBuilder(
+                        "bash", Path.of("..", "deploy", "docker", "healthcheck").toString())
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD);
         command.environment().put("TOLLGATE_HTTP_PORT", Integer.toString(port));
@@ -184,7 +185,8 @@ class MetricsIT {
     }
 
     private static List<String> scrape() throws IOException, InterruptedException {
-        var request = HttpRequest.newBuilder(application.http().resolve("/metrics")).build();
+        var request =
+                HttpRequest.newBuilder(application.http().resolve("/metrics")).build();
         return HttpClient.newHttpClient()
                 .send(request, HttpResponse.BodyHandlers.ofLines())
                 .body()

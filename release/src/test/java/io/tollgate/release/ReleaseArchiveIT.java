@@ -62,7 +62,8 @@ class ReleaseArchiveIT {
     void givenTheJar_whenItNamesItsLibraries_thenTheyAreThereAndNoOthers() throws Exception {
         try (var jar = new JarFile(unpacked.resolve("tollgate.jar").toFile());
                 var libraries = Files.list(unpacked.resolve("lib"))) {
-            var named = jar.getManifest().getMainAttributes().getValue("Class-Path").split(" ");
+            var named =
+                    jar.getManifest().getMainAttributes().getValue("Class-Path").split(" ");
 
             assertThat(libraries.map(file -> "lib/" + file.getFileName())).containsExactlyInAnyOrder(named);
         }
@@ -95,7 +96,10 @@ class ReleaseArchiveIT {
                 new ObjectMapper().readTree(unpacked.resolve("sbom.cdx.json").toFile());
         for (JsonNode part : sbom.get("components")) {
             if (part.get("group").asText().equals("io.tollgate")) continue;
-            parts.add(part.get("purl").asText().replaceFirst("\\?.*classifier=([^&]+).*", ":$1").replaceFirst("\\?.*", ""));
+            parts.add(part.get("purl")
+                    .asText()
+                    .replaceFirst("\\?.*classifier=([^&]+).*", ":$1")
+                    .replaceFirst("\\?.*", ""));
             assertThat(StreamSupport.stream(part.path("hashes").spliterator(), false)
                             .map(hash -> hash.get("alg").asText()))
                     .as(part.get("name").asText())
@@ -104,7 +108,8 @@ class ReleaseArchiveIT {
         Files.write(Path.of("target", "locked-versions.txt"), parts);
 
         assertThat(parts)
-                .as("release/locked-versions.txt; if the change is meant, copy release/target/locked-versions.txt there")
+                .as(
+                        "release/locked-versions.txt; if the change is meant, copy release/target/locked-versions.txt there")
                 .containsExactlyElementsOf(Files.readAllLines(Path.of("locked-versions.txt")));
     }
 

@@ -33,13 +33,15 @@ class ComposeTest {
                 .results()
                 .forEach(from -> images.add(from.group(1)));
 
-        assertThat(images).hasSizeGreaterThan(6).allMatch(image -> image.matches(".+:v?\\d+\\.\\d+.*"), "a full version");
+        assertThat(images)
+                .hasSizeGreaterThan(6)
+                .allMatch(image -> image.matches(".+:v?\\d+\\.\\d+.*"), "a full version");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"tollgate-1", "tollgate-2", "topics", "load"})
-    void givenAServiceOfOurs_whenItsEnvironmentIsRead_thenTheApplicationKnowsAllOfIt(
-            String service, @TempDir Path dir) throws Exception {
+    void givenAServiceOfOurs_whenItsEnvironmentIsRead_thenTheApplicationKnowsAllOfIt(String service, @TempDir Path dir)
+            throws Exception {
         var environment = environmentOf(SERVICES.get(service));
         environment.put("TOLLGATE_STATE_DIR", dir.toString());
 
@@ -47,7 +49,9 @@ class ComposeTest {
 
         assertThat(settings.kafka().ignored()).isEmpty();
         assertThat(settings.redis().uri()).isPresent();
-        assertThat(settings.http().host()).as("reachable from outside of the container").isEqualTo("0.0.0.0");
+        assertThat(settings.http().host())
+                .as("reachable from outside of the container")
+                .isEqualTo("0.0.0.0");
     }
 
     /** What the image sets and what the composition adds, as the process sees them. */
@@ -61,8 +65,8 @@ class ComposeTest {
         });
         assertThat(environment).isNotEmpty();
         service.get("environment")
-                .fields()
-                .forEachRemaining(variable ->
+                .properties()
+                .forEach(variable ->
                         environment.put(variable.getKey(), variable.getValue().asText()));
         return environment;
     }
@@ -81,7 +85,8 @@ class ComposeTest {
                 .flatMap(all -> all.valueStream())
                 .toList()) {
             var source = mount.asText().split(":")[0];
-            if (source.startsWith("./")) assertThat(DeploymentFiles.ROOT.resolve(source)).exists();
+            if (source.startsWith("./"))
+                assertThat(DeploymentFiles.ROOT.resolve(source)).exists();
         }
     }
 
@@ -107,7 +112,8 @@ class ComposeTest {
     @Test
     void givenPrometheus_whenItScrapes_thenEveryInstance() {
         var targets = new TreeSet<String>();
-        for (JsonNode target : DeploymentFiles.yaml("deploy/prometheus/prometheus.yml").findValue("targets")) {
+        for (JsonNode target :
+                DeploymentFiles.yaml("deploy/prometheus/prometheus.yml").findValue("targets")) {
             targets.add(target.asText());
         }
 
@@ -119,7 +125,8 @@ class ComposeTest {
     void givenEveryAlert_whenLookedUp_thenTheRunbookHasAParagraphForIt() {
         var alerts = DeploymentFiles.yaml("deploy/prometheus/alerts.yml").findValuesAsText("alert");
 
-        assertThat(DeploymentFiles.text("docs/operations.md").lines()
+        assertThat(DeploymentFiles.text("docs/operations.md")
+                        .lines()
                         .filter(line -> line.startsWith("| `Tollgate"))
                         .map(line -> line.split("`")[1]))
                 .containsExactlyInAnyOrderElementsOf(alerts);

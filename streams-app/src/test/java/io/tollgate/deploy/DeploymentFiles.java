@@ -16,7 +16,8 @@ public final class DeploymentFiles {
     static final Path ROOT = Path.of("..");
 
     private static final YAMLMapper YAML = new YAMLMapper();
-    private static final Pattern METRIC = Pattern.compile("\\b(?:tollgate|kafka|jvm|process|logback|lettuce)_[a-z0-9_]+");
+    private static final Pattern METRIC =
+            Pattern.compile("\\b(?:tollgate|kafka|jvm|process|logback|lettuce)_[a-z0-9_]+");
 
     private DeploymentFiles() {}
 

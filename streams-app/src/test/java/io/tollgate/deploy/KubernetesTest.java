@@ -85,7 +85,9 @@ class KubernetesTest {
 
     @Test
     void givenTheKustomization_whenItListsResources_thenEveryFileAndNothingElse() {
-        var listed = DeploymentFiles.yaml(DIR + "/kustomization.yaml").get("resources").valueStream();
+        var listed = DeploymentFiles.yaml(DIR + "/kustomization.yaml")
+                .get("resources")
+                .valueStream();
 
         assertThat(listed.map(JsonNode::asText)).containsExactlyInAnyOrderElementsOf(resources());
     }
@@ -122,7 +124,8 @@ class KubernetesTest {
     }
 
     private static HasMetadata read(JsonNode resource) throws JsonProcessingException {
-        var kind = resource.get("apiVersion").asText() + "/" + resource.get("kind").asText();
+        var kind =
+                resource.get("apiVersion").asText() + "/" + resource.get("kind").asText();
         assertThat(KINDS).containsKey(kind);
         return STRICT.treeToValue(resource, KINDS.get(kind));
     }
