@@ -7,6 +7,7 @@ import ch.qos.logback.core.spi.FilterReply;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Marker;
 
@@ -18,7 +19,9 @@ public final class RepeatedLines extends TurboFilter {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int MOST_REMEMBERED = 1000;
 
-    private record Line(String logger, String format) {}
+    private static final Pattern NUMBERS = Pattern.compile("\\d+");
+
+    private record Line(String logger, String text) {}
 
     private final Map<Line, Long> passedNanos = new LinkedHashMap<>() {
         private static final long serialVersionUID = 1;
@@ -29,7 +32,7 @@ public final class RepeatedLines extends TurboFilter {
         }
     };
 
-    /** By the line's format, without what it fills in: addresses and numbers in it may change each time. */
+    /** By the line without its numbers: Kafka's clients fill in attempts and correlation ids before the logger sees the line. */
     @Override
     public FilterReply decide(
             @Nullable Marker marker,
@@ -41,7 +44,8 @@ public final class RepeatedLines extends TurboFilter {
         // Asked for a level alone, there is no format; and what is below the logger's level is not written anyway.
         if (format == null || !level.isGreaterOrEqual(logger.getEffectiveLevel())) return FilterReply.NEUTRAL;
         if (logger.getName().startsWith("io.tollgate")) return FilterReply.NEUTRAL;
-        return isDue(new Line(logger.getName(), format), System.nanoTime()) ? FilterReply.NEUTRAL : FilterReply.DENY;
+        var line = new Line(logger.getName(), NUMBERS.matcher(format).replaceAll("#"));
+        return isDue(line, System.nanoTime()) ? FilterReply.NEUTRAL : FilterReply.DENY;
     }
 
     private synchronized boolean isDue(Line line, long nowNanos) {

@@ -64,7 +64,7 @@ class LogFormatTest {
         var lines = log(format, context -> {
             var kafka = context.getLogger("org.apache.kafka.clients.NetworkClient");
             for (int i = 0; i < 500; i++) kafka.warn("[Consumer a] Connection to node {} could not be established", i);
-            kafka.warn("[Consumer b] Connection to node {} could not be established", 1);
+            for (int i = 0; i < 500; i++) kafka.warn("[Producer a] error response with correlation id " + i);
             for (int i = 0; i < 3; i++)
                 context.getLogger("io.tollgate.Pipeline").info("deciding requests");
         });

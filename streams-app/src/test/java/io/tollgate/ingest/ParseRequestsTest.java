@@ -130,7 +130,8 @@ class ParseRequestsTest {
         assertThat(((Unreadable) forwarded.get(1).value()).bytes()).isEmpty();
         assertThat(registry.counter("tollgate.invalid.requests", "rule", "json").count())
                 .isEqualTo(1);
-        assertThat(registry.counter("tollgate.invalid.requests", "rule", "empty").count())
+        assertThat(registry.counter("tollgate.invalid.requests", "rule", "empty")
+                        .count())
                 .isEqualTo(1);
     }
 
