@@ -6,6 +6,7 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.HttpServer;
+import io.tollgate.metrics.ProcessMetrics;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.kafka.common.errors.RetriableException;
@@ -51,6 +52,8 @@ final class RunCommand implements Callable<Integer> {
     private static int run(Settings settings, TopicAdmin topics, int partitions) throws InterruptedException {
         var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         var pipeline = new Pipeline(settings, partitions, topics.admin(), registry);
+        registry.getPrometheusRegistry().register(new LagCollector(pipeline.streams()));
+        ProcessMetrics.bind(registry, VersionCommand.version());
         try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams());
                 var http = new HttpServer(settings.http(), registry, pipeline::isReady)) {
             streamsMetrics.bindTo(registry);

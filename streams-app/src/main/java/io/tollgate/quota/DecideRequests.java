@@ -68,10 +68,14 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
             var charge = new Charge(position.offset(), request.costTokens());
-            pending = new PendingDecision(task.source(position.topic()), charge);
+            pending = new PendingDecision(task.source(position.topic()), charge, System.nanoTime());
         }
         var decided = task.decide(request, pending);
-        shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
+        shared.metrics()
+                .decided(
+                        decided.decision(),
+                        decided.policy().mode() == Mode.ENFORCE,
+                        System.nanoTime() - pending.polledNanos());
         context().forward(record.withValue(decided));
     }
 

@@ -82,6 +82,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             List<ConsumerRecord<byte[], byte[]>> records,
             boolean published) {
         long source = task.source(partition.topic());
+        long polledNanos = System.nanoTime(); // once for the batch, not for each record
         var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
         for (var record : records) {
             Incoming incoming = published
@@ -89,7 +90,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
                     : parser.rekeyed(record.value());
             record.headers().add(new Parsed(incoming));
             if (!(incoming instanceof Request request)) continue;
-            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()));
+            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()), polledNanos);
             record.headers().add(pending);
             byAgent.computeIfAbsent(request.agentId(), agent -> new ArrayList<>(2))
                     .add(pending);

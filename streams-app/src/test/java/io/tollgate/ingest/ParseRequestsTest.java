@@ -128,7 +128,11 @@ class ParseRequestsTest {
         assertThat(((Unreadable) forwarded.get(0).value()).bytes()).isEqualTo(utf8("{broken"));
         assertThat(forwarded.get(1).key()).isNull();
         assertThat(((Unreadable) forwarded.get(1).value()).bytes()).isEmpty();
-        assertThat(registry.counter("tollgate.invalid.requests").count()).isEqualTo(2);
+        assertThat(registry.counter("tollgate.invalid.requests", "rule", "json").count())
+                .isEqualTo(1);
+        assertThat(registry.counter("tollgate.invalid.requests", "rule", "empty")
+                        .count())
+                .isEqualTo(1);
     }
 
     @ParameterizedTest

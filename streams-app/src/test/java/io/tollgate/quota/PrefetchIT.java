@@ -95,7 +95,7 @@ class PrefetchIT {
         var decisions = new ArrayList<Decision>();
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
-            if (pending == null) pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1));
+            if (pending == null) pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1), 0);
             decisions.add(task.decide(new Request(Optional.empty(), "agent", 1, new byte[0]), pending)
                     .decision());
         }

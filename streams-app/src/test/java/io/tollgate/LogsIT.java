@@ -1,0 +1,75 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What the running application writes to its log. */
+class LogsIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @Test
+    void givenTrafficAndAnOutage_whenTheLogIsRead_thenOneLineForEachChangeNoneForARecordAndNoSecret() throws Exception {
+        try (var redis = RedisServer.start(RedisServer.Options.defaults().withPassword("canary-password"));
+                var cluster = TestCluster.onSharedBroker()
+                        .withLimit(50, 1)
+                        .with("REDIS_URL", redis.uri())
+                        .with("TOLLGATE_HTTP_TOKEN", "canary-token")
+                        .with("TOLLGATE_LOG_FORMAT", "json");
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            for (int i = 0; i < 500; i++) requests.send("agent-" + i % 10, 1, i);
+            for (int i = 0; i < 100; i++) {
+                requests.sendUnreadable(null, "{\"agent_id\":\"evil\\n\\u001b[31m\"}".getBytes(UTF_8));
+            }
+            decisions.await(600);
+
+            redis.kill();
+            await().pollInterval(Duration.ofMillis(50)).atMost(SOON).until(() -> {
+                requests.send("agent-1", 0, 1);
+                return TestCluster.metric(application, "tollgate_redis_in_use") == 0;
+            });
+            redis.restart();
+            await().atMost(SOON).until(() -> TestCluster.metric(application, "tollgate_redis_in_use") == 1);
+
+            // The metrics know how often the breaker changed: a machine under load may have opened it once more.
+            await().atMost(SOON).untilAsserted(() -> {
+                assertThat(saying(application, "Redis is away or slow"))
+                        .isEqualTo(transitions(application, "open") - 1);
+                assertThat(saying(application, "Redis answers")).isEqualTo(transitions(application, "closed"));
+            });
+            assertThat(saying(application, "deciding requests")).isEqualTo(1);
+            assertThat(lines(application)).as(application.output()).hasSizeLessThan(40);
+            assertThat(application.output()).doesNotContain("evil", "canary");
+        }
+    }
+
+    private static long saying(ApplicationProcess application, String start) throws Exception {
+        return lines(application).stream()
+                .filter(line -> line.get("formattedMessage").asText().startsWith(start))
+                .count();
+    }
+
+    private static long transitions(ApplicationProcess application, String to) {
+        return Math.round(
+                TestCluster.metric(application, "tollgate_redis_breaker_transitions_total{to=\"" + to + "\"}"));
+    }
+
+    /** Every line is an object: a line that is none fails here. */
+    private static List<JsonNode> lines(ApplicationProcess application) throws Exception {
+        var lines = new ArrayList<JsonNode>();
+        for (String line : application.output().lines().toList()) lines.add(JSON.readTree(line));
+        return lines;
+    }
+}

@@ -1,0 +1,199 @@
+package io.tollgate.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.tollgate.config.Settings;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** docker-compose.yml, the Dockerfile and what they mount, held against the application where no Docker engine runs. */
+class ComposeTest {
+    private static final JsonNode SERVICES =
+            DeploymentFiles.yaml("docker-compose.yml").get("services");
+
+    @Test
+    void givenTheCompositionAndTheDockerfile_whenImagesAreNamed_thenByAVersion() {
+        var images = new TreeSet<>(SERVICES.findValuesAsText("image"));
+        Pattern.compile("(?m)^FROM (\\S+)")
+                .matcher(DeploymentFiles.text("Dockerfile"))
+                .results()
+                .forEach(from -> images.add(from.group(1)));
+
+        assertThat(images)
+                .hasSizeGreaterThan(6)
+                .allMatch(image -> image.matches(".+:v?\\d+\\.\\d+.*"), "a full version");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tollgate-1", "tollgate-2", "topics", "load"})
+    void givenAServiceOfOurs_whenItsEnvironmentIsRead_thenTheApplicationKnowsAllOfIt(String service, @TempDir Path dir)
+            throws Exception {
+        var environment = environmentOf(SERVICES.get(service));
+        environment.put("TOLLGATE_STATE_DIR", dir.toString());
+
+        var settings = Settings.from(environment, Settings.Use.PIPELINE); // throws if one is unknown or wrong
+
+        assertThat(settings.kafka().ignored()).isEmpty();
+        assertThat(settings.redis().uri()).isPresent();
+        assertThat(settings.http().host())
+                .as("reachable from outside of the container")
+                .isEqualTo("0.0.0.0");
+    }
+
+    /** What the image sets and what the composition adds, as the process sees them. */
+    private static Map<String, String> environmentOf(JsonNode service) {
+        var environment = new HashMap<String, String>();
+        var set = DeploymentFiles.text("Dockerfile").replace("\\\n", " ");
+        Pattern.compile("(?m)^ENV (.*)$").matcher(set).results().forEach(line -> {
+            for (String variable : line.group(1).strip().split("\\s+")) {
+                environment.put(variable.split("=")[0], variable.split("=")[1]);
+            }
+        });
+        assertThat(environment).isNotEmpty();
+        service.get("environment")
+                .properties()
+                .forEach(variable ->
+                        environment.put(variable.getKey(), variable.getValue().asText()));
+        return environment;
+    }
+
+    @Test
+    void givenTwoInstances_whenCompared_thenOnlyStateAndPortDiffer() {
+        assertThat(SERVICES.get("tollgate-1").get("environment"))
+                .isEqualTo(SERVICES.get("tollgate-2").get("environment"));
+        assertThat(SERVICES.get("tollgate-1").get("volumes"))
+                .isNotEqualTo(SERVICES.get("tollgate-2").get("volumes"));
+    }
+
+    @Test
+    void givenMountedFiles_whenLookedFor_thenTheyAreThere() {
+        for (JsonNode mount : SERVICES.findValues("volumes").stream()
+                .flatMap(all -> all.valueStream())
+                .toList()) {
+            var source = mount.asText().split(":")[0];
+            if (source.startsWith("./"))
+                assertThat(DeploymentFiles.ROOT.resolve(source)).exists();
+        }
+    }
+
+    @Test
+    void givenPublishedPorts_whenRead_thenOnLoopbackOnly() {
+        assertThat(SERVICES.findValues("ports").stream().flatMap(all -> all.valueStream()))
+                .hasSizeGreaterThan(5)
+                .allMatch(port -> port.asText().startsWith("127.0.0.1:"));
+    }
+
+    @Test
+    void givenOurContainers_whenStarted_thenTheyHaveNoRightsTheyDoNotNeed() {
+        for (String service : List.of("tollgate-1", "tollgate-2", "topics", "load")) {
+            assertThat(SERVICES.get(service).get("read_only").asBoolean()).isTrue();
+            assertThat(SERVICES.get(service).get("cap_drop").get(0).asText()).isEqualTo("ALL");
+        }
+        assertThat(DeploymentFiles.text("Dockerfile"))
+                .containsPattern("(?m)^USER \\d+:\\d+$")
+                .containsPattern("(?m)^ENTRYPOINT \\[\"java\"") // exec form, and no shell between: SIGTERM arrives
+                .containsPattern("(?m)^HEALTHCHECK .*CMD \\[");
+    }
+
+    @Test
+    void givenPrometheus_whenItScrapes_thenEveryInstance() {
+        var targets = new TreeSet<String>();
+        for (JsonNode target :
+                DeploymentFiles.yaml("deploy/prometheus/prometheus.yml").findValue("targets")) {
+            targets.add(target.asText());
+        }
+
+        assertThat(targets).containsExactly("tollgate-1:8080", "tollgate-2:8080");
+        assertThat(SERVICES.has("tollgate-1") && SERVICES.has("tollgate-2")).isTrue();
+    }
+
+    @Test
+    void givenEveryAlert_whenLookedUp_thenTheRunbookHasAParagraphForIt() {
+        var alerts = DeploymentFiles.yaml("deploy/prometheus/alerts.yml").findValuesAsText("alert");
+
+        assertThat(DeploymentFiles.text("docs/operations.md")
+                        .lines()
+                        .filter(line -> line.startsWith("| `Tollgate"))
+                        .map(line -> line.split("`")[1]))
+                .containsExactlyInAnyOrderElementsOf(alerts);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"overview", "agent"})
+    void givenADashboard_whenRead_thenItsDataSourcesAreProvisionedAndNoPanelCoversAnother(String name) {
+        var dashboard = DeploymentFiles.json("deploy/grafana/dashboards/" + name + ".json");
+        var provisioned = DeploymentFiles.yaml("deploy/grafana/provisioning/datasources/tollgate.yml")
+                .get("datasources")
+                .findValuesAsText("uid");
+        var taken = new TreeSet<String>();
+
+        for (JsonNode panel : dashboard.get("panels")) {
+            assertThat(provisioned).contains(panel.get("datasource").get("uid").asText());
+            var place = panel.get("gridPos");
+            for (int x = 0; x < place.get("w").asInt(); x++) {
+                for (int y = 0; y < place.get("h").asInt(); y++) {
+                    int column = place.get("x").asInt() + x;
+                    assertThat(column).isLessThan(24);
+                    assertThat(taken.add(column + "/" + (place.get("y").asInt() + y)))
+                            .as(panel.get("title").asText())
+                            .isTrue();
+                }
+            }
+        }
+        assertThat(taken).isNotEmpty();
+    }
+
+    @Test
+    void givenTheComposeClient_whenItReadsTheFile_thenItIsValid() throws Exception {
+        var client = composeClient();
+        assumeTrue(client != null, "neither `docker compose` nor `docker-compose` is installed");
+        var command = new java.util.ArrayList<>(client);
+        command.addAll(List.of("-f", "docker-compose.yml", "config", "--quiet"));
+
+        assertThat(run(command)).as("exit code of " + command).isZero();
+    }
+
+    private static List<String> composeClient() throws Exception {
+        for (var client : List.of(List.of("docker", "compose"), List.of("docker-compose"))) {
+            if (!isOnPath(client.get(0))) continue;
+            var version = new java.util.ArrayList<>(client);
+            version.add("version");
+            if (run(version) == 0) return client;
+        }
+        return null;
+    }
+
+    private static boolean isOnPath(String program) {
+        for (String dir : System.getenv("PATH").split(File.pathSeparator)) {
+            if (Files.isExecutable(Path.of(dir, program))) return true;
+        }
+        return false;
+    }
+
+    private static int run(List<String> command) throws IOException, InterruptedException {
+        var process = new ProcessBuilder(command)
+                .directory(DeploymentFiles.ROOT.toFile())
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+            throw new AssertionError(command + " does not end");
+        }
+        return process.exitValue();
+    }
+}

@@ -1,0 +1,132 @@
+package io.tollgate.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.introspect.Annotated;
+import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServiceAccount;
+import io.fabric8.kubernetes.api.model.apps.StatefulSet;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.openshift.api.model.monitoring.v1.ServiceMonitor;
+import io.tollgate.config.Settings;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The example for Kubernetes, read as the types of its API: a field that is unknown or of another type fails. */
+class KubernetesTest {
+    private static final String DIR = "deploy/kubernetes";
+
+    private static final Map<String, Class<? extends HasMetadata>> KINDS = Map.of(
+            "v1/Namespace", Namespace.class,
+            "v1/ServiceAccount", ServiceAccount.class,
+            "v1/ConfigMap", ConfigMap.class,
+            "v1/Secret", Secret.class,
+            "v1/Service", Service.class,
+            "apps/v1/StatefulSet", StatefulSet.class,
+            "policy/v1/PodDisruptionBudget", PodDisruptionBudget.class,
+            "monitoring.coreos.com/v1/ServiceMonitor", ServiceMonitor.class);
+
+    /** The models keep unknown fields for later versions of the API; here they are mistakes. */
+    private static final ObjectMapper STRICT = new ObjectMapper()
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .setAnnotationIntrospector(new JacksonAnnotationIntrospector() {
+                private static final long serialVersionUID = 1;
+
+                @Override
+                public Boolean hasAnySetter(Annotated annotated) {
+                    return false;
+                }
+            });
+
+    static List<String> resources() {
+        return DeploymentFiles.filesIn(DIR).stream()
+                .map(file -> file.getFileName().toString())
+                .filter(file -> !file.equals("kustomization.yaml"))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @MethodSource("resources")
+    void givenAResource_whenReadAsItsType_thenEveryFieldIsKnownAndFits(String file) throws Exception {
+        var resource = read(DeploymentFiles.yaml(DIR + "/" + file));
+
+        assertThat(resource.getMetadata().getName()).isEqualTo("tollgate");
+    }
+
+    @Test
+    void givenAMisspeltField_whenRead_thenItIsFound() {
+        var misspelt = DeploymentFiles.yaml(DIR + "/stateful-set.yaml");
+        var container = (ObjectNode) misspelt.at("/spec/template/spec/containers/0");
+        container.set("readynessProbe", container.remove("readinessProbe"));
+        assertThatThrownBy(() -> read(misspelt)).isInstanceOf(UnrecognizedPropertyException.class);
+
+        var mistyped = DeploymentFiles.yaml(DIR + "/stateful-set.yaml");
+        ((ObjectNode) mistyped.get("spec")).put("replicas", "three");
+        assertThatThrownBy(() -> read(mistyped)).isInstanceOf(JsonProcessingException.class);
+    }
+
+    @Test
+    void givenTheKustomization_whenItListsResources_thenEveryFileAndNothingElse() {
+        var listed = DeploymentFiles.yaml(DIR + "/kustomization.yaml")
+                .get("resources")
+                .valueStream();
+
+        assertThat(listed.map(JsonNode::asText)).containsExactlyInAnyOrderElementsOf(resources());
+    }
+
+    @Test
+    void givenConfigAndSecret_whenReadAsSettings_thenTheApplicationKnowsAllOfThem(@TempDir Path dir) throws Exception {
+        var environment = new HashMap<String, String>(Map.of("TOLLGATE_STATE_DIR", dir.toString()));
+        environment.putAll(((ConfigMap) read(DeploymentFiles.yaml(DIR + "/config.yaml"))).getData());
+        environment.putAll(((Secret) read(DeploymentFiles.yaml(DIR + "/secret.yaml"))).getStringData());
+
+        var settings = Settings.from(environment, Settings.Use.PIPELINE);
+
+        assertThat(settings.kafka().ignored()).isEmpty();
+        assertThat(settings.redis().uri()).isPresent();
+    }
+
+    @Test
+    void givenThePods_whenTheyEnd_thenAfterThePipelineHasClosed() throws Exception {
+        var pod = ((StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml")))
+                .getSpec()
+                .getTemplate()
+                .getSpec();
+        var container = pod.getContainers().get(0);
+
+        assertThat(pod.getTerminationGracePeriodSeconds()).isGreaterThan(2 * 15);
+        assertThat(pod.getSecurityContext().getRunAsNonRoot()).isTrue();
+        assertThat(container.getSecurityContext().getReadOnlyRootFilesystem()).isTrue();
+        assertThat(container.getReadinessProbe().getHttpGet().getPath()).isEqualTo("/health/ready");
+        assertThat(container.getLivenessProbe().getHttpGet().getPath()).isEqualTo("/health/live");
+        assertThat(container.getVolumeMounts())
+                .as("the image's state folder")
+                .anyMatch(mount -> DeploymentFiles.text("Dockerfile")
+                        .contains("TOLLGATE_STATE_DIR=" + mount.getMountPath() + "/"));
+    }
+
+    private static HasMetadata read(JsonNode resource) throws JsonProcessingException {
+        var kind =
+                resource.get("apiVersion").asText() + "/" + resource.get("kind").asText();
+        assertThat(KINDS).containsKey(kind);
+        return STRICT.treeToValue(resource, KINDS.get(kind));
+    }
+}
