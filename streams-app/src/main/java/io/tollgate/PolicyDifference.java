@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * What has to be written so that the topic says what a file says. Immutable.
  *
  * @param changes the policies to write, by key; null deletes
- * @param lines the difference for people, one line for each key that changes
+ * @param lines the difference for people, one line for each key
  */
 record PolicyDifference(
         Map<String, @Nullable PolicyDocument> changes,
@@ -42,6 +42,7 @@ record PolicyDifference(
                 changed++;
                 lines.add("changed    " + agentId + ": " + PolicyText.of(stored) + " -> " + PolicyText.of(policy));
             } else {
+                lines.add("unchanged  " + agentId);
                 continue;
             }
             changes.put(agentId, policy);
