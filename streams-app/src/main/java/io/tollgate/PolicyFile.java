@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.policy.InvalidPolicyException;
 import io.tollgate.policy.PolicyDocument;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
@@ -33,8 +35,12 @@ final class PolicyFile {
             .build();
     private static final JsonFactory YAML = YAMLFactory.builder()
             .loaderOptions(yamlOptions())
+            // Or "mode: off" says false.
+            .enable(YAMLParser.Feature.PARSE_BOOLEAN_LIKE_WORDS_AS_STRINGS)
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
+
+    private static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
 
     private final String text;
     private final List<String> mistakes = new ArrayList<>();
@@ -114,9 +120,29 @@ final class PolicyFile {
     private static byte[] copy(JsonParser parser) throws IOException {
         var bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(bytes)) {
-            json.copyCurrentStructure(parser);
+            copy(parser, json);
         }
         return bytes.toByteArray();
+    }
+
+    private static void copy(JsonParser parser, JsonGenerator json) throws IOException {
+        int depth = 0;
+        var token = parser.currentToken();
+        while (token != null) {
+            if (token.isNumeric()) copyNumber(parser.getText(), json);
+            else json.copyCurrentEvent(parser);
+            if (token.isStructStart()) depth++;
+            if (token.isStructEnd()) depth--;
+            if (depth == 0) return;
+            token = parser.nextToken();
+        }
+    }
+
+    /** As it stands: YAML's .nan and 0x10 are no numbers of JSON, and 1e999999999 is too large rather than infinite. */
+    private static void copyNumber(String text, JsonGenerator json) throws IOException {
+        var digits = text.replace("_", "");
+        if (NUMBER.matcher(digits).matches()) json.writeNumber(digits);
+        else json.writeString(text);
     }
 
     private static int line(JsonParser parser) {

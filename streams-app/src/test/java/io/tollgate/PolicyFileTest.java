@@ -81,7 +81,8 @@ class PolicyFileTest {
                 + "good: {capacity: 20, refill_rate: 1}\n"
                 + "\"a\\tb\": {capacity: 20, refill_rate: 1}\n" // 12
                 + "huge: {capacity: 1e999999999, refill_rate: 1}\n" // 13
-                + "none: {capacity: .nan, refill_rate: 1}\n"; // 14
+                + "none: {capacity: .nan, refill_rate: 1}\n" // 14
+                + "hex: {capacity: 0x10, refill_rate: 1}\n"; // 15
 
         assertThatThrownBy(() -> PolicyFile.parse(text.getBytes(UTF_8)))
                 .isInstanceOf(CommandFailure.class)
@@ -95,8 +96,9 @@ class PolicyFileTest {
                                 line -> assertThat(line).startsWith("line 9: list: value must be a JSON object"),
                                 line -> assertThat(line).startsWith("line 10: : an agent's id must not be empty"),
                                 line -> assertThat(line).startsWith("line 12: a?b: an agent's id must not contain"),
-                                line -> assertThat(line).startsWith("line 13: huge: capacity must be"),
-                                line -> assertThat(line).startsWith("line 14: none: capacity must be a number")));
+                                line -> assertThat(line).startsWith("line 13: huge: capacity must be above 0 and at most 1e12"),
+                                line -> assertThat(line).startsWith("line 14: none: capacity must be a number"),
+                                line -> assertThat(line).startsWith("line 15: hex: capacity must be a number")));
     }
 
     @ParameterizedTest
@@ -114,7 +116,8 @@ class PolicyFileTest {
     void givenNoMap_whenRead_thenOneLineSaysWhere(String text, String said) {
         assertThatThrownBy(() -> PolicyFile.parse(text.getBytes(UTF_8)))
                 .isInstanceOf(CommandFailure.class)
-                .satisfies(failure -> assertThat(failure.getMessage()).contains(said).hasLineCount(1));
+                .satisfies(failure ->
+                        assertThat(failure.getMessage()).contains(said).hasLineCount(1));
     }
 
     @Test

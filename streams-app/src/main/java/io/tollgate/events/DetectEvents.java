@@ -78,7 +78,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
         var decided = record.value();
         if (decided.policy().mode() != Mode.ENFORCE) return;
         boolean approved = decided.decision().isApproved();
-        var limit = decided.policy().limits().get(0);
+        var limit = limitOf(decided);
         double remaining = decided.decision().remainingTokens();
         double leftShare = remaining / limit.limit().capacityTokens();
         long nowMicros = decided.decision().decidedAtMicros();
@@ -111,6 +111,11 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
                             remaining,
                             Source.read(record.headers()),
                             record.timestamp()));
+    }
+
+    /** Returns the limit whose tokens the decision says are left. */
+    private static NamedLimit limitOf(Decided decided) {
+        return decided.policy().limits().get(0);
     }
 
     private void forward(Record<byte[], Decided> record, QuotaEvent event) {

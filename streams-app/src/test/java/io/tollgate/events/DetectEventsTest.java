@@ -370,8 +370,7 @@ class DetectEventsTest {
     private static Schema schema() {
         try {
             return SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12)
-                    .getSchema(
-                            Files.readString(Path.of("..", "schemas", "quota-event.schema.json")), InputFormat.JSON);
+                    .getSchema(Files.readString(Path.of("..", "schemas", "quota-event.schema.json")), InputFormat.JSON);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
