@@ -1,5 +1,6 @@
 package io.tollgate.events;
 
+import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Source;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.Decided;
