@@ -5,7 +5,9 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyReader;
 import io.tollgate.quota.CommitNotingClients;
 import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.Shared;
@@ -27,9 +29,12 @@ import org.slf4j.LoggerFactory;
 final class Pipeline implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Pipeline.class);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
+    private static final Duration POLICIES_TIMEOUT = Duration.ofSeconds(10);
 
     private final KafkaStreams streams;
     private final Optional<SharedBuckets> shared;
+    private final Policies policies;
+    private final PolicyReader policyReader;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
@@ -40,6 +45,11 @@ final class Pipeline implements AutoCloseable {
     Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry) {
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
+        policies = new Policies(Policy.byDefault(settings.defaultLimit()), metrics::policyRefused);
+        policyReader = new PolicyReader(settings, policies);
+        Gauge.builder("tollgate.policies", policies, Policies::size)
+                .description("Policies known, besides the default")
+                .register(registry);
         var committed = new CommittedOffsets();
         var redis = settings.redis();
         shared = redis.uri().map(uri -> SharedBuckets.start(new RedisBuckets(uri), redis.timeout(), clock, metrics));
@@ -53,7 +63,7 @@ final class Pipeline implements AutoCloseable {
                 settings.streams().exactlyOnce(),
                 shared,
                 clock,
-                Policy.byDefault(settings.defaultLimit()),
+                policies,
                 new TopicSources(admin),
                 committed,
                 metrics);
@@ -69,7 +79,14 @@ final class Pipeline implements AutoCloseable {
         });
     }
 
-    void start() {
+    /** Waits for the policies first, for some time: a restart must not decide by the default while they are being read. */
+    void start() throws InterruptedException {
+        policyReader.start();
+        if (!policyReader.awaitCaughtUp(POLICIES_TIMEOUT)) {
+            log.warn(
+                    "policies are not read after {} s: decisions begin without those that are missing",
+                    POLICIES_TIMEOUT.toSeconds());
+        }
         streams.start();
     }
 
@@ -86,9 +103,14 @@ final class Pipeline implements AutoCloseable {
         return Optional.ofNullable(failure.get());
     }
 
-    /** Returns whether every assigned task runs. */
+    /** Returns whether every assigned task runs, by all policies that there were at the start. */
     boolean isReady() {
-        return streams.state() == KafkaStreams.State.RUNNING;
+        return streams.state() == KafkaStreams.State.RUNNING && policyReader.isCaughtUp();
+    }
+
+    /** Returns the policies in force. */
+    Policies policies() {
+        return policies;
     }
 
     KafkaStreams streams() {
@@ -103,6 +125,7 @@ final class Pipeline implements AutoCloseable {
                     "the pipeline did not end within {} s; what is not committed will be decided again",
                     CLOSE_TIMEOUT.toSeconds());
         }
+        policyReader.close();
         shared.ifPresent(SharedBuckets::close);
     }
 }

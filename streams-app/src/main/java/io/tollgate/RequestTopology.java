@@ -116,11 +116,11 @@ final class RequestTopology {
     }
 
     private static KStream<byte[], Decided> approved(KStream<byte[], Decided> decided) {
-        return decided.filter((key, answer) -> answer.decision().isApproved(), Named.as("approved"));
+        return decided.filter((key, answer) -> answer.isApproved(), Named.as("approved"));
     }
 
     private static KStream<byte[], Decided> rejected(KStream<byte[], Decided> decided) {
-        return decided.filterNot((key, answer) -> answer.decision().isApproved(), Named.as("rejected"));
+        return decided.filterNot((key, answer) -> answer.isApproved(), Named.as("rejected"));
     }
 
     private void routeApproved(KStream<byte[], Decided> approved) {

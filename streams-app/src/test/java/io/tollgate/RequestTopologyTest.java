@@ -13,6 +13,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.Shared;
@@ -96,6 +97,10 @@ class RequestTopologyTest {
                 Settings.Use.PIPELINE);
     }
 
+    private static Policies policies(Settings settings) {
+        return new Policies(Policy.byDefault(settings.defaultLimit()), () -> {});
+    }
+
     private Topology topology(Settings settings) {
         var shared = Shared.of(
                 settings.topics().requests(),
@@ -103,7 +108,7 @@ class RequestTopologyTest {
                 settings.streams().exactlyOnce(),
                 Optional.empty(),
                 clock,
-                Policy.byDefault(settings.defaultLimit()),
+                policies(settings),
                 (topic, partition) -> topic.hashCode() * 31L + partition + 1,
                 new CommittedOffsets(),
                 new PipelineMetrics(registry));

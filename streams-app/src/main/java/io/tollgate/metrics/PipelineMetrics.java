@@ -12,7 +12,12 @@ import java.util.concurrent.TimeUnit;
 
 /** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
 public final class PipelineMetrics {
-    private record Verdicts(Counter approved, Counter quotaExceeded, Counter costExceedsCapacity) {}
+    private record Verdicts(
+            Counter approved,
+            Counter quotaExceeded,
+            Counter costExceedsCapacity,
+            Counter shadowQuotaExceeded,
+            Counter shadowCostExceedsCapacity) {}
 
     private final Map<DecidedBy, Verdicts> decisions = new EnumMap<>(DecidedBy.class);
     private final Counter invalid;
@@ -21,6 +26,7 @@ public final class PipelineMetrics {
     private final Counter reconciled;
     private final Counter repaired;
     private final Counter unusableKeys;
+    private final Counter refusedPolicies;
     private final Timer redisCalls;
     private final DistributionSummary chunkAgents;
     private final Counter redisTimeouts;
@@ -33,7 +39,9 @@ public final class PipelineMetrics {
                     new Verdicts(
                             decisions(registry, by, "approved", "none"),
                             decisions(registry, by, "rejected", "quota_exceeded"),
-                            decisions(registry, by, "rejected", "cost_exceeds_capacity")));
+                            decisions(registry, by, "rejected", "cost_exceeds_capacity"),
+                            decisions(registry, by, "approved", "shadow:quota_exceeded"),
+                            decisions(registry, by, "approved", "shadow:cost_exceeds_capacity")));
         }
         invalid = counter(registry, "tollgate.invalid.requests", "Records that are no requests");
         strays = counter(registry, "tollgate.strays", "Requests on the wrong partition for their agent");
@@ -42,6 +50,8 @@ public final class PipelineMetrics {
         repaired = counter(registry, "tollgate.repaired", "Buckets in Redis with an unreadable field, replaced");
         unusableKeys =
                 counter(registry, "tollgate.unusable.keys", "Decisions made locally because Redis refused one key");
+        refusedPolicies = counter(
+                registry, "tollgate.policies.refused", "Policies that break a rule; those before them stay in force");
         redisTimeouts = failures(registry, "timeout");
         redisErrors = failures(registry, "error");
         chunkAgents = DistributionSummary.builder("tollgate.redis.call.agents")
@@ -73,13 +83,13 @@ public final class PipelineMetrics {
         return Counter.builder(name).description(description).register(registry);
     }
 
-    /** Counts a decision. */
-    public void decided(Decision decision) {
+    /** Counts a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
+    public void decided(Decision decision, boolean enforced) {
         var verdicts = decisions.get(decision.decidedBy());
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
         else if (decision instanceof Decision.QuotaExceeded)
-            verdicts.quotaExceeded().increment();
-        else verdicts.costExceedsCapacity().increment();
+            (enforced ? verdicts.quotaExceeded() : verdicts.shadowQuotaExceeded()).increment();
+        else (enforced ? verdicts.costExceedsCapacity() : verdicts.shadowCostExceedsCapacity()).increment();
     }
 
     /** Counts a record that is no request. */
@@ -110,6 +120,11 @@ public final class PipelineMetrics {
     /** Counts a decision made locally because of this agent's key alone. */
     public void unusableKey() {
         unusableKeys.increment();
+    }
+
+    /** Counts a policy that is none. */
+    public void policyRefused() {
+        refusedPolicies.increment();
     }
 
     /** Times a call that Redis answered, for so many agents. */

@@ -25,6 +25,13 @@ public record Policy(String name, Mode mode, Terms terms) {
         return new Policy(DEFAULT, Mode.ENFORCE, Terms.of(limit));
     }
 
+    /** Returns the policy that a decision for this agent was made by: this one, or an earlier one of which only the terms are known. */
+    public Policy of(String agentId, Terms decidedBy) {
+        return decidedBy == terms || decidedBy.equals(terms)
+                ? this
+                : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, decidedBy);
+    }
+
     /** Returns all limits; the first is the one that other programs share. */
     public List<NamedLimit> limits() {
         return terms.limits();

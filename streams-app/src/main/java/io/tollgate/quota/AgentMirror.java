@@ -1,44 +1,46 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
-import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Spend;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/**
- * What one task knows of one agent: our copy of its bucket, and its requests that are polled but not yet decided. Not thread-safe.
- */
+/** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
 final class AgentMirror {
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
 
-    private final String agentId;
-    private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
+    private final Agent agent;
+    private final Spend.Kept kept;
     private @Nullable MirroredBucket bucket;
     private boolean stored = true;
     private int epoch;
     private boolean superseding;
     private boolean answered;
     private long answeredNanos;
-    private long lastDecidedMicros;
 
-    /** @param bucket as it was stored; null: none was, which means a full one */
-    AgentMirror(String agentId, @Nullable MirroredBucket bucket) {
-        this.agentId = agentId;
+    /** @param bucket as it was stored; null: none was, which means full buckets */
+    AgentMirror(Agent agent, Spend.Kept kept, @Nullable MirroredBucket bucket) {
+        this.agent = agent;
+        this.kept = kept;
         this.bucket = bucket;
     }
 
-    String agentId() {
-        return agentId;
+    Agent agent() {
+        return agent;
+    }
+
+    Spend.Kept kept() {
+        return kept;
     }
 
     /** Returns our copy; null if there is none, which means a full bucket. */
@@ -61,22 +63,11 @@ final class AgentMirror {
         return epoch;
     }
 
-    /** Returns the requests polled but not yet decided, in their order. */
-    Deque<PendingDecision> pending() {
-        return pending;
-    }
-
-    /** Returns whether everything pending is on its way to Redis, so that what is sent now arrives after it. */
-    boolean isAllSent() {
-        var last = pending.peekLast();
-        return last == null || last.isSentIn(epoch);
-    }
-
     /** Returns what to ask Redis for these charges. */
-    Spend spend(List<PendingDecision> requests, Limit limit, long source, long committedOffset) {
+    Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
-        var copy = bucket == null ? null : new Spend.Copy(bucket.bucket(), bucket.fence(source), standing(bucket));
-        return new Spend(agentId, limit, charges, source, committedOffset, copy);
+        var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
+        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, copy);
     }
 
     private Spend.Standing standing(MirroredBucket known) {
@@ -88,10 +79,10 @@ final class AgentMirror {
      * Makes every answer under way unusable, and our copy the one that Redis must continue from: Redis may have decided requests, in
      * calls that we gave up, whose answers went nowhere.
      */
-    void startAnew(Limit limit, double nowSeconds) {
+    void startAnew(Terms terms, double nowSeconds) {
         epoch++;
         superseding = true;
-        if (bucket == null) bucket = new MirroredBucket(Bucket.full(limit, nowSeconds), Map.of(), true);
+        if (bucket == null) bucket = new MirroredBucket(AgentBuckets.full(terms, nowSeconds), Map.of(), true);
     }
 
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
@@ -101,45 +92,63 @@ final class AgentMirror {
         stored = false;
         superseding = false;
         var spend = asked.spend();
-        var before = bucket != null ? bucket : new MirroredBucket(answer.bucket(), Map.of(), false);
+        var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
         var fence = before.fence(spend.source());
-        var group = group(spend, answer.decisions(), fence.lastOffset());
-        if (group != null) fence = fence.uncommitted(spend.committedOffset()).plus(group);
-        bucket = before.after(answer.bucket(), spend.source(), fence, false);
+        var groups = groups(spend, answer, fence.lastOffset());
+        if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
+        for (var group : groups) fence = fence.plus(group);
+        bucket = before.after(answer.buckets(), spend.source(), fence, false);
     }
 
-    private static Fence.@Nullable Group group(Spend spend, List<Decision> decisions, long fenceOffset) {
-        var approved = new ArrayList<Long>();
-        int fresh = 0;
-        long first = -1;
-        long last = fenceOffset;
-        Decision newest = null;
-        for (int i = 0; i < decisions.size(); i++) {
+    /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */
+    private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
+        var groups = new ArrayList<Fence.Group>(1);
+        var offsets = new ArrayList<Long>();
+        var decisions = new ArrayList<Decision>();
+        for (int i = 0; i < answer.decisions().size(); i++) {
             long offset = spend.charges().get(i).offset();
             if (offset <= fenceOffset) continue;
-            if (fresh++ == 0) first = offset;
-            last = offset;
-            newest = decisions.get(i);
-            if (newest.isApproved()) approved.add(offset);
+            var decision = answer.decisions().get(i);
+            if (!decisions.isEmpty() && !decisions.get(0).terms().equals(decision.terms())) {
+                groups.add(group(offsets, decisions, spend, answer));
+                offsets.clear();
+                decisions.clear();
+            }
+            offsets.add(offset);
+            decisions.add(decision);
         }
-        if (newest == null) return null;
-        boolean all = approved.size() == fresh;
+        if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
+        return groups;
+    }
+
+    private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
+        var newest = decisions.get(decisions.size() - 1);
+        var terms = newest.terms();
+        var approved = new ArrayList<Long>();
+        var refusals = new ArrayList<Fence.Refusal>();
+        for (int i = 0; i < decisions.size(); i++) {
+            if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offsets.get(i));
+            else if (terms.limits().size() > 1) refusals.add(new Fence.Refusal(offsets.get(i), refused.limit()));
+        }
+        // What was decided before a crash, by terms of then: Redis has said no more than what was left.
+        var tokens = terms.limits().size() > 1 && terms.equals(spend.terms())
+                ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
+                : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
+        boolean all = approved.size() == decisions.size();
         return new Fence.Group(
-                first, last, newest.decidedAtMicros(), newest.remainingTokens(), all, all ? List.of() : approved);
+                offsets.get(0),
+                offsets.get(offsets.size() - 1),
+                newest.decidedAtMicros(),
+                terms,
+                tokens,
+                all,
+                all ? List.of() : approved,
+                refusals);
     }
 
-    /**
-     * Returns the time at which to decide now, and notes it: our reading of the bucket's clock is a little behind Redis, by more
-     * or less, but an agent's decisions never go back in time.
-     */
-    long notBeforeLast(long nowMicros) {
-        lastDecidedMicros = Math.max(lastDecidedMicros, nowMicros);
-        return lastDecidedMicros;
-    }
-
-    /** Returns the bucket to decide on without Redis. */
-    Bucket bucketOrFull(Limit limit, double nowSeconds) {
-        return bucket == null ? Bucket.full(limit, nowSeconds) : bucket.bucket();
+    /** Returns the buckets to decide on without Redis. */
+    AgentBuckets bucketsOrFull(Terms terms, double nowSeconds) {
+        return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
     }
 
     Fence fence(long source) {
@@ -150,20 +159,23 @@ final class AgentMirror {
     void decidedLocally(TokenBucket.Outcome outcome, long source) {
         epoch++;
         stored = false;
-        var before = bucket != null ? bucket : new MirroredBucket(outcome.bucket(), Map.of(), true);
-        bucket = before.after(outcome.bucket(), source, outcome.fence(), true);
+        var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
+        bucket = before.after(outcome.buckets(), source, outcome.fence(), true);
     }
 
     /**
      * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now, is an upper
-     * bound of the bucket in Redis. Not where Redis has not been asked for a second, or our copy is not what Redis said.
+     * bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what Redis said, or Redis does
+     * not know yet what the agent is promised now: a new rate counts from when it does.
      */
-    boolean surelyRefuses(double costTokens, Limit limit, double nowSeconds) {
-        return bucket != null
-                && answered
-                && !bucket.decidedWithoutRedis()
-                && System.nanoTime() - answeredNanos < TRUSTED_NANOS
+    boolean surelyRefuses(double costTokens, Terms terms, double nowSeconds) {
+        if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
+        if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;
+        var known = bucket.buckets().terms();
+        return known != null
+                && known.equals(terms)
                 && costTokens
-                        > TokenBucket.refill(bucket.bucket(), limit, nowSeconds).tokens();
+                        > TokenBucket.refill(bucket.buckets(), terms, nowSeconds)
+                                .leastTokens();
     }
 }

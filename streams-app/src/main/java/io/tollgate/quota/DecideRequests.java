@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Request;
+import io.tollgate.policy.Mode;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
@@ -69,9 +70,9 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
             var charge = new Charge(position.offset(), request.costTokens());
             pending = new PendingDecision(task.source(position.topic()), charge);
         }
-        var decision = task.decide(request.agentId(), pending);
-        shared.metrics().decided(decision);
-        context().forward(record.withValue(new Decided(request, shared.policy(), decision)));
+        var decided = task.decide(request, pending);
+        shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
+        context().forward(record.withValue(decided));
     }
 
     @Override

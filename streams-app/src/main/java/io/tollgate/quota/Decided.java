@@ -2,7 +2,17 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
 import io.tollgate.ingest.Request;
+import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 
-/** A request and its answer. */
-public record Decided(Request request, Policy policy, Decision decision) {}
+/**
+ * A request and its answer.
+ *
+ * @param policy the one that it was decided by
+ */
+public record Decided(Request request, Policy policy, Decision decision) {
+    /** Returns whether the request goes on: a shadow policy lets everything pass. */
+    public boolean isApproved() {
+        return decision.isApproved() || policy.mode() != Mode.ENFORCE;
+    }
+}

@@ -1,11 +1,12 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.policy.Policies;
+import io.tollgate.redis.Spend;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.function.Function;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
@@ -27,40 +28,59 @@ final class Mirror {
     private static final double IDLE_SECONDS = 60;
 
     private final KeyValueStore<String, byte[]> store;
-    private final Function<String, Limit> limits;
-    private final LinkedHashMap<String, AgentMirror> agents = new LinkedHashMap<>(1024, 0.75f, true);
+    /** No agent's id holds a control character. */
+    private static final String SHADOW = "\u0000shadow";
+
+    private final Policies policies;
+    private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024, 0.75f, true);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
     private @Nullable String sweepFrom;
 
-    Mirror(KeyValueStore<String, byte[]> store, Function<String, Limit> limits) {
+    Mirror(KeyValueStore<String, byte[]> store, Policies policies) {
         this.store = store;
-        this.limits = limits;
+        this.policies = policies;
     }
 
-    /** Returns what we know of the agent, from memory or from the store. */
-    AgentMirror of(String agentId) {
+    /** Returns the agent, without any mirror where it was not in memory. */
+    Agent agent(String agentId) {
         var known = agents.get(agentId);
         if (known != null) return known;
-        byte[] encoded = store.get(agentId);
-        var loaded = new AgentMirror(agentId, encoded == null ? null : MirroredBucket.decode(encoded));
-        agents.put(agentId, loaded);
+        var agent = new Agent(agentId);
+        agents.put(agentId, agent);
         if (agents.size() > MAX_IN_MEMORY) evictEldest();
+        return agent;
+    }
+
+    /** Returns what we know of the agent's buckets, from memory or from the store. */
+    AgentMirror of(Agent agent, Spend.Kept kept) {
+        var known = agent.mirror(kept);
+        if (known != null) return known;
+        byte[] encoded = store.get(key(agent.id(), kept));
+        var loaded = new AgentMirror(agent, kept, encoded == null ? null : MirroredBucket.decode(encoded));
+        agent.keep(kept, loaded);
         return loaded;
+    }
+
+    private static String key(String agentId, Spend.Kept kept) {
+        return kept == Spend.Kept.SHADOW ? agentId + SHADOW : agentId;
     }
 
     private void evictEldest() {
         var eldest = agents.values().iterator();
         var agent = eldest.next();
         if (!agent.pending().isEmpty()) return; // its requests are about to be decided
-        store(agent);
+        for (var kept : Spend.Kept.values()) {
+            var mirror = agent.mirror(kept);
+            if (mirror != null) store(mirror);
+        }
         eldest.remove();
     }
 
-    /** Writes the agent's bucket to the store, if the store does not hold it yet. */
-    void store(AgentMirror agent) {
-        if (agent.isStored() || agent.bucket() == null) return;
-        store.put(agent.agentId(), agent.bucket().encode());
-        agent.markStored();
+    /** Writes the agent's buckets to the store, if the store does not hold them yet. */
+    void store(AgentMirror mirror) {
+        if (mirror.isStored() || mirror.bucket() == null) return;
+        store.put(key(mirror.agent().id(), mirror.kept()), mirror.bucket().encode());
+        mirror.markStored();
     }
 
     /** Notes that the agent's bucket is about to change by an answer of Redis. */
@@ -84,25 +104,39 @@ final class Mirror {
                     sweepFrom = stored.peekNextKey();
                     break;
                 }
-                var agent = stored.next();
-                var inMemory = agents.get(agent.key);
-                if (inMemory != null && !inMemory.pending().isEmpty()) continue;
+                var entry = stored.next();
+                boolean shadow = entry.key.endsWith(SHADOW);
+                var agentId = shadow ? entry.key.substring(0, entry.key.length() - SHADOW.length()) : entry.key;
+                var kept = shadow ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
+                var agent = agents.get(agentId);
+                if (agent != null && !agent.pending().isEmpty()) continue;
+                var inMemory = agent == null ? null : agent.mirror(kept);
                 var bucket = inMemory != null && inMemory.bucket() != null
                         ? inMemory.bucket()
-                        : MirroredBucket.decode(agent.value);
-                if (isFullAndIdle(agent.key, bucket, nowSeconds)) full.add(agent.key);
+                        : MirroredBucket.decode(entry.value);
+                if (!isFullAndIdle(agentId, bucket.buckets(), nowSeconds)) continue;
+                full.add(entry.key);
+                if (inMemory == null || agent == null) continue;
+                inMemory.markStored(); // or writing behind would bring it back
+                agent.keep(kept, null);
             }
         }
-        for (var agentId : full) {
-            var forgotten = agents.remove(agentId);
-            if (forgotten != null) forgotten.markStored(); // or writing behind would bring it back
-            store.delete(agentId);
-        }
+        for (var key : full) store.delete(key);
     }
 
-    private boolean isFullAndIdle(String agentId, MirroredBucket bucket, double nowSeconds) {
-        if (nowSeconds - bucket.bucket().lastRefillSeconds() < IDLE_SECONDS) return false;
-        var limit = limits.apply(agentId);
-        return TokenBucket.refill(bucket.bucket(), limit, nowSeconds).tokens() >= limit.capacityTokens();
+    private boolean isFullAndIdle(String agentId, AgentBuckets held, double nowSeconds) {
+        if (nowSeconds - held.first().lastRefillSeconds() < IDLE_SECONDS) return false;
+        var policy = policies.of(agentId);
+        var terms = held.terms() == null ? policy.terms() : held.terms();
+        for (int i = 0; i < terms.limits().size(); i++) {
+            var limit = terms.limits().get(i).limit();
+            var bucket = TokenBucket.refill(held.buckets().get(i), limit, nowSeconds);
+            if (bucket.tokens() < limit.capacityTokens()) return false;
+            // Forgotten it would be as full as what is promised now, which a larger limit must not give away.
+            int now = policy.terms().indexOf(terms.limits().get(i).name());
+            var promised = policy.limits().get(Math.max(0, now)).limit();
+            if (promised.capacityTokens() > limit.capacityTokens()) return false;
+        }
+        return true;
     }
 }

@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
+import io.tollgate.policy.Policy;
 import java.util.UUID;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
@@ -17,6 +18,7 @@ final class PendingDecision implements Header {
 
     private final long source;
     private final Charge charge;
+    private @Nullable Policy policy;
     private @Nullable Asked asked;
     private int index;
 
@@ -32,6 +34,17 @@ final class PendingDecision implements Header {
 
     Charge charge() {
         return charge;
+    }
+
+    /** Notes which policy decides it: the one that is in force when it is polled. */
+    void decideBy(Policy policy) {
+        this.policy = policy;
+    }
+
+    /** Returns the policy that decides it; null before one was chosen. */
+    @Nullable
+    Policy policy() {
+        return policy;
     }
 
     /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */
@@ -50,9 +63,14 @@ final class PendingDecision implements Header {
         return index;
     }
 
-    /** Returns whether it was sent, and nothing has been decided without Redis since. */
-    boolean isSentIn(int epoch) {
-        return asked != null && asked.epoch() == epoch;
+    /** Returns whether it was sent for these buckets, and nothing has been decided on them without Redis since. */
+    boolean isUsable(AgentMirror mirror) {
+        return asked != null && asked.mirror() == mirror && asked.epoch() == mirror.epoch();
+    }
+
+    /** Returns whether it was sent for these buckets, in a call whose answer can no longer be used. */
+    boolean isAbandoned(AgentMirror mirror) {
+        return asked != null && asked.mirror() == mirror && asked.epoch() != mirror.epoch();
     }
 
     /** Removes and returns what the prefetch left on the record; null if it left nothing. */

@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.metrics.PipelineMetrics;
-import io.tollgate.policy.Policy;
+import io.tollgate.policy.Policies;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,7 +22,7 @@ public record Shared(
         boolean exactlyOnce,
         Optional<SharedBuckets> redis,
         BucketClock clock,
-        Policy policy,
+        Policies policies,
         Sources sources,
         CommittedOffsets committed,
         PipelineMetrics metrics,
@@ -35,7 +35,7 @@ public record Shared(
             boolean exactlyOnce,
             Optional<SharedBuckets> redis,
             BucketClock clock,
-            Policy policy,
+            Policies policies,
             Sources sources,
             CommittedOffsets committed,
             PipelineMetrics metrics) {
@@ -45,7 +45,7 @@ public record Shared(
                 exactlyOnce,
                 redis,
                 clock,
-                policy,
+                policies,
                 sources,
                 committed,
                 metrics,

@@ -3,8 +3,11 @@ package io.tollgate.quota;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
-import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.ingest.Request;
+import io.tollgate.metrics.RareWarning;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.Policy;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Spend;
 import java.util.ArrayList;
@@ -44,7 +47,7 @@ final class TaskBuckets {
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
-        this.mirror = new Mirror(store, this::limit);
+        this.mirror = new Mirror(store, shared.policies());
         this.partition = partition;
         this.rekeyedTopic = rekeyedTopic;
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
@@ -65,10 +68,6 @@ final class TaskBuckets {
         return shared.committed().of(new TopicPartition(topic, partition));
     }
 
-    private Limit limit(String agentId) {
-        return shared.policy().limit();
-    }
-
     /**
      * Sends the polled requests to Redis: one call for each {@value #CHUNK_AGENTS} agents, none for agents that are surely
      * exhausted, or whose earlier requests have not been sent.
@@ -80,10 +79,18 @@ final class TaskBuckets {
         double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
-            var agent = mirror.of(agentId);
-            boolean send = redis.isPresent() && agent.isAllSent() && !refusesAll(agent, polled, nowSeconds);
+            var agent = mirror.agent(agentId);
+            var policy = agent.policy(shared.policies());
+            for (var request : polled) request.decideBy(policy);
+            if (policy.mode() == Mode.OFF) {
+                agent.pending().addAll(polled);
+                return;
+            }
+            var buckets = mirror.of(agent, kept(policy));
+            boolean send =
+                    redis.isPresent() && agent.isAllSentTo(buckets) && !refusesAll(buckets, polled, policy, nowSeconds);
             agent.pending().addAll(polled);
-            if (send) toSend.put(agent, polled);
+            if (send) toSend.put(buckets, polled);
             if (toSend.size() == CHUNK_AGENTS) {
                 send(redis.orElseThrow(), toSend, source);
                 toSend.clear();
@@ -92,51 +99,72 @@ final class TaskBuckets {
         if (!toSend.isEmpty()) send(redis.orElseThrow(), toSend, source);
     }
 
-    private boolean refusesAll(AgentMirror agent, List<PendingDecision> requests, double nowSeconds) {
+    private static Spend.Kept kept(Policy policy) {
+        return policy.mode() == Mode.SHADOW ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
+    }
+
+    private boolean refusesAll(AgentMirror buckets, List<PendingDecision> requests, Policy policy, double nowSeconds) {
         for (var request : requests) {
-            if (!surelyRefuses(agent, request, nowSeconds)) return false;
+            if (!surelyRefuses(buckets, request, policy, nowSeconds)) return false;
         }
         return true;
     }
 
-    private boolean surelyRefuses(AgentMirror agent, PendingDecision request, double nowSeconds) {
+    private boolean surelyRefuses(AgentMirror buckets, PendingDecision request, Policy policy, double nowSeconds) {
         // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
         // it.
-        return shared.exactlyOnce()
-                && agent.surelyRefuses(request.charge().costTokens(), limit(agent.agentId()), nowSeconds);
+        return shared.exactlyOnce() && buckets.surelyRefuses(request.charge().costTokens(), policy.terms(), nowSeconds);
     }
 
+    /** @param requests of one policy for each mirror */
     private void send(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests, long source) {
         long committed = committed(source);
         var spends = new ArrayList<Spend>(requests.size());
-        requests.forEach(
-                (agent, charged) -> spends.add(agent.spend(charged, limit(agent.agentId()), source, committed)));
+        requests.forEach((buckets, charged) ->
+                spends.add(buckets.spend(charged, policy(charged.get(0)).terms(), source, committed)));
         var chunk = redis.send(spends);
         int index = 0;
         for (var entry : requests.entrySet()) {
-            var asked = new Asked(
-                    chunk,
-                    index,
-                    spends.get(index),
-                    entry.getValue(),
-                    entry.getKey().epoch());
+            var buckets = entry.getKey();
+            var asked = new Asked(buckets, chunk, index, spends.get(index), entry.getValue(), buckets.epoch());
             for (int i = 0; i < entry.getValue().size(); i++)
                 entry.getValue().get(i).sent(asked, i);
             index++;
         }
     }
 
-    /** Decides a request that the prefetch has noted, or has not seen. Waits for Redis within its time limit. */
-    Decision decide(String agentId, PendingDecision request) {
-        var agent = mirror.of(agentId);
-        bringToFront(agent, request);
-        var decision = decideFirst(agent, request);
+    private static Policy policy(PendingDecision request) {
+        return Objects.requireNonNull(request.policy());
+    }
+
+    /**
+     * Decides a request that the prefetch has noted, or has not seen. Waits for Redis within its time limit.
+     *
+     * @return the decision, and the policy that it was made by
+     */
+    Decided decide(Request request, PendingDecision pending) {
+        var agent = mirror.agent(request.agentId());
+        if (pending.policy() == null) pending.decideBy(agent.policy(shared.policies()));
+        var policy = policy(pending);
+        bringToFront(agent, pending);
+        var decision = policy.mode() == Mode.OFF
+                ? approveUncharged(agent, policy)
+                : decideFirst(mirror.of(agent, kept(policy)), pending, policy);
         agent.pending().removeFirst();
-        return decision;
+        agent.notBeforeLast(decision.decidedAtMicros());
+        return new Decided(request, policy.of(agent.id(), decision.terms()), decision);
+    }
+
+    private Decision approveUncharged(Agent agent, Policy policy) {
+        return new Decision.Approved(
+                policy.limit().capacityTokens(),
+                agent.notBeforeLast(shared.clock().getAsLong()),
+                DecidedBy.LOCAL,
+                policy.terms());
     }
 
     /** Makes the request the agent's first: records that never arrived here, if any, left theirs behind. */
-    private static void bringToFront(AgentMirror agent, PendingDecision request) {
+    private static void bringToFront(Agent agent, PendingDecision request) {
         if (agent.pending().contains(request)) {
             while (agent.pending().getFirst() != request) agent.pending().removeFirst();
         } else {
@@ -144,38 +172,49 @@ final class TaskBuckets {
         }
     }
 
-    private Decision decideFirst(AgentMirror agent, PendingDecision request) {
+    private Decision decideFirst(AgentMirror buckets, PendingDecision request, Policy policy) {
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);
-            if (answer.isEmpty()) return decideLocally(agent, request);
-            if (request.isSentIn(agent.epoch())) return accept(agent, request, asked, answer.get());
+            if (answer.isEmpty()) return decideLocally(buckets, request, policy);
+            if (request.isUsable(buckets)) return accept(buckets, request, asked, answer.get());
         }
         long nowMicros = shared.clock().getAsLong();
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var redis = shared.redis().filter(SharedBuckets::inUse);
-        if (redis.isEmpty()) return decideLocally(agent, request);
-        if (surelyRefuses(agent, request, nowSeconds)) return refuseUnasked(agent, request, nowMicros);
-        var askedNow = askNow(redis.get(), agent, nowSeconds);
+        if (redis.isEmpty()) return decideLocally(buckets, request, policy);
+        if (surelyRefuses(buckets, request, policy, nowSeconds)) {
+            return refuseUnasked(buckets, request, policy, nowMicros);
+        }
+        var askedNow = askNow(redis.get(), buckets, policy, nowSeconds);
         return decided(askedNow)
-                .map(answer -> accept(agent, request, askedNow, answer))
-                .orElseGet(() -> decideLocally(agent, request));
+                .map(answer -> accept(buckets, request, askedNow, answer))
+                .orElseGet(() -> decideLocally(buckets, request, policy));
     }
 
-    private Asked askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds) {
-        var first = agent.pending().getFirst();
+    private Asked askNow(SharedBuckets redis, AgentMirror buckets, Policy policy, double nowSeconds) {
+        var pending = buckets.agent().pending();
+        var first = pending.getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their
         // answers are given again, and Redis keeps what it decided before a crash.
-        if (agent.pending().stream().anyMatch(request -> request.asked() != null && !request.isSentIn(agent.epoch()))) {
-            agent.startAnew(limit(agent.agentId()), nowSeconds);
+        if (pending.stream().anyMatch(request -> request.isAbandoned(buckets))) {
+            buckets.startAnew(policy.terms(), nowSeconds);
         }
-        var requests = agent.pending().stream()
+        // One call knows one policy, and what comes after another one must not overtake it.
+        var requests = pending.stream()
+                .takeWhile(request -> isOf(policy, request))
                 .filter(request -> request.source() == first.source())
                 .limit(MAX_CHARGES)
                 .toList();
-        send(redis, Map.of(agent, requests), first.source());
+        send(redis, Map.of(buckets, requests), first.source());
         return Objects.requireNonNull(first.asked());
+    }
+
+    private static boolean isOf(Policy policy, PendingDecision request) {
+        var its = request.policy();
+        return its == policy
+                || its != null && its.mode() == policy.mode() && its.terms().equals(policy.terms());
     }
 
     /** Waits for Redis; returns its decisions, empty if there are none in time, or it refused the agent's key. */
@@ -191,11 +230,11 @@ final class TaskBuckets {
         return Optional.empty();
     }
 
-    private Decision accept(AgentMirror agent, PendingDecision request, Asked asked, Answer.Decided answer) {
+    private Decision accept(AgentMirror buckets, PendingDecision request, Asked asked, Answer.Decided answer) {
         if (request.index() == 0) {
-            mirror.writeLater(agent);
-            agent.accept(asked, answer);
-            note(agent.agentId(), answer);
+            mirror.writeLater(buckets);
+            buckets.accept(asked, answer);
+            note(buckets.agent().id(), answer);
         }
         return answer.decisions().get(request.index());
     }
@@ -209,31 +248,29 @@ final class TaskBuckets {
                 "the bucket of agent \"{}\" in Redis held a field that is no number, and has been repaired", agentId);
     }
 
-    private Decision decideLocally(AgentMirror agent, PendingDecision request) {
-        long nowMicros = agent.notBeforeLast(shared.clock().getAsLong());
-        var limit = limit(agent.agentId());
+    private Decision decideLocally(AgentMirror buckets, PendingDecision request, Policy policy) {
+        long nowMicros = buckets.agent().notBeforeLast(shared.clock().getAsLong());
         var outcome = TokenBucket.spend(
-                agent.bucketOrFull(limit, TokenBucket.seconds(nowMicros)),
-                agent.fence(request.source()),
-                limit,
+                buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
+                buckets.fence(request.source()),
+                policy.terms(),
                 committed(request.source()),
                 List.of(request.charge()),
                 nowMicros,
                 DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
-        agent.decidedLocally(outcome, request.source());
-        mirror.store(agent);
+        buckets.decidedLocally(outcome, request.source());
+        mirror.store(buckets);
         return outcome.decisions().get(0);
     }
 
-    /** Answers what Redis would: its bucket holds no more than the mirror, and the mirror does not cover the cost. */
-    private Decision refuseUnasked(AgentMirror agent, PendingDecision request, long nowMicros) {
-        var limit = limit(agent.agentId());
-        long atMicros = agent.notBeforeLast(nowMicros);
+    /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
+    private Decision refuseUnasked(AgentMirror buckets, PendingDecision request, Policy policy, long nowMicros) {
+        long atMicros = buckets.agent().notBeforeLast(nowMicros);
         return TokenBucket.spend(
-                        agent.bucketOrFull(limit, TokenBucket.seconds(nowMicros)),
+                        buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
                         Fence.NONE,
-                        limit,
+                        policy.terms(),
                         -1,
                         List.of(request.charge()),
                         atMicros,

@@ -14,8 +14,14 @@ final class QuotaHeaders {
 
     static void write(Headers headers, Decided decided) {
         var decision = decided.decision();
-        headers.add("quota-decision", decision.isApproved() ? APPROVED : REJECTED);
-        if (!decision.isApproved()) headers.add("quota-reason", utf8(reason(decision)));
+        boolean approved = decided.isApproved();
+        headers.add("quota-decision", approved ? APPROVED : REJECTED);
+        if (decision instanceof Decision.Refused refused) {
+            headers.add("quota-reason", utf8((approved ? "shadow:" : "") + reason(decision)));
+            if (refused.terms().limits().size() > 1) {
+                headers.add("quota-limit", utf8(refused.refusedBy().name()));
+            }
+        }
         headers.add("quota-remaining", utf8(Decimal.text(decision.remainingTokens())));
         headers.add("quota-decided-by", utf8(decision.decidedBy().text()));
         headers.add("quota-decided-at", utf8(Long.toString(decision.decidedAtMicros())));

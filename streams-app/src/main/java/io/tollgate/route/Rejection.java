@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.SerializableString;
 import com.fasterxml.jackson.core.io.SerializedString;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
+import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
 import io.tollgate.quota.Decided;
@@ -34,7 +35,7 @@ final class Rejection {
     static byte[] of(Decided decided, Source source, long timestamp) {
         var request = decided.request();
         var decision = decided.decision();
-        var limit = decided.policy().limit();
+        var limit = limit(decided);
         return json(request.bytes().length, json -> {
             if (request.requestId().isPresent()) {
                 json.writeStringField("request_id", request.requestId().get());
@@ -43,13 +44,14 @@ final class Rejection {
             number(json, "tokens", request.costTokens());
             json.writeStringField("reason", QuotaHeaders.reason(decision));
             json.writeStringField("detail", detail(decided));
+            if (decision.terms().limits().size() > 1) json.writeStringField("limit", limit.name());
             if (decision instanceof QuotaExceeded exceeded
                     && !exceeded.retryAfter().equals(Decision.NEVER)) {
                 json.writeNumberField("retry_after_ms", exceeded.retryAfter().toMillis());
             }
             number(json, "remaining", decision.remainingTokens());
-            number(json, "capacity", limit.capacityTokens());
-            number(json, "refill_rate", limit.refillTokensPerSecond());
+            number(json, "capacity", limit.limit().capacityTokens());
+            number(json, "refill_rate", limit.limit().refillTokensPerSecond());
             json.writeStringField("decided_by", decision.decidedBy().text());
             json.writeNumberField("decided_at", decision.decidedAtMicros());
             source(json, source, timestamp);
@@ -75,9 +77,16 @@ final class Rejection {
         });
     }
 
+    /** Returns the limit that refused. */
+    private static NamedLimit limit(Decided decided) {
+        return decided.decision() instanceof Decision.Refused refused
+                ? refused.refusedBy()
+                : decided.policy().limits().get(0);
+    }
+
     private static String detail(Decided decided) {
         var cost = Decimal.text(decided.request().costTokens());
-        var limit = decided.policy().limit();
+        var limit = limit(decided).limit();
         return decided.decision() instanceof Decision.CostExceedsCapacity
                 ? "costs " + cost + " tokens, the bucket holds at most " + Decimal.text(limit.capacityTokens())
                 : "costs " + cost + " tokens, "

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.metrics;
 
 import java.time.Duration;
 import org.slf4j.Logger;

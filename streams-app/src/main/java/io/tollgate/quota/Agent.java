@@ -1,0 +1,67 @@
+package io.tollgate.quota;
+
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.Spend;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One agent of a task: its requests that are polled but not yet decided, and the mirrors of its buckets. Not thread-safe.
+ *
+ * <p>The buckets that count and those of a shadow policy have mirrors of their own. All wait in one queue, so that the order of decisions
+ * stays that of the requests when the mode changes between them.
+ */
+final class Agent {
+    private final String id;
+    private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
+    private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
+    private @Nullable Policy policy;
+    private long lastDecidedMicros;
+
+    Agent(String id) {
+        this.id = id;
+    }
+
+    String id() {
+        return id;
+    }
+
+    /** Returns the requests polled but not yet decided, in their order. */
+    Deque<PendingDecision> pending() {
+        return pending;
+    }
+
+    /** Returns the policy now in force. */
+    Policy policy(Policies policies) {
+        var current = policies.of(id, policy);
+        policy = current;
+        return current;
+    }
+
+    /** Returns the mirror that is in memory; null if none is. */
+    @Nullable
+    AgentMirror mirror(Spend.Kept kept) {
+        return mirrors[kept.ordinal()];
+    }
+
+    void keep(Spend.Kept kept, @Nullable AgentMirror mirror) {
+        mirrors[kept.ordinal()] = mirror;
+    }
+
+    /** Returns whether everything pending is on its way to these buckets in Redis, so that what is sent now arrives after it. */
+    boolean isAllSentTo(AgentMirror mirror) {
+        var last = pending.peekLast();
+        return last == null || last.isUsable(mirror);
+    }
+
+    /**
+     * Returns the time at which to decide now, and notes it: our reading of the bucket's clock is a little behind Redis, by more
+     * or less, but an agent's decisions never go back in time.
+     */
+    long notBeforeLast(long nowMicros) {
+        lastDecidedMicros = Math.max(lastDecidedMicros, nowMicros);
+        return lastDecidedMicros;
+    }
+}
