@@ -13,6 +13,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
@@ -45,6 +46,7 @@ class DetectEventsTest {
     private static final Schema SCHEMA = schema();
     private static final double START = 1_700_000_000;
     private static final Limit LIMIT = new Limit(1000, 2.5);
+    private static final Terms TERMS = Terms.of(LIMIT);
 
     private final AtomicInteger storeCalls = new AtomicInteger();
     private KeyValueStore<String, byte[]> store;
@@ -193,10 +195,23 @@ class DetectEventsTest {
             value = Mode.class,
             names = {"SHADOW", "OFF"})
     void givenAPolicyThatIsNotEnforced_whenNothingIsLeft_thenNothingIsTold(Mode mode) {
-        decide("a", mode, new Decision.Approved(0, micros(0), DecidedBy.LOCAL));
+        decide("a", mode, new Decision.Approved(0, micros(0), DecidedBy.LOCAL, TERMS));
 
         assertThat(told()).isEmpty();
         assertThat(storeCalls()).isZero();
+    }
+
+    @Test
+    void givenSeveralLimits_whenOneRefuses_thenTheEventNamesIt() throws IOException {
+        var day = new NamedLimit("day", new Limit(5000, 0.5));
+        var terms = new Terms(0, List.of(new NamedLimit("burst", LIMIT), day));
+        var wait = Duration.ofSeconds(1);
+        decide("a", Mode.ENFORCE, new Decision.QuotaExceeded(3, wait, micros(0), DecidedBy.LOCAL, terms, 1));
+        decide("b", Mode.ENFORCE, new Decision.Approved(200, micros(0), DecidedBy.LOCAL, terms));
+
+        assertThat(context.forwarded().stream().map(told -> json(told.record().value())))
+                .extracting(event -> event.get("limit").textValue() + " " + event.get("capacity"))
+                .containsExactly("day 5000", "burst 1000");
     }
 
     @Test
@@ -323,14 +338,14 @@ class DetectEventsTest {
     }
 
     private void approved(String agent, double left, double atSeconds) {
-        decide(agent, Mode.ENFORCE, new Decision.Approved(left, micros(atSeconds), DecidedBy.LOCAL));
+        decide(agent, Mode.ENFORCE, new Decision.Approved(left, micros(atSeconds), DecidedBy.LOCAL, TERMS));
     }
 
     private void refused(String agent, double left, double atSeconds) {
         decide(
                 agent,
                 Mode.ENFORCE,
-                new Decision.QuotaExceeded(left, Duration.ofSeconds(1), micros(atSeconds), DecidedBy.LOCAL));
+                new Decision.QuotaExceeded(left, Duration.ofSeconds(1), micros(atSeconds), DecidedBy.LOCAL, TERMS, 0));
     }
 
     private void decide(String agent, Mode mode, Decision decision) {
