@@ -22,8 +22,6 @@ import java.util.Optional;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code tollgate policy} as a user runs it, on a real broker. */
 class PolicyCommandIT {
@@ -160,40 +158,6 @@ class PolicyCommandIT {
                     .hasSize(20_000)
                     .allSatisfy((agentId, stored) ->
                             assertThat(stored.good().orElseThrow().document()).isEqualTo(many.get(agentId)));
-        }
-    }
-
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "policy | set, get, list, delete or load?",
-                "policy set a --capacity 0 --refill-rate 1 | '--capacity': must be a number above 0 and at most 1e12, but is \"0\"",
-                "policy set a --capacity 0x1p3 --refill-rate 1 | but is \"0x1p3\"",
-                "policy set a --capacity 1 --refill-rate -1 | '--refill-rate': must be a number from 0 to 1e12, but is \"-1\"",
-                "policy set a --capacity 1 | --capacity and --refill-rate are needed, or --limit",
-                "policy set a --capacity 1 --refill-rate 1 --mode OFF | must be enforce, shadow or off, but is \"OFF\"",
-                "policy set a --limit x:1:1 --limit x:2:2 | name must not appear twice: x",
-                "policy set a --limit x:1 | must be NAME:CAPACITY:REFILL_RATE",
-                "policy set a --limit x:1:1 --capacity 1 | --limit must not stand beside --capacity",
-            })
-    void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
-        wrong(said, arguments.split(" "));
-    }
-
-    @Test
-    void givenAnIdThatIsNone_whenUsed_thenTheRuleIsSaidWithExit2() {
-        wrong("an agent's id must not be empty", "policy", "get", "");
-        wrong("an agent's id must be at most 256 bytes", "policy", "delete", "x".repeat(257));
-        wrong("an agent's id must not contain control characters", "policy", "get", "a\tb");
-    }
-
-    private static void wrong(String said, String... arguments) {
-        try (var cluster = TestCluster.on("127.0.0.1:1")) {
-            var ended = run(cluster, arguments);
-
-            assertThat(ended.exitCode()).as(ended.output()).isEqualTo(2);
-            assertThat(ended.output()).contains(said).doesNotContain("\tat ", "Exception");
         }
     }
 
