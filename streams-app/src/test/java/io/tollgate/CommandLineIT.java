@@ -29,6 +29,9 @@ class CommandLineIT {
                 "topics create --help",
                 "topics check --help",
                 "load --help",
+                "policy --help",
+                "policy set --help",
+                "policy load --help",
                 "verify --help",
                 "version --help"
             })

@@ -1,0 +1,107 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.junit.jupiter.api.Test;
+
+/** Events as a chat bot reads them, across a restart that loses the state folder. */
+class EventsIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    @Test
+    void givenAFlood_whenThePipelineRestartsInTheMiddle_thenEachKindIsToldOnceAndRecoveryFollows() {
+        try (var cluster = TestCluster.onSharedBroker().withLimit(20, 4);
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster);
+                var events = new Events(cluster)) {
+            try (var application = cluster.start()) {
+                for (int i = 0; i < 60; i++) requests.send("greedy", 1, i);
+                for (int i = 0; i < 5; i++) requests.send("modest", 1, i);
+                decisions.await(65);
+                await().atMost(SOON).until(() -> events.poll().size() >= 2);
+                application.kill();
+            }
+            cluster.deleteStateDir();
+            try (var application = cluster.start()) {
+                for (int i = 0; i < 40; i++) requests.send("greedy", 1, 60 + i);
+                decisions.await(105);
+                await().atMost(SOON).pollInterval(Duration.ofSeconds(2)).until(() -> {
+                    requests.send("greedy", 1, 1000);
+                    return events.poll().size() >= 3;
+                });
+                application.terminate();
+                assertThat(application.awaitExit(Duration.ofSeconds(15)))
+                        .as(application.output())
+                        .hasValue(0);
+            }
+
+            var told = events.poll();
+            assertThat(told)
+                    .extracting(event -> event.get("agent_id").textValue() + " "
+                            + event.get("event").textValue())
+                    .containsExactly("greedy near_limit", "greedy first_refusal", "greedy recovered");
+            assertThat(told.get(0).get("remaining").doubleValue()).isBetween(3.0, 4.0);
+            for (var event : told) {
+                var decision = decisions.poll().stream()
+                        .filter(seen -> seen.source().equals(source(event)))
+                        .findFirst()
+                        .orElseThrow();
+                assertThat(decision.header("quota-decided-at"))
+                        .isEqualTo(event.get("at").asText());
+                assertThat(decision.header("quota-remaining"))
+                        .isEqualTo(event.get("remaining").asText());
+                assertThat(decision.approved())
+                        .isEqualTo(!event.get("event").textValue().equals("first_refusal"));
+            }
+        }
+    }
+
+    private static String source(JsonNode event) {
+        var source = event.get("source");
+        return source.get("topic").textValue() + "/" + source.get("partition") + "/" + source.get("offset");
+    }
+
+    /** The events of one cluster's requests: all tests share the topic. */
+    private static final class Events implements AutoCloseable {
+        private final String requestsTopic;
+        private final KafkaConsumer<byte[], byte[]> consumer;
+        private final List<JsonNode> seen = new ArrayList<>();
+
+        Events(TestCluster cluster) {
+            requestsTopic = cluster.requestsTopic();
+            consumer = new KafkaConsumer<>(
+                    Map.<String, Object>of(
+                            "bootstrap.servers", TestCluster.sharedBroker(), "isolation.level", "read_committed"),
+                    new ByteArrayDeserializer(),
+                    new ByteArrayDeserializer());
+            var topic = cluster.settings().topics().events();
+            var partitions = consumer.partitionsFor(topic).stream()
+                    .map(info -> new TopicPartition(topic, info.partition()))
+                    .toList();
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+        }
+
+        List<JsonNode> poll() {
+            for (var record : consumer.poll(Duration.ofMillis(200))) {
+                var event = Decisions.json(record.value());
+                if (event.at("/source/topic").asText().equals(requestsTopic)) seen.add(event);
+            }
+            return List.copyOf(seen);
+        }
+
+        @Override
+        public void close() {
+            consumer.close();
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Wrong usage of {@code tollgate policy}, which is found before anything is connected. */
+class PolicyArgumentsTest {
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "policy | set, get, list, delete or load?",
+                "policy set a --capacity 0 --refill-rate 1 | must be a number above 0 and at most 1e12, but is \"0\"",
+                "policy set a --capacity 0x1p3 --refill-rate 1 | but is \"0x1p3\"",
+                "policy set a --capacity 1 --refill-rate -1 | must be a number from 0 to 1e12, but is \"-1\"",
+                "policy set a --capacity 1 | --capacity and --refill-rate are needed, or --limit",
+                "policy set a --capacity 1 --refill-rate 1 --mode OFF | must be enforce, shadow or off, but is \"OFF\"",
+                "policy set a --limit x:1:1 --limit x:2:2 | name must not appear twice: x",
+                "policy set a --limit x:1 | must be NAME:CAPACITY:REFILL_RATE",
+                "policy set a --limit x:1:1 --capacity 1 | --limit must not stand beside --capacity",
+            })
+    void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
+        wrong(said, arguments.split(" "));
+    }
+
+    @Test
+    void givenAnIdThatIsNone_whenUsed_thenTheRuleIsSaidWithExit2() {
+        wrong("an agent's id must not be empty", "policy", "get", "");
+        wrong("an agent's id must be at most 256 bytes", "policy", "delete", "x".repeat(257));
+        wrong("an agent's id must not contain control characters", "policy", "get", "a\tb");
+    }
+
+    private static void wrong(String said, String... arguments) {
+        var error = new StringWriter();
+
+        int exitCode = Tollgate.commandLine().setErr(new PrintWriter(error)).execute(arguments);
+
+        assertThat(exitCode).as(error.toString()).isEqualTo(2);
+        assertThat(error.toString()).contains(said).doesNotContain("\tat ", "Exception");
+    }
+}

@@ -1,0 +1,215 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyTopic;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code tollgate policy} as a user runs it, on a real broker. */
+class PolicyCommandIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @TempDir
+    private Path dir;
+
+    private record Ended(int exitCode, String output) {}
+
+    @Test
+    void givenAPolicy_whenSetReadAndDeleted_thenTheTopicAndTheAnswersAgree() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker().withLimit(70, 7)) {
+            var set = run(
+                    cluster,
+                    "policy",
+                    "set",
+                    "agent 7",
+                    "--capacity",
+                    "50",
+                    "--refill-rate",
+                    "2.5",
+                    "--note",
+                    "why not");
+            assertThat(set).isEqualTo(new Ended(0, "agent 7@0/0: 50 at once, 2.5/s, enforce (why not)\n"));
+            var everybody = run(
+                    cluster,
+                    "policy",
+                    "set",
+                    "*",
+                    "--limit",
+                    "burst:100:10",
+                    "--limit",
+                    "day:5e4:0.58",
+                    "--mode",
+                    "shadow");
+            assertThat(everybody.output())
+                    .isEqualTo("*@0/1: burst 100 at once, 10/s and day 50000 at once, 0.58/s, shadow\n");
+            putRaw(cluster, "agent 7", "{\"capacity\":-1,\"refill_rate\":1}");
+            putRaw(cluster, "broken", "no");
+
+            var own = json(run(cluster, "policy", "get", "agent 7", "--json"));
+            assertThat(own.toString())
+                    .isEqualTo(
+                            "{\"agent_id\":\"agent 7\",\"policy\":\"agent 7@0/0\",\"source\":\"own\",\"capacity\":50,"
+                                    + "\"refill_rate\":2.5,\"mode\":\"enforce\",\"limits\":[{\"capacity\":50,\"refill_rate\":2.5}],"
+                                    + "\"note\":\"why not\",\"ignored\":{\"policy\":\"agent 7@0/2\","
+                                    + "\"mistake\":\"capacity must be above 0 and at most 1e12\"}}");
+            var other = run(cluster, "policy", "get", "other");
+            assertThat(other.exitCode()).isZero();
+            assertThat(other.output())
+                    .containsPattern("policy +\\*@0/1\n")
+                    .containsPattern("source +the policy of everybody")
+                    .containsPattern("capacity day +50000 tokens\n");
+            var list = json(run(cluster, "policy", "list", "--json"));
+            assertThat(list)
+                    .extracting(policy -> policy.get("agent_id").textValue())
+                    .containsExactly("*", "agent 7", "broken");
+            assertThat(list.get(2).toString())
+                    .contains("\"policy\":\"broken@0/3\"")
+                    .doesNotContain("capacity");
+            assertThat(run(cluster, "policy", "list").output().lines())
+                    .satisfiesExactly(
+                            line -> assertThat(line).matches("AGENT +POLICY +MODE +LIMITS +NOTE"),
+                            line -> assertThat(line).startsWith("*        *@0/1        shadow   burst 100 at once"),
+                            line -> assertThat(line)
+                                    .startsWith("agent 7  agent 7@0/0  enforce  50 at once")
+                                    .contains("ignored agent 7@0/2"),
+                            line -> assertThat(line).startsWith("broken   -").contains("ignored broken@0/3"));
+
+            assertThat(run(cluster, "policy", "delete", "agent 7").output()).startsWith("deleted agent 7: 50 at once");
+            assertThat(run(cluster, "policy", "delete", "*").exitCode()).isZero();
+            var byDefault = json(run(cluster, "policy", "get", "agent 7", "--json"));
+            assertThat(byDefault.get("policy").textValue()).isEqualTo("default");
+            assertThat(byDefault.get("source").textValue()).isEqualTo("default");
+            assertThat(byDefault.get("capacity").intValue()).isEqualTo(70);
+            assertThat(run(cluster, "policy", "delete", "agent 7"))
+                    .isEqualTo(new Ended(0, "agent 7 has no policy of its own\n"));
+        }
+    }
+
+    @Test
+    void givenAFile_whenLoaded_thenTheDifferenceIsShownFirstAndThenWritten() throws IOException {
+        try (var cluster = TestCluster.onSharedBroker();
+                var topic = new PolicyTopic(cluster.settings())) {
+            var one = policy(10, 1);
+            topic.write(Map.of("same", one, "other", one, "changes", one));
+            var file = Files.writeString(
+                            dir.resolve("policies.yaml"),
+                            "same: {capacity: 10, refill_rate: 1}\nchanges: {capacity: 20, refill_rate: 1}\n\"*\": {capacity: 5, refill_rate: 5}\n")
+                    .toString();
+
+            var shown = run(cluster, "policy", "load", file, "--dry-run", "--delete-others");
+            assertThat(shown).isEqualTo(new Ended(0, """
+                            unchanged  same
+                            changed    changes: 10 at once, 1/s, enforce -> 20 at once, 1/s, enforce
+                            added      *: 5 at once, 5/s, enforce
+                            removed    other: 10 at once, 1/s, enforce
+                            would be 1 added, 1 changed, 1 removed, 1 unchanged; nothing was written
+                            """));
+            assertThat(topic.read().keySet()).containsExactly("changes", "other", "same");
+
+            assertThat(run(cluster, "policy", "load", file).output())
+                    .isEqualTo("1 added, 1 changed, 0 removed, 1 unchanged\n");
+            assertThat(topic.read().keySet()).containsExactly("*", "changes", "other", "same");
+            assertThat(run(cluster, "policy", "load", file, "--delete-others").output())
+                    .isEqualTo("0 added, 0 changed, 1 removed, 3 unchanged\n");
+            assertThat(topic.read().keySet()).containsExactly("*", "changes", "same");
+
+            var wrong =
+                    Files.writeString(dir.resolve("wrong.yaml"), "good: {capacity: 1, refill_rate: 1}\na: {}\nb: 1\n");
+            var refused = run(cluster, "policy", "load", wrong.toString());
+            assertThat(refused.exitCode()).isEqualTo(1);
+            assertThat(refused.output())
+                    .isEqualTo("line 2: a: capacity is missing\nline 3: b: value must be a JSON object\n");
+            assertThat(topic.read().keySet()).as("nothing was written").containsExactly("*", "changes", "same");
+        }
+    }
+
+    @Test
+    void givenThousandsOfPolicies_whenWrittenAndRead_thenTheyAreSentTogether() {
+        try (var cluster = TestCluster.onSharedBroker();
+                var topic = new PolicyTopic(cluster.settings())) {
+            var many = new LinkedHashMap<String, PolicyDocument>();
+            for (int i = 1; i <= 20_000; i++) many.put("agent-" + i, policy(i, 1));
+
+            long start = System.nanoTime();
+            var names = topic.write(many);
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
+            assertThat(names).hasSize(20_000).containsEntry("agent-1", "agent-1@0/0");
+            assertThat(topic.read())
+                    .hasSize(20_000)
+                    .allSatisfy((agentId, stored) ->
+                            assertThat(stored.good().orElseThrow().document()).isEqualTo(many.get(agentId)));
+        }
+    }
+
+    @Test
+    void givenNoTopic_whenRead_thenTheAnswerNamesWhatMakesIt() {
+        try (var cluster = TestCluster.on(TestCluster.sharedBroker())) {
+            var said = "topic " + cluster.settings().topics().policies()
+                    + " does not exist: create it with `tollgate topics create`\n";
+
+            assertThat(run(cluster, "policy", "list")).isEqualTo(new Ended(1, said));
+            assertThat(run(cluster, "policy", "set", "a", "--capacity", "1", "--refill-rate", "1"))
+                    .isEqualTo(new Ended(1, said));
+        }
+    }
+
+    @Test
+    void givenABrokerThatIsAway_whenSet_thenOneLineSaysSoInTime() {
+        try (var cluster = TestCluster.on("127.0.0.1:1")) {
+            var ended = run(cluster, "policy", "set", "a", "--capacity", "1", "--refill-rate", "1");
+
+            assertThat(ended.exitCode()).isEqualTo(1);
+            assertThat(ended.output().lines().filter(line -> line.contains("Kafka does not answer")))
+                    .as(ended.output())
+                    .hasSize(1);
+            assertThat(ended.output()).doesNotContain("\tat ");
+        }
+    }
+
+    private static PolicyDocument policy(double capacity, double refillRate) {
+        return new PolicyDocument(
+                Mode.ENFORCE, List.of(NamedLimit.only(new Limit(capacity, refillRate))), Optional.empty());
+    }
+
+    private static void putRaw(TestCluster cluster, String key, String value) throws Exception {
+        try (var producer = cluster.producer(Map.of())) {
+            producer.send(new ProducerRecord<>(
+                            cluster.settings().topics().policies(), key.getBytes(UTF_8), value.getBytes(UTF_8)))
+                    .get();
+        }
+    }
+
+    private static JsonNode json(Ended ended) throws JsonProcessingException {
+        assertThat(ended.exitCode()).as(ended.output()).isZero();
+        return JSON.readTree(ended.output());
+    }
+
+    private static Ended run(TestCluster cluster, String... arguments) {
+        try (var application = cluster.launch(arguments)) {
+            int exitCode = application
+                    .awaitExit(SOON)
+                    .orElseThrow(() -> new AssertionError("does not end: " + application.output()));
+            return new Ended(exitCode, application.output());
+        }
+    }
+}
