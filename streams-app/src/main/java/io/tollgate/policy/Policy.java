@@ -1,15 +1,37 @@
 package io.tollgate.policy;
 
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Terms;
+import java.util.List;
 
 /**
- * What an agent was promised, and by whom.
+ * What an agent was promised, and by whom. Immutable.
  *
- * @param name what the header {@code quota-policy} says: {@code default}
+ * @param name what the header {@code quota-policy} says: {@code default}, or the key of the policy, {@code @}, its partition,
+ *     {@code /} and its offset on the topic of policies
+ * @param terms its limits, and a number that stands for the name where bytes count
  */
-public record Policy(String name, Limit limit) {
+public record Policy(String name, Mode mode, Terms terms) {
+    /** What {@code quota-policy} says of agents that have no policy. */
+    public static final String DEFAULT = "default";
+
+    public Policy(String name, Mode mode, List<NamedLimit> limits) {
+        this(name, mode, new Terms(0, limits));
+    }
+
     /** Returns the policy of agents that have no other. */
     public static Policy byDefault(Limit limit) {
-        return new Policy("default", limit);
+        return new Policy(DEFAULT, Mode.ENFORCE, Terms.of(limit));
+    }
+
+    /** Returns all limits; the first is the one that other programs share. */
+    public List<NamedLimit> limits() {
+        return terms.limits();
+    }
+
+    /** Returns the first limit. */
+    public Limit limit() {
+        return terms.first();
     }
 }

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** Finds and reads the files under {@code schemas/}, wherever the tests are started. */
-final class SchemaFiles {
+public final class SchemaFiles {
     private SchemaFiles() {}
 
     /** Returns the folder {@code schemas} of the repository, looking upwards from the working directory. */
@@ -21,7 +21,7 @@ final class SchemaFiles {
     }
 
     /** Returns the files of a folder under {@code schemas/} whose name ends in {@code suffix}, in order of their names. */
-    static List<Path> list(String folder, String suffix) {
+    public static List<Path> list(String folder, String suffix) {
         try (var files = Files.list(folder().resolve(folder))) {
             return files.filter(file -> file.getFileName().toString().endsWith(suffix))
                     .sorted()
@@ -31,7 +31,7 @@ final class SchemaFiles {
         }
     }
 
-    static String read(Path file) {
+    public static String read(Path file) {
         try {
             return Files.readString(file);
         } catch (IOException unreadable) {

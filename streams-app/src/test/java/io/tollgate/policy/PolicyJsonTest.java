@@ -1,0 +1,140 @@
+package io.tollgate.policy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.schemas.SchemaFiles;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PolicyJsonTest {
+    static Stream<Path> validExamples() {
+        return examples("valid");
+    }
+
+    static Stream<Path> invalidExamples() {
+        return examples("invalid");
+    }
+
+    private static Stream<Path> examples(String folder) {
+        return SchemaFiles.list("examples/" + folder, ".json").stream()
+                .filter(file -> file.getFileName().toString().startsWith("agent-quota."));
+    }
+
+    @ParameterizedTest
+    @MethodSource("validExamples")
+    void givenValidExample_whenReadWrittenAndReadAgain_thenItSaysTheSame(Path file) throws InvalidPolicyException {
+        var policy = PolicyJson.parse(utf8(SchemaFiles.read(file)));
+
+        assertThat(PolicyJson.parse(PolicyJson.write(policy))).isEqualTo(policy);
+    }
+
+    @ParameterizedTest
+    @MethodSource("invalidExamples")
+    void givenInvalidExample_whenRead_thenItIsRefused(Path file) {
+        assertThat(refusal(SchemaFiles.read(file))).doesNotStartWith("accepted");
+    }
+
+    @Test
+    void givenSeveralLimits_whenRead_thenAllAreThereInTheirOrder() throws InvalidPolicyException {
+        var policy = PolicyJson.parse(utf8("""
+                {"mode":"shadow","note":"try","limits":[
+                  {"name":"burst","capacity":50,"refill_rate":20},{"name":"day","refill_rate":1.5,"capacity":1e5}]}"""));
+
+        assertThat(policy)
+                .isEqualTo(new PolicyDocument(
+                        Mode.SHADOW,
+                        List.of(
+                                new NamedLimit("burst", new Limit(50, 20)),
+                                new NamedLimit("day", new Limit(100_000, 1.5))),
+                        Optional.of("try")));
+        assertThat(new String(PolicyJson.write(policy), StandardCharsets.UTF_8))
+                .isEqualTo(
+                        "{\"limits\":[{\"name\":\"burst\",\"capacity\":50,\"refill_rate\":20},"
+                                + "{\"name\":\"day\",\"capacity\":100000,\"refill_rate\":1.5}],\"mode\":\"shadow\",\"note\":\"try\"}");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "``                                                        | value must be a JSON object, but is empty",
+                "[]                                                        | value must be a JSON object",
+                "{\"capacity\":1,\"refill_rate\":1} x                      | value must be JSON: broken at character 31",
+                "{\"capacity\":1,\"refill_rate\":1}{}                      | value must end after the JSON object",
+                "{\"capacity\":1,\"refill_rate\":1                         | value must be JSON: broken at character 29",
+                "{\"capacity\":1,\"capacity\":1,\"refill_rate\":1}         | capacity must not appear twice",
+                "{\"mode\":\"off\",\"mode\":\"off\"}                       | mode must not appear twice",
+                "{\"capacity\":NaN,\"refill_rate\":1}                      | value must be JSON: broken at character 15",
+                "{\"capacity\":1e999999999,\"refill_rate\":1}              | capacity must be above 0 and at most 1e12",
+                "{\"capacity\":1,\"refill_rate\":-1}                       | refill_rate must be from 0 to 1e12",
+                "{\"capacity\":true,\"refill_rate\":1}                     | capacity must be a number",
+                "{\"capacity\":1,\"refill_rate\":1,\"rate\":2}             | rate is no field of a policy; there are capacity, refill_rate, mode, limits, note",
+                "{\"limits\":[{\"name\":\"a\",\"capacity\":1}]}            | limits[0].refill_rate is missing",
+                "{\"limits\":[{\"name\":\"A\",\"capacity\":1}]}            | limits[0].name must be 1 to 64 lower case letters, digits, - and _, and begin with a letter or digit",
+                "{\"limits\":[1]}                                          | limits[0] must be an object",
+                "{\"note\":\"\\ud800\"}                                    | note must not contain a lone surrogate",
+                "{\"note\":[[[[[[[[[[[]]]]]]]]]]]}                         | note must be a string",
+                "{\"x\":1}                                                 | x is no field of a policy; there are capacity, refill_rate, mode, limits, note",
+            })
+    void givenBrokenPolicy_whenRead_thenFieldAndRuleAreNamed(String json, String message) {
+        assertThat(refusal(json)).isEqualTo(message);
+    }
+
+    @Test
+    void givenTwoLimitsOfOneName_whenRead_thenRefused() {
+        assertThat(refusal("{\"limits\":[{\"name\":\"a\",\"capacity\":1,\"refill_rate\":1},"
+                        + "{\"name\":\"a\",\"capacity\":2,\"refill_rate\":1}]}"))
+                .isEqualTo("limits[1].name must not appear twice: a");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {11, 10_000})
+    void givenDeepNesting_whenRead_thenRefused(int depth) {
+        assertThat(refusal("[".repeat(depth))).startsWith("value must");
+        assertThat(refusal("{\"limits\":" + "[".repeat(depth))).startsWith("limits[0] must be an object");
+    }
+
+    @Test
+    void givenHostileText_whenRead_thenOneShortLineComesBack() {
+        var long1 = refusal("{\"" + "x\\n".repeat(5_000) + "\":1}");
+        assertThat(long1).hasSizeLessThan(200).doesNotContain("\n");
+        assertThat(refusal("\"" + "x".repeat(70_000) + "\""))
+                .isEqualTo("value must have at most 65536 bytes, but has 70002");
+        assertThat(refusal("{\"note\":\"" + "x".repeat(1001) + "\"}"))
+                .isEqualTo("note must have at most 1000 characters");
+        assertThat(refusal("{\"capacity\":" + "1".repeat(5_000) + "}"))
+                .isEqualTo("capacity must have at most 1000 digits");
+    }
+
+    @Test
+    void givenBytesThatAreNotUtf8_whenRead_thenRefused() {
+        assertThatExceptionOfType(InvalidPolicyException.class)
+                .isThrownBy(() -> PolicyJson.parse(new byte[] {'{', (byte) 0xff, '}'}))
+                .withMessage("value must be UTF-8");
+        assertThat(refusal("\uFEFF{}")).isEqualTo("value must not begin with a byte order mark");
+    }
+
+    private static String refusal(String json) {
+        try {
+            return "accepted as " + PolicyJson.parse(utf8(json == null ? "" : json));
+        } catch (InvalidPolicyException e) {
+            return String.valueOf(e.getMessage());
+        }
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+}
