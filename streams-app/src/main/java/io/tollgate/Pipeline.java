@@ -4,8 +4,10 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
+import io.tollgate.http.Observed;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.AgentInspector;
 import io.tollgate.quota.CommitNotingClients;
 import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.Shared;
@@ -19,6 +21,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,14 +33,16 @@ final class Pipeline implements AutoCloseable {
 
     private final KafkaStreams streams;
     private final Optional<SharedBuckets> shared;
+    private final AgentInspector agents;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param admin is not closed
+     * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
-    Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry) {
+    Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry, String httpAddress) {
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
         var committed = new CommittedOffsets();
@@ -57,7 +62,9 @@ final class Pipeline implements AutoCloseable {
                 new TopicSources(admin),
                 committed,
                 metrics);
+        agents = new AgentInspector(deciding);
         var properties = StreamsProperties.of(settings);
+        properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
         StreamsProperties.prefetch(properties, deciding);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
@@ -89,6 +96,18 @@ final class Pipeline implements AutoCloseable {
     /** Returns whether every assigned task runs. */
     boolean isReady() {
         return streams.state() == KafkaStreams.State.RUNNING;
+    }
+
+    /** Returns what there is to look at. */
+    Observed observed(Settings settings, String version, MeterRegistry registry) {
+        return new Observed(
+                settings,
+                version,
+                streams,
+                agents,
+                shared.map(SharedBuckets::breaker),
+                this::isReady,
+                registry);
     }
 
     KafkaStreams streams() {

@@ -18,10 +18,15 @@ final class VersionCommand implements Runnable, IVersionProvider {
 
     @Override
     public String[] getVersion() {
-        var version = Tollgate.class.getPackage().getImplementationVersion();
         return new String[] {
-            "tollgate " + (version == null ? "(not packaged)" : version),
+            "tollgate " + version(),
             "Java " + Runtime.version() + ", " + System.getProperty("os.name") + " " + System.getProperty("os.arch")
         };
+    }
+
+    /** Returns the jar's version. */
+    static String version() {
+        var version = Tollgate.class.getPackage().getImplementationVersion();
+        return version == null ? "(not packaged)" : version;
     }
 }

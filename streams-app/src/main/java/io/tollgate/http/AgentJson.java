@@ -3,7 +3,7 @@ package io.tollgate.http;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import io.tollgate.bucket.Decision;
-import io.tollgate.bucket.TokenBucket;
+import io.tollgate.bucket.Limit;
 import io.tollgate.quota.AgentView;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -64,20 +64,26 @@ record AgentJson(
     static AgentJson of(String agentId, AgentView view, String instance) {
         var limit = view.policy().limit();
         double tokens = view.bucket().tokens();
-        var missing = TokenBucket.timeToFill(view.bucket(), limit);
         var bucket = new BucketJson(
                 tokens,
                 limit.capacityTokens(),
                 limit.refillTokensPerSecond(),
-                missing.equals(Decision.NEVER) ? null : missing.toMillis(),
+                millisToFull(tokens, limit),
                 view.readFrom().text(),
                 instant(view.nowMicros()));
         var policy = new PolicyJson(
-                view.policy().name(), "enforce", limit.capacityTokens(), limit.refillTokensPerSecond());
+                view.policy().name(), view.policy().mode().text(), limit.capacityTokens(), limit.refillTokensPerSecond());
         var recent = view.recent().stream()
                 .map(one -> DecisionJson.of(one.costTokens(), one.decision()))
                 .toList();
         return new AgentJson(agentId, bucket, policy, recent, instance);
+    }
+
+    private static @Nullable Long millisToFull(double tokens, Limit limit) {
+        double missing = limit.capacityTokens() - tokens;
+        if (missing <= 0) return 0L;
+        double millis = Math.ceil(missing / limit.refillTokensPerSecond() * 1000);
+        return millis < 9e15 ? (long) millis : null;
     }
 
     private static Instant instant(long micros) {

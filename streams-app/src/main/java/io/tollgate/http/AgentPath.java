@@ -13,7 +13,7 @@ final class AgentPath {
     /**
      * Returns the agent's id that a segment of a path holds.
      *
-     * @param segment as it stood in the request, still encoded
+     * @param segment as it stood in the request, still encoded; ends at a semicolon, which browsers need after an id of dots alone
      * @throws Problem if it is not well encoded, or no legal id
      */
     static String decode(String segment) {
@@ -21,6 +21,7 @@ final class AgentPath {
         for (int i = 0; i < segment.length(); i++) {
             char c = segment.charAt(i);
             if (c > 0x7F) throw new Problem(400, "the agent's id must be percent-encoded UTF-8");
+            if (c == ';') break;
             if (c != '%') {
                 bytes.write(c);
                 continue;

@@ -23,7 +23,7 @@ final class Problem extends RuntimeException {
     @JsonInclude(Include.NON_NULL)
     record Details(String type, String title, int status, @Nullable String detail) {
         static Details of(int status, @Nullable String detail) {
-            return new Details("about:blank", title(status), status, detail);
+            return new Details("about:blank", Problem.title(status), status, detail);
         }
     }
 

@@ -101,6 +101,7 @@ final class Mirror {
     }
 
     private boolean isFullAndIdle(String agentId, MirroredBucket bucket, double nowSeconds) {
+        if (bucket.refillUntold()) return false; // full, but Redis may hold less
         if (nowSeconds - bucket.bucket().lastRefillSeconds() < IDLE_SECONDS) return false;
         var limit = limits.apply(agentId);
         return TokenBucket.refill(bucket.bucket(), limit, nowSeconds).tokens() >= limit.capacityTokens();

@@ -13,9 +13,16 @@ import java.util.Map;
  *
  * @param fences by source: an agent whose requests come both straight and as strays has two
  * @param decidedWithoutRedis whether it holds decisions that Redis has not seen
+ * @param refillUntold whether somebody has filled it, and Redis has not been told
  */
-record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWithoutRedis) {
+record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWithoutRedis, boolean refillUntold) {
     private static final byte VERSION = 1;
+    private static final byte DECIDED_WITHOUT_REDIS = 1;
+    private static final byte REFILL_UNTOLD = 2;
+
+    MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWithoutRedis) {
+        this(bucket, fences, decidedWithoutRedis, false);
+    }
 
     MirroredBucket {
         fences = Map.copyOf(fences);
@@ -28,11 +35,20 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
     /** Returns the copy after a decision for this source. */
     MirroredBucket after(Bucket next, long source, Fence fence, boolean withoutRedis) {
         if (fences.isEmpty() || fences.size() == 1 && fences.containsKey(source)) {
-            return new MirroredBucket(next, Map.of(source, fence), withoutRedis);
+            return new MirroredBucket(next, Map.of(source, fence), withoutRedis, refillUntold);
         }
         var all = new HashMap<>(fences);
         all.put(source, fence);
-        return new MirroredBucket(next, all, withoutRedis);
+        return new MirroredBucket(next, all, withoutRedis, refillUntold);
+    }
+
+    /** Returns the copy once Redis has filled its bucket as well. */
+    MirroredBucket refillTold() {
+        return new MirroredBucket(bucket, fences, decidedWithoutRedis, false);
+    }
+
+    private byte flags() {
+        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (refillUntold ? REFILL_UNTOLD : 0));
     }
 
     /** Returns the bytes that the state store keeps. */
@@ -46,7 +62,7 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
         }
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(VERSION)
-                .put((byte) (decidedWithoutRedis ? 1 : 0))
+                .put(flags())
                 .putDouble(bucket.tokens())
                 .putDouble(bucket.lastRefillSeconds());
         groups.forEach((source, encoded) ->
@@ -61,7 +77,7 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
         if (version != VERSION) {
             throw new IllegalStateException("local-buckets holds version " + version + ", this is version " + VERSION);
         }
-        boolean withoutRedis = bytes.get() == 1;
+        byte flags = bytes.get();
         var bucket = new Bucket(bytes.getDouble(), bytes.getDouble());
         var fences = new HashMap<Long, Fence>();
         while (bytes.hasRemaining()) {
@@ -71,6 +87,7 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
             fences.put(source, Fence.decode(bytes.slice(bytes.position(), size)));
             bytes.position(bytes.position() + size);
         }
-        return new MirroredBucket(bucket, fences, withoutRedis);
+        return new MirroredBucket(
+                bucket, fences, (flags & DECIDED_WITHOUT_REDIS) != 0, (flags & REFILL_UNTOLD) != 0);
     }
 }

@@ -32,8 +32,9 @@ final class Questions {
         if (((Future<?>) answer).isDone()) return;
         try {
             question.accept(answer);
-        } catch (RuntimeException e) { // must not end the stream thread
+        } catch (RuntimeException e) {
             answer.completeExceptionally(e);
+            throw e; // from the state store, such as of a task that moves: Streams knows what to do
         }
     }
 

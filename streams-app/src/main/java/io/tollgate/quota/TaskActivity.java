@@ -18,7 +18,7 @@ final class TaskActivity {
 
     private static final int AGENTS = 1_000;
     private static final int THROTTLED = 256;
-    private static final int SHOWN = 100;
+    static final int SHOWN = 100;
     /** Refusals are counted for this long, and remembered for as long again. */
     private static final long PERIOD_NANOS = 60_000_000_000L;
 

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.slf4j.Logger;
@@ -35,6 +37,9 @@ final class TaskBuckets {
 
     private final RareWarning unusableKeys = new RareWarning(log);
     private final RareWarning repairs = new RareWarning(log);
+    private final Questions questions = new Questions();
+    private final TaskActivity activity = new TaskActivity();
+    private final Refills refills;
     private final Shared shared;
     private final Mirror mirror;
     private final long requestsSource;
@@ -49,6 +54,67 @@ final class TaskBuckets {
         this.rekeyedTopic = rekeyedTopic;
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
         this.rekeyedSource = shared.sources().idOf(rekeyedTopic, partition);
+        this.refills = new Refills(mirror, questions);
+    }
+
+    /** Returns where other threads ask for this task's state; answered by {@link #answerQuestions}. */
+    Questions questions() {
+        return questions;
+    }
+
+    TaskActivity activity() {
+        return activity;
+    }
+
+    /** Answers other threads' questions, and tells Redis of buckets that were filled while it was away. */
+    void answerQuestions() {
+        questions.answer();
+        shared.redis().filter(SharedBuckets::inUse).ifPresent(redis -> refills.tell(redis, this::limit));
+    }
+
+    /** Shows an agent: what Redis holds, as it will continue with our copy; the mirror while Redis is not in use. */
+    void look(String agentId, CompletableFuture<AgentView> answer) {
+        var agent = mirror.of(agentId);
+        var limit = limit(agentId);
+        var redis = shared.redis().filter(SharedBuckets::inUse);
+        if (redis.isEmpty() || agent.isRefillUntold()) {
+            answer.complete(viewOfMirror(agent));
+            return;
+        }
+        var mirrored = viewOfMirror(agent);
+        redis.get()
+                .look(agent.spend(List.of(), limit, requestsSource, committed(requestsSource)))
+                .whenComplete((bucket, failure) -> answer.complete(
+                        failure != null
+                                ? mirrored
+                                : new AgentView(
+                                        mirrored.policy(),
+                                        bucket,
+                                        DecidedBy.REDIS,
+                                        (long) Math.floor(bucket.lastRefillSeconds() * 1e6 + 0.5),
+                                        mirrored.recent())));
+    }
+
+    private AgentView viewOfMirror(AgentMirror agent) {
+        var limit = limit(agent.agentId());
+        long nowMicros = shared.clock().getAsLong();
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var bucket = TokenBucket.refill(agent.bucketOrFull(limit, nowSeconds), limit, nowSeconds);
+        return new AgentView(
+                shared.policy(), bucket, DecidedBy.LOCAL, nowMicros, activity.recent(agent.agentId()));
+    }
+
+    /** Fills an agent's bucket: at once in the mirror, and in Redis as soon as it answers. */
+    void reset(String agentId, CompletableFuture<AgentView> answer) {
+        var agent = mirror.of(agentId);
+        long nowMicros = agent.notBeforeLast(shared.clock().getAsLong());
+        var full = Bucket.full(limit(agentId), TokenBucket.seconds(nowMicros));
+        agent.fill(full, shared.redis().isPresent());
+        mirror.store(agent);
+        var redis = shared.redis().filter(SharedBuckets::inUse);
+        if (agent.isRefillUntold()) refills.note(agentId);
+        if (redis.isEmpty()) answer.complete(viewOfMirror(agent));
+        else refills.tell(redis.get(), agentId, limit(agentId), () -> look(agentId, answer));
     }
 
     Mirror mirror() {
@@ -81,7 +147,7 @@ final class TaskBuckets {
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
             var agent = mirror.of(agentId);
-            boolean send = redis.isPresent() && agent.isAllSent() && !refusesAll(agent, polled, nowSeconds);
+            boolean send = redis.isPresent() && !agent.isRefillUntold() && agent.isAllSent() && !refusesAll(agent, polled, nowSeconds);
             agent.pending().addAll(polled);
             if (send) toSend.put(agent, polled);
             if (toSend.size() == CHUNK_AGENTS) {
@@ -132,6 +198,7 @@ final class TaskBuckets {
         bringToFront(agent, request);
         var decision = decideFirst(agent, request);
         agent.pending().removeFirst();
+        activity.decided(agentId, request.charge().costTokens(), decision);
         return decision;
     }
 
@@ -145,6 +212,10 @@ final class TaskBuckets {
     }
 
     private Decision decideFirst(AgentMirror agent, PendingDecision request) {
+        if (agent.isRefillUntold()) {
+            refills.note(agent.agentId()); // after a restart it is known from the store alone
+            return decideLocally(agent, request);
+        }
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);

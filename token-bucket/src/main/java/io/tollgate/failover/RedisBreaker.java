@@ -7,6 +7,7 @@ import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowT
 import io.lettuce.core.RedisException;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -57,6 +58,9 @@ public final class RedisBreaker implements AutoCloseable {
         return breaker;
     }
 
+    /** Since when Redis is, or is not, asked. */
+    private volatile Instant since = Instant.now();
+
     private RedisBreaker(RedisBuckets redis, Duration timeout) {
         this.redis = redis;
         this.timeout = timeout;
@@ -73,6 +77,8 @@ public final class RedisBreaker implements AutoCloseable {
         this.breaker = CircuitBreaker.of("redis", config);
         breaker.getEventPublisher().onStateTransition(event -> {
             var to = event.getStateTransition().getToState();
+            var from = event.getStateTransition().getFromState();
+            if (to == State.CLOSED || from == State.CLOSED) since = Instant.now();
             if (to == State.CLOSED) log.info("Redis answers: decisions use the shared buckets");
             if (to == State.OPEN) log.warn("Redis is away or slow: decisions use the local buckets until it is back");
         });
@@ -86,6 +92,11 @@ public final class RedisBreaker implements AutoCloseable {
     /** Returns whether Redis is to be asked now. */
     public boolean isClosed() {
         return breaker.getState() == State.CLOSED;
+    }
+
+    /** Returns since when {@link #isClosed} says what it says. */
+    public Instant since() {
+        return since;
     }
 
     /** Notes a call that Redis answered. */

@@ -101,6 +101,12 @@ public final class RedisBuckets implements Buckets {
         return withoutCharges(Operation.LOOK, agentId, limit);
     }
 
+    /** Returns the bucket refilled to now, as it would continue with the spend's copy; nothing is charged or written. */
+    public CompletableFuture<Bucket> look(Spend spend) {
+        return call(Operation.LOOK, List.of(spend))
+                .thenApply(answers -> decided(answers).bucket());
+    }
+
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
         return withoutCharges(Operation.RESET, agentId, limit).thenAccept(filled -> {});
