@@ -1,6 +1,7 @@
 package io.tollgate;
 
 import io.tollgate.config.Topics;
+import io.tollgate.events.DetectEvents;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
@@ -60,6 +61,7 @@ final class RequestTopology {
         var decided = decide(readable(home)); // quota
         routeRejected(rejected(decided)); // route
         routeApproved(approved(decided)); // route
+        tellEvents(decided); // events
         return builder.build(properties);
     }
 
@@ -135,6 +137,23 @@ final class RequestTopology {
         unreadable
                 .processValues(RouteUnreadable::new, Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
+    }
+
+    private void tellEvents(KStream<byte[], Decided> decided) {
+        decided.process(
+                        new ProcessorSupplier<byte[], Decided, byte[], byte[]>() {
+                            @Override
+                            public Processor<byte[], Decided, byte[], byte[]> get() {
+                                return new DetectEvents();
+                            }
+
+                            @Override
+                            public Set<StoreBuilder<?>> stores() {
+                                return Set.of(DetectEvents.storeBuilder());
+                            }
+                        },
+                        Named.as("detect-events"))
+                .to(topics.events(), produced("write-events"));
     }
 
     private static Produced<byte[], byte[]> produced(String name) {

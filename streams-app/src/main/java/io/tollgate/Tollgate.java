@@ -20,7 +20,13 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionCommand.class,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {RunCommand.class, TopicsCommand.class, LoadCommand.class, VersionCommand.class},
+        subcommands = {
+            RunCommand.class,
+            TopicsCommand.class,
+            LoadCommand.class,
+            PolicyCommand.class,
+            VersionCommand.class
+        },
         footer = {"", "Settings come from the environment; README.md lists them. `tollgate sandbox` starts everything."
         })
 public final class Tollgate implements Runnable {

@@ -26,7 +26,7 @@ class PackageOrderTest {
     /** Shared ground, then the library's ways to a bucket. */
     private static final List<String> GROUND = List.of("bucket", "redis", "failover", "config", "metrics");
 
-    private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route");
+    private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route", "events");
 
     /** They look at the flow from outside. */
     private static final List<String> BESIDE = List.of("http", "verify");

@@ -1,0 +1,82 @@
+package io.tollgate;
+
+import io.tollgate.bucket.AgentId;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.policy.Mode;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** What the arguments of {@code tollgate policy} mean; each names the rule that it finds broken. */
+final class PolicyArguments {
+    /** As in JSON: Java's own rule takes NaN, 0x1p3 and 10d as well. */
+    private static final Pattern NUMBER = Pattern.compile("-?\\d{1,400}(\\.\\d{1,400})?([eE][+-]?\\d{1,9})?");
+
+    private PolicyArguments() {}
+
+    static final class Agent implements ITypeConverter<String> {
+        @Override
+        public String convert(String value) {
+            AgentId.brokenRule(value).ifPresent(rule -> {
+                throw new TypeConversionException("an agent's id " + rule);
+            });
+            // What Java makes of bytes that are no characters in the shell's locale.
+            if (value.indexOf('\uFFFD') >= 0) {
+                throw new TypeConversionException(
+                        "an agent's id holds characters that cannot be read in this locale: try LC_ALL=C.UTF-8");
+            }
+            return value;
+        }
+    }
+
+    static final class Capacity implements ITypeConverter<Double> {
+        @Override
+        public Double convert(String value) {
+            double capacity = number(value);
+            if (capacity > 0 && capacity <= Limit.LARGEST) return capacity;
+            throw new TypeConversionException("must be a number above 0 and at most 1e12, but is \"" + value + "\"");
+        }
+    }
+
+    static final class RefillRate implements ITypeConverter<Double> {
+        @Override
+        public Double convert(String value) {
+            double rate = number(value);
+            if (rate >= 0 && rate <= Limit.LARGEST) return rate + 0.0; // -0 is 0
+            throw new TypeConversionException("must be a number from 0 to 1e12, but is \"" + value + "\"");
+        }
+    }
+
+    static final class OneOfSeveral implements ITypeConverter<NamedLimit> {
+        @Override
+        public NamedLimit convert(String value) {
+            var parts = value.split(":", -1);
+            if (parts.length != 3) {
+                throw new TypeConversionException("must be NAME:CAPACITY:REFILL_RATE, but is \"" + value + "\"");
+            }
+            if (!NamedLimit.isLegal(parts[0])) {
+                throw new TypeConversionException("a name must be 1 to " + NamedLimit.MAX_NAME
+                        + " lower case letters, digits, - and _, and begin with a letter or digit, but is \"" + parts[0]
+                        + "\"");
+            }
+            return new NamedLimit(
+                    parts[0], new Limit(new Capacity().convert(parts[1]), new RefillRate().convert(parts[2])));
+        }
+    }
+
+    static final class Modes implements ITypeConverter<Mode> {
+        @Override
+        public Mode convert(String value) {
+            for (var mode : Mode.values()) {
+                if (mode.name().toLowerCase(Locale.ROOT).equals(value)) return mode;
+            }
+            throw new TypeConversionException("must be enforce, shadow or off, but is \"" + value + "\"");
+        }
+    }
+
+    private static double number(String value) {
+        return NUMBER.matcher(value).matches() ? Double.parseDouble(value) : Double.NaN;
+    }
+}

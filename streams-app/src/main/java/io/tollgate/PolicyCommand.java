@@ -1,0 +1,227 @@
+package io.tollgate;
+
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
+import io.tollgate.policy.PolicyTopic;
+import io.tollgate.policy.StoredPolicy;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Reads and writes the policies. */
+@Command(
+        name = "policy",
+        description = "Reads and writes the policies: what each agent may spend.",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND")
+final class PolicyCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "set, get, list, delete or load?");
+    }
+
+    @Command(
+            name = "set",
+            description =
+                    "Gives an agent, or everybody (\"*\"), a policy; it replaces the whole policy that was there.",
+            mixinStandardHelpOptions = true)
+    int set(
+            @Parameters(
+                            paramLabel = "AGENT",
+                            converter = PolicyArguments.Agent.class,
+                            description = "The agent's id, or \"*\".")
+                    String agentId,
+            @Option(
+                            names = "--capacity",
+                            paramLabel = "N",
+                            converter = PolicyArguments.Capacity.class,
+                            description = "Tokens that may be spent at once: above 0, at most 1e12.")
+                    @Nullable
+                    Double capacity,
+            @Option(
+                            names = "--refill-rate",
+                            paramLabel = "R",
+                            converter = PolicyArguments.RefillRate.class,
+                            description = "Tokens per second in the long run: 0 to 1e12.")
+                    @Nullable
+                    Double refillRate,
+            @Option(
+                            names = "--limit",
+                            paramLabel = "NAME:N:R",
+                            converter = PolicyArguments.OneOfSeveral.class,
+                            description =
+                                    "Instead of the two above, and repeatable: one of several limits, all of which"
+                                            + " must cover a request. Name, capacity and refill rate.")
+                    @Nullable
+                    List<NamedLimit> several,
+            @Option(
+                            names = "--mode",
+                            paramLabel = "MODE",
+                            defaultValue = "enforce",
+                            converter = PolicyArguments.Modes.class,
+                            description = "enforce: refuse what is not covered; shadow: approve it and say so; off: no"
+                                    + " bucket at all (default: ${DEFAULT-VALUE}).")
+                    Mode mode,
+            @Option(names = "--note", paramLabel = "TEXT", description = "For people: why, and who asked for it.")
+                    @Nullable
+                    String note)
+            throws SettingsException {
+        var command = spec.subcommands().get("set");
+        var limits = limits(command, capacity, refillRate, several);
+        var policy = new PolicyDocument(mode, limits, Optional.ofNullable(note));
+        try {
+            PolicyJson.parse(PolicyJson.write(policy)); // rules for the note, and for several limits together
+        } catch (InvalidPolicyException invalid) {
+            throw new ParameterException(command, String.valueOf(invalid.getMessage()));
+        }
+        try (var topic = topic()) {
+            println(topic.put(agentId, policy) + ": " + PolicyText.of(policy));
+        }
+        return 0;
+    }
+
+    @Command(
+            name = "get",
+            description = "Says which policy applies to an agent, and where it comes from.",
+            mixinStandardHelpOptions = true)
+    int get(
+            @Parameters(
+                            paramLabel = "AGENT",
+                            converter = PolicyArguments.Agent.class,
+                            description = "The agent's id, or \"*\".")
+                    String agentId,
+            @Option(names = "--json", description = "One JSON document instead of text.") boolean json)
+            throws SettingsException {
+        var settings = settings();
+        Map<String, StoredPolicy> stored;
+        try (var topic = new PolicyTopic(settings)) {
+            stored = topic.read();
+        }
+        var view = PolicyView.of(agentId, stored, settings.defaultLimit());
+        println(json ? PolicyView.json(view) : view.text());
+        return 0;
+    }
+
+    @Command(name = "list", description = "Lists all policies.", mixinStandardHelpOptions = true)
+    int list(@Option(names = "--json", description = "One JSON document instead of a table.") boolean json)
+            throws SettingsException {
+        List<PolicyView> views;
+        try (var topic = topic()) {
+            views = topic.read().values().stream().map(PolicyView::own).toList();
+        }
+        if (json) println(PolicyView.json(views));
+        else if (views.isEmpty()) println("there are no policies; the default applies to everybody");
+        else println(PolicyView.table(views));
+        return 0;
+    }
+
+    @Command(
+            name = "delete",
+            description = "Deletes a policy: everybody's (\"*\") applies again, else the default.",
+            mixinStandardHelpOptions = true)
+    int delete(
+            @Parameters(
+                            paramLabel = "AGENT",
+                            converter = PolicyArguments.Agent.class,
+                            description = "The agent's id, or \"*\".")
+                    String agentId)
+            throws SettingsException {
+        try (var topic = topic()) {
+            var stored = topic.read().get(agentId);
+            if (stored == null) {
+                println(agentId + " has no policy of its own");
+                return 0;
+            }
+            topic.delete(agentId);
+            println("deleted " + agentId + ": " + PolicyText.of(stored));
+        }
+        return 0;
+    }
+
+    @Command(
+            name = "load",
+            description =
+                    "Writes the policies of a file: YAML or JSON, a map from agent id or \"*\" to policy. Nothing is"
+                            + " written if anything in the file is wrong.",
+            mixinStandardHelpOptions = true)
+    int load(
+            @Parameters(paramLabel = "FILE", description = "The file; - reads standard input.") String file,
+            @Option(names = "--dry-run", description = "Show the difference, write nothing.") boolean dryRun,
+            @Option(names = "--delete-others", description = "Delete policies that are not in the file.")
+                    boolean deleteOthers)
+            throws SettingsException {
+        var settings = settings();
+        var wanted = PolicyFile.parse(bytes(file));
+        try (var topic = new PolicyTopic(settings)) {
+            var difference = PolicyDifference.between(topic.read(), wanted, deleteOthers);
+            if (dryRun) difference.lines().forEach(this::println);
+            else if (!difference.changes().isEmpty()) topic.write(difference.changes());
+            println((dryRun ? "would be " : "") + difference.added() + " added, " + difference.changed() + " changed, "
+                    + difference.removed() + " removed, " + difference.unchanged() + " unchanged"
+                    + (dryRun ? "; nothing was written" : ""));
+        }
+        return 0;
+    }
+
+    private static byte[] bytes(String file) {
+        try {
+            return file.equals("-") ? System.in.readAllBytes() : Files.readAllBytes(Path.of(file));
+        } catch (NoSuchFileException missing) {
+            throw new CommandFailure("there is no file " + file);
+        } catch (IOException | InvalidPathException unreadable) {
+            throw new CommandFailure("cannot read " + file + ": " + unreadable.getMessage());
+        }
+    }
+
+    private static List<NamedLimit> limits(
+            CommandLine set,
+            @Nullable Double capacity,
+            @Nullable Double refillRate,
+            @Nullable List<NamedLimit> several) {
+        if (several == null) {
+            if (capacity == null || refillRate == null) {
+                throw new ParameterException(set, "--capacity and --refill-rate are needed, or --limit");
+            }
+            return List.of(NamedLimit.only(new Limit(capacity, refillRate)));
+        }
+        if (capacity != null || refillRate != null) {
+            throw new ParameterException(set, "--limit must not stand beside --capacity or --refill-rate");
+        }
+        return several;
+    }
+
+    private static Settings settings() throws SettingsException {
+        return Tollgate.settings(Settings.Use.TOOL);
+    }
+
+    private static PolicyTopic topic() throws SettingsException {
+        return new PolicyTopic(settings());
+    }
+
+    private void println(String line) {
+        spec.commandLine().getOut().println(line);
+        spec.commandLine().getOut().flush();
+    }
+}

@@ -1,0 +1,143 @@
+package io.tollgate;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.tollgate.bucket.AgentId;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.yaml.snakeyaml.LoaderOptions;
+import org.yaml.snakeyaml.error.MarkedYAMLException;
+
+/** Policies of many agents in one file: YAML or JSON, a map from the agent's id or {@code *} to its policy. Not thread-safe. */
+final class PolicyFile {
+    private static final int MAX_CHARACTERS = 256 * 1024 * 1024;
+
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+            .build();
+    private static final JsonFactory YAML = YAMLFactory.builder()
+            .loaderOptions(yamlOptions())
+            .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+            .build();
+
+    private final String text;
+    private final List<String> mistakes = new ArrayList<>();
+    private final Map<String, PolicyDocument> policies = new LinkedHashMap<>();
+
+    private PolicyFile(String text) {
+        this.text = text;
+    }
+
+    private static LoaderOptions yamlOptions() {
+        var options = new LoaderOptions();
+        options.setCodePointLimit(MAX_CHARACTERS); // 3 MiB by default, which some ten thousand policies exceed
+        return options;
+    }
+
+    /**
+     * Returns the policies in the order of the file.
+     *
+     * @throws CommandFailure with every mistake, one line each, with the line in the file
+     */
+    static Map<String, PolicyDocument> parse(byte[] bytes) {
+        var file = new PolicyFile(decode(bytes));
+        file.read();
+        if (!file.mistakes.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), file.mistakes));
+        return file.policies;
+    }
+
+    private static String decode(byte[] bytes) {
+        try {
+            var text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+            return text.startsWith("\uFEFF") ? text.substring(1) : text;
+        } catch (CharacterCodingException e) {
+            throw new CommandFailure("the file is not UTF-8");
+        }
+    }
+
+    private void read() {
+        // YAML's own reader takes JSON for the most part, but not tabs.
+        try (var parser = (text.stripLeading().startsWith("{") ? JSON : YAML).createParser(text)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                mistakes.add("line 1: the file must hold a map from agent ids to policies");
+                return;
+            }
+            while (parser.nextToken() == JsonToken.FIELD_NAME) readPolicy(parser);
+            if (parser.nextToken() != null) {
+                mistakes.add("line " + line(parser) + ": the file must end after the map");
+            }
+        } catch (JsonProcessingException broken) {
+            mistakes.add(explained(broken));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
+        }
+    }
+
+    private void readPolicy(JsonParser parser) throws IOException {
+        var agentId = parser.currentName();
+        var place = "line " + line(parser) + ": " + shown(agentId);
+        parser.nextToken();
+        byte[] json = copy(parser);
+        var broken = AgentId.brokenRule(agentId);
+        if (broken.isPresent()) {
+            mistakes.add(place + ": an agent's id " + broken.get());
+            return;
+        }
+        try {
+            var policy = PolicyJson.parse(json);
+            if (policies.putIfAbsent(agentId, policy) != null) mistakes.add(place + " must not appear twice");
+        } catch (InvalidPolicyException invalid) {
+            mistakes.add(place + ": " + invalid.getMessage());
+        }
+    }
+
+    /** Returns the value at which the parser stands, with all that it holds, repeated fields too. */
+    private static byte[] copy(JsonParser parser) throws IOException {
+        var bytes = new ByteArrayOutputStream();
+        try (JsonGenerator json = JSON.createGenerator(bytes)) {
+            json.copyCurrentStructure(parser);
+        }
+        return bytes.toByteArray();
+    }
+
+    private static int line(JsonParser parser) {
+        return parser.currentTokenLocation().getLineNr();
+    }
+
+    private String explained(JsonProcessingException broken) {
+        var location = broken.getLocation();
+        int line = location == null ? 1 : Math.max(1, location.getLineNr());
+        var problem = broken.getCause() instanceof MarkedYAMLException yaml
+                ? yaml.getProblem()
+                : String.valueOf(broken.getOriginalMessage())
+                        .lines()
+                        .findFirst()
+                        .orElse("cannot be read");
+        boolean star = text.lines().skip(line - 1).limit(1).anyMatch(found -> found.startsWith("*"));
+        return "line " + line + ": " + problem + (star ? " (in YAML, \"*\" needs quotes)" : "");
+    }
+
+    private static String shown(String agentId) {
+        var plain = agentId.replaceAll("\\p{Cntrl}", "?");
+        return plain.length() <= 60 ? plain : plain.substring(0, 60) + "…";
+    }
+}

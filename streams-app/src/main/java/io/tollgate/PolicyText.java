@@ -1,0 +1,41 @@
+package io.tollgate;
+
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.StoredPolicy;
+import io.tollgate.route.Decimal;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Policies in words, on one line. */
+final class PolicyText {
+    private PolicyText() {}
+
+    static String of(PolicyDocument policy) {
+        return limits(policy.limits()) + ", " + policy.mode().text()
+                + policy.note().map(note -> " (" + line(note) + ")").orElse("");
+    }
+
+    /** Returns what applies, and what is ignored beside it. */
+    static String of(StoredPolicy stored) {
+        var good = stored.good().map(applies -> of(applies.document()));
+        var ignored = stored.ignored().map(bad -> bad.name() + " is ignored: " + line(bad.mistake()));
+        if (good.isEmpty()) return ignored.orElse("");
+        return good.get() + ignored.map(text -> "; " + text).orElse("");
+    }
+
+    static String limits(List<NamedLimit> limits) {
+        return limits.stream().map(PolicyText::limit).collect(Collectors.joining(" and "));
+    }
+
+    private static String limit(NamedLimit named) {
+        var limit = named.limit();
+        return (named.name().isEmpty() ? "" : named.name() + " ") + Decimal.text(limit.capacityTokens()) + " at once, "
+                + Decimal.text(limit.refillTokensPerSecond()) + "/s";
+    }
+
+    /** Returns the text without what would break a line or a terminal. */
+    static String line(String text) {
+        return text.replaceAll("\\p{Cntrl}+", " ");
+    }
+}

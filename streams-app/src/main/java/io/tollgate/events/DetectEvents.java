@@ -1,0 +1,161 @@
+package io.tollgate.events;
+
+import io.tollgate.ingest.Source;
+import io.tollgate.policy.Mode;
+import io.tollgate.quota.Decided;
+import io.tollgate.quota.RareWarning;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.processor.PunctuationType;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.StoreBuilder;
+import org.apache.kafka.streams.state.Stores;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Watches the agents of one task that are near their limit or refused, and tells so. An agent with enough left costs one look into a
+ * map in memory: the store is read at the start, and written when something is told.
+ *
+ * <p>Only decisions that were enforced count: under {@code shadow} and {@code off} nobody is refused.
+ */
+public final class DetectEvents extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
+    static final String STORE = "told-events";
+
+    /** The most agents that a task watches; some 10 MB. */
+    static final int MAX_WATCHED = 20_000;
+
+    /** How long an agent is watched after its last decision. */
+    private static final long IDLE_MICROS = 600_000_000;
+
+    private static final Duration SWEEP_INTERVAL = Duration.ofSeconds(10);
+    private static final long UNKNOWN = Long.MIN_VALUE;
+
+    private static final class Watched {
+        private Told told;
+        private long lastRefusalMicros = UNKNOWN;
+        private long lastSeenMicros = UNKNOWN;
+
+        Watched(Told told) {
+            this.told = told;
+        }
+    }
+
+    private final RareWarning tooMany = new RareWarning(LoggerFactory.getLogger(DetectEvents.class));
+    private final Map<String, Watched> watched = new LinkedHashMap<>(16, 0.75f, true);
+    private @Nullable KeyValueStore<String, byte[]> store;
+    private long latestMicros;
+
+    /** Returns the store of what was told, of the watched agents: in memory, and changelogged. */
+    public static StoreBuilder<KeyValueStore<String, byte[]>> storeBuilder() {
+        return Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(STORE), Serdes.String(), Serdes.ByteArray())
+                .withCachingDisabled()
+                .withLoggingEnabled(Map.of());
+    }
+
+    @Override
+    public void init(ProcessorContext<byte[], byte[]> context) {
+        super.init(context);
+        KeyValueStore<String, byte[]> restored = context.getStateStore(STORE);
+        store = restored;
+        watched.clear(); // Streams initializes the same object again after a failure
+        try (var all = restored.all()) {
+            all.forEachRemaining(agent -> watched.put(agent.key, new Watched(Told.decode(agent.value))));
+        }
+        context.schedule(SWEEP_INTERVAL, PunctuationType.WALL_CLOCK_TIME, time -> sweep());
+    }
+
+    @Override
+    public void process(Record<byte[], Decided> record) {
+        var decided = record.value();
+        if (decided.policy().mode() != Mode.ENFORCE) return;
+        boolean approved = decided.decision().isApproved();
+        var limit = decided.policy().limits().get(0);
+        double remaining = decided.decision().remainingTokens();
+        double leftShare = remaining / limit.limit().capacityTokens();
+        long nowMicros = decided.decision().decidedAtMicros();
+        latestMicros = Math.max(latestMicros, nowMicros);
+
+        var agentId = decided.request().agentId();
+        var agent = watched.get(agentId);
+        if (agent == null) {
+            if (approved && !Told.isNear(leftShare)) return;
+            agent = watch(agentId);
+            if (agent == null) return;
+        }
+        agent.lastSeenMicros = nowMicros;
+        // After a restart nobody knows when the last refusal was: as if it were now, a recovery is told later, never
+        // too early.
+        if (!approved || agent.lastRefusalMicros == UNKNOWN) agent.lastRefusalMicros = nowMicros;
+
+        var before = agent.told.relaxed(leftShare);
+        var kind = before.calledFor(approved, leftShare, nowMicros - agent.lastRefusalMicros);
+        var after = kind.isPresent() ? before.tell(kind.get(), leftShare, nowMicros) : before;
+        if (after != agent.told) remember(agentId, agent, after);
+        if (after != before)
+            forward(
+                    record,
+                    new QuotaEvent(
+                            kind.orElseThrow(),
+                            agentId,
+                            nowMicros,
+                            limit,
+                            remaining,
+                            Source.read(record.headers()),
+                            record.timestamp()));
+    }
+
+    private void forward(Record<byte[], Decided> record, QuotaEvent event) {
+        // Its own time and no headers: agents set those of their requests, and may set them as they like.
+        context().forward(new Record<>(record.key(), event.json(), event.atMicros() / 1000, new RecordHeaders()));
+    }
+
+    private void remember(String agentId, Watched agent, Told told) {
+        agent.told = told;
+        Objects.requireNonNull(store).put(agentId, told.encode());
+    }
+
+    /** Returns the agent, watched from now on; null if too many are. */
+    private @Nullable Watched watch(String agentId) {
+        if (watched.size() >= MAX_WATCHED && !forgetEldest()) {
+            tooMany.say("more than {} agents of a task are at their limits: no event for \"{}\"", MAX_WATCHED, agentId);
+            return null;
+        }
+        var agent = new Watched(Told.NOTHING);
+        watched.put(agentId, agent);
+        return agent;
+    }
+
+    /** Forgets the agent whose last decision is the oldest, unless it must be known that it was told something within the pause. */
+    private boolean forgetEldest() {
+        var eldest = watched.entrySet().iterator().next();
+        if (eldest.getValue().told.isWithinPause(latestMicros)) return false;
+        forget(eldest.getKey());
+        return true;
+    }
+
+    private void sweep() {
+        if (latestMicros == 0) return; // nothing decided since the start: no agent is idle yet
+        var forgotten = new ArrayList<String>();
+        watched.forEach((agentId, agent) -> {
+            if (agent.lastSeenMicros == UNKNOWN) agent.lastSeenMicros = latestMicros; // restored
+            boolean idle = latestMicros - agent.lastSeenMicros >= IDLE_MICROS;
+            boolean fine = agent.told.standing() == Told.Standing.FINE && !agent.told.isWithinPause(latestMicros);
+            if (idle || fine) forgotten.add(agentId);
+        });
+        forgotten.forEach(this::forget);
+    }
+
+    private void forget(String agentId) {
+        watched.remove(agentId);
+        Objects.requireNonNull(store).delete(agentId);
+    }
+}

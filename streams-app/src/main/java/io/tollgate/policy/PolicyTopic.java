@@ -1,0 +1,188 @@
+package io.tollgate.policy;
+
+import io.tollgate.config.Settings;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The topic of policies as tools use it: what stands there now, and changes to it. The pipeline has its own way to read it.
+ *
+ * <p>Thread-safe. Every method ends within bounded time; if the brokers do not answer, with a {@link TimeoutException}, and if
+ * the topic is not there, with an {@link UnknownTopicOrPartitionException} that says how to make it.
+ */
+public final class PolicyTopic implements AutoCloseable {
+    private static final Duration POLL = Duration.ofMillis(200);
+    private static final Duration STALLED = Duration.ofSeconds(15);
+
+    private final Settings settings;
+    private final String topic;
+    private final Admin admin;
+    private @Nullable Producer<byte[], byte[]> producer;
+
+    /** Connects when it is first used. */
+    public PolicyTopic(Settings settings) {
+        this.settings = settings;
+        this.topic = settings.topics().policies();
+        var properties = settings.kafka().clientProperties("admin.", AdminClientConfig.configNames());
+        properties.putIfAbsent(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "10000");
+        properties.putIfAbsent(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
+        admin = Admin.create(properties);
+    }
+
+    /** Returns every record that counts now, by key: the last good one, and a later one that is none, if there is one. */
+    public SortedMap<String, StoredPolicy> read() {
+        var partitions = partitions();
+        var found = new TreeMap<String, StoredPolicy>();
+        try (var consumer =
+                new KafkaConsumer<>(consumerProperties(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+            var open = new HashMap<>(consumer.endOffsets(partitions));
+            long position = -1;
+            long movedNanos = System.nanoTime();
+            while (true) {
+                open.entrySet().removeIf(end -> consumer.position(end.getKey()) >= end.getValue());
+                if (open.isEmpty()) return found;
+                long now = open.keySet().stream().mapToLong(consumer::position).sum();
+                if (now != position) movedNanos = System.nanoTime();
+                else if (System.nanoTime() - movedNanos > STALLED.toNanos()) {
+                    throw new TimeoutException("nothing more comes from topic " + topic + ", although there is more");
+                }
+                position = now;
+                for (var record : consumer.poll(POLL)) add(found, record);
+            }
+        }
+    }
+
+    private static void add(Map<String, StoredPolicy> found, ConsumerRecord<byte[], byte[]> record) {
+        if (record.key() == null) return; // nobody's
+        var agentId = new String(record.key(), StandardCharsets.UTF_8);
+        if (record.value() == null) {
+            found.remove(agentId);
+            return;
+        }
+        var name = name(agentId, record.partition(), record.offset());
+        found.merge(agentId, StoredPolicy.of(agentId, name, record.value()), StoredPolicy::replacedBy);
+    }
+
+    /**
+     * Writes a policy and waits until it is safe.
+     *
+     * @param agentId or {@code *}
+     * @return the policy's name, as in the header {@code quota-policy}
+     */
+    public String put(String agentId, PolicyDocument policy) {
+        return write(Collections.singletonMap(agentId, policy)).get(agentId);
+    }
+
+    /** Deletes a policy and waits until that is safe; nothing is wrong if there is none. */
+    public void delete(String agentId) {
+        write(Collections.singletonMap(agentId, null));
+    }
+
+    /**
+     * Writes many policies, a null value deletes, and waits until all are safe.
+     *
+     * @return the policies' names by key
+     * @throws KafkaException if one was not written; those before it in order, and some after it, may have been
+     */
+    public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes) {
+        partitions(); // or the brokers might make the topic, and not compacted
+        var producer = producer();
+        var sent = new LinkedHashMap<String, Future<RecordMetadata>>();
+        changes.forEach((agentId, policy) -> {
+            byte[] value = policy == null ? null : PolicyJson.write(policy);
+            sent.put(
+                    agentId,
+                    producer.send(new ProducerRecord<>(topic, agentId.getBytes(StandardCharsets.UTF_8), value)));
+        });
+        producer.flush();
+        var names = new LinkedHashMap<String, String>();
+        sent.forEach((agentId, future) -> {
+            var position = await(future);
+            names.put(agentId, name(agentId, position.partition(), position.offset()));
+        });
+        return names;
+    }
+
+    private static String name(String agentId, int partition, long offset) {
+        return agentId + "@" + partition + "/" + offset;
+    }
+
+    private List<TopicPartition> partitions() {
+        try {
+            return await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic)).partitions().stream()
+                    .map(partition -> new TopicPartition(topic, partition.partition()))
+                    .toList();
+        } catch (UnknownTopicOrPartitionException missing) {
+            throw new UnknownTopicOrPartitionException(
+                    "topic " + topic + " does not exist: create it with `tollgate topics create`");
+        }
+    }
+
+    private Map<String, Object> consumerProperties() {
+        var properties = settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames());
+        properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "10000");
+        properties.putIfAbsent(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
+        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        return properties;
+    }
+
+    private synchronized Producer<byte[], byte[]> producer() {
+        if (producer == null) {
+            var properties = settings.kafka().clientProperties("producer.", ProducerConfig.configNames());
+            properties.putIfAbsent(ProducerConfig.MAX_BLOCK_MS_CONFIG, "10000");
+            properties.putIfAbsent(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
+            properties.putIfAbsent(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, "15000");
+            properties.put(ProducerConfig.ACKS_CONFIG, "all");
+            properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+            properties.remove(ProducerConfig.TRANSACTIONAL_ID_CONFIG);
+            producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+        }
+        return producer;
+    }
+
+    private static <T> T await(Future<T> future) {
+        try {
+            return future.get(); // the clients' own timeouts end it
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof KafkaException kafka ? kafka : new KafkaException(e.getCause());
+        } catch (InterruptedException e) {
+            throw new InterruptException(e);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (producer != null) producer.close(Duration.ofSeconds(1));
+        admin.close(Duration.ofSeconds(1));
+    }
+}

@@ -1,0 +1,38 @@
+package io.tollgate.policy;
+
+import io.tollgate.bucket.AgentId;
+import java.util.Optional;
+
+/**
+ * What stands on the topic of policies under one key. Immutable.
+ *
+ * @param agentId or {@code *}
+ * @param good the last policy that can be read: the one that applies
+ * @param ignored a later record that cannot be read, if there is one
+ */
+public record StoredPolicy(String agentId, Optional<Good> good, Optional<Ignored> ignored) {
+    /** @param name as the header {@code quota-policy} says it */
+    public record Good(String name, PolicyDocument document) {}
+
+    /** @param mistake one line that names the field and the rule */
+    public record Ignored(String name, String mistake) {}
+
+    static StoredPolicy of(String agentId, String name, byte[] json) {
+        var broken = AgentId.brokenRule(agentId);
+        if (broken.isPresent()) return ignored(agentId, name, "the key " + broken.get());
+        try {
+            return new StoredPolicy(agentId, Optional.of(new Good(name, PolicyJson.parse(json))), Optional.empty());
+        } catch (InvalidPolicyException invalid) {
+            return ignored(agentId, name, String.valueOf(invalid.getMessage()));
+        }
+    }
+
+    private static StoredPolicy ignored(String agentId, String name, String mistake) {
+        return new StoredPolicy(agentId, Optional.empty(), Optional.of(new Ignored(name, mistake)));
+    }
+
+    /** Returns what stands there after a later record under the same key: a bad policy never replaces a good one. */
+    StoredPolicy replacedBy(StoredPolicy later) {
+        return new StoredPolicy(agentId, later.good.or(() -> good), later.ignored);
+    }
+}
