@@ -1,6 +1,7 @@
 package io.tollgate;
 
-import io.micrometer.core.instrument.Gauge;
+import io.lettuce.core.metrics.MicrometerCommandLatencyRecorder;
+import io.lettuce.core.metrics.MicrometerOptions;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
@@ -47,11 +48,9 @@ final class Pipeline implements AutoCloseable {
         var clock = new BucketClock();
         var committed = new CommittedOffsets();
         var redis = settings.redis();
-        shared = redis.uri().map(uri -> SharedBuckets.start(new RedisBuckets(uri), redis.timeout(), clock, metrics));
-        shared.ifPresent(buckets -> Gauge.builder(
-                        "tollgate.redis.in.use", buckets, used -> used.breaker().isClosed() ? 1 : 0)
-                .description("1 while the breaker is closed and decisions use Redis, else 0")
-                .register(registry));
+        var latencies = new MicrometerCommandLatencyRecorder(registry, MicrometerOptions.create());
+        shared = redis.uri()
+                .map(uri -> SharedBuckets.start(new RedisBuckets(uri, latencies), redis.timeout(), clock, metrics));
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,
@@ -63,6 +62,7 @@ final class Pipeline implements AutoCloseable {
                 committed,
                 metrics);
         agents = new AgentInspector(deciding);
+        PipelineGauges.bind(registry, deciding);
         var properties = StreamsProperties.of(settings);
         properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
         StreamsProperties.prefetch(properties, deciding);

@@ -6,6 +6,7 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.HttpServer;
+import io.tollgate.metrics.ProcessMetrics;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.kafka.common.errors.RetriableException;
@@ -59,6 +60,8 @@ final class RunCommand implements Callable<Integer> {
 
     private static int run(Settings settings, PrometheusMeterRegistry registry, Pipeline pipeline, HttpServer http)
             throws InterruptedException {
+        registry.getPrometheusRegistry().register(new LagCollector(pipeline.streams()));
+        ProcessMetrics.bind(registry, VersionCommand.version());
         try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams())) {
             streamsMetrics.bindTo(registry);
             http.show(pipeline.observed(settings, VersionCommand.version(), registry));

@@ -7,7 +7,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /** Agents' ids in paths: percent-encoded, whatever they hold. An id is data; none of its characters means anything to us. */
-final class AgentPath {
+public final class AgentPath {
     private AgentPath() {}
 
     /**
@@ -47,7 +47,7 @@ final class AgentPath {
     }
 
     /** Returns the id as a segment of a path: everything but letters, digits, dash and underscore encoded, dots as well. */
-    static String encode(String agentId) {
+    public static String encode(String agentId) {
         var segment = new StringBuilder();
         for (byte b : agentId.getBytes(StandardCharsets.UTF_8)) {
             char c = (char) (b & 0xFF);

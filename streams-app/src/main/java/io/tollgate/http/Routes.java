@@ -5,16 +5,22 @@ import io.javalin.http.Context;
 import io.javalin.http.HandlerType;
 import io.javalin.http.HttpResponseException;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
+import io.tollgate.policy.PolicyTopic;
 import io.tollgate.quota.AgentView;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,12 +62,20 @@ final class Routes implements AutoCloseable {
         get(routes, "/metrics", context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
                 .result(registry.scrape()));
         get(routes, "/api/status", this::status);
-        get(routes, "/api/events", context -> shown().live().serve(context));
+        get(routes, "/api/events", context -> {
+            if (context.method() != HandlerType.HEAD) shown().live().serve(context);
+        });
         get(routes, "/api/agents", this::mostThrottled);
         get(routes, "/api/agents/{id}", this::agent);
         add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
+        add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
+        add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
         routes.error(404, this::notFound);
         routes.exception(Problem.class, (problem, context) -> problem.answer(context));
+        routes.exception(KafkaException.class, (away, context) -> {
+            log.warn("{} {} failed: {}", context.method(), printable(context.path()), away.getMessage());
+            Problem.answer(context, 503, "Kafka does not take the change: try again");
+        });
         routes.exception(HttpResponseException.class, (refused, context) ->
                 Problem.answer(context, refused.getStatus(), null));
         routes.exception(Exception.class, (defect, context) -> {
@@ -167,6 +181,37 @@ final class Routes implements AutoCloseable {
         json(context, filled);
     }
 
+    private void setPolicy(Context context) throws IOException {
+        guard.requireMayChange(context);
+        if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        PolicyDocument policy;
+        try {
+            policy = PolicyJson.parse(context.bodyAsBytes());
+        } catch (InvalidPolicyException invalid) {
+            throw new Problem(400, String.valueOf(invalid.getMessage()));
+        }
+        try (var topic = new PolicyTopic(shown().observed().settings())) {
+            json(context, new WrittenJson(agentId, topic.put(agentId, policy)));
+        }
+        log.info("the policy of \"{}\" was set by {}", printable(agentId), context.req().getRemoteAddr());
+    }
+
+    /** @param policy its name, as the header {@code quota-policy} will say it */
+    private record WrittenJson(String agentId, String policy) {}
+
+    private void deletePolicy(Context context) throws IOException {
+        guard.requireMayChange(context);
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        try (var topic = new PolicyTopic(shown().observed().settings())) {
+            topic.delete(agentId);
+        }
+        log.info("the policy of \"{}\" was deleted by {}", printable(agentId), context.req().getRemoteAddr());
+        context.status(204);
+    }
+
     private AgentJson agent(String agentId, CompletableFuture<AgentView> answer) {
         return AgentJson.of(agentId, await(answer), shown().instances().self());
     }
@@ -210,7 +255,7 @@ final class Routes implements AutoCloseable {
     private static void requireJsonOrNothing(Context context) {
         var type = context.req().getContentType();
         boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
-        if (type == null ? hasBody : !type.toLowerCase(java.util.Locale.ROOT).matches("application/json\\s*(;.*)?")) {
+        if (type == null ? hasBody : !type.toLowerCase(Locale.ROOT).matches("application/json\\s*(;.*)?")) {
             throw new Problem(415, "Content-Type must be application/json");
         }
     }

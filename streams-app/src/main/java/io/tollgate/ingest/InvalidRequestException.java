@@ -1,10 +1,19 @@
 package io.tollgate.ingest;
 
+import io.tollgate.metrics.InvalidRule;
+
 /** The bytes are no request; the message names the field and the rule. Carries no stack trace: bad input may be frequent. */
 final class InvalidRequestException extends Exception {
     private static final long serialVersionUID = 1;
 
-    InvalidRequestException(String message) {
+    private final InvalidRule rule;
+
+    InvalidRequestException(InvalidRule rule, String message) {
         super(message, null, false, false);
+        this.rule = rule;
+    }
+
+    InvalidRule rule() {
+        return rule;
     }
 }

@@ -30,7 +30,7 @@ public final class Parse {
         try {
             return parser.parse(value);
         } catch (InvalidRequestException e) {
-            return new Unreadable(value == null ? new byte[0] : value, String.valueOf(e.getMessage()));
+            return new Unreadable(value == null ? new byte[0] : value, e.rule(), String.valueOf(e.getMessage()));
         }
     }
 

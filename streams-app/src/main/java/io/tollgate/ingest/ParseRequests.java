@@ -46,8 +46,8 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         } else if (incoming instanceof Stray stray) {
             metrics.stray();
             context().forward(record.withKey(stray.request().key()).withValue(incoming));
-        } else {
-            metrics.invalid();
+        } else if (incoming instanceof Unreadable unreadable) {
+            metrics.invalid(unreadable.rule());
             context().forward(record.withValue(incoming));
         }
     }

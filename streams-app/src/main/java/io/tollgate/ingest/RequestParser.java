@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;
+import io.tollgate.metrics.InvalidRule;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -61,17 +62,21 @@ final class RequestParser {
      * @throws InvalidRequestException if they hold none
      */
     Request parse(byte @Nullable [] value) throws InvalidRequestException {
-        if (value == null) throw new InvalidRequestException("value must be a JSON object, but is null");
-        if (value.length == 0) throw new InvalidRequestException("value must be a JSON object, but is empty");
+        if (value == null)
+            throw new InvalidRequestException(InvalidRule.EMPTY, "value must be a JSON object, but is null");
+        if (value.length == 0)
+            throw new InvalidRequestException(InvalidRule.EMPTY, "value must be a JSON object, but is empty");
         checkEncoding(value);
         try (var parser = JSON.createParser(value)) {
             return readObject(parser, value);
         } catch (StreamConstraintsException e) {
-            throw new InvalidRequestException("value must not nest deeper than " + MAX_NESTING
-                    + " levels, nor hold names above " + MAX_NAME_CHARACTERS + " characters or strings above "
-                    + MAX_STRING_BYTES + " bytes");
+            throw new InvalidRequestException(
+                    InvalidRule.TOO_LARGE,
+                    "value must not nest deeper than " + MAX_NESTING
+                            + " levels, nor hold names above " + MAX_NAME_CHARACTERS + " characters or strings above "
+                            + MAX_STRING_BYTES + " bytes");
         } catch (IOException e) {
-            throw new InvalidRequestException("value must be JSON: broken at byte " + position(e));
+            throw new InvalidRequestException(InvalidRule.JSON, "value must be JSON: broken at byte " + position(e));
         }
     }
 
@@ -85,23 +90,24 @@ final class RequestParser {
     private void checkEncoding(byte[] value) throws InvalidRequestException {
         boolean ascii = true;
         for (byte b : value) {
-            if (b == 0) throw new InvalidRequestException("value must be UTF-8 without zero bytes");
+            if (b == 0)
+                throw new InvalidRequestException(InvalidRule.ENCODING, "value must be UTF-8 without zero bytes");
             ascii &= b > 0;
         }
         if (ascii) return;
         if (value.length >= 3 && value[0] == (byte) 0xEF && value[1] == (byte) 0xBB && value[2] == (byte) 0xBF) {
-            throw new InvalidRequestException("value must not begin with a byte order mark");
+            throw new InvalidRequestException(InvalidRule.ENCODING, "value must not begin with a byte order mark");
         }
         try {
             strictUtf8.decode(ByteBuffer.wrap(value));
         } catch (CharacterCodingException e) {
-            throw new InvalidRequestException("value must be UTF-8");
+            throw new InvalidRequestException(InvalidRule.ENCODING, "value must be UTF-8");
         }
     }
 
     private static Request readObject(JsonParser parser, byte[] value) throws IOException, InvalidRequestException {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
-            throw new InvalidRequestException("value must be a JSON object");
+            throw new InvalidRequestException(InvalidRule.JSON, "value must be a JSON object");
         }
         String requestId = null;
         String agentId = null;
@@ -129,8 +135,9 @@ final class RequestParser {
                 }
             }
         }
-        if (parser.nextToken() != null) throw new InvalidRequestException("value must end after the JSON object");
-        if (agentId == null) throw new InvalidRequestException("agent_id is missing");
+        if (parser.nextToken() != null)
+            throw new InvalidRequestException(InvalidRule.JSON, "value must end after the JSON object");
+        if (agentId == null) throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id is missing");
         return new Request(Optional.ofNullable(requestId), agentId, costTokens < 0 ? 1 : costTokens, value);
     }
 
@@ -145,37 +152,42 @@ final class RequestParser {
             long start = parser.currentTokenLocation().getByteOffset();
             parser.finishToken();
             if (parser.currentLocation().getByteOffset() - start > MAX_STRING_BYTES && token.isScalarValue()) {
-                throw new InvalidRequestException("value must not hold strings above " + MAX_STRING_BYTES + " bytes");
+                throw new InvalidRequestException(
+                        InvalidRule.TOO_LARGE, "value must not hold strings above " + MAX_STRING_BYTES + " bytes");
             }
             if (depth > 0) parser.nextToken();
         } while (depth > 0);
     }
 
     private static void once(boolean first, String field) throws InvalidRequestException {
-        if (!first) throw new InvalidRequestException(field + " must not appear twice");
+        if (!first) throw new InvalidRequestException(InvalidRule.DUPLICATE_FIELD, field + " must not appear twice");
     }
 
     private static String agentId(JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException {
-        if (token != JsonToken.VALUE_STRING) throw new InvalidRequestException("agent_id must be a string");
+        if (token != JsonToken.VALUE_STRING)
+            throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id must be a string");
         var text = parser.getText();
         var brokenRule = AgentId.brokenRule(text);
-        if (brokenRule.isPresent()) throw new InvalidRequestException("agent_id " + brokenRule.get());
+        if (brokenRule.isPresent())
+            throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id " + brokenRule.get());
         return text;
     }
 
     private static String requestId(JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException {
-        if (token != JsonToken.VALUE_STRING) throw new InvalidRequestException("request_id must be a string");
+        if (token != JsonToken.VALUE_STRING)
+            throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must be a string");
         var text = parser.getText();
-        if (text.isEmpty()) throw new InvalidRequestException("request_id must not be empty");
+        if (text.isEmpty()) throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must not be empty");
         if (text.length() > MAX_REQUEST_ID_BYTES
                 || text.getBytes(StandardCharsets.UTF_8).length > MAX_REQUEST_ID_BYTES) {
-            throw new InvalidRequestException("request_id must be at most " + MAX_REQUEST_ID_BYTES + " bytes of UTF-8");
+            throw new InvalidRequestException(
+                    InvalidRule.REQUEST_ID, "request_id must be at most " + MAX_REQUEST_ID_BYTES + " bytes of UTF-8");
         }
         // Not expressible in UTF-8, so that no rejection could carry it.
         if (text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
-            throw new InvalidRequestException("request_id must not contain a lone surrogate");
+            throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must not contain a lone surrogate");
         }
         return text;
     }
@@ -183,15 +195,16 @@ final class RequestParser {
     private static double costTokens(JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException {
         if (token != JsonToken.VALUE_NUMBER_INT && token != JsonToken.VALUE_NUMBER_FLOAT) {
-            throw new InvalidRequestException("tokens must be a number");
+            throw new InvalidRequestException(InvalidRule.TOKENS, "tokens must be a number");
         }
         if (parser.getTextLength() > MAX_NUMBER_CHARACTERS) {
-            throw new InvalidRequestException("tokens must have at most " + MAX_NUMBER_CHARACTERS + " digits");
+            throw new InvalidRequestException(
+                    InvalidRule.TOKENS, "tokens must have at most " + MAX_NUMBER_CHARACTERS + " digits");
         }
         // Never through BigDecimal, which would expand 1e999999999.
         double cost = Double.parseDouble(parser.getText());
         if (!(cost >= 0 && cost <= Limit.LARGEST)) {
-            throw new InvalidRequestException("tokens must be a finite number from 0 to 1e12");
+            throw new InvalidRequestException(InvalidRule.TOKENS, "tokens must be a finite number from 0 to 1e12");
         }
         return cost + 0.0; // -0 is 0
     }

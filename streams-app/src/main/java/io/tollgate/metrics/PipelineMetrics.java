@@ -6,16 +6,19 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.DoubleStream;
 
 /** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
 public final class PipelineMetrics {
     private record Verdicts(Counter approved, Counter quotaExceeded, Counter costExceedsCapacity) {}
 
     private final Map<DecidedBy, Verdicts> decisions = new EnumMap<>(DecidedBy.class);
-    private final Counter invalid;
+    private final Timer decisionTime;
+    private final Map<InvalidRule, Counter> invalid = new EnumMap<>(InvalidRule.class);
     private final Counter strays;
     private final Counter replays;
     private final Counter reconciled;
@@ -35,7 +38,18 @@ public final class PipelineMetrics {
                             decisions(registry, by, "rejected", "quota_exceeded"),
                             decisions(registry, by, "rejected", "cost_exceeds_capacity")));
         }
-        invalid = counter(registry, "tollgate.invalid.requests", "Records that are no requests");
+        decisionTime = Timer.builder("tollgate.decision")
+                .description("From the poll that brought a request until it was decided")
+                .serviceLevelObjectives(millis(1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000))
+                .register(registry);
+        for (InvalidRule rule : InvalidRule.values()) {
+            invalid.put(
+                    rule,
+                    Counter.builder("tollgate.invalid.requests")
+                            .description("Records that are no requests, by the rule they break")
+                            .tag("rule", rule.text())
+                            .register(registry));
+        }
         strays = counter(registry, "tollgate.strays", "Requests on the wrong partition for their agent");
         replays = counter(registry, "tollgate.replays", "Requests answered from the fence, without a charge");
         reconciled = counter(registry, "tollgate.reconciled", "Buckets in Redis that continued from the local copy");
@@ -46,10 +60,11 @@ public final class PipelineMetrics {
         redisErrors = failures(registry, "error");
         chunkAgents = DistributionSummary.builder("tollgate.redis.call.agents")
                 .description("Agents in one call to Redis")
+                .serviceLevelObjectives(1, 2, 4, 8, 16, 32, 64, 128)
                 .register(registry);
         redisCalls = Timer.builder("tollgate.redis.calls")
                 .description("Calls to Redis that were answered")
-                .publishPercentileHistogram()
+                .serviceLevelObjectives(millis(0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000))
                 .register(registry);
     }
 
@@ -69,12 +84,19 @@ public final class PipelineMetrics {
                 .register(registry);
     }
 
+    private static Duration[] millis(double... bounds) {
+        return DoubleStream.of(bounds)
+                .mapToObj(millis -> Duration.ofNanos(Math.round(millis * 1e6)))
+                .toArray(Duration[]::new);
+    }
+
     private static Counter counter(MeterRegistry registry, String name, String description) {
         return Counter.builder(name).description(description).register(registry);
     }
 
-    /** Counts a decision. */
-    public void decided(Decision decision) {
+    /** Counts a decision, and how long after its poll it was made. */
+    public void decided(Decision decision, long nanosSincePoll) {
+        decisionTime.record(nanosSincePoll, TimeUnit.NANOSECONDS);
         var verdicts = decisions.get(decision.decidedBy());
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
         else if (decision instanceof Decision.QuotaExceeded)
@@ -83,8 +105,8 @@ public final class PipelineMetrics {
     }
 
     /** Counts a record that is no request. */
-    public void invalid() {
-        invalid.increment();
+    public void invalid(InvalidRule rule) {
+        invalid.get(rule).increment();
     }
 
     /** Counts a request on the wrong partition. */

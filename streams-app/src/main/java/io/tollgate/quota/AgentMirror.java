@@ -25,6 +25,7 @@ final class AgentMirror {
     private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
     private @Nullable MirroredBucket bucket;
     private boolean stored = true;
+    private long changedNanos;
     private int epoch;
     private boolean superseding;
     private boolean answered;
@@ -55,6 +56,15 @@ final class AgentMirror {
 
     void markStored() {
         stored = true;
+    }
+
+    /** Notes when the change was made that the state store will not hold for a while. */
+    void changedNow() {
+        changedNanos = System.nanoTime();
+    }
+
+    long changedNanos() {
+        return changedNanos;
     }
 
     /** Returns the number that changes whenever answers under way can no longer be used. */

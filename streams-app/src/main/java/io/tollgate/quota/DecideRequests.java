@@ -74,10 +74,10 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
             var charge = new Charge(position.offset(), request.costTokens());
-            pending = new PendingDecision(task.source(position.topic()), charge);
+            pending = new PendingDecision(task.source(position.topic()), charge, System.nanoTime());
         }
         var decision = task.decide(request.agentId(), pending);
-        shared.metrics().decided(decision);
+        shared.metrics().decided(decision, System.nanoTime() - pending.polledNanos());
         context().forward(record.withValue(new Decided(request, shared.policy(), decision)));
     }
 

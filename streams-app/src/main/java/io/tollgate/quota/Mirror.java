@@ -31,6 +31,10 @@ final class Mirror {
     private final LinkedHashMap<String, AgentMirror> agents = new LinkedHashMap<>(1024, 0.75f, true);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
     private @Nullable String sweepFrom;
+    /** For metrics, which other threads read: when the oldest change was made that is not stored, 0 for none. */
+    private volatile long unstoredSinceNanos;
+
+    private volatile int agentsInMemory;
 
     Mirror(KeyValueStore<String, byte[]> store, Function<String, Limit> limits) {
         this.store = store;
@@ -65,12 +69,29 @@ final class Mirror {
 
     /** Notes that the agent's bucket is about to change by an answer of Redis. */
     void writeLater(AgentMirror agent) {
-        if (agent.isStored()) toWrite.add(agent);
+        if (!agent.isStored()) return;
+        toWrite.add(agent);
+        agent.changedNow();
+        if (toWrite.size() == 1) unstoredSinceNanos = agent.changedNanos();
     }
 
     /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
         for (int i = 0; i < MAX_WRITTEN_BEHIND && !toWrite.isEmpty(); i++) store(toWrite.remove());
+        var oldest = toWrite.peek();
+        unstoredSinceNanos = oldest == null ? 0 : oldest.changedNanos();
+        agentsInMemory = agents.size();
+    }
+
+    /** Returns how many agents were in memory a moment ago. For any thread. */
+    int agentsInMemory() {
+        return agentsInMemory;
+    }
+
+    /** Returns how old the oldest answer of Redis is that the store does not hold. For any thread. */
+    double ageSeconds() {
+        long since = unstoredSinceNanos;
+        return since == 0 ? 0 : (System.nanoTime() - since) / 1e9;
     }
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */

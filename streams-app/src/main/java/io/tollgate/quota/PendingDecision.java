@@ -17,13 +17,18 @@ final class PendingDecision implements Header {
 
     private final long source;
     private final Charge charge;
+    private final long polledNanos;
     private @Nullable Asked asked;
     private int index;
 
-    /** @param source names the topic and partition of the offset */
-    PendingDecision(long source, Charge charge) {
+    /**
+     * @param source names the topic and partition of the offset
+     * @param polledNanos by {@link System#nanoTime}
+     */
+    PendingDecision(long source, Charge charge, long polledNanos) {
         this.source = source;
         this.charge = charge;
+        this.polledNanos = polledNanos;
     }
 
     long source() {
@@ -32,6 +37,10 @@ final class PendingDecision implements Header {
 
     Charge charge() {
         return charge;
+    }
+
+    long polledNanos() {
+        return polledNanos;
     }
 
     /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */

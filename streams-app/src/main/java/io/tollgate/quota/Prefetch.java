@@ -68,6 +68,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             List<ConsumerRecord<byte[], byte[]>> records,
             String requestsTopic) {
         long source = task.source(partition.topic());
+        long polledNanos = System.nanoTime(); // once for the batch, not for each record
         boolean published = partition.topic().equals(requestsTopic);
         var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
         for (var record : records) {
@@ -76,7 +77,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
                     : parser.rekeyed(record.value());
             record.headers().add(new Parsed(incoming));
             if (!(incoming instanceof Request request)) continue;
-            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()));
+            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()), polledNanos);
             record.headers().add(pending);
             byAgent.computeIfAbsent(request.agentId(), agent -> new ArrayList<>(2))
                     .add(pending);

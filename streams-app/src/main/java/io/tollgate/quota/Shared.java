@@ -51,4 +51,19 @@ public record Shared(
                 metrics,
                 new ConcurrentHashMap<>());
     }
+
+    /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */
+    public double mirrorAgeSeconds() {
+        return tasks.values().stream()
+                .mapToDouble(task -> task.mirror().ageSeconds())
+                .max()
+                .orElse(0);
+    }
+
+    /** Returns how many agents' buckets are in memory. */
+    public double mirrorAgents() {
+        return tasks.values().stream()
+                .mapToInt(task -> task.mirror().agentsInMemory())
+                .sum();
+    }
 }

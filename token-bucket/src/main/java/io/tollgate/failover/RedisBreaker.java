@@ -8,9 +8,11 @@ import io.lettuce.core.RedisException;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,9 +37,21 @@ public final class RedisBreaker implements AutoCloseable {
 
     private static final int PROBES_TO_CLOSE = 2;
 
+    /** Whether Redis is asked. */
+    public enum Status {
+        /** It is. */
+        CLOSED,
+        /** It is not: it was away or slow, or has not been reached yet. */
+        OPEN,
+        /** It is not yet: a probe was answered, two more must be. */
+        HALF_OPEN
+    }
+
     private final RedisBuckets redis;
     private final Duration timeout;
     private final CircuitBreaker breaker;
+    private final Map<Status, LongAdder> transitions =
+            Map.of(Status.CLOSED, new LongAdder(), Status.OPEN, new LongAdder(), Status.HALF_OPEN, new LongAdder());
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(task -> {
         var thread = new Thread(task, "redis-probe");
         thread.setDaemon(true);
@@ -79,6 +93,7 @@ public final class RedisBreaker implements AutoCloseable {
             var to = event.getStateTransition().getToState();
             var from = event.getStateTransition().getFromState();
             if (to == State.CLOSED || from == State.CLOSED) since = Instant.now();
+            transitions.get(status(to)).increment();
             if (to == State.CLOSED) log.info("Redis answers: decisions use the shared buckets");
             if (to == State.OPEN) log.warn("Redis is away or slow: decisions use the local buckets until it is back");
         });
@@ -97,6 +112,24 @@ public final class RedisBreaker implements AutoCloseable {
     /** Returns since when {@link #isClosed} says what it says. */
     public Instant since() {
         return since;
+    }
+
+    /** Returns whether Redis is asked now. */
+    public Status status() {
+        return status(breaker.getState());
+    }
+
+    /** Returns how often the breaker has changed to this; the open state that it starts in counts as a change. */
+    public long transitionsTo(Status status) {
+        return transitions.get(status).sum();
+    }
+
+    private static Status status(State state) {
+        return switch (state) {
+            case CLOSED -> Status.CLOSED;
+            case HALF_OPEN -> Status.HALF_OPEN;
+            default -> Status.OPEN;
+        };
     }
 
     /** Notes a call that Redis answered. */

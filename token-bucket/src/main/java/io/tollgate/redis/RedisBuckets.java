@@ -3,6 +3,7 @@ package io.tollgate.redis;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisURI;
+import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
 import io.tollgate.bucket.AgentId;
@@ -42,11 +43,20 @@ public final class RedisBuckets implements Buckets {
 
     /** @param uri {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://} */
     public RedisBuckets(RedisURI uri) {
+        this(uri, CommandLatencyRecorder.disabled());
+    }
+
+    /**
+     * @param uri as above
+     * @param latencies hears of every command that Redis answered
+     */
+    public RedisBuckets(RedisURI uri, CommandLatencyRecorder latencies) {
         this.uri = uri;
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(2) // netty's least; one connection uses one
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.constant(RECONNECT_DELAY))
+                .commandLatencyRecorder(latencies)
                 .build();
     }
 

@@ -1,0 +1,41 @@
+package io.tollgate;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.tollgate.failover.RedisBreaker;
+import io.tollgate.quota.Shared;
+import java.util.Locale;
+
+/** Figures that are read when they are asked for: nothing is written for them on the way of a record. */
+final class PipelineGauges {
+    private PipelineGauges() {}
+
+    static void bind(MeterRegistry registry, Shared shared) {
+        Gauge.builder("tollgate.mirror.age", shared, Shared::mirrorAgeSeconds)
+                .description("Age of the oldest answer of Redis that the state store does not hold")
+                .baseUnit("seconds")
+                .register(registry);
+        Gauge.builder("tollgate.mirror.agents", shared, Shared::mirrorAgents)
+                .description("Agents whose buckets are in memory")
+                .register(registry);
+        shared.redis().ifPresent(redis -> bind(registry, redis.breaker()));
+    }
+
+    private static void bind(MeterRegistry registry, RedisBreaker breaker) {
+        Gauge.builder("tollgate.redis.in.use", breaker, used -> used.isClosed() ? 1 : 0)
+                .description("1 while the breaker is closed and decisions use Redis, else 0")
+                .register(registry);
+        for (RedisBreaker.Status status : RedisBreaker.Status.values()) {
+            var text = status.name().toLowerCase(Locale.ROOT);
+            Gauge.builder("tollgate.redis.breaker.state", breaker, asked -> asked.status() == status ? 1 : 0)
+                    .description("1 for the state that the breaker is in")
+                    .tag("state", text)
+                    .register(registry);
+            FunctionCounter.builder("tollgate.redis.breaker.transitions", breaker, asked -> asked.transitionsTo(status))
+                    .description("Changes of the breaker to a state")
+                    .tag("to", text)
+                    .register(registry);
+        }
+    }
+}

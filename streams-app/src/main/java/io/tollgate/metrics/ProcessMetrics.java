@@ -1,0 +1,35 @@
+package io.tollgate.metrics;
+
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.logging.LogbackMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+
+/** What every JVM has to say of itself. */
+public final class ProcessMetrics {
+    private ProcessMetrics() {}
+
+    /**
+     * Adds the figures to the registry, for as long as the process lives.
+     *
+     * @param version of Tollgate
+     */
+    public static void bind(MeterRegistry registry, String version) {
+        new JvmGcMetrics().bindTo(registry);
+        new LogbackMetrics().bindTo(registry);
+        new JvmMemoryMetrics().bindTo(registry);
+        new JvmThreadMetrics().bindTo(registry);
+        new ProcessorMetrics().bindTo(registry);
+        new UptimeMetrics().bindTo(registry);
+        new FileDescriptorMetrics().bindTo(registry);
+        Gauge.builder("tollgate.version", () -> 1)
+                .description("Always 1; the label says which version runs")
+                .tag("version", version)
+                .register(registry);
+    }
+}
