@@ -35,9 +35,7 @@ public final class HttpServer implements AutoCloseable {
     private static final int MAX_THREADS = 64;
     private static final int MAX_CONNECTIONS = 256;
     private static final int MAX_HEADER_BYTES = 8192;
-    private static final int IDLE_MILLIS = 30_000;
-    /** A call whose body trickles in more slowly is ended. */
-    private static final int MIN_BYTES_PER_SECOND = 100;
+    private static final int IDLE_MILLIS = 15_000;
 
     private final HttpConfig config;
     private final Javalin server;
@@ -81,7 +79,6 @@ public final class HttpServer implements AutoCloseable {
     private static void limit(HttpConfiguration http) {
         http.setRequestHeaderSize(MAX_HEADER_BYTES);
         http.setSendServerVersion(false);
-        http.setMinRequestDataRate(MIN_BYTES_PER_SECOND);
         // Agents' ids hold anything, so that an encoded slash or dot is neither ambiguous nor an attack: paths are never
         // names of files here, and segments are decoded once, after they were taken apart.
         http.setUriCompliance(UriCompliance.RFC3986.with(

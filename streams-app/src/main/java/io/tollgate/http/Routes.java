@@ -10,6 +10,7 @@ import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.PolicyJson;
 import io.tollgate.policy.PolicyTopic;
 import io.tollgate.quota.AgentView;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,6 +32,7 @@ final class Routes implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(Routes.class);
     private static final int MAX_TOP = 100;
+    private static final long MAX_BODY_NANOS = 5_000_000_000L;
     private static final long ANSWER_SECONDS = 3;
 
     private final Guard guard;
@@ -102,7 +104,7 @@ final class Routes implements AutoCloseable {
 
     /** A path that we know by another method is not "not found". */
     private void notFound(Context context) {
-        if (context.contentType() != null && Problem.CONTENT_TYPE.equals(context.res().getContentType())) return;
+        if (Problem.CONTENT_TYPE.equals(context.res().getContentType())) return;
         var path = context.req().getRequestURI();
         for (var route : allowed.entrySet()) {
             if (path.matches(route.getKey()) && !route.getValue().contains(context.method().name())) {
@@ -188,7 +190,7 @@ final class Routes implements AutoCloseable {
         var agentId = agentId(context);
         PolicyDocument policy;
         try {
-            policy = PolicyJson.parse(context.bodyAsBytes());
+            policy = PolicyJson.parse(body(context));
         } catch (InvalidPolicyException invalid) {
             throw new Problem(400, String.valueOf(invalid.getMessage()));
         }
@@ -196,6 +198,28 @@ final class Routes implements AutoCloseable {
             json(context, new WrittenJson(agentId, topic.put(agentId, policy)));
         }
         log.info("the policy of \"{}\" was set by {}", printable(agentId), context.req().getRemoteAddr());
+    }
+
+    /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
+    private static byte[] body(Context context) throws IOException {
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
+        long start = System.nanoTime();
+        var body = new ByteArrayOutputStream();
+        var part = new byte[4096];
+        var in = context.req().getInputStream();
+        for (int read = in.read(part); read >= 0; read = in.read(part)) {
+            body.write(part, 0, read);
+            if (body.size() > MAX_BODY_BYTES) throw tooLarge();
+            if (System.nanoTime() - start > MAX_BODY_NANOS) {
+                context.header("Connection", "close");
+                throw new Problem(408, "the body must arrive within " + MAX_BODY_NANOS / 1_000_000_000 + " s");
+            }
+        }
+        return body.toByteArray();
+    }
+
+    private static Problem tooLarge() {
+        return new Problem(413, "the body must have at most " + MAX_BODY_BYTES + " bytes");
     }
 
     /** @param policy its name, as the header {@code quota-policy} will say it */
@@ -255,6 +279,7 @@ final class Routes implements AutoCloseable {
     private static void requireJsonOrNothing(Context context) {
         var type = context.req().getContentType();
         boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
         if (type == null ? hasBody : !type.toLowerCase(Locale.ROOT).matches("application/json\\s*(;.*)?")) {
             throw new Problem(415, "Content-Type must be application/json");
         }
