@@ -72,14 +72,15 @@ final class Routes implements AutoCloseable {
         add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
         add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
         add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
-        routes.error(404, this::notFound);
         routes.exception(Problem.class, (problem, context) -> problem.answer(context));
         routes.exception(KafkaException.class, (away, context) -> {
             log.warn("{} {} failed: {}", context.method(), printable(context.path()), away.getMessage());
             Problem.answer(context, 503, "Kafka does not take the change: try again");
         });
-        routes.exception(HttpResponseException.class, (refused, context) ->
-                Problem.answer(context, refused.getStatus(), null));
+        routes.exception(HttpResponseException.class, (refused, context) -> {
+            if (refused.getStatus() == 404) notFound(context);
+            else Problem.answer(context, refused.getStatus(), null);
+        });
         routes.exception(Exception.class, (defect, context) -> {
             log.error("{} {} failed", context.method(), printable(context.path()), defect);
             Problem.answer(context, 500, null);
@@ -104,7 +105,6 @@ final class Routes implements AutoCloseable {
 
     /** A path that we know by another method is not "not found". */
     private void notFound(Context context) {
-        if (Problem.CONTENT_TYPE.equals(context.res().getContentType())) return;
         var path = context.req().getRequestURI();
         for (var route : allowed.entrySet()) {
             if (path.matches(route.getKey()) && !route.getValue().contains(context.method().name())) {
