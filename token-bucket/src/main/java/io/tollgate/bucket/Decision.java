@@ -22,17 +22,40 @@ public sealed interface Decision {
         return this instanceof Approved;
     }
 
-    /** Charged; {@code remainingTokens} are left. */
-    record Approved(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy) implements Decision {}
+    /** Returns what it was decided by. */
+    Terms terms();
+
+    /** Charged, in the bucket of each limit; {@code remainingTokens} are left in that which holds the fewest. */
+    record Approved(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms)
+            implements Decision {}
+
+    /** Not charged, in no bucket; {@code remainingTokens} are left in that of the limit that refused. */
+    sealed interface Refused extends Decision {
+        /** Returns which of the limits refused, counted from 0. */
+        int limit();
+
+        /** Returns the limit that refused. */
+        default NamedLimit refusedBy() {
+            return terms().limits().get(limit());
+        }
+    }
 
     /**
-     * Not charged; the same request would be covered after {@code retryAfter}, if nothing else is spent meanwhile.
+     * The same request would be covered after {@code retryAfter}, if nothing else is spent meanwhile.
      *
      * @param retryAfter whole milliseconds, or {@link #NEVER} where the bucket does not refill
      */
-    record QuotaExceeded(double remainingTokens, Duration retryAfter, long decidedAtMicros, DecidedBy decidedBy)
-            implements Decision {}
+    record QuotaExceeded(
+            double remainingTokens,
+            Duration retryAfter,
+            long decidedAtMicros,
+            DecidedBy decidedBy,
+            Terms terms,
+            int limit)
+            implements Refused {}
 
-    /** Not charged, and no wait helps: the cost is above the capacity. */
-    record CostExceedsCapacity(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy) implements Decision {}
+    /** No wait helps: the cost is above the capacity. */
+    record CostExceedsCapacity(
+            double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms, int limit)
+            implements Refused {}
 }

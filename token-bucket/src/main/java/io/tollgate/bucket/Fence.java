@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one source's requests were answered, as far back as they may be processed again. Immutable.
@@ -23,12 +24,16 @@ public record Fence(List<Group> groups) {
     /** Nothing decided yet. */
     public static final Fence NONE = new Fence(List.of());
 
-    private static final int GROUP_BYTES = 36;
+    private static final int GROUP_BYTES = 44;
+    private static final int REFUSAL_BYTES = 5;
     private static final int ALL = -1; // 4294967295, unsigned
 
     public Fence {
         groups = List.copyOf(groups);
     }
+
+    /** A request that one of several limits refused; {@code limit} counts from 0. */
+    public record Refusal(long offset, int limit) {}
 
     /**
      * The answers that one source's requests got at one moment. A group answers for its own offsets only: what an older group
@@ -37,19 +42,47 @@ public record Fence(List<Group> groups) {
      * @param firstOffset the lowest offset decided; above the last one in a group that only remembers how far decisions went
      * @param lastOffset the highest offset decided
      * @param decidedAtMicros microseconds since the epoch on the bucket's clock
-     * @param tokensAfter what was left in the bucket
+     * @param terms what it was decided by; null: not remembered
+     * @param tokensAfter what was left in the bucket of each limit
      * @param allApproved whether every request was approved; then {@code approvedOffsets} is empty
      * @param approvedOffsets ascending, where only some were
+     * @param refusals which limit refused the others, where there are several
      */
     public record Group(
             long firstOffset,
             long lastOffset,
             long decidedAtMicros,
-            double tokensAfter,
+            @Nullable Terms terms,
+            List<Double> tokensAfter,
             boolean allApproved,
-            List<Long> approvedOffsets) {
+            List<Long> approvedOffsets,
+            List<Refusal> refusals) {
         public Group {
+            tokensAfter = List.copyOf(tokensAfter);
             approvedOffsets = List.copyOf(approvedOffsets);
+            refusals = List.copyOf(refusals);
+            if (tokensAfter.size() != (terms == null ? 1 : terms.limits().size())) {
+                throw new IllegalArgumentException("a group has tokens for each of its limits");
+            }
+        }
+
+        /** The answers of a single limit. */
+        public Group(
+                long firstOffset,
+                long lastOffset,
+                long decidedAtMicros,
+                double tokensAfter,
+                boolean allApproved,
+                List<Long> approvedOffsets) {
+            this(
+                    firstOffset,
+                    lastOffset,
+                    decidedAtMicros,
+                    null,
+                    List.of(tokensAfter),
+                    allApproved,
+                    approvedOffsets,
+                    List.of());
         }
 
         /** The answer that one request got. */
@@ -67,13 +100,21 @@ public record Fence(List<Group> groups) {
             return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());
         }
 
+        /** Returns which limit refused the request at this offset, counted from 0. */
+        public int refusedBy(long offset) {
+            for (var refusal : refusals) {
+                if (refusal.offset() == offset) return refusal.limit();
+            }
+            return 0;
+        }
+
         /** Returns whether the request at this offset, which the group covers, was approved. */
         public boolean approved(long offset) {
             return allApproved || approvedOffsets.contains(offset);
         }
 
-        private int bytes() {
-            return GROUP_BYTES + 4 * approvedOffsets.size();
+        private int moreBytes() {
+            return Double.BYTES * (tokensAfter.size() - 1) + REFUSAL_BYTES * refusals.size();
         }
     }
 
@@ -108,17 +149,36 @@ public record Fence(List<Group> groups) {
 
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */
     public byte[] encode() {
-        int size = groups.stream().mapToInt(Group::bytes).sum();
-        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        for (Group group : groups) {
-            bytes.putDouble(group.lastOffset())
-                    .putDouble(group.firstOffset())
-                    .putDouble(group.decidedAtMicros())
-                    .putDouble(group.tokensAfter())
-                    .putInt(group.allApproved() ? ALL : group.approvedOffsets().size());
-            for (long offset : group.approvedOffsets()) bytes.putInt((int) (group.lastOffset() - offset));
+        var allTerms = new byte[groups.size()][];
+        int size = 0;
+        for (int i = 0; i < allTerms.length; i++) {
+            var group = groups.get(i);
+            allTerms[i] = group.terms() == null ? new byte[0] : group.terms().encode();
+            size += GROUP_BYTES
+                    + allTerms[i].length
+                    + group.moreBytes()
+                    + 4 * group.approvedOffsets().size();
         }
+        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < allTerms.length; i++) encode(groups.get(i), allTerms[i], bytes);
         return bytes.array();
+    }
+
+    private static void encode(Group group, byte[] terms, ByteBuffer bytes) {
+        long last = group.lastOffset();
+        bytes.putDouble(last)
+                .putDouble(group.firstOffset())
+                .putDouble(group.decidedAtMicros())
+                .putDouble(group.tokensAfter().get(0))
+                .putInt(terms.length)
+                .putInt(group.moreBytes())
+                .putInt(group.allApproved() ? ALL : group.approvedOffsets().size())
+                .put(terms);
+        for (double tokens : group.tokensAfter().subList(1, group.tokensAfter().size())) bytes.putDouble(tokens);
+        for (var refusal : group.refusals()) {
+            bytes.putInt((int) (last - refusal.offset())).put((byte) refusal.limit());
+        }
+        for (long offset : group.approvedOffsets()) bytes.putInt((int) (last - offset));
     }
 
     /**
@@ -129,21 +189,35 @@ public record Fence(List<Group> groups) {
     public static Fence decode(ByteBuffer encoded) {
         var bytes = encoded.duplicate().order(ByteOrder.LITTLE_ENDIAN);
         var groups = new ArrayList<Group>();
-        while (bytes.hasRemaining()) {
-            long last = (long) bytes.getDouble();
-            long first = (long) bytes.getDouble();
-            long decidedAtMicros = (long) bytes.getDouble();
-            double tokensAfter = bytes.getDouble();
-            int approved = bytes.getInt();
-            if (approved == ALL) {
-                groups.add(new Group(first, last, decidedAtMicros, tokensAfter, true, List.of()));
-            } else {
-                if (approved < 0 || approved > bytes.remaining() / Integer.BYTES) throw new BufferUnderflowException();
-                var offsets = new Long[approved];
-                for (int i = 0; i < approved; i++) offsets[i] = last - Integer.toUnsignedLong(bytes.getInt());
-                groups.add(new Group(first, last, decidedAtMicros, tokensAfter, false, Arrays.asList(offsets)));
-            }
-        }
+        while (bytes.hasRemaining()) groups.add(decodeGroup(bytes));
         return new Fence(groups);
+    }
+
+    private static Group decodeGroup(ByteBuffer bytes) {
+        long last = (long) bytes.getDouble();
+        long first = (long) bytes.getDouble();
+        long decidedAtMicros = (long) bytes.getDouble();
+        var tokensAfter = new ArrayList<Double>(1);
+        tokensAfter.add(bytes.getDouble());
+        var encodedTerms = new byte[bounded(bytes.getInt(), bytes)];
+        int more = bounded(bytes.getInt(), bytes);
+        int approved = bytes.getInt();
+        bytes.get(encodedTerms);
+        var terms = encodedTerms.length == 0 ? null : Terms.decode(encodedTerms);
+        int limits = terms == null ? 1 : terms.limits().size();
+        for (int i = 1; i < limits; i++) tokensAfter.add(bytes.getDouble());
+        var refusals = new ArrayList<Refusal>();
+        for (int left = more - Double.BYTES * (limits - 1); left > 0; left -= REFUSAL_BYTES) {
+            refusals.add(new Refusal(last - Integer.toUnsignedLong(bytes.getInt()), bytes.get()));
+        }
+        var offsets = new Long[approved == ALL ? 0 : bounded(approved, bytes)];
+        for (int i = 0; i < offsets.length; i++) offsets[i] = last - Integer.toUnsignedLong(bytes.getInt());
+        return new Group(
+                first, last, decidedAtMicros, terms, tokensAfter, approved == ALL, Arrays.asList(offsets), refusals);
+    }
+
+    private static int bounded(int size, ByteBuffer bytes) {
+        if (size < 0 || size > bytes.remaining()) throw new BufferUnderflowException();
+        return size;
     }
 }

@@ -6,11 +6,13 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -108,7 +110,7 @@ public final class RedisBuckets implements Buckets {
 
     @Override
     public CompletionStage<Bucket> look(String agentId, Limit limit) {
-        return withoutCharges(Operation.LOOK, agentId, limit);
+        return look(agentId, Spend.Kept.ENFORCED, Terms.of(limit)).thenApply(AgentBuckets::first);
     }
 
     /** Returns the bucket refilled to now, as it would continue with the spend's copy; nothing is charged or written. */
@@ -119,13 +121,24 @@ public final class RedisBuckets implements Buckets {
 
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
-        return withoutCharges(Operation.RESET, agentId, limit).thenAccept(filled -> {});
+        return reset(agentId, Spend.Kept.ENFORCED, Terms.of(limit));
     }
 
-    private CompletionStage<Bucket> withoutCharges(Operation operation, String agentId, Limit limit) {
+    /** Returns the agent's buckets refilled to now, one for each limit; nothing is written. */
+    public CompletionStage<AgentBuckets> look(String agentId, Spend.Kept kept, Terms terms) {
+        return withoutCharges(Operation.LOOK, agentId, kept, terms);
+    }
+
+    /** Fills the agent's buckets. */
+    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms) {
+        return withoutCharges(Operation.RESET, agentId, kept, terms).thenAccept(filled -> {});
+    }
+
+    private CompletionStage<AgentBuckets> withoutCharges(
+            Operation operation, String agentId, Spend.Kept kept, Terms terms) {
         AgentId.require(agentId);
-        return call(operation, List.of(SpendScript.withoutCharges(agentId, limit)))
-                .thenApply(answers -> decided(answers).bucket());
+        return call(operation, List.of(SpendScript.withoutCharges(agentId, kept, terms)))
+                .thenApply(answers -> decided(answers).buckets());
     }
 
     /** Returns the only answer, where a failed key is the caller's failure. */
@@ -155,7 +168,7 @@ public final class RedisBuckets implements Buckets {
         var keys = new byte[spends.size()][];
         var arguments = new byte[spends.size()][];
         for (int i = 0; i < keys.length; i++) {
-            keys[i] = SpendScript.key(spends.get(i).agentId());
+            keys[i] = SpendScript.key(spends.get(i).agentId(), spends.get(i).kept());
             arguments[i] = SpendScript.argument(operation, spends.get(i));
         }
         return connection

@@ -1,23 +1,28 @@
 package io.tollgate.redis;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one agent asks of its bucket in one call. Immutable.
+ * What one agent asks of its buckets in one call. Immutable.
  *
+ * @param kept which of the agent's buckets: those that count, or those that only say what would be
+ * @param terms what the agent is promised now
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
- * @param copy what we last knew of the bucket; null if nothing
+ * @param copy what we last knew of the buckets; null if nothing
  */
 public record Spend(
         String agentId,
-        Limit limit,
+        Kept kept,
+        Terms terms,
         List<Charge> charges,
         long source,
         long committedOffset,
@@ -25,13 +30,32 @@ public record Spend(
     /** The source of requests that have none: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
 
+    /** Which of an agent's buckets. */
+    public enum Kept {
+        /** Shared with other programs, at {@code quota:<agent>:tokens}. */
+        ENFORCED,
+        /** Ours alone, at {@code quota:<agent>:shadow}: what is spent here is missing nowhere. */
+        SHADOW
+    }
+
+    /** One limit without a name, in the bucket that counts. */
+    public Spend(
+            String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
+        this(agentId, Kept.ENFORCED, Terms.of(limit), charges, source, committedOffset, copy);
+    }
+
     /**
-     * Our copy of a bucket. The bucket in Redis continues from the smaller of the two where the key is gone, where its fence
+     * Our copy of an agent's buckets. Those in Redis continue from the smaller of the two where the key is gone, where its fence
      * is behind ours (Redis lost writes), or where we decided without it; otherwise Redis is the truth.
      *
      * @param fence our fence for the source of the charges
      */
-    public record Copy(Bucket bucket, Fence fence, Standing standing) {}
+    public record Copy(AgentBuckets buckets, Fence fence, Standing standing) {
+        /** A copy of one bucket, whose agent is promised what it was. */
+        public Copy(Bucket bucket, Fence fence, Standing standing) {
+            this(AgentBuckets.of(bucket), fence, standing);
+        }
+    }
 
     /** How our copy stands to the bucket in Redis; the order is that of the script. */
     public enum Standing {

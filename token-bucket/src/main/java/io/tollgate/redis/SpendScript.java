@@ -1,5 +1,6 @@
 package io.tollgate.redis;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
@@ -7,7 +8,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Decision.CostExceedsCapacity;
 import io.tollgate.bucket.Decision.QuotaExceeded;
-import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -39,40 +40,66 @@ final class SpendScript {
     private SpendScript() {}
 
     static byte[] key(String agentId) {
-        return ("quota:" + agentId + ":tokens").getBytes(StandardCharsets.UTF_8);
+        return key(agentId, Spend.Kept.ENFORCED);
+    }
+
+    /** No agent's id makes one of these names look like another's: all end in what they are for. */
+    static byte[] key(String agentId, Spend.Kept kept) {
+        var suffix = kept == Spend.Kept.SHADOW ? ":shadow" : ":tokens";
+        return ("quota:" + agentId + suffix).getBytes(StandardCharsets.UTF_8);
     }
 
     static byte[] argument(Operation operation, Spend spend) {
         var copy = spend.copy();
+        byte[] terms = spend.terms().encode();
+        byte[] rest = copy == null ? new byte[0] : rest(copy.buckets(), spend.terms());
         byte[] groups = copy == null ? new byte[0] : copy.fence().encode();
         var bytes = ByteBuffer.allocate(FIXED_BYTES
+                        + terms.length
+                        + rest.length
                         + groups.length
                         + CHARGE_BYTES * spend.charges().size())
                 .order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put((byte) operation.ordinal())
-                .putDouble(spend.limit().capacityTokens())
-                .putDouble(spend.limit().refillTokensPerSecond())
-                .putLong(spend.source())
-                .putDouble(spend.committedOffset());
-        putCopy(bytes, copy, groups);
-        bytes.putInt(spend.charges().size());
+        bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
+        putCopy(bytes, copy);
+        bytes.putInt(terms.length)
+                .putInt(rest.length)
+                .putInt(groups.length)
+                .put(terms)
+                .put(rest)
+                .put(groups)
+                .putInt(spend.charges().size());
         for (Charge charge : spend.charges()) {
             bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
         }
         return bytes.array();
     }
 
-    private static void putCopy(ByteBuffer bytes, Spend.@Nullable Copy copy, byte[] groups) {
+    private static void putCopy(ByteBuffer bytes, Spend.@Nullable Copy copy) {
         if (copy == null) {
-            bytes.put((byte) 0).putDouble(0).putDouble(0).putDouble(-1).putInt(0);
+            bytes.put((byte) 0).putDouble(0).putDouble(0).putDouble(-1);
             return;
         }
         bytes.put((byte) (copy.standing().ordinal() + 1))
-                .putDouble(copy.bucket().tokens())
-                .putDouble(copy.bucket().lastRefillSeconds())
-                .putDouble(copy.fence().lastOffset())
-                .putInt(groups.length)
-                .put(groups);
+                .putDouble(copy.buckets().first().tokens())
+                .putDouble(copy.buckets().first().lastRefillSeconds())
+                .putDouble(copy.fence().lastOffset());
+    }
+
+    /** Almost always nothing: one limit, which has not changed. */
+    private static byte[] rest(AgentBuckets copy, Terms terms) {
+        var before = copy.terms();
+        boolean unchanged = before == null || before.limits().equals(terms.limits());
+        if (copy.buckets().size() == 1 && unchanged) return new byte[0];
+        byte[] encoded = before == null ? new byte[0] : before.encode();
+        var bytes = ByteBuffer.allocate(
+                        4 + encoded.length + 16 * (copy.buckets().size() - 1))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putInt(encoded.length).put(encoded);
+        for (var bucket : copy.buckets().subList(1, copy.buckets().size())) {
+            bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
+        }
+        return bytes.array();
     }
 
     /**
@@ -95,37 +122,53 @@ final class SpendScript {
             bytes.get(text);
             return new Answer.Failed(new String(text, StandardCharsets.UTF_8));
         }
-        var bucket = new Bucket(bytes.getDouble(), bytes.getDouble());
+        double lastRefillSeconds = bytes.getDouble();
+        var buckets = new ArrayList<Bucket>(spend.terms().limits().size());
+        for (int i = 0; i < spend.terms().limits().size(); i++) {
+            buckets.add(new Bucket(bytes.getDouble(), lastRefillSeconds));
+        }
         int replays = 0;
         var decisions = new ArrayList<Decision>(spend.charges().size());
         for (int i = 0; i < spend.charges().size(); i++) {
             int verdict = bytes.get();
-            if (verdict > REPLAYED) {
-                replays++;
-                verdict -= REPLAYED;
-            }
-            decisions.add(decision(verdict, bytes.getDouble(), (long) bytes.getDouble(), bytes.getDouble()));
+            boolean replayed = verdict > REPLAYED;
+            if (replayed) replays++;
+            decisions.add(decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms()));
         }
-        return new Answer.Decided(bucket, decisions, replays, status == REPAIRED, status == RECONCILED);
+        var after = new AgentBuckets(spend.terms(), buckets);
+        return new Answer.Decided(after, decisions, replays, status == REPAIRED, status == RECONCILED);
     }
 
-    private static Decision decision(int verdict, double remaining, long decidedAtMicros, double retryAfterMillis) {
+    private static Decision decision(int verdict, boolean replayed, ByteBuffer bytes, Terms now) {
+        int limit = bytes.get();
+        double remaining = bytes.getDouble();
+        long decidedAtMicros = (long) bytes.getDouble();
+        double retryAfterMillis = bytes.getDouble();
+        var terms = replayed ? termsBefore(bytes, now) : now;
         return switch (verdict) {
-            case 1 -> new Approved(remaining, decidedAtMicros, DecidedBy.REDIS);
+            case 1 -> new Approved(remaining, decidedAtMicros, DecidedBy.REDIS, terms);
             case 2 ->
                 new QuotaExceeded(
                         remaining,
                         retryAfterMillis < 0 ? Decision.NEVER : Duration.ofMillis((long) retryAfterMillis),
                         decidedAtMicros,
-                        DecidedBy.REDIS);
-            case 3 -> new CostExceedsCapacity(remaining, decidedAtMicros, DecidedBy.REDIS);
+                        DecidedBy.REDIS,
+                        terms,
+                        limit);
+            case 3 -> new CostExceedsCapacity(remaining, decidedAtMicros, DecidedBy.REDIS, terms, limit);
             default -> throw new IllegalStateException("spend.lua answered verdict " + verdict);
         };
     }
 
+    private static Terms termsBefore(ByteBuffer bytes, Terms now) {
+        var encoded = new byte[bytes.getInt()];
+        bytes.get(encoded);
+        return encoded.length == 0 ? now : Terms.decode(encoded);
+    }
+
     /** A spend that only looks at a bucket, or fills it. */
-    static Spend withoutCharges(String agentId, Limit limit) {
-        return new Spend(agentId, limit, List.of(), Spend.NO_SOURCE, -1, null);
+    static Spend withoutCharges(String agentId, Spend.Kept kept, Terms terms) {
+        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, null);
     }
 
     private static byte[] read() {

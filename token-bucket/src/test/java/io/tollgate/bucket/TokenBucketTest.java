@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class TokenBucketTest {
     private static final Limit HUNDRED_TEN_PER_SECOND = new Limit(100, 10);
+    private static final Terms TERMS = Terms.of(HUNDRED_TEN_PER_SECOND);
     private static final long NOW = 1_700_000_000_000_000L;
     private static final double NOW_SECONDS = 1_700_000_000;
 
@@ -66,9 +67,9 @@ class TokenBucketTest {
 
         assertThat(outcome.decisions())
                 .containsExactly(
-                        new Approved(4, NOW, DecidedBy.LOCAL),
-                        new QuotaExceeded(4, Duration.ofMillis(101), NOW, DecidedBy.LOCAL),
-                        new Approved(0, NOW, DecidedBy.LOCAL));
+                        new Approved(4, NOW, DecidedBy.LOCAL, TERMS),
+                        new QuotaExceeded(4, Duration.ofMillis(101), NOW, DecidedBy.LOCAL, TERMS, 0),
+                        new Approved(0, NOW, DecidedBy.LOCAL, TERMS));
         assertThat(outcome.bucket()).isEqualTo(new Bucket(0, NOW_SECONDS));
     }
 
@@ -92,7 +93,7 @@ class TokenBucketTest {
     void givenCostAboveTheCapacity_whenSpent_thenNoWaitIsPromised() {
         var outcome = spend(new Bucket(40, NOW_SECONDS), 100.5);
 
-        assertThat(outcome.decisions()).containsExactly(new CostExceedsCapacity(40, NOW, DecidedBy.LOCAL));
+        assertThat(outcome.decisions()).containsExactly(new CostExceedsCapacity(40, NOW, DecidedBy.LOCAL, TERMS, 0));
         assertThat(outcome.bucket().tokens()).isEqualTo(40);
     }
 
@@ -107,8 +108,11 @@ class TokenBucketTest {
                 NOW + 3_600_000_000L,
                 DecidedBy.LOCAL);
 
-        assertThat(outcome.decisions())
-                .containsExactly(new QuotaExceeded(1, Decision.NEVER, NOW + 3_600_000_000L, DecidedBy.LOCAL));
+        assertThat(outcome.decisions()).singleElement().isInstanceOfSatisfying(QuotaExceeded.class, refused -> {
+            assertThat(refused.remainingTokens()).isEqualTo(1);
+            assertThat(refused.retryAfter()).isEqualTo(Decision.NEVER);
+            assertThat(refused.decidedAtMicros()).isEqualTo(NOW + 3_600_000_000L);
+        });
     }
 
     @Test

@@ -6,11 +6,14 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.sandbox.RedisServer;
 import java.nio.ByteBuffer;
@@ -64,14 +67,14 @@ class SpendScriptPropertyIT {
         final Map<Long, Long> last = new HashMap<>();
         final Map<Long, Long> committed = new HashMap<>();
         final Map<Long, TreeMap<Long, Double>> costs = new HashMap<>(); // a replay asks for the same offsets and costs
-        Limit limit;
+        Terms terms;
 
         @Nullable
-        Bucket bucket;
+        AgentBuckets held;
 
-        Model(String agentId, Limit limit) {
+        Model(String agentId, Terms terms) {
             this.agentId = agentId;
-            this.limit = limit;
+            this.terms = terms;
         }
     }
 
@@ -82,7 +85,7 @@ class SpendScriptPropertyIT {
         commands.flushall();
         var random = new Random(seed);
         var models = new ArrayList<Model>();
-        for (int i = 0; i < AGENTS; i++) models.add(new Model("agent-" + seed + "-" + i, randomLimit(random)));
+        for (int i = 0; i < AGENTS; i++) models.add(new Model("agent-" + seed + "-" + i, randomTerms(random)));
         int replays = 0;
         int refusals = 0;
         for (int step = 0; step < STEPS; step++) {
@@ -109,12 +112,20 @@ class SpendScriptPropertyIT {
 
     private static void compare(Model model, Spend spend, Answer.Decided answer, long clockMicros, String where) {
         long source = spend.source();
-        var bucket = model.bucket == null ? Bucket.full(spend.limit(), TokenBucket.seconds(clockMicros)) : model.bucket;
+        boolean ours = source != Spend.NO_SOURCE;
+        double clock = TokenBucket.seconds(clockMicros);
+        var held = model.held == null ? AgentBuckets.full(spend.terms(), clock) : model.held;
+        if (!ours) held = AgentBuckets.of(held.first()); // what other programs know
         var fence = model.fences.getOrDefault(source, Fence.NONE);
         var expected = TokenBucket.spend(
-                bucket, fence, spend.limit(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
+                held, fence, spend.terms(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
 
-        assertSame(answer.bucket(), expected.bucket(), where);
+        for (int i = 0; i < expected.buckets().buckets().size(); i++) {
+            assertSame(
+                    answer.buckets().buckets().get(i),
+                    expected.buckets().buckets().get(i),
+                    where + ", limit " + i);
+        }
         assertThat(answer.decisions())
                 .as(where)
                 .isEqualTo(expected.decisions()); // records compare doubles by their bits
@@ -122,19 +133,40 @@ class SpendScriptPropertyIT {
         assertThat(answer.repaired()).as(where).isFalse();
         assertThat(answer.reconciled()).as(where).isFalse();
 
-        var key = SpendScript.key(model.agentId);
-        var fields = commands.hmget(key, utf8("tokens"), utf8("last_refill"), utf8("fence"));
-        var stored = new Bucket(
-                number(fields.get(0).getValue()), number(fields.get(1).getValue()));
-        assertSame(stored, expected.bucket(), where);
-        if (source != Spend.NO_SOURCE) {
-            var groups = storedGroups(fields.get(2).getValue());
-            assertThat(groups.getOrDefault(source, new byte[0]))
-                    .as(where)
-                    .isEqualTo(expected.fence().encode());
-            model.fences.put(source, expected.fence());
+        if (ours) model.held = expected.buckets();
+        else if (model.held == null) model.held = AgentBuckets.of(expected.bucket());
+        else model.held = withBucket(model.held, 0, expected.bucket());
+        compareStored(model, where);
+        if (!ours) return;
+        var hash = commands.hmget(SpendScript.key(model.agentId), utf8("fence"), utf8("terms"));
+        assertThat(storedGroups(hash.get(0).getValue()).getOrDefault(source, new byte[0]))
+                .as(where)
+                .isEqualTo(expected.fence().encode());
+        assertThat(hash.get(1).getValue()).as(where).isEqualTo(spend.terms().encode());
+        model.fences.put(source, expected.fence());
+    }
+
+    private static void compareStored(Model model, String where) {
+        for (int i = 0; i < model.held.buckets().size(); i++) {
+            var fields = commands.hmget(
+                    SpendScript.key(model.agentId), field("tokens", model, i), field("last_refill", model, i));
+            var stored = new Bucket(
+                    number(fields.get(0).getValue()), number(fields.get(1).getValue()));
+            assertSame(stored, model.held.buckets().get(i), where + ", stored limit " + i);
         }
-        model.bucket = expected.bucket();
+    }
+
+    private static byte[] field(String name, Model model, int limit) {
+        return utf8(
+                limit == 0
+                        ? name
+                        : name + ":" + model.held.terms().limits().get(limit).name());
+    }
+
+    private static AgentBuckets withBucket(AgentBuckets held, int limit, Bucket bucket) {
+        var buckets = new ArrayList<>(held.buckets());
+        buckets.set(limit, bucket);
+        return new AgentBuckets(held.terms(), buckets);
     }
 
     private static void assertSame(Bucket actual, Bucket expected, String where) {
@@ -166,55 +198,55 @@ class SpendScriptPropertyIT {
         return groups;
     }
 
-    /** Time passes, other programs spend, an operator deletes the key or changes the limit. */
+    /** Time passes, other programs spend, an operator deletes the key or changes the limits. */
     private static void meddle(Model model, Random random) {
-        var key = SpendScript.key(model.agentId);
-        var bucket = model.bucket;
-        switch (random.nextInt(12)) {
+        int kind = random.nextInt(12);
+        if (kind == 6) model.terms = randomTerms(random);
+        if (model.held == null) return;
+        int limit = random.nextInt(model.held.buckets().size());
+        var bucket = model.held.buckets().get(limit);
+        switch (kind) {
             case 0, 1, 2 -> {
-                if (bucket == null) return;
                 double seconds = random.nextDouble() * Math.pow(10, random.nextInt(7) - 3);
-                write(model, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() - seconds));
+                write(model, limit, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() - seconds));
             }
             case 3 -> {
-                if (bucket == null) return;
                 double left = random.nextInt(20) == 0 ? -random.nextDouble() * 10 : bucket.tokens() / 3;
-                write(model, new Bucket(left, bucket.lastRefillSeconds()));
+                write(model, limit, new Bucket(left, bucket.lastRefillSeconds()));
             }
             case 4 -> {
-                if (bucket == null || random.nextInt(10) != 0) return;
-                write(model, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() + random.nextInt(7200)));
+                if (random.nextInt(10) != 0) return;
+                write(model, limit, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() + random.nextInt(7200)));
             }
             case 5 -> {
                 if (random.nextInt(10) != 0) return;
-                commands.del(key);
-                model.bucket = null;
+                commands.del(SpendScript.key(model.agentId));
+                model.held = null;
                 model.fences.clear();
             }
-            case 6 -> model.limit = randomLimit(random);
             default -> {
                 // Mostly nobody meddles.
             }
         }
     }
 
-    private static void write(Model model, Bucket bucket) {
+    private static void write(Model model, int limit, Bucket bucket) {
         commands.hset(
                 SpendScript.key(model.agentId),
                 Map.of(
-                        utf8("tokens"),
+                        field("tokens", model, limit),
                         utf8(Double.toString(bucket.tokens())),
-                        utf8("last_refill"),
+                        field("last_refill", model, limit),
                         utf8(Double.toString(bucket.lastRefillSeconds()))));
-        model.bucket = bucket;
+        model.held = withBucket(model.held, limit, bucket);
     }
 
     private static Spend randomSpend(Model model, Random random) {
         long source = SOURCES[random.nextInt(SOURCES.length)];
-        var costs = randomCosts(model.limit, random);
+        var costs = randomCosts(model.terms.first(), random);
         if (source == Spend.NO_SOURCE) {
             var charges = costs.stream().map(Charge::of).toList();
-            return new Spend(model.agentId, model.limit, charges, source, -1, null);
+            return new Spend(model.agentId, model.terms.first(), charges, source, -1, null);
         }
         long committed = model.committed.getOrDefault(source, -1L);
         long last = model.last.getOrDefault(source, -1L);
@@ -235,7 +267,21 @@ class SpendScriptPropertyIT {
         model.last.put(source, last);
         if (random.nextInt(3) == 0) committed = last - random.nextInt(10);
         model.committed.put(source, Math.max(-1, committed));
-        return new Spend(model.agentId, model.limit, charges, source, model.committed.get(source), null);
+        return new Spend(
+                model.agentId, Spend.Kept.ENFORCED, model.terms, charges, source, model.committed.get(source), null);
+    }
+
+    /** Mostly one nameless limit; else several of a few names, so that a change keeps some, drops some, and moves some. */
+    private static Terms randomTerms(Random random) {
+        long policy = random.nextLong();
+        if (random.nextInt(3) == 0) return new Terms(policy, List.of(NamedLimit.only(randomLimit(random))));
+        var names = new ArrayList<>(List.of("a", "day", "x-1", "per_month"));
+        Collections.shuffle(names, random);
+        return new Terms(
+                policy,
+                names.subList(0, 1 + random.nextInt(names.size())).stream()
+                        .map(name -> new NamedLimit(name, randomLimit(random)))
+                        .toList());
     }
 
     private static Limit randomLimit(Random random) {

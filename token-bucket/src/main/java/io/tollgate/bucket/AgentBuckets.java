@@ -1,0 +1,60 @@
+package io.tollgate.bucket;
+
+import java.util.Collections;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An agent's buckets, one for each limit, and the terms by which they were left: what time has given since then is counted by those.
+ * Immutable.
+ *
+ * @param terms null: not known; then there is one bucket, and the time before counts as what is promised now
+ */
+public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
+    /** @throws IllegalArgumentException if there is not one bucket for each limit */
+    public AgentBuckets {
+        buckets = List.copyOf(buckets);
+        if (buckets.size() != (terms == null ? 1 : terms.limits().size())) {
+            throw new IllegalArgumentException("there is one bucket for each limit, but there are " + buckets.size());
+        }
+    }
+
+    /** Returns one bucket, without knowing what its agent was promised. */
+    public static AgentBuckets of(Bucket bucket) {
+        return new AgentBuckets(null, List.of(bucket));
+    }
+
+    /** Returns full buckets, which is also what absent ones mean. */
+    public static AgentBuckets full(Terms terms, double nowSeconds) {
+        return new AgentBuckets(
+                terms,
+                terms.limits().stream()
+                        .map(limit -> Bucket.full(limit.limit(), nowSeconds))
+                        .toList());
+    }
+
+    /** Returns the bucket of the first limit, which other programs share. */
+    public Bucket first() {
+        return buckets.get(0);
+    }
+
+    /** Returns the fewest tokens that are left in any of the buckets: what the agent can spend at once. */
+    public double leastTokens() {
+        return buckets.size() == 1
+                ? first().tokens()
+                : Collections.min(buckets.stream().map(Bucket::tokens).toList());
+    }
+
+    /**
+     * Returns the place of the bucket that this limit of the new terms continues; -1 where the limit is new, and starts full. It is the
+     * bucket of the limit of the same name; the first limit, whose bucket other programs share, also continues the first one where
+     * that one's name is gone.
+     */
+    public int predecessor(Terms next, int limit) {
+        if (terms == null) return limit == 0 ? 0 : -1;
+        if (terms.limits().equals(next.limits())) return limit;
+        int place = terms.indexOf(next.limits().get(limit).name());
+        if (place >= 0) return place;
+        return limit == 0 && next.indexOf(terms.limits().get(0).name()) < 0 ? 0 : -1;
+    }
+}
