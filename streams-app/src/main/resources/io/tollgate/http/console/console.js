@@ -54,8 +54,8 @@
     const worst = Object.entries(status.lag).sort((a, b) => b[1] - a[1])[0];
     text("lag-partition", worst && worst[1] > 0 ? `most on partition ${worst[0]}: ${number(worst[1])}` : "published, not yet decided");
     const latency = status.decision_latency;
-    text("latency", latency.mean_ms === null ? "–" : short.format(latency.mean_ms));
-    text("latency-max", latency.max_ms === null ? "" : `at most ${short.format(latency.max_ms)} ms lately`);
+    text("latency", latency.mean_ms === null ? "–" : number(latency.mean_ms));
+    text("latency-max", latency.max_ms === null ? "" : `at most ${number(latency.max_ms)} ms lately`);
     showShare(status.decided_by);
     for (const second of status.history) add(second.second, second.rates);
     if (!status.history.length) add(Math.floor(Date.parse(status.at) / 1000), status.throughput);
