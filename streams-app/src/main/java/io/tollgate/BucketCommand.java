@@ -40,15 +40,9 @@ final class BucketCommand implements Runnable {
         throw new ParameterException(spec.commandLine(), "show or reset?");
     }
 
-    @Command(
-            name = "show",
-            description = "Shows an agent's bucket as it is now.",
-            mixinStandardHelpOptions = true)
+    @Command(name = "show", description = "Shows an agent's bucket as it is now.", mixinStandardHelpOptions = true)
     int show(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id.")
+            @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
                     String agentId,
             @Option(names = "--json", description = "One JSON document instead of text.") boolean json,
             @Option(
@@ -67,10 +61,7 @@ final class BucketCommand implements Runnable {
             description = "Fills an agent's bucket; TOLLGATE_HTTP_TOKEN must be the pipeline's.",
             mixinStandardHelpOptions = true)
     int reset(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id.")
+            @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
                     String agentId,
             @Option(names = "--json", description = "One JSON document instead of text.") boolean json,
             @Option(
@@ -167,7 +158,9 @@ final class BucketCommand implements Runnable {
             row("refill rate", bucket.path("refill_rate").asText() + " per second");
             row("time to full", timeToFull(bucket.path("time_to_full_ms")));
             row("read from", bucket.path("read_from").asText());
-            row("policy", policy.path("name").asText() + " (" + policy.path("mode").asText() + ")");
+            row(
+                    "policy",
+                    policy.path("name").asText() + " (" + policy.path("mode").asText() + ")");
         }
         out.flush();
     }

@@ -101,13 +101,7 @@ final class Pipeline implements AutoCloseable {
     /** Returns what there is to look at. */
     Observed observed(Settings settings, String version, MeterRegistry registry) {
         return new Observed(
-                settings,
-                version,
-                streams,
-                agents,
-                shared.map(SharedBuckets::breaker),
-                this::isReady,
-                registry);
+                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::isReady, registry);
     }
 
     KafkaStreams streams() {

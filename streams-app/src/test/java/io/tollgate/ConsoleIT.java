@@ -104,13 +104,16 @@ class ConsoleIT {
     @Order(1)
     void givenTraffic_whenThePageIsOpened_thenItShowsWhatHappens() {
         await("Redis in use").atMost(SOON).until(() -> text("redis-state").equals("Redis is in use"));
-        await("approvals and refusals").atMost(Duration.ofSeconds(60)).until(() -> number("approved") > 0
-                && number("rejected") > 0);
+        await("approvals and refusals")
+                .atMost(Duration.ofSeconds(60))
+                .until(() -> number("approved") > 0 && number("rejected") > 0);
         assertThat(text("redis-since")).contains("since");
         assertThat(text("connection-text")).isEqualTo("live");
         assertThat(text("share-text")).contains("Redis", "local");
-        await("the chart").atMost(SOON).until(() -> !browser.findElements(By.cssSelector("#chart canvas"))
-                .isEmpty());
+        await("the chart")
+                .atMost(SOON)
+                .until(() ->
+                        !browser.findElements(By.cssSelector("#chart canvas")).isEmpty());
         await("the greedy ones").atMost(SOON).until(() -> text("throttled").contains("greedy-1"));
         assertThat(text("instances")).contains("127.0.0.1", "running");
     }
@@ -118,7 +121,9 @@ class ConsoleIT {
     @Test
     @Order(2)
     void givenAnAgentWithAHostileId_whenItIsChosen_thenItIsShownAsText() {
-        await("it is refused").atMost(Duration.ofSeconds(60)).until(() -> text("throttled").contains(HOSTILE));
+        await("it is refused")
+                .atMost(Duration.ofSeconds(60))
+                .until(() -> text("throttled").contains(HOSTILE));
         search(HOSTILE);
         await("it is shown").atMost(SOON).until(() -> text("agent-name").equals(HOSTILE));
         assertThat(browser.getTitle()).isEqualTo("Tollgate");
@@ -129,7 +134,9 @@ class ConsoleIT {
     @Order(3)
     void givenASearchByKeyboardAlone_whenAnAgentIsFound_thenItsBucketRefillsBeforeOnesEyes() {
         browser.executeScript("document.body.focus()");
-        for (int i = 0; i < 60 && !"agent-id".equals(browser.switchTo().activeElement().getAttribute("id")); i++) {
+        for (int i = 0;
+                i < 60 && !"agent-id".equals(browser.switchTo().activeElement().getAttribute("id"));
+                i++) {
             browser.switchTo().activeElement().sendKeys(Keys.TAB);
         }
         var field = browser.switchTo().activeElement();
@@ -141,7 +148,9 @@ class ConsoleIT {
         assertThat(text("refill")).isEqualTo("20 per second");
         await("its decisions").atMost(SOON).until(() -> text("decisions").contains("quota exceeded"));
         var before = text("tokens");
-        await("the gauge moves between two answers").atMost(SOON).until(() -> !text("tokens").equals(before));
+        await("the gauge moves between two answers")
+                .atMost(SOON)
+                .until(() -> !text("tokens").equals(before));
     }
 
     @Test
@@ -173,7 +182,9 @@ class ConsoleIT {
         browser.executeScript("document.getElementById('change').open = true");
 
         click("reset");
-        await("refused without the token").atMost(SOON).until(() -> text("changed").contains("TOLLGATE_HTTP_TOKEN"));
+        await("refused without the token")
+                .atMost(SOON)
+                .until(() -> text("changed").contains("TOLLGATE_HTTP_TOKEN"));
 
         browser.findElement(By.id("token")).sendKeys(TOKEN);
         click("reset");
@@ -196,8 +207,10 @@ class ConsoleIT {
 
         redis.freeze();
         long frozen = System.nanoTime();
-        await("away").atMost(SOON).pollInterval(Duration.ofMillis(50)).until(() -> text("redis-state")
-                .startsWith("Redis is away"));
+        await("away")
+                .atMost(SOON)
+                .pollInterval(Duration.ofMillis(50))
+                .until(() -> text("redis-state").startsWith("Redis is away"));
         // A second or two; a busy machine may need more, and nobody is to be misled by a test that fails now and then.
         assertThat(Duration.ofNanos(System.nanoTime() - frozen)).isLessThan(Duration.ofSeconds(10));
         assertThat(browser.findElement(By.id("redis")).getAttribute("data-state"))
@@ -251,8 +264,12 @@ class ConsoleIT {
         browser.executeCdpCommand(
                 "Emulation.setDeviceMetricsOverride",
                 Map.of("width", width, "height", 1000, "deviceScaleFactor", phone ? 2 : 1, "mobile", phone));
-        await("the chart fits").atMost(SOON).until(() -> (Boolean) browser.executeScript(
-                "return document.querySelector('#chart canvas').clientWidth <= document.getElementById('chart').clientWidth"));
+        await("the chart fits")
+                .atMost(SOON)
+                .until(
+                        () -> (Boolean)
+                                browser.executeScript(
+                                        "return document.querySelector('#chart canvas').clientWidth <= document.getElementById('chart').clientWidth"));
     }
 
     /** Returns what axe-core finds that would keep somebody out. */

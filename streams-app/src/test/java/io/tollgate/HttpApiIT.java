@@ -83,7 +83,8 @@ class HttpApiIT {
         int tasks = 0;
         for (var instance : json(get(application, "/api/status")).path("instances")) {
             if (!instance.path("instance").asText().equals(address)) continue;
-            for (var thread : instance.path("threads")) tasks += thread.path("tasks").size();
+            for (var thread : instance.path("threads"))
+                tasks += thread.path("tasks").size();
         }
         return tasks;
     }
@@ -114,17 +115,24 @@ class HttpApiIT {
     void givenAnyAgentId_whenAskedOfEitherInstance_thenItIsPlainDataAndBothSayTheSame(String agentId) {
         requests.send(jsonText(agentId), 7, agentId.hashCode() & 0xFFFF);
         for (var instance : List.of(withToken, withoutToken)) {
-            await("the decision about " + agentId).atMost(Duration.ofSeconds(30)).untilAsserted(() -> {
-                var answer = get(instance, agent(agentId));
-                assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
-                conforms("Agent", answer.body());
-                var agent = json(answer);
-                assertThat(agent.path("agent_id").asText()).isEqualTo(agentId);
-                assertThat(agent.path("bucket").path("tokens").asDouble()).isEqualTo(CAPACITY - 7);
-                assertThat(agent.path("bucket").path("read_from").asText()).isEqualTo("redis");
-                assertThat(agent.path("recent_decisions").get(0).path("decision").asText())
-                        .isEqualTo("approved");
-            });
+            await("the decision about " + agentId)
+                    .atMost(Duration.ofSeconds(30))
+                    .untilAsserted(() -> {
+                        var answer = get(instance, agent(agentId));
+                        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+                        conforms("Agent", answer.body());
+                        var agent = json(answer);
+                        assertThat(agent.path("agent_id").asText()).isEqualTo(agentId);
+                        assertThat(agent.path("bucket").path("tokens").asDouble())
+                                .isEqualTo(CAPACITY - 7);
+                        assertThat(agent.path("bucket").path("read_from").asText())
+                                .isEqualTo("redis");
+                        assertThat(agent.path("recent_decisions")
+                                        .get(0)
+                                        .path("decision")
+                                        .asText())
+                                .isEqualTo("approved");
+                    });
         }
     }
 
@@ -137,7 +145,8 @@ class HttpApiIT {
     void givenTwoInstances_whenAskedForAgents_thenEachAnswersForTheOthersToo() {
         var holders = new ArrayList<String>();
         for (int i = 0; i < 20; i++) {
-            holders.add(json(get(withToken, agent("spread-" + i))).path("instance").asText());
+            holders.add(
+                    json(get(withToken, agent("spread-" + i))).path("instance").asText());
         }
         assertThat(holders)
                 .contains(
@@ -324,8 +333,7 @@ class HttpApiIT {
                 .PUT(HttpRequest.BodyPublishers.ofString(large)));
         isProblem(body, 413);
 
-        var headers =
-                raw(withToken, "GET / HTTP/1.1\r\nHost: x\r\nX: " + large + "\r\nConnection: close\r\n\r\n");
+        var headers = raw(withToken, "GET / HTTP/1.1\r\nHost: x\r\nX: " + large + "\r\nConnection: close\r\n\r\n");
         assertThat(headers).startsWith("HTTP/1.1 431");
         var line = raw(withToken, "GET /" + large + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assertThat(line).startsWith("HTTP/1.1 414");
@@ -351,19 +359,23 @@ class HttpApiIT {
                                     + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
                             .getBytes(UTF_8));
             for (var slow : List.of(body, headers)) {
-                await("cut off").atMost(Duration.ofSeconds(40)).pollInterval(Duration.ofMillis(500)).until(() -> {
-                    try {
-                        slow.getOutputStream().write(' ');
-                        slow.getOutputStream().flush();
-                        slow.setSoTimeout(1);
-                        return slow.getInputStream().read() < 0 || answeredWith408(slow);
-                    } catch (SocketTimeoutException notYet) {
-                        assertThat(get(withToken, "/health/live").statusCode()).isEqualTo(200);
-                        return false;
-                    } catch (IOException cut) {
-                        return true;
-                    }
-                });
+                await("cut off")
+                        .atMost(Duration.ofSeconds(40))
+                        .pollInterval(Duration.ofMillis(500))
+                        .until(() -> {
+                            try {
+                                slow.getOutputStream().write(' ');
+                                slow.getOutputStream().flush();
+                                slow.setSoTimeout(1);
+                                return slow.getInputStream().read() < 0 || answeredWith408(slow);
+                            } catch (SocketTimeoutException notYet) {
+                                assertThat(get(withToken, "/health/live").statusCode())
+                                        .isEqualTo(200);
+                                return false;
+                            } catch (IOException cut) {
+                                return true;
+                            }
+                        });
             }
         }
     }
@@ -384,7 +396,9 @@ class HttpApiIT {
                     .contains("default-src 'none'", "frame-ancestors 'none'")
                     .doesNotContain("unsafe");
             assertThat(headers.firstValue("Server")).as(path).isEmpty();
-            assertThat(headers.firstValue("Access-Control-Allow-Origin")).as(path).isEmpty();
+            assertThat(headers.firstValue("Access-Control-Allow-Origin"))
+                    .as(path)
+                    .isEmpty();
         }
     }
 
@@ -453,7 +467,8 @@ class HttpApiIT {
         conforms("Written", put.body());
         assertThat(json(put).path("policy").asText()).startsWith("../p@");
 
-        var deleted = send(request(withoutToken, "/api/policies/" + AgentPath.encode("../p")).DELETE());
+        var deleted = send(request(withoutToken, "/api/policies/" + AgentPath.encode("../p"))
+                .DELETE());
         assertThat(deleted.statusCode()).as(deleted.body()).isEqualTo(204);
     }
 
@@ -464,16 +479,20 @@ class HttpApiIT {
     }
 
     private static String readFrom(String agentId) {
-        return json(get(withToken, agent(agentId))).path("bucket").path("read_from").asText();
+        return json(get(withToken, agent(agentId)))
+                .path("bucket")
+                .path("read_from")
+                .asText();
     }
 
     private static void awaitTokens(ApplicationProcess instance, String agentId, double tokens) {
-        await(agentId + " has " + tokens).atMost(Duration.ofSeconds(30)).until(() -> json(
-                                get(instance, agent(agentId)))
-                        .path("bucket")
-                        .path("tokens")
-                        .asDouble(-1)
-                == tokens);
+        await(agentId + " has " + tokens)
+                .atMost(Duration.ofSeconds(30))
+                .until(() -> json(get(instance, agent(agentId)))
+                                .path("bucket")
+                                .path("tokens")
+                                .asDouble(-1)
+                        == tokens);
     }
 
     // ---- the command
@@ -486,23 +505,35 @@ class HttpApiIT {
 
         var shown = command(TOKEN, "show", "of-the-command", "--url", url);
         assertThat(shown).startsWith("0 ").contains("tokens        20", "capacity      50", "read from     redis");
-        conforms("Agent", command(TOKEN, "show", "of-the-command", "--json", "--url", url).substring(2));
+        conforms(
+                "Agent",
+                command(TOKEN, "show", "of-the-command", "--json", "--url", url).substring(2));
         assertThat(command("wrong", "reset", "of-the-command", "--url", url))
                 .startsWith("1 ")
                 .contains("refuses: the token is not that of TOLLGATE_HTTP_TOKEN")
                 .doesNotContain("\tat ");
-        assertThat(command(TOKEN, "reset", "of-the-command", "--url", withoutToken.http().toString()))
+        assertThat(command(
+                        TOKEN,
+                        "reset",
+                        "of-the-command",
+                        "--url",
+                        withoutToken.http().toString()))
                 .startsWith("0 ")
                 .contains("tokens        50");
-        assertThat(command(TOKEN, "show", "x", "--url", "http://127.0.0.1:1")).startsWith("1 ").contains("does not answer at");
+        assertThat(command(TOKEN, "show", "x", "--url", "http://127.0.0.1:1"))
+                .startsWith("1 ")
+                .contains("does not answer at");
         assertThat(command(TOKEN, "show", "x".repeat(257))).startsWith("2 ").contains("at most 256 bytes");
-        assertThat(command(TOKEN, "show", "x", "--url", "nonsense")).startsWith("2 ").contains("--url must be");
+        assertThat(command(TOKEN, "show", "x", "--url", "nonsense"))
+                .startsWith("2 ")
+                .contains("--url must be");
     }
 
     /** Returns the exit code, a blank, and what was printed. */
     private static String command(String token, String... arguments) {
         var all = Stream.concat(Stream.of("bucket"), Stream.of(arguments)).toArray(String[]::new);
-        try (var ended = TestCluster.on("127.0.0.1:1").with("TOLLGATE_HTTP_TOKEN", token).launch(all)) {
+        try (var ended =
+                TestCluster.on("127.0.0.1:1").with("TOLLGATE_HTTP_TOKEN", token).launch(all)) {
             int exitCode = ended.awaitExit(Duration.ofSeconds(60)).orElseThrow();
             return exitCode + " " + ended.output();
         }

@@ -72,7 +72,10 @@ record AgentJson(
                 view.readFrom().text(),
                 instant(view.nowMicros()));
         var policy = new PolicyJson(
-                view.policy().name(), view.policy().mode().text(), limit.capacityTokens(), limit.refillTokensPerSecond());
+                view.policy().name(),
+                view.policy().mode().text(),
+                limit.capacityTokens(),
+                limit.refillTokensPerSecond());
         var recent = view.recent().stream()
                 .map(one -> DecisionJson.of(one.costTokens(), one.decision()))
                 .toList();

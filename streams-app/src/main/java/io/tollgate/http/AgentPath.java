@@ -51,7 +51,8 @@ public final class AgentPath {
         var segment = new StringBuilder();
         for (byte b : agentId.getBytes(StandardCharsets.UTF_8)) {
             char c = (char) (b & 0xFF);
-            boolean plain = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_';
+            boolean plain =
+                    c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_';
             if (plain) segment.append(c);
             else segment.append(String.format("%%%02X", (int) c));
         }

@@ -84,7 +84,8 @@ final class Guard {
         }
         // A page whose name was made to point here (DNS rebinding) looks like ours, but for the name.
         if (!isThisMachine(context.header("Host"))) {
-            throw new Problem(403, "without TOLLGATE_HTTP_TOKEN changes must be addressed to localhost or an IP address");
+            throw new Problem(
+                    403, "without TOLLGATE_HTTP_TOKEN changes must be addressed to localhost or an IP address");
         }
     }
 

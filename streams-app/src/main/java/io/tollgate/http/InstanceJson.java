@@ -35,8 +35,7 @@ record InstanceJson(
     record RedisJson(String state, String breaker, @Nullable Instant since) {}
 
     /** Decisions in the last second. */
-    record RatesJson(
-            double approvedPerSecond, double rejectedPerSecond, double redisPerSecond, double localPerSecond) {
+    record RatesJson(double approvedPerSecond, double rejectedPerSecond, double redisPerSecond, double localPerSecond) {
         static final RatesJson NONE = new RatesJson(0, 0, 0, 0);
 
         RatesJson plus(RatesJson other) {

@@ -139,8 +139,7 @@ final class Instances implements AutoCloseable {
                 .build();
         return client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray())
                 .thenApply(Instances::instance)
-                .completeOnTimeout(
-                        InstanceJson.unreachable(other), STATUS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+                .completeOnTimeout(InstanceJson.unreachable(other), STATUS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
                 .exceptionally(failure -> InstanceJson.unreachable(other));
     }
 
@@ -173,9 +172,7 @@ final class Instances implements AutoCloseable {
     }
 
     private RedisJson redis() {
-        return observed.breaker()
-                .map(Instances::redis)
-                .orElse(new RedisJson("not_configured", "none", null));
+        return observed.breaker().map(Instances::redis).orElse(new RedisJson("not_configured", "none", null));
     }
 
     private static RedisJson redis(RedisBreaker breaker) {
@@ -208,8 +205,7 @@ final class Instances implements AutoCloseable {
                 task.endOffsets().forEach((partition, end) -> {
                     long committed = Math.max(0, task.committedOffsets().getOrDefault(partition, 0L));
                     if (end >= 0) {
-                        lag.merge(
-                                Integer.toString(partition.partition()), Math.max(0, end - committed), Long::sum);
+                        lag.merge(Integer.toString(partition.partition()), Math.max(0, end - committed), Long::sum);
                     }
                 });
             }

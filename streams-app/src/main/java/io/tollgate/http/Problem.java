@@ -21,7 +21,8 @@ final class Problem extends RuntimeException {
 
     /** The members of problem details that we use. */
     @JsonInclude(Include.NON_NULL)
-    record Details(String type, String title, int status, @Nullable String detail) {
+    record Details(
+            String type, String title, int status, @Nullable String detail) {
         static Details of(int status, @Nullable String detail) {
             return new Details("about:blank", Problem.title(status), status, detail);
         }
@@ -32,9 +33,7 @@ final class Problem extends RuntimeException {
     }
 
     static void answer(Context context, int status, @Nullable String detail) {
-        context.status(status)
-                .contentType(CONTENT_TYPE)
-                .result(Json.bytes(Details.of(status, detail)));
+        context.status(status).contentType(CONTENT_TYPE).result(Json.bytes(Details.of(status, detail)));
     }
 
     static String title(int status) {

@@ -59,10 +59,16 @@ final class Routes implements AutoCloseable {
     void addTo(RoutesConfig routes) {
         routes.before(Routes::secure);
         for (var path : files.paths()) get(routes, path, context -> files.answer(path, context));
-        get(routes, "/health/live", context -> context.contentType("text/plain; charset=utf-8").result("live\n"));
+        get(
+                routes,
+                "/health/live",
+                context -> context.contentType("text/plain; charset=utf-8").result("live\n"));
         get(routes, "/health/ready", this::ready);
-        get(routes, "/metrics", context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
-                .result(registry.scrape()));
+        get(
+                routes,
+                "/metrics",
+                context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
+                        .result(registry.scrape()));
         get(routes, "/api/status", this::status);
         get(routes, "/api/events", context -> {
             if (context.method() != HandlerType.HEAD) shown().live().serve(context);
@@ -107,7 +113,8 @@ final class Routes implements AutoCloseable {
     private void notFound(Context context) {
         var path = context.req().getRequestURI();
         for (var route : allowed.entrySet()) {
-            if (path.matches(route.getKey()) && !route.getValue().contains(context.method().name())) {
+            if (path.matches(route.getKey())
+                    && !route.getValue().contains(context.method().name())) {
                 context.header("Allow", route.getValue());
                 Problem.answer(context, 405, "allowed here: " + route.getValue());
                 return;
@@ -179,7 +186,10 @@ final class Routes implements AutoCloseable {
         if (handedOn(context, agentId, "/reset")) return;
         var filled = agent(agentId, shown().observed().agents().reset(agentId));
         // Once: whose bucket was filled is worth a line, and the id is printable but for what we escape.
-        log.info("the bucket of agent \"{}\" was filled by {}", printable(agentId), context.req().getRemoteAddr());
+        log.info(
+                "the bucket of agent \"{}\" was filled by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
         json(context, filled);
     }
 
@@ -197,7 +207,10 @@ final class Routes implements AutoCloseable {
         try (var topic = new PolicyTopic(shown().observed().settings())) {
             json(context, new WrittenJson(agentId, topic.put(agentId, policy)));
         }
-        log.info("the policy of \"{}\" was set by {}", printable(agentId), context.req().getRemoteAddr());
+        log.info(
+                "the policy of \"{}\" was set by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
     }
 
     /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
@@ -232,7 +245,10 @@ final class Routes implements AutoCloseable {
         try (var topic = new PolicyTopic(shown().observed().settings())) {
             topic.delete(agentId);
         }
-        log.info("the policy of \"{}\" was deleted by {}", printable(agentId), context.req().getRemoteAddr());
+        log.info(
+                "the policy of \"{}\" was deleted by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
         context.status(204);
     }
 

@@ -109,8 +109,8 @@ record StatusJson(
 
     private static List<ThrottledJson> throttled(List<InstanceJson> instances) {
         var sums = new TreeMap<String, Long>(); // an agent that moved has refusals on two instances
-        instances.forEach(each -> each.mostThrottled()
-                .forEach(one -> sums.merge(one.agentId(), one.rejections(), Long::sum)));
+        instances.forEach(
+                each -> each.mostThrottled().forEach(one -> sums.merge(one.agentId(), one.rejections(), Long::sum)));
         return sums.entrySet().stream()
                 .map(sum -> new ThrottledJson(sum.getKey(), sum.getValue()))
                 .sorted(Comparator.comparingLong(ThrottledJson::rejections).reversed())
@@ -119,8 +119,8 @@ record StatusJson(
 
     private static List<SecondJson> history(List<InstanceJson> instances) {
         var seconds = new TreeMap<Long, RatesJson>();
-        instances.forEach(each ->
-                each.history().forEach(one -> seconds.merge(one.second(), one.rates(), RatesJson::plus)));
+        instances.forEach(
+                each -> each.history().forEach(one -> seconds.merge(one.second(), one.rates(), RatesJson::plus)));
         return seconds.entrySet().stream()
                 .map(one -> new SecondJson(one.getKey(), one.getValue()))
                 .toList();

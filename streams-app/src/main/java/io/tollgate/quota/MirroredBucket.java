@@ -61,10 +61,7 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
             size += 8 + 4 + encoded.length;
         }
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(VERSION)
-                .put(flags())
-                .putDouble(bucket.tokens())
-                .putDouble(bucket.lastRefillSeconds());
+        bytes.put(VERSION).put(flags()).putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
         groups.forEach((source, encoded) ->
                 bytes.putLong(source).putInt(encoded.length).put(encoded));
         return bytes.array();
@@ -87,7 +84,6 @@ record MirroredBucket(Bucket bucket, Map<Long, Fence> fences, boolean decidedWit
             fences.put(source, Fence.decode(bytes.slice(bytes.position(), size)));
             bytes.position(bytes.position() + size);
         }
-        return new MirroredBucket(
-                bucket, fences, (flags & DECIDED_WITHOUT_REDIS) != 0, (flags & REFILL_UNTOLD) != 0);
+        return new MirroredBucket(bucket, fences, (flags & DECIDED_WITHOUT_REDIS) != 0, (flags & REFILL_UNTOLD) != 0);
     }
 }

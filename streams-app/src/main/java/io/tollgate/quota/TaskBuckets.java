@@ -102,8 +102,7 @@ final class TaskBuckets {
         long nowMicros = shared.clock().getAsLong();
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var bucket = TokenBucket.refill(agent.bucketOrFull(limit, nowSeconds), limit, nowSeconds);
-        return new AgentView(
-                shared.policy(), bucket, DecidedBy.LOCAL, nowMicros, activity.recent(agent.agentId()));
+        return new AgentView(shared.policy(), bucket, DecidedBy.LOCAL, nowMicros, activity.recent(agent.agentId()));
     }
 
     /** Fills an agent's bucket: at once in the mirror, and in Redis as soon as it answers. */
@@ -157,7 +156,10 @@ final class TaskBuckets {
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
             var agent = mirror.of(agentId);
-            boolean send = redis.isPresent() && !agent.isRefillUntold() && agent.isAllSent() && !refusesAll(agent, polled, nowSeconds);
+            boolean send = redis.isPresent()
+                    && !agent.isRefillUntold()
+                    && agent.isAllSent()
+                    && !refusesAll(agent, polled, nowSeconds);
             agent.pending().addAll(polled);
             if (send) toSend.put(agent, polled);
             if (toSend.size() == CHUNK_AGENTS) {
