@@ -182,7 +182,9 @@ class HttpApiIT {
         await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
             var answer = get(withToken, "/api/status?history=true");
             conforms("Status", answer.body());
-            assertThat(json(answer).path("instances")).hasSize(2);
+            assertThat(json(answer).path("instances"))
+                    .hasSize(2)
+                    .allMatch(one -> one.path("state").asText().equals("RUNNING"), answer.body());
             assertThat(json(answer).path("ready").asBoolean()).isTrue();
             assertThat(json(answer).path("breaker").path("state").asText()).isEqualTo("in_use");
             assertThat(json(answer).path("history")).isNotEmpty();

@@ -1,8 +1,11 @@
 package io.tollgate.http;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationContext;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
@@ -13,6 +16,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
 import java.time.Instant;
+import java.time.format.DateTimeParseException;
 
 /** The JSON of the API: names with underscores, numbers as plain decimals, times as in RFC 3339. Thread-safe. */
 final class Json {
@@ -22,7 +26,8 @@ final class Json {
             .addModule(new SimpleModule()
                     .addSerializer(Double.class, new PlainDecimal())
                     .addSerializer(double.class, new PlainDecimal())
-                    .addSerializer(Instant.class, new Rfc3339()))
+                    .addSerializer(Instant.class, new Rfc3339())
+                    .addDeserializer(Instant.class, new FromRfc3339()))
             .build();
 
     private Json() {}
@@ -52,6 +57,17 @@ final class Json {
         @Override
         public void serialize(Instant value, JsonGenerator json, SerializerProvider provider) throws IOException {
             json.writeString(value.toString());
+        }
+    }
+
+    private static final class FromRfc3339 extends JsonDeserializer<Instant> {
+        @Override
+        public Instant deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            try {
+                return Instant.parse(json.getText());
+            } catch (DateTimeParseException e) {
+                throw new IOException(e);
+            }
         }
     }
 }
