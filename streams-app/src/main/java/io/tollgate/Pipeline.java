@@ -2,13 +2,16 @@ package io.tollgate;
 
 import io.lettuce.core.metrics.MicrometerCommandLatencyRecorder;
 import io.lettuce.core.metrics.MicrometerOptions;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
+import io.tollgate.http.Observed;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
+import io.tollgate.quota.AgentInspector;
 import io.tollgate.quota.CommitNotingClients;
 import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.Shared;
@@ -22,6 +25,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,14 +40,16 @@ final class Pipeline implements AutoCloseable {
     private final Optional<SharedBuckets> shared;
     private final Policies policies;
     private final PolicyReader policyReader;
+    private final AgentInspector agents;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param admin is not closed
+     * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
-    Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry) {
+    Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry, String httpAddress) {
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
         policies = new Policies(Policy.byDefault(settings.defaultLimit()), metrics::policyRefused);
@@ -66,8 +72,10 @@ final class Pipeline implements AutoCloseable {
                 new TopicSources(admin),
                 committed,
                 metrics);
+        agents = new AgentInspector(deciding);
         PipelineGauges.bind(registry, deciding);
         var properties = StreamsProperties.of(settings);
+        properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
         StreamsProperties.prefetch(properties, deciding);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
@@ -111,6 +119,12 @@ final class Pipeline implements AutoCloseable {
     /** Returns the policies in force. */
     Policies policies() {
         return policies;
+    }
+
+    /** Returns what there is to look at. */
+    Observed observed(Settings settings, String version, MeterRegistry registry) {
+        return new Observed(
+                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::isReady, registry);
     }
 
     KafkaStreams streams() {

@@ -51,13 +51,20 @@ final class RunCommand implements Callable<Integer> {
 
     private static int run(Settings settings, TopicAdmin topics, int partitions) throws InterruptedException {
         var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-        var pipeline = new Pipeline(settings, partitions, topics.admin(), registry);
+        // First of all, because the other instances are told where this one listens.
+        try (var http = new HttpServer(settings.http(), registry)) {
+            var pipeline = new Pipeline(settings, partitions, topics.admin(), registry, http.address());
+            return run(settings, registry, pipeline, http);
+        }
+    }
+
+    private static int run(Settings settings, PrometheusMeterRegistry registry, Pipeline pipeline, HttpServer http)
+            throws InterruptedException {
         registry.getPrometheusRegistry().register(new LagCollector(pipeline.streams()));
         ProcessMetrics.bind(registry, VersionCommand.version());
-        try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams());
-                var http = new HttpServer(settings.http(), registry, pipeline::isReady)) {
+        try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams())) {
             streamsMetrics.bindTo(registry);
-            log.info("health and metrics at {}", http.url());
+            http.show(pipeline.observed(settings, VersionCommand.version(), registry));
             var stop = new Thread(() -> stop(pipeline), "stop");
             Runtime.getRuntime().addShutdownHook(stop);
             pipeline.start();

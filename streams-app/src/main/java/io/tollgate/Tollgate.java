@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             TopicsCommand.class,
             LoadCommand.class,
             PolicyCommand.class,
+            BucketCommand.class,
             VersionCommand.class
         },
         footer = {"", "Settings come from the environment; README.md lists them. `tollgate sandbox` starts everything."

@@ -26,14 +26,14 @@ class EventsIT {
             try (var application = cluster.start()) {
                 for (int i = 0; i < 60; i++) requests.send("greedy", 1, i);
                 for (int i = 0; i < 5; i++) requests.send("modest", 1, i);
-                decisions.await(65);
+                decisions.await(65, application);
                 await().atMost(SOON).until(() -> events.poll().size() >= 2);
                 application.kill();
             }
             cluster.deleteStateDir();
             try (var application = cluster.start()) {
                 for (int i = 0; i < 40; i++) requests.send("greedy", 1, 60 + i);
-                decisions.await(105);
+                decisions.await(105, application);
                 await().atMost(SOON).pollInterval(Duration.ofSeconds(2)).until(() -> {
                     requests.send("greedy", 1, 1000);
                     return events.poll().size() >= 3;

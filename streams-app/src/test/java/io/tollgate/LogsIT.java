@@ -33,7 +33,7 @@ class LogsIT {
             for (int i = 0; i < 100; i++) {
                 requests.sendUnreadable(null, "{\"agent_id\":\"evil\\n\\u001b[31m\"}".getBytes(UTF_8));
             }
-            decisions.await(600);
+            decisions.await(600, application);
 
             redis.kill();
             await().pollInterval(Duration.ofMillis(50)).atMost(SOON).until(() -> {

@@ -47,7 +47,7 @@ class MetricsIT {
             for (String value : List.of("{broken", "{\"agent_id\":7}", "{\"agent_id\":\"a\",\"tokens\":-1}", "")) {
                 requests.sendUnreadable(null, value.getBytes(UTF_8));
             }
-            decisions.await(requests.published().size());
+            decisions.await(requests.published().size(), application);
         }
         await().atMost(SOON).until(() -> sum("tollgate_lag_records", scrape()) == 0);
         scrape = scrape();

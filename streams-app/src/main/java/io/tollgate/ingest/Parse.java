@@ -35,7 +35,7 @@ public final class Parse {
     }
 
     /** Returns the partition that Kafka's own Java producer gives a record with this key. */
-    static int partitionOf(byte[] key, int partitions) {
+    public static int partitionOf(byte[] key, int partitions) {
         return Utils.toPositive(Utils.murmur2(key)) % partitions;
     }
 }

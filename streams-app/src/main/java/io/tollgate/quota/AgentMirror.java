@@ -27,6 +27,7 @@ final class AgentMirror {
     private int epoch;
     private boolean superseding;
     private boolean answered;
+    private int refills;
     private long answeredNanos;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
@@ -71,6 +72,32 @@ final class AgentMirror {
     /** Returns the number that changes whenever answers under way can no longer be used. */
     int epoch() {
         return epoch;
+    }
+
+    /** Fills the buckets. Answers under way know nothing of it; {@code untold}: nor does Redis. */
+    void fill(AgentBuckets full, boolean untold) {
+        epoch++;
+        refills++;
+        stored = false;
+        answered = false;
+        bucket = new MirroredBucket(full, bucket == null ? Map.of() : bucket.fences(), true, untold);
+    }
+
+    /** Returns whether somebody has filled the bucket and Redis has not been told: until then the mirror decides. */
+    boolean isRefillUntold() {
+        return bucket != null && bucket.refillUntold();
+    }
+
+    /** Returns a number that is another one after each {@link #fill}. */
+    int refills() {
+        return refills;
+    }
+
+    /** Notes that Redis has filled its bucket as well: from now on the smaller of the two goes on. */
+    void refillTold() {
+        if (bucket == null) return;
+        stored = false;
+        bucket = bucket.refillTold();
     }
 
     /** Returns what to ask Redis for these charges. */

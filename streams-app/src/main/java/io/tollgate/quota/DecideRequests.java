@@ -23,6 +23,8 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
     private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofMillis(250);
 
     private static final Duration SWEEP_INTERVAL = Duration.ofSeconds(10);
+    private static final Duration QUESTIONS_INTERVAL = Duration.ofMillis(50);
+    private static final Duration PUBLISH_INTERVAL = Duration.ofSeconds(1);
 
     private final Shared shared;
     private final String rekeyedTopic;
@@ -54,6 +56,11 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
                 WRITE_BEHIND_INTERVAL,
                 PunctuationType.WALL_CLOCK_TIME,
                 time -> task.mirror().writeBehind());
+        context.schedule(QUESTIONS_INTERVAL, PunctuationType.WALL_CLOCK_TIME, time -> task.answerQuestions());
+        context.schedule(
+                PUBLISH_INTERVAL,
+                PunctuationType.WALL_CLOCK_TIME,
+                time -> task.activity().publish());
         context.schedule(
                 SWEEP_INTERVAL,
                 PunctuationType.WALL_CLOCK_TIME,

@@ -135,7 +135,8 @@ final class Mirror {
                 var bucket = inMemory != null && inMemory.bucket() != null
                         ? inMemory.bucket()
                         : MirroredBucket.decode(entry.value);
-                if (!isFullAndIdle(agentId, bucket.buckets(), nowSeconds)) continue;
+                if (bucket.refillUntold() // full, but Redis may hold less
+                        || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds)) continue;
                 full.add(entry.key);
                 if (inMemory == null || agent == null) continue;
                 inMemory.markStored(); // or writing behind would bring it back

@@ -16,11 +16,17 @@ import java.util.Map;
  *
  * @param fences by source: an agent whose requests come both straight and as strays has two
  * @param decidedWithoutRedis whether it holds decisions that Redis has not seen
+ * @param refillUntold whether somebody has filled it, and Redis has not been told
  */
-record MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean decidedWithoutRedis) {
-    private static final byte VERSION = 2;
-    /** One limit, which was not remembered, and fences of another shape. */
-    private static final byte VERSION_OF_ONE_BUCKET = 1;
+record MirroredBucket(
+        AgentBuckets buckets, Map<Long, Fence> fences, boolean decidedWithoutRedis, boolean refillUntold) {
+    private static final byte VERSION = 1;
+    private static final byte DECIDED_WITHOUT_REDIS = 1;
+    private static final byte REFILL_UNTOLD = 2;
+
+    MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean decidedWithoutRedis) {
+        this(buckets, fences, decidedWithoutRedis, false);
+    }
 
     MirroredBucket {
         fences = Map.copyOf(fences);
@@ -33,11 +39,20 @@ record MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean dec
     /** Returns the copy after a decision for this source. */
     MirroredBucket after(AgentBuckets next, long source, Fence fence, boolean withoutRedis) {
         if (fences.isEmpty() || fences.size() == 1 && fences.containsKey(source)) {
-            return new MirroredBucket(next, Map.of(source, fence), withoutRedis);
+            return new MirroredBucket(next, Map.of(source, fence), withoutRedis, refillUntold);
         }
         var all = new HashMap<>(fences);
         all.put(source, fence);
-        return new MirroredBucket(next, all, withoutRedis);
+        return new MirroredBucket(next, all, withoutRedis, refillUntold);
+    }
+
+    /** Returns the copy once Redis has filled its bucket as well. */
+    MirroredBucket refillTold() {
+        return new MirroredBucket(buckets, fences, decidedWithoutRedis, false);
+    }
+
+    private byte flags() {
+        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (refillUntold ? REFILL_UNTOLD : 0));
     }
 
     /** Returns the bytes that the state store keeps. */
@@ -53,7 +68,7 @@ record MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean dec
         }
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(VERSION)
-                .put((byte) (decidedWithoutRedis ? 1 : 0))
+                .put(flags())
                 .putInt(encodedTerms.length)
                 .put(encodedTerms);
         for (var bucket : buckets.buckets()) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
@@ -66,15 +81,10 @@ record MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean dec
     static MirroredBucket decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
         byte version = bytes.get();
-        if (version == VERSION_OF_ONE_BUCKET) {
-            boolean untold = bytes.get() == 1;
-            var only = new Bucket(bytes.getDouble(), bytes.getDouble());
-            return new MirroredBucket(AgentBuckets.of(only), Map.of(), untold);
-        }
         if (version != VERSION) {
             throw new IllegalStateException("local-buckets holds version " + version + ", this is version " + VERSION);
         }
-        boolean withoutRedis = bytes.get() == 1;
+        byte flags = bytes.get();
         var encodedTerms = new byte[bytes.getInt()];
         bytes.get(encodedTerms);
         var terms = encodedTerms.length == 0 ? null : Terms.decode(encodedTerms);
@@ -90,6 +100,10 @@ record MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean dec
             fences.put(source, Fence.decode(bytes.slice(bytes.position(), size)));
             bytes.position(bytes.position() + size);
         }
-        return new MirroredBucket(new AgentBuckets(terms, buckets), fences, withoutRedis);
+        return new MirroredBucket(
+                new AgentBuckets(terms, buckets),
+                fences,
+                (flags & DECIDED_WITHOUT_REDIS) != 0,
+                (flags & REFILL_UNTOLD) != 0);
     }
 }

@@ -1,12 +1,15 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
+import io.tollgate.bucket.Terms;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -77,6 +80,18 @@ public final class SharedBuckets implements AutoCloseable {
             }
         });
         return new Chunk(timely, start + timeoutNanos);
+    }
+
+    /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
+    CompletableFuture<AgentBuckets> look(Spend spend) {
+        return redis.look(spend).orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /** Fills an agent's buckets in Redis. Within the breaker's time limit. */
+    CompletableFuture<Void> fill(String agentId, Spend.Kept kept, Terms terms) {
+        return redis.reset(agentId, kept, terms)
+                .toCompletableFuture()
+                .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
     }
 
     /** Returns the breaker, for metrics and health. */

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.slf4j.Logger;
@@ -38,6 +40,9 @@ final class TaskBuckets {
 
     private final RareWarning unusableKeys = new RareWarning(log);
     private final RareWarning repairs = new RareWarning(log);
+    private final Questions questions = new Questions();
+    private final TaskActivity activity = new TaskActivity();
+    private final Refills refills;
     private final Shared shared;
     private final Mirror mirror;
     private final long requestsSource;
@@ -54,6 +59,65 @@ final class TaskBuckets {
         this.rekeyedTopic = rekeyedTopic;
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
         this.rekeyedSource = shared.sources().idOf(rekeyedTopic, partition);
+        this.refills = new Refills(mirror, questions);
+    }
+
+    /** Returns where other threads ask for this task's state; answered by {@link #answerQuestions}. */
+    Questions questions() {
+        return questions;
+    }
+
+    TaskActivity activity() {
+        return activity;
+    }
+
+    /** Answers other threads' questions, and tells Redis of buckets that were filled while it was away. */
+    void answerQuestions() {
+        questions.answer();
+        shared.redis()
+                .filter(SharedBuckets::inUse)
+                .ifPresent(redis -> refills.tell(
+                        redis, agentId -> shared.policies().of(agentId).terms()));
+    }
+
+    /** Shows an agent: what Redis holds, as it will continue with our copy; the mirror while Redis is not in use. */
+    void look(String agentId, CompletableFuture<AgentView> answer) {
+        var agent = mirror.agent(agentId);
+        var policy = agent.policy(shared.policies());
+        var buckets = mirror.of(agent, kept(policy));
+        var mirrored = viewOfMirror(buckets, policy);
+        var redis = shared.redis().filter(SharedBuckets::inUse);
+        if (redis.isEmpty() || buckets.isRefillUntold()) {
+            answer.complete(mirrored);
+            return;
+        }
+        redis.get()
+                .look(buckets.spend(List.of(), policy.terms(), requestsSource, committed(requestsSource)))
+                .whenComplete((held, failure) -> answer.complete(failure != null ? mirrored : mirrored.inRedis(held)));
+    }
+
+    private AgentView viewOfMirror(AgentMirror buckets, Policy policy) {
+        long nowMicros = shared.clock().getAsLong();
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.terms(), nowSeconds);
+        var recent = activity.recent(buckets.agent().id());
+        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, recent);
+    }
+
+    /** Fills an agent's buckets: at once in the mirror, and in Redis as soon as it answers. */
+    void reset(String agentId, CompletableFuture<AgentView> answer) {
+        var agent = mirror.agent(agentId);
+        var policy = agent.policy(shared.policies());
+        var buckets = mirror.of(agent, kept(policy));
+        long nowMicros = agent.notBeforeLast(shared.clock().getAsLong());
+        buckets.fill(
+                AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
+                shared.redis().isPresent());
+        mirror.store(buckets);
+        var redis = shared.redis().filter(SharedBuckets::inUse);
+        if (buckets.isRefillUntold()) refills.note(buckets);
+        if (redis.isEmpty()) answer.complete(viewOfMirror(buckets, policy));
+        else refills.tell(redis.get(), buckets, policy.terms(), () -> look(agentId, answer));
     }
 
     Mirror mirror() {
@@ -97,8 +161,10 @@ final class TaskBuckets {
                 return;
             }
             var buckets = mirror.of(agent, kept(policy));
-            boolean send =
-                    redis.isPresent() && agent.isAllSentTo(buckets) && !refusesAll(buckets, polled, policy, nowSeconds);
+            boolean send = redis.isPresent()
+                    && !buckets.isRefillUntold()
+                    && agent.isAllSentTo(buckets)
+                    && !refusesAll(buckets, polled, policy, nowSeconds);
             agent.pending().addAll(polled);
             if (send) toSend.put(buckets, polled);
             if (toSend.size() == CHUNK_AGENTS) {
@@ -162,6 +228,7 @@ final class TaskBuckets {
                 : decideFirst(mirror.of(agent, kept(policy)), pending, policy, prefetched ? MAX_CHARGES : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
+        activity.decided(agent.id(), request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
         if (pending.source() == requestsSource)
             requestsDecidedThrough = pending.charge().offset();
         else rekeyedDecidedThrough = pending.charge().offset();
@@ -189,7 +256,12 @@ final class TaskBuckets {
         return prefetched;
     }
 
+    /** @param atOnce how many of the agent's pending requests may be sent; others may lie between them that are not noted */
     private Decision decideFirst(AgentMirror buckets, PendingDecision request, Policy policy, int atOnce) {
+        if (buckets.isRefillUntold()) {
+            refills.note(buckets); // after a restart it is known from the store alone
+            return decideLocally(buckets, request, policy);
+        }
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);

@@ -7,6 +7,7 @@ import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowT
 import io.lettuce.core.RedisException;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -71,6 +72,9 @@ public final class RedisBreaker implements AutoCloseable {
         return breaker;
     }
 
+    /** Since when Redis is, or is not, asked. */
+    private volatile Instant since = Instant.now();
+
     private RedisBreaker(RedisBuckets redis, Duration timeout) {
         this.redis = redis;
         this.timeout = timeout;
@@ -87,6 +91,8 @@ public final class RedisBreaker implements AutoCloseable {
         this.breaker = CircuitBreaker.of("redis", config);
         breaker.getEventPublisher().onStateTransition(event -> {
             var to = event.getStateTransition().getToState();
+            var from = event.getStateTransition().getFromState();
+            if (to == State.CLOSED || from == State.CLOSED) since = Instant.now();
             transitions.get(status(to)).increment();
             if (to == State.CLOSED) log.info("Redis answers: decisions use the shared buckets");
             if (to == State.OPEN) log.warn("Redis is away or slow: decisions use the local buckets until it is back");
@@ -101,6 +107,11 @@ public final class RedisBreaker implements AutoCloseable {
     /** Returns whether Redis is to be asked now. */
     public boolean isClosed() {
         return breaker.getState() == State.CLOSED;
+    }
+
+    /** Returns since when {@link #isClosed} says what it says. */
+    public Instant since() {
+        return since;
     }
 
     /** Returns whether Redis is asked now. */

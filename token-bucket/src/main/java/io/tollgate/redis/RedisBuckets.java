@@ -113,6 +113,12 @@ public final class RedisBuckets implements Buckets {
         return look(agentId, Spend.Kept.ENFORCED, Terms.of(limit)).thenApply(AgentBuckets::first);
     }
 
+    /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
+    public CompletableFuture<AgentBuckets> look(Spend spend) {
+        return call(Operation.LOOK, List.of(spend))
+                .thenApply(answers -> decided(answers).buckets());
+    }
+
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
         return reset(agentId, Spend.Kept.ENFORCED, Terms.of(limit));

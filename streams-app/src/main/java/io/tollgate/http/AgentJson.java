@@ -1,0 +1,122 @@
+package io.tollgate.http;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonInclude.Include;
+import io.tollgate.bucket.Decision;
+import io.tollgate.quota.AgentView;
+import io.tollgate.quota.RecentDecision;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** An agent, as the API shows it. */
+record AgentJson(
+        String agentId, BucketJson bucket, PolicyJson policy, List<DecisionJson> recentDecisions, String instance) {
+    /**
+     * The bucket now.
+     *
+     * @param tokens of the first limit, which other programs share; so are capacity and rate
+     * @param timeToFullMs of all limits; null if one never fills
+     * @param limits null where there is only one
+     */
+    record BucketJson(
+            double tokens,
+            double capacity,
+            double refillRate,
+            @Nullable Long timeToFullMs,
+            String readFrom,
+            Instant readAt,
+            @JsonInclude(Include.NON_NULL) @Nullable List<LimitJson> limits) {}
+
+    /** One of several limits. */
+    record LimitJson(String name, double tokens, double capacity, double refillRate) {}
+
+    /** @param name as in the header {@code quota-policy} */
+    record PolicyJson(String name, String mode, double capacity, double refillRate) {}
+
+    /** @param reason null if approved, but for what a shadow policy would have refused */
+    @JsonInclude(Include.NON_NULL)
+    record DecisionJson(
+            Instant decidedAt,
+            String decision,
+            @Nullable String reason,
+            double tokens,
+            double remaining,
+            String decidedBy,
+            @Nullable Long retryAfterMs) {
+        static DecisionJson of(RecentDecision recent) {
+            var decision = recent.decision();
+            String reason = null;
+            Long retryAfterMs = null;
+            if (decision instanceof Decision.QuotaExceeded exceeded) {
+                reason = "quota_exceeded";
+                if (!exceeded.retryAfter().equals(Decision.NEVER)) {
+                    retryAfterMs = exceeded.retryAfter().toMillis();
+                }
+            } else if (decision instanceof Decision.CostExceedsCapacity) {
+                reason = "cost_exceeds_capacity";
+            }
+            boolean approved = decision.isApproved() || !recent.enforced();
+            if (approved && reason != null) reason = "shadow:" + reason;
+            return new DecisionJson(
+                    instant(decision.decidedAtMicros()),
+                    approved ? "approved" : "rejected",
+                    reason,
+                    recent.costTokens(),
+                    decision.remainingTokens(),
+                    decision.decidedBy().text(),
+                    retryAfterMs);
+        }
+    }
+
+    static AgentJson of(String agentId, AgentView view, String instance) {
+        var limit = view.policy().limit();
+        var bucket = new BucketJson(
+                view.buckets().first().tokens(),
+                limit.capacityTokens(),
+                limit.refillTokensPerSecond(),
+                millisToFull(view),
+                view.readFrom().text(),
+                instant(view.nowMicros()),
+                view.policy().limits().size() == 1 ? null : limits(view));
+        var policy = new PolicyJson(
+                view.policy().name(),
+                view.policy().mode().text(),
+                limit.capacityTokens(),
+                limit.refillTokensPerSecond());
+        var recent = view.recent().stream()
+                .map(DecisionJson::of)
+                .toList();
+        return new AgentJson(agentId, bucket, policy, recent, instance);
+    }
+
+    private static List<LimitJson> limits(AgentView view) {
+        return IntStream.range(0, view.policy().limits().size())
+                .mapToObj(i -> {
+                    var named = view.policy().limits().get(i);
+                    return new LimitJson(
+                            named.name(),
+                            view.buckets().buckets().get(i).tokens(),
+                            named.limit().capacityTokens(),
+                            named.limit().refillTokensPerSecond());
+                })
+                .toList();
+    }
+
+    private static @Nullable Long millisToFull(AgentView view) {
+        double longest = 0;
+        for (int i = 0; i < view.policy().limits().size(); i++) {
+            var limit = view.policy().limits().get(i).limit();
+            double missing =
+                    limit.capacityTokens() - view.buckets().buckets().get(i).tokens();
+            if (missing > 0) longest = Math.max(longest, Math.ceil(missing / limit.refillTokensPerSecond() * 1000));
+        }
+        return longest < 9e15 ? (long) longest : null;
+    }
+
+    private static Instant instant(long micros) {
+        return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
+    }
+}

@@ -1,0 +1,75 @@
+package io.tollgate.http;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One instance, as the API shows it.
+ *
+ * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
+ * @param lag by partition: requests published, but not yet decided and committed
+ * @param mostThrottled most first
+ * @param history the last minutes, a second each; only where it was asked for
+ */
+record InstanceJson(
+        String instance,
+        String state,
+        boolean ready,
+        @Nullable String version,
+        List<ThreadJson> threads,
+        @Nullable RedisJson redis,
+        RatesJson rates,
+        LatencyJson decisionLatency,
+        Map<String, Long> lag,
+        List<ThrottledJson> mostThrottled,
+        List<SecondJson> history) {
+    /** @param tasks by name, such as {@code 0_3}: sub-topology and partition */
+    record ThreadJson(String name, String state, List<String> tasks) {}
+
+    /**
+     * @param state {@code in_use}, {@code away} (or slow: the breaker is open), or {@code not_configured}
+     * @param breaker {@code closed}, {@code open}, {@code none}
+     */
+    record RedisJson(String state, String breaker, @Nullable Instant since) {}
+
+    /** Decisions in the last second. */
+    record RatesJson(double approvedPerSecond, double rejectedPerSecond, double redisPerSecond, double localPerSecond) {
+        static final RatesJson NONE = new RatesJson(0, 0, 0, 0);
+
+        RatesJson plus(RatesJson other) {
+            return new RatesJson(
+                    approvedPerSecond + other.approvedPerSecond,
+                    rejectedPerSecond + other.rejectedPerSecond,
+                    redisPerSecond + other.redisPerSecond,
+                    localPerSecond + other.localPerSecond);
+        }
+    }
+
+    /** Of the decisions in the last second; null where there were none. */
+    record LatencyJson(@Nullable Double meanMs, @Nullable Double maxMs) {
+        static final LatencyJson NONE = new LatencyJson(null, null);
+    }
+
+    /** @param rejections at least so many within the last one to two minutes */
+    record ThrottledJson(String agentId, long rejections) {}
+
+    /** @param second since the epoch */
+    record SecondJson(long second, RatesJson rates) {}
+
+    static InstanceJson unreachable(String instance) {
+        return new InstanceJson(
+                instance,
+                "UNREACHABLE",
+                false,
+                null,
+                List.of(),
+                null,
+                RatesJson.NONE,
+                LatencyJson.NONE,
+                Map.of(),
+                List.of(),
+                List.of());
+    }
+}

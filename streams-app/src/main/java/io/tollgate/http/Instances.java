@@ -1,0 +1,225 @@
+package io.tollgate.http;
+
+import io.tollgate.failover.RedisBreaker;
+import io.tollgate.http.InstanceJson.RedisJson;
+import io.tollgate.http.InstanceJson.ThreadJson;
+import io.tollgate.http.InstanceJson.ThrottledJson;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KeyQueryMetadata;
+import org.apache.kafka.streams.TaskMetadata;
+import org.apache.kafka.streams.ThreadMetadata;
+import org.apache.kafka.streams.errors.StreamsException;
+import org.apache.kafka.streams.state.HostInfo;
+import org.jspecify.annotations.Nullable;
+
+/** This instance and the others of the same application: who holds which agent, and what they say of themselves. Thread-safe. */
+final class Instances implements AutoCloseable {
+    /** Marks a call that an instance hands on: whoever gets it answers, and hands on nothing. Gives no rights. */
+    static final String HANDED_ON = "Tollgate-Handed-On";
+
+    private static final Duration STATUS_TIMEOUT = Duration.ofMillis(900);
+    private static final Duration AGENT_TIMEOUT = Duration.ofSeconds(4);
+
+    private final Observed observed;
+    private final String self;
+    private final Sampler sampler;
+    private final HttpClient client = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(Duration.ofMillis(800))
+            .followRedirects(HttpClient.Redirect.NEVER)
+            .build();
+
+    /** @param self the address under which the other instances reach this one */
+    Instances(Observed observed, String self, Sampler sampler) {
+        this.observed = observed;
+        this.self = self;
+        this.sampler = sampler;
+    }
+
+    String self() {
+        return self;
+    }
+
+    /**
+     * Returns the other instance that holds the agent; empty if it is this one.
+     *
+     * @throws Problem 503 if it is not known now, or cannot be reached by its address
+     */
+    Optional<HostInfo> holderOf(String agentId) {
+        if (observed.agents().holds(agentId)) return Optional.empty();
+        KeyQueryMetadata found;
+        try {
+            found = observed.streams()
+                    .queryMetadataForKey(
+                            observed.agents().store(), agentId, Serdes.String().serializer());
+        } catch (IllegalStateException | StreamsException starting) {
+            throw new Problem(503, "the pipeline is starting, or its tasks are moving: try again");
+        }
+        if (found.equals(KeyQueryMetadata.NOT_AVAILABLE) || found.activeHost().equals(HostInfo.unavailable())) {
+            throw new Problem(503, "the agent's task is moving, or not assigned: try again");
+        }
+        if (address(found.activeHost()).equals(self)) {
+            throw new Problem(
+                    503,
+                    "the agent's task is starting here, or runs on another machine under the same address: TOLLGATE_HTTP_HOST"
+                            + " must be an address at which the instances reach each other");
+        }
+        return Optional.of(found.activeHost());
+    }
+
+    /**
+     * Hands a call on to the instance that holds the agent, and returns its answer as it is.
+     *
+     * @throws Problem 502 if it does not answer
+     */
+    HttpResponse<byte[]> handOn(HostInfo to, String method, String path, @Nullable String authorization) {
+        var request = HttpRequest.newBuilder(URI.create("http://" + address(to) + path))
+                .method(method, HttpRequest.BodyPublishers.noBody())
+                .header(HANDED_ON, self)
+                .timeout(AGENT_TIMEOUT);
+        if (authorization != null) request.header("Authorization", authorization);
+        if (method.equals("POST")) request.header("Content-Type", "application/json");
+        try {
+            return client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
+        } catch (IOException e) {
+            throw new Problem(502, "the instance that holds the agent, " + address(to) + ", cannot be reached");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Problem(503, "closing");
+        }
+    }
+
+    /** Returns what all instances say, this one first; what does not answer within a second is shown as unreachable. */
+    StatusJson status(boolean withHistory) {
+        var answers = new ArrayList<CompletableFuture<InstanceJson>>();
+        for (var other : others()) answers.add(ask(other, withHistory));
+        var all = new ArrayList<InstanceJson>();
+        all.add(here(withHistory));
+        for (var answer : answers) all.add(answer.join());
+        return merged(all);
+    }
+
+    StatusJson merged(List<InstanceJson> instances) {
+        return StatusJson.of(observed.settings().streams().applicationId(), instances);
+    }
+
+    private Set<String> others() {
+        var found = new LinkedHashSet<String>();
+        try {
+            for (var each : observed.streams().metadataForAllStreamsClients()) {
+                if (!each.hostInfo().equals(HostInfo.unavailable())) found.add(address(each.hostInfo()));
+            }
+        } catch (IllegalStateException | StreamsException starting) {
+            // nobody is known yet
+        }
+        found.remove(self);
+        return found;
+    }
+
+    private CompletableFuture<InstanceJson> ask(String other, boolean withHistory) {
+        var request = HttpRequest.newBuilder(
+                        URI.create("http://" + other + "/api/status" + (withHistory ? "?history=true" : "")))
+                .header(HANDED_ON, self)
+                .timeout(STATUS_TIMEOUT)
+                .build();
+        return client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray())
+                .thenApply(Instances::instance)
+                .completeOnTimeout(InstanceJson.unreachable(other), STATUS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+                .exceptionally(failure -> InstanceJson.unreachable(other));
+    }
+
+    private static InstanceJson instance(HttpResponse<byte[]> response) {
+        try {
+            if (response.statusCode() != 200) throw new IOException("status " + response.statusCode());
+            return Json.read(response.body(), InstanceJson.class);
+        } catch (IOException e) {
+            throw new IllegalStateException(e); // becomes unreachable
+        }
+    }
+
+    /** Returns what this instance says of itself. */
+    InstanceJson here(boolean withHistory) {
+        var threads = threads();
+        return new InstanceJson(
+                self,
+                observed.streams().state().name(),
+                observed.ready().getAsBoolean(),
+                observed.version(),
+                threads.stream().map(Instances::thread).toList(),
+                redis(),
+                sampler.rates(),
+                sampler.latency(),
+                lag(threads),
+                observed.agents().mostThrottled().stream()
+                        .map(one -> new ThrottledJson(one.agentId(), one.refusals()))
+                        .toList(),
+                withHistory ? sampler.history() : List.of());
+    }
+
+    private RedisJson redis() {
+        return observed.breaker().map(Instances::redis).orElse(new RedisJson("not_configured", "none", null));
+    }
+
+    private static RedisJson redis(RedisBreaker breaker) {
+        boolean inUse = breaker.isClosed();
+        return new RedisJson(inUse ? "in_use" : "away", inUse ? "closed" : "open", breaker.since());
+    }
+
+    private Set<ThreadMetadata> threads() {
+        try {
+            return observed.streams().metadataForLocalThreads();
+        } catch (IllegalStateException notRunning) {
+            return Set.of();
+        }
+    }
+
+    private static ThreadJson thread(ThreadMetadata thread) {
+        var tasks = thread.activeTasks().stream()
+                .map(task -> task.taskId().toString())
+                .sorted()
+                .toList();
+        // The client's id before it is the same for all.
+        return new ThreadJson(
+                thread.threadName().replaceFirst(".*-(StreamThread-\\d+)$", "$1"), thread.threadState(), tasks);
+    }
+
+    private static Map<String, Long> lag(Set<ThreadMetadata> threads) {
+        var lag = new HashMap<String, Long>();
+        for (var thread : threads) {
+            for (TaskMetadata task : thread.activeTasks()) {
+                task.endOffsets().forEach((partition, end) -> {
+                    long committed = Math.max(0, task.committedOffsets().getOrDefault(partition, 0L));
+                    if (end >= 0) {
+                        lag.merge(Integer.toString(partition.partition()), Math.max(0, end - committed), Long::sum);
+                    }
+                });
+            }
+        }
+        return lag;
+    }
+
+    static String address(HostInfo host) {
+        var name = host.host().contains(":") ? "[" + host.host() + "]" : host.host();
+        return name + ":" + host.port();
+    }
+
+    @Override
+    public void close() {
+        sampler.close();
+    }
+}

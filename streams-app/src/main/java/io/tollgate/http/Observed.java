@@ -1,0 +1,24 @@
+package io.tollgate.http;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.tollgate.config.Settings;
+import io.tollgate.failover.RedisBreaker;
+import io.tollgate.quota.AgentInspector;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import org.apache.kafka.streams.KafkaStreams;
+
+/**
+ * The running pipeline, as this package looks at it.
+ *
+ * @param breaker empty: local buckets only
+ * @param ready whether every assigned task runs
+ */
+public record Observed(
+        Settings settings,
+        String version,
+        KafkaStreams streams,
+        AgentInspector agents,
+        Optional<RedisBreaker> breaker,
+        BooleanSupplier ready,
+        MeterRegistry registry) {}

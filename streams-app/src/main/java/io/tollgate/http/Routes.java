@@ -1,0 +1,324 @@
+package io.tollgate.http;
+
+import io.javalin.config.RoutesConfig;
+import io.javalin.http.Context;
+import io.javalin.http.HandlerType;
+import io.javalin.http.HttpResponseException;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
+import io.tollgate.policy.PolicyTopic;
+import io.tollgate.quota.AgentView;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.KafkaException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Which path answers what. Thread-safe. */
+final class Routes implements AutoCloseable {
+    static final int MAX_BODY_BYTES = 65_536;
+
+    private static final Logger log = LoggerFactory.getLogger(Routes.class);
+    private static final int MAX_TOP = 100;
+    private static final long MAX_BODY_NANOS = 5_000_000_000L;
+    private static final long ANSWER_SECONDS = 3;
+
+    private final Guard guard;
+    private final PrometheusMeterRegistry registry;
+    private final ConsoleFiles files = new ConsoleFiles();
+    private final Map<String, String> allowed = new LinkedHashMap<>();
+    private volatile @Nullable Shown shown;
+
+    /** What there is to see, once the pipeline is there. */
+    private record Shown(Observed observed, Instances instances, LiveStream live) {}
+
+    Routes(Guard guard, PrometheusMeterRegistry registry) {
+        this.guard = guard;
+        this.registry = registry;
+    }
+
+    void show(Observed observed, String self) {
+        var sampler = new Sampler(observed.registry());
+        var instances = new Instances(observed, self, sampler);
+        sampler.start();
+        shown = new Shown(observed, instances, new LiveStream(instances));
+    }
+
+    void addTo(RoutesConfig routes) {
+        routes.before(Routes::secure);
+        for (var path : files.paths()) get(routes, path, context -> files.answer(path, context));
+        get(
+                routes,
+                "/health/live",
+                context -> context.contentType("text/plain; charset=utf-8").result("live\n"));
+        get(routes, "/health/ready", this::ready);
+        get(
+                routes,
+                "/metrics",
+                context -> context.contentType("text/plain; version=0.0.4; charset=utf-8")
+                        .result(registry.scrape()));
+        get(routes, "/api/status", this::status);
+        get(routes, "/api/events", context -> {
+            if (context.method() != HandlerType.HEAD) shown().live().serve(context);
+        });
+        get(routes, "/api/agents", this::mostThrottled);
+        get(routes, "/api/agents/{id}", this::agent);
+        add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
+        add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
+        add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
+        routes.exception(Problem.class, (problem, context) -> problem.answer(context));
+        routes.exception(KafkaException.class, (away, context) -> {
+            log.warn("{} {} failed: {}", context.method(), printable(context.path()), away.getMessage());
+            Problem.answer(context, 503, "Kafka does not take the change: try again");
+        });
+        routes.exception(HttpResponseException.class, (refused, context) -> {
+            if (refused.getStatus() == 404) notFound(context);
+            else Problem.answer(context, refused.getStatus(), null);
+        });
+        routes.exception(Exception.class, (defect, context) -> {
+            log.error("{} {} failed", context.method(), printable(context.path()), defect);
+            Problem.answer(context, 500, null);
+        });
+    }
+
+    private interface Answer {
+        void to(Context context) throws IOException;
+    }
+
+    private void get(RoutesConfig routes, String path, Answer answer) {
+        add(routes, HandlerType.GET, path, answer);
+    }
+
+    private void add(RoutesConfig routes, HandlerType method, String path, Answer answer) {
+        allowed.merge(
+                path.replace("{id}", "[^/]+"),
+                method == HandlerType.GET ? "GET, HEAD" : method.name(),
+                (one, more) -> one + ", " + more);
+        routes.addHttpHandler(method, path, answer::to);
+    }
+
+    /** A path that we know by another method is not "not found". */
+    private void notFound(Context context) {
+        var path = context.req().getRequestURI();
+        for (var route : allowed.entrySet()) {
+            if (path.matches(route.getKey())
+                    && !route.getValue().contains(context.method().name())) {
+                context.header("Allow", route.getValue());
+                Problem.answer(context, 405, "allowed here: " + route.getValue());
+                return;
+            }
+        }
+        Problem.answer(context, 404, "there is nothing here");
+    }
+
+    private static void secure(Context context) {
+        context.header("X-Content-Type-Options", "nosniff")
+                .header("X-Frame-Options", "DENY")
+                .header("Referrer-Policy", "no-referrer")
+                .header("Cross-Origin-Opener-Policy", "same-origin")
+                .header("Cross-Origin-Resource-Policy", "same-origin")
+                .header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+                .header("Cache-Control", "no-store");
+    }
+
+    private Shown shown() {
+        var current = shown;
+        if (current == null) throw new Problem(503, "the pipeline is starting");
+        return current;
+    }
+
+    private void ready(Context context) {
+        var current = shown;
+        boolean isReady = current != null && current.observed().ready().getAsBoolean();
+        context.status(isReady ? 200 : 503)
+                .contentType("text/plain; charset=utf-8")
+                .result(isReady ? "ready\n" : "not ready\n");
+    }
+
+    private void status(Context context) {
+        boolean withHistory = "true".equals(context.queryParam("history"));
+        var instances = shown().instances();
+        json(context, isHandedOn(context) ? instances.here(withHistory) : instances.status(withHistory));
+    }
+
+    private void mostThrottled(Context context) {
+        int top = top(context.queryParam("top"));
+        var all = shown().instances().status(false).mostThrottled();
+        json(context, new TopJson(all.subList(0, Math.min(top, all.size()))));
+    }
+
+    /** The most throttled agents, most first. */
+    private record TopJson(List<InstanceJson.ThrottledJson> agents) {}
+
+    private static int top(@Nullable String text) {
+        if (text == null) return 10;
+        try {
+            int top = Integer.parseInt(text);
+            if (top >= 1 && top <= MAX_TOP) return top;
+        } catch (NumberFormatException reported) {
+            // below
+        }
+        throw new Problem(400, "top must be a whole number from 1 to " + MAX_TOP);
+    }
+
+    private void agent(Context context) throws IOException {
+        var agentId = agentId(context);
+        if (handedOn(context, agentId, "")) return;
+        json(context, agent(agentId, shown().observed().agents().look(agentId)));
+    }
+
+    private void reset(Context context) throws IOException {
+        guard.requireMayChange(context);
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        if (handedOn(context, agentId, "/reset")) return;
+        var filled = agent(agentId, shown().observed().agents().reset(agentId));
+        // Once: whose bucket was filled is worth a line, and the id is printable but for what we escape.
+        log.info(
+                "the bucket of agent \"{}\" was filled by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
+        json(context, filled);
+    }
+
+    private void setPolicy(Context context) throws IOException {
+        guard.requireMayChange(context);
+        if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        PolicyDocument policy;
+        try {
+            policy = PolicyJson.parse(body(context));
+        } catch (InvalidPolicyException invalid) {
+            throw new Problem(400, String.valueOf(invalid.getMessage()));
+        }
+        try (var topic = new PolicyTopic(shown().observed().settings())) {
+            json(context, new WrittenJson(agentId, topic.put(agentId, policy)));
+        }
+        log.info(
+                "the policy of \"{}\" was set by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
+    }
+
+    /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
+    private static byte[] body(Context context) throws IOException {
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
+        long start = System.nanoTime();
+        var body = new ByteArrayOutputStream();
+        var part = new byte[4096];
+        var in = context.req().getInputStream();
+        for (int read = in.read(part); read >= 0; read = in.read(part)) {
+            body.write(part, 0, read);
+            if (body.size() > MAX_BODY_BYTES) throw tooLarge();
+            if (System.nanoTime() - start > MAX_BODY_NANOS) {
+                context.header("Connection", "close");
+                throw new Problem(408, "the body must arrive within " + MAX_BODY_NANOS / 1_000_000_000 + " s");
+            }
+        }
+        return body.toByteArray();
+    }
+
+    private static Problem tooLarge() {
+        return new Problem(413, "the body must have at most " + MAX_BODY_BYTES + " bytes");
+    }
+
+    /** @param policy its name, as the header {@code quota-policy} will say it */
+    private record WrittenJson(String agentId, String policy) {}
+
+    private void deletePolicy(Context context) throws IOException {
+        guard.requireMayChange(context);
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        try (var topic = new PolicyTopic(shown().observed().settings())) {
+            topic.delete(agentId);
+        }
+        log.info(
+                "the policy of \"{}\" was deleted by {}",
+                printable(agentId),
+                context.req().getRemoteAddr());
+        context.status(204);
+    }
+
+    private AgentJson agent(String agentId, CompletableFuture<AgentView> answer) {
+        return AgentJson.of(agentId, await(answer), shown().instances().self());
+    }
+
+    private static AgentView await(CompletableFuture<AgentView> answer) {
+        try {
+            return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException | RejectedExecutionException busy) {
+            answer.cancel(false);
+            throw new Problem(503, "the agent's task is busy or moving: try again");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Problem(503, "closing");
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RejectedExecutionException) {
+                throw new Problem(503, "the agent's task is busy or moving: try again");
+            }
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    /** Returns whether another instance has answered: the one that holds the agent. One hop, never more. */
+    private boolean handedOn(Context context, String agentId, String action) throws IOException {
+        var holder = shown().instances().holderOf(agentId);
+        if (holder.isEmpty()) return false;
+        if (isHandedOn(context)) throw new Problem(503, "the agent's task is moving: try again");
+        var path = "/api/agents/" + AgentPath.encode(agentId) + action;
+        var answer = shown().instances()
+                .handOn(holder.get(), context.method().name(), path, context.header("Authorization"));
+        context.status(answer.statusCode())
+                .contentType(answer.headers().firstValue("Content-Type").orElse(Problem.CONTENT_TYPE))
+                .result(answer.body());
+        return true;
+    }
+
+    private static boolean isHandedOn(Context context) {
+        return context.header(Instances.HANDED_ON) != null;
+    }
+
+    /** A form of another site can send neither this type nor a header of its own. */
+    private static void requireJsonOrNothing(Context context) {
+        var type = context.req().getContentType();
+        boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
+        if (type == null ? hasBody : !type.toLowerCase(Locale.ROOT).matches("application/json\\s*(;.*)?")) {
+            throw new Problem(415, "Content-Type must be application/json");
+        }
+    }
+
+    private static String agentId(Context context) {
+        var segments = context.req().getRequestURI().split("/", -1); // "", api, agents, id
+        return AgentPath.decode(segments[3]);
+    }
+
+    private static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", "?");
+    }
+
+    private static void json(Context context, Object value) {
+        context.contentType("application/json").result(Json.bytes(value));
+    }
+
+    @Override
+    public void close() {
+        var current = shown;
+        if (current == null) return;
+        current.live().close();
+        current.instances().close();
+    }
+}

@@ -1,0 +1,128 @@
+package io.tollgate.http;
+
+import io.tollgate.http.InstanceJson.LatencyJson;
+import io.tollgate.http.InstanceJson.RatesJson;
+import io.tollgate.http.InstanceJson.RedisJson;
+import io.tollgate.http.InstanceJson.SecondJson;
+import io.tollgate.http.InstanceJson.ThrottledJson;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+
+/**
+ * All instances together, as the API shows them.
+ *
+ * @param breaker that of the instance that is worst off: one without Redis decides locally, whatever the others do
+ * @param decidedBy shares of the last second's decisions, from 0 to 1; empty without decisions
+ */
+record StatusJson(
+        String applicationId,
+        Instant at,
+        boolean ready,
+        RedisJson breaker,
+        RatesJson throughput,
+        Map<String, Double> decidedBy,
+        LatencyJson decisionLatency,
+        long lagTotal,
+        Map<String, Long> lag,
+        List<ThrottledJson> mostThrottled,
+        List<SecondJson> history,
+        List<InstanceJson> instances) {
+    private static final List<String> WORST_FIRST = List.of("away", "not_configured", "in_use");
+
+    static StatusJson of(String applicationId, List<InstanceJson> instances) {
+        var throughput = instances.stream().map(InstanceJson::rates).reduce(RatesJson.NONE, RatesJson::plus);
+        var lag = new TreeMap<String, Long>(Comparator.comparingInt(StatusJson::partition));
+        instances.forEach(each -> each.lag().forEach((partition, records) -> lag.merge(partition, records, Math::max)));
+        return new StatusJson(
+                applicationId,
+                Instant.now(),
+                instances.stream().allMatch(InstanceJson::ready),
+                breaker(instances),
+                throughput,
+                shares(throughput),
+                latency(instances),
+                lag.values().stream().mapToLong(Long::longValue).sum(),
+                lag,
+                throttled(instances),
+                history(instances),
+                instances.stream().map(StatusJson::brief).toList());
+    }
+
+    private static int partition(String text) {
+        try {
+            return Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            return -1;
+        }
+    }
+
+    /** What is merged above stands there once. */
+    private static InstanceJson brief(InstanceJson each) {
+        return new InstanceJson(
+                each.instance(),
+                each.state(),
+                each.ready(),
+                each.version(),
+                each.threads(),
+                each.redis(),
+                each.rates(),
+                each.decisionLatency(),
+                each.lag(),
+                List.of(),
+                List.of());
+    }
+
+    private static RedisJson breaker(List<InstanceJson> instances) {
+        return instances.stream()
+                .map(InstanceJson::redis)
+                .filter(Objects::nonNull)
+                .min(Comparator.comparingInt(redis -> WORST_FIRST.indexOf(redis.state())))
+                .orElse(new RedisJson("not_configured", "none", null));
+    }
+
+    private static Map<String, Double> shares(RatesJson rates) {
+        double all = rates.redisPerSecond() + rates.localPerSecond();
+        if (all == 0) return Map.of();
+        return new TreeMap<>(Map.of("redis", rates.redisPerSecond() / all, "local", rates.localPerSecond() / all));
+    }
+
+    /** The mean weighed by decisions, the largest maximum. */
+    private static LatencyJson latency(List<InstanceJson> instances) {
+        double decisions = 0;
+        double sum = 0;
+        Double max = null;
+        for (var each : instances) {
+            var mean = each.decisionLatency().meanMs();
+            var most = each.decisionLatency().maxMs();
+            if (mean == null || most == null) continue;
+            double here = each.rates().approvedPerSecond() + each.rates().rejectedPerSecond();
+            decisions += here;
+            sum += mean * here;
+            max = max == null ? most : Math.max(max, most);
+        }
+        return new LatencyJson(decisions == 0 ? null : sum / decisions, max);
+    }
+
+    private static List<ThrottledJson> throttled(List<InstanceJson> instances) {
+        var sums = new TreeMap<String, Long>(); // an agent that moved has refusals on two instances
+        instances.forEach(
+                each -> each.mostThrottled().forEach(one -> sums.merge(one.agentId(), one.rejections(), Long::sum)));
+        return sums.entrySet().stream()
+                .map(sum -> new ThrottledJson(sum.getKey(), sum.getValue()))
+                .sorted(Comparator.comparingLong(ThrottledJson::rejections).reversed())
+                .toList();
+    }
+
+    private static List<SecondJson> history(List<InstanceJson> instances) {
+        var seconds = new TreeMap<Long, RatesJson>();
+        instances.forEach(
+                each -> each.history().forEach(one -> seconds.merge(one.second(), one.rates(), RatesJson::plus)));
+        return seconds.entrySet().stream()
+                .map(one -> new SecondJson(one.getKey(), one.getValue()))
+                .toList();
+    }
+}

@@ -1,0 +1,72 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.AgentId;
+import io.tollgate.ingest.Parse;
+import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+
+/** Looks at agents whose tasks run here, and fills their buckets, for people and tools. Thread-safe; never waits. */
+public final class AgentInspector {
+    private final Shared shared;
+
+    public AgentInspector(Shared shared) {
+        this.shared = shared;
+    }
+
+    /** Returns the name of the store that holds the agents' buckets, by which Streams finds out where an agent is held. */
+    public String store() {
+        return Mirror.STORE;
+    }
+
+    /** Returns whether the agent's task runs here. */
+    public boolean holds(String agentId) {
+        return shared.tasks().containsKey(partition(agentId));
+    }
+
+    /**
+     * Returns the agent as it stands now, as soon as its task's thread has a moment.
+     *
+     * @return fails with a {@link RejectedExecutionException} if the task does not run here, or is asked too much
+     * @throws IllegalArgumentException if the id is not legal
+     */
+    public CompletableFuture<AgentView> look(String agentId) {
+        return ask(agentId, TaskBuckets::look);
+    }
+
+    /** Fills the agent's bucket, in Redis as well, be it when Redis is back; returns the agent, as {@link #look} does. */
+    public CompletableFuture<AgentView> reset(String agentId) {
+        return ask(agentId, TaskBuckets::reset);
+    }
+
+    private interface Question {
+        void put(TaskBuckets task, String agentId, CompletableFuture<AgentView> answer);
+    }
+
+    private CompletableFuture<AgentView> ask(String agentId, Question question) {
+        var task = shared.tasks().get(partition(AgentId.require(agentId)));
+        if (task == null) {
+            return CompletableFuture.failedFuture(new RejectedExecutionException("the agent's task does not run here"));
+        }
+        try {
+            return task.questions().ask(answer -> question.put(task, agentId, answer));
+        } catch (RejectedExecutionException tooMany) {
+            return CompletableFuture.failedFuture(tooMany);
+        }
+    }
+
+    private int partition(String agentId) {
+        return Parse.partitionOf(agentId.getBytes(StandardCharsets.UTF_8), shared.partitions());
+    }
+
+    /** Returns who was refused most within the last one to two minutes, of the tasks that run here; most first. */
+    public List<Throttled> mostThrottled() {
+        return shared.tasks().values().stream()
+                .flatMap(task -> task.activity().mostThrottled().stream())
+                .sorted(Comparator.comparingLong(Throttled::refusals).reversed())
+                .limit(TaskActivity.SHOWN)
+                .toList();
+    }
+}

@@ -1,0 +1,23 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.policy.Policy;
+import java.util.List;
+
+/**
+ * What there is to see of an agent. Immutable.
+ *
+ * @param buckets one for each of the policy's limits, refilled to {@code nowMicros}
+ * @param readFrom where the bucket was read
+ * @param nowMicros microseconds since the epoch on the bucket's clock
+ * @param recent its last decisions, newest first, as far as they are remembered
+ */
+public record AgentView(
+        Policy policy, AgentBuckets buckets, DecidedBy readFrom, long nowMicros, List<RecentDecision> recent) {
+    /** Returns the same agent with the buckets that Redis holds. */
+    AgentView inRedis(AgentBuckets held) {
+        long heldMicros = (long) Math.floor(held.first().lastRefillSeconds() * 1e6 + 0.5);
+        return new AgentView(policy, held, DecidedBy.REDIS, heldMicros, recent);
+    }
+}

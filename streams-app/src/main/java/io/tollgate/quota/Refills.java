@@ -1,0 +1,75 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Terms;
+import io.tollgate.redis.Spend;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Function;
+
+/**
+ * Buckets that somebody has filled, until Redis has been told. For one stream thread alone.
+ *
+ * <p>The rule: a filled bucket is decided on by the mirror alone until Redis has filled its own. Only then may "the smaller of the
+ * two" be said again: before, Redis' copy from before the filling would win. Nothing of the agent is on its way to Redis
+ * meanwhile, so that a filling can never overtake a charge.
+ */
+final class Refills {
+    private record Filled(String agentId, Spend.Kept kept) {}
+
+    private final Mirror mirror;
+    private final Questions questions;
+    /** By buckets: whether a call is under way. */
+    private final Map<Filled, Boolean> untold = new LinkedHashMap<>();
+
+    Refills(Mirror mirror, Questions questions) {
+        this.mirror = mirror;
+        this.questions = questions;
+    }
+
+    /** Notes buckets that Redis must be told of. */
+    void note(AgentMirror filled) {
+        untold.putIfAbsent(new Filled(filled.agent().id(), filled.kept()), false);
+    }
+
+    /** Tells Redis of all buckets that it has not been told of. */
+    void tell(SharedBuckets redis, Function<String, Terms> terms) {
+        if (untold.isEmpty()) return;
+        for (var filled : List.copyOf(untold.keySet())) {
+            if (!untold.get(filled)) tell(redis, filled, terms.apply(filled.agentId()), () -> {});
+        }
+    }
+
+    /** Tells Redis of one agent's buckets; {@code then} runs on the stream thread, once Redis has answered or failed to. */
+    void tell(SharedBuckets redis, AgentMirror filled, Terms terms, Runnable then) {
+        tell(redis, new Filled(filled.agent().id(), filled.kept()), terms, then);
+    }
+
+    private void tell(SharedBuckets redis, Filled filled, Terms terms, Runnable then) {
+        int refill = mirrorOf(filled).refills();
+        untold.put(filled, true);
+        redis.fill(filled.agentId(), filled.kept(), terms).whenComplete((done, failure) -> {
+            try {
+                questions.tell(() -> {
+                    var buckets = mirrorOf(filled);
+                    if (failure == null && buckets.refills() == refill) told(filled, buckets);
+                    else untold.replace(filled, false); // again in the next round
+                    then.run();
+                });
+            } catch (RejectedExecutionException tooMany) {
+                // Stays marked as under way, and the agent on its mirror; a restart tells Redis.
+            }
+        });
+    }
+
+    private AgentMirror mirrorOf(Filled filled) {
+        return mirror.of(mirror.agent(filled.agentId()), filled.kept());
+    }
+
+    private void told(Filled filled, AgentMirror buckets) {
+        untold.remove(filled);
+        buckets.refillTold();
+        mirror.store(buckets);
+    }
+}

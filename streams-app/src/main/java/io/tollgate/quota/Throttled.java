@@ -1,0 +1,8 @@
+package io.tollgate.quota;
+
+/**
+ * An agent that was refused lately.
+ *
+ * @param refusals at least so many within the last one to two minutes; exact where few agents are refused
+ */
+public record Throttled(String agentId, long refusals) {}
