@@ -1,5 +1,6 @@
 package io.tollgate;
 
+import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParseRekeyed;
@@ -8,6 +9,7 @@ import io.tollgate.ingest.Request;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
 import io.tollgate.ingest.Unreadable;
+import io.tollgate.preflight.Preflight;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Shared;
@@ -47,6 +49,12 @@ final class RequestTopology {
     }
 
     /** Returns the name that Streams gives the internal topic through which strays come home. */
+    /** Returns who looks at everything that this topology stands on. */
+    static Preflight preflight(Settings settings) {
+        var id = settings.streams().applicationId();
+        return new Preflight(settings, rekeyedTopic(id), id + "-local-buckets-changelog");
+    }
+
     static String rekeyedTopic(String applicationId) {
         return applicationId + "-rekeyed-repartition";
     }
