@@ -81,7 +81,8 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                () -> new ParseRequests(shared.partitions(), shared.metrics()), Named.as("parse-requests"));
+                () -> new ParseRequests(shared.partitions(), shared.maxRecordBytes(), shared.metrics()),
+                Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {

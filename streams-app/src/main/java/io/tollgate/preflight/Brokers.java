@@ -1,6 +1,7 @@
 package io.tollgate.preflight;
 
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -11,6 +12,8 @@ import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InterruptException;
 
 /** Questions to the brokers, answered or thrown as Kafka's own exceptions. Thread-safe. */
@@ -37,6 +40,17 @@ public final class Brokers {
 
     Config config(ConfigResource resource) {
         return await(admin.describeConfigs(List.of(resource)).values().get(resource));
+    }
+
+    /** Returns the topic's size limit; empty if its settings may not be described. */
+    OptionalLong maxMessageBytes(String topic) {
+        try {
+            var config = config(new ConfigResource(ConfigResource.Type.TOPIC, topic));
+            return OptionalLong.of(Long.parseLong(
+                    config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG).value()));
+        } catch (AuthorizationException forbidden) {
+            return OptionalLong.empty();
+        }
     }
 
     /**

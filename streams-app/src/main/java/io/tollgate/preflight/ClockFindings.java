@@ -45,7 +45,7 @@ final class ClockFindings {
                 .orElse(OptionalLong.empty());
     }
 
-    private static boolean compare(String whose, List<Finding> findings, LongSupplier clock) {
+    static boolean compare(String whose, List<Finding> findings, LongSupplier clock) {
         long before = System.currentTimeMillis();
         long theirs = clock.getAsLong();
         long after = System.currentTimeMillis();

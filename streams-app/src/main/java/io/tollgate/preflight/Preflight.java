@@ -14,6 +14,9 @@ public final class Preflight {
     /** Room for the headers that a decided record gains. */
     public static final int ROOM_FOR_HEADERS_BYTES = 65_536;
 
+    /** A rejection is at most so much larger than its record: base64 of what it carries, and its own fields and headers. */
+    static final int REJECTION_OVERHEAD_BYTES = 266_240;
+
     private final Settings settings;
     private final TopicFindings.Internal internal;
 
@@ -44,6 +47,19 @@ public final class Preflight {
         findings.addAll(new RightFindings(brokers, settings, internal, topics.found()).look());
         ClockFindings.brokers(brokers, findings);
         return findings;
+    }
+
+    /**
+     * Returns key, value and headers of the largest record that can be decided: both topics must take the decision.
+     *
+     * @param most what our own clients take; the answer where the brokers do not tell their limits
+     */
+    public int largestRecordBytes(Admin admin, int most) {
+        var brokers = new Brokers(admin);
+        var topics = settings.topics();
+        long approved = brokers.maxMessageBytes(topics.approved()).orElse(most) - ROOM_FOR_HEADERS_BYTES / 4;
+        long rejected = brokers.maxMessageBytes(topics.rejected()).orElse(most) - REJECTION_OVERHEAD_BYTES;
+        return (int) Math.min(most - ROOM_FOR_HEADERS_BYTES, Math.min(approved, rejected));
     }
 
     /** Returns what is wrong with Redis: warnings only. Takes some seconds where it does not answer. */

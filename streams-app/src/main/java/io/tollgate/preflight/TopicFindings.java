@@ -82,7 +82,12 @@ final class TopicFindings {
             try {
                 configs.put(name, brokers.config(new ConfigResource(ConfigResource.Type.TOPIC, name)));
             } catch (AuthorizationException | UnknownTopicOrPartitionException forbidden) {
-                // DESCRIBE_CONFIGS is not among the rights that suffice.
+                if (name.equals(topics.approved()) || name.equals(topics.rejected())) {
+                    findings.add(
+                            Finding.warning("topic " + name + " does not tell its settings, so that a record that is"
+                                    + " too large only when decompressed could stop the pipeline: grant the application"
+                                    + " DESCRIBE_CONFIGS on it"));
+                }
             }
         }
     }
@@ -119,7 +124,7 @@ final class TopicFindings {
         requireAtLeast(
                 topics.rejected(),
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
-                Preflight.REQUEST_BYTES,
+                Math.max(Preflight.REQUEST_BYTES, request.get()) + Preflight.REJECTION_OVERHEAD_BYTES,
                 "the largest rejection");
         requireAtLeast(internal.rekeyed(), TopicConfig.MAX_MESSAGE_BYTES_CONFIG, decided, "the largest stray");
     }
