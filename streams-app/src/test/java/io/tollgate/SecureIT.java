@@ -49,14 +49,14 @@ import org.junit.jupiter.api.io.TempDir;
 @TestMethodOrder(
         MethodOrderer.OrderAnnotation.class) // rights are taken away from the internal topics that the first test makes
 class SecureIT {
-    private static final Duration SOON = Duration.ofSeconds(60);
+    private static final Duration SOON = Duration.ofSeconds(120);
     /** Everything that is logged at all. */
     private static final String DEBUG = """
             <configuration>
               <appender name="all" class="ch.qos.logback.core.ConsoleAppender">
                 <encoder><pattern>%level %logger %msg %ex%n</pattern></encoder>
               </appender>
-              <logger name="io.netty.handler.ssl" level="INFO"/>
+              <logger name="org.eclipse.jetty" level="INFO"/>
               <root level="DEBUG"><appender-ref ref="all"/></root>
             </configuration>
             """;

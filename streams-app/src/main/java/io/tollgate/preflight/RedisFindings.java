@@ -113,9 +113,6 @@ final class RedisFindings {
             return "refuses the login (" + message.lines().findFirst().orElse("")
                     + "): check REDIS_USERNAME and REDIS_PASSWORD, or user and password in REDIS_URL" + LOCAL;
         }
-        if (message.startsWith("NOPERM")) {
-            return "refuses PING, with which a connection begins: grant the user +ping" + LOCAL;
-        }
         if (message.contains("PKIX")) {
             return "has a certificate that this JVM does not trust: set -Djavax.net.ssl.trustStore in JAVA_OPTS"
                     + LOCAL;

@@ -22,6 +22,7 @@ final class Wire {
     private static final int TLS_MAJOR_VERSION = 3;
     private static final short API_METADATA = 3;
     private static final short API_VERSIONS = 18;
+    private static final int MOST_ANSWER_BYTES = 1_000_000;
     private static final int CORRELATION = 0x746f6c6c;
 
     private final String host;
@@ -102,8 +103,10 @@ final class Wire {
                 .put(body);
         socket.getOutputStream().write(request.array());
         var answer = new DataInputStream(socket.getInputStream());
-        answer.readInt();
-        return answer.readInt() == CORRELATION;
+        int bytes = answer.readInt();
+        if (bytes < Integer.BYTES || bytes > MOST_ANSWER_BYTES || answer.readInt() != CORRELATION) return false;
+        answer.readNBytes(bytes - Integer.BYTES); // to where the next answer begins
+        return true;
     }
 
     private byte[] clientHello() throws IOException {
