@@ -1,6 +1,7 @@
 package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.lettuce.core.RedisClient;
 import io.tollgate.config.Settings;
@@ -34,6 +35,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** What is wrong around the pipeline is said in one line each, on a real broker and a real Redis. */
 class PreflightIT {
+    private static final Duration SOON = Duration.ofSeconds(30);
+
     private static RedisServer redis;
 
     @BeforeAll
@@ -87,10 +90,11 @@ class PreflightIT {
                     .all()
                     .get();
 
-            assertThat(brokers(cluster)).anySatisfy(finding -> {
+            // The broker learns settings a moment after they are written.
+            await().atMost(SOON).untilAsserted(() -> assertThat(brokers(cluster)).anySatisfy(finding -> {
                 assertThat(finding.fatal()).isTrue();
                 assertThat(finding.text()).contains("topic ").contains(said).doesNotContain("\n");
-            });
+            }));
         }
     }
 
@@ -103,9 +107,9 @@ class PreflightIT {
                     .all()
                     .get();
 
-            assertThat(brokers(cluster))
+            await().atMost(SOON).untilAsserted(() -> assertThat(brokers(cluster))
                     .anyMatch(finding -> finding.fatal()
-                            && finding.text().contains("has 4 partitions, but " + name(cluster, topic) + " has 3"));
+                            && finding.text().contains("has 4 partitions, but " + name(cluster, topic) + " has 3")));
         }
     }
 
