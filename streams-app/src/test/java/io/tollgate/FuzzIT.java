@@ -45,7 +45,8 @@ class FuzzIT {
 
     @Test
     void givenRandomRecords_whenPublished_thenEachIsDecidedOnceInBoundedMemory() throws Exception {
-        System.out.println("fuzz: seed " + SEED + ", " + RECORDS + " records; -Dfuzz.seed=" + SEED + " runs them again");
+        System.out.println(
+                "fuzz: seed " + SEED + ", " + RECORDS + " records; -Dfuzz.seed=" + SEED + " runs them again");
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(100, 5).with("REDIS_URL", redis.uri());
                 var application = cluster.start();
@@ -62,7 +63,8 @@ class FuzzIT {
             // Every one another agent: buckets that are full again must leave.
             tally.publish(IntStream.range(0, RECORDS)
                     .mapToObj(i -> new ProducerRecord<>(
-                            cluster.requestsTopic(), ("m-" + i).getBytes(StandardCharsets.UTF_8),
+                            cluster.requestsTopic(),
+                            ("m-" + i).getBytes(StandardCharsets.UTF_8),
                             Requests.value("m-" + i, 1, i))));
             long end = residentKb(application);
             System.out.println("fuzz: " + tally.figures() + ", resident " + half / 1024 + " MB half-way, " + end / 1024
@@ -79,8 +81,9 @@ class FuzzIT {
     private static final class Tally implements AutoCloseable {
         private final TestCluster cluster;
         private final KafkaConsumer<byte[], byte[]> consumer;
-        private final List<BitSet> decided =
-                IntStream.range(0, TestCluster.PARTITIONS).mapToObj(p -> new BitSet()).toList();
+        private final List<BitSet> decided = IntStream.range(0, TestCluster.PARTITIONS)
+                .mapToObj(p -> new BitSet())
+                .toList();
         private final long startNanos = System.nanoTime();
         private long published;
         private long seen;
@@ -125,11 +128,14 @@ class FuzzIT {
             do {
                 for (var record : consumer.poll(Duration.ofMillis(published - seen > pending ? 200 : 0))) {
                     if (record.topic().endsWith("approved")) approved++;
-                    var source = new String(record.headers().lastHeader("quota-source").value(), StandardCharsets.UTF_8)
+                    var source = new String(
+                                    record.headers().lastHeader("quota-source").value(), StandardCharsets.UTF_8)
                             .split("/");
                     var bits = decided.get(Integer.parseInt(source[1]));
                     int offset = Integer.parseInt(source[2]);
-                    assertThat(bits.get(offset)).as("decided before: " + String.join("/", source)).isFalse();
+                    assertThat(bits.get(offset))
+                            .as("decided before: " + String.join("/", source))
+                            .isFalse();
                     bits.set(offset);
                     seen++;
                     deadline = System.nanoTime() + Duration.ofSeconds(120).toNanos();

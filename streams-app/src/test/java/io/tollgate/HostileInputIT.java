@@ -69,13 +69,14 @@ class HostileInputIT {
             decideOne(decisions); // until then, calls are those of starting up
             before = calls();
             publish(invalid);
-            decisions.await(1 + invalid.size());
+            decisions.await(1 + invalid.size(), application);
             after = calls();
             abort();
             publish(rows);
-            decisions.await(1 + invalid.size() + rows.size());
+            decisions.await(1 + invalid.size() + rows.size(), application);
             for (var seen : decisions.poll()) {
-                decided.computeIfAbsent(seen.source(), source -> new ArrayList<>()).add(seen);
+                decided.computeIfAbsent(seen.source(), source -> new ArrayList<>())
+                        .add(seen);
             }
         }
     }
@@ -89,11 +90,12 @@ class HostileInputIT {
 
     @TestFactory
     Stream<DynamicTest> givenHostileRecord_whenItIsPublished_thenItIsDecidedOnceAsItShould() {
-        return Stream.concat(invalid.stream(), rows.stream()).map(row -> DynamicTest.dynamicTest(row.name(), () -> {
-            var decisions = decided.getOrDefault(sources.get(row.name()), List.of());
-            assertThat(decisions).as("decisions").hasSize(1);
-            row.outcome().accept(decisions.get(0));
-        }));
+        return Stream.concat(invalid.stream(), rows.stream())
+                .map(row -> DynamicTest.dynamicTest(row.name(), () -> {
+                    var decisions = decided.getOrDefault(sources.get(row.name()), List.of());
+                    assertThat(decisions).as("decisions").hasSize(1);
+                    row.outcome().accept(decisions.get(0));
+                }));
     }
 
     @Test
@@ -103,10 +105,8 @@ class HostileInputIT {
 
     @Test
     void givenRecordsOfAnAbortedTransaction_whenAllIsDecided_thenTheyAreNotSeen() {
-        assertThat(decided.values().stream().mapToLong(List::size).sum())
-                .isEqualTo(1L + invalid.size() + rows.size());
-        assertThat(decided.values().stream().flatMap(List::stream))
-                .noneMatch(seen -> "aborted".equals(seen.agent()));
+        assertThat(decided.values().stream().mapToLong(List::size).sum()).isEqualTo(1L + invalid.size() + rows.size());
+        assertThat(decided.values().stream().flatMap(List::stream)).noneMatch(seen -> "aborted".equals(seen.agent()));
     }
 
     @Test
@@ -126,7 +126,10 @@ class HostileInputIT {
                 "a string of 20 MB",
                 record("key", utf8("{\"agent_id\":\"a\",\"p\":\"" + "x".repeat(20_000_000) + "\"}")),
                 "strings above 16777216 bytes");
-        addInvalid("garbage at the topic's limit", record(null, filled(TOPIC_BYTES - BATCH_BYTES, "garbage")), "value must");
+        addInvalid(
+                "garbage at the topic's limit",
+                record(null, filled(TOPIC_BYTES - BATCH_BYTES, "garbage")),
+                "value must");
         addInvalid(
                 "a request of 40 MB that was compressed",
                 record("a", filled(40_000_000, "{\"agent_id\":\"a\"}")),
@@ -213,7 +216,8 @@ class HostileInputIT {
                                     .filter(header -> header.key().startsWith("h")))
                             .hasSize(MANY_HEADERS);
                     assertThat(seen.record().headers().lastHeader("h0").value()).isNull();
-                    assertThat(seen.record().headers().headers("quota-decision")).hasSize(1);
+                    assertThat(seen.record().headers().headers("quota-decision"))
+                            .hasSize(1);
                     assertThat(seen.remaining()).isEqualTo(CAPACITY - 1);
                 }));
         var forged = new RecordHeaders();
@@ -280,7 +284,7 @@ class HostileInputIT {
         try (var producer = producer("none")) {
             producer.send(record("first", Requests.value("first", 1, 1))).get();
         }
-        decisions.await(1);
+        decisions.await(1, application);
     }
 
     private static void publish(List<Row> batch) throws Exception {
@@ -300,7 +304,13 @@ class HostileInputIT {
 
     private static KafkaProducer<byte[], byte[]> producer(String compression) {
         return cluster.producer(Map.of(
-                "batch.size", 0, "max.request.size", 64_000_000, "buffer.memory", 256_000_000L, "compression.type",
+                "batch.size",
+                0,
+                "max.request.size",
+                64_000_000,
+                "buffer.memory",
+                256_000_000L,
+                "compression.type",
                 compression));
     }
 

@@ -91,10 +91,14 @@ class PreflightIT {
                     .get();
 
             // The broker learns settings a moment after they are written.
-            await().atMost(SOON).untilAsserted(() -> assertThat(brokers(cluster)).anySatisfy(finding -> {
-                assertThat(finding.fatal()).isTrue();
-                assertThat(finding.text()).contains("topic ").contains(said).doesNotContain("\n");
-            }));
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster)).anySatisfy(finding -> {
+                        assertThat(finding.fatal()).isTrue();
+                        assertThat(finding.text())
+                                .contains("topic ")
+                                .contains(said)
+                                .doesNotContain("\n");
+                    }));
         }
     }
 
@@ -107,9 +111,11 @@ class PreflightIT {
                     .all()
                     .get();
 
-            await().atMost(SOON).untilAsserted(() -> assertThat(brokers(cluster))
-                    .anyMatch(finding -> finding.fatal()
-                            && finding.text().contains("has 4 partitions, but " + name(cluster, topic) + " has 3")));
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster))
+                            .anyMatch(finding -> finding.fatal()
+                                    && finding.text()
+                                            .contains("has 4 partitions, but " + name(cluster, topic) + " has 3")));
         }
     }
 
@@ -258,7 +264,7 @@ class PreflightIT {
                 var decisions = new Decisions(cluster)) {
             requests.send("agent", 1, 1);
 
-            assertThat(decisions.await(1))
+            assertThat(decisions.await(1, application))
                     .allMatch(decision -> decision.header("quota-decided-by").equals("local"));
             assertThat(application.output())
                     .contains(

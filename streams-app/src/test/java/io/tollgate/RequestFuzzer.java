@@ -12,11 +12,47 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 final class RequestFuzzer {
     private static final long YEAR_10000 = 253_402_300_800_000L;
     private static final List<String> SCRAPS = List.of(
-            "\"agent_id\"", "\"tokens\"", "\"request_id\"", ":", ",", "{", "}", "[", "]", "null", "true", "NaN", "-", "1e999",
-            "\\u0000", "\\ud83e", "\uFEFF", "\u0000", "1e-324", "0x10", "\"\"", "quota:", "${jndi:x}", "\\\"");
+            "\"agent_id\"",
+            "\"tokens\"",
+            "\"request_id\"",
+            ":",
+            ",",
+            "{",
+            "}",
+            "[",
+            "]",
+            "null",
+            "true",
+            "NaN",
+            "-",
+            "1e999",
+            "\\u0000",
+            "\\ud83e",
+            "\uFEFF",
+            "\u0000",
+            "1e-324",
+            "0x10",
+            "\"\"",
+            "quota:",
+            "${jndi:x}",
+            "\\\"");
     private static final List<String> NUMBERS = List.of(
-            "0", "-0", "1", "0.1", "10", "1e12", "1000000000001", "-1", "1e999999999", "4.9e-324", "1E+2", "00", "1.", ".5");
+            "0",
+            "-0",
+            "1",
+            "0.1",
+            "10",
+            "1e12",
+            "1000000000001",
+            "-1",
+            "1e999999999",
+            "4.9e-324",
+            "1E+2",
+            "00",
+            "1.",
+            ".5");
 
+    private final long now = System.currentTimeMillis();
     private final Random random;
     private final String topic;
     private final int partitions;
@@ -56,7 +92,12 @@ final class RequestFuzzer {
             headers.add(name, random.nextInt(3) == 0 ? null : bytes(random.nextInt(20)));
         }
         Integer partition = random.nextInt(3) == 0 ? random.nextInt(partitions) : null;
-        return new ProducerRecord<>(topic, partition, (long) (random.nextDouble() * YEAR_10000), key, value, headers);
+        return new ProducerRecord<>(topic, partition, timestamp(), key, value, headers);
+    }
+
+    /** Seldom far away: each of these makes the broker begin another segment. */
+    private long timestamp() {
+        return random.nextInt(5000) == 0 ? (long) (random.nextDouble() * YEAR_10000) : now - random.nextInt(3_600_000);
     }
 
     private String agent() {
@@ -77,7 +118,8 @@ final class RequestFuzzer {
             var out = new ByteArrayOutputStream();
             out.write(bytes, 0, at);
             switch (random.nextInt(5)) {
-                case 0 -> out.writeBytes(SCRAPS.get(random.nextInt(SCRAPS.size())).getBytes(UTF_8));
+                case 0 ->
+                    out.writeBytes(SCRAPS.get(random.nextInt(SCRAPS.size())).getBytes(UTF_8));
                 case 1 -> out.writeBytes(bytes(1 + random.nextInt(3)));
                 case 2 -> out.write(bytes, 0, at); // twice
                 case 3 -> to = bytes.length; // cut off
@@ -116,7 +158,8 @@ final class RequestFuzzer {
     private String quoted(String text) {
         var escaped = new StringBuilder("\"");
         text.chars().forEach(c -> {
-            if (c < 0x20 || c == '"' || c == '\\' || random.nextInt(10) == 0) escaped.append(String.format("\\u%04x", c));
+            if (c < 0x20 || c == '"' || c == '\\' || random.nextInt(10) == 0)
+                escaped.append(String.format("\\u%04x", c));
             else escaped.append((char) c);
         });
         return escaped.append('"').toString();
@@ -125,12 +168,13 @@ final class RequestFuzzer {
     private String text(int most) {
         var text = new StringBuilder();
         for (int i = random.nextInt(most + 1); i > 0; i--) {
-            text.appendCodePoint(switch (random.nextInt(6)) {
-                case 0 -> random.nextInt(0x20);
-                case 1 -> 0x80 + random.nextInt(0x700);
-                case 2 -> 0x1F600 + random.nextInt(64);
-                default -> 'a' + random.nextInt(26);
-            });
+            text.appendCodePoint(
+                    switch (random.nextInt(6)) {
+                        case 0 -> random.nextInt(0x20);
+                        case 1 -> 0x80 + random.nextInt(0x700);
+                        case 2 -> 0x1F600 + random.nextInt(64);
+                        default -> 'a' + random.nextInt(26);
+                    });
         }
         return text.toString();
     }
