@@ -65,6 +65,7 @@ final class Pipeline implements AutoCloseable {
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,
+                RequestTopology.preflight(settings).largestRecordBytes(admin, StreamsProperties.LARGEST_RECORD_BYTES),
                 settings.streams().exactlyOnce(),
                 shared,
                 clock,

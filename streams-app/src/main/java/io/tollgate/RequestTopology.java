@@ -1,5 +1,6 @@
 package io.tollgate;
 
+import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
 import io.tollgate.ingest.Incoming;
@@ -9,6 +10,7 @@ import io.tollgate.ingest.Request;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
 import io.tollgate.ingest.Unreadable;
+import io.tollgate.preflight.Preflight;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Shared;
@@ -48,6 +50,12 @@ final class RequestTopology {
     }
 
     /** Returns the name that Streams gives the internal topic through which strays come home. */
+    /** Returns who looks at everything that this topology stands on. */
+    static Preflight preflight(Settings settings) {
+        var id = settings.streams().applicationId();
+        return new Preflight(settings, rekeyedTopic(id), id + "-local-buckets-changelog");
+    }
+
     static String rekeyedTopic(String applicationId) {
         return applicationId + "-rekeyed-repartition";
     }
@@ -75,7 +83,8 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                () -> new ParseRequests(shared.partitions(), shared.metrics()), Named.as("parse-requests"));
+                () -> new ParseRequests(shared.partitions(), shared.maxRecordBytes(), shared.metrics()),
+                Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {

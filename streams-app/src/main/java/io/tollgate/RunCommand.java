@@ -7,6 +7,9 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.HttpServer;
 import io.tollgate.metrics.ProcessMetrics;
+import io.tollgate.preflight.Finding;
+import io.tollgate.preflight.Preflight;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.kafka.common.errors.RetriableException;
@@ -30,23 +33,31 @@ final class RunCommand implements Callable<Integer> {
                     "ignored, no property of Kafka's clients: {}",
                     settings.kafka().ignored());
         }
+        var preflight = RequestTopology.preflight(settings);
+        heed(preflight.stateFolder());
         try (var topics = new TopicAdmin(settings)) {
-            int partitions = awaitTopics(settings, topics);
+            int partitions = awaitTopics(settings, preflight, topics);
+            heed(preflight.redis());
             return run(settings, topics, partitions);
         }
     }
 
     /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
-    private static int awaitTopics(Settings settings, TopicAdmin topics) {
+    private static int awaitTopics(Settings settings, Preflight preflight, TopicAdmin topics) {
         while (true) {
             try {
-                var findings = topics.findings();
-                if (!findings.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), findings));
+                heed(preflight.brokers(topics.admin()));
                 return topics.requestPartitions();
             } catch (RetriableException away) {
                 log.warn("waiting for Kafka at {}: {}", settings.kafka().bootstrapServers(), away.getMessage());
+                heed(preflight.listeners()); // they may have come with other listeners than those that we expect
             }
         }
+    }
+
+    private static void heed(List<Finding> findings) {
+        findings.stream().filter(finding -> !finding.fatal()).forEach(warning -> log.warn(warning.text()));
+        CommandFailure.ifAnyFatal(findings);
     }
 
     private static int run(Settings settings, TopicAdmin topics, int partitions) throws InterruptedException {
@@ -85,7 +96,10 @@ final class RunCommand implements Callable<Integer> {
         if (failure.isEmpty()) {
             Thread.currentThread().join(); // closed by the hook, which ends the process
         }
-        log.error("the pipeline has failed and ends", failure.orElseThrow());
+        var thrown = failure.orElseThrow();
+        var refusal = Refusal.in(thrown);
+        if (refusal.isPresent()) log.error("the pipeline has failed and ends: {}", refusal.get());
+        else log.error("the pipeline has failed and ends", thrown);
         pipeline.close();
         Runtime.getRuntime().halt(1);
         return 1;

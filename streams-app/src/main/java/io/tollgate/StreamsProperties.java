@@ -13,7 +13,7 @@ import org.apache.kafka.streams.StreamsConfig;
 
 /** Kafka Streams' properties: ours with the reason next to each, and over them what the user overrides with KAFKA_ variables. */
 final class StreamsProperties {
-    private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
+    static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
     private StreamsProperties() {}
 

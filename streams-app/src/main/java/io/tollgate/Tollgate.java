@@ -49,6 +49,7 @@ public final class Tollgate implements Runnable {
     private static VerifySettings verifySettings() throws SettingsException {
         var settings = settings(Settings.Use.TOOL);
         var topics = settings.topics();
+        TopicAdmin.requireListeners(settings);
         return new VerifySettings(
                 settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()),
                 topics.requests(),
@@ -82,10 +83,11 @@ public final class Tollgate implements Runnable {
 
     private static String explained(Throwable thrown) {
         var message = String.valueOf(thrown.getMessage());
-        return thrown instanceof org.apache.kafka.common.errors.TimeoutException
-                ? "Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener ("
-                        + message + ")"
-                : message;
+        if (thrown instanceof org.apache.kafka.common.errors.TimeoutException) {
+            return "Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener ("
+                    + message + ")";
+        }
+        return Refusal.in(thrown).orElse(message);
     }
 
     static Settings settings(Settings.Use use) throws SettingsException {

@@ -2,6 +2,8 @@ package io.tollgate;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import io.tollgate.preflight.Finding;
+import java.util.ArrayList;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -59,15 +61,21 @@ final class TopicsCommand implements Runnable {
 
     @Command(
             name = "check",
-            description = "Says what is wrong with the topics, one line each; exit 1 if anything is.",
+            description =
+                    "Says what is wrong with topics, rights, Redis and clocks, one line each; exit 1 if the pipeline would not"
+                            + " start. Warnings do not count.",
             mixinStandardHelpOptions = true)
     int check() throws SettingsException {
-        try (var topics = new TopicAdmin(Tollgate.settings(Settings.Use.TOOL))) {
-            var findings = topics.findings();
-            findings.forEach(this::println);
-            if (findings.isEmpty()) println("the topics are as they should be");
-            return findings.isEmpty() ? 0 : 1;
+        var settings = Tollgate.settings(Settings.Use.TOOL);
+        var preflight = RequestTopology.preflight(settings);
+        var findings = new ArrayList<Finding>();
+        try (var topics = new TopicAdmin(settings)) {
+            findings.addAll(preflight.brokers(topics.admin()));
         }
+        findings.addAll(preflight.redis());
+        findings.forEach(finding -> println((finding.fatal() ? "" : "warning: ") + finding.text()));
+        if (findings.isEmpty()) println("the topics are as they should be");
+        return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
     }
 
     private void println(String line) {

@@ -85,6 +85,10 @@ final class TestCluster implements AutoCloseable {
         return with("TOKEN_BUCKET_SIZE", Double.toString(capacity)).with("TOKEN_REFILL_RATE", Double.toString(refill));
     }
 
+    Map<String, String> environment() {
+        return Map.copyOf(environment);
+    }
+
     Settings settings() {
         try {
             return Settings.from(environment, Settings.Use.TOOL);

@@ -82,7 +82,7 @@ public final class Peer {
 
     private static final class Decide extends ContextualFixedKeyProcessor<byte[], byte[], Verdict> {
         private final Decider decider;
-        private final Parse parse = new Parse(1);
+        private final Parse parse = new Parse(1, Integer.MAX_VALUE);
 
         private Decide(Decider decider) {
             this.decider = decider;

@@ -30,7 +30,7 @@ public class RecordBenchmark {
                             + " a request is as large as requests are.\"}}")
                     .getBytes(StandardCharsets.UTF_8);
 
-    private final Parse parse = new Parse(8);
+    private final Parse parse = new Parse(8, Integer.MAX_VALUE);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
     private final Request request = (Request) parse.rekeyed(REQUEST);
     private final Decided approved = new Decided(

@@ -40,7 +40,7 @@ class WorkloadTest {
         byte[] bytes = Workload.request(1_234_567, 4321);
 
         assertThat(bytes.length).isBetween(180, 230);
-        assertThat(new Parse(8).rekeyed(bytes)).isInstanceOfSatisfying(Request.class, request -> {
+        assertThat(new Parse(8, Integer.MAX_VALUE).rekeyed(bytes)).isInstanceOfSatisfying(Request.class, request -> {
             assertThat(request.agentId()).isEqualTo("agent-4321");
             assertThat(request.costTokens()).isEqualTo(1);
         });

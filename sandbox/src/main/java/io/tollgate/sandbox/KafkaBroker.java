@@ -33,8 +33,14 @@ public final class KafkaBroker implements AutoCloseable {
      * @param port the port for clients; 0: a free one
      * @param properties broker properties, on top of the settings for a small machine
      * @param log the file its log is appended to; empty: one in {@code dir}
+     * @param security asks for a login and checks rights; empty: anybody may do everything
      */
-    public record Options(Optional<Path> dir, int port, Map<String, String> properties, Optional<Path> log) {
+    public record Options(
+            Optional<Path> dir,
+            int port,
+            Map<String, String> properties,
+            Optional<Path> log,
+            Optional<Security> security) {
         /** Checks the port and copies the properties. */
         public Options {
             if (port < 0 || port > 65_535)
@@ -44,43 +50,52 @@ public final class KafkaBroker implements AutoCloseable {
 
         /** A temporary folder, a free port, no more properties. */
         public static Options defaults() {
-            return new Options(Optional.empty(), 0, Map.of(), Optional.empty());
+            return new Options(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty());
         }
 
         /** Keeps the data in this folder. */
         public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, properties, log);
+            return new Options(Optional.of(dir), port, properties, log, security);
         }
 
         /** Listens on this port. */
         public Options withPort(int port) {
-            return new Options(dir, port, properties, log);
+            return new Options(dir, port, properties, log, security);
         }
 
         /** Sets one more broker property. */
         public Options withProperty(String name, String value) {
             var more = new LinkedHashMap<>(properties);
             more.put(name, value);
-            return new Options(dir, port, more, log);
+            return new Options(dir, port, more, log, security);
         }
 
         /** Appends the log to this file. */
         public Options withLog(Path log) {
-            return new Options(dir, port, properties, Optional.of(log));
+            return new Options(dir, port, properties, Optional.of(log), security);
+        }
+
+        /** TLS, logins and ACLs for the users of {@code security}, each with its rights. */
+        public Options withSecurity(Security security) {
+            return new Options(dir, port, properties, log, Optional.of(security));
         }
     }
 
     private final ChildProcess.Home home;
     private final Path log;
     private final int port;
+    private final int mutualPort;
     private final Map<String, String> extra;
+    private final Optional<Security> security;
     private volatile ChildProcess process;
 
     private KafkaBroker(ChildProcess.Home home, int port, Options options) {
         this.home = home;
         this.log = home.log(options.log(), "broker.log");
         this.port = port;
+        this.mutualPort = options.security().isPresent() ? FreePorts.next() : 0;
         this.extra = options.properties();
+        this.security = options.security();
         this.process = launch();
     }
 
@@ -151,10 +166,8 @@ public final class KafkaBroker implements AutoCloseable {
         properties.put("node.id", "1");
         properties.put("controller.quorum.voters", "1@127.0.0.1:" + controllerPort);
         properties.put("controller.listener.names", "CONTROLLER");
-        properties.put("listeners", "PLAINTEXT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controllerPort);
-        properties.put("advertised.listeners", "PLAINTEXT://127.0.0.1:" + port);
-        properties.put("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
-        properties.put("inter.broker.listener.name", "PLAINTEXT");
+        if (security.isPresent()) listenSecurely(properties, controllerPort, security.get());
+        else listenToAnybody(properties, controllerPort);
         properties.put("log.dirs", home.path().resolve("data").toString());
 
         properties.put("auto.create.topics.enable", "false");
@@ -178,17 +191,54 @@ public final class KafkaBroker implements AutoCloseable {
         return properties;
     }
 
+    private void listenToAnybody(Properties properties, int controllerPort) {
+        properties.put("listeners", "PLAINTEXT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controllerPort);
+        properties.put("advertised.listeners", "PLAINTEXT://127.0.0.1:" + port);
+        properties.put("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+        properties.put("inter.broker.listener.name", "PLAINTEXT");
+    }
+
+    private void listenSecurely(Properties properties, int controllerPort, Security security) {
+        var clients = "CLIENT://127.0.0.1:" + port + ",MUTUAL://127.0.0.1:" + mutualPort;
+        properties.put("listeners", clients + ",CONTROLLER://127.0.0.1:" + controllerPort);
+        properties.put("advertised.listeners", clients);
+        properties.put("listener.security.protocol.map", "CLIENT:SASL_SSL,MUTUAL:SSL,CONTROLLER:SSL");
+        properties.put("inter.broker.listener.name", "MUTUAL");
+        properties.putAll(security.brokerProperties());
+    }
+
     private void awaitReady() {
         ChildProcess starting = process;
-        Map<String, Object> config = Map.of(
-                AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers(),
-                AdminClientConfig.RECONNECT_BACKOFF_MS_CONFIG, 20,
-                AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 100,
-                AdminClientConfig.RETRY_BACKOFF_MS_CONFIG, 20);
+        var config = security.map(own -> Rights.at(mutualTlsServers(), own.brokerCertificate()))
+                .orElseGet(() -> Rights.at(bootstrapServers(), Map.of()));
+        config.put(AdminClientConfig.RECONNECT_BACKOFF_MS_CONFIG, 20);
+        config.put(AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 100);
+        config.put(AdminClientConfig.RETRY_BACKOFF_MS_CONFIG, 20);
         // A client logs each refused connection, so wait for the port first.
         starting.awaitReady(() -> !FreePorts.isFree(port), START_TIMEOUT);
         try (Admin admin = Admin.create(config)) {
             starting.awaitReady(() -> answers(admin), START_TIMEOUT);
+            if (security.isPresent()) grant(starting, admin, security.get());
+        }
+    }
+
+    /** Returns when the passwords are known: the broker learns them a moment after they are written. */
+    private void grant(ChildProcess starting, Admin admin, Security security) {
+        try {
+            Rights.grant(admin, security);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("cannot give rights on Kafka: " + e.getCause(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", e);
+        }
+        // One stands for all: their passwords were written together.
+        starting.awaitReady(() -> logsIn(Security.APPLICATION), START_TIMEOUT);
+    }
+
+    private boolean logsIn(String user) {
+        try (Admin admin = Admin.create(clientProperties(user))) {
+            return answers(admin);
         }
     }
 
@@ -206,6 +256,18 @@ public final class KafkaBroker implements AutoCloseable {
     /** Returns {@code 127.0.0.1:PORT}. */
     public String bootstrapServers() {
         return "127.0.0.1:" + port;
+    }
+
+    /** Returns {@code 127.0.0.1:PORT} where clients log in with a certificate; only with security. */
+    public String mutualTlsServers() {
+        return "127.0.0.1:" + mutualPort;
+    }
+
+    /** Returns how to connect: as this user of the security, or as anybody where there is none. */
+    public Map<String, Object> clientProperties(String user) {
+        return Rights.at(
+                bootstrapServers(),
+                security.map(own -> own.clientProperties(user)).orElse(Map.of()));
     }
 
     /** Returns the process id; another one after a restart. */

@@ -41,6 +41,7 @@ public final class RedisServer implements AutoCloseable {
      * @param replicaOf the primary's port on 127.0.0.1; 0: is a primary
      * @param config more lines of redis.conf
      * @param log the file its log is appended to; empty: one in {@code dir}
+     * @param security speaks TLS, and only to the user that the pipeline needs; empty: to anybody, without TLS
      */
     public record Options(
             Optional<Path> dir,
@@ -50,7 +51,8 @@ public final class RedisServer implements AutoCloseable {
             List<String> users,
             int replicaOf,
             List<String> config,
-            Optional<Path> log) {
+            Optional<Path> log,
+            Optional<Security> security) {
         /** Checks the ports and copies the lists. */
         public Options {
             if (port < 0 || port > 65_535)
@@ -64,47 +66,61 @@ public final class RedisServer implements AutoCloseable {
 
         /** A temporary folder, a free port, in memory only, no password. */
         public static Options defaults() {
-            return new Options(Optional.empty(), 0, false, Optional.empty(), List.of(), 0, List.of(), Optional.empty());
+            return new Options(
+                    Optional.empty(),
+                    0,
+                    false,
+                    Optional.empty(),
+                    List.of(),
+                    0,
+                    List.of(),
+                    Optional.empty(),
+                    Optional.empty());
         }
 
         /** Keeps the data in this folder. */
         public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log);
+            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Listens on this port. */
         public Options withPort(int port) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log);
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Switches the append-only file. */
         public Options withAppendOnly(boolean appendOnly) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log);
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Asks clients for this password. */
         public Options withPassword(String password) {
-            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log);
+            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log, security);
         }
 
         /** Adds an ACL user. */
         public Options withUser(String rules) {
-            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log);
+            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log, security);
         }
 
         /** Follows the primary on this port of 127.0.0.1. */
         public Options withReplicaOf(int primaryPort) {
-            return new Options(dir, port, appendOnly, password, users, primaryPort, config, log);
+            return new Options(dir, port, appendOnly, password, users, primaryPort, config, log, security);
         }
 
         /** Adds a line of redis.conf: {@code maxmemory 1mb}. */
         public Options withConfig(String line) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line), log);
+            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line), log, security);
         }
 
         /** Appends the log to this file. */
         public Options withLog(Path log) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log));
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log), security);
+        }
+
+        /** TLS and the ACL user {@link Security#APPLICATION}; the default user is off. */
+        public Options withSecurity(Security security) {
+            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, Optional.of(security));
         }
 
         private static List<String> plus(List<String> list, String one) {
@@ -174,7 +190,8 @@ public final class RedisServer implements AutoCloseable {
     private List<String> configLines() {
         var lines = new ArrayList<String>();
         lines.add("bind 127.0.0.1");
-        lines.add("port " + port);
+        options.security()
+                .ifPresentOrElse(security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
         lines.add("dir \"" + home.path() + "\"");
         lines.add("save \"\"");
         lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
@@ -219,7 +236,7 @@ public final class RedisServer implements AutoCloseable {
 
     /** Returns the first line of the reply to a command, or empty if nobody answers. */
     Optional<String> ask(String command) {
-        try (var socket = new Socket()) {
+        try (var socket = newSocket()) {
             socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
             socket.setSoTimeout(1000);
             socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
@@ -230,8 +247,15 @@ public final class RedisServer implements AutoCloseable {
         }
     }
 
-    /** Returns {@code redis://127.0.0.1:PORT}, with the password if there is one. */
+    private Socket newSocket() throws IOException {
+        return options.security().isPresent()
+                ? options.security().get().trusting().getSocketFactory().createSocket()
+                : new Socket();
+    }
+
+    /** Returns {@code redis://127.0.0.1:PORT}, with the password if there is one; with security {@code rediss://}, without. */
     public String uri() {
+        if (options.security().isPresent()) return "rediss://" + host() + ":" + port;
         String login = options.password()
                 .map(password -> ":"
                         + URLEncoder.encode(password, StandardCharsets.UTF_8).replace("+", "%20") + "@")

@@ -1,6 +1,7 @@
 package io.tollgate.sandbox;
 
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
@@ -29,7 +30,7 @@ final class SampleAgents implements AutoCloseable {
     /** What was published so far. */
     record Sent(long records, long strays, long invalid, long failed) {}
 
-    private final String bootstrapServers;
+    private final Map<String, Object> client;
     private final OptionalLong records;
     private final OptionalDouble ratePerSecond;
     private final int agents;
@@ -51,7 +52,7 @@ final class SampleAgents implements AutoCloseable {
      * @param run begins each request_id, so that those of two runs differ
      */
     SampleAgents(
-            String bootstrapServers,
+            Map<String, Object> client,
             OptionalLong records,
             OptionalDouble ratePerSecond,
             int agents,
@@ -59,7 +60,7 @@ final class SampleAgents implements AutoCloseable {
             DecisionTally tally,
             SplittableRandom random,
             String run) {
-        this.bootstrapServers = bootstrapServers;
+        this.client = client;
         this.records = records;
         this.ratePerSecond = ratePerSecond;
         this.agents = agents;
@@ -75,15 +76,10 @@ final class SampleAgents implements AutoCloseable {
     }
 
     private void publish() {
-        Map<String, Object> config = Map.of(
-                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
-                bootstrapServers,
-                ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG,
-                true,
-                ProducerConfig.LINGER_MS_CONFIG,
-                5,
-                ProducerConfig.BATCH_SIZE_CONFIG,
-                64 * 1024);
+        var config = new HashMap<>(client);
+        config.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+        config.put(ProducerConfig.LINGER_MS_CONFIG, 5);
+        config.put(ProducerConfig.BATCH_SIZE_CONFIG, 64 * 1024);
         try (var producer = new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer())) {
             int partitions = producer.partitionsFor(Topics.REQUESTS).size();
             long start = System.nanoTime();

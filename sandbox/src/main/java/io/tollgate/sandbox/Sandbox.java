@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -86,7 +87,7 @@ public final class Sandbox implements Callable<Integer> {
     @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well (not available yet)")
     private boolean connect;
 
-    @Option(names = "--secure", description = "with TLS, passwords and ACLs (not available yet)")
+    @Option(names = "--secure", description = "with TLS, logins and the least rights that suffice")
     private boolean secure;
 
     @Option(names = "--dir", paramLabel = "D", description = "keep the data here and reuse it at the next start")
@@ -105,6 +106,7 @@ public final class Sandbox implements Callable<Integer> {
     private volatile boolean interrupted;
     private volatile @Nullable Path dir;
     private volatile @Nullable FileChannel lock;
+    private volatile @Nullable Security security;
     private volatile @Nullable KafkaBroker kafka;
     private volatile @Nullable RedisServer redis;
     private volatile @Nullable ApplicationProcess app;
@@ -162,7 +164,6 @@ public final class Sandbox implements Callable<Integer> {
         require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
         require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
         require(!connect, "--connect is not available yet");
-        require(!secure, "--secure is not available yet");
     }
 
     private void requirePort(String option, int port) {
@@ -183,28 +184,32 @@ public final class Sandbox implements Callable<Integer> {
         out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (noApp ? "" : " and the pipeline") + " ...");
 
         Path logs = dir.resolve("logs");
+        Security users = secure ? Security.create(dir.resolve("secure")) : null;
+        security = users;
         Future<KafkaBroker> kafkaStart = starters.submit(() -> {
-            KafkaBroker started = KafkaBroker.start(KafkaBroker.Options.defaults()
+            KafkaBroker.Options options = KafkaBroker.Options.defaults()
                     .withDir(dir.resolve("kafka"))
                     .withLog(logs.resolve("kafka.log"))
-                    .withPort(kafkaPort));
+                    .withPort(kafkaPort);
+            KafkaBroker started = KafkaBroker.start(users == null ? options : options.withSecurity(users));
             kafka = started;
-            Topics.create(started.bootstrapServers());
+            Topics.create(started.clientProperties(Security.ADMIN));
             return started;
         });
         if (!noRedis) {
-            Future<RedisServer> redisStart =
-                    starters.submit(() -> redis = RedisServer.start(RedisServer.Options.defaults()
-                            .withDir(dir.resolve("redis"))
-                            .withLog(logs.resolve("redis.log"))
-                            .withPort(redisPort)
-                            .withAppendOnly(givenDir != null)));
+            RedisServer.Options options = RedisServer.Options.defaults()
+                    .withDir(dir.resolve("redis"))
+                    .withLog(logs.resolve("redis.log"))
+                    .withPort(redisPort)
+                    .withAppendOnly(givenDir != null);
+            Future<RedisServer> redisStart = starters.submit(
+                    () -> redis = RedisServer.start(users == null ? options : options.withSecurity(users)));
             result(redisStart);
         }
         KafkaBroker broker = result(kafkaStart);
         if (!noApp) {
             // Before the pipeline starts, or it might decide what an earlier run left and be counted for this one.
-            if (!noTraffic) decisions = DecisionReader.start(broker.bootstrapServers());
+            if (!noTraffic) decisions = DecisionReader.start(broker.clientProperties(Security.AUDITORS));
             startApplication(dir, broker);
         }
         printAddresses(dir);
@@ -257,24 +262,48 @@ public final class Sandbox implements Callable<Integer> {
         if (httpPort != 0) options = options.withEnvironment("TOLLGATE_HTTP_PORT", Integer.toString(httpPort));
         RedisServer started = redis;
         if (started != null) options = options.withEnvironment("REDIS_URL", started.uri());
+        Security users = security;
+        if (users != null) options = secured(options, users);
         ApplicationProcess application = ApplicationProcess.start(options);
         app = application;
         application.awaitReady(Duration.ofSeconds(120));
     }
 
+    /** The application logs in as everybody should: with secrets from files. */
+    private static ApplicationProcess.Options secured(ApplicationProcess.Options options, Security users)
+            throws IOException {
+        ApplicationProcess.Options more = options;
+        for (Map.Entry<String, String> property : users.applicationEnvironment().entrySet()) {
+            more = more.withEnvironment(property.getKey(), property.getValue());
+        }
+        var arguments = new ArrayList<>(options.jvmArguments());
+        arguments.addAll(users.trustArguments());
+        return more.withJvmArguments(arguments.toArray(String[]::new));
+    }
+
     private void printAddresses(Path dir) {
+        Security users = security;
         var ready = new StringBuilder("READY");
         out.println();
         if (kafka != null) {
             String address = kafka.bootstrapServers();
             ready.append(" kafka=").append(address);
             out.println("  Kafka     " + address);
-            out.println("            kcat -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
+            String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
+            out.println("            kcat" + login + " -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
+            if (users != null) printUsers(address, users);
         }
         if (redis != null) {
             ready.append(" redis=").append(redis.uri());
             out.println("  Redis     " + redis.uri());
-            out.println("            redis-cli -p " + redis.port() + " hgetall quota:greedy-1:tokens");
+            if (users == null) {
+                out.println("            redis-cli -p " + redis.port() + " hgetall quota:greedy-1:tokens");
+            } else {
+                out.println("            REDISCLI_AUTH=$(cat " + users.dir().resolve("redis.password")
+                        + ") redis-cli --tls --cacert " + users.dir().resolve("ca.pem") + " --user "
+                        + Security.APPLICATION + " -p " + redis.port()
+                        + " hmget quota:greedy-1:tokens tokens last_refill");
+            }
         }
         if (app != null) {
             ready.append(" http=").append(app.http());
@@ -288,6 +317,14 @@ public final class Sandbox implements Callable<Integer> {
         out.flush();
     }
 
+    private void printUsers(String address, Security users) {
+        out.println("            kafka-console-consumer.sh --bootstrap-server " + address
+                + " --group auditors-1 --from-beginning --topic " + Topics.REJECTED + " --consumer.config "
+                + users.dir().resolve(Security.AUDITORS + ".properties"));
+        out.println("  Users     " + String.join(", ", Security.USERS) + ": " + users.dir()
+                + "/USER.properties, and USER.kcat for librdkafka");
+    }
+
     private int run() throws InterruptedException {
         startedNanos = System.nanoTime();
         DecisionReader reader = decisions;
@@ -297,7 +334,7 @@ public final class Sandbox implements Callable<Integer> {
                     ? OptionalDouble.of(rate)
                     : records == null ? OptionalDouble.of(DEFAULT_RATE) : OptionalDouble.empty();
             var started = new SampleAgents(
-                    broker.bootstrapServers(),
+                    broker.clientProperties(Security.AGENTS),
                     records == null ? OptionalLong.empty() : OptionalLong.of(records),
                     pace,
                     agents,

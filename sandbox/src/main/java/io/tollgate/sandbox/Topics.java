@@ -24,7 +24,7 @@ final class Topics {
     private Topics() {}
 
     /** Creates those that are missing, and leaves the others as they are. */
-    static void create(String bootstrapServers) throws InterruptedException {
+    static void create(Map<String, Object> client) throws InterruptedException {
         var topics = new ArrayList<NewTopic>();
         topics.add(topic(REQUESTS, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES)));
         // The largest request must still fit when the decision's headers are added.
@@ -33,7 +33,7 @@ final class Topics {
         topics.add(topic(REJECTED, PARTITIONS, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
         topics.add(topic(POLICIES, 1, "cleanup.policy", "compact"));
         topics.add(topic(EVENTS, 1, "cleanup.policy", "delete"));
-        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers))) {
+        try (Admin admin = Admin.create(client)) {
             for (var creation : admin.createTopics(topics).values().entrySet()) {
                 try {
                     creation.getValue().get();

@@ -1,5 +1,9 @@
 package io.tollgate.config;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +18,10 @@ import java.util.function.Function;
  * <p>A variable that is absent or empty has its default.
  */
 final class Env {
+    static final String FILE = "_FILE";
+
+    private static final long MAX_SECRET_BYTES = 65_536;
+
     private final Map<String, String> variables;
     private final Set<String> known = new TreeSet<>();
     private final List<String> mistakes = new ArrayList<>();
@@ -25,6 +33,38 @@ final class Env {
     Optional<String> text(String name) {
         known.add(name);
         return Optional.ofNullable(variables.get(name)).map(String::strip).filter(text -> !text.isEmpty());
+    }
+
+    /**
+     * Returns what a variable says, or what stands in the file that the variable of the same name and {@code _FILE} names: so
+     * that a secret need not be in the environment. One line break at the file's end is no part of it.
+     */
+    Optional<String> secret(String name) {
+        var file = text(name + FILE);
+        var value = text(name);
+        if (file.isEmpty()) return value;
+        if (value.isPresent()) {
+            mistake(name + " and " + name + FILE + " are both set: set one of them");
+            return value;
+        }
+        return fileContent(name + FILE, file.get());
+    }
+
+    private Optional<String> fileContent(String variable, String file) {
+        try {
+            var path = Path.of(file);
+            if (Files.size(path) > MAX_SECRET_BYTES) throw new IOException("too large");
+            return Optional.of(Files.readString(path).replaceFirst("\\r?\\n$", ""))
+                    .filter(text -> !text.isBlank())
+                    .or(() -> unreadable(variable, file));
+        } catch (IOException | InvalidPathException e) { // not found, a folder, no right to read, not UTF-8
+            return unreadable(variable, file);
+        }
+    }
+
+    private Optional<String> unreadable(String variable, String file) {
+        mistake(variable, "must name a file that can be read and holds up to " + MAX_SECRET_BYTES + " bytes", file);
+        return Optional.empty();
     }
 
     String text(String name, String otherwise) {

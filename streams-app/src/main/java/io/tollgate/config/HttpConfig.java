@@ -7,7 +7,7 @@ import java.util.Optional;
  *
  * @param host TOLLGATE_HTTP_HOST, default 127.0.0.1
  * @param port TOLLGATE_HTTP_PORT, default 8080; 0: a free one
- * @param token TOLLGATE_HTTP_TOKEN: bearer token that calls which change something need; empty: only from loopback
+ * @param token TOLLGATE_HTTP_TOKEN, or in TOLLGATE_HTTP_TOKEN_FILE: bearer token that calls which change something need; empty: only from loopback
  */
 public record HttpConfig(String host, int port, Optional<String> token) {
     static HttpConfig from(Env env) {
@@ -18,7 +18,7 @@ public record HttpConfig(String host, int port, Optional<String> token) {
         return new HttpConfig(
                 host,
                 env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port from 0 (a free one) to 65535"),
-                env.text("TOLLGATE_HTTP_TOKEN"));
+                env.secret("TOLLGATE_HTTP_TOKEN"));
     }
 
     /** Without the token. */

@@ -19,11 +19,15 @@ import org.apache.kafka.streams.StreamsConfig;
  * How to reach Kafka, and any client property that the user overrides.
  *
  * @param bootstrapServers KAFKA_BOOTSTRAP_SERVERS, default localhost:9092
- * @param properties other KAFKA_ variables by the property's name: KAFKA_SECURITY_PROTOCOL is security.protocol
+ * @param properties other KAFKA_ variables by the property's name: KAFKA_SECURITY_PROTOCOL is security.protocol; and
+ *     KAFKA_SASL_JAAS_CONFIG_FILE names a file with sasl.jaas.config
  * @param ignored KAFKA_ variables that are no property of any client, such as those that container images set
  */
 public record KafkaConfig(String bootstrapServers, Map<String, String> properties, Set<String> ignored) {
     private static final String PREFIX = "KAFKA_";
+    /** What {@link Env#FILE} is in a property's name. */
+    private static final String FILE = ".file";
+
     private static final Set<String> SCOPES =
             Set.of("consumer.", "main.consumer.", "restore.consumer.", "global.consumer.", "producer.", "admin.");
     private static final Set<String> OURS = Set.of("bootstrap.servers", "application.id", "state.dir");
@@ -50,6 +54,15 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
             var property =
                     variable.substring(PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
             if (OURS.contains(property)) return;
+            var withoutFile = property.endsWith(FILE) ? property.substring(0, property.length() - FILE.length()) : "";
+            if (known.contains(unscoped(withoutFile)) && !known.contains(unscoped(property))) {
+                var name = variable.substring(0, variable.length() - Env.FILE.length());
+                env.secret(name).ifPresent(secret -> {
+                    properties.put(withoutFile, secret);
+                    checkValue(env, name, withoutFile, secret);
+                });
+                return;
+            }
             if (known.contains(unscoped(property)) || property.startsWith("topic.")) {
                 properties.put(property, value);
                 checkValue(env, variable, property, value);

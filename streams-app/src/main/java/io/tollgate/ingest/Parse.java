@@ -1,28 +1,61 @@
 package io.tollgate.ingest;
 
+import io.tollgate.metrics.InvalidRule;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 
 /** Finds out what a record is. Not thread-safe: one for each task or consumer. */
 public final class Parse {
+    private static final int HEADER_OVERHEAD_BYTES = 10;
+
     private final int partitions;
+    private final int maxRecordBytes;
     private final RequestParser parser = new RequestParser();
 
-    /** @param partitions how many partitions the topic of requests has */
-    public Parse(int partitions) {
+    /**
+     * @param partitions how many partitions the topic of requests has
+     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
+     */
+    public Parse(int partitions, int maxRecordBytes) {
         this.partitions = partitions;
+        this.maxRecordBytes = maxRecordBytes;
     }
 
     /**
      * Returns what an agent published: a request, one that strayed, or none. Never throws.
      *
+     * <p>A record that no topic would take decided is none: brokers limit what is compressed, so that a small batch may hold a
+     * record of any size.
+     *
      * <p>The partition alone tells, not the record's key: so all requests of one agent on one partition go the same way, and
      * none overtakes another.
      */
-    public Incoming published(byte @Nullable [] value, int partition) {
+    public Incoming published(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
+        if (length(key) + length(value) + bytes(headers) > maxRecordBytes) {
+            return new Unreadable(
+                    value == null ? new byte[0] : value,
+                    InvalidRule.TOO_LARGE,
+                    "record must be at most " + maxRecordBytes + " bytes with key and headers, not compressed");
+        }
         var incoming = rekeyed(value);
         if (!(incoming instanceof Request request)) return incoming;
         return partitionOf(request.key(), partitions) == partition ? request : new Stray(request);
+    }
+
+    /** Returns how many bytes these headers take in a record, about. */
+    static long bytes(Headers headers) {
+        long bytes = 0;
+        for (Header header : headers) {
+            bytes +=
+                    3L * header.key().length() + length(header.value()) + HEADER_OVERHEAD_BYTES; // UTF-8 at its longest
+        }
+        return bytes;
+    }
+
+    static long length(byte @Nullable [] bytes) {
+        return bytes == null ? 0 : bytes.length;
     }
 
     /** Returns what has come home through {@code rekeyed}, where nothing is out of place. Never throws. */

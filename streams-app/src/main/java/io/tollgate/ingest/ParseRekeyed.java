@@ -5,7 +5,7 @@ import org.apache.kafka.streams.processor.api.Record;
 
 /** Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them: nothing is checked again. */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse = new Parse(1);
+    private final Parse parse = new Parse(1, Integer.MAX_VALUE);
 
     @Override
     public void process(Record<byte[], byte[]> record) {

@@ -1,8 +1,11 @@
 package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
@@ -17,27 +20,42 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     /** Prefix of every header that Tollgate writes. */
     private static final String RESERVED_HEADERS = "quota-";
 
+    /** What an unreadable record may carry along beside its value, where it is too large as a whole. */
+    private static final int MAX_BAGGAGE_BYTES = 65_536;
+
     private final Parse parse;
+    private final int maxRecordBytes;
     private final PipelineMetrics metrics;
 
-    /** @param partitions how many partitions the topic of requests has */
-    public ParseRequests(int partitions, PipelineMetrics metrics) {
-        this.parse = new Parse(partitions);
+    /**
+     * @param partitions how many partitions the topic of requests has
+     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
+     */
+    public ParseRequests(int partitions, int maxRecordBytes, PipelineMetrics metrics) {
+        this.parse = new Parse(partitions, maxRecordBytes);
+        this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
     }
 
     @Override
-    public void process(Record<byte[], byte[]> record) {
+    public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
-        var headers = record.headers();
-        var parsed = Parsed.take(headers);
-        removeReserved(headers);
-        Source.write(headers, position);
-        forward(record, parsed != null ? parsed : parse(record, position));
+        var parsed = Parsed.take(published.headers());
+        var record = published.withHeaders(withoutReserved(published.headers()));
+        Source.write(record.headers(), position);
+        forward(withoutBaggage(record), parsed != null ? parsed : parse(published, position));
     }
 
     private Incoming parse(Record<byte[], byte[]> record, RecordMetadata position) {
-        return parse.published(record.value(), position.partition());
+        return parse.published(record.key(), record.value(), record.headers(), position.partition());
+    }
+
+    /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
+    private Record<byte[], byte[]> withoutBaggage(Record<byte[], byte[]> record) {
+        long baggage = Parse.length(record.key()) + Parse.bytes(record.headers());
+        if (baggage <= MAX_BAGGAGE_BYTES || baggage + Parse.length(record.value()) <= maxRecordBytes) return record;
+        var source = record.headers().lastHeader(Source.HEADER);
+        return record.withKey((byte[]) null).withHeaders(new RecordHeaders(List.of(source)));
     }
 
     private void forward(Record<byte[], byte[]> record, Incoming incoming) {
@@ -52,10 +70,17 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         }
     }
 
-    /** Only Tollgate writes quota headers: an agent could otherwise forge its own approval. */
-    private static void removeReserved(Headers headers) {
-        for (Header header : headers.toArray()) {
-            if (header.key().startsWith(RESERVED_HEADERS)) headers.remove(header.key());
+    /**
+     * Only Tollgate writes quota headers: an agent could otherwise forge its own approval. Copied rather than removed one by one,
+     * which would take seconds for the tens of thousands that fit into a record.
+     */
+    private static Headers withoutReserved(Headers headers) {
+        var kept = new ArrayList<Header>();
+        boolean forged = false;
+        for (Header header : headers) {
+            if (header.key().startsWith(RESERVED_HEADERS)) forged = true;
+            else kept.add(header);
         }
+        return forged ? new RecordHeaders(kept) : headers;
     }
 }

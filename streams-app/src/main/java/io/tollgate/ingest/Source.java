@@ -12,7 +12,7 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
  * @param topic the topic of requests
  */
 public record Source(String topic, int partition, long offset) {
-    private static final String HEADER = "quota-source";
+    static final String HEADER = "quota-source";
     private static final Pattern POSITION = Pattern.compile("(.+)/(\\d{1,9})/(\\d{1,18})");
 
     /** Notes the position in the header {@code quota-source}. */

@@ -10,7 +10,7 @@ public enum InvalidRule {
     ENCODING,
     /** Not one JSON object, and nothing after it. */
     JSON,
-    /** Nested too deep, a name or a string too long. */
+    /** Nested too deep, a name or a string too long, or no topic would take the record once decided. */
     TOO_LARGE,
     /** One of our fields is there twice. */
     DUPLICATE_FIELD,

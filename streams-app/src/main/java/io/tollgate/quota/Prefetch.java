@@ -43,7 +43,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             throw new IllegalArgumentException(SHARED_CONFIG + " is missing");
         }
         shared = object;
-        parse = new Parse(object.partitions());
+        parse = new Parse(object.partitions(), object.maxRecordBytes());
     }
 
     @Override
@@ -86,7 +86,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
         for (var record : records) {
             Incoming incoming = published
-                    ? parser.published(record.value(), partition.partition())
+                    ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.value());
             record.headers().add(new Parsed(incoming));
             if (!(incoming instanceof Request request)) continue;

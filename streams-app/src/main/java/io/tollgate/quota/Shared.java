@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * @param requestsTopic the topic that agents write to
  * @param partitions how many partitions it has
+ * @param maxRecordBytes key, value and headers of the largest record that can be decided
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
  * @param tasks the mirror of each task that runs here, by partition; one stream thread uses each
@@ -19,6 +20,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public record Shared(
         String requestsTopic,
         int partitions,
+        int maxRecordBytes,
         boolean exactlyOnce,
         Optional<SharedBuckets> redis,
         BucketClock clock,
@@ -32,6 +34,7 @@ public record Shared(
     public static Shared of(
             String requestsTopic,
             int partitions,
+            int maxRecordBytes,
             boolean exactlyOnce,
             Optional<SharedBuckets> redis,
             BucketClock clock,
@@ -42,6 +45,7 @@ public record Shared(
         return new Shared(
                 requestsTopic,
                 partitions,
+                maxRecordBytes,
                 exactlyOnce,
                 redis,
                 clock,

@@ -146,7 +146,8 @@ class ParseRequestsTest {
     private TopologyTestDriver driver(int partitions) {
         var topology = new Topology()
                 .addSource("read", new ByteArrayDeserializer(), new ByteArrayDeserializer(), "agent-requests")
-                .addProcessor("parse", () -> new ParseRequests(partitions, new PipelineMetrics(registry)), "read")
+                .addProcessor(
+                        "parse", () -> new ParseRequests(partitions, 1_000_000, new PipelineMetrics(registry)), "read")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");
         var properties = new Properties();
         properties.putAll(Map.of("application.id", "parse", "bootstrap.servers", "unused:1"));

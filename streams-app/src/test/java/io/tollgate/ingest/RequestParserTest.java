@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class RequestParserTest {
+public class RequestParserTest {
     private static final Path EXAMPLES = Path.of("..", "schemas", "examples");
 
     private final RequestParser parser = new RequestParser();
@@ -94,7 +94,7 @@ class RequestParserTest {
         assertThat(request.requestId()).hasValue("r".repeat(256));
     }
 
-    static Stream<Arguments> illegal() {
+    public static Stream<Arguments> illegal() {
         return Stream.of(
                 arguments("null value", null, "value must be a JSON object, but is null"),
                 arguments("empty value", utf8(""), "value must be a JSON object, but is empty"),

@@ -78,6 +78,7 @@ class PrefetchIT {
         var shared = Shared.of(
                 TOPIC,
                 1,
+                1_000_000,
                 true,
                 Optional.of(buckets),
                 new BucketClock(),

@@ -1,0 +1,101 @@
+package io.tollgate.sandbox;
+
+import static org.apache.kafka.common.acl.AclOperation.CREATE;
+import static org.apache.kafka.common.acl.AclOperation.DELETE;
+import static org.apache.kafka.common.acl.AclOperation.DESCRIBE_CONFIGS;
+import static org.apache.kafka.common.acl.AclOperation.READ;
+import static org.apache.kafka.common.acl.AclOperation.WRITE;
+import static org.apache.kafka.common.resource.PatternType.LITERAL;
+import static org.apache.kafka.common.resource.PatternType.PREFIXED;
+import static org.apache.kafka.common.resource.ResourceType.GROUP;
+import static org.apache.kafka.common.resource.ResourceType.TOPIC;
+import static org.apache.kafka.common.resource.ResourceType.TRANSACTIONAL_ID;
+
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UserScramCredentialAlteration;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
+
+/** Who may do what on a secured broker: the least that suffices. docs/security.md has the same as commands, a test compares. */
+public final class Rights {
+    /** What follows name and password in an ACL rule of Redis. */
+    public static final String REDIS =
+            "resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire" + " +time +info";
+
+    private static final int SCRAM_ITERATIONS = 4096;
+
+    private Rights() {}
+
+    /** Returns what the pipeline needs, with its default names. */
+    public static List<AclBinding> application() {
+        var user = Security.APPLICATION;
+        var internal = Security.APPLICATION + "-"; // the default application id
+        return List.of(
+                allow(user, READ, TOPIC, Topics.REQUESTS, LITERAL),
+                allow(user, READ, TOPIC, Topics.POLICIES, LITERAL),
+                allow(user, WRITE, TOPIC, Topics.APPROVED, LITERAL),
+                allow(user, DESCRIBE_CONFIGS, TOPIC, Topics.APPROVED, LITERAL),
+                allow(user, WRITE, TOPIC, Topics.REJECTED, LITERAL),
+                allow(user, DESCRIBE_CONFIGS, TOPIC, Topics.REJECTED, LITERAL),
+                allow(user, WRITE, TOPIC, Topics.EVENTS, LITERAL),
+                allow(user, READ, TOPIC, internal, PREFIXED),
+                allow(user, WRITE, TOPIC, internal, PREFIXED),
+                allow(user, CREATE, TOPIC, internal, PREFIXED),
+                allow(user, DELETE, TOPIC, internal, PREFIXED),
+                allow(user, READ, GROUP, Security.APPLICATION, LITERAL),
+                allow(user, WRITE, TRANSACTIONAL_ID, internal, PREFIXED));
+    }
+
+    private static List<AclBinding> others() {
+        var auditing = Stream.of(Topics.REQUESTS, Topics.APPROVED, Topics.REJECTED, Topics.POLICIES, Topics.EVENTS)
+                .map(topic -> allow(Security.AUDITORS, READ, TOPIC, topic, LITERAL));
+        return Stream.concat(
+                        auditing,
+                        Stream.of(
+                                allow(Security.AUDITORS, READ, GROUP, Security.AUDITORS, PREFIXED),
+                                allow(Security.AGENTS, WRITE, TOPIC, Topics.REQUESTS, LITERAL),
+                                allow(Security.WORKERS, READ, TOPIC, Topics.APPROVED, LITERAL),
+                                allow(Security.WORKERS, READ, GROUP, Security.WORKERS, PREFIXED)))
+                .toList();
+    }
+
+    private static AclBinding allow(
+            String user, AclOperation operation, ResourceType type, String name, PatternType pattern) {
+        return new AclBinding(
+                new ResourcePattern(type, name, pattern),
+                new AccessControlEntry("User:" + user, "*", operation, AclPermissionType.ALLOW));
+    }
+
+    /** Gives every user its password and its rights; what is there already stays. */
+    static void grant(Admin admin, Security security) throws InterruptedException, ExecutionException {
+        var info = new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS);
+        var logins = Security.USERS.stream()
+                .<UserScramCredentialAlteration>map(
+                        user -> new UserScramCredentialUpsertion(user, info, security.password(user)))
+                .toList();
+        admin.alterUserScramCredentials(logins).all().get();
+        admin.createAcls(
+                        Stream.concat(application().stream(), others().stream()).toList())
+                .all()
+                .get();
+    }
+
+    /** Returns a client's properties with the address. */
+    static Map<String, Object> at(String bootstrapServers, Map<String, String> properties) {
+        var all = new java.util.HashMap<String, Object>(properties);
+        all.put("bootstrap.servers", bootstrapServers);
+        return all;
+    }
+}

@@ -1,0 +1,57 @@
+package io.tollgate;
+
+import java.util.Optional;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.GroupAuthorizationException;
+import org.apache.kafka.common.errors.SslAuthenticationException;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
+import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
+
+/** Says in one line what the brokers refuse, and what to do about it. */
+final class Refusal {
+    private Refusal() {}
+
+    /** Returns the line if somewhere among the causes is a refusal. */
+    static Optional<String> in(Throwable thrown) {
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            var said = said(cause);
+            if (said.isPresent()) return said;
+        }
+        return Optional.empty();
+    }
+
+    private static Optional<String> said(Throwable cause) {
+        if (cause instanceof SslAuthenticationException) return Optional.of(tls(cause));
+        if (cause instanceof AuthenticationException) {
+            return Optional.of("Kafka refuses the login (" + cause.getMessage()
+                    + "): check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG");
+        }
+        if (cause instanceof TopicAuthorizationException topics) {
+            return Optional.of("Kafka refuses the use of " + topics.unauthorizedTopics()
+                    + ": grant the rights that docs/security.md lists");
+        }
+        if (cause instanceof GroupAuthorizationException group) {
+            return Optional.of(
+                    "Kafka refuses the use of group " + group.groupId() + ": grant the application READ on it");
+        }
+        if (cause instanceof TransactionalIdAuthorizationException) {
+            return Optional.of("Kafka refuses the transactional id: grant the application WRITE on transactional ids"
+                    + " prefixed with its application id and a dash");
+        }
+        if (cause instanceof AuthorizationException) {
+            return Optional.of(
+                    "Kafka refuses (" + cause.getMessage() + "): grant the rights that docs/security.md lists");
+        }
+        return Optional.empty();
+    }
+
+    private static String tls(Throwable refusal) {
+        Throwable deepest = refusal;
+        while (deepest.getCause() != null) deepest = deepest.getCause();
+        return "TLS with Kafka fails ("
+                + String.valueOf(deepest.getMessage()).lines().findFirst().orElse("")
+                + "): check KAFKA_SSL_TRUSTSTORE_LOCATION, and KAFKA_SSL_KEYSTORE_LOCATION where the brokers ask for a"
+                + " certificate";
+    }
+}

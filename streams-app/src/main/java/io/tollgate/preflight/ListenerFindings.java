@@ -1,0 +1,48 @@
+package io.tollgate.preflight;
+
+import io.tollgate.config.KafkaConfig;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.apache.kafka.clients.CommonClientConfigs;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.common.utils.Utils;
+
+/** Whether the brokers' ports speak what our clients will speak. A port that nobody answers on is no finding. */
+final class ListenerFindings {
+    private ListenerFindings() {}
+
+    static List<Finding> of(KafkaConfig kafka) {
+        var protocol = String.valueOf(kafka.clientProperties("admin.", AdminClientConfig.configNames())
+                        .getOrDefault(CommonClientConfigs.SECURITY_PROTOCOL_CONFIG, "PLAINTEXT"))
+                .toUpperCase(Locale.ROOT);
+        for (String server : kafka.bootstrapServers().split(",")) {
+            var host = Utils.getHost(server.strip());
+            var port = Utils.getPort(server.strip());
+            if (host == null || port == null) continue;
+            var mismatch = mismatch(new Wire(host, port), protocol);
+            if (mismatch.isPresent()) return List.of(Finding.fatal(server.strip() + " " + mismatch.get()));
+        }
+        return List.of();
+    }
+
+    private static Optional<String> mismatch(Wire wire, String protocol) {
+        boolean sasl = protocol.startsWith("SASL_");
+        if (protocol.endsWith("SSL")) {
+            if (wire.speaksTls() || !wire.speaksPlainKafka()) return Optional.empty();
+            return Optional.of("speaks Kafka without TLS, but KAFKA_SECURITY_PROTOCOL is " + protocol
+                    + ": use the port of a TLS listener, or set KAFKA_SECURITY_PROTOCOL="
+                    + (sasl ? "SASL_PLAINTEXT" : "PLAINTEXT"));
+        }
+        if (wire.speaksTls()) {
+            return Optional.of("speaks TLS, but KAFKA_SECURITY_PROTOCOL is " + protocol
+                    + ": set KAFKA_SECURITY_PROTOCOL=" + (sasl ? "SASL_SSL" : "SSL or SASL_SSL")
+                    + " and KAFKA_SSL_TRUSTSTORE_LOCATION");
+        }
+        if (!sasl && wire.asksForLogin()) {
+            return Optional.of("asks for a login, but KAFKA_SECURITY_PROTOCOL is " + protocol
+                    + ": set KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT, KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG");
+        }
+        return Optional.empty();
+    }
+}

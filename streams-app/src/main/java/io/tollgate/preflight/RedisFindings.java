@@ -1,0 +1,133 @@
+package io.tollgate.preflight;
+
+import io.lettuce.core.ClientOptions;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisException;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.SocketOptions;
+import io.lettuce.core.api.sync.RedisCommands;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+
+/**
+ * Whether Redis can be reached, lets us run what the script runs, and keeps what it was told. All are warnings: without Redis the
+ * pipeline decides on its local buckets. Not thread-safe.
+ */
+final class RedisFindings {
+    private static final Duration TIMEOUT = Duration.ofSeconds(1);
+    /** Nobody's bucket: it does not end like one. Gone after a minute. */
+    private static final String KEY = "quota::preflight";
+
+    private static final Pattern POLICY = Pattern.compile("(?m)^maxmemory_policy:(\\S+)");
+    private static final String LOCAL = "; decisions use the local buckets until then";
+
+    private final RedisURI uri;
+    private final List<Finding> findings = new ArrayList<>();
+
+    RedisFindings(RedisURI uri) {
+        this.uri = RedisURI.builder(uri).withTimeout(TIMEOUT).build();
+    }
+
+    List<Finding> look() {
+        var client = RedisClient.create(uri);
+        client.setOptions(ClientOptions.builder()
+                .autoReconnect(false)
+                .socketOptions(SocketOptions.builder().connectTimeout(TIMEOUT).build())
+                .build());
+        try (var connection = client.connect()) {
+            ask(connection.sync());
+        } catch (RedisException away) {
+            warn(unreachable(away));
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+        return findings;
+    }
+
+    private void ask(RedisCommands<String, String> redis) {
+        attempt("TIME", redis, commands -> ClockFindings.redis(commands, findings));
+        attempt("HSET", redis, commands -> commands.hset(KEY, Map.of("tokens", "0")));
+        attempt("EXPIRE", redis, commands -> commands.expire(KEY, Duration.ofMinutes(1)));
+        attempt("HMGET", redis, commands -> commands.hmget(KEY, "tokens"));
+        var digest = redis.digest("return 1");
+        attempt("SCRIPT|LOAD", redis, commands -> commands.scriptLoad("return 1"));
+        attempt("EVALSHA", redis, commands -> commands.evalsha(digest, ScriptOutputType.INTEGER, KEY));
+        try {
+            policy(redis.info("memory"));
+        } catch (RedisException forbidden) {
+            // INFO is not among the rights that are needed on a single server.
+        }
+    }
+
+    private void attempt(
+            String command, RedisCommands<String, String> redis, Function<RedisCommands<String, String>, Object> call) {
+        try {
+            call.apply(redis);
+        } catch (RedisCommandExecutionException e) {
+            refused(command, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void refused(String command, String answer) {
+        if (answer.startsWith("NOPERM") && answer.contains("key")) {
+            warn("refuses keys that begin with quota: (" + command + "): grant the user ~quota:*" + LOCAL);
+        } else if (answer.startsWith("NOPERM")) {
+            warn("refuses the command " + command + ": grant the user +" + command.toLowerCase(java.util.Locale.ROOT)
+                    + LOCAL);
+        } else if (answer.startsWith("READONLY")) {
+            warn("is a read-only replica: let REDIS_URL name the primary" + LOCAL);
+        } else if (answer.startsWith("OOM")) {
+            warn("has no memory left for a bucket: raise its maxmemory" + LOCAL);
+        } else if (!answer.matches("(NOSCRIPT|MOVED|ASK|CROSSSLOT)\\b.*")) { // permitted, only not there
+            warn("does not take the command " + command + " (" + answer + ")" + LOCAL);
+        }
+    }
+
+    private void policy(String info) {
+        var policy = POLICY.matcher(info);
+        if (policy.find() && !policy.group(1).equals("noeviction")) {
+            warn("may evict buckets, and to other programs an evicted bucket is a full one (maxmemory-policy is "
+                    + policy.group(1) + "): set maxmemory-policy noeviction");
+        }
+    }
+
+    private String unreachable(RedisException failure) {
+        if (uri.getHost() != null) {
+            var wire = new Wire(uri.getHost(), uri.getPort());
+            if (!uri.isSsl() && wire.speaksTls()) return "speaks TLS: begin REDIS_URL with rediss://" + LOCAL;
+            if (uri.isSsl() && !wire.speaksTls() && wire.speaksPlainRedis()) {
+                return "speaks no TLS on this port: begin REDIS_URL with redis://, or name the port for TLS" + LOCAL;
+            }
+        }
+        Throwable deepest = failure;
+        while (deepest.getCause() != null) deepest = deepest.getCause();
+        var message = String.valueOf(deepest.getMessage());
+        if (message.startsWith("WRONGPASS") || message.startsWith("NOAUTH")) {
+            return "refuses the login (" + message.lines().findFirst().orElse("")
+                    + "): check REDIS_USERNAME and REDIS_PASSWORD, or user and password in REDIS_URL" + LOCAL;
+        }
+        if (message.contains("PKIX")) {
+            return "has a certificate that this JVM does not trust: set -Djavax.net.ssl.trustStore in JAVA_OPTS"
+                    + LOCAL;
+        }
+        return "does not answer (" + message.lines().findFirst().orElse("") + "): check REDIS_URL" + LOCAL;
+    }
+
+    private void warn(String text) {
+        findings.add(Finding.warning("Redis at " + address() + " " + text));
+    }
+
+    private String address() {
+        return Optional.ofNullable(uri.getHost())
+                .map(host -> host + ":" + uri.getPort())
+                .or(() -> Optional.ofNullable(uri.getSocket()))
+                .orElse("the address that Sentinel names");
+    }
+}

@@ -1,0 +1,123 @@
+package io.tollgate.preflight;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.NoSuchAlgorithmException;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+
+/**
+ * Finds out by a few bytes what a port speaks, because clients that speak something else die or wait for ever: to Kafka's client a
+ * TLS alert looks like an answer of 350 MB.
+ */
+final class Wire {
+    private static final int CONNECT_MILLIS = 1000;
+    private static final int ANSWER_MILLIS = 2000;
+    private static final int TLS_ALERT = 0x15;
+    private static final int TLS_HANDSHAKE = 0x16;
+    private static final int TLS_MAJOR_VERSION = 3;
+    private static final short API_METADATA = 3;
+    private static final short API_VERSIONS = 18;
+    private static final int MOST_ANSWER_BYTES = 1_000_000;
+    private static final int CORRELATION = 0x746f6c6c;
+
+    private final String host;
+    private final int port;
+
+    Wire(String host, int port) {
+        this.host = host;
+        this.port = port;
+    }
+
+    /** Returns whether the port answers a TLS greeting as TLS does; false as well if nobody answers. */
+    boolean speaksTls() {
+        try (var socket = connect()) {
+            socket.getOutputStream().write(clientHello());
+            var answer = new DataInputStream(socket.getInputStream());
+            int type = answer.readUnsignedByte();
+            return (type == TLS_ALERT || type == TLS_HANDSHAKE) && answer.readUnsignedByte() == TLS_MAJOR_VERSION;
+        } catch (IOException closedOrSilent) {
+            return false;
+        }
+    }
+
+    /** Returns whether the port answers Kafka's first question without TLS. */
+    boolean speaksPlainKafka() {
+        try (var socket = connect()) {
+            return answersKafka(socket, API_VERSIONS, (short) 0, new byte[0]);
+        } catch (IOException closedOrSilent) {
+            return false;
+        }
+    }
+
+    /** Returns whether the port speaks Kafka without TLS, but hangs up on who asks something before logging in. */
+    boolean asksForLogin() {
+        try (var socket = connect()) {
+            if (!answersKafka(socket, API_VERSIONS, (short) 0, new byte[0])) return false;
+            try {
+                return !answersKafka(socket, API_METADATA, (short) 1, new byte[4]); // an empty list of topics
+            } catch (java.net.SocketTimeoutException slow) {
+                return false;
+            } catch (IOException hungUp) {
+                return true;
+            }
+        } catch (IOException closedOrSilent) {
+            return false;
+        }
+    }
+
+    /** Returns whether the port answers PING as Redis does, without TLS. */
+    boolean speaksPlainRedis() {
+        try (var socket = connect()) {
+            socket.getOutputStream().write("PING\r\n".getBytes(StandardCharsets.US_ASCII));
+            int first = socket.getInputStream().read();
+            return first == '+' || first == '-';
+        } catch (IOException closedOrSilent) {
+            return false;
+        }
+    }
+
+    private Socket connect() throws IOException {
+        var socket = new Socket();
+        try {
+            socket.connect(new InetSocketAddress(host, port), CONNECT_MILLIS);
+            socket.setSoTimeout(ANSWER_MILLIS);
+            return socket;
+        } catch (IOException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    private static boolean answersKafka(Socket socket, short api, short version, byte[] body) throws IOException {
+        var request = ByteBuffer.allocate(4 + 2 + 2 + 4 + 2 + body.length);
+        request.putInt(request.capacity() - 4)
+                .putShort(api)
+                .putShort(version)
+                .putInt(CORRELATION)
+                .putShort((short) -1) // no client id
+                .put(body);
+        socket.getOutputStream().write(request.array());
+        var answer = new DataInputStream(socket.getInputStream());
+        int bytes = answer.readInt();
+        if (bytes < Integer.BYTES || bytes > MOST_ANSWER_BYTES || answer.readInt() != CORRELATION) return false;
+        answer.readNBytes(bytes - Integer.BYTES); // to where the next answer begins
+        return true;
+    }
+
+    private byte[] clientHello() throws IOException {
+        try {
+            var engine = SSLContext.getDefault().createSSLEngine(host, port);
+            engine.setUseClientMode(true);
+            var hello = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+            engine.wrap(ByteBuffer.allocate(0), hello);
+            return java.util.Arrays.copyOf(hello.array(), hello.position());
+        } catch (NoSuchAlgorithmException e) {
+            throw new SSLException(e); // a trust store of the user's that cannot be read
+        }
+    }
+}

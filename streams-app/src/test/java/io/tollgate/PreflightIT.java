@@ -1,0 +1,330 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.lettuce.core.RedisClient;
+import io.tollgate.config.Settings;
+import io.tollgate.preflight.Finding;
+import io.tollgate.sandbox.FreePorts;
+import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.Rights;
+import io.tollgate.sandbox.Security;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.common.config.ConfigResource;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What is wrong around the pipeline is said in one line each, on a real broker and a real Redis. */
+class PreflightIT {
+    private static final Duration SOON = Duration.ofSeconds(30);
+
+    private static RedisServer redis;
+
+    @BeforeAll
+    static void start() {
+        redis = RedisServer.start();
+    }
+
+    @AfterAll
+    static void stop() {
+        redis.close();
+    }
+
+    @Test
+    void givenEverythingInOrder_whenLooked_thenNothingIsFound() {
+        try (var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri())) {
+            var preflight = RequestTopology.preflight(cluster.settings());
+
+            assertThat(preflight.listeners()).isEmpty();
+            assertThat(brokers(cluster)).isEmpty();
+            assertThat(preflight.redis()).isEmpty();
+            assertThat(preflight.stateFolder()).isEmpty();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "requests  | cleanup.policy=compact  | must not be compacted, or all but an agent's last record are lost",
+                "approved  | cleanup.policy=compact  | must not be compacted",
+                "rejected  | cleanup.policy=compact,delete | must not be compacted",
+                "quotas    | cleanup.policy=delete   | must be compacted and nothing else, or policies are lost",
+                "quotas    | cleanup.policy=compact,delete | must be compacted and nothing else",
+                "approved  | max.message.bytes=1048588 | too little for the largest decided record: set max.message.bytes",
+                "rejected  | max.message.bytes=1048588 | too little for the largest rejection: set max.message.bytes",
+                "requests  | max.message.bytes=3000000 | too little for the largest decided record",
+                "approved  | message.timestamp.after.max.ms=3600000 | too little for timestamps that",
+                "changelog | cleanup.policy=delete   | must be compacted and nothing else, or the local buckets are lost",
+                "rekeyed   | cleanup.policy=compact  | must not be compacted",
+                "rekeyed   | max.message.bytes=1048588 | too little for the largest stray"
+            })
+    void givenTopicWithAWrongSetting_whenLooked_thenTopicAndRemedyAreSaid(String topic, String setting, String said)
+            throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                var admin = admin(cluster)) {
+            createInternal(cluster, admin, TestCluster.PARTITIONS);
+            var name = name(cluster, topic);
+            var parts = setting.split("=");
+            var op = new AlterConfigOp(new ConfigEntry(parts[0], parts[1]), AlterConfigOp.OpType.SET);
+            admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, name), List.of(op)))
+                    .all()
+                    .get();
+
+            // The broker learns settings a moment after they are written.
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster)).anySatisfy(finding -> {
+                        assertThat(finding.fatal()).isTrue();
+                        assertThat(finding.text())
+                                .contains("topic ")
+                                .contains(said)
+                                .doesNotContain("\n");
+                    }));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"rekeyed", "changelog"})
+    void givenInternalTopicWithOtherPartitions_whenLooked_thenBothNumbersAreSaid(String topic) throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                var admin = admin(cluster)) {
+            admin.createTopics(List.of(new NewTopic(name(cluster, topic), 3, (short) 1)))
+                    .all()
+                    .get();
+
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster))
+                            .anyMatch(finding -> finding.fatal()
+                                    && finding.text()
+                                            .contains("has 4 partitions, but " + name(cluster, topic) + " has 3")));
+        }
+    }
+
+    @Test
+    void givenStateFolderOfARunningInstance_whenLooked_thenItIsSaid() throws Exception {
+        try (var cluster = TestCluster.on("127.0.0.1:1")) {
+            var settings = cluster.settings();
+            var folder = Files.createDirectories(
+                    settings.streams().stateDir().resolve(settings.streams().applicationId()));
+            try (var channel = FileChannel.open(
+                            folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                    var lock = channel.lock()) {
+                assertThat(lock.isValid()).isTrue();
+                assertThat(RequestTopology.preflight(settings).stateFolder())
+                        .singleElement()
+                        .satisfies(finding -> assertThat(finding.text())
+                                .contains(
+                                        "is in use by another running instance: give each its own TOLLGATE_STATE_DIR"));
+            }
+            assertThat(RequestTopology.preflight(settings).stateFolder()).isEmpty();
+        }
+    }
+
+    @Test
+    void givenStateFolderThatIsAFile_whenLooked_thenItIsSaid(@TempDir Path dir) throws Exception {
+        var file = Files.writeString(dir.resolve("file"), "");
+        try (var cluster = TestCluster.on("127.0.0.1:1").with("TOLLGATE_STATE_DIR", file.toString())) {
+            assertThat(RequestTopology.preflight(cluster.settings()).stateFolder())
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.text()).contains("cannot be written"));
+        }
+    }
+
+    @Test
+    void givenTlsClientOnAPlainPort_whenLooked_thenItIsSaid() {
+        try (var cluster = TestCluster.on(TestCluster.sharedBroker()).with("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")) {
+            assertThat(RequestTopology.preflight(cluster.settings()).listeners())
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.text())
+                            .contains("speaks Kafka without TLS, but KAFKA_SECURITY_PROTOCOL is SASL_SSL"));
+        }
+    }
+
+    @Test
+    void givenNobodyOnThePort_whenLooked_thenThatIsNoFinding() {
+        try (var cluster = TestCluster.on("127.0.0.1:" + FreePorts.next())) {
+            assertThat(RequestTopology.preflight(cluster.settings()).listeners())
+                    .isEmpty();
+        }
+    }
+
+    static Stream<String> redisRights() {
+        return Stream.of(Rights.REDIS.split(" ")).filter(right -> right.startsWith("+") || right.startsWith("~"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("redisRights")
+    void givenRedisWithoutOneRight_whenLooked_thenThatRightIsNamed(String right) {
+        var rules = Rights.REDIS.replace(right, right.startsWith("~") ? "~other:*" : "");
+        setUser("reset on >word " + rules);
+        try (var cluster = TestCluster.on("127.0.0.1:1")
+                .with("REDIS_URL", redis.uri())
+                .with("REDIS_USERNAME", "app")
+                .with("REDIS_PASSWORD", "word")) {
+            var findings = RequestTopology.preflight(cluster.settings()).redis();
+
+            if (right.equals("+info")) assertThat(findings).isEmpty(); // only to recognise a cluster
+            else
+                assertThat(findings).anySatisfy(finding -> {
+                    assertThat(finding.fatal()).isFalse();
+                    assertThat(finding.text())
+                            .contains("grant the user " + right)
+                            .doesNotContain("\n", "word ");
+                });
+        }
+    }
+
+    @Test
+    void givenExactlyTheRightsThatSuffice_whenLooked_thenNothingIsFound() {
+        setUser("reset on >word " + Rights.REDIS);
+        try (var cluster = TestCluster.on("127.0.0.1:1")
+                .with("REDIS_URL", redis.uri())
+                .with("REDIS_USERNAME", "app")
+                .with("REDIS_PASSWORD", "word")) {
+            assertThat(RequestTopology.preflight(cluster.settings()).redis()).isEmpty();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"allkeys-lru  | set maxmemory-policy noeviction", "volatile-ttl | maxmemory-policy is volatile-ttl"
+            })
+    void givenRedisThatEvicts_whenLooked_thenItIsSaid(String policy, String said) {
+        command("CONFIG", "SET", "maxmemory-policy", policy);
+        try (var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", redis.uri())) {
+            assertThat(RequestTopology.preflight(cluster.settings()).redis())
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.text()).contains(said));
+        } finally {
+            command("CONFIG", "SET", "maxmemory-policy", "noeviction");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "redis://app:wrong@%s  | refuses the login",
+                "rediss://%s           | speaks no TLS on this port: begin REDIS_URL with redis://",
+                "redis://127.0.0.1:1   | does not answer"
+            })
+    void givenRedisThatCannotBeUsed_whenLooked_thenWhyAndWhatToDo(String url, String said) {
+        setUser("reset on >word " + Rights.REDIS);
+        try (var cluster =
+                TestCluster.on("127.0.0.1:1").with("REDIS_URL", url.formatted("127.0.0.1:" + redis.port()))) {
+            assertThat(RequestTopology.preflight(cluster.settings()).redis())
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.text())
+                            .contains(said)
+                            .contains("decisions use the local buckets")
+                            .doesNotContain("wrong", "\n"));
+        }
+    }
+
+    @Test
+    void givenPlainClientOnATlsPort_whenRedisIsLookedAt_thenItIsSaid(@TempDir Path dir) {
+        try (var tls = RedisServer.start(RedisServer.Options.defaults().withSecurity(Security.create(dir)));
+                var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", "redis://127.0.0.1:" + tls.port())) {
+            assertThat(RequestTopology.preflight(cluster.settings()).redis())
+                    .singleElement()
+                    .satisfies(finding ->
+                            assertThat(finding.text()).contains("speaks TLS: begin REDIS_URL with rediss://"));
+        }
+    }
+
+    @Test
+    void givenRedisThatEvictsAndLacksARight_whenThePipelineRuns_thenItWarnsAndDecidesLocally() {
+        setUser("reset on >word " + Rights.REDIS.replace(" +hset", ""));
+        try (var cluster = TestCluster.onSharedBroker()
+                        .with("REDIS_URL", redis.uri())
+                        .with("REDIS_USERNAME", "app")
+                        .with("REDIS_PASSWORD", "word");
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            requests.send("agent", 1, 1);
+
+            assertThat(decisions.await(1, application))
+                    .allMatch(decision -> decision.header("quota-decided-by").equals("local"));
+            assertThat(application.output())
+                    .contains(
+                            "refuses the command HSET: grant the user +hset; decisions use the local buckets until then")
+                    .doesNotContain("\tat ");
+        }
+    }
+
+    private static List<Finding> brokers(TestCluster cluster) {
+        try (var topics = new TopicAdmin(cluster.settings())) {
+            return RequestTopology.preflight(cluster.settings()).brokers(topics.admin());
+        }
+    }
+
+    private static Admin admin(TestCluster cluster) {
+        return Admin.create(new HashMap<>(
+                Map.of("bootstrap.servers", cluster.settings().kafka().bootstrapServers())));
+    }
+
+    private static void createInternal(TestCluster cluster, Admin admin, int partitions) throws Exception {
+        var large = Map.of(
+                "max.message.bytes", "67108864", "message.timestamp.after.max.ms", Long.toString(Long.MAX_VALUE));
+        admin.createTopics(List.of(
+                        new NewTopic(name(cluster, "rekeyed"), partitions, (short) 1).configs(large),
+                        new NewTopic(name(cluster, "changelog"), Optional.of(partitions), Optional.empty())
+                                .configs(Map.of("cleanup.policy", "compact"))))
+                .all()
+                .get();
+    }
+
+    private static String name(TestCluster cluster, String topic) {
+        Settings settings = cluster.settings();
+        return switch (topic) {
+            case "requests" -> settings.topics().requests();
+            case "approved" -> settings.topics().approved();
+            case "rejected" -> settings.topics().rejected();
+            case "quotas" -> settings.topics().policies();
+            case "rekeyed" -> settings.streams().applicationId() + "-rekeyed-repartition";
+            default -> settings.streams().applicationId() + "-local-buckets-changelog";
+        };
+    }
+
+    private static void setUser(String rules) {
+        var words = ("ACL SETUSER app " + rules).trim().split(" +");
+        command(words);
+    }
+
+    private static void command(String... words) {
+        var client = RedisClient.create(redis.uri());
+        try (var connection = client.connect()) {
+            var arguments = new io.lettuce.core.protocol.CommandArgs<>(io.lettuce.core.codec.StringCodec.UTF8);
+            for (int i = 1; i < words.length; i++) arguments.add(words[i]);
+            connection
+                    .sync()
+                    .dispatch(
+                            io.lettuce.core.protocol.CommandType.valueOf(words[0]),
+                            new io.lettuce.core.output.StatusOutput<>(io.lettuce.core.codec.StringCodec.UTF8),
+                            arguments);
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+}
