@@ -242,6 +242,23 @@ public final class ConnectWorker implements AutoCloseable {
         }
     }
 
+    /** Starts again those tasks and connectors that have failed. */
+    public void restartFailed() {
+        JsonNode all;
+        try {
+            var reply = send("GET", "/connectors?expand=status", "", Duration.ofSeconds(5));
+            if (reply.statusCode() != 200) return; // the group is being formed anew
+            all = JSON.readTree(reply.body());
+        } catch (IOException nobody) {
+            return;
+        }
+        all.fieldNames().forEachRemaining(name -> {
+            if (all.path(name).toString().contains("\"FAILED\"")) {
+                ask("POST", "/connectors/" + name + "/restart?includeTasks=true&onlyFailed=true", "");
+            }
+        });
+    }
+
     private String ask(String method, String path, String body) {
         long deadline = System.nanoTime() + REQUEST_TIMEOUT.toNanos();
         while (true) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -83,7 +84,7 @@ public final class Sandbox implements Callable<Integer> {
     @Option(names = "--no-app", description = "without the pipeline: Kafka and Redis only")
     private boolean noApp;
 
-    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well (not available yet)")
+    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well")
     private boolean connect;
 
     @Option(names = "--secure", description = "with TLS, passwords and ACLs (not available yet)")
@@ -97,7 +98,7 @@ public final class Sandbox implements Callable<Integer> {
 
     private final PrintStream out = System.out;
     private final Thread main = Thread.currentThread();
-    private final ExecutorService starters = Executors.newFixedThreadPool(2);
+    private final ExecutorService starters = Executors.newFixedThreadPool(3);
     private final CountDownLatch unwound = new CountDownLatch(1);
     private long startedNanos;
     private boolean closed;
@@ -108,6 +109,7 @@ public final class Sandbox implements Callable<Integer> {
     private volatile @Nullable KafkaBroker kafka;
     private volatile @Nullable RedisServer redis;
     private volatile @Nullable ApplicationProcess app;
+    private volatile @Nullable ConnectStack connectStack;
     private volatile @Nullable DecisionReader decisions;
     private volatile @Nullable SampleAgents traffic;
 
@@ -161,7 +163,6 @@ public final class Sandbox implements Callable<Integer> {
         requirePort("--http-port", httpPort);
         require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
         require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
-        require(!connect, "--connect is not available yet");
         require(!secure, "--secure is not available yet");
     }
 
@@ -180,7 +181,9 @@ public final class Sandbox implements Callable<Integer> {
                     "the application cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
         }
         if (!noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
-        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (noApp ? "" : " and the pipeline") + " ...");
+        if (connect) ConnectParts.find();
+        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (connect ? ", PostgreSQL, Connect" : "")
+                + (noApp ? "" : " and the pipeline") + " ...");
 
         Path logs = dir.resolve("logs");
         Future<KafkaBroker> kafkaStart = starters.submit(() -> {
@@ -192,6 +195,8 @@ public final class Sandbox implements Callable<Integer> {
             Topics.create(started.bootstrapServers());
             return started;
         });
+        Future<PostgresServer> postgresStart =
+                connect ? starters.submit(() -> ConnectStack.startPostgres(dir, givenDir != null)) : null;
         if (!noRedis) {
             Future<RedisServer> redisStart =
                     starters.submit(() -> redis = RedisServer.start(RedisServer.Options.defaults()
@@ -202,11 +207,18 @@ public final class Sandbox implements Callable<Integer> {
             result(redisStart);
         }
         KafkaBroker broker = result(kafkaStart);
+        Future<ConnectStack> connectStart = null;
+        if (postgresStart != null) {
+            PostgresServer postgres = result(postgresStart);
+            connectStart = starters.submit(
+                    () -> connectStack = ConnectStack.start(postgres, broker.bootstrapServers(), dir, out));
+        }
         if (!noApp) {
             // Before the pipeline starts, or it might decide what an earlier run left and be counted for this one.
             if (!noTraffic) decisions = DecisionReader.start(broker.bootstrapServers());
             startApplication(dir, broker);
         }
+        if (connectStart != null) result(connectStart);
         printAddresses(dir);
     }
 
@@ -281,6 +293,7 @@ public final class Sandbox implements Callable<Integer> {
             out.println("  HTTP      " + app.http());
             out.println("            curl " + app.http() + "/metrics");
         }
+        if (connectStack != null) connectStack.printAddresses(out);
         out.println("  Logs      " + dir.resolve("logs"));
         out.println("  Ctrl-C stops everything" + (givenDir == null ? "." : "; the data stays in " + dir + "."));
         out.println();
@@ -423,6 +436,13 @@ public final class Sandbox implements Callable<Integer> {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        List<String> audit = List.of();
+        if (connectStack != null) {
+            if (decisions != null) {
+                audit = connectStack.mostThrottled(decisions.tally().figures().rejected());
+            }
+            connectStack.close();
+        }
         if (kafka != null) kafka.close();
         if (redis != null) redis.close();
         if (traffic != null && decisions != null) {
@@ -430,6 +450,7 @@ public final class Sandbox implements Callable<Integer> {
                     decisions.tally(),
                     traffic.sent(),
                     elapsed,
+                    audit,
                     givenDir == null ? Optional.empty() : Optional.ofNullable(dir)));
             out.flush();
         }
