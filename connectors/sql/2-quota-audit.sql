@@ -88,12 +88,18 @@ CREATE FUNCTION quota_audit.time_of(micros numeric) RETURNS timestamptz
             + (micros % 1000000)::double precision * interval '1 microsecond'
     END;
 
+-- A field of a rejection as its own JSON text. Operators such as -> read all escapes of a document and fail on those that
+-- PostgreSQL cannot hold; so take_rejected_request hides these behind a mark, and here they come back.
+CREATE FUNCTION quota_audit.field_of(body json, path text[], mark text) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN mark IS NULL THEN body #> path ELSE replace((body #> path)::text, mark, '\u')::json END;
+
 -- The text of a JSON string; with its escapes left alone where they mean a character that PostgreSQL cannot hold.
 CREATE FUNCTION quota_audit.text_of(string json) RETURNS text
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 BEGIN
     RETURN string #>> '{}';
-EXCEPTION WHEN data_exception OR untranslatable_character THEN
+EXCEPTION WHEN data_exception THEN
     RETURN regexp_replace(string::text, '^"(.*)"$', '\1');
 END $$;
 
@@ -102,7 +108,7 @@ CREATE FUNCTION quota_audit.jsonb_of(value json) RETURNS jsonb
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 BEGIN
     RETURN value::text::jsonb;
-EXCEPTION WHEN data_exception OR untranslatable_character OR program_limit_exceeded THEN
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END $$;
 
@@ -119,31 +125,41 @@ CREATE TABLE quota_audit.rejected_requests_inbox (
 CREATE FUNCTION quota_audit.take_rejected_request() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    text_body text;
     body json;   -- not jsonb: json keeps the agent's own text, whatever it holds
+    mark text;
     taken quota_audit.rejected_requests;
 BEGIN
     BEGIN
-        body := convert_from(NEW.record, 'UTF8')::json;
-        -- With -> and not ->>, which would read the escapes of the whole record and fail on some.
-        taken.source_topic := quota_audit.text_of(body -> 'source' -> 'topic');
-        taken.source_partition := (body -> 'source' -> 'partition')::text;
-        taken.source_offset := (body -> 'source' -> 'offset')::text;
-        taken.source_timestamp := quota_audit.time_of((body -> 'source' -> 'timestamp')::text::numeric * 1000);
-        taken.reason := quota_audit.text_of(body -> 'reason');
-        taken.detail := quota_audit.text_of(body -> 'detail');
-        taken.agent_id := quota_audit.text_of(body -> 'agent_id');
-        taken.request_id := quota_audit.text_of(body -> 'request_id');
+        text_body := convert_from(NEW.record, 'UTF8');
+        IF text_body ~ '\\u(0000|[dD][89a-fA-F])' THEN
+            -- One character of the private use area that the text does not hold itself.
+            SELECT chr(code) INTO STRICT mark FROM generate_series(57344, 63743) AS code
+                WHERE position(chr(code) IN text_body) = 0 LIMIT 1;
+            -- A backslash after an even number of backslashes begins an escape; after an odd number it is one's end.
+            text_body := regexp_replace(text_body,
+                '(?<!\\)((?:\\\\)*)\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\1' || mark || '\2', 'g');
+        END IF;
+        body := text_body;
+        taken.source_topic := quota_audit.text_of(quota_audit.field_of(body, '{source,topic}', mark));
+        taken.source_partition := (body #> '{source,partition}')::text;
+        taken.source_offset := (body #> '{source,offset}')::text;
+        taken.source_timestamp := quota_audit.time_of((body #> '{source,timestamp}')::text::numeric * 1000);
+        taken.reason := quota_audit.text_of(quota_audit.field_of(body, '{reason}', mark));
+        taken.detail := quota_audit.text_of(quota_audit.field_of(body, '{detail}', mark));
+        taken.agent_id := quota_audit.text_of(quota_audit.field_of(body, '{agent_id}', mark));
+        taken.request_id := quota_audit.text_of(quota_audit.field_of(body, '{request_id}', mark));
         taken.tokens := (body -> 'tokens')::text;
-        taken.limit_name := quota_audit.text_of(body -> 'limit');
+        taken.limit_name := quota_audit.text_of(quota_audit.field_of(body, '{limit}', mark));
         taken.retry_after_ms := (body -> 'retry_after_ms')::text;
         taken.remaining := (body -> 'remaining')::text;
         taken.capacity := (body -> 'capacity')::text;
         taken.refill_rate := (body -> 'refill_rate')::text;
-        taken.decided_by := quota_audit.text_of(body -> 'decided_by');
+        taken.decided_by := quota_audit.text_of(quota_audit.field_of(body, '{decided_by}', mark));
         taken.decided_at := quota_audit.time_of((body -> 'decided_at')::text::numeric);
-        taken.request := quota_audit.jsonb_of(body -> 'request');
+        taken.request := quota_audit.jsonb_of(quota_audit.field_of(body, '{request}', mark));
         IF taken.request IS NULL THEN
-            taken.request_text := (body -> 'request')::text;
+            taken.request_text := quota_audit.field_of(body, '{request}', mark)::text;
         END IF;
         taken.request_base64 := quota_audit.text_of(body -> 'request_base64');
         taken.request_bytes := (body -> 'request_bytes')::text;
@@ -153,8 +169,7 @@ BEGIN
         taken.kafka_offset := NEW.kafka_offset;
         taken.recorded_at := clock_timestamp();
         INSERT INTO quota_audit.rejected_requests SELECT taken.* ON CONFLICT DO NOTHING;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded
-                OR untranslatable_character OR character_not_in_repertoire OR statement_too_complex THEN
+    EXCEPTION WHEN data_exception OR no_data_found OR integrity_constraint_violation OR program_limit_exceeded THEN
         INSERT INTO quota_audit.unreadable_records
             VALUES (NEW.kafka_topic, NEW.kafka_partition, NEW.kafka_offset, NEW.quota_source, NEW.record, SQLERRM)
             ON CONFLICT DO NOTHING;

@@ -132,6 +132,7 @@ class QuotaDatabaseIT {
                 "{\"agent_id\":\"a\",\"x\":\"\\u0000\"}",
                 "{\"agent_id\":\"a\",\"\\u0000\":1}",
                 "{\"agent_id\":\"a\",\"x\":\"\\ud800\"}",
+                "{\"agent_id\":\"a\",\"x\":\"\\\\\\u0000 \\\\u0000 \\ud83d\\ude00 \uE000\"}",
                 "{\"agent_id\":\"a\",\"x\":1e999999999}"
             })
     void givenRequestThatJsonbCannotHold_whenItArrives_thenItIsKeptAsText(String request) throws Exception {

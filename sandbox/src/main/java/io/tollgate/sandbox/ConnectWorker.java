@@ -197,7 +197,7 @@ public final class ConnectWorker implements AutoCloseable {
             var sorted = new TreeSet<Path>();
             files.forEach(sorted::add);
             List<String> names = sorted.stream().map(this::load).toList();
-            for (String name : names) awaitRunning(name, Duration.ofSeconds(60));
+            for (String name : names) awaitRunning(name, Duration.ofSeconds(120));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + parts.connectors(), e);
         }
