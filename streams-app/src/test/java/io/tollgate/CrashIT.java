@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class CrashIT {
@@ -39,7 +40,7 @@ class CrashIT {
             }
             assertThat(decisions.poll().size()).as("killed in the middle").isLessThan(published);
             try (var application = cluster.start()) {
-                decisions.await(published);
+                decisions.await(published, application);
                 assertThat(TestCluster.metric(application, "tollgate_replays_total"))
                         .as("requests that were charged, but not committed, at the moment of the crash")
                         .isPositive();
@@ -54,10 +55,17 @@ class CrashIT {
                         .mapToDouble(Decisions.Seen::costTokens)
                         .sum();
                 assertThat(TestCluster.tokensInRedis(redis.uri(), agent))
-                        .as(agent)
+                        .as("%s, decided without Redis: %s", agent, decidedLocally(all))
                         .isCloseTo(CAPACITY - approved, within(1e-9));
                 assertThat(approved).as("no false refusal of " + agent).isEqualTo(CAPACITY);
             });
         }
+    }
+
+    private static List<String> decidedLocally(List<Decisions.Seen> decisions) {
+        return decisions.stream()
+                .filter(decision -> decision.header("quota-decided-by").equals("local"))
+                .map(Decisions.Seen::source)
+                .toList();
     }
 }

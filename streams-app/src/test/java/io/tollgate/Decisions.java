@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.sandbox.ApplicationProcess;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionTimeoutException;
 
 /** What a {@code read_committed} consumer sees of the decided topics, and whether it keeps the promises. Not thread-safe. */
 final class Decisions implements AutoCloseable {
@@ -75,11 +77,15 @@ final class Decisions implements AutoCloseable {
     }
 
     /** Reads until there are so many, and to the end of the topics: more than that would be seen too. */
-    List<Seen> await(int count) {
-        Awaitility.await("decisions")
-                .pollInterval(Duration.ofMillis(1))
-                .atMost(Duration.ofSeconds(60))
-                .untilAsserted(() -> assertThat(poll().size()).isGreaterThanOrEqualTo(count));
+    List<Seen> await(int count, ApplicationProcess application) {
+        try {
+            Awaitility.await("decisions")
+                    .pollInterval(Duration.ofMillis(1))
+                    .atMost(Duration.ofSeconds(60))
+                    .until(() -> poll().size() >= count);
+        } catch (ConditionTimeoutException stuck) {
+            throw new AssertionError(seen.size() + " of " + count + " decided\n" + application.output(), stuck);
+        }
         Awaitility.await("the end")
                 .pollInterval(Duration.ofMillis(1))
                 .atMost(Duration.ofSeconds(20))

@@ -37,7 +37,7 @@ class LocalModeIT {
                 if (i % 3 == 0) requests.sendWithoutKey(agent, 1, i);
                 else requests.send(agent, 1, i);
             }
-            decisions.await(requests.published().size());
+            decisions.await(requests.published().size(), application);
             application.terminate();
             assertThat(application.awaitExit(Duration.ofSeconds(15)))
                     .as(application.output())

@@ -36,7 +36,7 @@ abstract class PipelineScenario {
                     publish(requests, 0, 2400);
                     abort(cluster);
                     publish(requests, 2400, 3000);
-                    decisions.await(requests.published().size());
+                    decisions.await(requests.published().size(), application);
 
                     application.terminate();
                     assertThat(application.awaitExit(Duration.ofSeconds(15)))
@@ -45,7 +45,7 @@ abstract class PipelineScenario {
                 }
                 publish(requests, 3000, 3600);
                 try (var application = cluster.start()) {
-                    decisions.await(requests.published().size());
+                    decisions.await(requests.published().size(), application);
                     assertThat(application.isAlive()).isTrue();
                 }
 

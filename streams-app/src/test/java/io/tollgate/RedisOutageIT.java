@@ -38,7 +38,7 @@ class RedisOutageIT {
 
             more.set(false);
             traffic.get();
-            decisions.await(requests.published().size());
+            decisions.await(requests.published().size(), application);
             decisions.conserve(requests.published());
             decisions.keepOrder();
             decisions.admitNoMoreThan(CAPACITY, REFILL);

@@ -16,6 +16,9 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /** Publishes requests and remembers, by {@code quota-source}, what was published. Thread-safe. */
 final class Requests implements AutoCloseable {
+    /** An hour ago: not to be taken for the broker's own, nor removed by retention while the test runs. */
+    private static final long FIRST_TIMESTAMP = System.currentTimeMillis() - 3_600_000;
+
     /** @param agent null where the record is no request */
     record Published(String agent, double costTokens, byte[] value, long timestamp) {}
 
@@ -45,14 +48,14 @@ final class Requests implements AutoCloseable {
     }
 
     void sendUnreadable(byte[] key, byte[] value) {
-        send(new ProducerRecord<>(topic, null, 1L, key, value), null, 0);
+        send(new ProducerRecord<>(topic, null, FIRST_TIMESTAMP, key, value), null, 0);
     }
 
     private void send(Integer partition, byte[] key, String agent, double costTokens, long number) {
         Headers headers =
                 new RecordHeaders().add("number", utf8(Long.toString(number))).add("quota-decision", utf8("forged"));
         var record = new ProducerRecord<>(
-                topic, partition, 1_000_000_000_000L + number, key, value(agent, costTokens, number), headers);
+                topic, partition, FIRST_TIMESTAMP + number, key, value(agent, costTokens, number), headers);
         send(record, agent, costTokens);
     }
 

@@ -6,6 +6,7 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,8 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     private @Nullable Shared shared;
     private @Nullable Parse parse;
+    /** The last offset that was polled without being sent: what follows must not reach Redis before it. */
+    private final Map<TopicPartition, Long> missed = new HashMap<>();
 
     @Override
     public void configure(Map<String, ?> configs) {
@@ -49,26 +52,36 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         var parser = parse;
         if (instance == null || parser == null) return records;
         for (var partition : records.partitions()) {
-            var task = instance.tasks().get(partition.partition());
-            if (task == null) continue; // not running yet: its records are decided one by one
-            try {
-                prefetch(task, parser, partition, records.records(partition), instance.requestsTopic());
-            } catch (RuntimeException e) {
-                // The topology decides every record that has no pending decision.
-                log.error("prefetch failed for {}", partition, e);
+            var polled = records.records(partition);
+            // The topology decides every record that has no pending decision, one by one.
+            if (!prefetch(instance, parser, partition, polled)) {
+                missed.put(partition, polled.get(polled.size() - 1).offset());
             }
         }
         return records; // the same object: a copy would lose Streams' own bookkeeping
     }
 
-    private static void prefetch(
+    private boolean prefetch(
+            Shared instance, Parse parser, TopicPartition partition, List<ConsumerRecord<byte[], byte[]>> records) {
+        var task = instance.tasks().get(partition.partition());
+        if (task == null) return false; // not running yet
+        try {
+            boolean published = partition.topic().equals(instance.requestsTopic());
+            prefetch(task, parser, partition, records, published);
+            return true;
+        } catch (RuntimeException e) {
+            log.error("prefetch failed for {}", partition, e);
+            return false;
+        }
+    }
+
+    private void prefetch(
             TaskBuckets task,
             Parse parser,
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records,
-            String requestsTopic) {
+            boolean published) {
         long source = task.source(partition.topic());
-        boolean published = partition.topic().equals(requestsTopic);
         var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
         for (var record : records) {
             Incoming incoming = published
@@ -81,7 +94,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             byAgent.computeIfAbsent(request.agentId(), agent -> new ArrayList<>(2))
                     .add(pending);
         }
-        task.prefetch(byAgent, source);
+        task.prefetch(byAgent, source, missed.getOrDefault(partition, -1L));
     }
 
     /** Under at-least-once, where the consumer itself commits. */

@@ -41,6 +41,8 @@ final class TaskBuckets {
     private final long rekeyedSource;
     private final int partition;
     private final String rekeyedTopic;
+    private long requestsDecidedThrough = -1;
+    private long rekeyedDecidedThrough = -1;
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
@@ -65,6 +67,10 @@ final class TaskBuckets {
         return shared.committed().of(new TopicPartition(topic, partition));
     }
 
+    private long decidedThrough(long source) {
+        return source == requestsSource ? requestsDecidedThrough : rekeyedDecidedThrough;
+    }
+
     private Limit limit(String agentId) {
         return shared.policy().limit();
     }
@@ -74,9 +80,13 @@ final class TaskBuckets {
      * exhausted, or whose earlier requests have not been sent.
      *
      * @param requests of one source, by agent, in the order of their offsets; they are noted as pending
+     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
+     *     before it is decided: Redis would decide it after its successors, and no fence would remember it
      */
-    void prefetch(Map<String, List<PendingDecision>> requests, long source) {
-        var redis = shared.redis().filter(SharedBuckets::inUse);
+    void prefetch(Map<String, List<PendingDecision>> requests, long source, long missedThrough) {
+        var redis = decidedThrough(source) < missedThrough
+                ? Optional.<SharedBuckets>empty()
+                : shared.redis().filter(SharedBuckets::inUse);
         double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
@@ -129,22 +139,30 @@ final class TaskBuckets {
     /** Decides a request that the prefetch has noted, or has not seen. Waits for Redis within its time limit. */
     Decision decide(String agentId, PendingDecision request) {
         var agent = mirror.of(agentId);
-        bringToFront(agent, request);
-        var decision = decideFirst(agent, request);
+        boolean prefetched = bringToFront(agent, request);
+        var decision = decideFirst(agent, request, prefetched ? MAX_CHARGES : 1);
         agent.pending().removeFirst();
+        if (request.source() == requestsSource)
+            requestsDecidedThrough = request.charge().offset();
+        else rekeyedDecidedThrough = request.charge().offset();
         return decision;
     }
 
-    /** Makes the request the agent's first: records that never arrived here, if any, left theirs behind. */
-    private static void bringToFront(AgentMirror agent, PendingDecision request) {
-        if (agent.pending().contains(request)) {
+    /**
+     * Makes the request the agent's first: records that never arrived here, if any, left theirs behind.
+     *
+     * @return whether the prefetch has noted it
+     */
+    private static boolean bringToFront(AgentMirror agent, PendingDecision request) {
+        boolean prefetched = agent.pending().contains(request);
+        if (prefetched)
             while (agent.pending().getFirst() != request) agent.pending().removeFirst();
-        } else {
-            agent.pending().addFirst(request);
-        }
+        else agent.pending().addFirst(request);
+        return prefetched;
     }
 
-    private Decision decideFirst(AgentMirror agent, PendingDecision request) {
+    /** @param atOnce how many of the agent's pending requests may be sent; others may lie between them that are not noted */
+    private Decision decideFirst(AgentMirror agent, PendingDecision request, int atOnce) {
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);
@@ -156,13 +174,13 @@ final class TaskBuckets {
         var redis = shared.redis().filter(SharedBuckets::inUse);
         if (redis.isEmpty()) return decideLocally(agent, request);
         if (surelyRefuses(agent, request, nowSeconds)) return refuseUnasked(agent, request, nowMicros);
-        var askedNow = askNow(redis.get(), agent, nowSeconds);
+        var askedNow = askNow(redis.get(), agent, nowSeconds, atOnce);
         return decided(askedNow)
                 .map(answer -> accept(agent, request, askedNow, answer))
                 .orElseGet(() -> decideLocally(agent, request));
     }
 
-    private Asked askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds) {
+    private Asked askNow(SharedBuckets redis, AgentMirror agent, double nowSeconds, int atOnce) {
         var first = agent.pending().getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their
@@ -172,7 +190,7 @@ final class TaskBuckets {
         }
         var requests = agent.pending().stream()
                 .filter(request -> request.source() == first.source())
-                .limit(MAX_CHARGES)
+                .limit(atOnce)
                 .toList();
         send(redis, Map.of(agent, requests), first.source());
         return Objects.requireNonNull(first.asked());

@@ -1,0 +1,124 @@
+package io.tollgate.quota;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lettuce.core.RedisURI;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.bucket.BucketClock;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.sandbox.RedisServer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.stream.LongStream;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.processor.TaskId;
+import org.apache.kafka.streams.processor.api.MockProcessorContext;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.Stores;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The consumer's side of one task, polled and processed by hand, on a real Redis. */
+class PrefetchIT {
+    private static final double CAPACITY = 100;
+    private static final String TOPIC = "requests";
+    private static final String REKEYED = "rekeyed";
+
+    @TempDir
+    private Path dir;
+
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final PipelineMetrics metrics = new PipelineMetrics(registry);
+    private RedisServer redis;
+    private SharedBuckets buckets;
+
+    @BeforeEach
+    void open() {
+        redis = RedisServer.start();
+        buckets = SharedBuckets.start(
+                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), new BucketClock(), metrics);
+    }
+
+    @AfterEach
+    void close() {
+        buckets.close();
+        redis.close();
+    }
+
+    @Test
+    void givenRecordsPolledBeforeTheirTaskRan_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
+        decideAll(10, 5);
+        var again = decideAll(10, 0);
+
+        assertThat(again).allMatch(Decision::isApproved);
+        assertThat(again.get(9).remainingTokens()).isEqualTo(CAPACITY - 10);
+        assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(10);
+    }
+
+    /** As a fresh process: polls the first {@code missed} of {@code count} requests before the task runs, the others after. */
+    private List<Decision> decideAll(int count, int missed) {
+        var shared = Shared.of(
+                TOPIC,
+                1,
+                true,
+                Optional.of(buckets),
+                new BucketClock(),
+                Policy.byDefault(new Limit(CAPACITY, 0)),
+                (topic, partition) -> topic.hashCode(),
+                new CommittedOffsets(),
+                metrics);
+        var prefetch = new Prefetch();
+        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
+        var polled = new ArrayList<ConsumerRecord<byte[], byte[]>>();
+        polled.addAll(poll(prefetch, 0, missed));
+        var task = new TaskBuckets(shared, store(), 0, REKEYED);
+        shared.tasks().put(0, task);
+        polled.addAll(poll(prefetch, missed, count));
+        var decisions = new ArrayList<Decision>();
+        for (var record : polled) {
+            var pending = PendingDecision.take(record.headers());
+            if (pending == null) pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1));
+            decisions.add(task.decide("agent", pending));
+        }
+        return decisions;
+    }
+
+    private static List<ConsumerRecord<byte[], byte[]>> poll(Prefetch prefetch, int from, int to) {
+        var partition = new TopicPartition(TOPIC, 0);
+        var records = LongStream.range(from, to)
+                .mapToObj(offset -> new ConsumerRecord<>(
+                        TOPIC, 0, offset, "agent".getBytes(UTF_8), "{\"agent_id\":\"agent\"}".getBytes(UTF_8)))
+                .toList();
+        if (!records.isEmpty()) prefetch.onConsume(new ConsumerRecords<>(Map.of(partition, records), Map.of()));
+        return records;
+    }
+
+    private KeyValueStore<String, byte[]> store() {
+        var properties = new Properties();
+        properties.put("application.id", "test");
+        properties.put("bootstrap.servers", "none:1");
+        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
+        var store = Stores.keyValueStoreBuilder(
+                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
+                .withLoggingDisabled()
+                .build();
+        store.init(context.getStateStoreContext(), store);
+        return store;
+    }
+}
