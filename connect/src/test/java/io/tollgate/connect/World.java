@@ -6,6 +6,7 @@ import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.PostgresServer;
 import io.tollgate.sandbox.QuotaDatabase;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,7 +35,11 @@ final class World implements AutoCloseable {
         var starting = new ArrayList<AutoCloseable>();
         try {
             broker = started(starting, KafkaBroker.start());
-            postgres = started(starting, PostgresServer.start());
+            // Kept after the test, for those who wonder why it failed.
+            var logs = Path.of("target", "logs").toAbsolutePath();
+            postgres = started(
+                    starting,
+                    PostgresServer.start(PostgresServer.Options.defaults().withLog(logs.resolve("postgres.log"))));
             database = QuotaDatabase.prepare(postgres);
             var options = ApplicationProcess.Options.defaults()
                     .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers());
@@ -50,7 +55,8 @@ final class World implements AutoCloseable {
             worker = started(
                     starting,
                     ConnectWorker.start(
-                            ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())));
+                            ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())
+                                    .withLog(logs.resolve("connect.log"))));
             application.awaitReady(Duration.ofSeconds(90));
             producer = started(
                     starting,
