@@ -54,7 +54,8 @@ class ConnectorFilesTest {
 
     @Test
     void givenMistakes_whenValidated_thenEachIsFound() throws Exception {
-        var broken = new TreeMap<>(ConnectorFile.named("rejected-requests-audit").config());
+        var broken =
+                new TreeMap<>(ConnectorFile.named("rejected-requests-audit").config());
         broken.put("insert.mode", "sideways");
         broken.put("flush.retires", "3");
         broken.put("consumer.override.isolation.levle", "read_committed");
@@ -63,7 +64,13 @@ class ConnectorFilesTest {
         broken.put("errors.tolerance", "some");
 
         assertThat(String.join("\n", problems(broken)))
-                .contains("insert.mode", "flush.retires", "isolation.levle", "offset.fild", "record.field", "errors.tolerance");
+                .contains(
+                        "insert.mode",
+                        "flush.retires",
+                        "isolation.levle",
+                        "offset.fild",
+                        "record.field",
+                        "errors.tolerance");
     }
 
     @ParameterizedTest
@@ -88,8 +95,10 @@ class ConnectorFilesTest {
     void givenApplicationsDefaults_whenCompared_thenConnectorsNameTheSameTopics() throws SettingsException {
         Topics topics = Settings.from(Map.of(), Settings.Use.TOOL).topics();
 
-        assertThat(ConnectorFile.named("rejected-requests-audit").config().get("topics")).isEqualTo(topics.rejected());
-        assertThat(ConnectorFile.named("quota-events-audit").config().get("topics")).isEqualTo(topics.events());
+        assertThat(ConnectorFile.named("rejected-requests-audit").config().get("topics"))
+                .isEqualTo(topics.rejected());
+        assertThat(ConnectorFile.named("quota-events-audit").config().get("topics"))
+                .isEqualTo(topics.events());
         assertThat(ConnectorFile.named("agent-quotas-source").config().get("transforms.topic.replacement"))
                 .isEqualTo(topics.policies());
     }
@@ -161,7 +170,12 @@ class ConnectorFilesTest {
             var connector = create(plugins, config.get("connector.class"), Connector.class);
             check("", connector.config(), config, problems, known);
             debeziumsOwnRules(plugins, connector, config, problems);
-            check("", connector instanceof SinkConnector ? SinkConnectorConfig.configDef() : ConnectorConfig.configDef(), config, problems, known);
+            check(
+                    "",
+                    connector instanceof SinkConnector ? SinkConnectorConfig.configDef() : ConnectorConfig.configDef(),
+                    config,
+                    problems,
+                    known);
             for (String side : List.of("key.converter", "value.converter")) {
                 var converter = create(plugins, config.get(side), Converter.class);
                 check(side + ".", converter.config(), config, problems, known);
@@ -185,7 +199,8 @@ class ConnectorFilesTest {
                     check(prefix, transformation.config(), config, problems, known);
                 }
                 String predicate = config.get(prefix + "predicate");
-                if (predicate != null && !List.of(config.get("predicates").split(",")).contains(predicate)) {
+                if (predicate != null
+                        && !List.of(config.get("predicates").split(",")).contains(predicate)) {
                     problems.add(prefix + "predicate names " + predicate + ", which is not there");
                 }
             }
@@ -198,8 +213,11 @@ class ConnectorFilesTest {
                 var clients = override.group(1).equals("consumer")
                         ? org.apache.kafka.clients.consumer.ConsumerConfig.configNames()
                         : org.apache.kafka.clients.producer.ProducerConfig.configNames();
-                if (!clients.contains(override.group(2))) problems.add(key + " is no setting of the " + override.group(1));
-            } else if (!known.contains(key) && !key.startsWith("topic.creation.default.") && !key.startsWith("database.tcp")) {
+                if (!clients.contains(override.group(2)))
+                    problems.add(key + " is no setting of the " + override.group(1));
+            } else if (!known.contains(key)
+                    && !key.startsWith("topic.creation.default.")
+                    && !key.startsWith("database.tcp")) {
                 // topic.creation: read where a source connector's topics are made; database.*: handed on to the driver
                 problems.add(key + " is known to nobody");
             }
@@ -226,8 +244,7 @@ class ConnectorFilesTest {
     private static void debeziumsOwnRules(
             ClassLoader plugins, Connector connector, Map<String, String> config, List<String> problems)
             throws Exception {
-        Class<?> settings = Class.forName(
-                connector.getClass().getName() + "Config", true, plugins);
+        Class<?> settings = Class.forName(connector.getClass().getName() + "Config", true, plugins);
         Class<?> configuration = Class.forName("io.debezium.config.Configuration", true, plugins);
         Object given = configuration.getMethod("from", Map.class).invoke(null, config);
         Consumer<String> problem = problems::add;
@@ -237,13 +254,15 @@ class ConnectorFilesTest {
     }
 
     private static <T> T create(ClassLoader plugins, String name, Class<T> kind) throws Exception {
-        return kind.cast(Class.forName(name, true, plugins).getDeclaredConstructor().newInstance());
+        return kind.cast(
+                Class.forName(name, true, plugins).getDeclaredConstructor().newInstance());
     }
 
     private static URL[] jars() throws Exception {
         try (var files = Files.walk(PLUGINS)) {
             var urls = new ArrayList<URL>();
-            for (Path file : files.filter(file -> file.toString().endsWith(".jar")).toList()) {
+            for (Path file :
+                    files.filter(file -> file.toString().endsWith(".jar")).toList()) {
                 urls.add(file.toUri().toURL());
             }
             return urls.toArray(new URL[0]);

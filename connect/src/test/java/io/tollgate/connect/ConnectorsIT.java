@@ -41,25 +41,34 @@ class ConnectorsIT {
     @Order(1)
     void givenThrottledAndInvalidRequests_whenPipelineRejectsThem_thenEachIsOneRow() throws Exception {
         for (int i = 0; i < 20; i++) {
-            world.request("greedy", "{\"request_id\":\"g-" + i + "\",\"agent_id\":\"greedy\",\"tokens\":1,\"n\":" + i + "}");
+            world.request(
+                    "greedy", "{\"request_id\":\"g-" + i + "\",\"agent_id\":\"greedy\",\"tokens\":1,\"n\":" + i + "}");
         }
         world.request("greedy", "{\"agent_id\":\"greedy\",\"tokens\":1000}");
-        world.request("nul", "{\"agent_id\":\"nul\",\"tokens\":1000,\"request_id\":\"\\u0000\",\"x\":\"\\u0000\\ud800\"}");
+        world.request(
+                "nul", "{\"agent_id\":\"nul\",\"tokens\":1000,\"request_id\":\"\\u0000\",\"x\":\"\\u0000\\ud800\"}");
         world.request("bad", "{\"agent_id\":7}");
         world.request("bad", "no JSON at all \u0000");
 
         eventually(() -> assertThat(world.count(ROWS)).isEqualTo(14));
 
-        assertThat(world.count(ROWS + " WHERE reason = 'quota_exceeded' AND agent_id = 'greedy' AND request ->> 'n' >= '10'"))
+        assertThat(world.count(
+                        ROWS + " WHERE reason = 'quota_exceeded' AND agent_id = 'greedy' AND request ->> 'n' >= '10'"))
                 .isEqualTo(10);
-        assertThat(world.count(ROWS + " WHERE reason = 'cost_exceeds_capacity' AND retry_after_ms IS NULL")).isEqualTo(2);
+        assertThat(world.count(ROWS + " WHERE reason = 'cost_exceeds_capacity' AND retry_after_ms IS NULL"))
+                .isEqualTo(2);
         assertThat(world.asAuditor("SELECT request_text FROM quota_audit.rejected_requests WHERE agent_id = 'nul'"))
                 .contains("{\"agent_id\":\"nul\",\"tokens\":1000,\"request_id\":\"\\u0000\",\"x\":\"\\u0000\\ud800\"}");
-        assertThat(world.count(ROWS + " WHERE decode(request_base64, 'base64') = '{\"agent_id\":7}'::bytea")).isOne();
-        assertThat(world.count(ROWS + " WHERE decode(request_base64, 'base64') = 'no JSON at all \\000'::bytea")).isOne();
-        assertThat(world.asAuditor("SELECT agent_id FROM quota_audit.most_throttled_agents")).contains("greedy");
-        assertThat(world.count("SELECT sum(requests) FROM quota_audit.invalid_by_source")).isEqualTo(2);
-        assertThat(world.count("SELECT sum(rejections) FROM quota_audit.rejections_by_reason")).isEqualTo(14);
+        assertThat(world.count(ROWS + " WHERE decode(request_base64, 'base64') = '{\"agent_id\":7}'::bytea"))
+                .isOne();
+        assertThat(world.count(ROWS + " WHERE decode(request_base64, 'base64') = 'no JSON at all \\000'::bytea"))
+                .isOne();
+        assertThat(world.asAuditor("SELECT agent_id FROM quota_audit.most_throttled_agents"))
+                .contains("greedy");
+        assertThat(world.count("SELECT sum(requests) FROM quota_audit.invalid_by_source"))
+                .isEqualTo(2);
+        assertThat(world.count("SELECT sum(rejections) FROM quota_audit.rejections_by_reason"))
+                .isEqualTo(14);
     }
 
     @Test
@@ -67,13 +76,16 @@ class ConnectorsIT {
     void givenQuotaEvents_whenPublishedTwice_thenEachIsOneRow() throws Exception {
         var examples = ConnectorFile.schemas("examples/valid", "quota-event.");
         for (int round = 0; round < 2; round++) {
-            for (Path example : examples) world.publish("quota-events", "agent-7", Files.readAllBytes(example), Map.of());
+            for (Path example : examples)
+                world.publish("quota-events", "agent-7", Files.readAllBytes(example), Map.of());
         }
 
-        eventually(() -> assertThat(world.count("SELECT count(*) FROM quota_audit.quota_events WHERE agent_id = 'agent-7'"))
+        eventually(() -> assertThat(
+                        world.count("SELECT count(*) FROM quota_audit.quota_events WHERE agent_id = 'agent-7'"))
                 .isEqualTo(examples.size()));
-        assertThat(world.count("SELECT count(*) FROM quota_audit.quota_events WHERE at = timestamptz '2026-01-01 00:00:00.123456+00'"
-                        + " AND agent_id = 'agent-7'"))
+        assertThat(world.count(
+                        "SELECT count(*) FROM quota_audit.quota_events WHERE at = timestamptz '2026-01-01 00:00:00.123456+00'"
+                                + " AND agent_id = 'agent-7'"))
                 .isEqualTo(examples.size());
     }
 
@@ -83,7 +95,11 @@ class ConnectorsIT {
         world.publish("rejected-requests", "x", "{\"not\":\"ours\"}".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("quota-events", "x", "no JSON".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("quota-events", "x", "{\"event\":\"near_limit\"}".getBytes(StandardCharsets.UTF_8), Map.of());
-        world.publish("rejected-requests", "x", "{}".getBytes(StandardCharsets.UTF_8), Map.of("quota-source", "agent-requests/0/0"));
+        world.publish(
+                "rejected-requests",
+                "x",
+                "{}".getBytes(StandardCharsets.UTF_8),
+                Map.of("quota-source", "agent-requests/0/0"));
         long before = world.count(ROWS);
         world.request("greedy", "{\"agent_id\":\"greedy\"}");
 
@@ -92,7 +108,8 @@ class ConnectorsIT {
             assertThat(values("quota-events-audit-dead-letters"))
                     .containsExactlyInAnyOrder("no JSON", "{\"event\":\"near_limit\"}");
             assertThat(world.count(ROWS)).isEqualTo(before + 1);
-            assertThat(world.count("SELECT count(*) FROM quota_audit.unreadable_records")).isOne();
+            assertThat(world.count("SELECT count(*) FROM quota_audit.unreadable_records"))
+                    .isOne();
         });
     }
 
@@ -106,7 +123,8 @@ class ConnectorsIT {
         assertThat(lastPolicy("*")).isEqualTo("{\"mode\": \"enforce\", \"capacity\": 10, \"refill_rate\": 0}");
 
         world.asOperator("UPDATE quota_admin.agent_quotas SET capacity = 50, note = NULL WHERE agent_id = 'sql-1'");
-        eventually(() -> assertThat(lastPolicy("sql-1")).isEqualTo("{\"mode\": \"enforce\", \"capacity\": 50, \"refill_rate\": 1}"));
+        eventually(() -> assertThat(lastPolicy("sql-1"))
+                .isEqualTo("{\"mode\": \"enforce\", \"capacity\": 50, \"refill_rate\": 1}"));
 
         world.asOperator("UPDATE quota_admin.agent_quotas SET agent_id = 'sql-2' WHERE agent_id = 'sql-1'");
         eventually(() -> {
@@ -140,7 +158,8 @@ class ConnectorsIT {
         eventually(() -> assertThat(world.count(ROWS)).isEqualTo(before + 400));
 
         assertThat(sources()).isEqualTo(rejectedSources());
-        world.asOperator("INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('after', 7, 0)");
+        world.asOperator(
+                "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('after', 7, 0)");
         eventually(() -> assertThat(lastPolicy("after")).contains("7"));
     }
 
@@ -148,7 +167,8 @@ class ConnectorsIT {
     @Test
     @Order(6)
     void givenQuotaRaisedAndCutInSql_whenTheAgentAsks_thenThePipelineObeysWithinSeconds() throws Exception {
-        world.asOperator("INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('sql-obeyed', 1000, 1000)");
+        world.asOperator(
+                "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('sql-obeyed', 1000, 1000)");
         eventually(() -> assertThat(decision(500)).isEqualTo("approved"));
 
         world.asOperator("UPDATE quota_admin.agent_quotas SET capacity = 400 WHERE agent_id = 'sql-obeyed'");
@@ -161,13 +181,15 @@ class ConnectorsIT {
     /** Asks for so many tokens and returns what the pipeline said. */
     private static String decision(int tokens) throws Exception {
         String id = java.util.UUID.randomUUID().toString();
-        world.request("sql-obeyed", "{\"agent_id\":\"sql-obeyed\",\"tokens\":" + tokens + ",\"request_id\":\"" + id + "\"}");
+        world.request(
+                "sql-obeyed", "{\"agent_id\":\"sql-obeyed\",\"tokens\":" + tokens + ",\"request_id\":\"" + id + "\"}");
         var decided = new java.util.concurrent.atomic.AtomicReference<String>();
         await().atMost(LONG).pollInterval(Duration.ofMillis(200)).until(() -> {
             for (String topic : java.util.List.of("approved-requests", "rejected-requests")) {
                 for (ConsumerRecord<byte[], byte[]> one : world.read(topic)) {
                     if (new String(one.value(), StandardCharsets.UTF_8).contains(id)) {
-                        decided.set(new String(one.headers().lastHeader("quota-decision").value(), StandardCharsets.UTF_8));
+                        decided.set(new String(
+                                one.headers().lastHeader("quota-decision").value(), StandardCharsets.UTF_8));
                     }
                 }
             }
@@ -186,8 +208,9 @@ class ConnectorsIT {
         var sources = new TreeSet<String>();
         try (var connection = world.database.connect("auditor");
                 var statement = connection.createStatement();
-                var rows = statement.executeQuery("SELECT source_topic || '/' || source_partition || '/' || source_offset"
-                        + " FROM quota_audit.rejected_requests")) {
+                var rows =
+                        statement.executeQuery("SELECT source_topic || '/' || source_partition || '/' || source_offset"
+                                + " FROM quota_audit.rejected_requests")) {
             while (rows.next()) sources.add(rows.getString(1));
         }
         return sources;
@@ -198,7 +221,8 @@ class ConnectorsIT {
         var sources = new TreeSet<String>();
         for (ConsumerRecord<byte[], byte[]> rejected : world.read("rejected-requests")) {
             var header = rejected.headers().lastHeader("quota-source");
-            if (header != null && rejected.value().length > 2) sources.add(new String(header.value(), StandardCharsets.UTF_8));
+            if (header != null && rejected.value().length > 2)
+                sources.add(new String(header.value(), StandardCharsets.UTF_8));
         }
         return sources;
     }
@@ -219,7 +243,9 @@ class ConnectorsIT {
     }
 
     private static void eventually(ThrowingRunnable assertion) {
-        await().atMost(LONG).pollInterval(Duration.ofMillis(300)).ignoreExceptionsInstanceOf(java.sql.SQLException.class)
+        await().atMost(LONG)
+                .pollInterval(Duration.ofMillis(300))
+                .ignoreExceptionsInstanceOf(java.sql.SQLException.class)
                 .untilAsserted(assertion);
     }
 }

@@ -39,12 +39,14 @@ class LongOutageFaultIT {
         long killedNanos = System.nanoTime();
         ConnectorsIT.refuse(world, "during", 200);
         await().atMost(Duration.ofSeconds(90))
-                .until(() -> System.nanoTime() - killedNanos > Duration.ofSeconds(70).toNanos());
+                .until(() ->
+                        System.nanoTime() - killedNanos > Duration.ofSeconds(70).toNanos());
         assertThat(world.postgres.isAlive()).isFalse();
         world.postgres.restart();
 
         eventually(250);
-        world.asOperator("INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('after', 7, 0)");
+        world.asOperator(
+                "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('after', 7, 0)");
         await().atMost(Duration.ofSeconds(120))
                 .untilAsserted(() -> assertThat(world.read("agent-quotas")).isNotEmpty());
     }

@@ -55,8 +55,10 @@ class QuotaDatabaseIT {
 
     @Test
     void givenSchemasAndTables_whenCompared_thenEachFieldHasItsColumnAndEachColumnItsField() throws Exception {
-        for (var pair : Map.of("rejected-request", "rejected_requests", "quota-event", "quota_events").entrySet()) {
-            JsonNode schema = ConnectorFile.json(ConnectorFile.ROOT.resolve("schemas/" + pair.getKey() + ".schema.json"));
+        for (var pair : Map.of("rejected-request", "rejected_requests", "quota-event", "quota_events")
+                .entrySet()) {
+            JsonNode schema =
+                    ConnectorFile.json(ConnectorFile.ROOT.resolve("schemas/" + pair.getKey() + ".schema.json"));
             var expected = new TreeSet<String>();
             schema.path("properties").fieldNames().forEachRemaining(name -> expected.add(column(name)));
             expected.remove("source");
@@ -101,14 +103,20 @@ class QuotaDatabaseIT {
             Object actual = row.get(column(field.getKey()));
             switch (field.getKey()) {
                 case "source" -> {
-                    assertThat(row.get("source_topic")).isEqualTo(expected.path("topic").textValue());
-                    assertThat(row.get("source_partition")).isEqualTo(expected.path("partition").intValue());
-                    assertThat(row.get("source_timestamp")).isEqualTo(time(expected.path("timestamp").longValue() * 1000));
+                    assertThat(row.get("source_topic"))
+                            .isEqualTo(expected.path("topic").textValue());
+                    assertThat(row.get("source_partition"))
+                            .isEqualTo(expected.path("partition").intValue());
+                    assertThat(row.get("source_timestamp"))
+                            .isEqualTo(time(expected.path("timestamp").longValue() * 1000));
                 }
                 case "decided_at" -> assertThat(actual).isEqualTo(time(expected.longValue()));
-                case "request" -> assertThat(ConnectorFile.JSON.readTree(String.valueOf(actual))).isEqualTo(expected);
+                case "request" ->
+                    assertThat(ConnectorFile.JSON.readTree(String.valueOf(actual)))
+                            .isEqualTo(expected);
                 case "retry_after_ms", "request_bytes" -> assertThat(actual).isEqualTo(expected.longValue());
-                case "tokens", "remaining", "capacity", "refill_rate" -> assertThat(actual).isEqualTo(expected.doubleValue());
+                case "tokens", "remaining", "capacity", "refill_rate" ->
+                    assertThat(actual).isEqualTo(expected.doubleValue());
                 default -> assertThat(actual).as(field.getKey()).isEqualTo(expected.textValue());
             }
         }
@@ -147,10 +155,23 @@ class QuotaDatabaseIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"*", "a}{b", "'; DROP TABLE x; --", "${jndi:x}", "日本語", "\uD83D\uDE00", "e\u0301", "\u202Eabc", "\\\\u0000"})
+    @ValueSource(
+            strings = {
+                "*",
+                "a}{b",
+                "'; DROP TABLE x; --",
+                "${jndi:x}",
+                "日本語",
+                "\uD83D\uDE00",
+                "e\u0301",
+                "\u202Eabc",
+                "\\\\u0000"
+            })
     void givenOddAgent_whenItsRejectionArrives_thenItsIdStandsThereUnchanged(String agent) throws Exception {
         int offset = nextOffset++;
-        String quoted = agent.equals("\\\\u0000") ? agent : ConnectorFile.JSON.writeValueAsString(agent).replaceAll("^\"|\"$", "");
+        String quoted = agent.equals("\\\\u0000")
+                ? agent
+                : ConnectorFile.JSON.writeValueAsString(agent).replaceAll("^\"|\"$", "");
         String id = agent.equals("\\\\u0000") ? "\\u0000" : agent;
 
         deliver(rejection(offset, quoted, "r-1", "{\"agent_id\":\"" + quoted + "\"}"), offset);
@@ -173,7 +194,11 @@ class QuotaDatabaseIT {
         String deep = "[".repeat(990) + "]".repeat(990);
 
         deliver(
-                rejection(offset, "a", "r", "{\"agent_id\":\"a\",\"d\":" + deep + ",\"x\":\"" + "y".repeat(950_000) + "\"}"),
+                rejection(
+                        offset,
+                        "a",
+                        "r",
+                        "{\"agent_id\":\"a\",\"d\":" + deep + ",\"x\":\"" + "y".repeat(950_000) + "\"}"),
                 offset);
 
         assertThat(row("source_offset = " + offset).get("request")).isNotNull();
@@ -197,10 +222,12 @@ class QuotaDatabaseIT {
 
         deliver(record.getBytes(StandardCharsets.UTF_8), offset);
 
-        assertThat(rows("SELECT convert_from(record, 'SQL_ASCII') FROM quota_audit.unreadable_records WHERE kafka_offset = " + offset
-                        + " AND position('\\x00'::bytea in record) = 0"))
+        assertThat(rows(
+                        "SELECT convert_from(record, 'SQL_ASCII') FROM quota_audit.unreadable_records WHERE kafka_offset = "
+                                + offset + " AND position('\\x00'::bytea in record) = 0"))
                 .isEqualTo(record.contains("\u0000") ? 0 : 1);
-        assertThat(rows("SELECT 1 FROM quota_audit.unreadable_records WHERE kafka_offset = " + offset)).isOne();
+        assertThat(rows("SELECT 1 FROM quota_audit.unreadable_records WHERE kafka_offset = " + offset))
+                .isOne();
     }
 
     @Test
@@ -218,7 +245,10 @@ class QuotaDatabaseIT {
             {"auditor", "INSERT INTO quota_audit.rejected_requests_inbox VALUES ('', 's', 't', 0, 0)"},
             {"auditor", "TABLE quota_admin.agent_quotas"},
             {"operator", "TABLE quota_audit.rejected_requests"},
-            {"operator", "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate, policy) VALUES ('a', 1, 1, '{}')"},
+            {
+                "operator",
+                "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate, policy) VALUES ('a', 1, 1, '{}')"
+            },
             {"operator", "TRUNCATE quota_admin.agent_quotas"},
         }) {
             assertThatThrownBy(() -> execute(attempt[0], attempt[1]))
@@ -255,7 +285,8 @@ class QuotaDatabaseIT {
         insertPolicy(example.getFileName().toString(), policy);
 
         try (var connection = database.connect("operator");
-                var statement = connection.prepareStatement("SELECT policy FROM quota_admin.agent_quotas WHERE agent_id = ?")) {
+                var statement =
+                        connection.prepareStatement("SELECT policy FROM quota_admin.agent_quotas WHERE agent_id = ?")) {
             statement.setString(1, example.getFileName().toString());
             var rows = statement.executeQuery();
             rows.next();
@@ -264,7 +295,9 @@ class QuotaDatabaseIT {
                     .getSchema(Files.readString(ConnectorFile.ROOT.resolve("schemas/agent-quota.schema.json")));
             assertThat(schema.validate(written, InputFormat.JSON)).isEmpty();
             if (!policy.has("mode")) policy.put("mode", "enforce");
-            assertThat(ConnectorFile.JSON.readTree(written).equals(new Numbers(), policy)).as(written).isTrue();
+            assertThat(ConnectorFile.JSON.readTree(written).equals(new Numbers(), policy))
+                    .as(written)
+                    .isTrue();
         }
     }
 
@@ -273,7 +306,8 @@ class QuotaDatabaseIT {
     @MethodSource("invalidPolicies")
     void givenInvalidPolicy_whenInserted_thenPostgresRefuses(Path example) {
         JsonNode policy = ConnectorFile.json(example);
-        assertThatThrownBy(() -> insertPolicy("bad", policy)).isInstanceOfAny(SQLException.class, UnsupportedOperationException.class);
+        assertThatThrownBy(() -> insertPolicy("bad", policy))
+                .isInstanceOfAny(SQLException.class, UnsupportedOperationException.class);
     }
 
     /** 10 and 10.0 are the same number. */
@@ -291,7 +325,9 @@ class QuotaDatabaseIT {
         if (!policy.isObject()) throw new UnsupportedOperationException("not a row");
         policy.fieldNames().forEachRemaining(given::add);
         if (!columns.containsAll(given)) throw new UnsupportedOperationException("no such column");
-        String marks = given.stream().map(name -> name.equals("limits") ? ", ?::jsonb" : ", ?").reduce("", String::concat);
+        String marks = given.stream()
+                .map(name -> name.equals("limits") ? ", ?::jsonb" : ", ?")
+                .reduce("", String::concat);
         String sql = "INSERT INTO quota_admin.agent_quotas (agent_id"
                 + given.stream().map(name -> ", " + name).reduce("", String::concat) + ") VALUES (?" + marks + ")";
         try (var connection = database.connect("operator");
@@ -344,9 +380,8 @@ class QuotaDatabaseIT {
             for (int i = 1; i <= rows.getMetaData().getColumnCount(); i++) {
                 boolean time = rows.getMetaData().getColumnTypeName(i).equals("timestamptz");
                 boolean json = rows.getMetaData().getColumnTypeName(i).equals("jsonb");
-                Object value = time
-                        ? rows.getObject(i, OffsetDateTime.class)
-                        : json ? rows.getString(i) : rows.getObject(i);
+                Object value =
+                        time ? rows.getObject(i, OffsetDateTime.class) : json ? rows.getString(i) : rows.getObject(i);
                 row.put(rows.getMetaData().getColumnName(i), value);
             }
             assertThat(rows.next()).as("a second row where " + where).isFalse();

@@ -54,9 +54,8 @@ final class World implements AutoCloseable {
             application = started(starting, ApplicationProcess.start(options));
             worker = started(
                     starting,
-                    ConnectWorker.start(
-                            ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())
-                                    .withLog(logs.resolve("connect.log"))));
+                    ConnectWorker.start(ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())
+                            .withLog(logs.resolve("connect.log"))));
             application.awaitReady(Duration.ofSeconds(90));
             producer = started(
                     starting,

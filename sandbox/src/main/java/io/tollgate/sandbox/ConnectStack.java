@@ -30,8 +30,8 @@ final class ConnectStack implements AutoCloseable {
     }
 
     static PostgresServer startPostgres(Path dir, boolean kept) {
-        var options = PostgresServer.Options.defaults()
-                .withLog(dir.resolve("logs").resolve("postgres.log"));
+        var options =
+                PostgresServer.Options.defaults().withLog(dir.resolve("logs").resolve("postgres.log"));
         return PostgresServer.start(kept ? options.withDir(dir.resolve("postgres")) : options);
     }
 
@@ -57,9 +57,11 @@ final class ConnectStack implements AutoCloseable {
 
     void printAddresses(PrintStream out) {
         out.println("  Postgres  " + database.address("auditor"));
-        out.println("            psql " + database.address("auditor") + " -c 'TABLE quota_audit.most_throttled_agents'");
-        out.println("            psql " + database.address("operator")
-                + " -c \"INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('greedy-1', 5000, 500)\"");
+        out.println(
+                "            psql " + database.address("auditor") + " -c 'TABLE quota_audit.most_throttled_agents'");
+        out.println(
+                "            psql " + database.address("operator")
+                        + " -c \"INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('greedy-1', 5000, 500)\"");
         out.println("  Connect   " + worker.uri());
         out.println("            curl '" + worker.uri() + "/connectors?expand=status'");
         out.println("            kill -9 " + postgres.pid() + " or " + worker.pid()
@@ -80,7 +82,8 @@ final class ConnectStack implements AutoCloseable {
                 }
                 worker.restartFailed();
             } catch (RuntimeException e) {
-                if (!closing) out.println("not yet: " + e.getMessage().lines().findFirst().orElse(""));
+                if (!closing)
+                    out.println("not yet: " + e.getMessage().lines().findFirst().orElse(""));
             }
             LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(1));
         }
@@ -106,7 +109,8 @@ final class ConnectStack implements AutoCloseable {
             rows = rows() - rowsBefore;
         }
         var lines = new ArrayList<String>();
-        lines.add(String.format(Locale.ROOT, "%,d rows in quota_audit.rejected_requests; most_throttled_agents:", rows));
+        lines.add(
+                String.format(Locale.ROOT, "%,d rows in quota_audit.rejected_requests; most_throttled_agents:", rows));
         try (var connection = database.connect("auditor");
                 var statement = connection.createStatement();
                 var result = statement.executeQuery(

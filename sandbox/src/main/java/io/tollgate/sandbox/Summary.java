@@ -26,7 +26,8 @@ final class Summary {
                 figures.missing());
     }
 
-    static String of(DecisionTally tally, SampleAgents.Sent sent, Duration elapsed, List<String> audit, Optional<Path> keptDir) {
+    static String of(
+            DecisionTally tally, SampleAgents.Sent sent, Duration elapsed, List<String> audit, Optional<Path> keptDir) {
         DecisionTally.Figures figures = tally.figures();
         var text = new StringBuilder("\nSummary\n");
         line(
