@@ -6,6 +6,7 @@ import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.PostgresServer;
 import io.tollgate.sandbox.QuotaDatabase;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,8 +42,11 @@ final class World implements AutoCloseable {
                     starting,
                     PostgresServer.start(PostgresServer.Options.defaults().withLog(logs.resolve("postgres.log"))));
             database = QuotaDatabase.prepare(postgres);
+            Path stateDir = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "state-");
             var options = ApplicationProcess.Options.defaults()
-                    .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers());
+                    .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
+                    // Not the user's own folder: what another run left there would be this run's buckets.
+                    .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString());
             try (var topics = ApplicationProcess.start(options.withArguments("topics", "create"))) {
                 if (topics.awaitExit(Duration.ofSeconds(60)).orElse(-1) != 0) {
                     throw new IllegalStateException(topics.output());
