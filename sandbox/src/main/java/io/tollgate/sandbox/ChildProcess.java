@@ -143,6 +143,11 @@ final class ChildProcess implements AutoCloseable {
         }
     }
 
+    /** SIGINT, for programs that take it for another request than SIGTERM. */
+    void interrupt() {
+        if (isAlive()) signal("INT");
+    }
+
     void freeze() {
         signal("STOP");
     }

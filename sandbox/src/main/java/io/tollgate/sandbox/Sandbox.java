@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -84,7 +85,7 @@ public final class Sandbox implements Callable<Integer> {
     @Option(names = "--no-app", description = "without the pipeline: Kafka and Redis only")
     private boolean noApp;
 
-    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well (not available yet)")
+    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well")
     private boolean connect;
 
     @Option(names = "--secure", description = "with TLS, logins and the least rights that suffice")
@@ -98,7 +99,7 @@ public final class Sandbox implements Callable<Integer> {
 
     private final PrintStream out = System.out;
     private final Thread main = Thread.currentThread();
-    private final ExecutorService starters = Executors.newFixedThreadPool(2);
+    private final ExecutorService starters = Executors.newFixedThreadPool(3);
     private final CountDownLatch unwound = new CountDownLatch(1);
     private long startedNanos;
     private boolean closed;
@@ -110,6 +111,7 @@ public final class Sandbox implements Callable<Integer> {
     private volatile @Nullable KafkaBroker kafka;
     private volatile @Nullable RedisServer redis;
     private volatile @Nullable ApplicationProcess app;
+    private volatile @Nullable ConnectStack connectStack;
     private volatile @Nullable DecisionReader decisions;
     private volatile @Nullable SampleAgents traffic;
 
@@ -163,7 +165,7 @@ public final class Sandbox implements Callable<Integer> {
         requirePort("--http-port", httpPort);
         require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
         require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
-        require(!connect, "--connect is not available yet");
+        require(!connect || !secure, "--connect and --secure exclude each other");
     }
 
     private void requirePort(String option, int port) {
@@ -181,7 +183,9 @@ public final class Sandbox implements Callable<Integer> {
                     "the application cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
         }
         if (!noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
-        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (noApp ? "" : " and the pipeline") + " ...");
+        if (connect) ConnectParts.find();
+        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (connect ? ", PostgreSQL, Connect" : "")
+                + (noApp ? "" : " and the pipeline") + " ...");
 
         Path logs = dir.resolve("logs");
         Security users = secure ? Security.create(dir.resolve("secure")) : null;
@@ -196,6 +200,8 @@ public final class Sandbox implements Callable<Integer> {
             Topics.create(started.clientProperties(Security.ADMIN));
             return started;
         });
+        Future<PostgresServer> postgresStart =
+                connect ? starters.submit(() -> ConnectStack.startPostgres(dir, givenDir != null)) : null;
         if (!noRedis) {
             RedisServer.Options options = RedisServer.Options.defaults()
                     .withDir(dir.resolve("redis"))
@@ -207,11 +213,18 @@ public final class Sandbox implements Callable<Integer> {
             result(redisStart);
         }
         KafkaBroker broker = result(kafkaStart);
+        Future<ConnectStack> connectStart = null;
+        if (postgresStart != null) {
+            PostgresServer postgres = result(postgresStart);
+            connectStart = starters.submit(
+                    () -> connectStack = ConnectStack.start(postgres, broker.bootstrapServers(), dir, out));
+        }
         if (!noApp) {
             // Before the pipeline starts, or it might decide what an earlier run left and be counted for this one.
             if (!noTraffic) decisions = DecisionReader.start(broker.clientProperties(Security.AUDITORS));
             startApplication(dir, broker);
         }
+        if (connectStart != null) result(connectStart);
         printAddresses(dir);
     }
 
@@ -310,6 +323,7 @@ public final class Sandbox implements Callable<Integer> {
             out.println("  HTTP      " + app.http());
             out.println("            curl " + app.http() + "/metrics");
         }
+        if (connectStack != null) connectStack.printAddresses(out);
         out.println("  Logs      " + dir.resolve("logs"));
         out.println("  Ctrl-C stops everything" + (givenDir == null ? "." : "; the data stays in " + dir + "."));
         out.println();
@@ -460,6 +474,13 @@ public final class Sandbox implements Callable<Integer> {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        List<String> audit = List.of();
+        if (connectStack != null) {
+            if (decisions != null) {
+                audit = connectStack.mostThrottled(decisions.tally().figures().rejected());
+            }
+            connectStack.close();
+        }
         if (kafka != null) kafka.close();
         if (redis != null) redis.close();
         if (traffic != null && decisions != null) {
@@ -467,6 +488,7 @@ public final class Sandbox implements Callable<Integer> {
                     decisions.tally(),
                     traffic.sent(),
                     elapsed,
+                    audit,
                     givenDir == null ? Optional.empty() : Optional.ofNullable(dir)));
             out.flush();
         }

@@ -2,6 +2,7 @@ package io.tollgate.sandbox;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -25,7 +26,8 @@ final class Summary {
                 figures.missing());
     }
 
-    static String of(DecisionTally tally, SampleAgents.Sent sent, Duration elapsed, Optional<Path> keptDir) {
+    static String of(
+            DecisionTally tally, SampleAgents.Sent sent, Duration elapsed, List<String> audit, Optional<Path> keptDir) {
         DecisionTally.Figures figures = tally.figures();
         var text = new StringBuilder("\nSummary\n");
         line(
@@ -45,6 +47,7 @@ final class Summary {
         for (Map.Entry<String, Long> agent : tally.mostThrottled(5)) {
             line(text, place++ == 0 ? "most throttled" : "", "%s, refused %,d times", agent.getKey(), agent.getValue());
         }
+        for (int i = 0; i < audit.size(); i++) line(text, i == 0 ? "audit" : "", "%s", audit.get(i));
         if (sent.failed() > 0) line(text, "not published", "%,d: Kafka did not take them", sent.failed());
         if (figures.missing() > 0) {
             line(text, "undecided", "%,d, first at %s", figures.missing(), tally.firstMissing(5));

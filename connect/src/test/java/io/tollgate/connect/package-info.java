@@ -1,0 +1,5 @@
+/** Runs each file of {@code connectors/} as it is: real Connect worker, PostgreSQL, broker, Redis and pipeline. */
+@NullMarked
+package io.tollgate.connect;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,43 @@
+package io.tollgate.sandbox;
+
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Where the parts lie that are too large for the sandbox's own libraries: Kafka Connect, its plugins and PostgreSQL, as the module
+ * {@code connect} lays them out, and the connector files.
+ *
+ * @param layout holds {@code worker}, {@code plugins} and {@code postgres}
+ * @param connectors the folder {@code connectors} of the sources
+ */
+record ConnectParts(Path layout, Path connectors) {
+    private static final Path LAYOUT = Path.of("connect", "target", "layout");
+
+    /** Looks in the first folder that has them, going up from this class and from the working folder. */
+    static ConnectParts find() {
+        for (Path start : List.of(codeLocation(), Path.of("").toAbsolutePath())) {
+            for (Path dir = start; dir != null; dir = dir.getParent()) {
+                Path connectors = dir.resolve("connectors");
+                if (Files.isDirectory(dir.resolve(LAYOUT)) && Files.isDirectory(connectors)) {
+                    return new ConnectParts(dir.resolve(LAYOUT), connectors);
+                }
+            }
+        }
+        throw new IllegalStateException("Kafka Connect and PostgreSQL are not in " + LAYOUT
+                + ": run ./mvnw -DskipTests package, or ./tollgate sandbox --connect, which does that");
+    }
+
+    private static Path codeLocation() {
+        try {
+            return Path.of(ConnectParts.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+package io.tollgate.sandbox;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.TreeSet;
+
+/**
+ * A real Kafka Connect worker (distributed mode, a group of one) in a JVM of its own, with the Debezium plugins.
+ *
+ * <p>Its parts come from the module {@code connect}, which must have been built. Connectors read hosts and passwords from the worker's
+ * environment, as <code>${env:NAME}</code>. Thread-safe, except that only one thread at a time may kill, restart or close it.
+ */
+public final class ConnectWorker implements AutoCloseable {
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
+    private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(90);
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /**
+     * How to start a worker.
+     *
+     * @param bootstrapServers of Kafka
+     * @param environment what connectors may read
+     * @param dir working folder; empty: a temporary one, deleted on close. What a worker knows stands in Kafka
+     * @param log the file its log is appended to; empty: one in {@code dir}
+     */
+    public record Options(
+            String bootstrapServers, Map<String, String> environment, Optional<Path> dir, Optional<Path> log) {
+        /** Copies the map. */
+        public Options {
+            environment = Map.copyOf(environment);
+        }
+
+        /** A temporary folder. */
+        public static Options of(String bootstrapServers, Map<String, String> environment) {
+            return new Options(bootstrapServers, environment, Optional.empty(), Optional.empty());
+        }
+
+        /** Works in this folder. */
+        public Options withDir(Path dir) {
+            return new Options(bootstrapServers, environment, Optional.of(dir), log);
+        }
+
+        /** Appends the log to this file. */
+        public Options withLog(Path log) {
+            return new Options(bootstrapServers, environment, dir, Optional.of(log));
+        }
+    }
+
+    private final ChildProcess.Home home;
+    private final Path log;
+    private final Options options;
+    private final ConnectParts parts;
+    private final int port = FreePorts.next();
+    private final HttpClient client =
+            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
+    private volatile ChildProcess process;
+
+    private ConnectWorker(ChildProcess.Home home, Options options) {
+        this.home = home;
+        this.log = home.log(options.log(), "connect.log");
+        this.options = options;
+        this.parts = ConnectParts.find();
+        this.process = launch();
+    }
+
+    /**
+     * Starts a worker and returns when it answers.
+     *
+     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
+     */
+    public static ConnectWorker start(Options options) {
+        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-connect-");
+        var worker = new ConnectWorker(home, options);
+        try {
+            worker.awaitReady();
+            return worker;
+        } catch (RuntimeException e) {
+            worker.process.close();
+            home.discard();
+            throw e;
+        }
+    }
+
+    private ChildProcess launch() {
+        Path config = home.path().resolve("worker.properties");
+        Path logback = home.path().resolve("logback.xml");
+        try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8);
+                InputStream given = ConnectWorker.class.getResourceAsStream("/sandbox-logback.xml")) {
+            properties().store(writer, null);
+            if (given == null) throw new IOException("sandbox-logback.xml is missing");
+            Files.copy(given, logback, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write to " + home.path(), e);
+        }
+        List<String> command = ChildProcess.java(
+                List.of(
+                        "-Xms128m",
+                        "-Xmx512m",
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1", // starts are what tests wait for
+                        "-Djava.awt.headless=true",
+                        "-Dlogback.configurationFile=" + logback,
+                        "-cp",
+                        parts.layout().resolve("worker").resolve("*").toString()),
+                List.of("org.apache.kafka.connect.cli.ConnectDistributed", config.toString()));
+        return ChildProcess.start(
+                "Kafka Connect",
+                command,
+                options.environment(),
+                variable -> variable.equals("JAVA_TOOL_OPTIONS"),
+                home.path(),
+                log);
+    }
+
+    private Properties properties() {
+        var properties = new Properties();
+        properties.put("bootstrap.servers", options.bootstrapServers());
+        properties.put("group.id", "tollgate-connect");
+        properties.put("listeners", "http://127.0.0.1:" + port);
+        properties.put("rest.advertised.host.name", "127.0.0.1");
+        properties.put("plugin.path", parts.layout().resolve("plugins").toString());
+        properties.put("plugin.discovery", "service_load");
+        properties.put("key.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
+        properties.put("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
+        for (String topic : List.of("config", "offset", "status")) {
+            properties.put(topic + ".storage.topic", "tollgate-connect-" + topic);
+            properties.put(topic + ".storage.replication.factor", "-1"); // the broker's default
+        }
+        properties.put("offset.storage.partitions", "1");
+        properties.put("status.storage.partitions", "1");
+        properties.put("offset.flush.interval.ms", "2000");
+        properties.put("config.providers", "env");
+        properties.put("config.providers.env.class", "org.apache.kafka.common.config.provider.EnvVarConfigProvider");
+        // No connector can ask for another variable of the worker.
+        properties.put(
+                "config.providers.env.param.allowlist.pattern",
+                String.join("|", new TreeSet<>(options.environment().keySet())));
+        // There is nobody else who could take over, and nothing to wait for when a killed worker is back.
+        properties.put("scheduled.rebalance.max.delay.ms", "0");
+        properties.put("session.timeout.ms", "6000");
+        properties.put("heartbeat.interval.ms", "1000");
+        return properties;
+    }
+
+    private void awaitReady() {
+        process.awaitReady(() -> !FreePorts.isFree(port) && answers(), START_TIMEOUT);
+    }
+
+    private boolean answers() {
+        try {
+            return send("GET", "/connectors", "", Duration.ofSeconds(2)).statusCode() == 200;
+        } catch (IOException nobody) {
+            return false;
+        }
+    }
+
+    /**
+     * Creates the connector that a file describes, or changes it to what the file says; does not wait until it runs.
+     *
+     * @param file JSON with {@code name} and {@code config}
+     * @return the connector's name
+     * @throws IllegalStateException if Connect refuses it, with what it says
+     */
+    public String load(Path file) {
+        JsonNode connector;
+        try {
+            connector = JSON.readTree(file.toFile());
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file, e);
+        }
+        String name = connector.path("name").asText();
+        ask("PUT", "/connectors/" + name + "/config", connector.path("config").toString());
+        return name;
+    }
+
+    /** Loads every file of {@code connectors/}, in the order of their names, and returns when all of them run. */
+    public void loadAll() {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(parts.connectors(), "*.json")) {
+            var sorted = new TreeSet<Path>();
+            files.forEach(sorted::add);
+            List<String> names = sorted.stream().map(this::load).toList();
+            for (String name : names) awaitRunning(name, Duration.ofSeconds(120));
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + parts.connectors(), e);
+        }
+    }
+
+    /**
+     * Returns when the connector and all its tasks run.
+     *
+     * @throws IllegalStateException if one has failed, with what Connect says, or if the time is over
+     */
+    public void awaitRunning(String connector, Duration timeout) {
+        process.awaitReady(
+                () -> {
+                    JsonNode status = status(connector);
+                    if (status.toString().contains("\"FAILED\"")) {
+                        throw new IllegalStateException("the connector " + connector + " has failed: " + status);
+                    }
+                    return isRunning(status);
+                },
+                timeout);
+    }
+
+    /** Returns whether the connector and all its tasks run now. */
+    public boolean isRunning(String connector) {
+        return isRunning(status(connector));
+    }
+
+    private static boolean isRunning(JsonNode status) {
+        var states = status.path("tasks").findValuesAsText("state");
+        return status.path("connector").path("state").asText().equals("RUNNING")
+                && !states.isEmpty()
+                && states.stream().allMatch("RUNNING"::equals);
+    }
+
+    /** Returns what Connect says about a connector and its tasks; an empty object while it says nothing. */
+    public JsonNode status(String connector) {
+        try {
+            var reply = send("GET", "/connectors/" + connector + "/status", "", Duration.ofSeconds(5));
+            return reply.statusCode() == 200 ? JSON.readTree(reply.body()) : JSON.createObjectNode();
+        } catch (IOException nobody) {
+            return JSON.createObjectNode();
+        }
+    }
+
+    /** Starts again those tasks and connectors that have failed. */
+    public void restartFailed() {
+        JsonNode all;
+        try {
+            var reply = send("GET", "/connectors?expand=status", "", Duration.ofSeconds(5));
+            if (reply.statusCode() != 200) return; // the group is being formed anew
+            all = JSON.readTree(reply.body());
+        } catch (IOException nobody) {
+            return;
+        }
+        all.fieldNames().forEachRemaining(name -> {
+            if (all.path(name).toString().contains("\"FAILED\"")) {
+                ask("POST", "/connectors/" + name + "/restart?includeTasks=true&onlyFailed=true", "");
+            }
+        });
+    }
+
+    private String ask(String method, String path, String body) {
+        long deadline = System.nanoTime() + REQUEST_TIMEOUT.toNanos();
+        while (true) {
+            try {
+                var reply = send(method, path, body, REQUEST_TIMEOUT);
+                if (reply.statusCode() < 300) return reply.body();
+                // 409: the group is being formed anew.
+                if (reply.statusCode() != 409 || System.nanoTime() - deadline > 0) {
+                    throw new IllegalStateException(
+                            "Kafka Connect refuses " + method + " " + path + ": " + reply.body());
+                }
+                Thread.sleep(200);
+            } catch (IOException e) {
+                throw new UncheckedIOException("Kafka Connect does not answer " + method + " " + path, e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted while waiting for Kafka Connect", e);
+            }
+        }
+    }
+
+    private HttpResponse<String> send(String method, String path, String body, Duration timeout) throws IOException {
+        var request = HttpRequest.newBuilder(uri().resolve(path))
+                .method(method, HttpRequest.BodyPublishers.ofString(body))
+                .header("Content-Type", "application/json")
+                .timeout(timeout)
+                .build();
+        try {
+            return client.send(request, HttpResponse.BodyHandlers.ofString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException(e);
+        }
+    }
+
+    /** Returns {@code http://127.0.0.1:PORT}, the address of its REST API. */
+    public URI uri() {
+        return URI.create("http://127.0.0.1:" + port);
+    }
+
+    /** Returns the process id; another one after a restart. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /** Returns whether the process runs. */
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** SIGKILL; returns when the process is gone. */
+    public void kill() {
+        process.kill();
+    }
+
+    /** Starts the worker again, after an orderly stop if it still runs, and returns when it answers; connectors come back by themselves. */
+    public void restart() {
+        process.stop(Duration.ofSeconds(15));
+        process = launch();
+        awaitReady();
+    }
+
+    /** Returns the last 16 KiB of the worker's log. */
+    public String output() {
+        return process.output();
+    }
+
+    /** Stops the worker, in order if its folder is kept. */
+    @Override
+    public void close() {
+        process.stop(home.grace());
+        home.discard();
+    }
+}

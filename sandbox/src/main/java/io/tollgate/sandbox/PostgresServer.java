@@ -1,0 +1,292 @@
+package io.tollgate.sandbox;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.function.Predicate;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.tukaani.xz.XZInputStream;
+
+/**
+ * A real PostgreSQL on a free port of 127.0.0.1, with logical replication on and passwords asked for.
+ *
+ * <p>Its files come from the module {@code connect}, which must have been built. Thread-safe, except that only one thread at a time
+ * may kill, restart or close it.
+ */
+public final class PostgresServer implements AutoCloseable {
+    /** The superuser's name and password: it listens on loopback only. */
+    public static final String SUPERUSER = "postgres";
+
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+
+    /**
+     * How to start PostgreSQL.
+     *
+     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param port 0: a free one
+     * @param log the file its log is appended to; empty: one in {@code dir}
+     */
+    public record Options(Optional<Path> dir, int port, Optional<Path> log) {
+        /** A temporary folder, a free port. */
+        public static Options defaults() {
+            return new Options(Optional.empty(), 0, Optional.empty());
+        }
+
+        /** Keeps the data in this folder. */
+        public Options withDir(Path dir) {
+            return new Options(Optional.of(dir), port, log);
+        }
+
+        /** Listens on this port. */
+        public Options withPort(int port) {
+            return new Options(dir, port, log);
+        }
+
+        /** Appends the log to this file. */
+        public Options withLog(Path log) {
+            return new Options(dir, port, Optional.of(log));
+        }
+    }
+
+    private final ChildProcess.Home home;
+    private final Path log;
+    private final int port;
+    private volatile ChildProcess process;
+
+    private PostgresServer(ChildProcess.Home home, Options options) {
+        this.home = home;
+        this.log = home.log(options.log(), "postgres.log");
+        this.port = options.port() != 0 ? options.port() : FreePorts.next();
+        unpack();
+        initialise();
+        this.process = launch();
+    }
+
+    /** Starts a new PostgreSQL on a free port, and returns when it answers. */
+    public static PostgresServer start() {
+        return start(Options.defaults());
+    }
+
+    /**
+     * Starts PostgreSQL and returns when it answers.
+     *
+     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
+     */
+    public static PostgresServer start(Options options) {
+        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-postgres-");
+        PostgresServer postgres;
+        try {
+            postgres = new PostgresServer(home, options);
+        } catch (RuntimeException e) {
+            home.discard();
+            throw e;
+        }
+        try {
+            postgres.awaitReady();
+            return postgres;
+        } catch (RuntimeException e) {
+            postgres.process.close();
+            home.discard();
+            throw e;
+        }
+    }
+
+    private Path data() {
+        return home.path().resolve("data");
+    }
+
+    private Path program(String name) {
+        return home.path().resolve("program").resolve("bin").resolve(name);
+    }
+
+    private void unpack() {
+        if (Files.exists(program("postgres"))) return;
+        Path archives = ConnectParts.find().layout().resolve("postgres");
+        // Written beside and renamed, so that a start that was interrupted leaves no half of it.
+        Path part = home.path().resolve("program.part");
+        ChildProcess.Home.deleteTree(part);
+        try (DirectoryStream<Path> found = Files.newDirectoryStream(archives, "*.txz");
+                InputStream file = Files.newInputStream(found.iterator().next());
+                var tar = new TarArchiveInputStream(new XZInputStream(new BufferedInputStream(file)))) {
+            for (TarArchiveEntry entry = tar.getNextEntry(); entry != null; entry = tar.getNextEntry()) {
+                Path target = part.resolve(entry.getName()).normalize();
+                if (!target.startsWith(part))
+                    throw new IOException("the archive leaves its folder: " + entry.getName());
+                if (entry.isDirectory()) {
+                    Files.createDirectories(target);
+                } else {
+                    Files.createDirectories(target.getParent());
+                    if (entry.isSymbolicLink()) Files.createSymbolicLink(target, Path.of(entry.getLinkName()));
+                    else if ((entry.getMode() & 0100) != 0) ChildProcess.installExecutable(tar, target);
+                    else Files.copy(tar, target);
+                }
+            }
+            Files.move(part, home.path().resolve("program"));
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot unpack PostgreSQL to " + home.path(), e);
+        }
+    }
+
+    private void initialise() {
+        if (Files.exists(data().resolve("PG_VERSION"))) return;
+        Path password = home.path().resolve("superuser-password");
+        try {
+            Files.writeString(password, SUPERUSER);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + password, e);
+        }
+        List<String> command = asUser(
+                program("initdb").toString(),
+                "--pgdata=" + data(),
+                "--username=" + SUPERUSER,
+                "--pwfile=" + password,
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--locale-provider=builtin", // the same everywhere, whatever locales the machine has
+                "--builtin-locale=C.UTF-8",
+                "--no-sync");
+        try (var initdb = run("initdb", command)) {
+            int code = initdb.awaitExit(START_TIMEOUT).orElse(-1);
+            if (code != 0) {
+                ChildProcess.Home.deleteTree(data());
+                throw new IllegalStateException("initdb ended with exit code " + code + "\n" + initdb.output());
+            }
+        }
+    }
+
+    private ChildProcess launch() {
+        var command = asUser(program("postgres").toString(), "-D", data().toString());
+        Map.of(
+                        "listen_addresses", "127.0.0.1",
+                        "port", Integer.toString(port),
+                        "unix_socket_directories", "",
+                        "wal_level", "logical",
+                        "max_connections", "50",
+                        "shared_buffers", "64MB",
+                        "max_wal_size", "256MB",
+                        "fsync", home.temporary() ? "off" : "on", // off: only a crash of the machine would be noticed
+                        "wal_sender_timeout", "10s",
+                        "log_line_prefix", "%m [%p] %u ")
+                .forEach((name, value) -> command.addAll(List.of("-c", name + "=" + value)));
+        return run("PostgreSQL", command);
+    }
+
+    private ChildProcess run(String name, List<String> command) {
+        Predicate<String> dropped = variable -> variable.startsWith("PG") || variable.startsWith("LC_");
+        return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home.path(), log);
+    }
+
+    /** PostgreSQL refuses to run as root: there it runs in a user namespace in which it is nobody in particular. */
+    private static List<String> asUser(String... command) {
+        var whole = new ArrayList<String>();
+        if (System.getProperty("os.name").equals("Linux") && isRoot()) whole.addAll(List.of("unshare", "-U"));
+        whole.addAll(List.of(command));
+        return whole;
+    }
+
+    private static boolean isRoot() {
+        try {
+            return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
+        } catch (IOException | UnsupportedOperationException e) {
+            return false;
+        }
+    }
+
+    private void awaitReady() {
+        process.awaitReady(this::answers, START_TIMEOUT);
+    }
+
+    private boolean answers() {
+        if (FreePorts.isFree(port)) return false;
+        try (Connection connection = connect("postgres", SUPERUSER, SUPERUSER)) {
+            return connection.isValid(2);
+        } catch (SQLException notYet) {
+            return false;
+        }
+    }
+
+    /** Opens a connection that its caller closes. */
+    public Connection connect(String database, String user, String password) throws SQLException {
+        var properties = new Properties();
+        properties.put("user", user);
+        properties.put("password", password);
+        properties.put("connectTimeout", "5");
+        properties.put("socketTimeout", "30");
+        return DriverManager.getConnection("jdbc:postgresql://127.0.0.1:" + port + "/" + database, properties);
+    }
+
+    /** Returns {@code 127.0.0.1}. */
+    public String host() {
+        return "127.0.0.1";
+    }
+
+    /** Returns the port. */
+    public int port() {
+        return port;
+    }
+
+    /** Returns the process id of the postmaster; another one after a restart. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /** Returns whether the postmaster runs. */
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** SIGKILL to the postmaster; its children notice and end. What was committed is there after a restart. */
+    public void kill() {
+        process.kill();
+    }
+
+    /** Starts PostgreSQL again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
+    public void restart() {
+        stop(Duration.ofSeconds(15));
+        long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+        while (true) {
+            process = launch();
+            try {
+                awaitReady();
+                return;
+            } catch (IllegalStateException e) {
+                // The children of a postmaster that was killed need a moment to end, and a new one waits for that.
+                boolean childrenLeft = String.valueOf(e.getMessage()).contains("still in use");
+                if (!childrenLeft || process.isAlive() || System.nanoTime() - deadline > 0) throw e;
+            }
+        }
+    }
+
+    /** Returns the last 16 KiB of PostgreSQL's log. */
+    public String output() {
+        return process.output();
+    }
+
+    /** Stops PostgreSQL, in order if its data is kept; else kills it and deletes the data. */
+    @Override
+    public void close() {
+        stop(home.grace());
+        home.discard();
+    }
+
+    private void stop(Duration grace) {
+        // SIGTERM would wait until the last client has gone.
+        if (!grace.isZero()) process.interrupt();
+        process.stop(grace);
+    }
+}
