@@ -68,8 +68,8 @@ final class AgentMirror {
 
     /** Returns whether everything pending is on its way to Redis, so that what is sent now arrives after it. */
     boolean isAllSent() {
-        var last = pending.peekLast();
-        return last == null || last.isSentIn(epoch);
+        // Not only the last: what waits may come from two sources, and is sent for one of them at a time.
+        return pending.stream().allMatch(request -> request.isSentIn(epoch));
     }
 
     /** Returns what to ask Redis for these charges. */
@@ -105,7 +105,18 @@ final class AgentMirror {
         var fence = before.fence(spend.source());
         var group = group(spend, answer.decisions(), fence.lastOffset());
         if (group != null) fence = fence.uncommitted(spend.committedOffset()).plus(group);
-        bucket = before.after(answer.bucket(), spend.source(), fence, false);
+        bucket = before.after(newer(before.bucket(), answer.bucket()), spend.source(), fence, false);
+    }
+
+    /**
+     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
+     * comes last, and does not know what the newer one charged.
+     */
+    private static Bucket newer(Bucket known, Bucket answered) {
+        if (answered.lastRefillSeconds() != known.lastRefillSeconds()) {
+            return answered.lastRefillSeconds() > known.lastRefillSeconds() ? answered : known;
+        }
+        return answered.tokens() < known.tokens() ? answered : known;
     }
 
     private static Fence.@Nullable Group group(Spend spend, List<Decision> decisions, long fenceOffset) {
