@@ -186,7 +186,10 @@ public final class RedisServer implements AutoCloseable {
         return lines;
     }
 
+    /** Returns the program that the system property {@code tollgate.redis-server} names, else the bundled one. */
     private String executable() {
+        String given = System.getProperty("tollgate.redis-server");
+        if (given != null) return given;
         String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).contains("mac") ? "darwin" : "linux";
         String cpu = switch (System.getProperty("os.arch")) {
             case "amd64", "x86_64" -> "amd64";

@@ -1,0 +1,44 @@
+package io.tollgate.benchmarks;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** The benchmarks' command line. */
+@Command(
+        name = "benchmarks/run",
+        description = "Measures Tollgate beside its peers on this machine, and writes docs/BENCHMARKS.md.",
+        subcommands = {
+            EndToEnd.class,
+            RedisDuel.class,
+            Micro.class,
+            Memory.class,
+            Latency.class,
+            SettingsSearch.class,
+            All.class
+        },
+        mixinStandardHelpOptions = true)
+public final class Benchmarks {
+    private Benchmarks() {}
+
+    /** Exit 0: measured; 1: failed; 2: wrong usage. */
+    public static void main(String[] args) {
+        int code = commandLine().execute(args);
+        System.exit(code);
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Benchmarks()).setExecutionExceptionHandler((failure, commandLine, parsed) -> {
+            var cause =
+                    failure.getCause() == null ? "" : ": " + failure.getCause().getMessage();
+            commandLine.getErr().println("benchmarks: " + failure.getMessage() + cause);
+            return 1;
+        });
+    }
+
+    /** Writes the page from results that are there. */
+    @Command(name = "page", description = "write the page anew from the results", mixinStandardHelpOptions = true)
+    void page(@Mixin Output output) {
+        output.write(output.open());
+    }
+}

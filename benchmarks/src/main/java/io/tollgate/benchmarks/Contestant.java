@@ -1,0 +1,44 @@
+package io.tollgate.benchmarks;
+
+/** Who runs in turns. */
+enum Contestant {
+    PASS_THROUGH("pass-through", "Kafka Streams alone: reads, decides nothing, writes", false, false),
+    TOLLGATE_REDIS("tollgate-redis", "Tollgate, buckets in Redis", true, false),
+    TOLLGATE_LOCAL("tollgate-local", "Tollgate, local buckets", false, false),
+    NAIVE("naive", "one script call for each record, answered before the next", true, true),
+    BUCKET4J("bucket4j", "Bucket4j with Lettuce, for each record", true, true);
+
+    private final String text;
+    private final String description;
+    private final boolean usesRedis;
+    private final boolean waitsForEachRecord;
+
+    Contestant(String text, String description, boolean usesRedis, boolean waitsForEachRecord) {
+        this.text = text;
+        this.description = description;
+        this.usesRedis = usesRedis;
+        this.waitsForEachRecord = waitsForEachRecord;
+    }
+
+    /** The name in commands and results. */
+    String text() {
+        return text;
+    }
+
+    String description() {
+        return description;
+    }
+
+    boolean usesRedis() {
+        return usesRedis;
+    }
+
+    /** Whether it waits for Redis record by record: slow, and soon steady. */
+    boolean waitsForEachRecord() {
+        return waitsForEachRecord;
+    }
+
+    boolean isTollgate() {
+        return this == TOLLGATE_REDIS || this == TOLLGATE_LOCAL;
+    }
+}

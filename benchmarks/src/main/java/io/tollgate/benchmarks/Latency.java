@@ -1,0 +1,169 @@
+package io.tollgate.benchmarks;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.concurrent.Callable;
+import org.HdrHistogram.Histogram;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Time from the moment at which a request was due to its decision, and to its commit. */
+@Command(
+        name = "latency",
+        description = "latency at shares of the maximum rate, Tollgate with Redis beside pass-through, open loop",
+        mixinStandardHelpOptions = true)
+final class Latency implements Callable<Integer> {
+    private static final List<Double> LOADS = List.of(0.25, 0.5, 0.75);
+    private static final List<Contestant> CONTESTANTS = List.of(Contestant.PASS_THROUGH, Contestant.TOLLGATE_REDIS);
+
+    @Mixin
+    private final Output output = new Output();
+
+    @Option(
+            names = "--max-rate",
+            paramLabel = "R",
+            description =
+                    "records/s that are 100%%; default: what end-to-end measured for Tollgate with Redis, uniform")
+    @Nullable
+    private Double maxRate;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
+    private int rounds = 2;
+
+    @Option(names = "--warm-up", paramLabel = "S", description = "seconds; default: ${DEFAULT-VALUE}")
+    private double warmUp = 10;
+
+    @Option(names = "--seconds", paramLabel = "S", description = "at each load; default: ${DEFAULT-VALUE}")
+    private double seconds = 14;
+
+    @Override
+    public Integer call() {
+        if (output.quick) {
+            rounds = 1;
+            warmUp = 2;
+            seconds = 4;
+        }
+        double most = maxRate != null
+                ? maxRate
+                : measured()
+                        .orElseThrow(() -> new IllegalStateException(
+                                "the results hold no maximum: run end-to-end first, or give --max-rate"));
+        Output.estimate(10 + rounds * CONTESTANTS.size() * (7 + warmUp + LOADS.size() * (seconds + 0.5)));
+        var all = new LinkedHashMap<Contestant, List<Map<OpenLoop.Measure, Histogram>>>();
+        String redis;
+        try (var ground = Ground.open()) {
+            redis = Ground.describe(ground.redisCommands());
+            for (int round = 1; round <= rounds; round++) {
+                for (var contestant : CONTESTANTS) {
+                    var seen = run(ground, contestant, most, Map.of(), LOADS, warmUp, seconds);
+                    all.merge(contestant, seen, Latency::merged);
+                    Output.say("round " + round + "  " + contestant.text());
+                }
+            }
+        }
+        var rows = new ArrayList<ObjectNode>();
+        for (int i = 0; i < LOADS.size(); i++) {
+            for (var contestant : all.entrySet()) {
+                rows.addAll(rows(
+                        contestant.getKey(),
+                        LOADS.get(i),
+                        most,
+                        contestant.getValue().get(i)));
+            }
+        }
+        output.save(
+                "latency",
+                redis,
+                rows,
+                row -> row.path("load").asText()
+                        + row.path("contestant").asText()
+                        + row.path("measure").asText());
+        return 0;
+    }
+
+    private OptionalDouble measured() {
+        var rates = new ArrayList<Double>();
+        for (var row : output.open().rows("end-to-end")) {
+            if (row.path("contestant").asText().equals(Contestant.TOLLGATE_REDIS.text())
+                    && row.path("workload").asText().equals(Workload.UNIFORM.text())) {
+                rates.add(row.path("records_per_second").asDouble());
+            }
+        }
+        return rates.isEmpty()
+                ? OptionalDouble.empty()
+                : OptionalDouble.of(Summary.of(rates).median());
+    }
+
+    /** Runs one contestant through all loads, in a process of its own. */
+    static List<Map<OpenLoop.Measure, Histogram>> run(
+            Ground ground,
+            Contestant contestant,
+            double most,
+            Map<String, String> environment,
+            List<Double> loads,
+            double warmUpSeconds,
+            double seconds) {
+        var topic = ground.emptyRequests();
+        try (var running = ground.start(contestant, topic, environment);
+                var loop = new OpenLoop(ground, running, topic, loads.size())) {
+            loop.publish(most / 2, Output.seconds(warmUpSeconds), -1);
+            for (int level = 0; level < loads.size(); level++) {
+                loop.publish(most * loads.get(level), Output.seconds(seconds), level);
+            }
+            running.awaitCommitted(Duration.ofSeconds(60));
+            return loop.results();
+        }
+    }
+
+    private static List<Map<OpenLoop.Measure, Histogram>> merged(
+            List<Map<OpenLoop.Measure, Histogram>> one, List<Map<OpenLoop.Measure, Histogram>> two) {
+        var sums = new ArrayList<Map<OpenLoop.Measure, Histogram>>();
+        for (int i = 0; i < one.size(); i++) {
+            var sum = new EnumMap<OpenLoop.Measure, Histogram>(one.get(i));
+            two.get(i)
+                    .forEach((measure, histogram) -> sum.merge(measure, histogram, (a, b) -> {
+                        a.add(b);
+                        return a;
+                    }));
+            sums.add(sum);
+        }
+        return sums;
+    }
+
+    private static List<ObjectNode> rows(
+            Contestant contestant, double load, double most, Map<OpenLoop.Measure, Histogram> seen) {
+        var rows = new ArrayList<ObjectNode>();
+        for (var measure : OpenLoop.Measure.values()) {
+            var histogram = seen.get(measure);
+            if (histogram == null || histogram.getTotalCount() == 0) continue;
+            var row = Results.row();
+            row.put("load", load);
+            row.put("rate", most * load);
+            row.put("contestant", contestant.text());
+            row.put("measure", measure.name().toLowerCase(java.util.Locale.ROOT));
+            row.put("count", histogram.getTotalCount());
+            row.put("p50_us", histogram.getValueAtPercentile(50));
+            row.put("p95_us", histogram.getValueAtPercentile(95));
+            row.put("p99_us", histogram.getValueAtPercentile(99));
+            row.put("max_us", histogram.getMaxValue());
+            rows.add(row);
+            Output.say(String.format(
+                    "%3.0f%% %-15s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
+                    load * 100,
+                    contestant.text(),
+                    row.path("measure").asText(),
+                    histogram.getValueAtPercentile(50) / 1e3,
+                    histogram.getValueAtPercentile(99) / 1e3,
+                    histogram.getTotalCount()));
+        }
+        return rows;
+    }
+}

@@ -1,0 +1,173 @@
+package io.tollgate.benchmarks;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.HdrHistogram.Histogram;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * Publishes at a fixed rate whether or not anybody keeps up, and times every decision that it looks at from the moment at which its
+ * request was due. Two of the eight partitions are looked at: the meter must not eat what it measures.
+ */
+final class OpenLoop implements AutoCloseable {
+    private static final String DUE = "due";
+    private static final List<Integer> WATCHED = List.of(0, 4);
+    private static final long LONGEST_MICROS = 120_000_000;
+    /** The first seconds at a new rate belong to the rate before. */
+    private static final long SETTLING_MICROS = 2_000_000;
+
+    /** What is timed. */
+    enum Measure {
+        DECIDED,
+        WRITTEN,
+        COMMITTED
+    }
+
+    private final Ground ground;
+    private final Ground.Running running;
+    private final String topic;
+    private final List<Map<Measure, Histogram>> histograms = new ArrayList<>();
+    private final List<Thread> watchers = new ArrayList<>();
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+    private volatile boolean closing;
+
+    /** @param levels how many rates there will be; each has histograms of its own */
+    OpenLoop(Ground ground, Ground.Running running, String topic, int levels) {
+        this.ground = ground;
+        this.running = running;
+        this.topic = topic;
+        for (int i = 0; i < levels; i++) {
+            histograms.add(Map.of(
+                    Measure.DECIDED, new Histogram(LONGEST_MICROS, 3),
+                    Measure.WRITTEN, new Histogram(LONGEST_MICROS, 3),
+                    Measure.COMMITTED, new Histogram(LONGEST_MICROS, 3)));
+        }
+        watch("read_uncommitted");
+        watch("read_committed");
+    }
+
+    /** Publishes for some time; {@code level} -1 is the warm-up, whose times nobody keeps. Returns when all is published. */
+    void publish(double ratePerSecond, Duration time, int level) {
+        var random = new SplittableRandom(level);
+        try (var producer = ground.producer(0)) {
+            long records = (long) (ratePerSecond * time.toNanos() / 1e9);
+            long start = micros();
+            for (long n = 0; n < records; n++) {
+                long due = start + (long) (n * 1e6 / ratePerSecond);
+                for (long wait = due - micros(); wait > 0; wait = due - micros()) LockSupport.parkNanos(wait * 1000);
+                int agent = Workload.UNIFORM.agent(random);
+                var record = new ProducerRecord<>(
+                        topic, Workload.agentName(agent).getBytes(StandardCharsets.UTF_8), Workload.request(n, agent));
+                int kept = due - start < SETTLING_MICROS ? -1 : level;
+                record.headers()
+                        .add(
+                                DUE,
+                                ByteBuffer.allocate(9)
+                                        .putLong(due)
+                                        .put((byte) kept)
+                                        .array());
+                producer.send(record, (metadata, exception) -> {
+                    if (exception != null) failure.compareAndSet(null, exception);
+                });
+            }
+        }
+        check();
+    }
+
+    private void check() {
+        var thrown = failure.get();
+        if (thrown != null) throw new IllegalStateException("cannot publish or read", thrown);
+    }
+
+    private void watch(String isolation) {
+        var thread = new Thread(() -> read(isolation), isolation);
+        thread.setDaemon(true);
+        watchers.add(thread);
+        thread.start();
+    }
+
+    private void read(String isolation) {
+        Map<String, Object> config = Map.of(
+                "bootstrap.servers",
+                ground.broker().bootstrapServers(),
+                "isolation.level",
+                isolation,
+                "auto.offset.reset",
+                "earliest",
+                "max.poll.records",
+                5000);
+        var partitions = WATCHED.stream()
+                .map(partition -> new TopicPartition(running.approvedTopic(), partition))
+                .toList();
+        boolean committed = isolation.equals("read_committed");
+        try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+            while (!closing) {
+                var records = consumer.poll(Duration.ofMillis(100));
+                long now = micros();
+                for (var record : records) note(record, now, committed);
+            }
+        } catch (RuntimeException e) {
+            failure.compareAndSet(null, e);
+        }
+    }
+
+    /** One thread for each measure, so that no histogram is shared while it is written. */
+    private void note(ConsumerRecord<byte[], byte[]> record, long nowMicros, boolean committed) {
+        var header = record.headers().lastHeader(DUE);
+        if (header == null) return;
+        var bytes = ByteBuffer.wrap(header.value());
+        long due = bytes.getLong();
+        int level = bytes.get();
+        if (level < 0) return;
+        var measures = histograms.get(level);
+        keep(Objects.requireNonNull(measures.get(committed ? Measure.COMMITTED : Measure.WRITTEN)), nowMicros - due);
+        if (!committed) return;
+        var decidedAt = record.headers().lastHeader("quota-decided-at");
+        if (decidedAt == null) return;
+        long at = Long.parseLong(new String(decidedAt.value(), StandardCharsets.UTF_8));
+        keep(Objects.requireNonNull(measures.get(Measure.DECIDED)), at - due);
+    }
+
+    private static void keep(Histogram histogram, long micros) {
+        histogram.recordValue(Math.max(0, Math.min(micros, LONGEST_MICROS)));
+    }
+
+    private static long micros() {
+        var now = Instant.now();
+        return now.getEpochSecond() * 1_000_000 + now.getNano() / 1000;
+    }
+
+    /** Ends the consumers, and returns what they saw of each level. */
+    List<Map<Measure, Histogram>> results() {
+        close();
+        check();
+        return histograms;
+    }
+
+    @Override
+    public void close() {
+        closing = true;
+        for (var watcher : watchers) {
+            try {
+                watcher.join(5_000);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

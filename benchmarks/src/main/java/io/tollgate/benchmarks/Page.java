@@ -1,0 +1,387 @@
+package io.tollgate.benchmarks;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/** Writes docs/BENCHMARKS.md and its charts from the results: no figure on it is typed by hand. */
+final class Page {
+    private final Results results;
+    private final Path charts;
+    private final String chartsLink;
+    private final StringBuilder text = new StringBuilder();
+
+    private Page(Results results, Path page) {
+        this.results = results;
+        this.chartsLink = "benchmarks";
+        this.charts = page.resolveSibling(chartsLink);
+    }
+
+    static void write(Results results, Path page) {
+        var content = new Page(results, page).all();
+        try {
+            if (page.getParent() != null) Files.createDirectories(page.getParent());
+            Files.writeString(page, content, StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + page, e);
+        }
+    }
+
+    private String all() {
+        line("# Benchmarks");
+        line("");
+        line(
+                "Written by `./benchmarks/run` from `benchmarks/results.json`; do not edit. Every figure names the command, the machine");
+        line(
+                "and the commit that produced it. Broker, Redis, application and load share one machine: compare what stands in one");
+        line(
+                "table, not absolute figures with those of other machines. A figure is the median of the rounds, with least and most.");
+        line("");
+        if (results.has("end-to-end")) endToEnd();
+        if (results.has("latency")) latency();
+        if (results.has("redis")) redis();
+        if (results.has("jmh")) jmh();
+        if (results.has("memory")) memory();
+        if (results.has("settings")) settings();
+        return text.toString();
+    }
+
+    private void endToEnd() {
+        heading("end-to-end", "End to end");
+        line(
+                "A preloaded topic of requests (8 partitions, about 200 bytes each, keyed by agent) is decided at full speed with");
+        line(
+                "exactly_once_v2 and default limits (1000 tokens, 10 a second, each request costs 1). Counted are requests whose decision is");
+        line(
+                "committed, after a warm-up, while there still is work. Contestants take turns, each in a fresh JVM with the same Streams");
+        line(
+                "settings, on an emptied Redis. CPU is that of the whole process, in microseconds for each decided record; Redis deciding is");
+        line("the time of the calls that decide, by `INFO commandstats`.");
+        line("");
+        for (var contestant : Contestant.values()) line("- " + contestant.text() + ": " + contestant.description());
+        line("");
+        for (var workload : Workload.values()) endToEnd(workload);
+        goals();
+    }
+
+    private void endToEnd(Workload workload) {
+        Predicate<JsonNode> here = row -> row.path("workload").asText().equals(workload.text());
+        var rates = byName("end-to-end", here, "contestant", "records_per_second");
+        if (rates.isEmpty()) return;
+        line("### " + capital(workload.description()));
+        line("");
+        line(
+                "| | records/s | of pass-through | application CPU µs | of pass-through | broker CPU µs | Redis CPU µs | Redis deciding µs |");
+        line("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        var application = byName("end-to-end", here, "contestant", "application_cpu_us");
+        var broker = byName("end-to-end", here, "contestant", "broker_cpu_us");
+        var redisCpu = byName("end-to-end", here, "contestant", "redis_cpu_us");
+        var deciding = byName("end-to-end", here, "contestant", "redis_deciding_us");
+        var bars = new ArrayList<Plot.Bar>();
+        for (var name : rates.keySet()) {
+            boolean redis = redisCpu.get(name).median() > 0.05;
+            line("| " + name + " | " + rates.get(name).text()
+                    + " | " + ratio(rates, name)
+                    + " | " + application.get(name).text()
+                    + " | " + ratio(application, name)
+                    + " | " + broker.get(name).text()
+                    + " | " + (redis ? redisCpu.get(name).text() : "")
+                    + " | " + (redis ? deciding.get(name).text() : "") + " |");
+            bars.add(new Plot.Bar(name, rates.get(name), name.startsWith("tollgate")));
+        }
+        line("");
+        chart(
+                "end-to-end-" + workload.text(),
+                "Decided records a second, " + workload.description(),
+                "records/s",
+                false,
+                bars);
+    }
+
+    private static String ratio(Map<String, Summary> values, String name) {
+        var base = values.get(Contestant.PASS_THROUGH.text());
+        if (base == null || base.median() == 0) return "";
+        return String.format(Locale.ROOT, "%.2f", values.get(name).median() / base.median());
+    }
+
+    /** Goals beside what was measured, so that a missed goal is seen. */
+    private void goals() {
+        line("### Goals");
+        line("");
+        line("| goal | measured | |");
+        line("| --- | --- | --- |");
+        rateGoal(
+                "Tollgate with Redis, uniform, of pass-through",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.75);
+        rateGoal(
+                "Tollgate with Redis, Zipf, of pass-through",
+                Workload.ZIPF,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.9);
+        rateGoal(
+                "Tollgate with Redis, flood, of pass-through",
+                Workload.FLOOD,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.PASS_THROUGH,
+                0.9);
+        rateGoal(
+                "Tollgate local, uniform, of pass-through",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_LOCAL,
+                Contestant.PASS_THROUGH,
+                0.95);
+        rateGoal(
+                "Tollgate with Redis, uniform, of naive",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.NAIVE,
+                12);
+        rateGoal(
+                "Tollgate with Redis, uniform, of Bucket4j",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_REDIS,
+                Contestant.BUCKET4J,
+                18);
+        var tollgate = median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "application_cpu_us");
+        var base = median(Workload.UNIFORM, Contestant.PASS_THROUGH, "application_cpu_us");
+        if (tollgate.isPresent() && base.isPresent()) {
+            goal(
+                    "application CPU for each record, of pass-through, at most 1.25",
+                    tollgate.get() / base.get(),
+                    1.25,
+                    false);
+        }
+        median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "redis_deciding_us")
+                .ifPresent(micros -> goal("Redis for each decision, uniform, at most 5 µs", micros, 5, false));
+        median(Workload.ZIPF, Contestant.TOLLGATE_REDIS, "redis_deciding_us")
+                .ifPresent(micros -> goal("Redis for each decision, Zipf, at most 2.5 µs", micros, 2.5, false));
+        line("");
+    }
+
+    private void rateGoal(String name, Workload workload, Contestant ours, Contestant other, double least) {
+        var one = median(workload, ours, "records_per_second");
+        var two = median(workload, other, "records_per_second");
+        if (one.isPresent() && two.isPresent()) goal(name + ", at least " + least, one.get() / two.get(), least, true);
+    }
+
+    private void goal(String name, double measured, double bound, boolean atLeast) {
+        boolean met = atLeast ? measured >= bound : measured <= bound;
+        line("| " + name + " | " + Summary.figure(measured) + " | " + (met ? "met" : "**missed**") + " |");
+    }
+
+    private Optional<Double> median(Workload workload, Contestant contestant, String field) {
+        var values =
+                byName("end-to-end", row -> row.path("workload").asText().equals(workload.text()), "contestant", field);
+        return Optional.ofNullable(values.get(contestant.text())).map(Summary::median);
+    }
+
+    private void latency() {
+        heading("latency", "Latency");
+        line(
+                "Open loop: requests are published at a fixed rate whether or not earlier ones are decided, and each is timed from the");
+        line(
+                "moment at which it should have been sent, so that a pause counts for every request that it delayed. *Decided* is");
+        line(
+                "`quota-decided-at`; *written* is when a read_uncommitted consumer has the decision; *committed* is when a read_committed");
+        line("consumer has it. Milliseconds, uniform agents; the rates are shares of Tollgate's own maximum above.");
+        line("");
+        line("| load | records/s | | | p50 | p95 | p99 | max |");
+        line("| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |");
+        var bars = new ArrayList<Plot.Bar>();
+        for (var row : results.rows("latency")) {
+            var load = Math.round(row.path("load").asDouble() * 100) + "%";
+            var name = row.path("contestant").asText();
+            line("| " + load + " | " + Summary.figure(row.path("rate").asDouble()) + " | " + name + " | "
+                    + row.path("measure").asText() + " | " + millis(row, "p50") + " | " + millis(row, "p95") + " | "
+                    + millis(row, "p99") + " | " + millis(row, "max") + " |");
+            double p50 = row.path("p50_us").asDouble() / 1e3;
+            double p99 = row.path("p99_us").asDouble() / 1e3;
+            bars.add(new Plot.Bar(
+                    load + " " + name + " " + row.path("measure").asText(),
+                    new Summary(p50, p50, p99),
+                    name.startsWith("tollgate")));
+        }
+        line("");
+        chart("latency", "Latency: p50, and the line to p99", "milliseconds", true, bars);
+        added();
+    }
+
+    /** What Tollgate adds to pass-through, at half load: the goal's own words. */
+    private void added() {
+        for (var measure : List.of("written", "committed")) {
+            var ours = cell("tollgate-redis", measure);
+            var base = cell("pass-through", measure);
+            if (ours.isEmpty() || base.isEmpty()) continue;
+            line(String.format(
+                    Locale.ROOT,
+                    "Added by Tollgate at half load until %s: p50 %.2f ms (goal: below 1), p99 %.2f ms (goal: below 2).",
+                    measure,
+                    (ours.get().path("p50_us").asDouble()
+                                    - base.get().path("p50_us").asDouble())
+                            / 1e3,
+                    (ours.get().path("p99_us").asDouble()
+                                    - base.get().path("p99_us").asDouble())
+                            / 1e3));
+            line("");
+        }
+    }
+
+    private Optional<JsonNode> cell(String contestant, String measure) {
+        for (var row : results.rows("latency")) {
+            if (row.path("load").asDouble() == 0.5
+                    && row.path("contestant").asText().equals(contestant)
+                    && row.path("measure").asText().equals(measure)) return Optional.of(row);
+        }
+        return Optional.empty();
+    }
+
+    private static String millis(JsonNode row, String field) {
+        return String.format(Locale.ROOT, "%.2f", row.path(field + "_us").asDouble() / 1e3);
+    }
+
+    private void redis() {
+        heading("redis", "Decisions on one Redis");
+        line(
+                "One client JVM, one Redis, 10 000 agents alike. *Documented*: 16 threads, each waiting for its answer. *Best*: one thread");
+        line(
+                "that never waits, with up to 512 decisions under way on one connection. Tollgate's pipeline sends 128 agents in one call, with fence and copy.");
+        line("");
+        line("| | decisions/s | Redis deciding µs | Redis CPU µs | client CPU µs |");
+        line("| --- | ---: | ---: | ---: | ---: |");
+        Predicate<JsonNode> any = row -> true;
+        var rates = byName("redis", any, "name", "decisions_per_second");
+        var bars = new ArrayList<Plot.Bar>();
+        rates.forEach((name, rate) -> {
+            line("| " + name + " | " + rate.text() + " | "
+                    + byName("redis", any, "name", "redis_deciding_us")
+                            .get(name)
+                            .text() + " | "
+                    + byName("redis", any, "name", "redis_cpu_us").get(name).text() + " | "
+                    + byName("redis", any, "name", "client_cpu_us").get(name).text() + " |");
+            bars.add(new Plot.Bar(name, rate, name.startsWith("Tollgate")));
+        });
+        line("");
+        chart("redis", "Decisions a second on one Redis", "decisions/s", false, bars);
+    }
+
+    private void jmh() {
+        heading("jmh", "In one process");
+        line(
+                "JMH, one thread, average time. Limits that are never reached, so that every library approves. *Each agent's own*: one of");
+        line("10 000 limiters, found by the agent's id.");
+        line("");
+        line("| | ns | ± |");
+        line("| --- | ---: | ---: |");
+        var bars = new ArrayList<Plot.Bar>();
+        for (var row : results.rows("jmh")) {
+            double nanos = row.path("ns").asDouble();
+            double error = row.path("error_ns").asDouble();
+            var name = row.path("name").asText();
+            line("| " + name + " | " + Summary.figure(nanos) + " | " + Summary.figure(error) + " |");
+            bars.add(new Plot.Bar(
+                    name, new Summary(nanos, Math.max(0, nanos - error), nanos + error), name.contains("Tollgate")));
+        }
+        line("");
+        chart("jmh", "Time for one operation", "nanoseconds", false, bars);
+    }
+
+    private void memory() {
+        heading("memory", "Bytes for each agent");
+        line(
+                "In Redis by `MEMORY USAGE`, all keys of an agent together, mean of a sample; on disk the table files of the state store after a");
+        line("clean end.");
+        line("");
+        line("| | keys | bytes |");
+        line("| --- | ---: | ---: |");
+        for (var row : results.rows("memory")) {
+            line("| " + row.path("name").asText() + " | " + row.path("keys").asText() + " | "
+                    + Summary.figure(row.path("bytes").asDouble()) + " |");
+        }
+        line("");
+    }
+
+    private void settings() {
+        heading("settings", "Streams and client settings");
+        line(
+                "Tollgate with Redis, uniform agents, one setting changed at a time. Latency at the same fixed rate for all.");
+        line("");
+        line(
+                "| change | records/s | application CPU µs | broker CPU µs | Redis deciding µs | written p50 ms | written p99 ms | committed p50 ms | committed p99 ms |");
+        line("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for (var row : results.rows("settings")) {
+            var cells = new StringBuilder("| " + row.path("name").asText());
+            for (var field : List.of(
+                    "records_per_second",
+                    "application_cpu_us",
+                    "broker_cpu_us",
+                    "redis_deciding_us",
+                    "written_p50_ms",
+                    "written_p99_ms",
+                    "committed_p50_ms",
+                    "committed_p99_ms")) {
+                cells.append(" | ")
+                        .append(row.has(field) ? Summary.figure(row.path(field).asDouble()) : "");
+            }
+            line(cells + " |");
+        }
+        line("");
+    }
+
+    /** Gathers one field of all rounds, by name, in the order in which names appear. */
+    private Map<String, Summary> byName(String section, Predicate<JsonNode> which, String name, String field) {
+        var values = new LinkedHashMap<String, List<Double>>();
+        for (var row : results.rows(section)) {
+            if (!which.test(row)) continue;
+            values.computeIfAbsent(row.path(name).asText(), key -> new ArrayList<>())
+                    .add(row.path(field).asDouble());
+        }
+        var summaries = new LinkedHashMap<String, Summary>();
+        values.forEach((key, list) -> summaries.put(key, Summary.of(list)));
+        return summaries;
+    }
+
+    private void heading(String section, String title) {
+        line("## " + title);
+        line("");
+        line("`" + results.about(section, "command") + "` · " + results.about(section, "machine") + " · "
+                + results.about(section, "jdk")
+                + (results.about(section, "redis").isEmpty() ? "" : " · " + results.about(section, "redis"))
+                + " · commit " + results.about(section, "commit") + " · " + results.about(section, "date"));
+        line("");
+        var commits = new LinkedHashSet<String>();
+        for (var row : results.rows(section)) commits.add(row.path("commit").asText());
+        if (commits.size() > 1) {
+            line("Merged from several runs, at commits " + String.join(", ", commits) + ".");
+            line("");
+        }
+    }
+
+    private void chart(String name, String title, String unit, boolean logarithmic, List<Plot.Bar> bars) {
+        Plot.write(charts.resolve(name + ".svg"), title, unit, logarithmic, bars);
+        line("![" + title + "](" + chartsLink + "/" + name + ".svg)");
+        line("");
+    }
+
+    private static String capital(String words) {
+        return words.substring(0, 1).toUpperCase(Locale.ROOT) + words.substring(1);
+    }
+
+    private void line(String line) {
+        text.append(line).append('\n');
+    }
+}

@@ -1,0 +1,65 @@
+package io.tollgate.benchmarks;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** Who asks how often. Every run of a workload publishes the same requests. */
+enum Workload {
+    UNIFORM("uniform: 10 000 agents, all alike"),
+    ZIPF("Zipf 1.0: 10 000 agents, the busiest sends a tenth"),
+    FLOOD("flood: 20 agents send nine tenths, 10 000 the rest");
+
+    static final int AGENTS = 10_000;
+
+    private static final int FLOODING = 20;
+    private static final double[] ZIPF_CUMULATIVE = zipf();
+    private static final String PROMPT = "A prompt of ordinary length, so that a request is as large as requests are.";
+
+    private final String description;
+
+    Workload(String description) {
+        this.description = description;
+    }
+
+    /** The workload, and what it is. */
+    String description() {
+        return description;
+    }
+
+    /** The name in commands and results. */
+    String text() {
+        return name().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** Draws who sends the next request. */
+    int agent(SplittableRandom random) {
+        return switch (this) {
+            case UNIFORM -> random.nextInt(AGENTS);
+            case ZIPF -> {
+                int found = Arrays.binarySearch(ZIPF_CUMULATIVE, random.nextDouble() * ZIPF_CUMULATIVE[AGENTS - 1]);
+                yield Math.min(AGENTS - 1, found >= 0 ? found + 1 : -found - 1);
+            }
+            case FLOOD -> random.nextInt(10) > 0 ? random.nextInt(FLOODING) : random.nextInt(AGENTS);
+        };
+    }
+
+    static String agentName(int agent) {
+        return "agent-" + agent;
+    }
+
+    /** Returns a request of about 200 bytes, whose cost is one token. */
+    static byte[] request(long number, int agent) {
+        return ("{\"request_id\":\"benchmark-" + number + "\",\"agent_id\":\"" + agentName(agent)
+                        + "\",\"tokens\":1,\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"" + PROMPT
+                        + "\"}}")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static double[] zipf() {
+        var cumulative = new double[AGENTS];
+        double sum = 0;
+        for (int rank = 0; rank < AGENTS; rank++) cumulative[rank] = sum += 1.0 / (rank + 1);
+        return cumulative;
+    }
+}

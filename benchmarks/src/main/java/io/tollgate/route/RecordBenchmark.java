@@ -1,0 +1,60 @@
+package io.tollgate.route;
+
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.Request;
+import io.tollgate.ingest.Source;
+import io.tollgate.policy.Policy;
+import io.tollgate.quota.Decided;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.State;
+
+/** What each record costs beside its decision. In this package because that is where the headers and rejections are written. */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class RecordBenchmark {
+    private static final byte[] REQUEST =
+            ("{\"request_id\":\"benchmark-1234567\",\"agent_id\":\"agent-1234\",\"tokens\":1,"
+                            + "\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"A prompt of ordinary length, so that"
+                            + " a request is as large as requests are.\"}}")
+                    .getBytes(StandardCharsets.UTF_8);
+
+    private final Parse parse = new Parse(8);
+    private final Policy policy = Policy.byDefault(new Limit(1000, 10));
+    private final Request request = (Request) parse.rekeyed(REQUEST);
+    private final Decided approved =
+            new Decided(request, policy, new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS));
+    private final Decided rejected = new Decided(
+            request,
+            policy,
+            new Decision.QuotaExceeded(0.4217, Duration.ofMillis(58), 1_795_000_000_123_456L, DecidedBy.REDIS));
+    private final Source source = new Source("agent-requests", 3, 123_456);
+
+    @Benchmark
+    public Object parse() {
+        return parse.rekeyed(REQUEST);
+    }
+
+    @Benchmark
+    public Object approvedHeaders() {
+        var headers = new RecordHeaders();
+        QuotaHeaders.write(headers, approved);
+        return headers;
+    }
+
+    @Benchmark
+    public Object rejection() {
+        return Rejection.of(rejected, source, 1_795_000_000_000L);
+    }
+}

@@ -1,0 +1,81 @@
+package io.tollgate.benchmarks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PageTest {
+    @TempDir
+    private Path dir;
+
+    private static ObjectNode turn(Contestant contestant, Workload workload, double rate) {
+        var row = Results.row();
+        row.put("contestant", contestant.text());
+        row.put("workload", workload.text());
+        row.put("records_per_second", rate);
+        row.put("application_cpu_us", 1e6 / rate);
+        row.put("broker_cpu_us", 2);
+        row.put("redis_cpu_us", contestant.usesRedis() ? 3 : 0);
+        row.put("redis_deciding_us", contestant.usesRedis() ? 4.5 : 0);
+        return row;
+    }
+
+    private static void put(Results results, ObjectNode... rows) {
+        results.put(
+                "end-to-end",
+                "./benchmarks/run end-to-end",
+                "Redis 7",
+                new ArrayList<>(List.of(rows)),
+                row -> row.path("contestant").asText() + row.path("workload").asText());
+    }
+
+    @Test
+    void givenRounds_whenThePageIsWritten_thenItHoldsMediansRatiosGoalsAndCharts() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        put(
+                results,
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 90_000),
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 110_000),
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 100_000),
+                turn(Contestant.TOLLGATE_REDIS, Workload.UNIFORM, 60_000),
+                turn(Contestant.TOLLGATE_LOCAL, Workload.UNIFORM, 96_000));
+
+        Page.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| pass-through | 100 000 (90 000 to 110 000) | 1.00 |")
+                .contains("| tollgate-redis | 60 000 | 0.60 |")
+                .contains("| Tollgate with Redis, uniform, of pass-through, at least 0.75 | 0.60 | **missed** |")
+                .contains("| Tollgate local, uniform, of pass-through, at least 0.95 | 0.96 | met |")
+                .contains("| Redis for each decision, uniform, at most 5 µs | 4.50 | met |")
+                .doesNotContain("Zipf 1.0");
+        assertThat(Files.readString(dir.resolve("benchmarks/end-to-end-uniform.svg")))
+                .startsWith("<svg")
+                .contains(">pass-through</text>", ">100 000</text>");
+    }
+
+    @Test
+    void givenAPartialRun_whenItIsPut_thenItReplacesWhatItMeasuredAndKeepsTheRest() {
+        var file = dir.resolve("results.json");
+        var results = Results.open(file);
+        put(
+                results,
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 100_000),
+                turn(Contestant.PASS_THROUGH, Workload.ZIPF, 120_000));
+        put(results, turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 80_000));
+        results.save();
+
+        var rates = new ArrayList<Double>();
+        Results.open(file)
+                .rows("end-to-end")
+                .forEach(row -> rates.add(row.path("records_per_second").asDouble()));
+        assertThat(rates).containsExactlyInAnyOrder(120_000.0, 80_000.0);
+    }
+}
