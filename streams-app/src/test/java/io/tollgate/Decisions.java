@@ -76,6 +76,13 @@ final class Decisions implements AutoCloseable {
         return seen;
     }
 
+    /** Returns what was not seen before, and does not remember it. */
+    List<Seen> take() {
+        var fresh = new ArrayList<Seen>();
+        consumer.poll(Duration.ofMillis(100)).forEach(record -> fresh.add(read(record)));
+        return fresh;
+    }
+
     /** Reads until there are so many, and to the end of the topics: more than that would be seen too. */
     List<Seen> await(int count, ApplicationProcess application) {
         try {

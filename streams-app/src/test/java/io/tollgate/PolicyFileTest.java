@@ -96,7 +96,8 @@ class PolicyFileTest {
                                 line -> assertThat(line).startsWith("line 9: list: value must be a JSON object"),
                                 line -> assertThat(line).startsWith("line 10: : an agent's id must not be empty"),
                                 line -> assertThat(line).startsWith("line 12: a?b: an agent's id must not contain"),
-                                line -> assertThat(line).startsWith("line 13: huge: capacity must be above 0 and at most 1e12"),
+                                line -> assertThat(line)
+                                        .startsWith("line 13: huge: capacity must be above 0 and at most 1e12"),
                                 line -> assertThat(line).startsWith("line 14: none: capacity must be a number"),
                                 line -> assertThat(line).startsWith("line 15: hex: capacity must be a number")));
     }

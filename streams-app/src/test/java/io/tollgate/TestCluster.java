@@ -24,7 +24,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 final class TestCluster implements AutoCloseable {
     static final int PARTITIONS = 4;
 
-    private static final Duration READY = Duration.ofSeconds(60);
+    private static final Duration READY = Duration.ofSeconds(120);
 
     private static final class SharedBroker {
         static final KafkaBroker BROKER = start();
@@ -101,6 +101,16 @@ final class TestCluster implements AutoCloseable {
         return dir.resolve("state");
     }
 
+    /** Returns the setting that gives one more instance a state folder of its own. */
+    Map<String, String> ownState(String instance) {
+        return Map.of("TOLLGATE_STATE_DIR", dir.resolve("state-" + instance).toString());
+    }
+
+    /** Returns whether the instances are told where Redis is. */
+    boolean hasRedis() {
+        return environment.containsKey("REDIS_URL");
+    }
+
     void createTopics() {
         try (var topics = new TopicAdmin(settings())) {
             topics.create(PARTITIONS, (short) -1);
@@ -109,8 +119,15 @@ final class TestCluster implements AutoCloseable {
 
     /** Starts the real jar with our settings; does not wait. */
     ApplicationProcess launch(String... arguments) {
+        return launch(Map.of(), arguments);
+    }
+
+    /** Starts the real jar with our settings, and others for this process alone; does not wait. */
+    ApplicationProcess launch(Map<String, String> more, String... arguments) {
         var options = ApplicationProcess.Options.defaults().withArguments(arguments);
-        for (var variable : environment.entrySet()) {
+        var variables = new HashMap<>(environment);
+        variables.putAll(more);
+        for (var variable : variables.entrySet()) {
             options = options.withEnvironment(variable.getKey(), variable.getValue());
         }
         return ApplicationProcess.start(
@@ -119,7 +136,12 @@ final class TestCluster implements AutoCloseable {
 
     /** Starts the pipeline, and returns when every task runs. */
     ApplicationProcess start() {
-        var application = launch("run");
+        return start(Map.of());
+    }
+
+    /** Starts the pipeline with settings for this instance alone, and returns when every task runs. */
+    ApplicationProcess start(Map<String, String> more) {
+        var application = launch(more, "run");
         try {
             application.awaitReady(READY);
             return application;

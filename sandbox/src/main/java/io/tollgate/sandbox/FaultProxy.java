@@ -32,7 +32,7 @@ public final class FaultProxy implements AutoCloseable {
     /** What the server said, due at the client at {@code dueNanos}. An empty one is the end. */
     private record Chunk(byte[] bytes, long dueNanos) {}
 
-    private final int targetPort;
+    private volatile int targetPort;
     private final int port;
     private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
     private final AtomicInteger lostReplies = new AtomicInteger();
@@ -83,6 +83,20 @@ public final class FaultProxy implements AutoCloseable {
      */
     public synchronized void cutAfterForward() {
         switchTo(Mode.CUT_NEXT_REPLY, Duration.ZERO);
+    }
+
+    /**
+     * Swallows what comes over the connections that are open now, for as long as they are, and lets new ones through: as a firewall
+     * does that has forgotten them.
+     */
+    public synchronized void forgetConnections() {
+        connections.forEach(connection -> connection.lostBytes = true);
+    }
+
+    /** Cuts all connections, and leads new ones to another server on 127.0.0.1, as a failover does. */
+    public synchronized void redirect(int newTargetPort) {
+        targetPort = newTargetPort;
+        connections.forEach(Connection::close);
     }
 
     /** Returns how many replies {@link #cutAfterForward} has lost so far: proof that the fault landed. */

@@ -234,8 +234,8 @@ public final class RedisServer implements AutoCloseable {
         return ask("PING").filter(reply -> !reply.startsWith("-LOADING")).isPresent();
     }
 
-    /** Returns the first line of the reply to a command, or empty if nobody answers. */
-    Optional<String> ask(String command) {
+    /** Returns the first line of the reply to a command as one would type it, or empty if nobody answers within a second. */
+    public Optional<String> ask(String command) {
         try (var socket = newSocket()) {
             socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
             socket.setSoTimeout(1000);

@@ -86,9 +86,7 @@ record AgentJson(
                 view.policy().mode().text(),
                 limit.capacityTokens(),
                 limit.refillTokensPerSecond());
-        var recent = view.recent().stream()
-                .map(DecisionJson::of)
-                .toList();
+        var recent = view.recent().stream().map(DecisionJson::of).toList();
         return new AgentJson(agentId, bucket, policy, recent, instance);
     }
 

@@ -52,8 +52,11 @@ final class Agent {
 
     /** Returns whether everything pending is on its way to these buckets in Redis, so that what is sent now arrives after it. */
     boolean isAllSentTo(AgentMirror mirror) {
-        var last = pending.peekLast();
-        return last == null || last.isUsable(mirror);
+        // Not only the last: what waits may come from two sources, and is sent for one of them at a time.
+        for (var request : pending) {
+            if (!request.isUsable(mirror)) return false;
+        }
+        return true;
     }
 
     /**

@@ -134,7 +134,18 @@ final class AgentMirror {
         var groups = groups(spend, answer, fence.lastOffset());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
-        bucket = before.after(answer.buckets(), spend.source(), fence, false);
+        bucket = before.after(newer(before.buckets(), answer.buckets()), spend.source(), fence, false);
+    }
+
+    /**
+     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
+     * comes last, and does not know what the newer one charged.
+     */
+    private static AgentBuckets newer(AgentBuckets known, AgentBuckets answered) {
+        double knownAt = known.first().lastRefillSeconds();
+        double answeredAt = answered.first().lastRefillSeconds();
+        if (answeredAt != knownAt) return answeredAt > knownAt ? answered : known;
+        return answered.leastTokens() < known.leastTokens() ? answered : known;
     }
 
     /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */

@@ -67,10 +67,7 @@ record MirroredBucket(
             size += 8 + 4 + encoded.length;
         }
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(VERSION)
-                .put(flags())
-                .putInt(encodedTerms.length)
-                .put(encodedTerms);
+        bytes.put(VERSION).put(flags()).putInt(encodedTerms.length).put(encodedTerms);
         for (var bucket : buckets.buckets()) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
         groups.forEach((source, encoded) ->
                 bytes.putLong(source).putInt(encoded.length).put(encoded));

@@ -244,15 +244,18 @@ final class TaskBuckets {
     }
 
     /**
-     * Makes the request the agent's first: records that never arrived here, if any, left theirs behind.
+     * Makes the request the agent's first: records that never arrived here, if any, left theirs behind. Of its own source alone: a
+     * stray may overtake requests at home that were polled before it, and those are still to come.
      *
      * @return whether the prefetch has noted it
      */
     private static boolean bringToFront(Agent agent, PendingDecision request) {
-        boolean prefetched = agent.pending().contains(request);
-        if (prefetched)
-            while (agent.pending().getFirst() != request) agent.pending().removeFirst();
-        else agent.pending().addFirst(request);
+        var pending = agent.pending();
+        if (pending.peekFirst() == request) return true;
+        boolean prefetched = pending.contains(request);
+        pending.removeIf(other -> other.source() == request.source()
+                && other.charge().offset() <= request.charge().offset());
+        pending.addFirst(request);
         return prefetched;
     }
 

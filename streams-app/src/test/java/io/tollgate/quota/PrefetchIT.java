@@ -41,12 +41,14 @@ class PrefetchIT {
     private static final double CAPACITY = 100;
     private static final String TOPIC = "requests";
     private static final String REKEYED = "rekeyed";
+    private static final Request REQUEST = new Request(Optional.empty(), "agent", 1, new byte[0]);
 
     @TempDir
     private Path dir;
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final PipelineMetrics metrics = new PipelineMetrics(registry);
+    private final BucketClock clock = new BucketClock();
     private RedisServer redis;
     private SharedBuckets buckets;
 
@@ -54,7 +56,7 @@ class PrefetchIT {
     void open() {
         redis = RedisServer.start();
         buckets = SharedBuckets.start(
-                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), new BucketClock(), metrics);
+                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
     }
 
     @AfterEach
@@ -73,19 +75,53 @@ class PrefetchIT {
         assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(10);
     }
 
-    /** As a fresh process: polls the first {@code missed} of {@code count} requests before the task runs, the others after. */
-    private List<Decision> decideAll(int count, int missed) {
-        var shared = Shared.of(
+    /** A stray overtakes a request at home that has been polled, but not sent: what was polled before it had been missed. */
+    @Test
+    void givenStrayThatOvertakes_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
+        var limit = new Limit(CAPACITY, 0);
+        var task = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var home = prefetched(task, TOPIC, 1, 0);
+        var stray = prefetched(task, REKEYED, 0, -1);
+        task.decide(REQUEST, stray);
+        var next = prefetched(task, TOPIC, 2, -1);
+        task.decide(REQUEST, home);
+        task.decide(REQUEST, next);
+
+        var again = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var last = List.of(
+                        prefetched(again, TOPIC, 1, -1),
+                        prefetched(again, TOPIC, 2, -1),
+                        prefetched(again, REKEYED, 0, -1))
+                .stream()
+                .map(request -> again.decide(REQUEST, request).decision())
+                .toList();
+        assertThat(last).allMatch(Decision::isApproved);
+        assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(3);
+    }
+
+    private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
+        var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0);
+        task.prefetch(Map.of("agent", List.of(request)), task.source(topic), missedThrough);
+        return request;
+    }
+
+    private Shared shared(Limit limit) {
+        return Shared.of(
                 TOPIC,
                 1,
                 1_000_000,
                 true,
                 Optional.of(buckets),
-                new BucketClock(),
-                new Policies(Policy.byDefault(new Limit(CAPACITY, 0)), () -> {}),
+                clock,
+                new Policies(Policy.byDefault(limit), () -> {}),
                 (topic, partition) -> topic.hashCode(),
                 new CommittedOffsets(),
                 metrics);
+    }
+
+    /** As a fresh process: polls the first {@code missed} of {@code count} requests before the task runs, the others after. */
+    private List<Decision> decideAll(int count, int missed) {
+        var shared = shared(new Limit(CAPACITY, 0));
         var prefetch = new Prefetch();
         prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
         var polled = new ArrayList<ConsumerRecord<byte[], byte[]>>();
@@ -97,8 +133,7 @@ class PrefetchIT {
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
             if (pending == null) pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1), 0);
-            decisions.add(task.decide(new Request(Optional.empty(), "agent", 1, new byte[0]), pending)
-                    .decision());
+            decisions.add(task.decide(REQUEST, pending).decision());
         }
         return decisions;
     }

@@ -63,7 +63,7 @@ public final class RedisBuckets implements Buckets {
     }
 
     /**
-     * Connects if need be, and proves by a write that Redis can decide. Blocks.
+     * Connects if need be, and proves by a write that Redis can decide; disconnects where there is no answer. Blocks.
      *
      * @throws RedisException if Redis cannot be reached, refuses, or does not answer within the timeout
      */
@@ -73,6 +73,7 @@ public final class RedisBuckets implements Buckets {
             var answers = spend(List.of(PROBE)).get(timeout.toNanos(), TimeUnit.NANOSECONDS);
             if (answers.answers().get(0) instanceof Answer.Failed failed) throw new RedisException(failed.message());
         } catch (TimeoutException e) {
+            disconnect();
             throw new RedisException("Redis did not answer within " + timeout.toMillis() + " ms");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -87,6 +88,20 @@ public final class RedisBuckets implements Buckets {
         try {
             if (closed) throw new RedisConnectionException("closed");
             if (connection == null) connection = RedisConnection.open(uri, resources, CONNECT_TIMEOUT);
+        } finally {
+            connecting.unlock();
+        }
+    }
+
+    /**
+     * Lets the next probe connect anew. A connection may be dead without anybody having said so, where a firewall forgot it or
+     * the network is gone: TCP alone notices after minutes.
+     */
+    private void disconnect() {
+        connecting.lock();
+        try {
+            if (connection != null) connection.close();
+            connection = null;
         } finally {
             connecting.unlock();
         }

@@ -1,0 +1,135 @@
+package io.tollgate;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import org.awaitility.Awaitility;
+
+/** The decisions as they arrive at a {@code read_committed} consumer that follows them all the time. Thread-safe. */
+final class Arrivals implements AutoCloseable {
+    /**
+     * A decision, without its record: a soak sees many.
+     *
+     * @param arrivedMicros on this machine's clock
+     */
+    record Arrival(
+            String agent,
+            boolean approved,
+            boolean local,
+            double costTokens,
+            long decidedAtMicros,
+            String source,
+            int partition,
+            long arrivedMicros) {}
+
+    private final Decisions decisions;
+    private final List<Arrival> arrived = new ArrayList<>();
+    private final Thread thread = new Thread(this::follow, "arrivals");
+    private volatile boolean ended;
+
+    Arrivals(TestCluster cluster) {
+        decisions = new Decisions(cluster);
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private void follow() {
+        try (decisions) {
+            while (!ended) {
+                for (var seen : decisions.take()) {
+                    if (seen.agent() != null) add(seen);
+                }
+            }
+        }
+    }
+
+    private synchronized void add(Decisions.Seen seen) {
+        var source = seen.source().split("/");
+        arrived.add(new Arrival(
+                seen.agent(),
+                seen.approved(),
+                seen.header("quota-decided-by").equals("local"),
+                seen.costTokens(),
+                seen.decidedAtMicros(),
+                seen.source(),
+                Integer.parseInt(source[1]),
+                nowMicros()));
+    }
+
+    static long nowMicros() {
+        return ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
+    }
+
+    /** Returns how many have arrived. */
+    synchronized int count() {
+        return arrived.size();
+    }
+
+    /** Returns what has arrived at this time or later: all that was decided since then is among it. */
+    synchronized List<Arrival> since(long fromMicros) {
+        int from = 0;
+        for (int to = arrived.size(); from < to; ) {
+            int middle = (from + to) >>> 1;
+            if (arrived.get(middle).arrivedMicros() < fromMicros) from = middle + 1;
+            else to = middle;
+        }
+        return List.copyOf(arrived.subList(from, arrived.size()));
+    }
+
+    List<Arrival> all() {
+        return since(0);
+    }
+
+    /** Waits for a decision that was made at this time or later; returns the earliest. */
+    Arrival await(String what, long fromMicros, Predicate<Arrival> wanted) {
+        return Awaitility.await(what)
+                .pollInterval(Duration.ofMillis(20))
+                .atMost(Duration.ofSeconds(60))
+                .until(
+                        () -> since(fromMicros).stream()
+                                .filter(arrival -> arrival.decidedAtMicros() >= fromMicros)
+                                .filter(wanted)
+                                .findFirst(),
+                        Optional::isPresent)
+                .orElseThrow();
+    }
+
+    /** Returns the longest time, from then on, in which nobody decided anything. */
+    Duration longestGap(long fromMicros, long toMicros) {
+        var times = since(fromMicros).stream()
+                .mapToLong(Arrival::decidedAtMicros)
+                .filter(time -> time >= fromMicros && time <= toMicros)
+                .sorted()
+                .toArray();
+        long longest = 0;
+        for (int i = 1; i < times.length; i++) longest = Math.max(longest, times[i] - times[i - 1]);
+        return Duration.of(longest, ChronoUnit.MICROS);
+    }
+
+    /** Returns the longest time, from then on, in which no decision about requests of one partition arrived. */
+    Duration longestSilenceOfAPartition(long fromMicros) {
+        var last = new HashMap<Integer, Long>();
+        long longest = 0;
+        for (var arrival : since(fromMicros)) {
+            long before = last.getOrDefault(arrival.partition(), fromMicros);
+            longest = Math.max(longest, arrival.arrivedMicros() - before);
+            last.put(arrival.partition(), arrival.arrivedMicros());
+        }
+        return Duration.of(longest, ChronoUnit.MICROS);
+    }
+
+    @Override
+    public void close() {
+        ended = true;
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

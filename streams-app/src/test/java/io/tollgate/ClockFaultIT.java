@@ -1,0 +1,89 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The clock of the pipeline's host jumps by an hour, forth and back. */
+@Tag("faults")
+class ClockFaultIT {
+    @Test
+    void givenTraffic_whenTheHostsClockJumps_thenNothingIsMinted(@TempDir Path dir) throws Exception {
+        var library = libfaketime();
+        assumeTrue(library.isPresent(), "needs libfaketime (Debian's package of that name)");
+        var offset = Files.writeString(dir.resolve("offset"), "+0");
+        var faked = new HashMap<String, String>();
+        faked.put("LD_PRELOAD", library.orElseThrow().toString());
+        faked.put("FAKETIME_TIMESTAMP_FILE", offset.toString());
+        faked.put("FAKETIME_CACHE_DURATION", "1"); // without a cache JVMs hang
+        faked.put("DONT_FAKE_MONOTONIC", "1");
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
+                var scenario = FaultScenario.start("15 clock jumps by an hour", cluster, 250, 1, Map.copyOf(faked))) {
+            jump(scenario, offset, 3600);
+            jump(scenario, offset, -3600);
+
+            long away = Arrivals.nowMicros();
+            redis.kill();
+            scenario.awaitLocal(away);
+            jump(scenario, offset, 3600);
+            jump(scenario, offset, -3600);
+            assertThat(scenario.redisInUse()).isFalse();
+            redis.restart();
+            scenario.assertBack(Arrivals.nowMicros());
+            jump(scenario, offset, 0);
+            scenario.measured("gap", scenario.arrivals().longestGap(away, Arrivals.nowMicros()));
+            scenario.assertClean();
+        }
+    }
+
+    private static void jump(FaultScenario scenario, Path offset, int seconds) throws IOException {
+        var before = Files.writeString(offset.resolveSibling("next"), String.format("%+d", seconds));
+        Files.move(before, offset, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+        await("the jump of " + seconds + " s")
+                .atMost(Duration.ofSeconds(20))
+                .untilAsserted(() -> assertThat(Duration.between(Instant.now(), clock(scenario.application()))
+                                .toSeconds())
+                        .isBetween(seconds - 10L, seconds + 10L));
+        scenario.flow(750);
+    }
+
+    /** Returns the time that the application's process believes it is. */
+    private static Instant clock(ApplicationProcess application) throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(application.http().resolve("/health/live"))
+                .build();
+        var date = HttpClient.newHttpClient()
+                .send(request, HttpResponse.BodyHandlers.discarding())
+                .headers()
+                .firstValue("Date")
+                .orElseThrow();
+        return ZonedDateTime.parse(date, DateTimeFormatter.RFC_1123_DATE_TIME).toInstant();
+    }
+
+    private static Optional<Path> libfaketime() {
+        return Stream.of("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
+                .map(libraries -> Path.of(libraries, "faketime", "libfaketimeMT.so.1"))
+                .filter(Files::exists)
+                .findFirst();
+    }
+}

@@ -1,0 +1,148 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.sandbox.RedisServer;
+import java.time.Duration;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The pipeline crashes, alone, together with Redis, or only seems to, while traffic flows. */
+@Tag("faults")
+class CrashFaultIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    /** The mirror's age where few agents are active, the commit, and what a busy machine adds. */
+    private static final Duration MIRROR_AGE = Duration.ofMillis(250 + 100 + 650);
+
+    private static TestCluster cluster(RedisServer redis) {
+        return TestCluster.onSharedBroker()
+                .with("REDIS_URL", redis.uri())
+                // A busy machine must not look like a slow Redis here: what Redis charged is to be compared.
+                .with("TOLLGATE_REDIS_TIMEOUT_MS", "1000");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
+    void givenPipelineKilledAgainAndAgain_whenItRestarts_thenSameDecisionsAndChargedOnce(String guarantee) {
+        boolean exactlyOnce = guarantee.equals("exactly_once_v2");
+        try (var redis = RedisServer.start();
+                var cluster = cluster(redis)
+                        .with("TOLLGATE_PROCESSING_GUARANTEE", guarantee)
+                        // Much is decided, but not committed, at the moment of a crash.
+                        .with("KAFKA_COMMIT_INTERVAL_MS", "1000");
+                var scenario = FaultScenario.start("9 pipeline killed, " + guarantee, cluster)) {
+            double replays = 0;
+            for (int crash = 0; crash < 3; crash++) {
+                var crashed = scenario.application();
+                crashed.kill();
+                assertThat(crashed.isAlive()).isFalse();
+                scenario.startInstance(Map.of());
+                scenario.flow(500);
+                replays += scenario.metric("tollgate_replays_total");
+            }
+            scenario.measured("replays", replays);
+            assertThat(replays)
+                    .as("decided and charged, but not committed, at a crash")
+                    .isPositive();
+            if (exactlyOnce) {
+                scenario.assertClean("--exclusive");
+            } else {
+                scenario.verdict("--exclusive").cleanButDuplicates();
+                scenario.assertDuplicatesAgree();
+            }
+        }
+    }
+
+    @Test
+    void givenPipelineAndRedisKilledTogether_whenRedisHasKeptItsData_thenNothingIsLost() {
+        try (var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+                var cluster = cluster(redis);
+                var scenario = FaultScenario.start("10 both killed, data kept", cluster)) {
+            killBoth(scenario, redis);
+            redis.restart();
+            scenario.startInstance(Map.of());
+            scenario.awaitRedis(Arrivals.nowMicros());
+            scenario.flow(500);
+            assertThat(scenario.metric("tollgate_replays_total")).isPositive();
+            scenario.assertClean();
+        }
+    }
+
+    @Test
+    void givenPipelineAndRedisKilledTogether_whenRedisIsEmpty_thenOnlyTheMirrorsAgeIsForgotten() {
+        try (var redis = RedisServer.start();
+                var cluster = cluster(redis);
+                var scenario = FaultScenario.start("10 both killed, Redis empty", cluster)) {
+            long crashed = killBoth(scenario, redis);
+            redis.restart();
+            scenario.startInstance(Map.of());
+            scenario.awaitRedis(Arrivals.nowMicros());
+            scenario.flow(500);
+            assertThat(scenario.metric("tollgate_reconciled_total")).isPositive();
+
+            var verdict = scenario.verdict().cleanBut("NO_OVER_ADMISSION");
+            var forgotten = scenario.arrivals().all().stream()
+                    .filter(Arrivals.Arrival::approved)
+                    .filter(seen -> seen.decidedAtMicros() <= crashed)
+                    .filter(seen -> seen.decidedAtMicros() > crashed - MIRROR_AGE.toNanos() / 1000)
+                    .collect(Collectors.groupingBy(
+                            Arrivals.Arrival::agent, Collectors.summingDouble(Arrivals.Arrival::costTokens)));
+            double most = forgotten.values().stream()
+                    .mapToDouble(Double::doubleValue)
+                    .max()
+                    .orElse(0);
+            assertThat(verdict.figure("worst_overdraft_tokens"))
+                    .as("no more than what was approved within the mirror's age")
+                    .isLessThanOrEqualTo(most + FaultScenario.REFILL * 0.05);
+        }
+    }
+
+    private static long killBoth(FaultScenario scenario, RedisServer redis) {
+        var crashed = scenario.application();
+        crashed.kill();
+        redis.kill();
+        assertThat(crashed.isAlive()).isFalse();
+        assertThat(redis.isAlive()).isFalse();
+        return Arrivals.nowMicros();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
+    void givenZombie_whenItWakesUpAfterAnotherHasTakenOver_thenNothingIsDecidedTwice(String guarantee) {
+        try (var redis = RedisServer.start();
+                var cluster = cluster(redis).with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
+                var scenario = FaultScenario.start("11 zombie, " + guarantee, cluster)) {
+            var zombie = scenario.application();
+            var other = scenario.startInstance(cluster.ownState("other"));
+            scenario.flow(500);
+            zombie.freeze();
+            long frozen = Arrivals.nowMicros();
+            await("the other instance decides on every partition")
+                    .atMost(SOON)
+                    .until(() -> scenario.arrivals().since(frozen + 5_000_000).stream()
+                                    .map(Arrivals.Arrival::partition)
+                                    .distinct()
+                                    .count()
+                            == TestCluster.PARTITIONS);
+            scenario.measured("takeover", scenario.arrivals().longestSilenceOfAPartition(frozen));
+            zombie.thaw();
+            await("the zombie is a member again").atMost(SOON).until(zombie::isReady);
+            scenario.flow(500);
+            assertThat(zombie.isAlive()).isTrue();
+            assertThat(other.isAlive()).isTrue();
+            assertThat(zombie.output()).doesNotContain("the pipeline has failed");
+            if (guarantee.equals("exactly_once_v2")) {
+                scenario.assertClean();
+            } else {
+                scenario.verdict().cleanButDuplicates();
+                scenario.assertDuplicatesAgree();
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.tollgate.sandbox.ApplicationProcess;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/**
+ * A pipeline under steady traffic while a test makes things fail, and the checker at the end. Agents ask for far more than they
+ * have, so that a bucket that is given away shows. Not thread-safe.
+ */
+final class FaultScenario implements AutoCloseable {
+    static final double CAPACITY = 20;
+    static final double REFILL = 5;
+
+    /** The longest delay that a Redis which fails may cause, once. */
+    static final Duration ONE_DELAY = Duration.ofSeconds(1);
+    /** Half a second between probes, and a second. */
+    static final Duration BACK = Duration.ofMillis(1500);
+    /** What a machine that does other things as well may add. */
+    static final Duration LOADED = Duration.ofSeconds(1);
+
+    private static final int AGENTS = 24;
+    private static final double RATE = 250;
+    private static final int COLD_CALLS = 220;
+    private static final Duration SOON = Duration.ofSeconds(120);
+
+    private final String name;
+    private final TestCluster cluster;
+    private final Requests requests;
+    private final Arrivals arrivals;
+    private final Traffic traffic;
+    private final List<ApplicationProcess> applications = new ArrayList<>();
+    private final Map<String, String> measured = new TreeMap<>();
+
+    /** Starts one instance and traffic; returns when it decides, is no longer cold, and agents have spent what they had. */
+    static FaultScenario start(String name, TestCluster cluster) {
+        return start(name, cluster, RATE, 1, Map.of());
+    }
+
+    static FaultScenario start(
+            String name, TestCluster cluster, double ratePerSecond, long seed, Map<String, String> settings) {
+        cluster.withLimit(CAPACITY, REFILL);
+        var scenario = new FaultScenario(name, cluster, ratePerSecond, seed);
+        try {
+            scenario.startInstance(settings);
+            scenario.awaitWarm();
+            return scenario;
+        } catch (RuntimeException | Error e) {
+            scenario.close();
+            throw e;
+        }
+    }
+
+    private FaultScenario(String name, TestCluster cluster, double ratePerSecond, long seed) {
+        this.name = name;
+        this.cluster = cluster;
+        requests = new Requests(cluster);
+        arrivals = new Arrivals(cluster);
+        traffic = new Traffic(requests, AGENTS, ratePerSecond, seed);
+    }
+
+    private void awaitWarm() {
+        if (cluster.hasRedis()) {
+            await("calls to Redis").atMost(SOON).until(() -> metric("tollgate_redis_calls_seconds_count") > COLD_CALLS);
+        }
+        await("a refusal").atMost(SOON).until(() -> arrivals.all().stream().anyMatch(seen -> !seen.approved()));
+    }
+
+    /** Starts another instance, on the state of one that was here before or, with settings of its own, beside it. */
+    ApplicationProcess startInstance(Map<String, String> settings) {
+        var application = cluster.start(settings);
+        applications.add(application);
+        return application;
+    }
+
+    /** Lets another instance take part for a while, on a state folder of its own that it keeps from visit to visit. */
+    void guest(Duration length, Consumer<ApplicationProcess> end) {
+        try (var guest = cluster.start(cluster.ownState("guest"))) {
+            LockSupport.parkNanos(length.toNanos());
+            end.accept(guest);
+        }
+    }
+
+    /** Returns the instance that was started last. */
+    ApplicationProcess application() {
+        return applications.get(applications.size() - 1);
+    }
+
+    TestCluster cluster() {
+        return cluster;
+    }
+
+    Arrivals arrivals() {
+        return arrivals;
+    }
+
+    double metric(String metric) {
+        return TestCluster.metric(application(), metric);
+    }
+
+    boolean redisInUse() {
+        return metric("tollgate_redis_in_use") == 1;
+    }
+
+    /** Waits for a local decision made after that time: the fault has landed. */
+    void awaitLocal(long fromMicros) {
+        arrivals.await("a local decision", fromMicros, Arrivals.Arrival::local);
+    }
+
+    /** Waits until decisions come from Redis again; returns how long that took from then on. */
+    Duration awaitRedis(long fromMicros) {
+        var first = arrivals.await("a decision by Redis", fromMicros, arrival -> !arrival.local());
+        return Duration.ofNanos((first.decidedAtMicros() - fromMicros) * 1000);
+    }
+
+    /** Lets traffic flow until so many more decisions have arrived. */
+    void flow(int decisions) {
+        int until = arrivals.count() + decisions;
+        await(decisions + " more decisions").atMost(SOON).until(() -> arrivals.count() >= until);
+    }
+
+    /** Notes a figure for the report. */
+    void measured(String what, Duration time) {
+        measured.put(what, time.toMillis() + " ms");
+    }
+
+    void measured(String what, double number) {
+        measured.put(what, Double.toString(number));
+    }
+
+    /** Nobody was stuck for longer than a failing Redis may cause. */
+    void assertOneDelay(long fromMicros) {
+        var gap = arrivals.longestGap(fromMicros, Arrivals.nowMicros());
+        measured("gap", gap);
+        assertThat(gap).as("time without decisions").isLessThan(ONE_DELAY.plus(LOADED));
+    }
+
+    void assertBack(long fromMicros) {
+        var back = awaitRedis(fromMicros);
+        measured("back", back);
+        assertThat(back).as("until Redis decides again").isLessThan(BACK.plus(LOADED));
+    }
+
+    /** Ends the traffic, waits for what is undecided, and asks the checker. */
+    Verdict verdict(String... options) {
+        traffic.close();
+        requests.published();
+        var verdict = Verdict.of(cluster, Duration.ofSeconds(90), options);
+        System.out.println("FAULT " + name + ": " + measured + "; " + verdict.figures());
+        return verdict;
+    }
+
+    /** As {@link #verdict}, and nothing may be wrong; the instance started last must have survived. */
+    Verdict assertClean(String... options) {
+        var verdict = verdict(options).clean();
+        assertThat(application().isAlive()).as("the pipeline runs").isTrue();
+        return verdict;
+    }
+
+    /** Where a request has several records, all bear the same verdict and the same time. */
+    void assertDuplicatesAgree() {
+        var first = new HashMap<String, Arrivals.Arrival>();
+        for (var arrival : arrivals.all()) {
+            var before = first.putIfAbsent(arrival.source(), arrival);
+            if (before == null) continue;
+            assertThat(arrival.approved()).as(arrival.source()).isEqualTo(before.approved());
+            assertThat(arrival.decidedAtMicros()).as(arrival.source()).isEqualTo(before.decidedAtMicros());
+        }
+    }
+
+    @Override
+    public void close() {
+        traffic.close();
+        applications.forEach(ApplicationProcess::close);
+        arrivals.close();
+        requests.close();
+    }
+}

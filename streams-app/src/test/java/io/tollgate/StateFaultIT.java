@@ -1,0 +1,99 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The state folder is deleted, or its disk is full. */
+@Tag("faults")
+class StateFaultIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    @Test
+    void givenNoRedis_whenThePipelineIsKilledAndItsStateDeleted_thenTheChangelogRestoresTheBuckets() {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
+                var scenario = FaultScenario.start("14 state folder deleted", cluster)) {
+            long fault = Arrivals.nowMicros();
+            redis.kill();
+            scenario.awaitLocal(fault);
+            scenario.flow(1000); // written through: what Redis decided last is in the mirror by now
+
+            scenario.application().kill();
+            cluster.deleteStateDir();
+            assertThat(cluster.stateDir()).doesNotExist();
+            scenario.startInstance(Map.of());
+            scenario.awaitLocal(Arrivals.nowMicros());
+            scenario.flow(500);
+            redis.restart();
+            scenario.awaitRedis(Arrivals.nowMicros());
+            scenario.flow(500);
+            scenario.assertClean();
+        }
+    }
+
+    @Test
+    void givenRunningPipeline_whenItsStateIsDeleted_thenItGoesOnOrEndsAndRestores() {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
+                var scenario = FaultScenario.start("14 state folder deleted while running", cluster)) {
+            cluster.deleteStateDir();
+            scenario.flow(1000);
+            scenario.application().terminate();
+            assertThat(scenario.application().awaitExit(SOON)).isPresent();
+            scenario.startInstance(Map.of());
+            scenario.flow(500);
+            scenario.assertClean();
+        }
+    }
+
+    @Test
+    void givenFullDisk_whenStarted_thenItEndsWithAClearErrorAndGoesOnWhereThereIsRoom(@TempDir Path mountPoint)
+            throws Exception {
+        assumeTrue(
+                run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", mountPoint.toString()) == 0,
+                "mounting a small disk needs the rights of root");
+        try (var cluster = TestCluster.onSharedBroker()
+                        .with("TOLLGATE_STATE_DIR", mountPoint.resolve("state").toString());
+                var scenario = FaultScenario.start("14 state folder on a full disk", cluster)) {
+            var filling = mountPoint.resolve("filling");
+            fill(filling);
+            scenario.flow(250); // RocksDB has room in memory
+            scenario.application().kill();
+            try (var full = cluster.launch("run")) {
+                assertThat(full.awaitExit(Duration.ofSeconds(180)))
+                        .as("it ends: " + full.output())
+                        .hasValue(1);
+                assertThat(full.output()).contains("No space left on device");
+            }
+            Files.delete(filling);
+            scenario.startInstance(Map.of());
+            scenario.flow(500);
+            scenario.assertClean();
+        } finally {
+            run("umount", "-l", mountPoint.toString());
+        }
+    }
+
+    private static void fill(Path file) throws IOException {
+        try (var out = Files.newOutputStream(file)) {
+            var block = new byte[4096];
+            while (true) out.write(block);
+        } catch (IOException full) {
+            assertThat(full).hasMessageContaining("No space left");
+        }
+    }
+
+    private static int run(String... command) throws IOException, InterruptedException {
+        return new ProcessBuilder(command).inheritIO().start().waitFor();
+    }
+}

@@ -1,0 +1,65 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Requests of many agents at a steady rate, on a thread of its own: a few agents make most of them, some requests are strays, some
+ * have no key, and now and then one is no request at all.
+ */
+final class Traffic implements AutoCloseable {
+    private final Requests requests;
+    private final double ratePerSecond;
+    private final double[] shares;
+    private final SplittableRandom random;
+    private final Thread thread = new Thread(this::publish, "traffic");
+    private volatile boolean ended;
+
+    /** @param agents the k-th sends in proportion to 1 / k (Zipf) */
+    Traffic(Requests requests, int agents, double ratePerSecond, long seed) {
+        this.requests = requests;
+        this.ratePerSecond = ratePerSecond;
+        this.random = new SplittableRandom(seed);
+        this.shares = new double[agents];
+        double sum = 0;
+        for (int agent = 0; agent < agents; agent++) shares[agent] = sum += 1.0 / (agent + 1);
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private void publish() {
+        long start = System.nanoTime();
+        for (long number = 0; !ended; number++) {
+            long due = start + (long) (number / ratePerSecond * 1e9);
+            while (!ended && due - System.nanoTime() > 0) LockSupport.parkNanos(due - System.nanoTime());
+            send(number);
+        }
+    }
+
+    private void send(long number) {
+        int found = Arrays.binarySearch(shares, random.nextDouble() * shares[shares.length - 1]);
+        String agent = "agent-" + (found < 0 ? -found - 1 : found);
+        double cost = 0.5 * random.nextInt(1, 4);
+        switch (random.nextInt(100)) {
+            case 0 -> requests.sendUnreadable(agent.getBytes(UTF_8), "{\"agent_id\":".getBytes(UTF_8));
+            case 1, 2, 3, 4, 5, 6, 7, 8 -> requests.sendWithoutKey(agent, cost, number);
+            case 9, 10, 11, 12, 13, 14, 15, 16 -> requests.sendByCrc32(agent, cost, number);
+            default -> requests.send(agent, cost, number);
+        }
+    }
+
+    /** Ends the traffic; what was sent may still be on its way to the broker. */
+    @Override
+    public void close() {
+        ended = true;
+        LockSupport.unpark(thread);
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

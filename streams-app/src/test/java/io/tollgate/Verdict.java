@@ -1,0 +1,74 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What {@code tollgate verify} said, run as a user runs it. Immutable. */
+record Verdict(JsonNode report) {
+    /** Waits until every request is decided, at most so long, and checks the topics from their beginning. */
+    static Verdict of(TestCluster cluster, Duration patience, String... options) {
+        var arguments =
+                new ArrayList<>(List.of("verify", "--from-beginning", "--json", "--wait", "" + patience.toSeconds()));
+        arguments.addAll(List.of(options));
+        try (var verify = cluster.launch(arguments.toArray(String[]::new))) {
+            var exit = verify.awaitExit(patience.plusSeconds(120));
+            var output = verify.output();
+            int begin = output.indexOf("{");
+            assertThat(begin).as("verify said: " + output).isNotNegative();
+            var verdict = new Verdict(new ObjectMapper().readTree(output.substring(begin)));
+            assertThat(exit).as(output).hasValue(verdict.report.get("clean").booleanValue() ? 0 : 1);
+            return verdict;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Every promise holds. */
+    Verdict clean() {
+        assertThat(report.get("violation_counts")).as(report.toPrettyString()).isEmpty();
+        assertThat(figure("worst_overdraft_beyond_slack_tokens")).isZero();
+        assertThat(figure("pending")).isZero();
+        return this;
+    }
+
+    /** Every promise holds but this one. */
+    Verdict cleanBut(String invariant) {
+        report.get("violation_counts")
+                .fieldNames()
+                .forEachRemaining(
+                        name -> assertThat(name).as(report.toPrettyString()).isEqualTo(invariant));
+        assertThat(figure("pending")).isZero();
+        return this;
+    }
+
+    /** Every promise holds but that of a single record for each request, which at-least-once does not give. */
+    Verdict cleanButDuplicates() {
+        cleanBut("CONSERVATION");
+        assertThat(report.get("violation_counts").path("CONSERVATION").asLong()).isEqualTo((long) figure("duplicates"));
+        return this;
+    }
+
+    double figure(String name) {
+        return report.get("figures").get(name).doubleValue();
+    }
+
+    /** Returns the figures that say what a fault has cost. */
+    String figures() {
+        return String.format(
+                "requests %.0f, local %.0f, duplicates %.0f, overdraft %.3f (beyond slack %.3f), dropped tokens %.1f, longest gap %.2f s",
+                figure("requests"),
+                figure("decided_by_local"),
+                figure("duplicates"),
+                figure("worst_overdraft_tokens"),
+                figure("worst_overdraft_beyond_slack_tokens"),
+                figure("unexplained_drops_tokens"),
+                figure("longest_gap_seconds"));
+    }
+}

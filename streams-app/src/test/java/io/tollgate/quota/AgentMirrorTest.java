@@ -1,0 +1,60 @@
+package io.tollgate.quota;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
+import io.tollgate.redis.Answer;
+import io.tollgate.redis.Answers;
+import io.tollgate.redis.Spend;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+class AgentMirrorTest {
+    private static final Limit LIMIT = new Limit(20, 5);
+    private static final Terms TERMS = Terms.of(LIMIT);
+    private static final long AT_HOME = 1;
+    private static final long STRAYS = 2;
+
+    /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
+    @Test
+    void givenTwoAnswers_whenTheOlderIsTakenOverLast_thenTheCopyStaysTheNewerOne() {
+        var agent = new AgentMirror(new Agent("agent"), Spend.Kept.ENFORCED, null);
+        var before = new Bucket(9, 1000);
+        var after = new Bucket(4, 1000.1);
+
+        accept(agent, STRAYS, 70, after);
+        accept(agent, AT_HOME, 30, before);
+
+        assertThat(agent.bucketsOrFull(TERMS, 1001).first()).isEqualTo(after);
+        assertThat(agent.fence(AT_HOME).lastOffset()).isEqualTo(30);
+        assertThat(agent.fence(STRAYS).lastOffset()).isEqualTo(70);
+    }
+
+    @Test
+    void givenTwoAnswersOfOneMoment_whenTakenOver_thenTheCopyIsTheSmallerOne() {
+        var agent = new AgentMirror(new Agent("agent"), Spend.Kept.ENFORCED, null);
+
+        accept(agent, STRAYS, 70, new Bucket(4, 1000));
+        accept(agent, AT_HOME, 30, new Bucket(9, 1000));
+
+        assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
+    }
+
+    private static void accept(AgentMirror agent, long source, long offset, Bucket left) {
+        var charge = new Charge(offset, 1);
+        var request = new PendingDecision(source, charge, 0);
+        var spend = new Spend("agent", LIMIT, List.of(charge), source, -1, null);
+        var approved =
+                new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
+        var answer = new Answer.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false);
+        var call = CompletableFuture.completedFuture(new Answers(0, List.of(answer)));
+        agent.accept(new Asked(agent, new Chunk(call, 0), 0, spend, List.of(request), agent.epoch()), answer);
+    }
+}
