@@ -10,6 +10,7 @@ import io.tollgate.redis.Answer;
 import io.tollgate.redis.Spend;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,9 @@ final class AgentMirror {
     private boolean superseding;
     private boolean answered;
     private int refills;
+    /** By source: the lowest offset that was refused without asking since the last call. */
+    private Map<Long, Long> refusedFrom = Map.of();
+
     private long answeredNanos;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
@@ -104,7 +108,19 @@ final class AgentMirror {
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, copy);
+        long from = refusedFrom.getOrDefault(source, Spend.NONE_REFUSED);
+        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, from, copy);
+    }
+
+    /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
+    void refusedUnasked(PendingDecision request) {
+        if (refusedFrom.isEmpty()) refusedFrom = new HashMap<>(2);
+        refusedFrom.putIfAbsent(request.source(), request.charge().offset());
+    }
+
+    /** Notes that Redis is told of what was refused without asking. */
+    void toldOfRefused(long source) {
+        if (!refusedFrom.isEmpty()) refusedFrom.remove(source);
     }
 
     private Spend.Standing standing(MirroredBucket known) {
@@ -151,6 +167,8 @@ final class AgentMirror {
     /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */
     private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
         var groups = new ArrayList<Fence.Group>(1);
+        // The first answers for what was refused before it without asking, too.
+        long from = spend.refusedFrom() > fenceOffset ? spend.refusedFrom() : Long.MAX_VALUE;
         var offsets = new ArrayList<Long>();
         var decisions = new ArrayList<Decision>();
         for (int i = 0; i < answer.decisions().size(); i++) {
@@ -158,18 +176,21 @@ final class AgentMirror {
             if (offset <= fenceOffset) continue;
             var decision = answer.decisions().get(i);
             if (!decisions.isEmpty() && !decisions.get(0).terms().equals(decision.terms())) {
-                groups.add(group(offsets, decisions, spend, answer));
+                groups.add(group(from, offsets, decisions, spend, answer));
+                from = Long.MAX_VALUE;
                 offsets.clear();
                 decisions.clear();
             }
             offsets.add(offset);
             decisions.add(decision);
         }
-        if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
+        if (!decisions.isEmpty()) groups.add(group(from, offsets, decisions, spend, answer));
         return groups;
     }
 
-    private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
+    private static Fence.Group group(
+            long from, List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
+        long first = Math.min(from, offsets.get(0));
         var newest = decisions.get(decisions.size() - 1);
         var terms = newest.terms();
         var approved = new ArrayList<Long>();
@@ -182,9 +203,9 @@ final class AgentMirror {
         var tokens = terms.limits().size() > 1 && terms.equals(spend.terms())
                 ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
                 : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
-        boolean all = approved.size() == decisions.size();
+        boolean all = approved.size() == decisions.size() && first == offsets.get(0);
         return new Fence.Group(
-                offsets.get(0),
+                first,
                 offsets.get(offsets.size() - 1),
                 newest.decidedAtMicros(),
                 terms,
@@ -218,6 +239,7 @@ final class AgentMirror {
      */
     boolean surelyRefuses(double costTokens, Terms terms, double nowSeconds) {
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
+        if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;
         var known = bucket.buckets().terms();
         return known != null

@@ -207,7 +207,7 @@ public final class TokenBucket {
     /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. */
     static Duration retryAfter(double missingTokens, Limit limit) {
         // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
-        double millis = Math.floor(missingTokens / limit.refillTokensPerSecond() * 1000 + 0.001) + 1;
+        double millis = Math.floor(Math.max(0, missingTokens) / limit.refillTokensPerSecond() * 1000 + 0.001) + 1;
         return millis < 9e15 ? Duration.ofMillis((long) millis) : Decision.NEVER;
     }
 

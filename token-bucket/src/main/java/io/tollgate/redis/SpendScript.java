@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -60,7 +60,10 @@ final class SpendScript {
                         + groups.length
                         + CHARGE_BYTES * spend.charges().size())
                 .order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
+        bytes.put((byte) operation.ordinal())
+                .putLong(spend.source())
+                .putDouble(spend.committedOffset())
+                .putDouble(spend.refusedFrom());
         putCopy(bytes, copy);
         bytes.putInt(terms.length)
                 .putInt(rest.length)
@@ -168,7 +171,7 @@ final class SpendScript {
 
     /** A spend that only looks at a bucket, or fills it. */
     static Spend withoutCharges(String agentId, Spend.Kept kept, Terms terms) {
-        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, null);
+        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, Spend.NONE_REFUSED, null);
     }
 
     private static byte[] read() {

@@ -3,6 +3,7 @@
 --   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs); ours: fence, terms, and for each
 --             limit after the first tokens:<name>, last_refill:<name>
 --   ARGV[i]   little-endian: operation B, source c8 (zeros: none), committed offset d,
+--             lowest offset that was refused without asking, before the first request d (-1 none),
 --             copy B (0 none, 1 follows Redis, 2 holds decisions that Redis has not seen, 3 supersedes Redis), its first limit's
 --             tokens d, last refill d, fence offset d, size of the terms I4, size of the copy's rest I4, size of its groups I4;
 --             terms; rest; groups; number of requests I4, and for each: offset d, cost d
@@ -37,7 +38,7 @@ local ALL = 4294967295
 local NO_SOURCE = '\0\0\0\0\0\0\0\0'
 local LARGEST = 1e12
 local LARGEST_OFFSET = 9007199254740992 -- above it doubles skip whole numbers
-local FIXED_BYTES, CHARGE_BYTES = 58, 16
+local FIXED_BYTES, CHARGE_BYTES = 66, 16
 local GROUP_BYTES = 44
 local ONE_NAMELESS = 25 -- the size of such terms
 local MAX_SOURCES = 4
@@ -218,6 +219,7 @@ local function merged(groups, copy_groups, copy_last, supersedes)
 end
 
 local function retry_after_millis(missing, rate)
+  if missing < 0 then missing = 0 end -- refused before what was left was left
   local millis = floor(missing / rate * 1000 + 0.001) + 1 -- + 1 us: doubles of seconds are 0.24 us apart
   if millis < 9e15 then return millis end
   return -1 -- a bucket that does not refill
@@ -258,8 +260,8 @@ end
 
 local function decide(key, argument)
   if #argument < FIXED_BYTES then return fail('the argument is cut off') end
-  local operation, source, committed, copy, copy_tokens, copy_last, copy_fence, terms_size, rest_size, copy_size, pos =
-    unpack_('<Bc8dBdddI4I4I4', argument)
+  local operation, source, committed, refused_from, copy, copy_tokens, copy_last, copy_fence, terms_size, rest_size, copy_size, pos =
+    unpack_('<Bc8ddBdddI4I4I4', argument)
   local sizes = terms_size + rest_size + copy_size
   if sizes > #argument - FIXED_BYTES then return fail('the argument is cut off') end
   local terms = sub(argument, pos, pos + terms_size - 1)
@@ -286,7 +288,7 @@ local function decide(key, argument)
     if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
     if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
   end
-  if committed ~= committed or copy_fence ~= copy_fence then return fail('offsets must be numbers') end
+  if committed ~= committed or copy_fence ~= copy_fence or not (refused_from >= -1 and refused_from <= LARGEST_OFFSET) then return fail('offsets must be numbers') end
   if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
   end
@@ -426,6 +428,7 @@ local function decide(key, argument)
 
   local answers = {}
   local approved_offsets, refused, decided, oldest, newest = {}, more and {}, 0, -1, fence_offset
+  local follows_refused = false
   pos = first
   for i = 1, count do
     local offset, cost
@@ -448,7 +451,11 @@ local function decide(key, argument)
     else
       local fresh = offset > fence_offset
       if fresh then
-        if decided == 0 then oldest = offset end
+        -- Its group answers for those before it that were refused without asking, too: they are not among the approved.
+        if decided == 0 then
+          follows_refused = refused_from > fence_offset and refused_from < offset
+          oldest = follows_refused and refused_from or offset
+        end
         decided, newest = decided + 1, offset
       end
       local by -- the limit that refuses
@@ -488,7 +495,7 @@ local function decide(key, argument)
         end
         local approved = #approved_offsets
         local group
-        if approved == decided then
+        if approved == decided and not follows_refused then
           group = pack('<ddddI4I4I4', newest, oldest, now_micros, tokens, terms_size, #after, ALL) .. terms .. after
         else
           local parts = {

@@ -17,6 +17,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
 import io.tollgate.sandbox.RedisServer;
 import java.nio.ByteBuffer;
@@ -339,31 +340,34 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @CsvSource({
-        "62, NaN",
-        "62, 0",
-        "62, -1",
-        "62, Infinity",
-        "62, 1e13", // capacity
         "70, NaN",
+        "70, 0",
         "70, -1",
         "70, Infinity",
-        "70, 1e13", // refill rate
-        "18, NaN",
-        "18, Infinity",
-        "18, -Infinity", // the copy's tokens
+        "70, 1e13", // capacity
+        "78, NaN",
+        "78, -1",
+        "78, Infinity",
+        "78, 1e13", // refill rate
         "26, NaN",
         "26, Infinity",
-        "26, -Infinity", // its last refill
+        "26, -Infinity", // the copy's tokens
+        "34, NaN",
+        "34, Infinity",
+        "34, -Infinity", // its last refill
         "9, NaN",
-        "34, NaN", // committed offset, the copy's fence
-        "83, -2",
-        "83, 0.5",
-        "83, NaN",
-        "83, Infinity", // offset
-        "91, -1",
+        "17, NaN",
+        "17, -2",
+        "17, Infinity", // refused from
+        "42, NaN", // committed offset, the copy's fence
+        "91, -2",
+        "91, 0.5",
         "91, NaN",
-        "91, Infinity",
-        "91, 1e13" // cost
+        "91, Infinity", // offset
+        "99, -1",
+        "99, NaN",
+        "99, Infinity",
+        "99, 1e13" // cost
     })
     void givenIllegalNumber_whenTheScriptIsCalled_thenThatAgentIsRefusedAndNothingOfItIsWritten(int at, double value) {
         var copy = copy(new Bucket(1, redisSeconds()), Fence.NONE, false);
@@ -432,6 +436,25 @@ class SpendScriptIT {
         assertThat(again.replays()).isEqualTo(3);
         assertThat(approvals(again)).isEqualTo(approvals(first)).containsExactly(true, false, true);
         assertThat(again.bucket().tokens()).isCloseTo(0, within(0.01));
+    }
+
+    @Test
+    void givenRequestsRefusedUnaskedBeforeOneThatWasSent_whenAllAreProcessedAgain_thenTheyAreRefusedAgain() {
+        decide(fenced(AGENT, SLOW, -1, null, new Charge(2, 90)));
+        var sent =
+                new Spend(AGENT, Spend.Kept.ENFORCED, Terms.of(SLOW), List.of(new Charge(7, 5)), SOURCE, -1, 4, null);
+        decide(sent);
+
+        var again = decide(fenced(AGENT, SLOW, -1, null, new Charge(2, 90), new Charge(4, 50), new Charge(7, 5)));
+
+        assertThat(again.replays()).isEqualTo(3);
+        assertThat(approvals(again)).containsExactly(true, false, true);
+        assertThat(again.bucket().tokens()).isCloseTo(5, within(0.01));
+        assertThat(again.decisions().get(1).decidedAtMicros())
+                .as("not before what came before it, nor after what came after")
+                .isBetween(
+                        again.decisions().get(0).decidedAtMicros(),
+                        again.decisions().get(2).decidedAtMicros());
     }
 
     @Test

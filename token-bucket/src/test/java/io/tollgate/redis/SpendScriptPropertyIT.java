@@ -268,7 +268,14 @@ class SpendScriptPropertyIT {
         if (random.nextInt(3) == 0) committed = last - random.nextInt(10);
         model.committed.put(source, Math.max(-1, committed));
         return new Spend(
-                model.agentId, Spend.Kept.ENFORCED, model.terms, charges, source, model.committed.get(source), null);
+                model.agentId,
+                Spend.Kept.ENFORCED,
+                model.terms,
+                charges,
+                source,
+                model.committed.get(source),
+                Spend.NONE_REFUSED,
+                null);
     }
 
     /** Mostly one nameless limit; else several of a few names, so that a change keeps some, drops some, and moves some. */
