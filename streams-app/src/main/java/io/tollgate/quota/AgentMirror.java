@@ -11,8 +11,10 @@ import io.tollgate.redis.Spend;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
@@ -31,6 +33,8 @@ final class AgentMirror {
     private int refills;
     /** By source: the lowest offset that was refused without asking since the last call. */
     private Map<Long, Long> refusedFrom = Map.of();
+    /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
+    private Set<Long> pastReplays = Set.of();
 
     private long answeredNanos;
 
@@ -145,12 +149,20 @@ final class AgentMirror {
         stored = false;
         superseding = false;
         var spend = asked.spend();
+        if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
         var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
         var fence = before.fence(spend.source());
         var groups = groups(spend, answer, fence.lastOffset());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
         bucket = before.after(newer(before.buckets(), answer.buckets()), spend.source(), fence, false);
+    }
+
+    private void notePastReplays(long source) {
+        if (pastReplays.contains(source)) return;
+        var sources = new HashSet<>(pastReplays);
+        sources.add(source);
+        pastReplays = Set.copyOf(sources);
     }
 
     /**
@@ -235,10 +247,12 @@ final class AgentMirror {
     /**
      * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now, is an upper
      * bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what Redis said, or Redis does
-     * not know yet what the agent is promised now: a new rate counts from when it does.
+     * not know yet what the agent is promised now: a new rate counts from when it does. Nor where the request may have been
+     * decided before a crash: Redis knows how, and has charged it.
      */
-    boolean surelyRefuses(double costTokens, Terms terms, double nowSeconds) {
+    boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds) {
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
+        if (!pastReplays.contains(source)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;
         var known = bucket.buckets().terms();

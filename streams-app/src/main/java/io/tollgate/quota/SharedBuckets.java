@@ -20,12 +20,13 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class SharedBuckets implements AutoCloseable {
     /**
-     * The first calls of a process are slow because it is cold, not because Redis is: they may take a second. Without, a restart
+     * The first calls of a process are slow because it is cold, not because Redis is: they may take longer. Without, a restart
      * would decide on mirrors that are a little older than the crash.
      */
     private static final int COLD_CALLS = 200;
 
-    private static final Duration COLD_TIMEOUT = Duration.ofSeconds(1);
+    /** With what else takes time, no request waits for more than a second. */
+    private static final Duration COLD_TIMEOUT = Duration.ofMillis(800);
 
     private final AtomicInteger coldCalls = new AtomicInteger(COLD_CALLS);
     private final RedisBuckets redis;

@@ -189,7 +189,8 @@ final class TaskBuckets {
     private boolean surelyRefuses(AgentMirror buckets, PendingDecision request, Policy policy, double nowSeconds) {
         // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
         // it.
-        return shared.exactlyOnce() && buckets.surelyRefuses(request.charge().costTokens(), policy.terms(), nowSeconds);
+        return shared.exactlyOnce()
+                && buckets.surelyRefuses(request.source(), request.charge().costTokens(), policy.terms(), nowSeconds);
     }
 
     /** @param requests of one policy for each mirror */

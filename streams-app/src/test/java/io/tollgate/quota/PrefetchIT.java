@@ -99,6 +99,26 @@ class PrefetchIT {
         assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(3);
     }
 
+    /** The first answer says that nothing is left, because what follows has been charged as well. */
+    @Test
+    void givenBucketThatIsSpent_whenProcessedAgainAfterACrashOneByOne_thenNothingIsRefusedThatWasApproved() {
+        var limit = new Limit(2, 0);
+        var before = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
+        var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
+
+        assertThat(before).extracting(Decision::isApproved).containsExactly(true, true, false, false);
+        assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
+    }
+
+    private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
+        var decisions = new ArrayList<Decision>();
+        for (int offset = 0; offset < count; offset++) {
+            decisions.add(
+                    task.decide(REQUEST, prefetched(task, TOPIC, offset, -1)).decision());
+        }
+        return decisions;
+    }
+
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
         var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0);
         task.prefetch(Map.of("agent", List.of(request)), task.source(topic), missedThrough);
