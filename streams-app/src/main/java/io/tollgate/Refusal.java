@@ -8,7 +8,7 @@ import org.apache.kafka.common.errors.SslAuthenticationException;
 import org.apache.kafka.common.errors.TopicAuthorizationException;
 import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
 
-/** Says in one line what the brokers refuse, and what to do about it. */
+/** Says in one line what the brokers, or the disk, refuse, and what to do about it. */
 final class Refusal {
     private Refusal() {}
 
@@ -23,6 +23,10 @@ final class Refusal {
 
     private static Optional<String> said(Throwable cause) {
         if (cause instanceof SslAuthenticationException) return Optional.of(tls(cause));
+        // RocksDB, java.nio and the C library all say so in these words, and in no other way that they share.
+        if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
+            return Optional.of("No space left on device: make room where TOLLGATE_STATE_DIR is, and start again");
+        }
         if (cause instanceof AuthenticationException) {
             return Optional.of("Kafka refuses the login (" + cause.getMessage()
                     + "): check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG");

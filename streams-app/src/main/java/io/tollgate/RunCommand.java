@@ -78,9 +78,18 @@ final class RunCommand implements Callable<Integer> {
             http.show(pipeline.observed(settings, VersionCommand.version(), registry));
             var stop = new Thread(() -> stop(pipeline), "stop");
             Runtime.getRuntime().addShutdownHook(stop);
-            pipeline.start();
-            return end(pipeline, pipeline.awaitEnd());
+            return end(pipeline, untilEnd(pipeline));
         }
+    }
+
+    private static Optional<Throwable> untilEnd(Pipeline pipeline) throws InterruptedException {
+        try {
+            pipeline.start();
+        } catch (RuntimeException notStarted) {
+            // Left to the command line, it would end the process by the hook, which says that all is well.
+            return Optional.of(notStarted);
+        }
+        return pipeline.awaitEnd();
     }
 
     /** SIGTERM and Ctrl-C: what is decided is committed, and the process ends with 0 rather than with the signal's number. */
