@@ -46,10 +46,25 @@ final class FaultScenario implements AutoCloseable {
         return start(name, cluster, RATE, 1, Map.of());
     }
 
+    /** As {@link #start(String, TestCluster)}, but every request is on its agent's partition. */
+    static FaultScenario startWithoutStrays(String name, TestCluster cluster) {
+        return start(name, cluster, RATE, false, 1, Map.of());
+    }
+
     static FaultScenario start(
             String name, TestCluster cluster, double ratePerSecond, long seed, Map<String, String> settings) {
+        return start(name, cluster, ratePerSecond, true, seed, settings);
+    }
+
+    private static FaultScenario start(
+            String name,
+            TestCluster cluster,
+            double ratePerSecond,
+            boolean strays,
+            long seed,
+            Map<String, String> settings) {
         cluster.withLimit(CAPACITY, REFILL);
-        var scenario = new FaultScenario(name, cluster, ratePerSecond, seed);
+        var scenario = new FaultScenario(name, cluster, ratePerSecond, strays, seed);
         try {
             scenario.startInstance(settings);
             scenario.awaitWarm();
@@ -60,12 +75,12 @@ final class FaultScenario implements AutoCloseable {
         }
     }
 
-    private FaultScenario(String name, TestCluster cluster, double ratePerSecond, long seed) {
+    private FaultScenario(String name, TestCluster cluster, double ratePerSecond, boolean strays, long seed) {
         this.name = name;
         this.cluster = cluster;
         requests = new Requests(cluster);
         arrivals = new Arrivals(cluster);
-        traffic = new Traffic(requests, AGENTS, ratePerSecond, seed);
+        traffic = new Traffic(requests, AGENTS, ratePerSecond, strays, seed);
     }
 
     private void awaitWarm() {

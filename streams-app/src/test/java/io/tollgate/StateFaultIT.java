@@ -3,6 +3,7 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -57,23 +58,21 @@ class StateFaultIT {
     }
 
     @Test
-    void givenFullDisk_whenStarted_thenItEndsWithAClearErrorAndGoesOnWhereThereIsRoom(@TempDir Path mountPoint)
+    void givenDiskThatFills_whenRunning_thenItEndsWithAClearErrorAndGoesOnWhereThereIsRoom(@TempDir Path mountPoint)
             throws Exception {
         assumeTrue(
                 run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", mountPoint.toString()) == 0,
                 "mounting a small disk needs the rights of root");
         try (var cluster = TestCluster.onSharedBroker()
                         .with("TOLLGATE_STATE_DIR", mountPoint.resolve("state").toString());
-                var scenario = FaultScenario.start("14 state folder on a full disk", cluster)) {
+                // Streams writes a task's store to disk after 10 000 changes.
+                var scenario = FaultScenario.start("14 state folder on a full disk", cluster, 2500, 1, Map.of())) {
             var filling = mountPoint.resolve("filling");
             fill(filling);
-            scenario.flow(250); // RocksDB has room in memory
-            scenario.application().kill();
-            try (var full = cluster.launch("run")) {
-                assertThat(full.awaitExit(Duration.ofSeconds(180)))
-                        .as("it ends: " + full.output())
-                        .hasValue(1);
-                assertThat(full.output()).contains("No space left on device");
+            var running = scenario.application();
+            assertEnds(running);
+            try (var again = cluster.launch("run")) {
+                assertEnds(again);
             }
             Files.delete(filling);
             scenario.startInstance(Map.of());
@@ -82,6 +81,13 @@ class StateFaultIT {
         } finally {
             run("umount", "-l", mountPoint.toString());
         }
+    }
+
+    private static void assertEnds(ApplicationProcess pipeline) {
+        assertThat(pipeline.awaitExit(Duration.ofSeconds(180)))
+                .as("it ends: " + pipeline.output())
+                .hasValue(1);
+        assertThat(pipeline.output()).contains("No space left on device");
     }
 
     private static void fill(Path file) throws IOException {

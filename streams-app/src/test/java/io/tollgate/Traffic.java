@@ -13,14 +13,16 @@ import java.util.concurrent.locks.LockSupport;
 final class Traffic implements AutoCloseable {
     private final Requests requests;
     private final double ratePerSecond;
+    private final boolean strays;
     private final double[] shares;
     private final SplittableRandom random;
     private final Thread thread = new Thread(this::publish, "traffic");
     private volatile boolean ended;
 
     /** @param agents the k-th sends in proportion to 1 / k (Zipf) */
-    Traffic(Requests requests, int agents, double ratePerSecond, long seed) {
+    Traffic(Requests requests, int agents, double ratePerSecond, boolean strays, long seed) {
         this.requests = requests;
+        this.strays = strays;
         this.ratePerSecond = ratePerSecond;
         this.random = new SplittableRandom(seed);
         this.shares = new double[agents];
@@ -43,7 +45,8 @@ final class Traffic implements AutoCloseable {
         int found = Arrays.binarySearch(shares, random.nextDouble() * shares[shares.length - 1]);
         String agent = "agent-" + (found < 0 ? -found - 1 : found);
         double cost = 0.5 * random.nextInt(1, 4);
-        switch (random.nextInt(100)) {
+        int kind = random.nextInt(100);
+        switch (strays || kind == 0 ? kind : 100) {
             case 0 -> requests.sendUnreadable(agent.getBytes(UTF_8), "{\"agent_id\":".getBytes(UTF_8));
             case 1, 2, 3, 4, 5, 6, 7, 8 -> requests.sendWithoutKey(agent, cost, number);
             case 9, 10, 11, 12, 13, 14, 15, 16 -> requests.sendByCrc32(agent, cost, number);
