@@ -87,9 +87,13 @@ final class Arrivals implements AutoCloseable {
 
     /** Waits for a decision that was made at this time or later; returns the earliest. */
     Arrival await(String what, long fromMicros, Predicate<Arrival> wanted) {
+        return await(what, Duration.ofSeconds(60), fromMicros, wanted);
+    }
+
+    Arrival await(String what, Duration patience, long fromMicros, Predicate<Arrival> wanted) {
         return Awaitility.await(what)
                 .pollInterval(Duration.ofMillis(20))
-                .atMost(Duration.ofSeconds(60))
+                .atMost(patience)
                 .until(
                         () -> since(fromMicros).stream()
                                 .filter(arrival -> arrival.decidedAtMicros() >= fromMicros)

@@ -43,13 +43,7 @@ class BrokerFaultIT {
                         .until(() -> System.nanoTime() - begin >= length.toNanos());
                 cure.accept(broker);
                 long healed = Arrivals.nowMicros();
-                scenario.measured(
-                        "resumes",
-                        Duration.ofNanos(1000
-                                * (scenario.arrivals()
-                                                .await("a decision", healed, seen -> true)
-                                                .arrivedMicros()
-                                        - healed)));
+                scenario.measured("resumes", scenario.resumes(healed));
                 scenario.flow(2000);
                 scenario.application().awaitReady(Duration.ofSeconds(60));
                 assertThat(scenario.application().output()).doesNotContain("the pipeline has failed");

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.awaitility.core.ConditionTimeoutException;
 
 /**
  * A pipeline under steady traffic while a test makes things fail, and the checker at the end. Agents ask for far more than they
@@ -137,10 +138,24 @@ final class FaultScenario implements AutoCloseable {
         return Duration.ofNanos((first.decidedAtMicros() - fromMicros) * 1000);
     }
 
+    /** Waits for the first decision after that time; returns how long it took to arrive. */
+    Duration resumes(long fromMicros) {
+        try {
+            var first = arrivals.await("a decision", Duration.ofSeconds(180), fromMicros, seen -> true);
+            return Duration.ofNanos(1000 * (first.arrivedMicros() - fromMicros));
+        } catch (ConditionTimeoutException stuck) {
+            throw new AssertionError(application().output(), stuck);
+        }
+    }
+
     /** Lets traffic flow until so many more decisions have arrived. */
     void flow(int decisions) {
         int until = arrivals.count() + decisions;
-        await(decisions + " more decisions").atMost(SOON).until(() -> arrivals.count() >= until);
+        try {
+            await(decisions + " more decisions").atMost(SOON).until(() -> arrivals.count() >= until);
+        } catch (ConditionTimeoutException stuck) {
+            throw new AssertionError(application().output(), stuck);
+        }
     }
 
     /** Notes a figure for the report. */
