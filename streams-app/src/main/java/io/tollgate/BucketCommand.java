@@ -156,6 +156,13 @@ final class BucketCommand implements Runnable {
             row("tokens", bucket.path("tokens").asText());
             row("capacity", bucket.path("capacity").asText());
             row("refill rate", bucket.path("refill_rate").asText() + " per second");
+            for (JsonNode limit : bucket.path("limits")) {
+                row(
+                        "  " + limit.path("name").asText(),
+                        limit.path("tokens").asText() + " of "
+                                + limit.path("capacity").asText() + ", "
+                                + limit.path("refill_rate").asText() + " per second");
+            }
             row("time to full", timeToFull(bucket.path("time_to_full_ms")));
             row("read from", bucket.path("read_from").asText());
             row(

@@ -4,20 +4,26 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.preflight.Brokers;
 import io.tollgate.preflight.Preflight;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** Creates the topics. Not thread-safe. */
 final class TopicAdmin implements AutoCloseable {
     static final int DEFAULT_PARTITIONS = 8;
+
+    private static final Duration KNOWN_WITHIN = Duration.ofSeconds(20);
+    private static final Duration RETRY_AFTER = Duration.ofMillis(50);
 
     private final Admin admin;
     private final Topics topics;
@@ -43,7 +49,7 @@ final class TopicAdmin implements AutoCloseable {
     /** What became of one topic. */
     record Created(String topic, boolean isNew) {}
 
-    /** Creates the topics that are not there; those that are stay as they are. */
+    /** Creates the topics that are not there; those that are stay as they are. Returns when a broker knows all of them. */
     List<Created> create(int partitions, short replicationFactor) {
         var created = new ArrayList<Created>();
         for (var topic : wanted(partitions, replicationFactor)) {
@@ -54,7 +60,22 @@ final class TopicAdmin implements AutoCloseable {
                 created.add(new Created(topic.name(), false));
             }
         }
+        awaitKnown(created.stream().map(Created::topic).toList());
         return created;
+    }
+
+    /** The controller creates a topic; brokers hear of it a moment later, and whoever comes between is told that there is none. */
+    private void awaitKnown(List<String> names) {
+        long deadlineNanos = System.nanoTime() + KNOWN_WITHIN.toNanos();
+        while (true) {
+            try {
+                Brokers.await(admin.describeTopics(names).allTopicNames());
+                return;
+            } catch (UnknownTopicOrPartitionException notYet) {
+                if (System.nanoTime() - deadlineNanos > 0) throw notYet;
+                LockSupport.parkNanos(RETRY_AFTER.toNanos());
+            }
+        }
     }
 
     private List<NewTopic> wanted(int partitions, short replicationFactor) {

@@ -8,6 +8,7 @@ import io.lettuce.core.ScanIterator;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.bucket.Limit;
+import io.tollgate.policy.PolicyMemory;
 import io.tollgate.redis.RedisBuckets;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,8 +25,11 @@ import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** What an agent costs in Redis and on disk. */
-@Command(name = "memory", description = "bytes for each agent in Redis and in RocksDB", mixinStandardHelpOptions = true)
+/** What an agent costs in Redis and on disk, and a policy in memory. */
+@Command(
+        name = "memory",
+        description = "bytes for each agent in Redis and in RocksDB, and for each policy in memory",
+        mixinStandardHelpOptions = true)
 final class Memory implements Callable<Integer> {
     private static final Limit LIMIT = new Limit(1000, 10);
     private static final int AGENTS = 1000;
@@ -94,6 +98,13 @@ final class Memory implements Callable<Integer> {
                 client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
             }
         }
+        int policies = output.quick ? 100_000 : 1_000_000;
+        rows.add(row(
+                "heap for each of " + policies + " policies, 20 different", 1, PolicyMemory.bytesEach(policies, 20)));
+        rows.add(row(
+                "heap for each of " + policies + " policies, all different",
+                1,
+                PolicyMemory.bytesEach(policies, policies)));
         rows.add(inRocksDb(output.quick ? 20_000 : 200_000));
         output.save("memory", redis, rows, row -> row.path("name").asText());
         return 0;

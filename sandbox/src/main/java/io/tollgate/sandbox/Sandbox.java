@@ -305,6 +305,10 @@ public final class Sandbox implements Callable<Integer> {
             String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
             out.println("            kcat" + login + " -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
             if (users != null) printUsers(address, users);
+            else {
+                out.println("            KAFKA_BOOTSTRAP_SERVERS=" + address
+                        + " ./tollgate policy set greedy-1 --capacity 50 --refill-rate 5");
+            }
         }
         if (redis != null) {
             ready.append(" redis=").append(redis.uri());
@@ -321,7 +325,8 @@ public final class Sandbox implements Callable<Integer> {
         if (app != null) {
             ready.append(" http=").append(app.http());
             out.println("  HTTP      " + app.http());
-            out.println("            curl " + app.http() + "/metrics");
+            out.println("            the console; for commands in another shell:");
+            out.println("            TOLLGATE_HTTP_PORT=" + app.http().getPort() + " ./tollgate bucket show greedy-1");
         }
         if (connectStack != null) connectStack.printAddresses(out);
         out.println("  Logs      " + dir.resolve("logs"));

@@ -389,6 +389,18 @@ local function decide(key, argument)
       more[i][1] = refill(more[i][1], now - more[i][2], more_before[i], limits[i].capacity)
     end
   end
+  if fenced and copy == 3 and fence_offset > copy_fence then
+    -- Calls were given up after Redis had decided: what they charged for requests that come again now is given back first.
+    local back = 0
+    pos = first
+    for _ = 1, count do
+      local offset, cost
+      offset, cost, pos = unpack_('<dd', argument, pos)
+      if offset > copy_fence and offset <= fence_offset and recall(groups, offset) then back = back + cost end
+    end
+    tokens = math.min(tokens + back, capacity)
+    if more then for i = 2, #limits do more[i][1] = math.min(more[i][1] + back, limits[i].capacity) end end
+  end
   if reconciled then
     if copy_limits then
       for i = 1, #limits do

@@ -439,6 +439,22 @@ class SpendScriptIT {
     }
 
     @Test
+    void givenCallsThatWereGivenUp_whenTheirRequestsComeAgain_thenTheyAreChargedOnce() {
+        decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 10), new Charge(2, 20)));
+        decide(fenced(AGENT, SLOW, -1, null, new Charge(3, 5), new Charge(4, 90), new Charge(5, 15)));
+        var decidedAlone = new Fence(List.of(oneGroup(2, 90, false), oneGroup(1, 90, true)));
+        var copy = new Spend.Copy(new Bucket(90, redisSeconds()), decidedAlone, Spend.Standing.SUPERSEDES);
+
+        var again = decide(fenced(AGENT, SLOW, -1, copy, new Charge(3, 5), new Charge(4, 90), new Charge(5, 15)));
+
+        assertThat(again.replays()).isZero();
+        assertThat(approvals(again)).containsExactly(true, false, true);
+        assertThat(again.bucket().tokens())
+                .as("the smaller of 70 in Redis and 90 in the copy, less 20")
+                .isCloseTo(50, within(0.01));
+    }
+
+    @Test
     void givenRequestsRefusedUnaskedBeforeOneThatWasSent_whenAllAreProcessedAgain_thenTheyAreRefusedAgain() {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(2, 90)));
         var sent =
