@@ -66,6 +66,16 @@ public final class RedisBuckets implements Buckets {
                 .build();
     }
 
+    /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
+    public static RedisURI within(Duration timeout, RedisURI address) {
+        if (address.getSentinels().isEmpty()) {
+            return RedisURI.builder(address).withTimeout(timeout).build();
+        }
+        address.setTimeout(timeout); // the builder does not take the sentinels over, and then refuses
+        address.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
+        return address;
+    }
+
     /** Returns whether keys live on several nodes; not before the first connection. */
     public boolean isCluster() {
         return nodesOfCluster() != null;

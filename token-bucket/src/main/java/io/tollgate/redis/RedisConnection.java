@@ -52,7 +52,7 @@ final class RedisConnection implements AutoCloseable {
      */
     static RedisConnection open(RedisURI address, ClientResources resources, Duration timeout) {
         // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
-        var uri = RedisURI.builder(address).withTimeout(timeout).build();
+        var uri = RedisBuckets.within(timeout, address);
         var single = RedisClient.create(resources, uri);
         single.setOptions(options(ClientOptions.builder(), timeout).build());
         try {
