@@ -24,12 +24,12 @@ final class PipelineGauges {
 
     private static void bind(MeterRegistry registry, RedisBreaker breaker) {
         Gauge.builder("tollgate.redis.in.use", breaker, used -> used.isClosed() ? 1 : 0)
-                .description("1 while the breaker is closed and decisions use Redis, else 0")
+                .description("1 while the breaker of every node is closed and decisions use Redis, else 0")
                 .register(registry);
         for (RedisBreaker.Status status : RedisBreaker.Status.values()) {
             var text = status.name().toLowerCase(Locale.ROOT);
-            Gauge.builder("tollgate.redis.breaker.state", breaker, asked -> asked.status() == status ? 1 : 0)
-                    .description("1 for the state that the breaker is in")
+            Gauge.builder("tollgate.redis.breaker.state", breaker, asked -> asked.count(status))
+                    .description("Nodes of Redis whose breaker is in the state; one node unless Redis is a cluster")
                     .tag("state", text)
                     .register(registry);
             FunctionCounter.builder("tollgate.redis.breaker.transitions", breaker, asked -> asked.transitionsTo(status))

@@ -13,6 +13,7 @@ import picocli.CommandLine.Mixin;
             RedisDuel.class,
             Micro.class,
             Memory.class,
+            Scale.class,
             Latency.class,
             SettingsSearch.class,
             All.class

@@ -53,6 +53,7 @@ final class Page {
         if (results.has("redis")) redis();
         if (results.has("jmh")) jmh();
         if (results.has("memory")) memory();
+        if (results.has("scale")) scale();
         if (results.has("settings")) settings();
         return text.toString();
     }
@@ -311,6 +312,31 @@ final class Page {
         for (var row : results.rows("memory")) {
             line("| " + row.path("name").asText() + " | " + row.path("keys").asText() + " | "
                     + Summary.figure(row.path("bytes").asDouble()) + " |");
+        }
+        line("");
+    }
+
+    private void scale() {
+        heading("scale", "How cost grows with the number of agents");
+        line(
+                "The same number of requests, drawn evenly; *hot*: the part of them that one agent sends. Records a second in the second half.");
+        line(
+                "Redis: memory used, divided by keys. Store: table files after a clean end. Heap: as it was then, garbage included.");
+        line("");
+        line("| agents | hot | records/s | Redis bytes/agent | store bytes/agent | agents in memory | heap MB |");
+        line("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for (var row : results.rows("scale")) {
+            var cells = new StringBuilder(
+                    "| " + row.path("agents").asText() + " | " + row.path("hot").asText());
+            for (var field : List.of(
+                    "records_per_second",
+                    "redis_bytes_per_agent",
+                    "store_bytes_per_agent",
+                    "mirrored_agents",
+                    "heap_mb")) {
+                cells.append(" | ").append(Summary.figure(row.path(field).asDouble()));
+            }
+            line(cells + " |");
         }
         line("");
     }

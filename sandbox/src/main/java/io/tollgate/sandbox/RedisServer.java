@@ -123,6 +123,17 @@ public final class RedisServer implements AutoCloseable {
             return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, Optional.of(security));
         }
 
+        /** Watches this primary on 127.0.0.1 and replaces it by a replica after a second of silence: a Sentinel instead of a server. */
+        public Options asSentinelOf(String name, int primaryPort) {
+            return withConfig("sentinel monitor " + name + " 127.0.0.1 " + primaryPort + " 1")
+                    .withConfig("sentinel down-after-milliseconds " + name + " 1000")
+                    .withConfig("sentinel failover-timeout " + name + " 10000");
+        }
+
+        private boolean isSentinel() {
+            return config.stream().anyMatch(line -> line.startsWith("sentinel monitor "));
+        }
+
         private static List<String> plus(List<String> list, String one) {
             return Stream.concat(list.stream(), Stream.of(one)).toList();
         }
@@ -183,7 +194,8 @@ public final class RedisServer implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + config, e);
         }
-        List<String> command = List.of(executable(), config.toString());
+        var command = new ArrayList<>(List.of(executable(), config.toString()));
+        if (options.isSentinel()) command.add("--sentinel");
         return ChildProcess.start("Redis", command, Map.of(), variable -> false, home.path(), log);
     }
 
@@ -232,6 +244,35 @@ public final class RedisServer implements AutoCloseable {
     private boolean answers() {
         // A refusal (NOAUTH, NOPERM) is an answer as well.
         return ask("PING").filter(reply -> !reply.startsWith("-LOADING")).isPresent();
+    }
+
+    /**
+     * Returns the text that a command as one would type it is answered with.
+     *
+     * @throws IllegalStateException if Redis refuses it, or nobody answers within a second
+     */
+    public String text(String command) {
+        try (var socket = newSocket()) {
+            socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
+            socket.setSoTimeout(1000);
+            socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
+            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+            String first = String.valueOf(reader.readLine());
+            if (!first.startsWith("$")) {
+                if (!first.startsWith("+")) throw new IllegalStateException(command + ": " + first);
+                return first.substring(1);
+            }
+            var text = new char[Integer.parseInt(first.substring(1))]; // what we ask for is ASCII
+            int read = 0;
+            while (read < text.length) {
+                int more = reader.read(text, read, text.length - read);
+                if (more < 0) throw new IllegalStateException(command + ": the answer is cut off");
+                read += more;
+            }
+            return new String(text);
+        } catch (IOException nobody) {
+            throw new IllegalStateException(command + ": no answer", nobody);
+        }
     }
 
     /** Returns the first line of the reply to a command as one would type it, or empty if nobody answers within a second. */

@@ -8,6 +8,7 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.api.sync.RedisCommands;
+import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +33,7 @@ final class RedisFindings {
     private final List<Finding> findings = new ArrayList<>();
 
     RedisFindings(RedisURI uri) {
-        this.uri = RedisURI.builder(uri).withTimeout(TIMEOUT).build();
+        this.uri = RedisBuckets.within(TIMEOUT, uri);
     }
 
     List<Finding> look() {

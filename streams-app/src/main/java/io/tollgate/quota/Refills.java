@@ -37,7 +37,8 @@ final class Refills {
     void tell(SharedBuckets redis, Function<String, Terms> terms) {
         if (untold.isEmpty()) return;
         for (var filled : List.copyOf(untold.keySet())) {
-            if (!untold.get(filled)) tell(redis, filled, terms.apply(filled.agentId()), () -> {});
+            boolean inUse = redis.inUse(filled.agentId(), filled.kept());
+            if (inUse && !untold.get(filled)) tell(redis, filled, terms.apply(filled.agentId()), () -> {});
         }
     }
 

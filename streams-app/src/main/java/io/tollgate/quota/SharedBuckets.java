@@ -3,12 +3,16 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Terms;
+import io.tollgate.failover.NodeBreaker;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -52,13 +56,28 @@ public final class SharedBuckets implements AutoCloseable {
         this.metrics = metrics;
     }
 
-    /** Returns whether Redis is to be asked now. */
-    boolean inUse() {
-        return breaker.isClosed();
+    /** Returns whether Redis is to be asked for these buckets now. */
+    boolean inUse(AgentMirror buckets) {
+        return inUse(buckets.agent().id(), buckets.kept());
     }
 
-    /** Sends one call; the breaker hears of it once, however many requests are in it. */
+    boolean inUse(String agentId, Spend.Kept kept) {
+        return breaker.of(agentId, kept).isClosed();
+    }
+
+    /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
+    <T> Collection<Map<AgentMirror, T>> byNode(Map<AgentMirror, T> requests) {
+        if (!redis.isCluster()) return List.of(requests);
+        var parts = new LinkedHashMap<NodeBreaker, Map<AgentMirror, T>>();
+        requests.forEach((buckets, charged) -> parts.computeIfAbsent(
+                        breaker.of(buckets.agent().id(), buckets.kept()), node -> new LinkedHashMap<>())
+                .put(buckets, charged));
+        return parts.values();
+    }
+
+    /** Sends one call, for agents of one node; its breaker hears of it once, however many requests are in it. */
     Chunk send(List<Spend> spends) {
+        var node = breaker.of(spends.get(0).agentId(), spends.get(0).kept());
         long start = System.nanoTime();
         boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
         long timeoutNanos =
@@ -68,14 +87,14 @@ public final class SharedBuckets implements AutoCloseable {
         timely.whenComplete((answers, failure) -> {
             long elapsed = System.nanoTime() - start;
             if (failure == null) {
-                breaker.answered(cold ? 0 : elapsed);
+                node.answered(cold ? 0 : elapsed);
                 clock.follow(answers.clockMicros());
                 metrics.redisAnswered(elapsed, spends.size());
             } else {
-                breaker.failed(elapsed, failure);
+                node.failed(elapsed, failure);
                 if (cold) {
                     coldCalls.set(0);
-                    breaker.open();
+                    node.open();
                 }
                 metrics.redisFailed(failure instanceof TimeoutException);
             }

@@ -75,7 +75,6 @@ final class TaskBuckets {
     void answerQuestions() {
         questions.answer();
         shared.redis()
-                .filter(SharedBuckets::inUse)
                 .ifPresent(redis -> refills.tell(
                         redis, agentId -> shared.policies().of(agentId).terms()));
     }
@@ -86,7 +85,7 @@ final class TaskBuckets {
         var policy = agent.policy(shared.policies());
         var buckets = mirror.of(agent, kept(policy));
         var mirrored = viewOfMirror(buckets, policy);
-        var redis = shared.redis().filter(SharedBuckets::inUse);
+        var redis = redisFor(buckets);
         if (redis.isEmpty() || buckets.isRefillUntold()) {
             answer.complete(mirrored);
             return;
@@ -114,7 +113,7 @@ final class TaskBuckets {
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
                 shared.redis().isPresent());
         mirror.store(buckets);
-        var redis = shared.redis().filter(SharedBuckets::inUse);
+        var redis = redisFor(buckets);
         if (buckets.isRefillUntold()) refills.note(buckets);
         if (redis.isEmpty()) answer.complete(viewOfMirror(buckets, policy));
         else refills.tell(redis.get(), buckets, policy.terms(), () -> look(agentId, answer));
@@ -147,9 +146,7 @@ final class TaskBuckets {
      *     before it is decided: Redis would decide it after its successors, and no fence would remember it
      */
     void prefetch(Map<String, List<PendingDecision>> requests, long source, long missedThrough) {
-        var redis = decidedThrough(source) < missedThrough
-                ? Optional.<SharedBuckets>empty()
-                : shared.redis().filter(SharedBuckets::inUse);
+        var redis = decidedThrough(source) < missedThrough ? Optional.<SharedBuckets>empty() : shared.redis();
         double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         requests.forEach((agentId, polled) -> {
@@ -162,6 +159,7 @@ final class TaskBuckets {
             }
             var buckets = mirror.of(agent, kept(policy));
             boolean send = redis.isPresent()
+                    && redis.get().inUse(buckets)
                     && !buckets.isRefillUntold()
                     && agent.isAllSentTo(buckets)
                     && !refusesAll(buckets, polled, policy, nowSeconds);
@@ -193,8 +191,17 @@ final class TaskBuckets {
                 && buckets.surelyRefuses(request.source(), request.charge().costTokens(), policy.terms(), nowSeconds);
     }
 
+    /** Returns Redis if it is to be asked for these buckets now. */
+    private Optional<SharedBuckets> redisFor(AgentMirror buckets) {
+        return shared.redis().filter(redis -> redis.inUse(buckets));
+    }
+
     /** @param requests of one policy for each mirror */
     private void send(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests, long source) {
+        for (var ofOneNode : redis.byNode(requests)) sendTogether(redis, ofOneNode, source);
+    }
+
+    private void sendTogether(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests, long source) {
         long committed = committed(source);
         var spends = new ArrayList<Spend>(requests.size());
         requests.forEach((buckets, charged) ->
@@ -275,7 +282,7 @@ final class TaskBuckets {
         }
         long nowMicros = shared.clock().getAsLong();
         double nowSeconds = TokenBucket.seconds(nowMicros);
-        var redis = shared.redis().filter(SharedBuckets::inUse);
+        var redis = redisFor(buckets);
         if (redis.isEmpty()) return decideLocally(buckets, request, policy);
         if (surelyRefuses(buckets, request, policy, nowSeconds)) {
             return refuseUnasked(buckets, request, policy, nowMicros);

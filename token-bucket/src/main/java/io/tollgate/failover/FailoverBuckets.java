@@ -48,7 +48,8 @@ public final class FailoverBuckets implements Buckets {
     public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
         AgentId.require(agentId);
         var charge = Charge.of(costTokens); // checked before anybody is asked
-        if (!breaker.isClosed()) return CompletableFuture.completedFuture(spendLocally(agentId, limit, charge));
+        var node = breaker.of(agentId, Spend.Kept.ENFORCED);
+        if (!node.isClosed()) return CompletableFuture.completedFuture(spendLocally(agentId, limit, charge));
         boolean untold = decidedWithoutRedis.contains(agentId);
         var copy = copies.find(agentId)
                 .map(bucket -> new Spend.Copy(
@@ -58,12 +59,12 @@ public final class FailoverBuckets implements Buckets {
                 .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
                 .handle((answers, failure) -> {
                     if (failure != null) {
-                        breaker.failed(System.nanoTime() - start, failure);
+                        node.failed(System.nanoTime() - start, failure);
                         // No retry: a script that timed out may still have run, and running it again would charge
                         // twice.
                         return spendLocally(agentId, limit, charge);
                     }
-                    breaker.answered(System.nanoTime() - start);
+                    node.answered(System.nanoTime() - start);
                     clock.follow(answers.clockMicros());
                     // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
                     if (!(answers.answers().get(0) instanceof Answer.Decided decided)) {
@@ -97,13 +98,13 @@ public final class FailoverBuckets implements Buckets {
 
     @Override
     public CompletionStage<Bucket> look(String agentId, Limit limit) {
-        return orLocally(breaker.isClosed(), () -> redis.look(agentId, limit), () -> copies.look(agentId, limit));
+        return orLocally(agentId, () -> redis.look(agentId, limit), () -> copies.look(agentId, limit));
     }
 
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
         return orLocally(
-                breaker.isClosed(),
+                agentId,
                 () -> redis.reset(agentId, limit).thenCompose(done -> {
                     decidedWithoutRedis.remove(agentId);
                     return copies.reset(agentId, limit);
@@ -115,14 +116,15 @@ public final class FailoverBuckets implements Buckets {
     }
 
     private <T> CompletionStage<T> orLocally(
-            boolean useRedis, Supplier<CompletionStage<T>> inRedis, Supplier<CompletionStage<T>> locally) {
-        if (!useRedis) return locally.get();
+            String agentId, Supplier<CompletionStage<T>> inRedis, Supplier<CompletionStage<T>> locally) {
+        var node = breaker.of(agentId, Spend.Kept.ENFORCED);
+        if (!node.isClosed()) return locally.get();
         long start = System.nanoTime();
         return inRedis.get()
                 .toCompletableFuture()
                 .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
                 .whenComplete((answer, failure) -> {
-                    if (failure != null && !concernsOneKey(failure)) breaker.failed(System.nanoTime() - start, failure);
+                    if (failure != null && !concernsOneKey(failure)) node.failed(System.nanoTime() - start, failure);
                 })
                 .exceptionallyCompose(failure -> locally.get());
     }

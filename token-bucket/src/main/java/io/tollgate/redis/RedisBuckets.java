@@ -17,6 +17,7 @@ import io.tollgate.redis.SpendScript.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -32,6 +33,9 @@ import org.jspecify.annotations.Nullable;
  * connection: without one they fail at once with a {@link RedisException}. They have no time limit of their own.
  */
 public final class RedisBuckets implements Buckets {
+    /** The name of the node that holds all keys, where Redis is no cluster; of none, where it is. */
+    public static final String ONLY_NODE = "";
+
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
@@ -62,18 +66,80 @@ public final class RedisBuckets implements Buckets {
                 .build();
     }
 
+    /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
+    public static RedisURI within(Duration timeout, RedisURI address) {
+        if (address.getSentinels().isEmpty()) {
+            return RedisURI.builder(address).withTimeout(timeout).build();
+        }
+        address.setTimeout(timeout); // the builder does not take the sentinels over, and then refuses
+        address.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
+        return address;
+    }
+
+    /** Returns whether keys live on several nodes; not before the first connection. */
+    public boolean isCluster() {
+        return nodesOfCluster() != null;
+    }
+
+    private @Nullable ClusterNodes nodesOfCluster() {
+        var current = connection;
+        return current == null ? null : current.nodes();
+    }
+
+    /** Returns the nodes that decide, as they are known now: {@link #ONLY_NODE} alone, or the primaries of a cluster. */
+    public Set<String> nodes() {
+        var cluster = nodesOfCluster();
+        return cluster == null ? Set.of(ONLY_NODE) : cluster.ids();
+    }
+
+    /** Returns which of {@link #nodes} holds the agent's buckets; {@link #ONLY_NODE} on a cluster: none. */
+    public String nodeOf(String agentId, Spend.Kept kept) {
+        var cluster = nodesOfCluster();
+        return cluster == null ? ONLY_NODE : cluster.nodeOf(SpendScript.key(agentId, kept));
+    }
+
+    /** Returns a node's address, for people; {@code Redis} where there is only one. */
+    public String nameOf(String node) {
+        var cluster = nodesOfCluster();
+        return cluster == null ? "Redis" : "Redis at " + cluster.name(node);
+    }
+
+    /** {@linkplain #probe(String, Duration) Probes} every node. */
+    public void probe(Duration timeout) {
+        connect();
+        for (var node : nodes()) probe(node, timeout);
+    }
+
     /**
-     * Connects if need be, and proves by a write that Redis can decide; disconnects where there is no answer. Blocks.
+     * Connects if need be, and proves by a write that the node can decide; disconnects where there is no answer. Where a node of a
+     * cluster cannot decide, the others are asked who holds its keys. Blocks.
      *
      * @throws RedisException if Redis cannot be reached, refuses, or does not answer within the timeout
      */
-    public void probe(Duration timeout) {
-        connect();
+    public void probe(String node, Duration timeout) {
+        var current = connect();
+        var cluster = current.nodes();
         try {
-            var answers = spend(List.of(PROBE)).get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            probe(current, node, timeout);
+        } catch (RedisException lost) {
+            if (cluster != null) cluster.refresh();
+            throw lost;
+        }
+    }
+
+    private void probe(RedisConnection current, String node, Duration timeout) {
+        var cluster = current.nodes();
+        if (cluster != null && node.equals(ONLY_NODE)) return; // it was not known that this is a cluster
+        byte[] key = cluster == null ? SpendScript.key(PROBE.agentId()) : cluster.probeKey(node);
+        try {
+            var answers = current.call(new byte[][] {key}, new byte[][] {SpendScript.argument(Operation.SPEND, PROBE)})
+                    .thenApply(reply -> SpendScript.answers(reply, List.of(PROBE)))
+                    .toCompletableFuture()
+                    .get(timeout.toNanos(), TimeUnit.NANOSECONDS);
             if (answers.answers().get(0) instanceof Answer.Failed failed) throw new RedisException(failed.message());
         } catch (TimeoutException e) {
-            disconnect();
+            if (cluster == null) disconnect();
+            else cluster.reconnect(node);
             throw new RedisException("Redis did not answer within " + timeout.toMillis() + " ms");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -83,11 +149,14 @@ public final class RedisBuckets implements Buckets {
         }
     }
 
-    private void connect() {
+    private RedisConnection connect() {
         connecting.lock();
         try {
             if (closed) throw new RedisConnectionException("closed");
-            if (connection == null) connection = RedisConnection.open(uri, resources, CONNECT_TIMEOUT);
+            var current = connection;
+            if (current == null) current = RedisConnection.open(uri, resources, CONNECT_TIMEOUT);
+            connection = current;
+            return current;
         } finally {
             connecting.unlock();
         }
@@ -108,7 +177,8 @@ public final class RedisBuckets implements Buckets {
     }
 
     /**
-     * Decides several agents' charges in one call; on a cluster, in one call for each agent, all under way together.
+     * Decides several agents' charges in one call; on a cluster, in one call for each agent, all under way together; one that fails fails
+     * them all, so let all be of one {@linkplain #nodeOf node}.
      *
      * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as a whole
      */
@@ -167,7 +237,7 @@ public final class RedisBuckets implements Buckets {
         var current = connection;
         if (current == null) return CompletableFuture.failedFuture(new RedisConnectionException("not connected"));
         try {
-            if (!current.oneKeyEachCall() || spends.size() == 1) return callTogether(current, operation, spends);
+            if (current.nodes() == null || spends.size() == 1) return callTogether(current, operation, spends);
             var calls = spends.stream()
                     .map(spend -> callTogether(current, operation, List.of(spend)))
                     .toList();

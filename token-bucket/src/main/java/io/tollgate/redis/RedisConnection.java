@@ -21,22 +21,27 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** One connection to Redis, shared by all threads: to a server, a primary that Sentinel names, or a cluster. */
 final class RedisConnection implements AutoCloseable {
     /** Calls that may wait for an answer; above it a call fails at once, so that a frozen Redis cannot fill the memory. */
     private static final int MAX_CALLS_WAITING = 4096;
+    /** How often answers may lead to asking a cluster who holds what. */
+    private static final Duration MOST_OFTEN = Duration.ofSeconds(1);
 
     private final AbstractRedisClient client;
     private final RedisScriptingAsyncCommands<byte[], byte[]> commands;
-    private final boolean cluster;
+    private final @Nullable ClusterNodes nodes;
     private final String digest;
 
     private RedisConnection(
-            AbstractRedisClient client, RedisScriptingAsyncCommands<byte[], byte[]> commands, boolean cluster) {
+            AbstractRedisClient client,
+            RedisScriptingAsyncCommands<byte[], byte[]> commands,
+            @Nullable ClusterNodes nodes) {
         this.client = client;
         this.commands = commands;
-        this.cluster = cluster;
+        this.nodes = nodes;
         this.digest = commands.digest(SpendScript.TEXT);
     }
 
@@ -47,7 +52,7 @@ final class RedisConnection implements AutoCloseable {
      */
     static RedisConnection open(RedisURI address, ClientResources resources, Duration timeout) {
         // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
-        var uri = RedisURI.builder(address).withTimeout(timeout).build();
+        var uri = RedisBuckets.within(timeout, address);
         var single = RedisClient.create(resources, uri);
         single.setOptions(options(ClientOptions.builder(), timeout).build());
         try {
@@ -56,7 +61,7 @@ final class RedisConnection implements AutoCloseable {
                 single.close();
                 return openCluster(uri, resources, timeout);
             }
-            return ready(new RedisConnection(single, connection.async(), false), connection, timeout);
+            return ready(new RedisConnection(single, connection.async(), null), connection, timeout);
         } catch (RuntimeException e) {
             single.close();
             throw e;
@@ -67,6 +72,7 @@ final class RedisConnection implements AutoCloseable {
         var client = RedisClusterClient.create(resources, uri);
         // Moved slots and lost nodes are found out from the answers (the default), and asked for now and then anyway.
         var refresh = ClusterTopologyRefreshOptions.builder()
+                .adaptiveRefreshTriggersTimeout(MOST_OFTEN)
                 .enablePeriodicRefresh(Duration.ofSeconds(30))
                 .build();
         var builder = ClusterClientOptions.builder();
@@ -74,7 +80,10 @@ final class RedisConnection implements AutoCloseable {
         client.setOptions(builder.topologyRefreshOptions(refresh).build());
         try {
             var connection = client.connect(ByteArrayCodec.INSTANCE);
-            return ready(new RedisConnection(client, connection.async(), true), connection, timeout);
+            return ready(
+                    new RedisConnection(client, connection.async(), new ClusterNodes(client, connection)),
+                    connection,
+                    timeout);
         } catch (RuntimeException e) {
             client.close();
             throw e;
@@ -107,9 +116,10 @@ final class RedisConnection implements AutoCloseable {
         }
     }
 
-    /** Returns whether each call may name one key only, because keys live on different nodes. */
-    boolean oneKeyEachCall() {
-        return cluster;
+    /** Returns who holds what, where keys live on different nodes and each call may name one only; null: on a single server. */
+    @Nullable
+    ClusterNodes nodes() {
+        return nodes;
     }
 
     /** Runs the script. The answer fails with what Redis said; a script that is not loaded is loaded, and run again. */
@@ -117,8 +127,15 @@ final class RedisConnection implements AutoCloseable {
         return evalsha(keys, arguments)
                 .exceptionallyCompose(failure -> isNoScript(failure)
                         // The script did not run, so that running it again charges once.
-                        ? commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments))
+                        ? runWithText(keys, arguments)
                         : CompletableFuture.failedFuture(failure));
+    }
+
+    private CompletionStage<byte[]> runWithText(byte[][] keys, byte[][] arguments) {
+        return nodes == null
+                ? commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments))
+                // Which node lacks it is known to nobody, where a slot is on its way to another: the text finds it.
+                : commands.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments);
     }
 
     private CompletionStage<byte[]> evalsha(byte[][] keys, byte[][] arguments) {
