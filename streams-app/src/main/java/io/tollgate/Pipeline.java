@@ -19,6 +19,7 @@ import io.tollgate.quota.SharedBuckets;
 import io.tollgate.quota.TopicSources;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
@@ -26,6 +27,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.ThreadMetadata;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,6 +43,7 @@ final class Pipeline implements AutoCloseable {
     private final Policies policies;
     private final PolicyReader policyReader;
     private final AgentInspector agents;
+    private final Optional<AbandonedTransactions> abandoned;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
@@ -82,7 +85,15 @@ final class Pipeline implements AutoCloseable {
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
         streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed));
         streams.setUncaughtExceptionHandler(this::onUncaught);
+        abandoned = settings.streams().exactlyOnce()
+                ? Optional.of(new AbandonedTransactions(
+                        admin,
+                        settings.streams().applicationId(),
+                        "streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG)),
+                        this::ownConsumers))
+                : Optional.empty();
         streams.setStateListener((now, before) -> {
+            abandoned.ifPresent(AbandonedTransactions::partitionsMove);
             if (now == KafkaStreams.State.RUNNING) log.info("deciding requests");
             if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) ended.countDown();
         });
@@ -96,7 +107,14 @@ final class Pipeline implements AutoCloseable {
                     "policies are not read after {} s: decisions begin without those that are missing",
                     POLICIES_TIMEOUT.toSeconds());
         }
+        abandoned.ifPresent(AbandonedTransactions::start);
         streams.start();
+    }
+
+    private List<String> ownConsumers() {
+        return streams.metadataForLocalThreads().stream()
+                .map(ThreadMetadata::consumerClientId)
+                .toList();
     }
 
     /** Ends the whole process: a thread that is gone would leave its partitions undecided, and nobody would see it. */
@@ -134,6 +152,7 @@ final class Pipeline implements AutoCloseable {
 
     @Override
     public void close() {
+        abandoned.ifPresent(AbandonedTransactions::close);
         if (!streams.close(CloseOptions.timeout(CLOSE_TIMEOUT)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP))) {
             log.warn(

@@ -22,10 +22,10 @@ final class StreamsProperties {
         properties.putAll(ours(settings));
         properties.putAll(settings.kafka().properties());
         if (!"streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG))) {
-            // A killed instance's partitions go to others after this rather than after 45 s; with the streams protocol,
-            // the
-            // brokers say how long.
-            properties.putIfAbsent(StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), 10_000);
+            // A killed instance's partitions go to others after this rather than after 45 s, and the others hear of it
+            // with their next heartbeat, which is 3 s apart by default. With the streams protocol, brokers say both.
+            properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
+            properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 1_000);
         }
         var streams = settings.streams();
         properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, settings.kafka().bootstrapServers());
