@@ -44,6 +44,7 @@ final class Pipeline implements AutoCloseable {
     private final PolicyReader policyReader;
     private final AgentInspector agents;
     private final Optional<AbandonedTransactions> abandoned;
+    private final ClockSetBack clockSetBack;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
@@ -83,7 +84,9 @@ final class Pipeline implements AutoCloseable {
         StreamsProperties.prefetch(properties, deciding);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
-        streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed));
+        var time = new SteadyTime();
+        streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed), time);
+        clockSetBack = new ClockSetBack(streams, time, this::onUncaught);
         streams.setUncaughtExceptionHandler(this::onUncaught);
         abandoned = settings.streams().exactlyOnce()
                 ? Optional.of(new AbandonedTransactions(
@@ -108,6 +111,7 @@ final class Pipeline implements AutoCloseable {
                     POLICIES_TIMEOUT.toSeconds());
         }
         abandoned.ifPresent(AbandonedTransactions::start);
+        clockSetBack.start();
         streams.start();
     }
 
@@ -153,6 +157,7 @@ final class Pipeline implements AutoCloseable {
     @Override
     public void close() {
         abandoned.ifPresent(AbandonedTransactions::close);
+        clockSetBack.close();
         if (!streams.close(CloseOptions.timeout(CLOSE_TIMEOUT)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP))) {
             log.warn(

@@ -27,6 +27,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** The clock of the pipeline's host jumps by an hour, forth and back. */
 @Tag("faults")
 class ClockFaultIT {
+    private static final Duration LONGER_THAN_SESSION = Duration.ofSeconds(15);
+    private static final Duration REPLACED = Duration.ofSeconds(4);
+
     @Test
     void givenTraffic_whenTheHostsClockJumps_thenNothingIsMinted(@TempDir Path dir) throws Exception {
         var library = libfaketime();
@@ -43,8 +46,19 @@ class ClockFaultIT {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
                 var scenario = FaultScenario.start("15 clock jumps by an hour", cluster, 250, 1, Map.copyOf(faked))) {
+            long begin = Arrivals.nowMicros();
             jump(scenario, offset, 3600);
+            jump(scenario, offset, 0);
             jump(scenario, offset, -3600);
+            jump(scenario, offset, 3600);
+            jump(scenario, offset, 0);
+            scenario.measured("gap", scenario.arrivals().longestGap(begin, Arrivals.nowMicros()));
+            var silence = scenario.arrivals().longestSilenceOfAPartition(begin);
+            scenario.measured("silence", silence);
+            assertThat(silence).as("no decisions on one partition").isLessThan(REPLACED.plus(FaultScenario.LOADED));
+            assertThat(scenario.application().output())
+                    .as("the group has not thrown it out")
+                    .doesNotContain("is being fenced");
 
             long away = Arrivals.nowMicros();
             redis.kill();
@@ -55,7 +69,7 @@ class ClockFaultIT {
             redis.restart();
             scenario.assertBack(Arrivals.nowMicros());
             jump(scenario, offset, 0);
-            scenario.measured("gap", scenario.arrivals().longestGap(away, Arrivals.nowMicros()));
+            scenario.measured("gap without Redis", scenario.arrivals().longestGap(away, Arrivals.nowMicros()));
             scenario.assertClean();
         }
     }
@@ -68,6 +82,10 @@ class ClockFaultIT {
                 .untilAsserted(() -> assertThat(Duration.between(Instant.now(), clock(scenario.application()))
                                 .toSeconds())
                         .isBetween(seconds - 10L, seconds + 10L));
+        long jumped = System.nanoTime();
+        await("what is not heard of for a session timeout is thrown out")
+                .atMost(LONGER_THAN_SESSION.plusSeconds(10))
+                .until(() -> System.nanoTime() - jumped > LONGER_THAN_SESSION.toNanos());
         scenario.flow(750);
     }
 

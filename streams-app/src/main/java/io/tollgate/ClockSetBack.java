@@ -1,0 +1,80 @@
+package io.tollgate;
+
+import java.time.Duration;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.apache.kafka.common.utils.Time;
+import org.apache.kafka.streams.KafkaStreams;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Gives Kafka Streams new threads, and so new clients, when the host's clock was set back. Kafka's clients measure heartbeats by it:
+ * until it has caught up they send none, and are thrown out of the group again and again. Thread-safe.
+ */
+final class ClockSetBack implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(ClockSetBack.class);
+
+    /** Well below the shortest session timeout that brokers allow by default, 6 s. */
+    private static final long LEAST_MILLIS = 2_000;
+
+    private static final long LOOK_EVERY_MILLIS = 500;
+    private static final Duration THREAD_ENDS_WITHIN = Duration.ofSeconds(30);
+
+    private final KafkaStreams streams;
+    private final Time steady;
+    private final Consumer<Throwable> failed;
+    private long lastAheadMillis;
+    private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
+        var thread = new Thread(task, "clock-set-back");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /**
+     * @param steady a clock that nobody sets
+     * @param failed is told why, if threads could not be replaced
+     */
+    ClockSetBack(KafkaStreams streams, Time steady, Consumer<Throwable> failed) {
+        this.streams = streams;
+        this.steady = steady;
+        this.failed = failed;
+        this.lastAheadMillis = aheadMillis();
+    }
+
+    private long aheadMillis() {
+        return System.currentTimeMillis() - steady.milliseconds();
+    }
+
+    void start() {
+        watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    private void look() {
+        long ahead = aheadMillis();
+        long backMillis = lastAheadMillis - ahead;
+        lastAheadMillis = ahead;
+        if (backMillis < LEAST_MILLIS) return;
+        log.warn("the host's clock was set back by {} s: Kafka's clients are replaced", backMillis / 1000);
+        try {
+            replaceThreads();
+        } catch (RuntimeException e) {
+            failed.accept(e);
+        }
+    }
+
+    private void replaceThreads() {
+        int threads = streams.metadataForLocalThreads().size();
+        for (int i = 0; i < threads; i++) {
+            if (streams.addStreamThread().isEmpty()) return; // closing
+            streams.removeStreamThread(THREAD_ENDS_WITHIN); // the oldest
+        }
+    }
+
+    @Override
+    public void close() {
+        watch.shutdownNow();
+    }
+}
