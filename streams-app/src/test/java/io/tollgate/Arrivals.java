@@ -15,6 +15,7 @@ final class Arrivals implements AutoCloseable {
     /**
      * A decision, without its record: a soak sees many.
      *
+     * @param partition where the decision stands: that of its agent's home
      * @param arrivedMicros on this machine's clock
      */
     record Arrival(
@@ -49,7 +50,6 @@ final class Arrivals implements AutoCloseable {
     }
 
     private synchronized void add(Decisions.Seen seen) {
-        var source = seen.source().split("/");
         arrived.add(new Arrival(
                 seen.agent(),
                 seen.approved(),
@@ -57,7 +57,7 @@ final class Arrivals implements AutoCloseable {
                 seen.costTokens(),
                 seen.decidedAtMicros(),
                 seen.source(),
-                Integer.parseInt(source[1]),
+                seen.record().partition(),
                 nowMicros()));
     }
 
@@ -115,14 +115,19 @@ final class Arrivals implements AutoCloseable {
         return Duration.of(longest, ChronoUnit.MICROS);
     }
 
-    /** Returns the longest time, from then on, in which no decision about requests of one partition arrived. */
+    /**
+     * Returns the longest time, from then on, in which no decision arrived on one partition of one of the two topics: readers
+     * may wait on either of them alone.
+     */
     Duration longestSilenceOfAPartition(long fromMicros) {
-        var last = new HashMap<Integer, Long>();
+        record Place(int partition, boolean approved) {}
+        var last = new HashMap<Place, Long>();
         long longest = 0;
         for (var arrival : since(fromMicros)) {
-            long before = last.getOrDefault(arrival.partition(), fromMicros);
+            var place = new Place(arrival.partition(), arrival.approved());
+            long before = last.getOrDefault(place, fromMicros);
             longest = Math.max(longest, arrival.arrivedMicros() - before);
-            last.put(arrival.partition(), arrival.arrivedMicros());
+            last.put(place, arrival.arrivedMicros());
         }
         return Duration.of(longest, ChronoUnit.MICROS);
     }

@@ -10,8 +10,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.admin.TransactionState;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -73,7 +75,7 @@ class MembershipFaultIT {
                     .until(() -> {
                         instance.freeze();
                         frozen.set(Arrivals.nowMicros());
-                        boolean open = hasATransactionOpen(admin, cluster, state);
+                        boolean open = hasDecisionsOpen(admin, cluster, state);
                         if (!open) instance.thaw();
                         return open;
                     });
@@ -83,13 +85,21 @@ class MembershipFaultIT {
         }
     }
 
-    private static boolean hasATransactionOpen(Admin admin, TestCluster cluster, Path state) throws Exception {
+    /** Returns whether decisions that nobody may read yet stand on one of the two topics. */
+    private static boolean hasDecisionsOpen(Admin admin, TestCluster cluster, Path state) throws Exception {
         var application = cluster.settings().streams().applicationId();
         var process = Files.readString(state.resolve(application).resolve("kafka-streams-process-metadata"))
                 .replaceAll(".*\"processId\":\"([^\"]+)\".*", "$1");
-        return admin.listTransactions().all().get().stream()
+        var open = admin.listTransactions().all().get().stream()
                 .filter(transaction -> transaction.state() == TransactionState.ONGOING)
-                .anyMatch(transaction -> transaction.transactionalId().startsWith(application + "-" + process + "-"));
+                .map(TransactionListing::transactionalId)
+                .filter(id -> id.startsWith(application + "-" + process + "-"))
+                .toList();
+        var topics = cluster.settings().topics();
+        return admin.describeTransactions(open).all().get().values().stream()
+                .filter(transaction -> transaction.state() == TransactionState.ONGOING)
+                .flatMap(transaction -> transaction.topicPartitions().stream())
+                .anyMatch(part -> Set.of(topics.approved(), topics.rejected()).contains(part.topic()));
     }
 
     private static void leave(ApplicationProcess instance) {
