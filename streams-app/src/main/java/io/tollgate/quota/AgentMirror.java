@@ -31,8 +31,8 @@ final class AgentMirror {
     private boolean superseding;
     private boolean answered;
     private int refills;
-    /** By source: the lowest offset that was refused without asking since the last call. */
-    private Map<Long, Long> refusedFrom = Map.of();
+    /** By source: what was refused without asking since Redis answered last. */
+    private final Map<Long, Fence.Group> unasked = new HashMap<>(2);
     /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
     private Set<Long> pastReplays = Set.of();
 
@@ -112,19 +112,37 @@ final class AgentMirror {
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        long from = refusedFrom.getOrDefault(source, Spend.NONE_REFUSED);
-        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, from, copy);
+        var refused = unasked.get(source);
+        return new Spend(
+                agent.id(),
+                kept,
+                terms,
+                charges,
+                source,
+                committedOffset,
+                refused == null ? Fence.NONE : new Fence(List.of(refused)),
+                copy);
     }
 
-    /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
-    void refusedUnasked(PendingDecision request) {
-        if (refusedFrom.isEmpty()) refusedFrom = new HashMap<>(2);
-        refusedFrom.putIfAbsent(request.source(), request.charge().offset());
-    }
-
-    /** Notes that Redis is told of what was refused without asking. */
-    void toldOfRefused(long source) {
-        if (!refusedFrom.isEmpty()) refusedFrom.remove(source);
+    /**
+     * Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. Processed again, all
+     * of them get the time and the tokens of the first: the bucket held less then than later, so that each is refused by what it held.
+     */
+    void refusedUnasked(PendingDecision request, Decision refusal) {
+        long offset = request.charge().offset();
+        var first = unasked.get(request.source());
+        var group = first == null
+                ? new Fence.Group(
+                        offset,
+                        offset,
+                        refusal.decidedAtMicros(),
+                        refusal.terms(),
+                        List.of(refusal.remainingTokens()),
+                        false,
+                        List.of(),
+                        List.of())
+                : first.through(offset);
+        unasked.put(request.source(), group);
     }
 
     private Spend.Standing standing(MirroredBucket known) {
@@ -151,7 +169,8 @@ final class AgentMirror {
         var spend = asked.spend();
         if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
         var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
-        var fence = before.fence(spend.source());
+        var fence = fence(spend.source());
+        unasked.remove(spend.source());
         var groups = groups(spend, answer, fence.lastOffset());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
@@ -179,8 +198,6 @@ final class AgentMirror {
     /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */
     private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
         var groups = new ArrayList<Fence.Group>(1);
-        // The first answers for what was refused before it without asking, too.
-        long from = spend.refusedFrom() > fenceOffset ? spend.refusedFrom() : Long.MAX_VALUE;
         var offsets = new ArrayList<Long>();
         var decisions = new ArrayList<Decision>();
         for (int i = 0; i < answer.decisions().size(); i++) {
@@ -188,21 +205,18 @@ final class AgentMirror {
             if (offset <= fenceOffset) continue;
             var decision = answer.decisions().get(i);
             if (!decisions.isEmpty() && !decisions.get(0).terms().equals(decision.terms())) {
-                groups.add(group(from, offsets, decisions, spend, answer));
-                from = Long.MAX_VALUE;
+                groups.add(group(offsets, decisions, spend, answer));
                 offsets.clear();
                 decisions.clear();
             }
             offsets.add(offset);
             decisions.add(decision);
         }
-        if (!decisions.isEmpty()) groups.add(group(from, offsets, decisions, spend, answer));
+        if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
         return groups;
     }
 
-    private static Fence.Group group(
-            long from, List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
-        long first = Math.min(from, offsets.get(0));
+    private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
         var newest = decisions.get(decisions.size() - 1);
         var terms = newest.terms();
         var approved = new ArrayList<Long>();
@@ -215,9 +229,9 @@ final class AgentMirror {
         var tokens = terms.limits().size() > 1 && terms.equals(spend.terms())
                 ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
                 : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
-        boolean all = approved.size() == decisions.size() && first == offsets.get(0);
+        boolean all = approved.size() == decisions.size();
         return new Fence.Group(
-                first,
+                offsets.get(0),
                 offsets.get(offsets.size() - 1),
                 newest.decidedAtMicros(),
                 terms,
@@ -232,14 +246,18 @@ final class AgentMirror {
         return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
     }
 
+    /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(long source) {
-        return bucket == null ? Fence.NONE : bucket.fence(source);
+        var fence = bucket == null ? Fence.NONE : bucket.fence(source);
+        var refused = unasked.get(source);
+        return refused == null || refused.firstOffset() <= fence.lastOffset() ? fence : fence.plus(refused);
     }
 
     /** Keeps what was decided without Redis; answers under way do not know of it. */
     void decidedLocally(TokenBucket.Outcome outcome, long source) {
         epoch++;
         stored = false;
+        unasked.remove(source);
         var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
         bucket = before.after(outcome.buckets(), source, outcome.fence(), true);
     }

@@ -100,6 +100,12 @@ public record Fence(List<Group> groups) {
             return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());
         }
 
+        /** Returns the group with the requests up to this offset, all refused by its single limit as its own were. */
+        public Group through(long offset) {
+            return new Group(
+                    firstOffset, offset, decidedAtMicros, terms, tokensAfter, allApproved, approvedOffsets, refusals);
+        }
+
         /** Returns which limit refused the request at this offset, counted from 0. */
         public int refusedBy(long offset) {
             for (var refusal : refusals) {
