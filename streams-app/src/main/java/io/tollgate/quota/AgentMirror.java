@@ -15,12 +15,16 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
 final class AgentMirror {
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
+
+    /** What is refused unasked within this time is answered as at one moment. */
+    private static final long TOGETHER_MICROS = 20_000;
 
     private final Agent agent;
     private final Spend.Kept kept;
@@ -32,7 +36,7 @@ final class AgentMirror {
     private boolean answered;
     private int refills;
     /** By source: what was refused without asking since Redis answered last. */
-    private final Map<Long, Fence.Group> unasked = new HashMap<>(2);
+    private final Map<Long, Fence> unasked = new HashMap<>(2);
     /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
     private Set<Long> pastReplays = Set.of();
 
@@ -112,37 +116,27 @@ final class AgentMirror {
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        var refused = unasked.get(source);
-        return new Spend(
-                agent.id(),
-                kept,
-                terms,
-                charges,
-                source,
-                committedOffset,
-                refused == null ? Fence.NONE : new Fence(List.of(refused)),
-                copy);
+        var refused = unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
+        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, refused, copy);
     }
 
     /**
-     * Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. Processed again, all
-     * of them get the time and the tokens of the first: the bucket held less then than later, so that each is refused by what it held.
+     * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a moment ago and nothing
+     * else was decided since. So a flood leaves few groups behind.
      */
-    void refusedUnasked(PendingDecision request, Decision refusal) {
-        long offset = request.charge().offset();
-        var first = unasked.get(request.source());
-        var group = first == null
-                ? new Fence.Group(
-                        offset,
-                        offset,
-                        refusal.decidedAtMicros(),
-                        refusal.terms(),
-                        List.of(refusal.remainingTokens()),
-                        false,
-                        List.of(),
-                        List.of())
-                : first.through(offset);
-        unasked.put(request.source(), group);
+    long refusedUnaskedAt(long source, long nowMicros) {
+        var groups = unasked.getOrDefault(source, Fence.NONE).groups();
+        if (!groups.isEmpty()) {
+            long before = groups.get(0).decidedAtMicros();
+            if (nowMicros - before < TOGETHER_MICROS && agent.lastDecidedMicros() == before) return before;
+        }
+        return agent.notBeforeLast(nowMicros);
+    }
+
+    /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
+    void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
+        var before = unasked.getOrDefault(request.source(), Fence.NONE).uncommitted(committedOffset);
+        unasked.put(request.source(), before.plusRefused(request.charge().offset(), refusal));
     }
 
     private Spend.Standing standing(MirroredBucket known) {
@@ -195,7 +189,7 @@ final class AgentMirror {
         return answered.leastTokens() < known.leastTokens() ? answered : known;
     }
 
-    /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */
+    /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
     private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
         var groups = new ArrayList<Fence.Group>(1);
         var offsets = new ArrayList<Long>();
@@ -204,7 +198,7 @@ final class AgentMirror {
             long offset = spend.charges().get(i).offset();
             if (offset <= fenceOffset) continue;
             var decision = answer.decisions().get(i);
-            if (!decisions.isEmpty() && !decisions.get(0).terms().equals(decision.terms())) {
+            if (!decisions.isEmpty() && !together(decisions.get(0), decision)) {
                 groups.add(group(offsets, decisions, spend, answer));
                 offsets.clear();
                 decisions.clear();
@@ -214,6 +208,10 @@ final class AgentMirror {
         }
         if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
         return groups;
+    }
+
+    private static boolean together(Decision one, Decision other) {
+        return one.decidedAtMicros() == other.decidedAtMicros() && one.terms().equals(other.terms());
     }
 
     private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
@@ -249,8 +247,10 @@ final class AgentMirror {
     /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(long source) {
         var fence = bucket == null ? Fence.NONE : bucket.fence(source);
-        var refused = unasked.get(source);
-        return refused == null || refused.firstOffset() <= fence.lastOffset() ? fence : fence.plus(refused);
+        var refused = unasked.getOrDefault(source, Fence.NONE);
+        if (refused.lastOffset() <= fence.lastOffset()) return fence;
+        return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
+                .toList());
     }
 
     /** Keeps what was decided without Redis; answers under way do not know of it. */

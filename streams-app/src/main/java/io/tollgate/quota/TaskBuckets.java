@@ -366,7 +366,7 @@ final class TaskBuckets {
 
     /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
     private Decision refuseUnasked(AgentMirror buckets, PendingDecision request, Policy policy, long nowMicros) {
-        long atMicros = buckets.agent().notBeforeLast(nowMicros);
+        long atMicros = buckets.refusedUnaskedAt(request.source(), nowMicros);
         var refusal = TokenBucket.spend(
                         buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
                         Fence.NONE,
@@ -377,7 +377,7 @@ final class TaskBuckets {
                         DecidedBy.REDIS)
                 .decisions()
                 .get(0);
-        buckets.refusedUnasked(request, refusal);
+        buckets.refusedUnasked(request, refusal, committed(request.source()));
         return refusal;
     }
 }

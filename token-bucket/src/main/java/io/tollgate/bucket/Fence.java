@@ -100,12 +100,6 @@ public record Fence(List<Group> groups) {
             return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());
         }
 
-        /** Returns the group with the requests up to this offset, all refused by its single limit as its own were. */
-        public Group through(long offset) {
-            return new Group(
-                    firstOffset, offset, decidedAtMicros, terms, tokensAfter, allApproved, approvedOffsets, refusals);
-        }
-
         /** Returns which limit refused the request at this offset, counted from 0. */
         public int refusedBy(long offset) {
             for (var refusal : refusals) {
@@ -151,6 +145,20 @@ public record Fence(List<Group> groups) {
         all.add(newest);
         all.addAll(groups);
         return new Fence(all);
+    }
+
+    /** Returns the fence with one more request that the only limit refused, where all in its newest group were refused as well. */
+    public Fence plusRefused(long offset, Decision refusal) {
+        var newest = groups.isEmpty() ? null : groups.get(0);
+        var tokens = List.of(refusal.remainingTokens());
+        boolean together = newest != null
+                && newest.decidedAtMicros() == refusal.decidedAtMicros()
+                && newest.tokensAfter().equals(tokens)
+                && refusal.terms().equals(newest.terms());
+        long first = together ? newest.firstOffset() : offset;
+        var before = together ? new Fence(groups.subList(1, groups.size())) : this;
+        return before.plus(new Group(
+                first, offset, refusal.decidedAtMicros(), refusal.terms(), tokens, false, List.of(), List.of()));
     }
 
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */

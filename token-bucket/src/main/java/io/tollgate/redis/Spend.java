@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
- * @param unasked what was refused before the first charge without asking, in one group: processed again, it is refused again, although
+ * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
  *     it lies below the fence
  * @param copy what we last knew of the buckets; null if nothing
  */

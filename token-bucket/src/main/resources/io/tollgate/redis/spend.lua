@@ -5,8 +5,8 @@
 --   ARGV[i]   little-endian: operation B, source c8 (zeros: none), committed offset d,
 --             copy B (0 none, 1 follows Redis, 2 holds decisions that Redis has not seen, 3 supersedes Redis), its first limit's
 --             tokens d, last refill d, fence offset d, size of the terms I4, size of the copy's rest I4, size of its groups I4, size of
---             the group of those that were refused without asking since the last call I4;
---             terms; rest; groups; that group; number of requests I4, and for each: offset d, cost d
+--             the groups of those that were refused without asking since the last call I4;
+--             terms; rest; groups; those groups; number of requests I4, and for each: offset d, cost d
 --   terms     number of the policy c8, and for each limit: capacity d, refill per second d, length of its name B, name
 --   rest      empty where the copy has one limit, and the terms of this call; else: size of its terms I4 (0 unknown), its terms, and
 --             for each limit after the first: tokens d, last refill d
@@ -294,7 +294,7 @@ local function decide(key, argument)
     return fail('the copy must hold finite numbers')
   end
   if copy_size > 0 and not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
-  if unasked_size > 0 and not pcall(check_groups, unasked) then return fail('the group of the refused is cut off') end
+  if unasked_size > 0 and not pcall(check_groups, unasked) then return fail('the groups of the refused are cut off') end
   local copy_limits, copies
   if copy > 0 and (rest_size > 0 or limits) then
     local ok
