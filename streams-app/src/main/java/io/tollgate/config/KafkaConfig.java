@@ -3,6 +3,7 @@ package io.tollgate.config;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -80,23 +81,29 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         return port >= 1 && port <= 65_535;
     }
 
-    /** Kafka would find out later, and report only the first. */
+    /** Kafka would find out later, and report only the first. What one of the clients takes is taken: group.protocol differs. */
     private static void checkValue(Env env, String variable, String property, String value) {
         var name = unscoped(property);
         var scope = property.substring(0, property.length() - name.length());
-        for (ConfigDef definition : definitions(scope)) {
-            var key = definition.configKeys().get(name);
-            if (key == null) continue;
-            try {
-                Object parsed = ConfigDef.parseType(name, value, key.type);
-                if (key.validator != null) key.validator.ensureValid(name, parsed);
-            } catch (ConfigException illegal) {
-                boolean secret = key.type == ConfigDef.Type.PASSWORD;
-                var rule = "must be what Kafka takes for " + name + ": "
-                        + key.type.name().toLowerCase(Locale.ROOT) + (key.validator == null ? "" : " " + key.validator);
-                env.mistake(variable, rule, secret ? "***" : value);
-                return;
-            }
+        var keys = definitions(scope).stream()
+                .map(definition -> definition.configKeys().get(name))
+                .filter(Objects::nonNull)
+                .toList();
+        if (keys.isEmpty() || keys.stream().anyMatch(key -> takes(key, value))) return;
+        var key = keys.get(0);
+        boolean secret = key.type == ConfigDef.Type.PASSWORD;
+        var rule = "must be what Kafka takes for " + name + ": "
+                + key.type.name().toLowerCase(Locale.ROOT) + (key.validator == null ? "" : " " + key.validator);
+        env.mistake(variable, rule, secret ? "***" : value);
+    }
+
+    private static boolean takes(ConfigDef.ConfigKey key, String value) {
+        try {
+            Object parsed = ConfigDef.parseType(key.name, value, key.type);
+            if (key.validator != null) key.validator.ensureValid(key.name, parsed);
+            return true;
+        } catch (ConfigException illegal) {
+            return false;
         }
     }
 
