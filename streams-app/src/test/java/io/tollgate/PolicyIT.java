@@ -160,6 +160,39 @@ class PolicyIT {
         }
     }
 
+    @Test
+    void givenARestart_whenThePoliciesAreReadSlowly_thenNothingIsReadyNorDecidedBeforeAllAreRead() throws Exception {
+        int agents = 20;
+        try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
+                var quotas = new Quotas(cluster);
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            cluster.start().close();
+            for (int agent = 0; agent < agents; agent++) {
+                quotas.set("agent-" + agent, "{'capacity':7,'refill_rate':0}");
+                requests.send("agent-" + agent, 1, agent);
+            }
+            requests.published();
+            // One batch each 0.3 s: the broker waits for a megabyte, of which one byte is asked for.
+            var slow = Map.of(
+                    "KAFKA_CONSUMER_FETCH_MIN_BYTES", "1000000",
+                    "KAFKA_CONSUMER_FETCH_MAX_WAIT_MS", "300",
+                    "KAFKA_CONSUMER_MAX_PARTITION_FETCH_BYTES", "1",
+                    "KAFKA_MAIN_CONSUMER_FETCH_MIN_BYTES", "1",
+                    "KAFKA_RESTORE_CONSUMER_FETCH_MIN_BYTES", "1");
+            long start = System.nanoTime();
+            try (var application = cluster.start(slow)) {
+                assertThat(TestCluster.metric(application, "tollgate_policies")).isEqualTo(agents);
+                assertThat(System.nanoTime() - start)
+                        .as("slow enough to prove something")
+                        .isGreaterThan(Duration.ofMillis(300L * agents).toNanos());
+                assertThat(decisions.await(agents, application))
+                        .allSatisfy(decision ->
+                                assertThat(decision.header("quota-policy")).startsWith(decision.agent() + "@0/"));
+            }
+        }
+    }
+
     private static void change(Quotas quotas, Decisions decisions, int round) {
         var all = List.of(
                 "{'capacity':40,'refill_rate':20}",
