@@ -34,6 +34,7 @@ final class History {
     private final Map<String, Plan> plans = new HashMap<>();
     private long nowMicros = START_MICROS;
     private String decidedBy = "redis";
+    private boolean timestamps = true;
 
     /** What an agent is promised by the policy that the header names. */
     record Plan(String policy, String mode, List<Promise> limits) {}
@@ -92,6 +93,12 @@ final class History {
 
     History decidedBy(String by) {
         decidedBy = by;
+        return this;
+    }
+
+    /** Publishes without timestamps from now on. */
+    History withoutTimestamps() {
+        timestamps = false;
         return this;
     }
 
@@ -209,7 +216,7 @@ final class History {
         var request = new Request(
                 partition,
                 offset,
-                nowMicros / 1000,
+                timestamps ? nowMicros / 1000 : -1,
                 bytes(key),
                 value,
                 List.of(
@@ -247,7 +254,13 @@ final class History {
             byte @Nullable [] value,
             List<HeaderField> headers) {
         decided.add(new Decided(
-                outcome, partition, nextOffset(outcome, partition), request.timestampMillis(), key, value, headers));
+                outcome,
+                partition,
+                nextOffset(outcome, partition),
+                Math.max(0, request.timestampMillis()),
+                key,
+                value,
+                headers));
     }
 
     long nextOffset(Outcome outcome, int partition) {
@@ -295,7 +308,7 @@ final class History {
 
     private static String source(Request request) {
         return "\"source\":{\"topic\":\"agent-requests\",\"partition\":" + request.partition() + ",\"offset\":"
-                + request.offset() + ",\"timestamp\":" + request.timestampMillis() + "}";
+                + request.offset() + ",\"timestamp\":" + Math.max(0, request.timestampMillis()) + "}";
     }
 
     private static String sourceHeader(Request request) {
