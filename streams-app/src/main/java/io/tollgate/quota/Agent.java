@@ -59,6 +59,11 @@ final class Agent {
         return true;
     }
 
+    /** Returns when its last decision was made. */
+    long lastDecidedMicros() {
+        return lastDecidedMicros;
+    }
+
     /**
      * Returns the time at which to decide now, and notes it: our reading of the bucket's clock is a little behind Redis, by more
      * or less, but an agent's decisions never go back in time.

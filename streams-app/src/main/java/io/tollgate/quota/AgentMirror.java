@@ -15,12 +15,16 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
 final class AgentMirror {
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
+
+    /** What is refused unasked within this time is answered as at one moment. */
+    private static final long TOGETHER_MICROS = 20_000;
 
     private final Agent agent;
     private final Spend.Kept kept;
@@ -31,8 +35,8 @@ final class AgentMirror {
     private boolean superseding;
     private boolean answered;
     private int refills;
-    /** By source: the lowest offset that was refused without asking since the last call. */
-    private Map<Long, Long> refusedFrom = Map.of();
+    /** By source: what was refused without asking since Redis answered last. */
+    private final Map<Long, Fence> unasked = new HashMap<>(2);
     /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
     private Set<Long> pastReplays = Set.of();
 
@@ -112,19 +116,27 @@ final class AgentMirror {
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        long from = refusedFrom.getOrDefault(source, Spend.NONE_REFUSED);
-        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, from, copy);
+        var refused = unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
+        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, refused, copy);
+    }
+
+    /**
+     * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a moment ago and nothing
+     * else was decided since. So a flood leaves few groups behind.
+     */
+    long refusedUnaskedAt(long source, long nowMicros) {
+        var groups = unasked.getOrDefault(source, Fence.NONE).groups();
+        if (!groups.isEmpty()) {
+            long before = groups.get(0).decidedAtMicros();
+            if (nowMicros - before < TOGETHER_MICROS && agent.lastDecidedMicros() == before) return before;
+        }
+        return agent.notBeforeLast(nowMicros);
     }
 
     /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
-    void refusedUnasked(PendingDecision request) {
-        if (refusedFrom.isEmpty()) refusedFrom = new HashMap<>(2);
-        refusedFrom.putIfAbsent(request.source(), request.charge().offset());
-    }
-
-    /** Notes that Redis is told of what was refused without asking. */
-    void toldOfRefused(long source) {
-        if (!refusedFrom.isEmpty()) refusedFrom.remove(source);
+    void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
+        var before = unasked.getOrDefault(request.source(), Fence.NONE).uncommitted(committedOffset);
+        unasked.put(request.source(), before.plusRefused(request.charge().offset(), refusal));
     }
 
     private Spend.Standing standing(MirroredBucket known) {
@@ -151,7 +163,8 @@ final class AgentMirror {
         var spend = asked.spend();
         if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
         var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
-        var fence = before.fence(spend.source());
+        var fence = fence(spend.source());
+        unasked.remove(spend.source());
         var groups = groups(spend, answer, fence.lastOffset());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
@@ -176,33 +189,32 @@ final class AgentMirror {
         return answered.leastTokens() < known.leastTokens() ? answered : known;
     }
 
-    /** Returns what the fence must remember, oldest first: one group for all that was decided by the same terms. */
+    /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
     private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
         var groups = new ArrayList<Fence.Group>(1);
-        // The first answers for what was refused before it without asking, too.
-        long from = spend.refusedFrom() > fenceOffset ? spend.refusedFrom() : Long.MAX_VALUE;
         var offsets = new ArrayList<Long>();
         var decisions = new ArrayList<Decision>();
         for (int i = 0; i < answer.decisions().size(); i++) {
             long offset = spend.charges().get(i).offset();
             if (offset <= fenceOffset) continue;
             var decision = answer.decisions().get(i);
-            if (!decisions.isEmpty() && !decisions.get(0).terms().equals(decision.terms())) {
-                groups.add(group(from, offsets, decisions, spend, answer));
-                from = Long.MAX_VALUE;
+            if (!decisions.isEmpty() && !together(decisions.get(0), decision)) {
+                groups.add(group(offsets, decisions, spend, answer));
                 offsets.clear();
                 decisions.clear();
             }
             offsets.add(offset);
             decisions.add(decision);
         }
-        if (!decisions.isEmpty()) groups.add(group(from, offsets, decisions, spend, answer));
+        if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
         return groups;
     }
 
-    private static Fence.Group group(
-            long from, List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
-        long first = Math.min(from, offsets.get(0));
+    private static boolean together(Decision one, Decision other) {
+        return one.decidedAtMicros() == other.decidedAtMicros() && one.terms().equals(other.terms());
+    }
+
+    private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
         var newest = decisions.get(decisions.size() - 1);
         var terms = newest.terms();
         var approved = new ArrayList<Long>();
@@ -215,9 +227,9 @@ final class AgentMirror {
         var tokens = terms.limits().size() > 1 && terms.equals(spend.terms())
                 ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
                 : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
-        boolean all = approved.size() == decisions.size() && first == offsets.get(0);
+        boolean all = approved.size() == decisions.size();
         return new Fence.Group(
-                first,
+                offsets.get(0),
                 offsets.get(offsets.size() - 1),
                 newest.decidedAtMicros(),
                 terms,
@@ -232,14 +244,20 @@ final class AgentMirror {
         return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
     }
 
+    /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(long source) {
-        return bucket == null ? Fence.NONE : bucket.fence(source);
+        var fence = bucket == null ? Fence.NONE : bucket.fence(source);
+        var refused = unasked.getOrDefault(source, Fence.NONE);
+        if (refused.lastOffset() <= fence.lastOffset()) return fence;
+        return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
+                .toList());
     }
 
     /** Keeps what was decided without Redis; answers under way do not know of it. */
     void decidedLocally(TokenBucket.Outcome outcome, long source) {
         epoch++;
         stored = false;
+        unasked.remove(source);
         var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
         bucket = before.after(outcome.buckets(), source, outcome.fence(), true);
     }

@@ -210,7 +210,6 @@ final class TaskBuckets {
         int index = 0;
         for (var entry : requests.entrySet()) {
             var buckets = entry.getKey();
-            buckets.toldOfRefused(source);
             var asked = new Asked(buckets, chunk, index, spends.get(index), entry.getValue(), buckets.epoch());
             for (int i = 0; i < entry.getValue().size(); i++)
                 entry.getValue().get(i).sent(asked, i);
@@ -370,9 +369,8 @@ final class TaskBuckets {
 
     /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
     private Decision refuseUnasked(AgentMirror buckets, PendingDecision request, Policy policy, long nowMicros) {
-        long atMicros = buckets.agent().notBeforeLast(nowMicros);
-        buckets.refusedUnasked(request);
-        return TokenBucket.spend(
+        long atMicros = buckets.refusedUnaskedAt(request.source(), nowMicros);
+        var refusal = TokenBucket.spend(
                         buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
                         Fence.NONE,
                         policy.terms(),
@@ -382,5 +380,7 @@ final class TaskBuckets {
                         DecidedBy.REDIS)
                 .decisions()
                 .get(0);
+        buckets.refusedUnasked(request, refusal, committed(request.source()));
+        return refusal;
     }
 }

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -108,6 +109,24 @@ class PrefetchIT {
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, true, false, false);
         assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
+    }
+
+    /** Redis hears of a refusal with the next call, when the bucket holds enough for it. */
+    @Test
+    void givenRequestRefusedWithoutAsking_whenItIsProcessedAgainAfterACrash_thenItIsRefusedAtTheTimeOfThen() {
+        var limit = new Limit(1, 2);
+        var task = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var before = decideOneByOne(task, 2);
+        long filled = clock.getAsLong() + 600_000;
+        await().until(() -> clock.getAsLong() > filled);
+        assertThat(task.decide(REQUEST, prefetched(task, TOPIC, 2, -1))
+                        .decision()
+                        .isApproved())
+                .isTrue();
+        var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 2);
+
+        assertThat(before).extracting(Decision::isApproved).containsExactly(true, false);
+        assertThat(after).isEqualTo(before);
     }
 
     private static List<Decision> decideOneByOne(TaskBuckets task, int count) {

@@ -147,6 +147,20 @@ public record Fence(List<Group> groups) {
         return new Fence(all);
     }
 
+    /** Returns the fence with one more request that the only limit refused, where all in its newest group were refused as well. */
+    public Fence plusRefused(long offset, Decision refusal) {
+        var newest = groups.isEmpty() ? null : groups.get(0);
+        var tokens = List.of(refusal.remainingTokens());
+        boolean together = newest != null
+                && newest.decidedAtMicros() == refusal.decidedAtMicros()
+                && newest.tokensAfter().equals(tokens)
+                && refusal.terms().equals(newest.terms());
+        long first = together ? newest.firstOffset() : offset;
+        var before = together ? new Fence(groups.subList(1, groups.size())) : this;
+        return before.plus(new Group(
+                first, offset, refusal.decidedAtMicros(), refusal.terms(), tokens, false, List.of(), List.of()));
+    }
+
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */
     public byte[] encode() {
         var allTerms = new byte[groups.size()][];

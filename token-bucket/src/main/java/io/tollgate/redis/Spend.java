@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
- * @param refusedFrom the lowest offset of requests before the first charge that were refused without asking: processed again, they are
- *     refused again, although they lie below the fence
+ * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
+ *     it lies below the fence
  * @param copy what we last knew of the buckets; null if nothing
  */
 public record Spend(
@@ -28,11 +28,8 @@ public record Spend(
         List<Charge> charges,
         long source,
         long committedOffset,
-        long refusedFrom,
+        Fence unasked,
         @Nullable Copy copy) {
-    /** {@code refusedFrom} of charges that follow on nothing that was refused unasked. */
-    public static final long NONE_REFUSED = -1;
-
     /** The source of requests that have none: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
 
@@ -47,7 +44,7 @@ public record Spend(
     /** One limit without a name, in the bucket that counts. */
     public Spend(
             String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
-        this(agentId, Kept.ENFORCED, Terms.of(limit), charges, source, committedOffset, NONE_REFUSED, copy);
+        this(agentId, Kept.ENFORCED, Terms.of(limit), charges, source, committedOffset, Fence.NONE, copy);
     }
 
     /**

@@ -8,6 +8,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Decision.CostExceedsCapacity;
 import io.tollgate.bucket.Decision.QuotaExceeded;
+import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Terms;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -23,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -54,23 +55,24 @@ final class SpendScript {
         byte[] terms = spend.terms().encode();
         byte[] rest = copy == null ? new byte[0] : rest(copy.buckets(), spend.terms());
         byte[] groups = copy == null ? new byte[0] : copy.fence().encode();
+        byte[] unasked = spend.unasked().encode();
         var bytes = ByteBuffer.allocate(FIXED_BYTES
                         + terms.length
                         + rest.length
                         + groups.length
+                        + unasked.length
                         + CHARGE_BYTES * spend.charges().size())
                 .order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put((byte) operation.ordinal())
-                .putLong(spend.source())
-                .putDouble(spend.committedOffset())
-                .putDouble(spend.refusedFrom());
+        bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
         bytes.putInt(terms.length)
                 .putInt(rest.length)
                 .putInt(groups.length)
+                .putInt(unasked.length)
                 .put(terms)
                 .put(rest)
                 .put(groups)
+                .put(unasked)
                 .putInt(spend.charges().size());
         for (Charge charge : spend.charges()) {
             bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
@@ -171,7 +173,7 @@ final class SpendScript {
 
     /** A spend that only looks at a bucket, or fills it. */
     static Spend withoutCharges(String agentId, Spend.Kept kept, Terms terms) {
-        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, Spend.NONE_REFUSED, null);
+        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, Fence.NONE, null);
     }
 
     private static byte[] read() {

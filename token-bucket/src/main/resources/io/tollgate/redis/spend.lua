@@ -3,10 +3,10 @@
 --   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs); ours: fence, terms, and for each
 --             limit after the first tokens:<name>, last_refill:<name>
 --   ARGV[i]   little-endian: operation B, source c8 (zeros: none), committed offset d,
---             lowest offset that was refused without asking, before the first request d (-1 none),
 --             copy B (0 none, 1 follows Redis, 2 holds decisions that Redis has not seen, 3 supersedes Redis), its first limit's
---             tokens d, last refill d, fence offset d, size of the terms I4, size of the copy's rest I4, size of its groups I4;
---             terms; rest; groups; number of requests I4, and for each: offset d, cost d
+--             tokens d, last refill d, fence offset d, size of the terms I4, size of the copy's rest I4, size of its groups I4, size of
+--             the groups of those that were refused without asking since the last call I4;
+--             terms; rest; groups; those groups; number of requests I4, and for each: offset d, cost d
 --   terms     number of the policy c8, and for each limit: capacity d, refill per second d, length of its name B, name
 --   rest      empty where the copy has one limit, and the terms of this call; else: size of its terms I4 (0 unknown), its terms, and
 --             for each limit after the first: tokens d, last refill d
@@ -38,7 +38,7 @@ local ALL = 4294967295
 local NO_SOURCE = '\0\0\0\0\0\0\0\0'
 local LARGEST = 1e12
 local LARGEST_OFFSET = 9007199254740992 -- above it doubles skip whole numbers
-local FIXED_BYTES, CHARGE_BYTES = 66, 16
+local FIXED_BYTES, CHARGE_BYTES = 62, 16
 local GROUP_BYTES = 44
 local ONE_NAMELESS = 25 -- the size of such terms
 local MAX_SOURCES = 4
@@ -260,12 +260,13 @@ end
 
 local function decide(key, argument)
   if #argument < FIXED_BYTES then return fail('the argument is cut off') end
-  local operation, source, committed, refused_from, copy, copy_tokens, copy_last, copy_fence, terms_size, rest_size, copy_size, pos =
-    unpack_('<Bc8ddBdddI4I4I4', argument)
-  local sizes = terms_size + rest_size + copy_size
+  local operation, source, committed, copy, copy_tokens, copy_last, copy_fence, terms_size, rest_size, copy_size, unasked_size, pos =
+    unpack_('<Bc8dBdddI4I4I4I4', argument)
+  local sizes = terms_size + rest_size + copy_size + unasked_size
   if sizes > #argument - FIXED_BYTES then return fail('the argument is cut off') end
   local terms = sub(argument, pos, pos + terms_size - 1)
-  local copy_groups = sub(argument, pos + terms_size + rest_size, pos + sizes - 1)
+  local unasked = sub(argument, pos + sizes - unasked_size, pos + sizes - 1)
+  local copy_groups = sub(argument, pos + terms_size + rest_size, pos + sizes - unasked_size - 1)
   local count, first = unpack_('<I4', argument, pos + sizes)
   if #argument ~= FIXED_BYTES + sizes + CHARGE_BYTES * count then return fail('the argument is cut off') end
 
@@ -288,11 +289,12 @@ local function decide(key, argument)
     if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
     if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
   end
-  if committed ~= committed or copy_fence ~= copy_fence or not (refused_from >= -1 and refused_from <= LARGEST_OFFSET) then return fail('offsets must be numbers') end
+  if committed ~= committed or copy_fence ~= copy_fence then return fail('offsets must be numbers') end
   if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
   end
   if copy_size > 0 and not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
+  if unasked_size > 0 and not pcall(check_groups, unasked) then return fail('the groups of the refused are cut off') end
   local copy_limits, copies
   if copy > 0 and (rest_size > 0 or limits) then
     local ok
@@ -436,11 +438,14 @@ local function decide(key, argument)
     if reconciled and (copy_size > 0 or supersedes) then kept = merged(groups, copy_groups, copy_fence, supersedes) end
     kept = uncommitted(kept, committed)
     if reconciled and (supersedes or copy_fence > fence_offset) then fence_offset = copy_fence end
+    if unasked_size > 0 then -- processed again, they must be refused again, although they lie below the fence
+      local through, from_offset = unpack_('<dd', unasked)
+      if from_offset > fence_offset then kept, fence_offset = unasked .. kept, through end
+    end
   end
 
   local answers = {}
   local approved_offsets, refused, decided, oldest, newest = {}, more and {}, 0, -1, fence_offset
-  local follows_refused = false
   pos = first
   for i = 1, count do
     local offset, cost
@@ -463,11 +468,7 @@ local function decide(key, argument)
     else
       local fresh = offset > fence_offset
       if fresh then
-        -- Its group answers for those before it that were refused without asking, too: they are not among the approved.
-        if decided == 0 then
-          follows_refused = refused_from > fence_offset and refused_from < offset
-          oldest = follows_refused and refused_from or offset
-        end
+        if decided == 0 then oldest = offset end
         decided, newest = decided + 1, offset
       end
       local by -- the limit that refuses
@@ -507,7 +508,7 @@ local function decide(key, argument)
         end
         local approved = #approved_offsets
         local group
-        if approved == decided and not follows_refused then
+        if approved == decided then
           group = pack('<ddddI4I4I4', newest, oldest, now_micros, tokens, terms_size, #after, ALL) .. terms .. after
         else
           local parts = {

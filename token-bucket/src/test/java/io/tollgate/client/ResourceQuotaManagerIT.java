@@ -8,6 +8,7 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Terms;
@@ -105,7 +106,7 @@ class ResourceQuotaManagerIT {
     }
 
     private static Answer.Decided spend(RedisBuckets pipeline, Terms terms, Charge charge) {
-        var spend = new Spend("a", Spend.Kept.ENFORCED, terms, List.of(charge), 17, -1, Spend.NONE_REFUSED, null);
+        var spend = new Spend("a", Spend.Kept.ENFORCED, terms, List.of(charge), 17, -1, Fence.NONE, null);
         return (Answer.Decided) pipeline.spend(List.of(spend)).join().answers().get(0);
     }
 

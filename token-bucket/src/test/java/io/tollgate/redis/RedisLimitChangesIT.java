@@ -2,6 +2,7 @@ package io.tollgate.redis;
 
 import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.LimitChangesContract;
 import io.tollgate.bucket.Terms;
 import io.tollgate.sandbox.RedisServer;
@@ -35,7 +36,7 @@ class RedisLimitChangesIT extends LimitChangesContract {
 
     @Override
     protected Step spend(Terms terms, Charge charge) {
-        var spend = new Spend(agent, Spend.Kept.ENFORCED, terms, List.of(charge), SOURCE, -1, Spend.NONE_REFUSED, null);
+        var spend = new Spend(agent, Spend.Kept.ENFORCED, terms, List.of(charge), SOURCE, -1, Fence.NONE, null);
         var answer =
                 (Answer.Decided) redis.spend(List.of(spend)).join().answers().get(0);
         return step(answer.buckets(), answer.decisions());

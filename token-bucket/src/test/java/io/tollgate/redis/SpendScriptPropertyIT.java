@@ -274,7 +274,7 @@ class SpendScriptPropertyIT {
                 charges,
                 source,
                 model.committed.get(source),
-                Spend.NONE_REFUSED,
+                Fence.NONE,
                 null);
     }
 

@@ -1,0 +1,183 @@
+package io.tollgate.quota;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lettuce.core.RedisURI;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.BucketClock;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.ingest.Request;
+import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.sandbox.RedisServer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.processor.TaskId;
+import org.apache.kafka.streams.processor.api.MockProcessorContext;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.Stores;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** One agent's requests from two sources, decided by a task that dies again and again, on a real Redis. */
+class ReplayIT {
+    private static final Limit LIMIT = new Limit(2, 20);
+    private static final List<String> TOPICS = List.of("requests", "rekeyed");
+    private static final int REQUESTS = 400;
+
+    private record Seen(int life, double cost, Decision decision) {}
+
+    @TempDir
+    private Path dir;
+
+    private final BucketClock clock = new BucketClock();
+    private final PipelineMetrics metrics = new PipelineMetrics(new SimpleMeterRegistry());
+    private RedisServer redis;
+    private SharedBuckets buckets;
+
+    @BeforeEach
+    void open() {
+        redis = RedisServer.start();
+        buckets = SharedBuckets.start(
+                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
+    }
+
+    @AfterEach
+    void close() {
+        buckets.close();
+        redis.close();
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6})
+    void givenTaskThatDiesAgainAndAgain_whenRequestsAreProcessedAgain_thenTheDecisionsAreThoseOfOneBucket(long seed) {
+        var random = new Random(seed);
+        double[][] costs = new double[TOPICS.size()][REQUESTS];
+        for (var ofTopic : costs) for (int i = 0; i < REQUESTS; i++) ofTopic[i] = random.nextBoolean() ? 0.5 : 1;
+        List<List<Seen>> seen = List.of(new ArrayList<>(), new ArrayList<>());
+        int[] committed = {0, 0};
+        boolean done = false;
+        for (int life = 0; !done; life++) {
+            var offsets = new CommittedOffsets();
+            var task = new TaskBuckets(shared(offsets), store(), 0, TOPICS.get(1));
+            for (int source = 0; source < TOPICS.size(); source++) cut(seen.get(source), committed[source]);
+            do {
+                int source = random.nextInt(TOPICS.size());
+                decide(task, source, 1 + random.nextInt(6), costs[source], seen.get(source), life);
+                LockSupport.parkNanos(random.nextInt(15_000_000)); // lets the bucket fill a little
+                if (random.nextInt(8) == 0) {
+                    for (int i = 0; i < TOPICS.size(); i++) {
+                        committed[i] = Math.max(committed[i], seen.get(i).size() - random.nextInt(4));
+                        var partition = new TopicPartition(TOPICS.get(i), 0);
+                        offsets.note(Map.of(partition, new OffsetAndMetadata(committed[i])));
+                    }
+                }
+                done = seen.stream().allMatch(all -> all.size() == REQUESTS);
+            } while (!done && random.nextInt(15) > 0);
+        }
+
+        seen.forEach(ReplayIT::keepOrder);
+        followOneBucket(seen.stream().flatMap(List::stream).toList());
+    }
+
+    /** What was not committed is forgotten by everybody but Redis. */
+    private static void cut(List<Seen> seen, int committed) {
+        seen.subList(committed, seen.size()).clear();
+    }
+
+    private static void decide(TaskBuckets task, int source, int count, double[] costs, List<Seen> seen, int life) {
+        var polled = new ArrayList<PendingDecision>();
+        long id = task.source(TOPICS.get(source));
+        for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
+            polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0));
+        }
+        if (polled.isEmpty()) return;
+        task.prefetch(Map.of("agent", polled), id, -1);
+        for (var pending : polled) {
+            double cost = pending.charge().costTokens();
+            var request = new Request(Optional.empty(), "agent", cost, new byte[0]);
+            seen.add(new Seen(life, cost, task.decide(request, pending).decision()));
+        }
+    }
+
+    private static void keepOrder(List<Seen> seen) {
+        for (int offset = 1; offset < seen.size(); offset++) {
+            var before = seen.get(offset - 1);
+            var now = seen.get(offset);
+            assertThat(now.decision().decidedAtMicros())
+                    .as("offset %s: %s after %s", offset, now, before)
+                    .isGreaterThanOrEqualTo(before.decision().decidedAtMicros());
+        }
+    }
+
+    /** What one bucket would have said at those times. */
+    private static void followOneBucket(List<Seen> all) {
+        var byTime = all.stream()
+                .sorted(Comparator.comparing(one -> one.decision().decidedAtMicros()))
+                .toList();
+        var bucket =
+                Bucket.full(LIMIT, TokenBucket.seconds(byTime.get(0).decision().decidedAtMicros()));
+        for (int from = 0, to; from < byTime.size(); from = to) {
+            long now = byTime.get(from).decision().decidedAtMicros();
+            bucket = TokenBucket.refill(bucket, LIMIT, TokenBucket.seconds(now));
+            double spent = 0;
+            for (to = from; to < byTime.size() && byTime.get(to).decision().decidedAtMicros() == now; to++) {
+                if (byTime.get(to).decision().isApproved())
+                    spent += byTime.get(to).cost();
+            }
+            double left = bucket.tokens() - spent;
+            assertThat(left).as("tokens left at %s", now).isGreaterThan(-1e-4);
+            assertThat(byTime.subList(from, to))
+                    .as("nothing is refused that %s tokens cover", left)
+                    .noneMatch(one -> !one.decision().isApproved() && one.cost() < left - 1e-4);
+            bucket = new Bucket(left, bucket.lastRefillSeconds());
+        }
+    }
+
+    private Shared shared(CommittedOffsets offsets) {
+        return Shared.of(
+                TOPICS.get(0),
+                1,
+                1_000_000,
+                true,
+                Optional.of(buckets),
+                clock,
+                new Policies(Policy.byDefault(LIMIT), () -> {}),
+                (topic, partition) -> topic.hashCode(),
+                offsets,
+                metrics);
+    }
+
+    private KeyValueStore<String, byte[]> store() {
+        var properties = new Properties();
+        properties.put("application.id", "test");
+        properties.put("bootstrap.servers", "none:1");
+        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
+        var store = Stores.keyValueStoreBuilder(
+                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
+                .withLoggingDisabled()
+                .build();
+        store.init(context.getStateStoreContext(), store);
+        return store;
+    }
+}
