@@ -34,11 +34,12 @@ final class RunCommand implements Callable<Integer> {
                     settings.kafka().ignored());
         }
         var preflight = RequestTopology.preflight(settings);
-        heed(preflight.stateFolder());
         try (var topics = new TopicAdmin(settings)) {
             int partitions = awaitTopics(settings, preflight, topics);
+            var here = settings.inCluster(topics.clusterId());
+            heed(RequestTopology.preflight(here).stateFolder());
             heed(preflight.redis());
-            return run(settings, topics, partitions);
+            return run(here, topics, partitions);
         }
     }
 

@@ -46,6 +46,11 @@ final class TopicAdmin implements AutoCloseable {
         return admin;
     }
 
+    /** Returns the id of the Kafka cluster. */
+    String clusterId() {
+        return String.valueOf(Brokers.await(admin.describeCluster().clusterId())); // none on very old brokers
+    }
+
     /** What became of one topic. */
     record Created(String topic, boolean isNew) {}
 

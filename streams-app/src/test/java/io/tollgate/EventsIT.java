@@ -1,14 +1,17 @@
 package io.tollgate;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Test;
@@ -61,6 +64,34 @@ class EventsIT {
                         .isEqualTo(event.get("remaining").asText());
                 assertThat(decision.approved())
                         .isEqualTo(!event.get("event").textValue().equals("first_refusal"));
+            }
+        }
+    }
+
+    @Test
+    void givenSeveralLimits_whenTheDayNearsItsEnd_thenThatLimitIsNamed() throws Exception {
+        var day = "{\"limits\":[{\"name\":\"burst\",\"capacity\":60,\"refill_rate\":1000},"
+                + "{\"name\":\"day\",\"capacity\":100,\"refill_rate\":0}]}";
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
+                var policies = cluster.producer(Map.of())) {
+            policies.send(new ProducerRecord<>(
+                            cluster.settings().topics().policies(), "steady".getBytes(UTF_8), day.getBytes(UTF_8)))
+                    .get();
+            try (var requests = new Requests(cluster);
+                    var decisions = new Decisions(cluster);
+                    var events = new Events(cluster);
+                    var application = cluster.start()) {
+                for (int half = 1; half <= 2; half++) {
+                    for (int i = 0; i < 45; i++) requests.send("steady", 1, i);
+                    decisions.await(45 * half, application);
+                }
+                await().atMost(SOON).until(() -> !events.poll().isEmpty());
+
+                var told = events.poll().get(0);
+                assertThat(told.get("event").textValue()).isEqualTo("near_limit");
+                assertThat(told.get("limit").textValue()).isEqualTo("day");
+                assertThat(told.get("remaining").doubleValue()).isEqualTo(20);
             }
         }
     }

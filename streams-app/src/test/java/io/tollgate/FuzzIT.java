@@ -1,6 +1,7 @@
 package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.lettuce.core.RedisClient;
 import io.tollgate.sandbox.ApplicationProcess;
@@ -16,6 +17,9 @@ import java.time.Duration;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Pattern;
@@ -42,6 +46,8 @@ class FuzzIT {
 
     /** The pipeline may fall behind by so much; without it the test would mostly fill the broker's disk. */
     private static final int MOST_PENDING = 20_000;
+
+    private static final int AGENTS = 20;
 
     @Test
     void givenRandomRecords_whenPublished_thenEachIsDecidedOnceInBoundedMemory() throws Exception {
@@ -72,6 +78,82 @@ class FuzzIT {
 
             assertThat(end).as("resident memory in KB, " + half + " half-way").isLessThan(MOST_RESIDENT_KB);
             assertThat(application.isReady()).isTrue(); // a lost thread would have ended the process
+            assertThat(application.output()).doesNotContain("\tat ");
+            verify(cluster);
+        }
+    }
+
+    /**
+     * Some agents get policies of which it is known whether they are good: the last good one must hold. Others get anything, which
+     * must harm nobody.
+     */
+    @Test
+    void givenRandomPolicies_whenPublished_thenABadOneNeverReplacesAGoodOne() throws Exception {
+        int policies = RECORDS / 5;
+        System.out.println("fuzz: seed " + SEED + ", " + policies + " policies");
+        var random = new Random(SEED);
+        var fuzzer = new PolicyFuzzer(SEED);
+        try (var cluster = TestCluster.onSharedBroker().withLimit(100, 5);
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster);
+                var producer = cluster.producer(Map.of("linger.ms", 5))) {
+            var inForce = new ConcurrentHashMap<String, String>();
+            var more = new AtomicBoolean(true);
+            var traffic = requests.keepSending(AGENTS, 1, 100, more::get);
+            var topic = cluster.settings().topics().policies();
+            long bad = 0;
+            for (int i = 0; i < policies; i++) {
+                var agent = "agent-" + random.nextInt(AGENTS);
+                var key = agent.getBytes(StandardCharsets.UTF_8);
+                switch (random.nextInt(5)) {
+                    case 0 ->
+                        producer.send(new ProducerRecord<>(topic, key, fuzzer.good()), (at, failure) -> {
+                            if (failure == null) inForce.put(agent, agent + "@" + at.partition() + "/" + at.offset());
+                        });
+                    case 1, 2 -> {
+                        bad++;
+                        producer.send(new ProducerRecord<>(topic, key, fuzzer.bad()));
+                    }
+                    case 3 -> {
+                        bad++;
+                        producer.send(new ProducerRecord<>(topic, fuzzer.badKey(), fuzzer.good()));
+                    }
+                    default ->
+                        producer.send(new ProducerRecord<>(
+                                topic, (agent + "-any").getBytes(StandardCharsets.UTF_8), fuzzer.any()));
+                }
+            }
+            producer.flush();
+            more.set(false);
+            traffic.get();
+            long refused = bad;
+            await().atMost(Duration.ofSeconds(60))
+                    .untilAsserted(() -> assertThat(TestCluster.metric(application, "tollgate_policies_refused_total"))
+                            .isGreaterThanOrEqualTo(refused));
+            var marker = producer.send(
+                            new ProducerRecord<>(topic, "last".getBytes(StandardCharsets.UTF_8), fuzzer.good()))
+                    .get();
+            await().atMost(Duration.ofSeconds(60)).until(() -> {
+                requests.send("last", 0, 1);
+                return decisions.poll().stream()
+                        .anyMatch(seen -> seen.header("quota-policy").equals("last@0/" + marker.offset()));
+            });
+            int before = requests.published().size();
+            for (int agent = 0; agent < AGENTS; agent++) {
+                requests.send("agent-" + agent, 0, 2);
+                requests.send("agent-" + agent + "-any", 0, 3);
+            }
+            decisions.await(before + 2 * AGENTS, application);
+            decisions.conserve(requests.published());
+
+            decisions.byAgent().forEach((agent, seen) -> {
+                if (agent.endsWith("-any") || agent.equals("last")) return;
+                assertThat(seen.get(seen.size() - 1).header("quota-policy")).isEqualTo(inForce.get(agent));
+            });
+            System.out.println("fuzz: " + bad + " bad policies refused, "
+                    + requests.published().size() + " decided");
+            assertThat(application.isReady()).isTrue();
             assertThat(application.output()).doesNotContain("\tat ");
             verify(cluster);
         }

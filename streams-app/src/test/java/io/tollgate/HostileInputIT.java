@@ -193,6 +193,16 @@ class HostileInputIT {
                         assertThat(seen.remaining()).isEqualTo(CAPACITY - 1);
                     }));
         }
+        rows.add(new Row("no timestamp, approved", withoutTimestamp(Requests.value("timeless", 1, 1)), seen -> {
+            approved(seen, "timeless");
+            assertThat(seen.record().timestamp()).as("what is nearest").isZero();
+            assertThat(seen.remaining()).isEqualTo(CAPACITY - 1);
+        }));
+        rows.add(new Row("no timestamp, rejected", withoutTimestamp(Requests.value("timeless-2", 5000, 1)), seen -> {
+            var json = Decisions.json(seen.record().value());
+            assertThat(json.at("/source/timestamp").asText()).isEqualTo("0");
+            assertThat(seen.record().timestamp()).isZero();
+        }));
         addHeaders();
         for (int i = 1; i <= 2; i++) {
             rows.add(new Row(
@@ -271,6 +281,16 @@ class HostileInputIT {
 
     private static ProducerRecord<byte[], byte[]> record(String key, byte[] value) {
         return new ProducerRecord<>(cluster.requestsTopic(), key == null ? null : utf8(key), value);
+    }
+
+    /** Returns a record as clients make it that know of no timestamps; Kafka's own checks what is given to its constructor alone. */
+    private static ProducerRecord<byte[], byte[]> withoutTimestamp(byte[] value) {
+        return new ProducerRecord<>(cluster.requestsTopic(), value) {
+            @Override
+            public Long timestamp() {
+                return -1L;
+            }
+        };
     }
 
     private static byte[] filled(int size, String start) {

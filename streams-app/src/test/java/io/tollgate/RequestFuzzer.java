@@ -110,7 +110,7 @@ final class RequestFuzzer {
                 .getBytes(UTF_8);
     }
 
-    private byte[] mutated(byte[] original) {
+    byte[] mutated(byte[] original) {
         var bytes = original;
         for (int i = 1 + random.nextInt(3); i > 0; i--) {
             int at = random.nextInt(bytes.length + 1);

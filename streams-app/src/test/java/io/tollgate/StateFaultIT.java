@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -39,6 +41,34 @@ class StateFaultIT {
             scenario.awaitRedis(Arrivals.nowMicros());
             scenario.flow(500);
             scenario.assertClean();
+        }
+    }
+
+    @Test
+    void givenOneUserOnTwoClusters_whenBothHaveTheSameApplicationId_thenNeitherTakesOverTheBucketsOfTheOther(
+            @TempDir Path cache) {
+        try (var broker = KafkaBroker.start();
+                var there = TestCluster.on(broker.bootstrapServers())
+                        .withLimit(100, 0)
+                        .withDefaultStateDir(cache);
+                var here = TestCluster.onSharedBroker()
+                        .withLimit(100, 0)
+                        .withDefaultStateDir(cache)
+                        .with(
+                                "TOLLGATE_APPLICATION_ID",
+                                there.settings().streams().applicationId())) {
+            there.createTopics();
+            for (var cluster : List.of(there, here)) {
+                try (var requests = new Requests(cluster);
+                        var decisions = new Decisions(cluster);
+                        var application = cluster.start()) {
+                    requests.send("agent-0", 90, 1);
+                    assertThat(decisions.await(1, application).get(0).remaining())
+                            .isEqualTo(10);
+                    application.terminate();
+                    assertThat(application.awaitExit(SOON)).hasValue(0);
+                }
+            }
         }
     }
 

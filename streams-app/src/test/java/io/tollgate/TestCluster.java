@@ -206,6 +206,12 @@ final class TestCluster implements AutoCloseable {
         }
     }
 
+    /** Leaves the state folder to the application, under this cache folder. */
+    TestCluster withDefaultStateDir(Path cache) {
+        environment.remove("TOLLGATE_STATE_DIR");
+        return with("XDG_CACHE_HOME", cache.toString());
+    }
+
     void deleteStateDir() {
         delete(stateDir());
     }

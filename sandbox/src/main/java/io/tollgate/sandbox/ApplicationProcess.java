@@ -22,7 +22,7 @@ import java.util.regex.Pattern;
  *
  * <p>Thread-safe.
  */
-public final class ApplicationProcess implements AutoCloseable {
+public final class ApplicationProcess extends SandboxProcess {
     private static final Path JAR = Path.of("streams-app", "target", "tollgate.jar");
     private static final Pattern SETTING = Pattern.compile("(KAFKA|REDIS|TOLLGATE|TOKEN)_.*|JAVA_TOOL_OPTIONS");
 
@@ -81,15 +81,13 @@ public final class ApplicationProcess implements AutoCloseable {
         }
     }
 
-    private final ChildProcess.Home home;
-    private final ChildProcess process;
     private final URI http;
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
 
     private ApplicationProcess(ChildProcess.Home home, ChildProcess process, URI http) {
-        this.home = home;
-        this.process = process;
+        super(home);
+        runs(process);
         this.http = http;
     }
 
@@ -154,7 +152,7 @@ public final class ApplicationProcess implements AutoCloseable {
 
     /** Returns when {@code GET /health/ready} answers 200: all assigned tasks run. */
     public void awaitReady(Duration timeout) {
-        process.awaitReady(this::isReady, timeout);
+        process().awaitReady(this::isReady, timeout);
     }
 
     /** Returns whether {@code GET /health/ready} answers 200 now. */
@@ -177,50 +175,20 @@ public final class ApplicationProcess implements AutoCloseable {
         return http;
     }
 
-    /** Returns the process id. */
-    public long pid() {
-        return process.pid();
-    }
-
-    /** Returns whether the process runs (a frozen one does). */
-    public boolean isAlive() {
-        return process.isAlive();
-    }
-
     /** SIGTERM; does not wait. */
     public void terminate() {
-        process.terminate();
-    }
-
-    /** SIGKILL; returns when the process is gone. */
-    public void kill() {
-        process.kill();
-    }
-
-    /** SIGSTOP. */
-    public void freeze() {
-        process.freeze();
-    }
-
-    /** SIGCONT. */
-    public void thaw() {
-        process.thaw();
+        process().terminate();
     }
 
     /** Returns the exit code (128 + n after signal n), or empty if it still runs after {@code timeout}. */
     public OptionalInt awaitExit(Duration timeout) {
-        return process.awaitExit(timeout);
-    }
-
-    /** Returns the last 16 KiB of standard output and error. */
-    public String output() {
-        return process.output();
+        return process().awaitExit(timeout);
     }
 
     /** Ends the application, in order if it still can within 15 seconds. */
     @Override
     public void close() {
-        process.stop(Duration.ofSeconds(15));
-        home.discard();
+        stop(GRACE);
+        home().discard();
     }
 }

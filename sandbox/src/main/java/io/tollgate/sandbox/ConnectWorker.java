@@ -28,7 +28,7 @@ import java.util.TreeSet;
  * <p>Its parts come from the module {@code connect}, which must have been built. Connectors read hosts and passwords from the worker's
  * environment, as <code>${env:NAME}</code>. Thread-safe, except that only one thread at a time may kill, restart or close it.
  */
-public final class ConnectWorker implements AutoCloseable {
+public final class ConnectWorker extends SandboxProcess {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
     private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(90);
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -64,21 +64,19 @@ public final class ConnectWorker implements AutoCloseable {
         }
     }
 
-    private final ChildProcess.Home home;
     private final Path log;
     private final Options options;
     private final ConnectParts parts;
     private final int port = FreePorts.next();
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
-    private volatile ChildProcess process;
 
     private ConnectWorker(ChildProcess.Home home, Options options) {
-        this.home = home;
+        super(home);
         this.log = home.log(options.log(), "connect.log");
         this.options = options;
         this.parts = ConnectParts.find();
-        this.process = launch();
+        runs(launch());
     }
 
     /**
@@ -93,22 +91,22 @@ public final class ConnectWorker implements AutoCloseable {
             worker.awaitReady();
             return worker;
         } catch (RuntimeException e) {
-            worker.process.close();
+            worker.process().close();
             home.discard();
             throw e;
         }
     }
 
     private ChildProcess launch() {
-        Path config = home.path().resolve("worker.properties");
-        Path logback = home.path().resolve("logback.xml");
+        Path config = home().path().resolve("worker.properties");
+        Path logback = home().path().resolve("logback.xml");
         try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8);
                 InputStream given = ConnectWorker.class.getResourceAsStream("/sandbox-logback.xml")) {
             properties().store(writer, null);
             if (given == null) throw new IOException("sandbox-logback.xml is missing");
             Files.copy(given, logback, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write to " + home.path(), e);
+            throw new UncheckedIOException("cannot write to " + home().path(), e);
         }
         List<String> command = ChildProcess.java(
                 List.of(
@@ -126,7 +124,7 @@ public final class ConnectWorker implements AutoCloseable {
                 command,
                 options.environment(),
                 variable -> variable.equals("JAVA_TOOL_OPTIONS"),
-                home.path(),
+                home().path(),
                 log);
     }
 
@@ -161,7 +159,7 @@ public final class ConnectWorker implements AutoCloseable {
     }
 
     private void awaitReady() {
-        process.awaitReady(() -> !FreePorts.isFree(port) && answers(), START_TIMEOUT);
+        process().awaitReady(() -> !FreePorts.isFree(port) && answers(), START_TIMEOUT);
     }
 
     private boolean answers() {
@@ -209,15 +207,17 @@ public final class ConnectWorker implements AutoCloseable {
      * @throws IllegalStateException if one has failed, with what Connect says, or if the time is over
      */
     public void awaitRunning(String connector, Duration timeout) {
-        process.awaitReady(
-                () -> {
-                    JsonNode status = status(connector);
-                    if (status.toString().contains("\"FAILED\"")) {
-                        throw new IllegalStateException("the connector " + connector + " has failed: " + status);
-                    }
-                    return isRunning(status);
-                },
-                timeout);
+        process()
+                .awaitReady(
+                        () -> {
+                            JsonNode status = status(connector);
+                            if (status.toString().contains("\"FAILED\"")) {
+                                throw new IllegalStateException(
+                                        "the connector " + connector + " has failed: " + status);
+                            }
+                            return isRunning(status);
+                        },
+                        timeout);
     }
 
     /** Returns whether the connector and all its tasks run now. */
@@ -299,37 +299,10 @@ public final class ConnectWorker implements AutoCloseable {
         return URI.create("http://127.0.0.1:" + port);
     }
 
-    /** Returns the process id; another one after a restart. */
-    public long pid() {
-        return process.pid();
-    }
-
-    /** Returns whether the process runs. */
-    public boolean isAlive() {
-        return process.isAlive();
-    }
-
-    /** SIGKILL; returns when the process is gone. */
-    public void kill() {
-        process.kill();
-    }
-
     /** Starts the worker again, after an orderly stop if it still runs, and returns when it answers; connectors come back by themselves. */
     public void restart() {
-        process.stop(Duration.ofSeconds(15));
-        process = launch();
+        stop(GRACE);
+        runs(launch());
         awaitReady();
-    }
-
-    /** Returns the last 16 KiB of the worker's log. */
-    public String output() {
-        return process.output();
-    }
-
-    /** Stops the worker, in order if its folder is kept. */
-    @Override
-    public void close() {
-        process.stop(home.grace());
-        home.discard();
     }
 }

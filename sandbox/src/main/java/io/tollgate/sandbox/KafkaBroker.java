@@ -23,7 +23,7 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
  *
  * <p>Thread-safe, except that only one thread at a time may kill, restart or close it.
  */
-public final class KafkaBroker implements AutoCloseable {
+public final class KafkaBroker extends SandboxProcess {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
     /**
@@ -81,22 +81,20 @@ public final class KafkaBroker implements AutoCloseable {
         }
     }
 
-    private final ChildProcess.Home home;
     private final Path log;
     private final int port;
     private final int mutualPort;
     private final Map<String, String> extra;
     private final Optional<Security> security;
-    private volatile ChildProcess process;
 
     private KafkaBroker(ChildProcess.Home home, int port, Options options) {
-        this.home = home;
+        super(home);
         this.log = home.log(options.log(), "broker.log");
         this.port = port;
         this.mutualPort = options.security().isPresent() ? FreePorts.next() : 0;
         this.extra = options.properties();
         this.security = options.security();
-        this.process = launch();
+        runs(launch());
     }
 
     /** Starts a broker with a temporary folder on a free port, and returns when it answers. */
@@ -122,7 +120,7 @@ public final class KafkaBroker implements AutoCloseable {
                 broker.awaitReady();
                 return broker;
             } catch (RuntimeException e) {
-                broker.process.close();
+                broker.process().close();
                 // Between our look and its start another process may have taken one of the ports.
                 boolean portTaken = String.valueOf(e.getMessage()).contains("BindException");
                 if (!portTaken || attempt == 3) {
@@ -134,7 +132,7 @@ public final class KafkaBroker implements AutoCloseable {
     }
 
     private ChildProcess launch() {
-        Path config = home.path().resolve("broker.properties");
+        Path config = home().path().resolve("broker.properties");
         try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8)) {
             properties().store(writer, null);
         } catch (IOException e) {
@@ -168,7 +166,7 @@ public final class KafkaBroker implements AutoCloseable {
         properties.put("controller.listener.names", "CONTROLLER");
         if (security.isPresent()) listenSecurely(properties, controllerPort, security.get());
         else listenToAnybody(properties, controllerPort);
-        properties.put("log.dirs", home.path().resolve("data").toString());
+        properties.put("log.dirs", home().path().resolve("data").toString());
 
         properties.put("auto.create.topics.enable", "false");
         properties.put("group.initial.rebalance.delay.ms", "0");
@@ -208,7 +206,7 @@ public final class KafkaBroker implements AutoCloseable {
     }
 
     private void awaitReady() {
-        ChildProcess starting = process;
+        ChildProcess starting = process();
         var config = security.map(own -> Rights.at(mutualTlsServers(), own.brokerCertificate()))
                 .orElseGet(() -> Rights.at(bootstrapServers(), Map.of()));
         config.put(AdminClientConfig.RECONNECT_BACKOFF_MS_CONFIG, 20);
@@ -270,47 +268,10 @@ public final class KafkaBroker implements AutoCloseable {
                 security.map(own -> own.clientProperties(user)).orElse(Map.of()));
     }
 
-    /** Returns the process id; another one after a restart. */
-    public long pid() {
-        return process.pid();
-    }
-
-    /** Returns whether the process runs (a frozen one does). */
-    public boolean isAlive() {
-        return process.isAlive();
-    }
-
-    /** SIGKILL; returns when the process is gone. What was acknowledged stays in the data folder. */
-    public void kill() {
-        process.kill();
-    }
-
-    /** SIGSTOP: connections stay open, nothing answers. */
-    public void freeze() {
-        process.freeze();
-    }
-
-    /** SIGCONT. */
-    public void thaw() {
-        process.thaw();
-    }
-
     /** Starts the broker again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
     public void restart() {
-        process.stop(Duration.ofSeconds(15));
-        process = launch();
+        stop(GRACE);
+        runs(launch());
         awaitReady();
-    }
-
-    /** Returns the last 16 KiB of the broker's log. */
-    public String output() {
-        return process.output();
-    }
-
-    /** Stops the broker, in order if its data is kept; else kills it and deletes the data. */
-    @Override
-    public void close() {
-        process.stop(home.grace());
-        home.discard();
     }
 }

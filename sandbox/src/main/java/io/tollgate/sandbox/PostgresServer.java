@@ -27,7 +27,7 @@ import org.tukaani.xz.XZInputStream;
  * <p>Its files come from the module {@code connect}, which must have been built. Thread-safe, except that only one thread at a time
  * may kill, restart or close it.
  */
-public final class PostgresServer implements AutoCloseable {
+public final class PostgresServer extends SandboxProcess {
     /** The superuser's name and password: it listens on loopback only. */
     public static final String SUPERUSER = "postgres";
 
@@ -62,18 +62,16 @@ public final class PostgresServer implements AutoCloseable {
         }
     }
 
-    private final ChildProcess.Home home;
     private final Path log;
     private final int port;
-    private volatile ChildProcess process;
 
     private PostgresServer(ChildProcess.Home home, Options options) {
-        this.home = home;
+        super(home);
         this.log = home.log(options.log(), "postgres.log");
         this.port = options.port() != 0 ? options.port() : FreePorts.next();
         unpack();
         initialise();
-        this.process = launch();
+        runs(launch());
     }
 
     /** Starts a new PostgreSQL on a free port, and returns when it answers. */
@@ -99,25 +97,25 @@ public final class PostgresServer implements AutoCloseable {
             postgres.awaitReady();
             return postgres;
         } catch (RuntimeException e) {
-            postgres.process.close();
+            postgres.process().close();
             home.discard();
             throw e;
         }
     }
 
     private Path data() {
-        return home.path().resolve("data");
+        return home().path().resolve("data");
     }
 
     private Path program(String name) {
-        return home.path().resolve("program").resolve("bin").resolve(name);
+        return home().path().resolve("program").resolve("bin").resolve(name);
     }
 
     private void unpack() {
         if (Files.exists(program("postgres"))) return;
         Path archives = ConnectParts.find().layout().resolve("postgres");
         // Written beside and renamed, so that a start that was interrupted leaves no half of it.
-        Path part = home.path().resolve("program.part");
+        Path part = home().path().resolve("program.part");
         ChildProcess.Home.deleteTree(part);
         try (DirectoryStream<Path> found = Files.newDirectoryStream(archives, "*.txz");
                 InputStream file = Files.newInputStream(found.iterator().next());
@@ -135,15 +133,15 @@ public final class PostgresServer implements AutoCloseable {
                     else Files.copy(tar, target);
                 }
             }
-            Files.move(part, home.path().resolve("program"));
+            Files.move(part, home().path().resolve("program"));
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot unpack PostgreSQL to " + home.path(), e);
+            throw new UncheckedIOException("cannot unpack PostgreSQL to " + home().path(), e);
         }
     }
 
     private void initialise() {
         if (Files.exists(data().resolve("PG_VERSION"))) return;
-        Path password = home.path().resolve("superuser-password");
+        Path password = home().path().resolve("superuser-password");
         try {
             Files.writeString(password, SUPERUSER);
         } catch (IOException e) {
@@ -179,7 +177,7 @@ public final class PostgresServer implements AutoCloseable {
                         "max_connections", "50",
                         "shared_buffers", "64MB",
                         "max_wal_size", "256MB",
-                        "fsync", home.temporary() ? "off" : "on", // off: only a crash of the machine would be noticed
+                        "fsync", home().temporary() ? "off" : "on", // off: only a crash of the machine would be noticed
                         "wal_sender_timeout", "10s",
                         "log_line_prefix", "%m [%p] %u ")
                 .forEach((name, value) -> command.addAll(List.of("-c", name + "=" + value)));
@@ -188,7 +186,7 @@ public final class PostgresServer implements AutoCloseable {
 
     private ChildProcess run(String name, List<String> command) {
         Predicate<String> dropped = variable -> variable.startsWith("PG") || variable.startsWith("LC_");
-        return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home.path(), log);
+        return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home().path(), log);
     }
 
     /** PostgreSQL refuses to run as root: there it runs in a user namespace in which it is nobody in particular. */
@@ -208,7 +206,7 @@ public final class PostgresServer implements AutoCloseable {
     }
 
     private void awaitReady() {
-        process.awaitReady(this::answers, START_TIMEOUT);
+        process().awaitReady(this::answers, START_TIMEOUT);
     }
 
     private boolean answers() {
@@ -240,53 +238,27 @@ public final class PostgresServer implements AutoCloseable {
         return port;
     }
 
-    /** Returns the process id of the postmaster; another one after a restart. */
-    public long pid() {
-        return process.pid();
-    }
-
-    /** Returns whether the postmaster runs. */
-    public boolean isAlive() {
-        return process.isAlive();
-    }
-
-    /** SIGKILL to the postmaster; its children notice and end. What was committed is there after a restart. */
-    public void kill() {
-        process.kill();
-    }
-
     /** Starts PostgreSQL again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
     public void restart() {
         stop(Duration.ofSeconds(15));
         long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
         while (true) {
-            process = launch();
+            runs(launch());
             try {
                 awaitReady();
                 return;
             } catch (IllegalStateException e) {
                 // The children of a postmaster that was killed need a moment to end, and a new one waits for that.
                 boolean childrenLeft = String.valueOf(e.getMessage()).contains("still in use");
-                if (!childrenLeft || process.isAlive() || System.nanoTime() - deadline > 0) throw e;
+                if (!childrenLeft || process().isAlive() || System.nanoTime() - deadline > 0) throw e;
             }
         }
     }
 
-    /** Returns the last 16 KiB of PostgreSQL's log. */
-    public String output() {
-        return process.output();
-    }
-
-    /** Stops PostgreSQL, in order if its data is kept; else kills it and deletes the data. */
     @Override
-    public void close() {
-        stop(home.grace());
-        home.discard();
-    }
-
-    private void stop(Duration grace) {
+    void stop(Duration grace) {
         // SIGTERM would wait until the last client has gone.
-        if (!grace.isZero()) process.interrupt();
-        process.stop(grace);
+        if (!grace.isZero()) process().interrupt();
+        super.stop(grace);
     }
 }

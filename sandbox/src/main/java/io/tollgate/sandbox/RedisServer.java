@@ -26,7 +26,7 @@ import java.util.stream.Stream;
  * <p>It never writes snapshots, so without the append-only file a restart brings it back empty. Thread-safe, except that only one
  * thread at a time may kill, restart or close it.
  */
-public final class RedisServer implements AutoCloseable {
+public final class RedisServer extends SandboxProcess {
     private static final String VERSION = "7.0.15";
     private static final Duration START_TIMEOUT = Duration.ofSeconds(20);
 
@@ -139,18 +139,16 @@ public final class RedisServer implements AutoCloseable {
         }
     }
 
-    private final ChildProcess.Home home;
     private final Path log;
     private final Options options;
     private final int port;
-    private volatile ChildProcess process;
 
     private RedisServer(ChildProcess.Home home, int port, Options options) {
-        this.home = home;
+        super(home);
         this.log = home.log(options.log(), "redis.log");
         this.options = options;
         this.port = port;
-        this.process = launch();
+        runs(launch());
     }
 
     /** Starts an empty Redis on a free port, in memory only, and returns when it answers. */
@@ -176,7 +174,7 @@ public final class RedisServer implements AutoCloseable {
                 redis.awaitReady();
                 return redis;
             } catch (RuntimeException e) {
-                redis.process.close();
+                redis.process().close();
                 // Between our look and its start another process may have taken the port.
                 boolean portTaken = String.valueOf(e.getMessage()).contains("Address already in use");
                 if (!portTaken || attempt == 3) {
@@ -188,7 +186,7 @@ public final class RedisServer implements AutoCloseable {
     }
 
     private ChildProcess launch() {
-        Path config = home.path().resolve("redis.conf");
+        Path config = home().path().resolve("redis.conf");
         try {
             Files.write(config, configLines(), StandardCharsets.UTF_8);
         } catch (IOException e) {
@@ -196,7 +194,7 @@ public final class RedisServer implements AutoCloseable {
         }
         var command = new ArrayList<>(List.of(executable(), config.toString()));
         if (options.isSentinel()) command.add("--sentinel");
-        return ChildProcess.start("Redis", command, Map.of(), variable -> false, home.path(), log);
+        return ChildProcess.start("Redis", command, Map.of(), variable -> false, home().path(), log);
     }
 
     private List<String> configLines() {
@@ -204,7 +202,7 @@ public final class RedisServer implements AutoCloseable {
         lines.add("bind 127.0.0.1");
         options.security()
                 .ifPresentOrElse(security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
-        lines.add("dir \"" + home.path() + "\"");
+        lines.add("dir \"" + home().path() + "\"");
         lines.add("save \"\"");
         lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
         lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
@@ -225,7 +223,7 @@ public final class RedisServer implements AutoCloseable {
             case "aarch64", "arm64" -> "arm64";
             default -> "other";
         };
-        Path file = home.path().resolve("redis-server-" + VERSION);
+        Path file = home().path().resolve("redis-server-" + VERSION);
         if (Files.isExecutable(file)) return file.toString();
         try (InputStream content =
                 RedisServer.class.getResourceAsStream("/redis-server-" + VERSION + "-" + os + "-" + cpu)) {
@@ -238,7 +236,7 @@ public final class RedisServer implements AutoCloseable {
     }
 
     private void awaitReady() {
-        process.awaitReady(this::answers, START_TIMEOUT);
+        process().awaitReady(this::answers, START_TIMEOUT);
     }
 
     private boolean answers() {
@@ -314,50 +312,13 @@ public final class RedisServer implements AutoCloseable {
         return port;
     }
 
-    /** Returns the process id; another one after a restart. */
-    public long pid() {
-        return process.pid();
-    }
-
-    /** Returns whether the process runs (a frozen one does). */
-    public boolean isAlive() {
-        return process.isAlive();
-    }
-
-    /** SIGKILL; returns when the process is gone. */
-    public void kill() {
-        process.kill();
-    }
-
-    /** SIGSTOP: connections stay open, nothing answers; what is sent meanwhile runs after {@link #thaw}. */
-    public void freeze() {
-        process.freeze();
-    }
-
-    /** SIGCONT. */
-    public void thaw() {
-        process.thaw();
-    }
-
     /**
      * Starts Redis again on the same port and folder, after an orderly stop if it still runs, and returns when it answers. With
      * the append-only file it has its data back, else it is empty.
      */
     public void restart() {
-        process.stop(Duration.ofSeconds(15));
-        process = launch();
+        stop(GRACE);
+        runs(launch());
         awaitReady();
-    }
-
-    /** Returns the last 16 KiB of Redis' log. */
-    public String output() {
-        return process.output();
-    }
-
-    /** Stops Redis, in order if its data is kept; else kills it and deletes the data. */
-    @Override
-    public void close() {
-        process.stop(home.grace());
-        home.discard();
     }
 }

@@ -47,6 +47,11 @@ public record Settings(
         return settings;
     }
 
+    /** Returns the same for this Kafka cluster, which is known only when a broker has answered. */
+    public Settings inCluster(String clusterId) {
+        return new Settings(kafka, redis, topics, defaultLimit, streams.inCluster(clusterId), http);
+    }
+
     /** Waiting for Redis counts against the transaction, and several calls may fail before the breaker opens. */
     private static void checkTransactionTimeout(Env env, Settings settings) {
         var properties = settings.kafka().properties();

@@ -13,8 +13,10 @@ import java.util.Map;
  * @param exactlyOnce TOLLGATE_PROCESSING_GUARANTEE: exactly_once_v2 (the default) or at_least_once
  * @param threads TOLLGATE_STREAM_THREADS, default the number of cores
  * @param stateDir TOLLGATE_STATE_DIR, default a folder under the user's cache folder
+ * @param ofAnyCluster whether the folder is the default, where each cluster has its own below
  */
-public record StreamsSettings(String applicationId, boolean exactlyOnce, int threads, Path stateDir) {
+public record StreamsSettings(
+        String applicationId, boolean exactlyOnce, int threads, Path stateDir, boolean ofAnyCluster) {
     static StreamsSettings from(Env env) {
         var id = env.text("TOLLGATE_APPLICATION_ID", "tollgate");
         // Streams names topics and folders after it.
@@ -30,7 +32,12 @@ public record StreamsSettings(String applicationId, boolean exactlyOnce, int thr
                 1,
                 1024,
                 "must be a whole number from 1 to 1024");
-        return new StreamsSettings(id, exactlyOnce, threads, stateDir(env));
+        return new StreamsSettings(
+                id,
+                exactlyOnce,
+                threads,
+                stateDir(env),
+                env.text("TOLLGATE_STATE_DIR").isEmpty());
     }
 
     private static Path stateDir(Env env) {
@@ -47,6 +54,16 @@ public record StreamsSettings(String applicationId, boolean exactlyOnce, int thr
         return env.text("XDG_CACHE_HOME")
                 .map(Path::of)
                 .orElseGet(() -> Path.of(System.getProperty("user.home"), ".cache"));
+    }
+
+    /**
+     * Returns the same, but the default folder is one that this cluster has for itself: the offsets in it mean nothing elsewhere, and
+     * another cluster's application of the same id would take over buckets that are not its own.
+     */
+    StreamsSettings inCluster(String clusterId) {
+        if (!ofAnyCluster) return this;
+        var folder = stateDir.resolve(clusterId.replaceAll("[^a-zA-Z0-9_-]", "_"));
+        return new StreamsSettings(applicationId, exactlyOnce, threads, folder, false);
     }
 
     /** Notes a mistake if the state folder cannot be made or written. */

@@ -1,15 +1,11 @@
 package io.tollgate.events;
 
-import io.tollgate.bucket.Decision;
-import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Source;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.Decided;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -82,9 +78,8 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
         var decided = record.value();
         if (decided.policy().mode() != Mode.ENFORCE) return;
         boolean approved = decided.decision().isApproved();
-        var limit = limitOf(decided.decision());
-        double remaining = decided.decision().remainingTokens();
-        double leftShare = remaining / limit.limit().capacityTokens();
+        var left = decided.scarcest();
+        double leftShare = left.share();
         long nowMicros = decided.decision().decidedAtMicros();
         latestMicros = Math.max(latestMicros, nowMicros);
 
@@ -111,21 +106,10 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
                             kind.orElseThrow(),
                             agentId,
                             nowMicros,
-                            limit,
-                            remaining,
+                            left.limit(),
+                            left.tokens(),
                             Source.read(record.headers()),
                             record.timestamp()));
-    }
-
-    /** Returns the limit that a decision is about: the one that refused, else the smallest, which is the first to run low. */
-    private static NamedLimit limitOf(Decision decision) {
-        if (decision instanceof Decision.Refused refused) return refused.refusedBy();
-        var limits = decision.terms().limits();
-        return limits.size() == 1
-                ? limits.get(0)
-                : Collections.min(
-                        limits,
-                        Comparator.comparingDouble(named -> named.limit().capacityTokens()));
     }
 
     private void forward(Record<byte[], Decided> record, QuotaEvent event) {

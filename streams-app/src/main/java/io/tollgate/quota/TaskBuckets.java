@@ -231,16 +231,19 @@ final class TaskBuckets {
         if (pending.policy() == null) pending.decideBy(agent.policy(shared.policies()));
         var policy = policy(pending);
         boolean prefetched = bringToFront(agent, pending);
-        var decision = policy.mode() == Mode.OFF
+        var buckets = policy.mode() == Mode.OFF ? null : mirror.of(agent, kept(policy));
+        var decision = buckets == null
                 ? approveUncharged(agent, policy)
-                : decideFirst(mirror.of(agent, kept(policy)), pending, policy, prefetched ? MAX_CHARGES : 1);
+                : decideFirst(buckets, pending, policy, prefetched ? MAX_CHARGES : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(agent.id(), request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
         if (pending.source() == requestsSource)
             requestsDecidedThrough = pending.charge().offset();
         else rekeyedDecidedThrough = pending.charge().offset();
-        return new Decided(request, policy.of(agent.id(), decision.terms()), decision);
+        var held = buckets == null ? null : buckets.bucket();
+        var left = Left.of(decision, held == null ? null : held.buckets());
+        return new Decided(request, policy.of(agent.id(), decision.terms()), decision, left);
     }
 
     private Decision approveUncharged(Agent agent, Policy policy) {

@@ -130,8 +130,7 @@ final class Checker {
     }
 
     private void checkCarriedOver(Decided decided, Requests.Seen request) {
-        // A broker takes no negative timestamp from a producer of today, so one that is there cannot be carried over.
-        if (request.timestampMillis() >= 0 && decided.timestampMillis() != request.timestampMillis())
+        if (decided.timestampMillis() != carried(request))
             violations.add(
                     CONSERVATION,
                     at(decided),
@@ -214,8 +213,13 @@ final class Checker {
         if (stated != null && request != null)
             require(
                     decided,
-                    Rejection.whole(stated.get("timestamp"), Long.MIN_VALUE) == request.timestampMillis(),
+                    Rejection.whole(stated.get("timestamp"), Long.MIN_VALUE) == carried(request),
                     "source.timestamp is not the request's");
+    }
+
+    /** A client may give none, which is -1; Kafka Streams takes and writes no negative one, and the nearest is 0. */
+    private static long carried(Requests.Seen request) {
+        return Math.max(0, request.timestampMillis());
     }
 
     private void invalid(Decided decided, QuotaHeaders headers, Rejection rejection, Requests.@Nullable Seen request) {

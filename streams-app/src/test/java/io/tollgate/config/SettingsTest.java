@@ -80,7 +80,8 @@ class SettingsTest {
         assertThat(settings.redis().timeout()).isEqualTo(Duration.ofMillis(250));
         assertThat(settings.defaultLimit()).isEqualTo(new Limit(2500, 0.5));
         assertThat(settings.streams())
-                .isEqualTo(new StreamsSettings("quota.v2_x-1", false, 3, dir.resolve("deep/state")));
+                .isEqualTo(new StreamsSettings("quota.v2_x-1", false, 3, dir.resolve("deep/state"), false));
+        assertThat(settings.inCluster("any")).isEqualTo(settings);
         assertThat(dir.resolve("deep/state")).isDirectory();
         assertThat(settings.http().port()).isZero();
         assertThat(settings.http().token()).hasValue("token");
@@ -400,6 +401,9 @@ class SettingsTest {
         var settings = Settings.from(Map.of("XDG_CACHE_HOME", dir.toString()), Settings.Use.PIPELINE);
 
         assertThat(settings.streams().stateDir()).isEqualTo(dir.resolve("tollgate"));
+        assertThat(settings.inCluster("4L6g3nShT-eMCtK--X86sw").streams().stateDir())
+                .isEqualTo(dir.resolve("tollgate/4L6g3nShT-eMCtK--X86sw"));
+        assertThat(settings.inCluster("../x").streams().stateDir()).isEqualTo(dir.resolve("tollgate/___x"));
     }
 
     @Test

@@ -9,6 +9,8 @@ import com.networknt.schema.InputFormat;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
@@ -18,6 +20,7 @@ import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.Decided;
+import io.tollgate.quota.Left;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -36,6 +39,7 @@ import org.apache.kafka.streams.processor.api.MockProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -214,6 +218,26 @@ class DetectEventsTest {
                 .containsExactly("day 5000", "burst 1000");
     }
 
+    /** Three requests of one call, which left 550 of 1000 and 9950 of 50000. */
+    @Test
+    void givenSeveralLimits_whenAnyHasAFifthLeft_thenThatOneIsTold() {
+        var burst = new NamedLimit("burst", LIMIT);
+        var day = new NamedLimit("day", new Limit(50_000, 0.5));
+        var terms = new Terms(0, List.of(burst, day));
+        var after = new AgentBuckets(terms, List.of(new Bucket(550, START), new Bucket(9_950, START)));
+        decide("a", Mode.ENFORCE, new Decision.Approved(601, micros(0), DecidedBy.REDIS, terms), after);
+        assertThat(told()).as("10001 of 50000 are more than a fifth").isEmpty();
+
+        decide("a", Mode.ENFORCE, new Decision.Approved(600, micros(0), DecidedBy.REDIS, terms), after);
+        decide("a", Mode.ENFORCE, new Decision.Approved(550, micros(0), DecidedBy.REDIS, terms), after);
+        decide("b", Mode.ENFORCE, new Decision.Approved(200, micros(0), DecidedBy.REDIS, terms), null);
+
+        assertThat(context.forwarded().stream().map(told -> json(told.record().value())))
+                .extracting(event -> event.get("agent_id").textValue() + " "
+                        + event.get("limit").textValue() + " " + event.get("remaining"))
+                .containsExactly("a day 10000", "b burst 200");
+    }
+
     @Test
     void givenAQuietAgent_whenItIsDecided_thenTheStoreIsNotTouched() {
         approved("near", 10, 0);
@@ -349,12 +373,17 @@ class DetectEventsTest {
     }
 
     private void decide(String agent, Mode mode, Decision decision) {
+        decide(agent, mode, decision, null);
+    }
+
+    private void decide(String agent, Mode mode, Decision decision, @Nullable AgentBuckets after) {
         var request = new Request(Optional.empty(), agent, 1, new byte[0]);
         var policy = new Policy(Policy.DEFAULT, mode, List.of(NamedLimit.only(LIMIT)));
         var headers = new RecordHeaders()
                 .add("mine", new byte[0])
                 .add("quota-source", ("agent-requests/3/" + ++offset).getBytes(UTF_8));
-        detect.process(new Record<>(request.key(), new Decided(request, policy, decision), 77, headers));
+        detect.process(new Record<>(
+                request.key(), new Decided(request, policy, decision, Left.of(decision, after)), 77, headers));
     }
 
     private static long micros(double seconds) {

@@ -125,6 +125,27 @@ class CheckerMutationTest {
             edit("capacity misstated", NO_FALSE_REFUSALS, ofOwnPolicy(), d -> field(d, "capacity", "49.0")),
             edit("cost below the capacity", NO_FALSE_REFUSALS, costExceeds(), d -> field(d, "capacity", "5000.0")),
             new Mutation(
+                    "burst of several twice as large", NO_OVER_ADMISSION, history -> spree(history, "several", 61)),
+            new Mutation("day of several overdrawn slowly", NO_OVER_ADMISSION, CheckerMutationTest::overdrawTheDay),
+            edit("limit not in the header", CONSERVATION, ofSeveral("day"), d -> withoutHeader(d, "quota-limit")),
+            edit("limit not in the rejection", CONSERVATION, ofSeveral("burst"), d -> field(d, "limit", "\"day\"")),
+            edit(
+                    "another limit than the one of that capacity",
+                    NO_FALSE_REFUSALS,
+                    ofSeveral("day"),
+                    d -> header(field(d, "limit", "\"burst\""), "quota-limit", "burst")),
+            edit(
+                    "a limit that the policy has not",
+                    NO_FALSE_REFUSALS,
+                    ofSeveral("burst"),
+                    d -> header(field(d, "limit", "\"week\""), "quota-limit", "week")),
+            edit(
+                    "refused by a limit of which enough is left",
+                    NO_FALSE_REFUSALS,
+                    ofSeveral("day").and(quotaExceeded()),
+                    CheckerMutationTest::plentyLeft),
+            new Mutation("no limit of several", NO_FALSE_REFUSALS, CheckerMutationTest::withoutLimit),
+            new Mutation(
                     "valid request called invalid",
                     NO_FALSE_REFUSALS,
                     history -> history.invalid(0, "{\"agent_id\":\"a\"}")));
@@ -219,7 +240,11 @@ class CheckerMutationTest {
     }
 
     private static Predicate<Decided> refused() {
-        return quotaExceeded().or(costExceeds()).and(d -> !key(d).equals("named"));
+        return quotaExceeded().or(costExceeds()).and(d -> !hasHeader(d, "quota-limit"));
+    }
+
+    private static Predicate<Decided> ofSeveral(String limit) {
+        return rejected().and(d -> key(d).equals("several") && text(d).contains("\"limit\":\"" + limit + "\""));
     }
 
     private static Predicate<Decided> ofOwnPolicy() {
@@ -292,6 +317,17 @@ class CheckerMutationTest {
     private static void spree(History history, String agent, double tokens) {
         history.pass(60_000_000);
         for (int i = 0; i < 10; i++) history.approve(History.home(agent), agent, tokens / 10, null);
+    }
+
+    /** Approves what the burst covers for half an hour, which is more than the day does. */
+    private static void overdrawTheDay(History history) {
+        for (int i = 0; i < 60; i++) history.pass(30_000_000).approve(History.home("several"), "several", 25, null);
+    }
+
+    private static void withoutLimit(History history) {
+        int i = index(history, ofSeveral("day"));
+        Decided d = withoutHeader(history.decided.get(i), "quota-limit");
+        history.decided.set(i, value(d, text(d).replace("\"limit\":\"day\",", "")));
     }
 
     private static Decided plentyLeft(Decided d) {

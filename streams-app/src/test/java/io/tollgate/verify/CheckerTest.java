@@ -24,6 +24,14 @@ class CheckerTest {
     private final History history = new History();
 
     @Test
+    void givenRequestsWithoutTimestamps_whenTheirDecisionsHaveTheNearest_thenNothingIsFound() {
+        var history = new History().withoutTimestamps();
+        history.spend(HOME, AGENT, 1).spend(HOME, AGENT, 1000).invalid(HOME, "nothing");
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    @Test
     void givenRequestWithoutDecision_whenChecked_thenItIsLostAndItsPlaceIsNamed() {
         history.spend(HOME, AGENT, 1);
         history.publish(HOME, AGENT, history.json(AGENT, 1));

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,17 +30,31 @@ final class History {
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
     private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
-    private final Map<String, Bucket> buckets = new HashMap<>();
+    private final Map<String, List<Bucket>> buckets = new HashMap<>();
     private final Map<String, Plan> plans = new HashMap<>();
     private long nowMicros = START_MICROS;
     private String decidedBy = "redis";
+    private boolean timestamps = true;
 
-    /** One limit of an agent under the policy that the header names. */
-    record Plan(String policy, String limit, double capacity, double rate, String mode) {}
+    /** What an agent is promised by the policy that the header names. */
+    record Plan(String policy, String mode, List<Promise> limits) {}
+
+    /** One limit; the name is empty where there is only one without. */
+    record Promise(String name, double capacity, double rate) {}
 
     private static final class Bucket {
         private double tokens;
         private long lastMicros;
+
+        Bucket(double tokens, long lastMicros) {
+            this.tokens = tokens;
+            this.lastMicros = lastMicros;
+        }
+
+        void refill(Promise limit, long nowMicros) {
+            tokens = Math.min(limit.capacity(), tokens + (nowMicros - lastMicros) / 1e6 * limit.rate());
+            lastMicros = nowMicros;
+        }
     }
 
     /** Returns a history of {@code size} requests by many kinds of agents, through Redis and without. */
@@ -49,11 +64,12 @@ final class History {
         history.policy("own", "own", 50, 20, "enforce");
         history.policy("shadowed", "shadowed", 20, 5, "shadow");
         history.policy("free", "free", 10, 1, "off");
-        history.policy("named", "named", 30, 15, "enforce");
+        history.policy("named", "named", "enforce", new Promise("burst", 30, 15));
+        history.policy("several", "several", "enforce", new Promise("burst", 30, 15), new Promise("day", 300, 0.5));
         for (int i = 0; i < size; i++) {
             history.pass(random.nextInt(60_000));
             history.decidedBy(i % 100 >= 70 ? "local" : "redis");
-            List<String> agents = List.of("a", "b", "ü🦊", "own", "shadowed", "free", "named");
+            List<String> agents = List.of("a", "b", "ü🦊", "own", "shadowed", "free", "named", "several");
             String agent = agents.get(random.nextInt(agents.size()));
             int partition = random.nextInt(5) == 0 ? random.nextInt(PARTITIONS) : home(agent);
             switch (random.nextInt(20)) {
@@ -80,44 +96,78 @@ final class History {
         return this;
     }
 
+    /** Publishes without timestamps from now on. */
+    History withoutTimestamps() {
+        timestamps = false;
+        return this;
+    }
+
     long nowMicros() {
         return nowMicros;
     }
 
-    /** Sets a policy; a limit's name that equals the agent's own id {@code named} makes it one of a list. */
+    /** Sets a policy of one limit without a name. */
     History policy(String key, String agent, double capacity, double rate, String mode) {
-        boolean named = agent.equals("named");
-        String limit = "\"capacity\":" + capacity + ",\"refill_rate\":" + rate;
-        String json = named
-                ? "{\"mode\":\"" + mode + "\",\"limits\":[{\"name\":\"burst\"," + limit + "}]}"
-                : "{" + limit + ",\"mode\":\"" + mode + "\"}";
+        return policy(key, agent, mode, new Promise("", capacity, rate));
+    }
+
+    /** Sets a policy; limits with names stand in a list. */
+    History policy(String key, String agent, String mode, Promise... limits) {
+        var texts = Stream.of(limits)
+                .map(limit -> (limit.name().isEmpty() ? "" : "\"name\":\"" + limit.name() + "\",") + "\"capacity\":"
+                        + limit.capacity() + ",\"refill_rate\":" + limit.rate())
+                .toList();
+        String json = "{\"mode\":\"" + mode + "\","
+                + (limits[0].name().isEmpty() ? texts.get(0) : "\"limits\":[{" + String.join("},{", texts) + "}]")
+                + "}";
         long offset = policies.size();
         policies.add(new PolicyRecord(0, offset, key.getBytes(UTF_8), json.getBytes(UTF_8)));
-        plans.put(agent, new Plan(key + "@0/" + offset, named ? "burst" : "", capacity, rate, mode));
+        plans.put(agent, new Plan(key + "@0/" + offset, mode, List.of(limits)));
         return this;
     }
 
-    /** Publishes and decides a request by the bucket's arithmetic. */
+    /** Publishes and decides a request by the bucket's arithmetic, charged to all limits or to none. */
     History spend(int partition, String agent, double cost) {
         Plan plan = plan(agent);
-        Bucket bucket = refilled(agent, plan);
+        List<Bucket> held = refilled(agent, plan);
         if (plan.mode().equals("off")) return approve(partition, agent, cost, null);
+        int by = refusing(plan, held, cost);
+        if (by < 0) for (Bucket bucket : held) bucket.tokens -= cost;
         String reason =
-                cost > plan.capacity() ? "cost_exceeds_capacity" : cost > bucket.tokens ? "quota_exceeded" : null;
-        if (reason == null) bucket.tokens -= cost;
+                by < 0 ? null : cost > plan.limits().get(by).capacity() ? "cost_exceeds_capacity" : "quota_exceeded";
         if (reason != null && plan.mode().equals("enforce")) return refuse(partition, agent, cost, reason);
         return approve(partition, agent, cost, reason == null ? null : "shadow:" + reason);
     }
 
+    /** Returns the limit that no wait helps, else the one with the longest wait; -1 if all cover the cost. */
+    private static int refusing(Plan plan, List<Bucket> held, double cost) {
+        int refusing = -1;
+        double longest = -1;
+        for (int i = 0; i < held.size(); i++) {
+            if (cost <= held.get(i).tokens) continue;
+            Promise limit = plan.limits().get(i);
+            if (cost > limit.capacity()) return i;
+            double wait = (cost - held.get(i).tokens) / limit.rate();
+            if (wait <= longest) continue;
+            refusing = i;
+            longest = wait;
+        }
+        return refusing;
+    }
+
     /** Takes tokens out of a bucket without a word. */
     History steal(String agent, double tokens) {
-        refilled(agent, plan(agent)).tokens -= tokens;
+        for (Bucket bucket : refilled(agent, plan(agent))) bucket.tokens -= tokens;
         return this;
     }
 
     History approve(int partition, String agent, double cost, @Nullable String reason) {
         Request request = publish(partition, agent, json(agent, cost));
-        List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", reason, request, agent));
+        double left = refilled(agent, plan(agent)).stream()
+                .mapToDouble(bucket -> bucket.tokens)
+                .min()
+                .orElseThrow();
+        List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", reason, request, agent, left));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         put(Outcome.APPROVED, home(agent), request, agent.getBytes(UTF_8), request.value(), headers);
         return this;
@@ -125,18 +175,21 @@ final class History {
 
     History refuse(int partition, String agent, double cost, String reason) {
         Plan plan = plan(agent);
-        Bucket bucket = refilled(agent, plan);
+        List<Bucket> held = refilled(agent, plan);
+        int by = Math.max(0, refusing(plan, held, cost));
+        Bucket bucket = held.get(by);
+        Promise limit = plan.limits().get(by);
         Request request = publish(partition, agent, json(agent, cost));
-        List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent));
+        List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
-        if (!plan.limit().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(plan.limit())));
-        long retryMillis = (long) Math.ceil((cost - bucket.tokens) / plan.rate() * 1000);
+        if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
+        long retryMillis = (long) Math.ceil((cost - bucket.tokens) / limit.rate() * 1000);
         String value = "{\"request_id\":\"r-x" + home(agent) + "\",\"agent_id\":\"" + agent + "\",\"tokens\":"
                 + cost + ",\"reason\":\"" + reason + "\",\"detail\":\"too much\","
-                + (plan.limit().isEmpty() ? "" : "\"limit\":\"" + plan.limit() + "\",")
+                + (limit.name().isEmpty() ? "" : "\"limit\":\"" + limit.name() + "\",")
                 + (reason.equals("quota_exceeded") ? "\"retry_after_ms\":" + retryMillis + "," : "")
-                + "\"remaining\":" + bucket.tokens + ",\"capacity\":" + plan.capacity() + ",\"refill_rate\":"
-                + plan.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + nowMicros + ","
+                + "\"remaining\":" + bucket.tokens + ",\"capacity\":" + limit.capacity() + ",\"refill_rate\":"
+                + limit.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + nowMicros + ","
                 + source(request) + ",\"request\":" + new String(bytes(request), UTF_8).trim() + "}";
         put(Outcome.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
         return this;
@@ -163,7 +216,7 @@ final class History {
         var request = new Request(
                 partition,
                 offset,
-                nowMicros / 1000,
+                timestamps ? nowMicros / 1000 : -1,
                 bytes(key),
                 value,
                 List.of(
@@ -180,11 +233,12 @@ final class History {
         return bytes(cost == 0 ? "\n " + json + "\n" : json);
     }
 
-    private List<HeaderField> quotaHeaders(String decision, @Nullable String reason, Request request, String agent) {
+    private List<HeaderField> quotaHeaders(
+            String decision, @Nullable String reason, Request request, String agent, double left) {
         List<HeaderField> headers = new ArrayList<>();
         headers.add(new HeaderField("quota-decision", bytes(decision)));
         if (reason != null) headers.add(new HeaderField("quota-reason", bytes(reason)));
-        headers.add(new HeaderField("quota-remaining", bytes("" + refilled(agent, plan(agent)).tokens)));
+        headers.add(new HeaderField("quota-remaining", bytes("" + left)));
         headers.add(new HeaderField("quota-decided-by", bytes(decidedBy)));
         headers.add(new HeaderField("quota-decided-at", bytes("" + nowMicros)));
         headers.add(new HeaderField("quota-policy", bytes(plan(agent).policy())));
@@ -200,7 +254,13 @@ final class History {
             byte @Nullable [] value,
             List<HeaderField> headers) {
         decided.add(new Decided(
-                outcome, partition, nextOffset(outcome, partition), request.timestampMillis(), key, value, headers));
+                outcome,
+                partition,
+                nextOffset(outcome, partition),
+                Math.max(0, request.timestampMillis()),
+                key,
+                value,
+                headers));
     }
 
     long nextOffset(Outcome outcome, int partition) {
@@ -208,19 +268,17 @@ final class History {
     }
 
     private Plan plan(String agent) {
-        return plans.computeIfAbsent(agent, id -> new Plan("default", "", 100, 10, "enforce"));
+        return plans.computeIfAbsent(agent, id -> new Plan("default", "enforce", List.of(new Promise("", 100, 10))));
     }
 
-    private Bucket refilled(String agent, Plan plan) {
-        Bucket bucket = buckets.computeIfAbsent(agent, id -> {
-            var full = new Bucket();
-            full.tokens = plan.capacity();
-            full.lastMicros = nowMicros;
-            return full;
-        });
-        bucket.tokens = Math.min(plan.capacity(), bucket.tokens + (nowMicros - bucket.lastMicros) / 1e6 * plan.rate());
-        bucket.lastMicros = nowMicros;
-        return bucket;
+    private List<Bucket> refilled(String agent, Plan plan) {
+        List<Bucket> held = buckets.computeIfAbsent(
+                agent,
+                id -> plan.limits().stream()
+                        .map(limit -> new Bucket(limit.capacity(), nowMicros))
+                        .toList());
+        for (int i = 0; i < held.size(); i++) held.get(i).refill(plan.limits().get(i), nowMicros);
+        return held;
     }
 
     Snapshot snapshot(OutputPartition... trimmed) {
@@ -250,7 +308,7 @@ final class History {
 
     private static String source(Request request) {
         return "\"source\":{\"topic\":\"agent-requests\",\"partition\":" + request.partition() + ",\"offset\":"
-                + request.offset() + ",\"timestamp\":" + request.timestampMillis() + "}";
+                + request.offset() + ",\"timestamp\":" + Math.max(0, request.timestampMillis()) + "}";
     }
 
     private static String sourceHeader(Request request) {

@@ -12,14 +12,16 @@ import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
-import java.util.function.DoublePredicate;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One limit for every agent, enforced against the same buckets as the pipeline. Thread-safe.
  *
  * <p>With Redis the quota holds for all programs that share it. Without, and while Redis is away, it holds for this process.
+ *
+ * <p>It knows no policies. To an agent that the pipeline holds to several limits, it is a program that shares the <em>first</em>: it charges,
+ * refills, shows and resets that bucket alone, by its own capacity and rate, and the other limits neither refuse nor miss anything. So give
+ * it the first limit's numbers. With a smaller capacity it cuts the bucket at each call, as the pipeline would; with another rate, the
+ * time since anybody's last call counts by the rate of whoever calls next.
  *
  * <pre>{@code
  * try (var quota = ResourceQuotaManager.fromEnvironment()) {
@@ -29,10 +31,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ResourceQuotaManager implements AutoCloseable {
     private static final Duration REDIS_TIMEOUT = Duration.ofMillis(100);
-    private static final double DEFAULT_CAPACITY_TOKENS = 1000;
-    private static final double DEFAULT_REFILL_TOKENS_PER_SECOND = 10;
-
-    private static final Pattern DECIMAL = Pattern.compile("[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?");
 
     private final Buckets buckets;
     private final Limit limit;
@@ -54,8 +52,9 @@ public final class ResourceQuotaManager implements AutoCloseable {
     }
 
     /**
-     * Returns a manager with the settings of {@code REDIS_URL} (absent: local buckets), {@code TOKEN_BUCKET_SIZE} (default
-     * 1000 tokens) and {@code TOKEN_REFILL_RATE} (default 10 tokens per second).
+     * Returns a manager with the settings of {@code REDIS_URL} (absent: local buckets), {@code REDIS_USERNAME}, {@code
+     * REDIS_PASSWORD}, {@code TOKEN_BUCKET_SIZE} (default 1000 tokens) and {@code TOKEN_REFILL_RATE} (default 10 tokens per second).
+     * Each of the first three may stand in a file, which the variable of that name and {@code _FILE} names.
      *
      * @throws IllegalArgumentException if one of them is not legal; the message names it
      */
@@ -63,36 +62,10 @@ public final class ResourceQuotaManager implements AutoCloseable {
         return from(System.getenv());
     }
 
-    static ResourceQuotaManager from(Map<String, String> env) {
-        double capacity = number(
-                env, "TOKEN_BUCKET_SIZE", DEFAULT_CAPACITY_TOKENS, "a number above 0 and at most 1e12", n -> n > 0);
-        double refill = number(
-                env, "TOKEN_REFILL_RATE", DEFAULT_REFILL_TOKENS_PER_SECOND, "a number from 0 to 1e12", n -> n >= 0);
-        var limit = new Limit(capacity, refill);
-        var url = env.get("REDIS_URL");
-        return url == null || url.isBlank() ? local(limit) : shared(uri(url), limit);
-    }
-
-    private static double number(
-            Map<String, String> env, String name, double otherwise, String rule, DoublePredicate least) {
-        @Nullable String text = env.get(name);
-        if (text == null || text.isBlank()) return otherwise;
-        // Double.parseDouble alone takes NaN, 0x1p3 and 10d.
-        double number = DECIMAL.matcher(text.strip()).matches() ? Double.parseDouble(text.strip()) : Double.NaN;
-        if (!least.test(number) || number > Limit.LARGEST) {
-            throw new IllegalArgumentException(name + " must be " + rule + ", but is \"" + text + "\"");
-        }
-        return number;
-    }
-
-    private static RedisURI uri(String url) {
-        try {
-            return RedisURI.create(url);
-        } catch (IllegalArgumentException e) {
-            // Without the value: it may hold a password.
-            throw new IllegalArgumentException(
-                    "REDIS_URL must be a redis://, rediss://, redis-sentinel:// or redis-socket:// address");
-        }
+    static ResourceQuotaManager from(Map<String, String> variables) {
+        var env = new ClientEnv(variables);
+        var limit = env.limit();
+        return env.redis().map(uri -> shared(uri, limit)).orElseGet(() -> local(limit));
     }
 
     /**

@@ -563,6 +563,12 @@ local function decide(key, argument)
     if more then
       for i = 2, #limits do fills = math.max(fills, math.ceil((limits[i].capacity - math.min(0, more[i])) / limits[i].rate)) end
     end
+    if not ours and stored[4] then -- a program of one limit: those that the pipeline keeps here take their time, too
+      local ok, theirs = pcall(limits_of, stored[4])
+      if ok then
+        for i = 1, #theirs do fills = math.max(fills, math.ceil(theirs[i].capacity / theirs[i].rate)) end
+      end
+    end
     local last_was_ours = stored_last and written_micros > 0 and math.abs(stored_last - written_micros / 1e6) < 1e-5
     if not last_was_ours or now ~= clock or fills > SHORTEST_TTL_SECONDS
       or floor(written_micros / 6e7) ~= floor(now_micros / 6e7) then

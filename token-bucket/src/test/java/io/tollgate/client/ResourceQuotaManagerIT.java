@@ -1,14 +1,26 @@
 package io.tollgate.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
+import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Terms;
+import io.tollgate.redis.Answer;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.Spend;
 import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,6 +54,68 @@ class ResourceQuotaManagerIT {
         try (var server = RedisServer.start(RedisServer.Options.defaults().withPassword("s3cret"));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", server.uri()))) {
             assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
+        }
+    }
+
+    @Test
+    void givenSecretsInFiles_whenMade_thenRedisIsUsed(@TempDir Path dir) throws IOException {
+        try (var server = RedisServer.start(RedisServer.Options.defaults().withPassword("s3cret"))) {
+            var plain = server.uri().replaceFirst("//.*@", "//");
+            var env = Map.of(
+                    "REDIS_URL_FILE",
+                    Files.writeString(dir.resolve("url"), plain + "\n").toString(),
+                    "REDIS_PASSWORD_FILE",
+                    Files.writeString(dir.resolve("password"), "s3cret\n").toString());
+            try (var quota = ResourceQuotaManager.from(env)) {
+                assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
+            }
+        }
+    }
+
+    /** Another program, to which an agent of several limits is one of the first. */
+    @Test
+    void givenThePipelineKeepsSeveralLimits_whenSpentHere_thenTheFirstIsChargedAloneAndTheKeyLivesLongEnough() {
+        var burst = new NamedLimit("burst", new Limit(100, 0.01));
+        var day = new NamedLimit("day", new Limit(86_400, 1));
+        var terms = new Terms(5, List.of(burst, day));
+        try (var server = RedisServer.start();
+                var pipeline = new RedisBuckets(RedisURI.create(server.uri()));
+                var quota = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT)) {
+            pipeline.probe(Duration.ofSeconds(5));
+            spend(pipeline, terms, new Charge(0, 30));
+
+            assertThat(quota.availableTokens("a")).isEqualTo(70);
+            assertThat(quota.checkAndConsume("a", 20).remainingTokens()).isEqualTo(50);
+            assertThat(quota.tryAcquire("a", 51)).isFalse();
+
+            var after = spend(pipeline, terms, new Charge(1, 10)).buckets();
+            assertThat(after.terms()).isEqualTo(terms);
+            assertThat(after.first().tokens()).isCloseTo(40, within(1.0));
+            assertThat(after.buckets().get(1).tokens()).isBetween(86_360.0, 86_400.0);
+
+            quota.reset("a");
+            after = spend(pipeline, terms, new Charge(2, 10)).buckets();
+            assertThat(after.first().tokens()).isCloseTo(90, within(1.0));
+            assertThat(after.buckets().get(1).tokens()).as("not reset").isLessThan(86_391);
+
+            try (var quick = ResourceQuotaManager.shared(RedisURI.create(server.uri()), new Limit(100, 10))) {
+                quick.tryAcquire("a", 1);
+                assertThat(secondsToLive(server)).as("as long as the day needs").isBetween(86_000L, 87_000L);
+            }
+        }
+    }
+
+    private static Answer.Decided spend(RedisBuckets pipeline, Terms terms, Charge charge) {
+        var spend = new Spend("a", Spend.Kept.ENFORCED, terms, List.of(charge), 17, -1, Fence.NONE, null);
+        return (Answer.Decided) pipeline.spend(List.of(spend)).join().answers().get(0);
+    }
+
+    private static long secondsToLive(RedisServer server) {
+        var client = RedisClient.create(server.uri());
+        try (var connection = client.connect()) {
+            return connection.sync().ttl("quota:a:tokens");
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
         }
     }
 

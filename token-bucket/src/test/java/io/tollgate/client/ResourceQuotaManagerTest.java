@@ -6,8 +6,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -101,5 +105,33 @@ class ResourceQuotaManagerTest {
         for (var cause = error; cause != null; cause = cause.getCause()) {
             assertThat(cause.getMessage()).doesNotContain("s3cret");
         }
+    }
+
+    @Test
+    void givenBothVariableAndFile_whenMade_thenItIsAMistakeWithoutTheSecret(@TempDir Path dir) throws IOException {
+        var file = Files.writeString(dir.resolve("url"), "redis://:s3cret@localhost");
+        var env = Map.of("REDIS_URL", "redis://:s3cret@localhost", "REDIS_URL_FILE", file.toString());
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ResourceQuotaManager.from(env))
+                .withMessage("REDIS_URL and REDIS_URL_FILE are both set: set one of them");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"missing", "empty", ".", "bad\u0000name"})
+    void givenAFileThatGivesNoSecret_whenMade_thenTheMessageNamesTheVariable(String name, @TempDir Path dir)
+            throws IOException {
+        Files.writeString(dir.resolve("empty"), "\n");
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ResourceQuotaManager.from(Map.of("REDIS_PASSWORD_FILE", dir + "/" + name)))
+                .withMessageStartingWith("REDIS_PASSWORD_FILE must name a file");
+    }
+
+    @Test
+    void givenAUserWithoutAPassword_whenMade_thenItIsAMistake() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ResourceQuotaManager.from(Map.of("REDIS_USERNAME", "me")))
+                .withMessage("REDIS_USERNAME is set, but REDIS_PASSWORD is not");
     }
 }

@@ -1,0 +1,72 @@
+package io.tollgate.sandbox;
+
+import java.time.Duration;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** A server or an application of the sandbox: a process of its own, in a folder of its own. Thread-safe, but for starting it again. */
+public abstract class SandboxProcess implements AutoCloseable {
+    static final Duration GRACE = Duration.ofSeconds(15);
+
+    private final ChildProcess.Home home;
+    private volatile @Nullable ChildProcess process;
+
+    SandboxProcess(ChildProcess.Home home) {
+        this.home = home;
+    }
+
+    final ChildProcess.Home home() {
+        return home;
+    }
+
+    /** Takes a process that was started just now as ours; the one before has ended. */
+    final void runs(ChildProcess started) {
+        process = started;
+    }
+
+    final ChildProcess process() {
+        return Objects.requireNonNull(process, "not started");
+    }
+
+    /** Asks the process to end, and kills it after {@code grace}. */
+    void stop(Duration grace) {
+        process().stop(grace);
+    }
+
+    /** Returns the process id; another one after a restart. */
+    public long pid() {
+        return process().pid();
+    }
+
+    /** Returns whether the process runs (a frozen one does). */
+    public boolean isAlive() {
+        return process().isAlive();
+    }
+
+    /** SIGKILL; returns when the process is gone. What a server has written to its folder stays there. */
+    public void kill() {
+        process().kill();
+    }
+
+    /** SIGSTOP: connections stay open, nothing answers; what is sent meanwhile arrives after {@link #thaw}. */
+    public void freeze() {
+        process().freeze();
+    }
+
+    /** SIGCONT. */
+    public void thaw() {
+        process().thaw();
+    }
+
+    /** Returns the last 16 KiB of what the process wrote: its log, or standard output and error. */
+    public String output() {
+        return process().output();
+    }
+
+    /** Stops the process, in order if its folder is kept; else kills it and deletes the folder. */
+    @Override
+    public void close() {
+        stop(home.grace());
+        home.discard();
+    }
+}
