@@ -169,11 +169,13 @@
 
   let agent = null; // as the API answered, and when
   let asked = 0;
+  let chosen = null; // whose answer is awaited or shown
   // A segment of dots alone would be taken for a step in the path, even encoded; the semicolon ends it and is no part of the id.
   const path = (id) => encodeURIComponent(id) + (/^\.\.?$/.test(id) ? ";" : "");
 
   async function look(id) {
     const mine = ++asked;
+    chosen = id; // before the answer: looking again meanwhile must not bring back the one before
     try {
       const response = await fetch(`/api/agents/${path(id)}`, { headers: { Accept: "application/json" } });
       const answer = await response.json();
@@ -187,6 +189,7 @@
       showAgent(isNew);
     } catch (problem) {
       if (mine !== asked) return;
+      if (agent && !(problem instanceof TypeError)) chosen = agent.agent_id;
       text("agent-error", problem instanceof TypeError ? "The pipeline does not answer." : problem.message);
       $("agent-error").hidden = false;
     }
@@ -232,7 +235,7 @@
     text("full", tokens >= bucket.capacity ? "now" : bucket.refill_rate === 0 ? "never" : `in ${duration((bucket.capacity - tokens) / bucket.refill_rate)}`);
   }
   setInterval(refill, 100);
-  setInterval(() => { if (agent && !document.hidden) look(agent.agent_id); }, 2000);
+  setInterval(() => { if (agent && !document.hidden) look(chosen); }, 2000);
   setInterval(showSince, 1000);
 
   $("search").addEventListener("submit", (event) => {
@@ -255,7 +258,7 @@
       text("changed", problem instanceof TypeError ? "The pipeline does not answer." : problem.message);
       $("changed").className = "error";
     }
-    if (agent) look(agent.agent_id);
+    if (agent) look(chosen);
   }
   $("reset").addEventListener("click", () => change("POST", `/api/agents/${path(agent.agent_id)}/reset`, undefined, "The bucket has been filled."));
   $("policy-form").addEventListener("submit", (event) => {
