@@ -1,21 +1,19 @@
 package io.tollgate;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.turbo.TurboFilter;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Marker;
 
 /**
  * Lets the same line of a library pass once a minute: while brokers are away, each of Kafka's clients says so every second. Lines of
- * our own pass, because whoever writes them says each change once. Thread-safe; made by logback.xml.
+ * our own pass, because whoever writes them says each change once. Thread-safe; made by
+ * logback.xml. At the appenders, not before the loggers: there it would be asked for every line that is not written, too.
  */
-public final class RepeatedLines extends TurboFilter {
+public final class RepeatedLines extends Filter<ILoggingEvent> {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int MOST_REMEMBERED = 1000;
 
@@ -34,17 +32,11 @@ public final class RepeatedLines extends TurboFilter {
 
     /** By the line without its numbers: Kafka's clients fill in attempts and correlation ids before the logger sees the line. */
     @Override
-    public FilterReply decide(
-            @Nullable Marker marker,
-            Logger logger,
-            Level level,
-            @Nullable String format,
-            Object @Nullable [] arguments,
-            @Nullable Throwable thrown) {
-        // Asked for a level alone, there is no format; and what is below the logger's level is not written anyway.
-        if (format == null || !level.isGreaterOrEqual(logger.getEffectiveLevel())) return FilterReply.NEUTRAL;
-        if (logger.getName().startsWith("io.tollgate")) return FilterReply.NEUTRAL;
-        var line = new Line(logger.getName(), NUMBERS.matcher(format).replaceAll("#"));
+    public FilterReply decide(ILoggingEvent event) {
+        if (event.getLoggerName().startsWith("io.tollgate")) return FilterReply.NEUTRAL;
+        var line = new Line(
+                event.getLoggerName(),
+                NUMBERS.matcher(String.valueOf(event.getMessage())).replaceAll("#"));
         return isDue(line, System.nanoTime()) ? FilterReply.NEUTRAL : FilterReply.DENY;
     }
 

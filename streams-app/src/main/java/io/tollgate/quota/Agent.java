@@ -18,6 +18,7 @@ final class Agent {
     private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
     private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
     private @Nullable Policy policy;
+    private TaskActivity.@Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
 
     Agent(String id) {
@@ -57,6 +58,15 @@ final class Agent {
             if (!request.isUsable(mirror)) return false;
         }
         return true;
+    }
+
+    /** Returns what {@link TaskActivity} keeps of its decisions; null, or another agent's by now, if nothing. */
+    TaskActivity.@Nullable LastDecisions lastDecisions() {
+        return lastDecisions;
+    }
+
+    void keep(TaskActivity.LastDecisions decisions) {
+        lastDecisions = decisions;
     }
 
     /** Returns when its last decision was made. */

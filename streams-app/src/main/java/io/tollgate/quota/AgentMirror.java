@@ -116,7 +116,9 @@ final class AgentMirror {
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
         var charges = requests.stream().map(PendingDecision::charge).toList();
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        var refused = unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
+        var refused = unasked.isEmpty()
+                ? Fence.NONE
+                : unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
         return new Spend(agent.id(), kept, terms, charges, source, committedOffset, refused, copy);
     }
 
@@ -164,7 +166,7 @@ final class AgentMirror {
         if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
         var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
         var fence = fence(spend.source());
-        unasked.remove(spend.source());
+        if (!unasked.isEmpty()) unasked.remove(spend.source());
         var groups = groups(spend, answer, fence.lastOffset());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
@@ -247,6 +249,7 @@ final class AgentMirror {
     /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(long source) {
         var fence = bucket == null ? Fence.NONE : bucket.fence(source);
+        if (unasked.isEmpty()) return fence;
         var refused = unasked.getOrDefault(source, Fence.NONE);
         if (refused.lastOffset() <= fence.lastOffset()) return fence;
         return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
@@ -257,7 +260,7 @@ final class AgentMirror {
     void decidedLocally(TokenBucket.Outcome outcome, long source) {
         epoch++;
         stored = false;
-        unasked.remove(source);
+        if (!unasked.isEmpty()) unasked.remove(source);
         var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
         bucket = before.after(outcome.buckets(), source, outcome.fence(), true);
     }

@@ -18,6 +18,7 @@ final class PendingDecision implements Header {
 
     private final long source;
     private final Charge charge;
+    private @Nullable Agent agent;
     private @Nullable Policy policy;
     private final long polledNanos;
     private @Nullable Asked asked;
@@ -41,9 +42,16 @@ final class PendingDecision implements Header {
         return charge;
     }
 
-    /** Notes which policy decides it: the one that is in force when it is polled. */
-    void decideBy(Policy policy) {
+    /** Notes whose it is, and which policy decides it: the one that is in force when it is polled. */
+    void decideBy(Agent agent, Policy policy) {
+        this.agent = agent;
         this.policy = policy;
+    }
+
+    /** Returns whose it is; null before that was looked up. While it waits there, the agent stays in memory. */
+    @Nullable
+    Agent agent() {
+        return agent;
     }
 
     /** Returns the policy that decides it; null before one was chosen. */

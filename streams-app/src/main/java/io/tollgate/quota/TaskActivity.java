@@ -4,7 +4,6 @@ import io.tollgate.bucket.Decision;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,14 +21,17 @@ final class TaskActivity {
     /** Refusals are counted for this long, and remembered for as long again. */
     private static final long PERIOD_NANOS = 60_000_000_000L;
 
-    private final LinkedHashMap<String, LastDecisions> agents = new LinkedHashMap<>(64, 0.75f, true);
+    private final List<LastDecisions> rings = new ArrayList<>();
+    private int hand;
     private Map<String, long[]> refusals = new HashMap<>();
     private Map<String, long[]> refusalsBefore = Map.of();
     private long periodEndsNanos = System.nanoTime() + PERIOD_NANOS;
     private volatile List<Throttled> mostThrottled = List.of();
 
     /** The newest decisions of one agent, in a ring. */
-    private static final class LastDecisions {
+    static final class LastDecisions {
+        private @Nullable Agent owner;
+        private boolean seenLately;
         private final @Nullable Decision[] decisions = new Decision[DECISIONS_EACH];
         private final double[] costs = new double[DECISIONS_EACH];
         private final boolean[] enforced = new boolean[DECISIONS_EACH];
@@ -59,23 +61,38 @@ final class TaskActivity {
     }
 
     /** Notes a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
-    void decided(String agentId, double costTokens, Decision decision, boolean enforced) {
-        var last = agents.get(agentId);
-        if (last == null) {
-            last = agents.size() < AGENTS ? new LastDecisions() : takeFromEldest();
-            agents.put(agentId, last);
+    void decided(Agent agent, double costTokens, Decision decision, boolean enforced) {
+        var last = agent.lastDecisions();
+        if (last == null || last.owner != agent) {
+            last = rings.size() < AGENTS ? newRing() : takeFromAnother();
+            last.owner = agent;
+            agent.keep(last);
         }
+        last.seenLately = true;
         last.add(costTokens, decision, enforced);
-        if (enforced && !decision.isApproved()) refused(agentId);
+        if (enforced && !decision.isApproved()) refused(agent.id());
     }
 
-    /** With a million agents nearly every decision comes here: nothing is allocated but the table's entry. */
-    private LastDecisions takeFromEldest() {
-        var eldest = agents.entrySet().iterator();
-        var taken = eldest.next().getValue();
-        eldest.remove();
-        taken.clear();
-        return taken;
+    private LastDecisions newRing() {
+        var ring = new LastDecisions();
+        rings.add(ring);
+        return ring;
+    }
+
+    /**
+     * Takes the ring of an agent that was not seen for a while: the hand of a clock passes once over those that were. With a million
+     * agents nearly every decision comes here, so nothing is allocated or looked up.
+     */
+    private LastDecisions takeFromAnother() {
+        while (true) {
+            var ring = rings.get(hand);
+            hand = (hand + 1) % rings.size();
+            if (!ring.seenLately) {
+                ring.clear();
+                return ring;
+            }
+            ring.seenLately = false;
+        }
     }
 
     /**
@@ -95,9 +112,9 @@ final class TaskActivity {
         }
     }
 
-    List<RecentDecision> recent(String agentId) {
-        var last = agents.get(agentId);
-        return last == null ? List.of() : last.newestFirst();
+    List<RecentDecision> recent(Agent agent) {
+        var last = agent.lastDecisions();
+        return last == null || last.owner != agent ? List.of() : last.newestFirst();
     }
 
     /** Makes what was refused since the last time visible to other threads. */

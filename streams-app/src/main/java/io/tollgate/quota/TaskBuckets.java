@@ -47,16 +47,16 @@ final class TaskBuckets {
     private final Mirror mirror;
     private final long requestsSource;
     private final long rekeyedSource;
-    private final int partition;
-    private final String rekeyedTopic;
+    private final TopicPartition requests;
+    private final TopicPartition rekeyed;
     private long requestsDecidedThrough = -1;
     private long rekeyedDecidedThrough = -1;
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
         this.mirror = new Mirror(store, shared.policies());
-        this.partition = partition;
-        this.rekeyedTopic = rekeyedTopic;
+        this.requests = new TopicPartition(shared.requestsTopic(), partition);
+        this.rekeyed = new TopicPartition(rekeyedTopic, partition);
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
         this.rekeyedSource = shared.sources().idOf(rekeyedTopic, partition);
         this.refills = new Refills(mirror, questions);
@@ -99,7 +99,7 @@ final class TaskBuckets {
         long nowMicros = shared.clock().getAsLong();
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.terms(), nowSeconds);
-        var recent = activity.recent(buckets.agent().id());
+        var recent = activity.recent(buckets.agent());
         return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, recent);
     }
 
@@ -129,8 +129,7 @@ final class TaskBuckets {
     }
 
     private long committed(long source) {
-        var topic = source == requestsSource ? shared.requestsTopic() : rekeyedTopic;
-        return shared.committed().of(new TopicPartition(topic, partition));
+        return shared.committed().of(source == requestsSource ? requests : rekeyed);
     }
 
     private long decidedThrough(long source) {
@@ -152,7 +151,7 @@ final class TaskBuckets {
         requests.forEach((agentId, polled) -> {
             var agent = mirror.agent(agentId);
             var policy = agent.policy(shared.policies());
-            for (var request : polled) request.decideBy(policy);
+            for (var request : polled) request.decideBy(agent, policy);
             if (policy.mode() == Mode.OFF) {
                 agent.pending().addAll(polled);
                 return;
@@ -227,8 +226,9 @@ final class TaskBuckets {
      * @return the decision, and the policy that it was made by
      */
     Decided decide(Request request, PendingDecision pending) {
-        var agent = mirror.agent(request.agentId());
-        if (pending.policy() == null) pending.decideBy(agent.policy(shared.policies()));
+        var noted = pending.agent();
+        var agent = noted != null ? noted : mirror.agent(request.agentId());
+        if (pending.policy() == null) pending.decideBy(agent, agent.policy(shared.policies()));
         var policy = policy(pending);
         boolean prefetched = bringToFront(agent, pending);
         var buckets = policy.mode() == Mode.OFF ? null : mirror.of(agent, kept(policy));
@@ -237,7 +237,7 @@ final class TaskBuckets {
                 : decideFirst(buckets, pending, policy, prefetched ? MAX_CHARGES : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
-        activity.decided(agent.id(), request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
+        activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
         if (pending.source() == requestsSource)
             requestsDecidedThrough = pending.charge().offset();
         else rekeyedDecidedThrough = pending.charge().offset();

@@ -128,17 +128,28 @@ local function check_groups(groups)
   if pos ~= #groups + 1 then error('groups are cut off') end
 end
 
--- Returns our groups, where ours begins and ends in the fence, and how many other sources there are.
-local function open_fence(fence, source)
-  local pos, groups, from, to, others = 1, '', 1, 0, 0
+-- Returns our groups, where ours begins and ends in the fence, how many other sources there are, our last offset, and when it was
+-- decided. No groups where all are committed: almost always, and then they need not be looked at.
+local function open_fence(fence, source, committed)
+  local pos, groups, from, to, others, offset, micros = 1, '', 1, 0, 0, -1, 0
   while pos <= #fence do
     local id, size, body = unpack_('<c8I4', fence, pos)
     if body + size > #fence + 1 then error('fence is cut off') end
-    if id == source then groups, from, to = sub(fence, body, body + size - 1), pos, body + size - 1 else others = others + 1 end
+    if id ~= source then others = others + 1
+    else
+      from, to = pos, body + size - 1
+      if size > 0 then
+        local last, first, at = unpack_('<ddd', fence, body)
+        offset, micros = last, at
+        if not (legal(last, LARGEST_OFFSET) and last <= committed and finite(first) and finite(at)) then
+          groups = sub(fence, body, to)
+          check_groups(groups)
+        end
+      end
+    end
     pos = body + size
   end
-  check_groups(groups)
-  return groups, from, to, others
+  return groups, from, to, others, offset, micros
 end
 
 -- Drops what a replay can never ask for. Almost always everything: one look at the newest group is enough.
@@ -266,7 +277,6 @@ local function decide(key, argument)
   if sizes > #argument - FIXED_BYTES then return fail('the argument is cut off') end
   local terms = sub(argument, pos, pos + terms_size - 1)
   local unasked = sub(argument, pos + sizes - unasked_size, pos + sizes - 1)
-  local copy_groups = sub(argument, pos + terms_size + rest_size, pos + sizes - unasked_size - 1)
   local count, first = unpack_('<I4', argument, pos + sizes)
   if #argument ~= FIXED_BYTES + sizes + CHARGE_BYTES * count then return fail('the argument is cut off') end
 
@@ -293,7 +303,6 @@ local function decide(key, argument)
   if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
   end
-  if copy_size > 0 and not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
   if unasked_size > 0 and not pcall(check_groups, unasked) then return fail('the groups of the refused are cut off') end
   local copy_limits, copies
   if copy > 0 and (rest_size > 0 or limits) then
@@ -359,21 +368,20 @@ local function decide(key, argument)
     end
   end
 
-  local groups, from, to, others = '', 1, 0, 0
+  local groups, from, to, others, fence_offset, written_micros = '', 1, 0, 0, -1, 0
   if fenced and #fence > 0 then
     local ok
-    ok, groups, from, to, others = pcall(open_fence, fence, source)
-    if not ok then fence, groups, from, to, others, status = '', '', 1, 0, 0, REPAIRED end
-  end
-  local fence_offset = -1
-  local written_micros = 0
-  if #groups > 0 then
-    local _
-    fence_offset, _, written_micros = unpack_('<ddd', groups)
+    ok, groups, from, to, others, fence_offset, written_micros = pcall(open_fence, fence, source, committed)
+    if not ok then fence, groups, from, to, others, fence_offset, written_micros, status = '', '', 1, 0, 0, -1, 0, REPAIRED end
   end
 
   local reconciled = copy > 0 and (gone or copy >= 2 or fence_offset < copy_fence)
+  local copy_groups = ''
   if reconciled then
+    if copy_size > 0 then
+      copy_groups = sub(argument, pos + terms_size + rest_size, pos + sizes - unasked_size - 1)
+      if not pcall(check_groups, copy_groups) then return fail('the groups of the copy are cut off') end
+    end
     if copies then
       for i = 1, #copies do if copies[i][2] > now then now = copies[i][2] end end
     elseif copy_last > now then now = copy_last end
