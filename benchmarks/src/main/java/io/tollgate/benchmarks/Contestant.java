@@ -2,7 +2,8 @@ package io.tollgate.benchmarks;
 
 /** Who runs in turns. */
 enum Contestant {
-    PASS_THROUGH("pass-through", "Kafka Streams alone: reads, decides nothing, writes", false, false),
+    COPY("copy", "Kafka Streams alone: copies bytes from topic to topic", false, false),
+    PASS_THROUGH("pass-through", "the same way without a decision: parses, sorts, adds a header, writes", false, false),
     TOLLGATE_REDIS("tollgate-redis", "Tollgate, buckets in Redis", true, false),
     TOLLGATE_LOCAL("tollgate-local", "Tollgate, local buckets", false, false),
     NAIVE("naive", "one script call for each record, answered before the next", true, true),

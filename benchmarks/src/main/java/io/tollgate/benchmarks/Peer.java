@@ -45,7 +45,8 @@ public final class Peer {
     public static void main(String[] args) throws Exception {
         var settings = Settings.from(System.getenv(), Settings.Use.PIPELINE);
         var topology = switch (args[0]) {
-            case "pass-through" -> passThrough(settings);
+            case "copy" -> copy(settings);
+            case "pass-through" -> deciding(settings, () -> (agentId, cost) -> true);
             case "naive" -> deciding(settings, naive(settings));
             case "bucket4j" -> deciding(settings, bucket4j(settings));
             default -> throw new IllegalArgumentException("no peer is called " + args[0]);
@@ -55,7 +56,7 @@ public final class Peer {
         streams.start();
     }
 
-    private static Topology passThrough(Settings settings) {
+    private static Topology copy(Settings settings) {
         var builder = new StreamsBuilder();
         builder.stream(settings.topics().requests(), Consumed.with(BYTES, BYTES).withName("read"))
                 .to(settings.topics().approved(), Produced.with(BYTES, BYTES).withName("write"));
