@@ -25,7 +25,6 @@ import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyConfig;
-import org.apache.kafka.streams.kstream.Branched;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Named;
@@ -49,13 +48,13 @@ final class RequestTopology {
         this.shared = shared;
     }
 
-    /** Returns the name that Streams gives the internal topic through which strays come home. */
     /** Returns who looks at everything that this topology stands on. */
     static Preflight preflight(Settings settings) {
         var id = settings.streams().applicationId();
         return new Preflight(settings, rekeyedTopic(id), id + "-local-buckets-changelog");
     }
 
+    /** Returns the name that Streams gives the internal topic through which strays come home. */
     static String rekeyedTopic(String applicationId) {
         return applicationId + "-rekeyed-repartition";
     }
@@ -88,14 +87,12 @@ final class RequestTopology {
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
-        var branches = parsed.split(Named.as("place-"))
-                .branch((key, incoming) -> incoming instanceof Stray, Branched.as("stray"))
-                .defaultBranch(Branched.as("home"));
-        var rekeyed = branches.get("place-stray")
+        var rekeyed = parsed.filter((key, incoming) -> incoming instanceof Stray, Named.as("stray"))
                 .mapValues(stray -> ((Stray) stray).request().bytes(), Named.as("stray-bytes"))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
                 .process(ParseRekeyed::new, Named.as("parse-rekeyed"));
-        return branches.get("place-home").merge(rekeyed, Named.as("merge-rekeyed"));
+        return parsed.filterNot((key, incoming) -> incoming instanceof Stray, Named.as("home"))
+                .merge(rekeyed, Named.as("merge-rekeyed"));
     }
 
     private static KStream<byte[], Unreadable> unreadable(KStream<byte[], Incoming> home) {
@@ -103,16 +100,15 @@ final class RequestTopology {
                 .mapValues(incoming -> (Unreadable) incoming, Named.as("as-unreadable"));
     }
 
-    private static KStream<byte[], Request> readable(KStream<byte[], Incoming> home) {
-        return home.filter((key, incoming) -> incoming instanceof Request, Named.as("readable"))
-                .mapValues(incoming -> (Request) incoming, Named.as("as-request"));
+    private static KStream<byte[], Incoming> readable(KStream<byte[], Incoming> home) {
+        return home.filter((key, incoming) -> incoming instanceof Request, Named.as("readable"));
     }
 
-    private KStream<byte[], Decided> decide(KStream<byte[], Request> requests) {
+    private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
-                new ProcessorSupplier<byte[], Request, byte[], Decided>() {
+                new ProcessorSupplier<byte[], Incoming, byte[], Decided>() {
                     @Override
-                    public Processor<byte[], Request, byte[], Decided> get() {
+                    public Processor<byte[], Incoming, byte[], Decided> get() {
                         return new DecideRequests(shared, rekeyedTopic(applicationId));
                     }
 

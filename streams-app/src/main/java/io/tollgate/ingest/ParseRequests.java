@@ -9,6 +9,7 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Parses what agents published: sorts out records that are no requests and requests that strayed, notes where each came from,
@@ -41,33 +42,37 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
         var parsed = Parsed.take(published.headers());
-        var record = published.withHeaders(withoutReserved(published.headers()));
-        Source.write(record.headers(), position);
-        forward(withoutBaggage(record), parsed != null ? parsed : parse(published, position));
+        var incoming = parsed != null ? parsed : parse(published, position);
+        var headers = withoutReserved(published.headers());
+        Source.write(headers, position);
+        if (incoming instanceof Request request) {
+            forward(published, request.key(), incoming, headers);
+        } else if (incoming instanceof Stray stray) {
+            metrics.stray();
+            forward(published, stray.request().key(), incoming, headers);
+        } else if (incoming instanceof Unreadable unreadable) {
+            metrics.invalid(unreadable.rule());
+            if (isBaggage(published, headers)) {
+                forward(published, null, incoming, new RecordHeaders(List.of(headers.lastHeader(Source.HEADER))));
+            } else {
+                forward(published, published.key(), incoming, headers);
+            }
+        }
     }
 
     private Incoming parse(Record<byte[], byte[]> record, RecordMetadata position) {
         return parse.published(record.key(), record.value(), record.headers(), position.partition());
     }
 
-    /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
-    private Record<byte[], byte[]> withoutBaggage(Record<byte[], byte[]> record) {
-        long baggage = Parse.length(record.key()) + Parse.bytes(record.headers());
-        if (baggage <= MAX_BAGGAGE_BYTES || baggage + Parse.length(record.value()) <= maxRecordBytes) return record;
-        var source = record.headers().lastHeader(Source.HEADER);
-        return record.withKey((byte[]) null).withHeaders(new RecordHeaders(List.of(source)));
+    /** Once for each record: every change of one by itself would copy its headers. */
+    private void forward(Record<byte[], byte[]> published, byte @Nullable [] key, Incoming incoming, Headers headers) {
+        context().forward(new Record<>(key, incoming, published.timestamp(), headers));
     }
 
-    private void forward(Record<byte[], byte[]> record, Incoming incoming) {
-        if (incoming instanceof Request request) {
-            context().forward(record.withKey(request.key()).withValue(incoming));
-        } else if (incoming instanceof Stray stray) {
-            metrics.stray();
-            context().forward(record.withKey(stray.request().key()).withValue(incoming));
-        } else if (incoming instanceof Unreadable unreadable) {
-            metrics.invalid(unreadable.rule());
-            context().forward(record.withValue(incoming));
-        }
+    /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
+    private boolean isBaggage(Record<byte[], byte[]> record, Headers headers) {
+        long baggage = Parse.length(record.key()) + Parse.bytes(headers);
+        return baggage > MAX_BAGGAGE_BYTES && baggage + Parse.length(record.value()) > maxRecordBytes;
     }
 
     /**

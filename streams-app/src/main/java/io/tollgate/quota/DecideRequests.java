@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import java.time.Duration;
@@ -17,8 +18,8 @@ import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
 import org.jspecify.annotations.Nullable;
 
-/** Decides each request of one task's agents. Nothing of a record is pending when {@code process} returns. */
-public final class DecideRequests extends ContextualProcessor<byte[], Request, byte[], Decided> {
+/** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
+public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], Decided> {
     /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
     private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofMillis(250);
 
@@ -68,9 +69,9 @@ public final class DecideRequests extends ContextualProcessor<byte[], Request, b
     }
 
     @Override
-    public void process(Record<byte[], Request> record) {
+    public void process(Record<byte[], Incoming> record) {
         var task = Objects.requireNonNull(buckets);
-        var request = record.value();
+        var request = (Request) record.value();
         var pending = PendingDecision.take(record.headers());
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
