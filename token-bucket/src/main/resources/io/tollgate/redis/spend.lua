@@ -50,13 +50,14 @@ local pack, unpack_, sub, floor, format, find = struct.pack, struct.unpack, stri
 local time = redis.call('TIME')
 local clock_micros = time[1] * 1000000 + time[2]
 local clock = time[1] + time[2] / 1e6
+local clock_text = string.format('%.17g', clock) -- most buckets are written at this moment
 
 local function finite(n) return n > -math.huge and n < math.huge end -- false for NaN
 
 -- tonumber alone takes nan, inf and 0x10: a stored NaN would approve for ever.
 local function number(text)
   local n = tonumber(text)
-  if n and finite(n) and not find(text, '[xX]') then return n end
+  if n and finite(n) and not find(text, 'x', 1, true) and not find(text, 'X', 1, true) then return n end
 end
 
 local function legal(n, largest) return n >= 0 and n <= largest end -- false for NaN
@@ -94,10 +95,10 @@ local function predecessor(old, new, i)
   if i == 1 and not new.places[old[1].name] then return 1 end
 end
 
--- Returns a bucket's tokens and last refill, and whether it was unreadable; nothing where there is none.
-local function read(tokens_text, last_text)
+-- Returns a bucket's tokens and last refill (whose number the caller knows), and whether it was unreadable; nothing where there is none.
+local function read(tokens_text, last_text, last)
   if not tokens_text and not last_text then return end
-  local tokens, last = tokens_text and number(tokens_text), last_text and number(last_text)
+  local tokens = tokens_text and number(tokens_text)
   if tokens and last and last <= clock + MAX_AHEAD_SECONDS then return tokens, last end
   -- Nobody knows what was left. Empty unless our copy says more; it refills.
   return 0, clock, true
@@ -342,11 +343,11 @@ local function decide(key, argument)
   local stored_last = last_text and number(last_text)
   local tokens, last, before, unreadable -- of the first limit
   local more, more_before = nil, nil -- tokens of the others, as {tokens, last} at first
-  if not old then tokens, last, unreadable = read(tokens_text, last_text)
+  if not old then tokens, last, unreadable = read(tokens_text, last_text, stored_last)
   else
     local place = predecessor(old, limits, 1)
-    if place == 1 then tokens, last, unreadable = read(tokens_text, last_text)
-    elseif place then tokens, last, unreadable = read(stored[5], stored[6]) end
+    if place == 1 then tokens, last, unreadable = read(tokens_text, last_text, stored_last)
+    elseif place then tokens, last, unreadable = read(stored[5], stored[6], stored[6] and number(stored[6])) end
     before = place and old[place]
   end
   local now = clock
@@ -359,8 +360,8 @@ local function decide(key, argument)
     for i = 2, #limits do
       local place = old and predecessor(old, limits, i) or not old and i
       local left, since, bad
-      if place == 1 then left, since, bad = read(tokens_text, last_text)
-      elseif place then left, since, bad = read(stored[2 * i + 3], stored[2 * i + 4]) end
+      if place == 1 then left, since, bad = read(tokens_text, last_text, stored_last)
+      elseif place then left, since, bad = read(stored[2 * i + 3], stored[2 * i + 4], stored[2 * i + 4] and number(stored[2 * i + 4])) end
       if bad then status = REPAIRED end
       if left and since > now then now = since end
       more[i] = {left or limits[i].capacity, left and since or clock, not left or bad and copy > 0}
@@ -504,7 +505,7 @@ local function decide(key, argument)
   end
 
   if operation == RESET or operation == SPEND and count > 0 then
-    local tokens_out, last_out = format('%.17g', tokens), format('%.17g', last)
+    local tokens_out, last_out = format('%.17g', tokens), last == clock and clock_text or format('%.17g', last)
     if fenced then
       if decided > 0 then
         local after = ''
