@@ -134,8 +134,12 @@ final class FaultScenario implements AutoCloseable {
 
     /** Waits until decisions come from Redis again; returns how long that took from then on. */
     Duration awaitRedis(long fromMicros) {
-        var first = arrivals.await("a decision by Redis", fromMicros, arrival -> !arrival.local());
-        return Duration.ofNanos((first.decidedAtMicros() - fromMicros) * 1000);
+        try {
+            var first = arrivals.await("a decision by Redis", fromMicros, arrival -> !arrival.local());
+            return Duration.ofNanos((first.decidedAtMicros() - fromMicros) * 1000);
+        } catch (ConditionTimeoutException stuck) {
+            throw new AssertionError(application().output(), stuck);
+        }
     }
 
     /** Waits for the first decision after that time; returns how long it took to arrive. */
