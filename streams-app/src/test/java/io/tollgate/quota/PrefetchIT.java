@@ -4,67 +4,24 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.lettuce.core.RedisURI;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Request;
-import io.tollgate.metrics.PipelineMetrics;
-import io.tollgate.policy.Policies;
-import io.tollgate.policy.Policy;
-import io.tollgate.redis.RedisBuckets;
-import io.tollgate.sandbox.RedisServer;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Properties;
 import java.util.stream.LongStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.processor.TaskId;
-import org.apache.kafka.streams.processor.api.MockProcessorContext;
-import org.apache.kafka.streams.state.KeyValueStore;
-import org.apache.kafka.streams.state.Stores;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The consumer's side of one task, polled and processed by hand, on a real Redis. */
-class PrefetchIT {
+class PrefetchIT extends TasksOnRedis {
     private static final double CAPACITY = 100;
-    private static final String TOPIC = "requests";
-    private static final String REKEYED = "rekeyed";
     private static final Request REQUEST = new Request(Optional.empty(), "agent", 1, new byte[0]);
-
-    @TempDir
-    private Path dir;
-
-    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
-    private final PipelineMetrics metrics = new PipelineMetrics(registry);
-    private final BucketClock clock = new BucketClock();
-    private RedisServer redis;
-    private SharedBuckets buckets;
-
-    @BeforeEach
-    void open() {
-        redis = RedisServer.start();
-        buckets = SharedBuckets.start(
-                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
-    }
-
-    @AfterEach
-    void close() {
-        buckets.close();
-        redis.close();
-    }
 
     @Test
     void givenRecordsPolledBeforeTheirTaskRan_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
@@ -145,17 +102,7 @@ class PrefetchIT {
     }
 
     private Shared shared(Limit limit) {
-        return Shared.of(
-                TOPIC,
-                1,
-                1_000_000,
-                true,
-                Optional.of(buckets),
-                clock,
-                new Policies(Policy.byDefault(limit), () -> {}),
-                (topic, partition) -> topic.hashCode(),
-                new CommittedOffsets(),
-                metrics);
+        return shared(limit, new CommittedOffsets());
     }
 
     /** As a fresh process: polls the first {@code missed} of {@code count} requests before the task runs, the others after. */
@@ -185,18 +132,5 @@ class PrefetchIT {
                 .toList();
         if (!records.isEmpty()) prefetch.onConsume(new ConsumerRecords<>(Map.of(partition, records), Map.of()));
         return records;
-    }
-
-    private KeyValueStore<String, byte[]> store() {
-        var properties = new Properties();
-        properties.put("application.id", "test");
-        properties.put("bootstrap.servers", "none:1");
-        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
-        var store = Stores.keyValueStoreBuilder(
-                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
-                .withLoggingDisabled()
-                .build();
-        store.init(context.getStateStoreContext(), store);
-        return store;
     }
 }

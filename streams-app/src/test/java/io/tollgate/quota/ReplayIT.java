@@ -2,71 +2,31 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.lettuce.core.RedisURI;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.Bucket;
-import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Request;
-import io.tollgate.metrics.PipelineMetrics;
-import io.tollgate.policy.Policies;
-import io.tollgate.policy.Policy;
-import io.tollgate.redis.RedisBuckets;
-import io.tollgate.sandbox.RedisServer;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Properties;
 import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.processor.TaskId;
-import org.apache.kafka.streams.processor.api.MockProcessorContext;
-import org.apache.kafka.streams.state.KeyValueStore;
-import org.apache.kafka.streams.state.Stores;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** One agent's requests from two sources, decided by a task that dies again and again, on a real Redis. */
-class ReplayIT {
+class ReplayIT extends TasksOnRedis {
     private static final Limit LIMIT = new Limit(2, 20);
-    private static final List<String> TOPICS = List.of("requests", "rekeyed");
+    private static final List<String> TOPICS = List.of(TOPIC, REKEYED);
     private static final int REQUESTS = 400;
 
     private record Seen(int life, double cost, Decision decision) {}
-
-    @TempDir
-    private Path dir;
-
-    private final BucketClock clock = new BucketClock();
-    private final PipelineMetrics metrics = new PipelineMetrics(new SimpleMeterRegistry());
-    private RedisServer redis;
-    private SharedBuckets buckets;
-
-    @BeforeEach
-    void open() {
-        redis = RedisServer.start();
-        buckets = SharedBuckets.start(
-                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
-    }
-
-    @AfterEach
-    void close() {
-        buckets.close();
-        redis.close();
-    }
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
@@ -79,7 +39,7 @@ class ReplayIT {
         boolean done = false;
         for (int life = 0; !done; life++) {
             var offsets = new CommittedOffsets();
-            var task = new TaskBuckets(shared(offsets), store(), 0, TOPICS.get(1));
+            var task = new TaskBuckets(shared(LIMIT, offsets), store(), 0, TOPICS.get(1));
             for (int source = 0; source < TOPICS.size(); source++) cut(seen.get(source), committed[source]);
             do {
                 int source = random.nextInt(TOPICS.size());
@@ -152,32 +112,5 @@ class ReplayIT {
                     .noneMatch(one -> !one.decision().isApproved() && one.cost() < left - 1e-4);
             bucket = new Bucket(left, bucket.lastRefillSeconds());
         }
-    }
-
-    private Shared shared(CommittedOffsets offsets) {
-        return Shared.of(
-                TOPICS.get(0),
-                1,
-                1_000_000,
-                true,
-                Optional.of(buckets),
-                clock,
-                new Policies(Policy.byDefault(LIMIT), () -> {}),
-                (topic, partition) -> topic.hashCode(),
-                offsets,
-                metrics);
-    }
-
-    private KeyValueStore<String, byte[]> store() {
-        var properties = new Properties();
-        properties.put("application.id", "test");
-        properties.put("bootstrap.servers", "none:1");
-        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
-        var store = Stores.keyValueStoreBuilder(
-                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
-                .withLoggingDisabled()
-                .build();
-        store.init(context.getStateStoreContext(), store);
-        return store;
     }
 }

@@ -1,0 +1,81 @@
+package io.tollgate.quota;
+
+import io.lettuce.core.RedisURI;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.bucket.BucketClock;
+import io.tollgate.bucket.Limit;
+import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.sandbox.RedisServer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.Properties;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.processor.TaskId;
+import org.apache.kafka.streams.processor.api.MockProcessorContext;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.Stores;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What tasks share that a test makes and drives by hand, on a real Redis. */
+abstract class TasksOnRedis {
+    static final String TOPIC = "requests";
+    static final String REKEYED = "rekeyed";
+
+    final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    final BucketClock clock = new BucketClock();
+
+    private final PipelineMetrics metrics = new PipelineMetrics(registry);
+
+    @TempDir
+    private Path dir;
+
+    private RedisServer redis;
+    private SharedBuckets buckets;
+
+    @BeforeEach
+    void open() {
+        redis = RedisServer.start();
+        buckets = SharedBuckets.start(
+                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
+    }
+
+    @AfterEach
+    void close() {
+        buckets.close();
+        redis.close();
+    }
+
+    Shared shared(Limit limit, CommittedOffsets committed) {
+        return Shared.of(
+                TOPIC,
+                1,
+                1_000_000,
+                true,
+                Optional.of(buckets),
+                clock,
+                new Policies(Policy.byDefault(limit), () -> {}),
+                (topic, partition) -> topic.hashCode(),
+                committed,
+                metrics);
+    }
+
+    /** Returns an empty store: what a crash leaves of a mirror that was never written. */
+    KeyValueStore<String, byte[]> store() {
+        var properties = new Properties();
+        properties.put("application.id", "test");
+        properties.put("bootstrap.servers", "none:1");
+        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
+        var store = Stores.keyValueStoreBuilder(
+                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
+                .withLoggingDisabled()
+                .build();
+        store.init(context.getStateStoreContext(), store);
+        return store;
+    }
+}
