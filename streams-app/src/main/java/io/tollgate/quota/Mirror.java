@@ -15,14 +15,21 @@ import org.jspecify.annotations.Nullable;
  * one that polls the task's records and processes them.
  *
  * <p>What is decided without Redis goes to the store at once, and with it into the transaction that commits the decision. What
- * Redis answered is written behind: Redis has it. Memory is bounded: {@value #MAX_IN_MEMORY} agents, the least recently seen go
+ * Redis answered is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, the least recently seen go
  * to the store; a bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class Mirror {
     static final String STORE = "local-buckets";
 
     private static final int MAX_IN_MEMORY = 100_000;
-    private static final int MAX_WRITTEN_BEHIND = 500;
+    private static final int LEAST_IN_MEMORY = 1_000;
+    /** Of the heap for each agent, of which it takes about a third: a small heap must not fill up with them. */
+    private static final long HEAP_BYTES_EACH = 2_048;
+
+    private static final int WRITTEN_BEHIND = 500;
+    /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. */
+    private static final int PART_WRITTEN_BEHIND = 4;
+
     private static final int MAX_SWEPT = 2_000;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
     private static final double IDLE_SECONDS = 60;
@@ -31,6 +38,7 @@ final class Mirror {
     /** No agent's id holds a control character. */
     private static final String SHADOW = "\u0000shadow";
 
+    private final int mostInMemory;
     private final Policies policies;
     private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024, 0.75f, true);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
@@ -40,7 +48,10 @@ final class Mirror {
 
     private volatile int agentsInMemory;
 
-    Mirror(KeyValueStore<String, byte[]> store, Policies policies) {
+    /** @param tasks how many may run in this process, each with a mirror of its own */
+    Mirror(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
+        long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
+        this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
         this.store = store;
         this.policies = policies;
     }
@@ -51,7 +62,7 @@ final class Mirror {
         if (known != null) return known;
         var agent = new Agent(agentId);
         agents.put(agentId, agent);
-        if (agents.size() > MAX_IN_MEMORY) evictEldest();
+        if (agents.size() > mostInMemory) evictEldest();
         return agent;
     }
 
@@ -97,7 +108,8 @@ final class Mirror {
 
     /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
-        for (int i = 0; i < MAX_WRITTEN_BEHIND && !toWrite.isEmpty(); i++) store(toWrite.remove());
+        int most = Math.max(WRITTEN_BEHIND, toWrite.size() / PART_WRITTEN_BEHIND);
+        for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
         var oldest = toWrite.peek();
         unstoredSinceNanos = oldest == null ? 0 : oldest.changedNanos();
         agentsInMemory = agents.size();

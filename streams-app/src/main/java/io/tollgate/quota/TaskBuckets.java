@@ -54,7 +54,7 @@ final class TaskBuckets {
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
-        this.mirror = new Mirror(store, shared.policies());
+        this.mirror = new Mirror(store, shared.policies(), shared.partitions());
         this.requests = new TopicPartition(shared.requestsTopic(), partition);
         this.rekeyed = new TopicPartition(rekeyedTopic, partition);
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
