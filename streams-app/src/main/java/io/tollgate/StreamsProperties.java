@@ -55,7 +55,7 @@ final class StreamsProperties {
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
                 // An agent's mirror is written to RocksDB and changelog once for each commit rather than for each
                 // decision.
-                Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 64L * 1024 * 1024),
+                Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, recordCacheBytes()),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
                 // The broker's own setting: 3 on a cluster, 1 on a laptop.
                 Map.entry(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1),
@@ -73,5 +73,10 @@ final class StreamsProperties {
                 Map.entry(
                         StreamsConfig.topicPrefix(TopicConfig.MAX_MESSAGE_BYTES_CONFIG),
                         Integer.toString(LARGEST_RECORD_BYTES)));
+    }
+
+    /** Small entries take twice of the heap what Streams counts: with a heap of 256 MB, 64 MiB of them left no room for the agents. */
+    private static long recordCacheBytes() {
+        return Math.min(64L * 1024 * 1024, Runtime.getRuntime().maxMemory() / 16);
     }
 }

@@ -23,8 +23,8 @@ final class Mirror {
 
     private static final int MAX_IN_MEMORY = 100_000;
     private static final int LEAST_IN_MEMORY = 1_000;
-    /** Of the heap for each agent, of which it takes about a third: a small heap must not fill up with them. */
-    private static final long HEAP_BYTES_EACH = 2_048;
+    /** Of the heap for each agent, of which it takes about a seventh: a small heap must not fill up with them. */
+    private static final long HEAP_BYTES_EACH = 4_096;
 
     private static final int WRITTEN_BEHIND = 500;
     /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. */
