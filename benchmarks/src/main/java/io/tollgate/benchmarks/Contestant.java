@@ -4,6 +4,11 @@ package io.tollgate.benchmarks;
 enum Contestant {
     COPY("copy", "Kafka Streams alone: copies bytes from topic to topic", false, false),
     PASS_THROUGH("pass-through", "the same way without a decision: parses, sorts, adds a header, writes", false, false),
+    TOLLGATE_OFF(
+            "tollgate-off",
+            "Tollgate's own topology and headers without a bucket: the policy of all is off",
+            false,
+            false),
     TOLLGATE_REDIS("tollgate-redis", "Tollgate, buckets in Redis", true, false),
     TOLLGATE_LOCAL("tollgate-local", "Tollgate, local buckets", false, false),
     NAIVE("naive", "one script call for each record, answered before the next", true, true),
@@ -40,6 +45,6 @@ enum Contestant {
     }
 
     boolean isTollgate() {
-        return this == TOLLGATE_REDIS || this == TOLLGATE_LOCAL;
+        return this == TOLLGATE_OFF || this == TOLLGATE_REDIS || this == TOLLGATE_LOCAL;
     }
 }

@@ -44,7 +44,8 @@ final class EndToEnd implements Runnable {
             names = "--contestant",
             split = ",",
             paramLabel = "NAME",
-            description = "copy, pass-through, tollgate-redis, tollgate-local, naive, bucket4j; default: all")
+            description =
+                    "copy, pass-through, tollgate-off, tollgate-redis, tollgate-local, naive, bucket4j; default: all")
     private List<String> contestants = List.of();
 
     @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")

@@ -9,6 +9,7 @@ import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,6 +40,9 @@ final class Ground implements AutoCloseable {
 
     private static final Path PATH_REDIS = findRedis();
 
+    /** A topic of policies with one that limits nobody. */
+    private static final String EVERYBODY_OFF = "agent-quotas-off";
+
     private final Path dir;
     private final KafkaBroker broker;
     private final RedisServer redis;
@@ -62,8 +66,11 @@ final class Ground implements AutoCloseable {
         try {
             var dir = Files.createTempDirectory("tollgate-benchmarks-");
             var ground = new Ground(dir, KafkaBroker.start(), openRedis());
-            ground.createTopics(
-                    List.of(topic("agent-quotas", 1, "cleanup.policy", "compact"), plain("quota-events", 1)));
+            ground.createTopics(List.of(
+                    topic("agent-quotas", 1, "cleanup.policy", "compact"),
+                    topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
+                    plain("quota-events", 1)));
+            ground.publishEverybodyOff();
             return ground;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -128,6 +135,15 @@ final class Ground implements AutoCloseable {
         return admin;
     }
 
+    private void publishEverybodyOff() {
+        try (var producer = producer(0)) {
+            producer.send(new ProducerRecord<>(
+                    EVERYBODY_OFF,
+                    "*".getBytes(StandardCharsets.UTF_8),
+                    "{\"capacity\":1,\"refill_rate\":1,\"mode\":\"off\"}".getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
     /** Publishes the workload's requests once; returns their topic. */
     String preload(Workload workload, long records) {
         var topic = "requests-" + workload.text();
@@ -138,7 +154,7 @@ final class Ground implements AutoCloseable {
         try (var producer = producer(50)) {
             for (long n = 0; n < records; n++) {
                 int agent = workload.agent(random);
-                var key = Workload.agentName(agent).getBytes(java.nio.charset.StandardCharsets.UTF_8);
+                var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
                 producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent)), (metadata, exception) -> {
                     if (exception != null) failure.set(exception);
                 });
@@ -241,6 +257,9 @@ final class Ground implements AutoCloseable {
                     .withEnvironment("TOLLGATE_REQUESTS_TOPIC", requestsTopic)
                     .withEnvironment("TOLLGATE_APPROVED_TOPIC", approvedTopic)
                     .withEnvironment("TOLLGATE_REJECTED_TOPIC", rejectedTopic);
+            if (contestant == Contestant.TOLLGATE_OFF) {
+                options = options.withEnvironment("TOLLGATE_POLICIES_TOPIC", EVERYBODY_OFF);
+            }
             if (contestant.usesRedis()) options = options.withEnvironment("REDIS_URL", redis.uri());
             for (var setting : environment.entrySet()) {
                 options = options.withEnvironment(setting.getKey(), setting.getValue());

@@ -146,6 +146,20 @@ final class Page {
                 Contestant.TOLLGATE_LOCAL,
                 Contestant.PASS_THROUGH,
                 0.95);
+        for (var workload : Workload.values()) {
+            rateGoal(
+                    "Tollgate with Redis, " + workload.text() + ", of its own topology without a bucket",
+                    workload,
+                    Contestant.TOLLGATE_REDIS,
+                    Contestant.TOLLGATE_OFF,
+                    workload == Workload.UNIFORM ? 0.75 : 0.9);
+        }
+        rateGoal(
+                "Tollgate local, uniform, of its own topology without a bucket",
+                Workload.UNIFORM,
+                Contestant.TOLLGATE_LOCAL,
+                Contestant.TOLLGATE_OFF,
+                0.95);
         rateGoal(
                 "Tollgate with Redis, uniform, of naive",
                 Workload.UNIFORM,
@@ -164,6 +178,14 @@ final class Page {
             goal(
                     "application CPU for each record, of pass-through, at most 1.25",
                     tollgate.get() / base.get(),
+                    1.25,
+                    false);
+        }
+        var off = median(Workload.UNIFORM, Contestant.TOLLGATE_OFF, "application_cpu_us");
+        if (tollgate.isPresent() && off.isPresent()) {
+            goal(
+                    "application CPU for each record, of its own topology without a bucket, at most 1.25",
+                    tollgate.get() / off.get(),
                     1.25,
                     false);
         }

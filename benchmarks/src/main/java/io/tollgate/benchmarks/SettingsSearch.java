@@ -47,13 +47,15 @@ final class SettingsSearch implements Callable<Integer> {
     @Option(names = "--no-latency", description = "rate and CPU only")
     private boolean noLatency;
 
+    @Option(names = "--warm-up", paramLabel = "S", description = "seconds; default: ${DEFAULT-VALUE}")
     private double warmUp = 7;
+
     private double seconds = 6;
 
     private static Map<String, Map<String, String>> changes() {
         var changes = new LinkedHashMap<String, Map<String, String>>();
         changes.put("as shipped", Map.of());
-        for (int polled : List.of(500, 2000, 5000)) {
+        for (int polled : List.of(1000, 5000)) {
             changes.put("max.poll.records " + polled, Map.of("KAFKA_MAX_POLL_RECORDS", "" + polled));
         }
         for (int linger : List.of(0, 5, 20)) {
@@ -71,8 +73,7 @@ final class SettingsSearch implements Callable<Integer> {
         for (int millis : List.of(10, 30)) {
             changes.put("poll.ms " + millis, Map.of("KAFKA_POLL_MS", "" + millis));
         }
-        changes.put("max.partition.fetch.bytes 4 MB", Map.of("KAFKA_MAX_PARTITION_FETCH_BYTES", "4194304"));
-        changes.put("max.partition.fetch.bytes 256 KB", Map.of("KAFKA_MAX_PARTITION_FETCH_BYTES", "262144"));
+        changes.put("max.partition.fetch.bytes 1 MB", Map.of("KAFKA_MAX_PARTITION_FETCH_BYTES", "1048576"));
         changes.put("fetch.min.bytes 64 KB", Map.of("KAFKA_FETCH_MIN_BYTES", "65536", "KAFKA_FETCH_MAX_WAIT_MS", "10"));
         changes.put("buffered.records.per.partition 5000", Map.of("KAFKA_BUFFERED_RECORDS_PER_PARTITION", "5000"));
         for (int threads : List.of(1, 4)) {

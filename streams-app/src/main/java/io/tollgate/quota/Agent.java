@@ -4,7 +4,9 @@ import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.Spend;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class Agent {
     private final String id;
     private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
+    private List<PendingDecision> polled = List.of();
     private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
     private @Nullable Policy policy;
     private TaskActivity.@Nullable LastDecisions lastDecisions;
@@ -32,6 +35,26 @@ final class Agent {
     /** Returns the requests polled but not yet decided, in their order. */
     Deque<PendingDecision> pending() {
         return pending;
+    }
+
+    /** Notes a request of the batch that is being polled; returns whether it is the agent's first in it. */
+    boolean poll(PendingDecision request) {
+        boolean first = polled.isEmpty();
+        if (first) polled = new ArrayList<>(2);
+        polled.add(request);
+        return first;
+    }
+
+    /** Returns and forgets what was noted of the batch that is being polled. */
+    List<PendingDecision> takePolled() {
+        var taken = polled;
+        polled = List.of();
+        return taken;
+    }
+
+    /** Returns whether requests of it wait: then it must stay in memory. */
+    boolean isAwaited() {
+        return !pending.isEmpty() || !polled.isEmpty();
     }
 
     /** Returns the policy now in force. */
@@ -51,13 +74,17 @@ final class Agent {
         mirrors[kept.ordinal()] = mirror;
     }
 
-    /** Returns whether everything pending is on its way to these buckets in Redis, so that what is sent now arrives after it. */
-    boolean isAllSentTo(AgentMirror mirror) {
+    /**
+     * Returns whether everything pending before this request is on its way to these buckets in Redis, so that what is sent now arrives
+     * after it; false where the request is not pending.
+     */
+    boolean isAllSentBefore(PendingDecision request, AgentMirror mirror) {
         // Not only the last: what waits may come from two sources, and is sent for one of them at a time.
-        for (var request : pending) {
-            if (!request.isUsable(mirror)) return false;
+        for (var earlier : pending) {
+            if (earlier == request) return true;
+            if (!earlier.isUsable(mirror)) return false;
         }
-        return true;
+        return false;
     }
 
     /** Returns what {@link TaskActivity} keeps of its decisions; null, or another agent's by now, if nothing. */

@@ -273,6 +273,7 @@ final class AgentMirror {
      */
     boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds) {
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
+        if (costTokens <= bucket.buckets().leastTokens()) return false; // nearly always, and refilling gives more
         if (!pastReplays.contains(source)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;

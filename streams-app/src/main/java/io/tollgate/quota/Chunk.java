@@ -25,6 +25,11 @@ final class Chunk {
         this.deadlineNanos = deadlineNanos;
     }
 
+    /** Returns whether it was answered, or failed. */
+    boolean isDone() {
+        return call.isDone();
+    }
+
     /** Waits until the deadline at most; returns what Redis answered to the spend at this index, empty if it did not. */
     Optional<Answer> await(int index) {
         if (answers == null && !failed) awaitCall();

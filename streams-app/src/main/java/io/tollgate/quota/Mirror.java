@@ -26,9 +26,10 @@ final class Mirror {
     /** Of the heap for each agent, of which it takes about a seventh: a small heap must not fill up with them. */
     private static final long HEAP_BYTES_EACH = 4_096;
 
-    private static final int WRITTEN_BEHIND = 500;
-    /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. */
-    private static final int PART_WRITTEN_BEHIND = 4;
+    /** At once each time where so few wait: a write costs about as much as two decisions. */
+    private static final int WRITTEN_BEHIND = 128;
+    /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */
+    private static final int PART_WRITTEN_BEHIND = 8;
 
     private static final int MAX_SWEPT = 2_000;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
@@ -83,7 +84,7 @@ final class Mirror {
     private void evictEldest() {
         var eldest = agents.values().iterator();
         var agent = eldest.next();
-        if (!agent.pending().isEmpty()) return; // its requests are about to be decided
+        if (agent.isAwaited()) return; // its requests are about to be decided
         for (var kept : Spend.Kept.values()) {
             var mirror = agent.mirror(kept);
             if (mirror != null) store(mirror);
@@ -142,7 +143,7 @@ final class Mirror {
                 var agentId = shadow ? entry.key.substring(0, entry.key.length() - SHADOW.length()) : entry.key;
                 var kept = shadow ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
                 var agent = agents.get(agentId);
-                if (agent != null && !agent.pending().isEmpty()) continue;
+                if (agent != null && agent.isAwaited()) continue;
                 var inMemory = agent == null ? null : agent.mirror(kept);
                 var bucket = inMemory != null && inMemory.bucket() != null
                         ? inMemory.bucket()

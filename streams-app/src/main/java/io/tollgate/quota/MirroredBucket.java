@@ -57,20 +57,18 @@ record MirroredBucket(
 
     /** Returns the bytes that the state store keeps. */
     byte[] encode() {
-        var groups = new HashMap<Long, byte[]>();
         var terms = buckets.terms();
-        byte[] encodedTerms = terms == null ? new byte[0] : terms.encode();
-        int size = 1 + 1 + 4 + encodedTerms.length + 16 * buckets.buckets().size();
-        for (var fence : fences.entrySet()) {
-            byte[] encoded = fence.getValue().encode();
-            groups.put(fence.getKey(), encoded);
-            size += 8 + 4 + encoded.length;
-        }
+        int termsBytes = terms == null ? 0 : terms.encodedBytes();
+        int size = 1 + 1 + 4 + termsBytes + 16 * buckets.buckets().size();
+        for (var fence : fences.values()) size += 8 + 4 + fence.encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(VERSION).put(flags()).putInt(encodedTerms.length).put(encodedTerms);
+        bytes.put(VERSION).put(flags()).putInt(termsBytes);
+        if (terms != null) terms.encode(bytes);
         for (var bucket : buckets.buckets()) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
-        groups.forEach((source, encoded) ->
-                bytes.putLong(source).putInt(encoded.length).put(encoded));
+        fences.forEach((source, fence) -> {
+            bytes.putLong(source).putInt(fence.encodedBytes());
+            fence.encode(bytes);
+        });
         return bytes.array();
     }
 

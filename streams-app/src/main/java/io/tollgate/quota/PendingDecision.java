@@ -23,6 +23,7 @@ final class PendingDecision implements Header {
     private final long polledNanos;
     private @Nullable Asked asked;
     private int index;
+    private boolean queued;
 
     /**
      * @param source names the topic and partition of the offset
@@ -62,6 +63,15 @@ final class PendingDecision implements Header {
 
     long polledNanos() {
         return polledNanos;
+    }
+
+    /** Notes whether the request waits to be sent. */
+    void queued(boolean waits) {
+        queued = waits;
+    }
+
+    boolean isQueued() {
+        return queued;
     }
 
     /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */

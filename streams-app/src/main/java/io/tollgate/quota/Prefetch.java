@@ -5,9 +5,7 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerInterceptor;
@@ -61,6 +59,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         return records; // the same object: a copy would lose Streams' own bookkeeping
     }
 
+    /** Returns whether all of the records are noted. */
     private boolean prefetch(
             Shared instance, Parse parser, TopicPartition partition, List<ConsumerRecord<byte[], byte[]>> records) {
         var task = instance.tasks().get(partition.partition());
@@ -72,6 +71,8 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         } catch (RuntimeException e) {
             log.error("prefetch failed for {}", partition, e);
             return false;
+        } finally {
+            task.forgetPolled(); // nothing is left, unless something failed
         }
     }
 
@@ -83,19 +84,18 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             boolean published) {
         long source = task.source(partition.topic());
         long polledNanos = System.nanoTime(); // once for the batch, not for each record
-        var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
         for (var record : records) {
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.value());
             record.headers().add(new Parsed(incoming));
             if (!(incoming instanceof Request request)) continue;
-            var pending = new PendingDecision(source, new Charge(record.offset(), request.costTokens()), polledNanos);
+            var charge = new Charge(record.offset(), request.costTokens());
+            var pending = new PendingDecision(source, charge, polledNanos);
             record.headers().add(pending);
-            byAgent.computeIfAbsent(request.agentId(), agent -> new ArrayList<>(2))
-                    .add(pending);
+            task.poll(request.agentId(), pending);
         }
-        task.prefetch(byAgent, source, missed.getOrDefault(partition, -1L));
+        task.prefetch(source, missed.getOrDefault(partition, -1L));
     }
 
     /** Under at-least-once, where the consumer itself commits. */

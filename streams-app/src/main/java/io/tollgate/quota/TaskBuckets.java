@@ -11,7 +11,9 @@ import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Spend;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,8 +35,11 @@ import org.slf4j.LoggerFactory;
 final class TaskBuckets {
     /** Agents in one call: a script of about half a millisecond, after which Redis serves others. */
     private static final int CHUNK_AGENTS = 128;
-    /** An agent's requests in one call. */
-    private static final int MAX_CHARGES = 512;
+    /** Requests in one call, about: a script of about a millisecond and a half. */
+    private static final int CHUNK_CHARGES = 512;
+
+    /** Calls for one task that Redis may have to answer at a time: one that it runs, and one that it finds when it has. */
+    private static final int CHUNKS_AT_ONCE = 2;
 
     private static final Logger log = LoggerFactory.getLogger(TaskBuckets.class);
 
@@ -49,6 +54,11 @@ final class TaskBuckets {
     private final long rekeyedSource;
     private final TopicPartition requests;
     private final TopicPartition rekeyed;
+    private final Deque<Unsent> unsent = new ArrayDeque<>();
+    private final Deque<Chunk> unanswered = new ArrayDeque<>();
+    /** The agents of the batch that is being polled. */
+    private final List<Agent> polled = new ArrayList<>();
+
     private long requestsDecidedThrough = -1;
     private long rekeyedDecidedThrough = -1;
 
@@ -136,40 +146,93 @@ final class TaskBuckets {
         return source == requestsSource ? requestsDecidedThrough : rekeyedDecidedThrough;
     }
 
+    /** Notes a request of the batch that is being polled, in the order of offsets. */
+    void poll(String agentId, PendingDecision request) {
+        var agent = mirror.agent(agentId);
+        if (agent.poll(request)) polled.add(agent);
+    }
+
+    /** Forgets what was noted of the batch that is being polled. */
+    void forgetPolled() {
+        for (var agent : polled) agent.takePolled();
+        polled.clear();
+    }
+
     /**
-     * Sends the polled requests to Redis: one call for each {@value #CHUNK_AGENTS} agents, none for agents that are surely
-     * exhausted, or whose earlier requests have not been sent.
+     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time: one for each {@value #CHUNK_AGENTS}
+     * agents or {@value #CHUNK_CHARGES} requests.
      *
-     * @param requests of one source, by agent, in the order of their offsets; they are noted as pending
+     * @param source of all of them
      * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
      *     before it is decided: Redis would decide it after its successors, and no fence would remember it
      */
-    void prefetch(Map<String, List<PendingDecision>> requests, long source, long missedThrough) {
-        var redis = decidedThrough(source) < missedThrough ? Optional.<SharedBuckets>empty() : shared.redis();
-        double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
-        var toSend = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
-        requests.forEach((agentId, polled) -> {
-            var agent = mirror.agent(agentId);
+    void prefetch(long source, long missedThrough) {
+        boolean mayBeSent = shared.redis().isPresent() && decidedThrough(source) >= missedThrough;
+        var chunk = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+        int charges = 0;
+        for (var agent : polled) {
+            var requests = agent.takePolled();
             var policy = agent.policy(shared.policies());
-            for (var request : polled) request.decideBy(agent, policy);
-            if (policy.mode() == Mode.OFF) {
-                agent.pending().addAll(polled);
-                return;
-            }
+            for (var request : requests) request.decideBy(agent, policy);
+            agent.pending().addAll(requests);
+            if (!mayBeSent || policy.mode() == Mode.OFF) continue;
             var buckets = mirror.of(agent, kept(policy));
-            boolean send = redis.isPresent()
-                    && redis.get().inUse(buckets)
-                    && !buckets.isRefillUntold()
-                    && agent.isAllSentTo(buckets)
-                    && !refusesAll(buckets, polled, policy, nowSeconds);
-            agent.pending().addAll(polled);
-            if (send) toSend.put(buckets, polled);
-            if (toSend.size() == CHUNK_AGENTS) {
-                send(redis.orElseThrow(), toSend, source);
-                toSend.clear();
+            for (int from = 0; from < requests.size(); from += CHUNK_CHARGES) {
+                int to = Math.min(from + CHUNK_CHARGES, requests.size());
+                var part = requests.subList(from, to);
+                for (var request : part) request.queued(true);
+                chunk.put(buckets, part);
+                charges += to - from;
+                if (chunk.size() == CHUNK_AGENTS || charges >= CHUNK_CHARGES) {
+                    unsent.add(new Unsent(chunk, source));
+                    chunk = new LinkedHashMap<>();
+                    charges = 0;
+                }
             }
+        }
+        polled.clear();
+        if (!chunk.isEmpty()) unsent.add(new Unsent(chunk, source));
+        sendMore();
+    }
+
+    /** What is to be asked in one call, in the order of their offsets; all of one source, and of one policy for each mirror. */
+    private record Unsent(Map<AgentMirror, List<PendingDecision>> requests, long source) {}
+
+    /**
+     * Sends as much as Redis should have of this task at a time. Not all that was polled: others would wait behind it, and so would
+     * what other tasks need first.
+     */
+    private void sendMore() {
+        if (unsent.isEmpty()) return;
+        while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
+        while (!unsent.isEmpty() && unanswered.size() < CHUNKS_AT_ONCE) sendNext();
+    }
+
+    private void sendNext() {
+        var next = unsent.removeFirst();
+        double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
+        var redis = shared.redis().orElseThrow();
+        var requests = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+        next.requests().forEach((buckets, charged) -> {
+            for (var request : charged) request.queued(false);
+            var unasked = charged.get(0).asked() == null
+                    ? charged
+                    : charged.stream()
+                            .filter(request -> request.asked() == null)
+                            .toList();
+            if (isToBeAsked(redis, buckets, unasked, nowSeconds)) requests.put(buckets, unasked);
         });
-        if (!toSend.isEmpty()) send(redis.orElseThrow(), toSend, source);
+        if (!requests.isEmpty()) send(redis, requests, next.source());
+    }
+
+    /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
+    private boolean isToBeAsked(
+            SharedBuckets redis, AgentMirror buckets, List<PendingDecision> requests, double nowSeconds) {
+        return !requests.isEmpty()
+                && redis.inUse(buckets)
+                && !buckets.isRefillUntold()
+                && buckets.agent().isAllSentBefore(requests.get(0), buckets)
+                && !refusesAll(buckets, requests, policy(requests.get(0)), nowSeconds);
     }
 
     private static Spend.Kept kept(Policy policy) {
@@ -206,6 +269,7 @@ final class TaskBuckets {
         requests.forEach((buckets, charged) ->
                 spends.add(buckets.spend(charged, policy(charged.get(0)).terms(), source, committed)));
         var chunk = redis.send(spends);
+        unanswered.add(chunk);
         int index = 0;
         for (var entry : requests.entrySet()) {
             var buckets = entry.getKey();
@@ -226,6 +290,7 @@ final class TaskBuckets {
      * @return the decision, and the policy that it was made by
      */
     Decided decide(Request request, PendingDecision pending) {
+        sendMore();
         var noted = pending.agent();
         var agent = noted != null ? noted : mirror.agent(request.agentId());
         if (pending.policy() == null) pending.decideBy(agent, agent.policy(shared.policies()));
@@ -234,7 +299,7 @@ final class TaskBuckets {
         var buckets = policy.mode() == Mode.OFF ? null : mirror.of(agent, kept(policy));
         var decision = buckets == null
                 ? approveUncharged(agent, policy)
-                : decideFirst(buckets, pending, policy, prefetched ? MAX_CHARGES : 1);
+                : decideFirst(buckets, pending, policy, prefetched ? CHUNK_CHARGES : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
@@ -276,6 +341,7 @@ final class TaskBuckets {
             refills.note(buckets); // after a restart it is known from the store alone
             return decideLocally(buckets, request, policy);
         }
+        while (request.isQueued()) sendNext();
         var asked = request.asked();
         if (asked != null) {
             var answer = decided(asked);

@@ -8,8 +8,8 @@ public final class Decimal {
 
     /** Returns the shortest decimal that reads back as this double, without an exponent. */
     public static String text(double value) {
-        return value == Math.rint(value) && Math.abs(value) < 1e15
-                ? Long.toString((long) value)
-                : new BigDecimal(Double.toString(value)).toPlainString();
+        if (value == Math.rint(value) && Math.abs(value) < 1e15) return Long.toString((long) value);
+        var text = Double.toString(value);
+        return text.indexOf('E') < 0 ? text : new BigDecimal(text).toPlainString();
     }
 }

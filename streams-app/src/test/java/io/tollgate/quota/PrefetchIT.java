@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Request;
@@ -86,6 +87,31 @@ class PrefetchIT extends TasksOnRedis {
         assertThat(after).isEqualTo(before);
     }
 
+    /** What waits for a single Redis is what others wait for, too: it gets the next call when it has answered the one before. */
+    @Test
+    void givenPollOfManyAgents_whenPrefetched_thenRedisGetsTwoCallsAtATimeAndDecidesAll() {
+        int agents = 1_280;
+        var task = new TaskBuckets(shared(new Limit(1, 0)), store(), 0, REKEYED);
+        var polled = new ArrayList<PendingDecision>();
+        for (int offset = 0; offset < 2 * agents; offset++) {
+            var request = new PendingDecision(task.source(TOPIC), new Charge(offset, 1), 0);
+            task.poll("agent-" + offset % agents, request);
+            polled.add(request);
+        }
+        task.prefetch(task.source(TOPIC), -1);
+        var sent = polled.stream().filter(request -> request.asked() != null).toList();
+        var decisions = new ArrayList<Decision>();
+        for (int offset = 0; offset < polled.size(); offset++) {
+            var request = new Request(Optional.empty(), "agent-" + offset % agents, 1, new byte[0]);
+            decisions.add(task.decide(request, polled.get(offset)).decision());
+        }
+
+        assertThat(sent).hasSize(2 * 128 * 2);
+        assertThat(decisions).extracting(Decision::decidedBy).containsOnly(DecidedBy.REDIS);
+        assertThat(decisions.subList(0, agents)).allMatch(Decision::isApproved);
+        assertThat(decisions.subList(agents, 2 * agents)).noneMatch(Decision::isApproved);
+    }
+
     private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
         var decisions = new ArrayList<Decision>();
         for (int offset = 0; offset < count; offset++) {
@@ -97,7 +123,8 @@ class PrefetchIT extends TasksOnRedis {
 
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
         var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0);
-        task.prefetch(Map.of("agent", List.of(request)), task.source(topic), missedThrough);
+        task.poll("agent", request);
+        task.prefetch(task.source(topic), missedThrough);
         return request;
     }
 

@@ -72,7 +72,8 @@ class ReplayIT extends TasksOnRedis {
             polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0));
         }
         if (polled.isEmpty()) return;
-        task.prefetch(Map.of("agent", polled), id, -1);
+        for (var request : polled) task.poll("agent", request);
+        task.prefetch(id, -1);
         for (var pending : polled) {
             double cost = pending.charge().costTokens();
             var request = new Request(Optional.empty(), "agent", cost, new byte[0]);

@@ -113,6 +113,10 @@ public record Fence(List<Group> groups) {
             return allApproved || approvedOffsets.contains(offset);
         }
 
+        private int termsBytes() {
+            return terms == null ? 0 : terms.encodedBytes();
+        }
+
         private int moreBytes() {
             return Double.BYTES * (tokensAfter.size() - 1) + REFUSAL_BYTES * refusals.size();
         }
@@ -163,31 +167,38 @@ public record Fence(List<Group> groups) {
 
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */
     public byte[] encode() {
-        var allTerms = new byte[groups.size()][];
-        int size = 0;
-        for (int i = 0; i < allTerms.length; i++) {
-            var group = groups.get(i);
-            allTerms[i] = group.terms() == null ? new byte[0] : group.terms().encode();
-            size += GROUP_BYTES
-                    + allTerms[i].length
-                    + group.moreBytes()
-                    + 4 * group.approvedOffsets().size();
-        }
-        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        for (int i = 0; i < allTerms.length; i++) encode(groups.get(i), allTerms[i], bytes);
+        var bytes = ByteBuffer.allocate(encodedBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        encode(bytes);
         return bytes.array();
     }
 
-    private static void encode(Group group, byte[] terms, ByteBuffer bytes) {
+    /** Returns how many bytes {@link #encode} gives. */
+    public int encodedBytes() {
+        int size = 0;
+        for (var group : groups) {
+            size += GROUP_BYTES
+                    + group.termsBytes()
+                    + group.moreBytes()
+                    + 4 * group.approvedOffsets().size();
+        }
+        return size;
+    }
+
+    /** Writes what {@link #encode()} gives into these bytes, which are little-endian. */
+    public void encode(ByteBuffer bytes) {
+        for (var group : groups) encode(group, bytes);
+    }
+
+    private static void encode(Group group, ByteBuffer bytes) {
         long last = group.lastOffset();
         bytes.putDouble(last)
                 .putDouble(group.firstOffset())
                 .putDouble(group.decidedAtMicros())
                 .putDouble(group.tokensAfter().get(0))
-                .putInt(terms.length)
+                .putInt(group.termsBytes())
                 .putInt(group.moreBytes())
-                .putInt(group.allApproved() ? ALL : group.approvedOffsets().size())
-                .put(terms);
+                .putInt(group.allApproved() ? ALL : group.approvedOffsets().size());
+        if (group.terms() != null) group.terms().encode(bytes);
         for (double tokens : group.tokensAfter().subList(1, group.tokensAfter().size())) bytes.putDouble(tokens);
         for (var refusal : group.refusals()) {
             bytes.putInt((int) (last - refusal.offset())).put((byte) refusal.limit());

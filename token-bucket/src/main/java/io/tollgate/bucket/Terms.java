@@ -65,16 +65,27 @@ public record Terms(long policy, List<NamedLimit> limits) {
 
     /** Returns the policy's number, and of each limit capacity, refill rate and name, packed. */
     public byte[] encode() {
+        var bytes = ByteBuffer.allocate(encodedBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        encode(bytes);
+        return bytes.array();
+    }
+
+    /** Returns how many bytes {@link #encode} gives. */
+    public int encodedBytes() {
         int size = Long.BYTES;
         for (var limit : limits) size += 2 * Double.BYTES + 1 + limit.name().length(); // names are ASCII
-        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN).putLong(policy);
+        return size;
+    }
+
+    /** Writes what {@link #encode()} gives into these bytes, which are little-endian. */
+    public void encode(ByteBuffer bytes) {
+        bytes.putLong(policy);
         for (var limit : limits) {
             bytes.putDouble(limit.limit().capacityTokens())
                     .putDouble(limit.limit().refillTokensPerSecond())
-                    .put((byte) limit.name().length())
-                    .put(limit.name().getBytes(StandardCharsets.US_ASCII));
+                    .put((byte) limit.name().length());
+            if (!limit.name().isEmpty()) bytes.put(limit.name().getBytes(StandardCharsets.US_ASCII));
         }
-        return bytes.array();
     }
 
     /**

@@ -26,6 +26,7 @@ final class SpendScript {
 
     private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 4;
     private static final int CHARGE_BYTES = 16;
+    private static final byte[] NOTHING = {};
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
     private static final int FAILED = 255;
@@ -52,28 +53,23 @@ final class SpendScript {
 
     static byte[] argument(Operation operation, Spend spend) {
         var copy = spend.copy();
-        byte[] terms = spend.terms().encode();
-        byte[] rest = copy == null ? new byte[0] : rest(copy.buckets(), spend.terms());
-        byte[] groups = copy == null ? new byte[0] : copy.fence().encode();
-        byte[] unasked = spend.unasked().encode();
-        var bytes = ByteBuffer.allocate(FIXED_BYTES
-                        + terms.length
-                        + rest.length
-                        + groups.length
-                        + unasked.length
-                        + CHARGE_BYTES * spend.charges().size())
+        byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), spend.terms());
+        var fence = copy == null ? Fence.NONE : copy.fence();
+        int terms = spend.terms().encodedBytes();
+        int groups = fence.encodedBytes();
+        int unasked = spend.unasked().encodedBytes();
+        int variable = terms + rest.length + groups + unasked;
+        var bytes = ByteBuffer.allocate(
+                        FIXED_BYTES + variable + CHARGE_BYTES * spend.charges().size())
                 .order(ByteOrder.LITTLE_ENDIAN);
         bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
-        bytes.putInt(terms.length)
-                .putInt(rest.length)
-                .putInt(groups.length)
-                .putInt(unasked.length)
-                .put(terms)
-                .put(rest)
-                .put(groups)
-                .put(unasked)
-                .putInt(spend.charges().size());
+        bytes.putInt(terms).putInt(rest.length).putInt(groups).putInt(unasked);
+        spend.terms().encode(bytes);
+        bytes.put(rest);
+        fence.encode(bytes);
+        spend.unasked().encode(bytes);
+        bytes.putInt(spend.charges().size());
         for (Charge charge : spend.charges()) {
             bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
         }
@@ -95,8 +91,8 @@ final class SpendScript {
     private static byte[] rest(AgentBuckets copy, Terms terms) {
         var before = copy.terms();
         boolean unchanged = before == null || before.limits().equals(terms.limits());
-        if (copy.buckets().size() == 1 && unchanged) return new byte[0];
-        byte[] encoded = before == null ? new byte[0] : before.encode();
+        if (copy.buckets().size() == 1 && unchanged) return NOTHING;
+        byte[] encoded = before == null ? NOTHING : before.encode();
         var bytes = ByteBuffer.allocate(
                         4 + encoded.length + 16 * (copy.buckets().size() - 1))
                 .order(ByteOrder.LITTLE_ENDIAN);

@@ -293,13 +293,6 @@ local function decide(key, argument)
     if not ok then return fail(limits) end
     capacity, rate = limits[1].capacity, limits[1].rate
   end
-  local at = first
-  for _ = 1, count do
-    local offset, cost
-    offset, cost, at = unpack_('<dd', argument, at)
-    if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
-    if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
-  end
   if committed ~= committed or copy_fence ~= copy_fence then return fail('offsets must be numbers') end
   if copy > 0 and not (finite(copy_tokens) and finite(copy_last)) then
     return fail('the copy must hold finite numbers')
@@ -459,6 +452,8 @@ local function decide(key, argument)
   for i = 1, count do
     local offset, cost
     offset, cost, pos = unpack_('<dd', argument, pos)
+    if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
+    if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
     local again, was_approved, was_tokens, was_at, was_terms, was_limit = false, nil, nil, nil, nil, nil
     if fenced and offset <= fence_offset then
       was_approved, was_tokens, was_at, was_terms, was_limit = recall(kept, offset)
