@@ -80,12 +80,18 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
      * which would take seconds for the tens of thousands that fit into a record.
      */
     private static Headers withoutReserved(Headers headers) {
+        if (!holdsReserved(headers)) return headers;
         var kept = new ArrayList<Header>();
-        boolean forged = false;
         for (Header header : headers) {
-            if (header.key().startsWith(RESERVED_HEADERS)) forged = true;
-            else kept.add(header);
+            if (!header.key().startsWith(RESERVED_HEADERS)) kept.add(header);
         }
-        return forged ? new RecordHeaders(kept) : headers;
+        return new RecordHeaders(kept);
+    }
+
+    private static boolean holdsReserved(Headers headers) {
+        for (Header header : headers) {
+            if (header.key().startsWith(RESERVED_HEADERS)) return true;
+        }
+        return false;
     }
 }

@@ -104,13 +104,13 @@ public final class PipelineMetrics {
         return Counter.builder(name).description(description).register(registry);
     }
 
-    /**
-     * Counts a decision, and how long after its poll it was made.
-     *
-     * @param enforced whether a refusal is one, or only says what would be
-     */
-    public void decided(Decision decision, boolean enforced, long nanosSincePoll) {
+    /** Notes how long after its poll a request was decided. */
+    public void decidedAfter(long nanosSincePoll) {
         decisionTime.record(nanosSincePoll, TimeUnit.NANOSECONDS);
+    }
+
+    /** Counts a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
+    public void decided(Decision decision, boolean enforced) {
         var verdicts = decisions.get(decision.decidedBy());
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
         else if (decision instanceof Decision.QuotaExceeded)

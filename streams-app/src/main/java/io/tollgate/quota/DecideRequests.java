@@ -76,14 +76,11 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
             var charge = new Charge(position.offset(), request.costTokens());
-            pending = new PendingDecision(task.source(position.topic()), charge, System.nanoTime());
+            pending = new PendingDecision(task.source(position.topic()), charge, System.nanoTime(), true);
         }
         var decided = task.decide(request, pending);
-        shared.metrics()
-                .decided(
-                        decided.decision(),
-                        decided.policy().mode() == Mode.ENFORCE,
-                        System.nanoTime() - pending.polledNanos());
+        shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
+        if (pending.isTimed()) shared.metrics().decidedAfter(System.nanoTime() - pending.polledNanos());
         context().forward(record.withValue(decided));
     }
 

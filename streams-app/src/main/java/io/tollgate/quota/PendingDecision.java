@@ -21,6 +21,7 @@ final class PendingDecision implements Header {
     private @Nullable Agent agent;
     private @Nullable Policy policy;
     private final long polledNanos;
+    private final boolean timed;
     private @Nullable Asked asked;
     private int index;
     private boolean queued;
@@ -28,8 +29,10 @@ final class PendingDecision implements Header {
     /**
      * @param source names the topic and partition of the offset
      * @param polledNanos by {@link System#nanoTime}
+     * @param timed whether to measure how long after that it is decided
      */
-    PendingDecision(long source, Charge charge, long polledNanos) {
+    PendingDecision(long source, Charge charge, long polledNanos, boolean timed) {
+        this.timed = timed;
         this.source = source;
         this.charge = charge;
         this.polledNanos = polledNanos;
@@ -63,6 +66,10 @@ final class PendingDecision implements Header {
 
     long polledNanos() {
         return polledNanos;
+    }
+
+    boolean isTimed() {
+        return timed;
     }
 
     /** Notes whether the request waits to be sent. */

@@ -49,7 +49,7 @@ class AgentMirrorTest {
 
     private static void accept(AgentMirror agent, long source, long offset, Bucket left) {
         var charge = new Charge(offset, 1);
-        var request = new PendingDecision(source, charge, 0);
+        var request = new PendingDecision(source, charge, 0, true);
         var spend = new Spend("agent", LIMIT, List.of(charge), source, -1, null);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);

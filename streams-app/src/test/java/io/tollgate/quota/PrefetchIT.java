@@ -94,7 +94,7 @@ class PrefetchIT extends TasksOnRedis {
         var task = new TaskBuckets(shared(new Limit(1, 0)), store(), 0, REKEYED);
         var polled = new ArrayList<PendingDecision>();
         for (int offset = 0; offset < 2 * agents; offset++) {
-            var request = new PendingDecision(task.source(TOPIC), new Charge(offset, 1), 0);
+            var request = new PendingDecision(task.source(TOPIC), new Charge(offset, 1), 0, true);
             task.poll("agent-" + offset % agents, request);
             polled.add(request);
         }
@@ -122,7 +122,7 @@ class PrefetchIT extends TasksOnRedis {
     }
 
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
-        var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0);
+        var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0, true);
         task.poll("agent", request);
         task.prefetch(task.source(topic), missedThrough);
         return request;
@@ -145,7 +145,8 @@ class PrefetchIT extends TasksOnRedis {
         var decisions = new ArrayList<Decision>();
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
-            if (pending == null) pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1), 0);
+            if (pending == null)
+                pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1), 0, true);
             decisions.add(task.decide(REQUEST, pending).decision());
         }
         return decisions;

@@ -69,7 +69,7 @@ class ReplayIT extends TasksOnRedis {
         var polled = new ArrayList<PendingDecision>();
         long id = task.source(TOPICS.get(source));
         for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
-            polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0));
+            polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0, true));
         }
         if (polled.isEmpty()) return;
         for (var request : polled) task.poll("agent", request);
