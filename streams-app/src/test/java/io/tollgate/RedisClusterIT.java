@@ -9,7 +9,6 @@ import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -75,7 +74,6 @@ class RedisClusterIT {
         }
     }
 
-    @Disabled("not yet seen green: no ASKING was counted at the other node within a minute, and it is not known why")
     @Test
     void givenSlotOnItsWay_whenItsKeysMove_thenDecisionsFollow() {
         try (var redis = RedisCluster.start(3, false);
@@ -122,7 +120,7 @@ class RedisClusterIT {
         return node.text("INFO commandstats")
                 .lines()
                 .filter(line -> line.startsWith("cmdstat_asking:"))
-                .mapToLong(line -> Long.parseLong(line.replaceAll(".*calls=(\\d+).*", "$1")))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("cmdstat_asking:calls=(\\d+).*", "$1")))
                 .sum();
     }
 

@@ -33,7 +33,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** A broker and a Redis in processes of their own, and contestants on them one after the other. */
 final class Ground implements AutoCloseable {
-    static final int PARTITIONS = 8;
+    private static final int PARTITIONS = 8;
 
     /** The same for every contestant. */
     private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g", "-XX:+UseG1GC");
@@ -49,11 +49,13 @@ final class Ground implements AutoCloseable {
     private final Admin admin;
     private final RedisClient redisClient;
     private final RedisCommands<String, String> redisCommands;
+    private final int partitions;
     private final Map<Workload, Long> preloaded = new HashMap<>();
     private int turns;
 
-    private Ground(Path dir, KafkaBroker broker, RedisServer redis) {
+    private Ground(Path dir, KafkaBroker broker, RedisServer redis, int partitions) {
         this.dir = dir;
+        this.partitions = partitions;
         this.broker = broker;
         this.redis = redis;
         this.admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()));
@@ -61,11 +63,16 @@ final class Ground implements AutoCloseable {
         this.redisCommands = redisClient.connect().sync();
     }
 
-    /** Starts both, with empty topics for policies and events. */
+    /** Starts both, with empty topics for policies and events; topics of requests have {@value #PARTITIONS} partitions. */
     static Ground open() {
+        return open(PARTITIONS);
+    }
+
+    /** As {@link #open()}, with so many partitions. */
+    static Ground open(int partitions) {
         try {
             var dir = Files.createTempDirectory("tollgate-benchmarks-");
-            var ground = new Ground(dir, KafkaBroker.start(), openRedis());
+            var ground = new Ground(dir, KafkaBroker.start(), openRedis(), partitions);
             ground.createTopics(List.of(
                     topic("agent-quotas", 1, "cleanup.policy", "compact"),
                     topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
@@ -148,7 +155,7 @@ final class Ground implements AutoCloseable {
     String preload(Workload workload, long records) {
         var topic = "requests-" + workload.text();
         if (preloaded.putIfAbsent(workload, records) != null) return topic;
-        createTopics(List.of(plain(topic, PARTITIONS)));
+        createTopics(List.of(plain(topic, partitions)));
         var random = new SplittableRandom(workload.ordinal());
         var failure = new AtomicReference<Exception>();
         try (var producer = producer(50)) {
@@ -167,7 +174,7 @@ final class Ground implements AutoCloseable {
     /** Creates an empty topic for requests; returns its name. */
     String emptyRequests() {
         var topic = "requests-empty-" + ++turns;
-        createTopics(List.of(plain(topic, PARTITIONS)));
+        createTopics(List.of(plain(topic, partitions)));
         return topic;
     }
 
@@ -219,7 +226,7 @@ final class Ground implements AutoCloseable {
     private long end(List<String> topics) {
         var all = new HashMap<TopicPartition, OffsetSpec>();
         for (var topic : topics) {
-            for (int partition = 0; partition < PARTITIONS; partition++) {
+            for (int partition = 0; partition < partitions; partition++) {
                 all.put(new TopicPartition(topic, partition), OffsetSpec.latest());
             }
         }
@@ -239,7 +246,9 @@ final class Ground implements AutoCloseable {
         private final String approvedTopic;
         private final String rejectedTopic;
         private final Path stateDir;
-        private final ApplicationProcess process;
+        private final ApplicationProcess.Options options;
+        private final List<ApplicationProcess> others = new ArrayList<>();
+        private ApplicationProcess process;
 
         private Running(Contestant contestant, String requestsTopic, Map<String, String> environment) {
             applicationId = contestant.text() + "-" + ++turns;
@@ -248,7 +257,7 @@ final class Ground implements AutoCloseable {
             rejectedTopic = "rejected-" + turns;
             stateDir = dir.resolve(applicationId);
             redisCommands.flushall();
-            createTopics(List.of(plain(approvedTopic, PARTITIONS), plain(rejectedTopic, PARTITIONS)));
+            createTopics(List.of(plain(approvedTopic, partitions), plain(rejectedTopic, partitions)));
             var options = ApplicationProcess.Options.defaults()
                     .withJvmArguments(jvm(contestant).toArray(String[]::new))
                     .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
@@ -264,6 +273,7 @@ final class Ground implements AutoCloseable {
             for (var setting : environment.entrySet()) {
                 options = options.withEnvironment(setting.getKey(), setting.getValue());
             }
+            this.options = options;
             process = ApplicationProcess.start(options);
             try {
                 process.awaitReady(Duration.ofSeconds(180));
@@ -275,6 +285,26 @@ final class Ground implements AutoCloseable {
 
         ApplicationProcess process() {
             return process;
+        }
+
+        /** Starts another instance beside it; returns when that one is ready. */
+        void addInstance() {
+            var state = dir.resolve(applicationId + "-" + others.size());
+            var other = ApplicationProcess.start(options.withEnvironment("TOLLGATE_STATE_DIR", state.toString()));
+            others.add(other);
+            other.awaitReady(Duration.ofSeconds(180));
+        }
+
+        /** Ends it, loses its state folder if so wanted, and starts it again; returns how many seconds it takes to be ready. */
+        double restart(boolean emptied) {
+            process.terminate();
+            process.awaitExit(Duration.ofSeconds(30));
+            process.close();
+            if (emptied) deleteTree(stateDir);
+            long start = System.nanoTime();
+            process = ApplicationProcess.start(options);
+            process.awaitReady(Duration.ofSeconds(180));
+            return (System.nanoTime() - start) / 1e9;
         }
 
         String approvedTopic() {
@@ -344,6 +374,10 @@ final class Ground implements AutoCloseable {
         public void close() {
             process.kill();
             process.close();
+            for (var other : others) {
+                other.kill();
+                other.close();
+            }
             try {
                 var mine = admin.listTopics().names().get().stream()
                         .filter(name -> name.startsWith(applicationId + "-")

@@ -339,23 +339,30 @@ final class Page {
     }
 
     private void scale() {
-        heading("scale", "How cost grows with the number of agents");
+        heading("scale", "How cost grows");
         line(
-                "The same number of requests, drawn evenly; *hot*: the part of them that one agent sends. Records a second in the second half.");
+                "A backlog of requests, drawn evenly but for *hot*, the part that one agent sends; nobody is refused. Records a second in the");
         line(
-                "Redis: memory used, divided by keys. Store: table files after a clean end. Heap: as it was then, garbage included.");
+                "second half. Redis: memory used, divided by keys. Store: table files. Heap: as it was then, garbage included, of the first");
+        line(
+                "instance. Restart: from its start until it is ready, in seconds, with its state folder and, as *restore*, without.");
         line("");
-        line("| agents | hot | records/s | Redis bytes/agent | store bytes/agent | agents in memory | heap MB |");
-        line("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        line(
+                "| agents | partitions | bytes | hot | instances | records/s | Redis bytes/agent | store bytes/agent | agents in memory | heap MB | restart s | restore s |");
+        line("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         for (var row : results.rows("scale")) {
-            var cells = new StringBuilder(
-                    "| " + row.path("agents").asText() + " | " + row.path("hot").asText());
+            var cells = new StringBuilder("| " + row.path("agents").asText() + " | "
+                    + row.path("partitions").asText() + " | "
+                    + row.path("bytes").asText() + " | " + row.path("hot").asText() + " | "
+                    + row.path("instances").asText());
             for (var field : List.of(
                     "records_per_second",
                     "redis_bytes_per_agent",
                     "store_bytes_per_agent",
                     "mirrored_agents",
-                    "heap_mb")) {
+                    "heap_mb",
+                    "restart_seconds",
+                    "restore_seconds")) {
                 cells.append(" | ").append(Summary.figure(row.path(field).asDouble()));
             }
             line(cells + " |");

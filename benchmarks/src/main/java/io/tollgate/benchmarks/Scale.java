@@ -21,10 +21,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** How cost grows with the number of agents: the same number of requests from few, many and very many. */
+/** How cost grows: the same number of requests from few, many and very many agents, and what else may grow. */
 @Command(
         name = "scale",
-        description = "throughput, and memory in Redis, heap and RocksDB, by the number of agents",
+        description =
+                "throughput, memory in Redis, heap and RocksDB, start and restore, by agents, partitions, size of requests, instances",
         mixinStandardHelpOptions = true)
 final class Scale implements Callable<Integer> {
     private static final Duration PATIENCE = Duration.ofMinutes(10);
@@ -36,7 +37,7 @@ final class Scale implements Callable<Integer> {
     private List<Integer> agents = List.of(1_000, 100_000, 1_000_000);
 
     @Option(names = "--records", paramLabel = "N", description = "requests of each turn; default: ${DEFAULT-VALUE}")
-    private int records = 3_000_000;
+    private int records = 4_000_000;
 
     @Option(
             names = "--hot",
@@ -44,13 +45,22 @@ final class Scale implements Callable<Integer> {
             description = "the part of all requests that one agent sends; default: ${DEFAULT-VALUE}")
     private double hot = 0;
 
+    @Option(names = "--partitions", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
+    private int partitions = 8;
+
+    @Option(names = "--bytes", paramLabel = "N", description = "of a request; default: ${DEFAULT-VALUE}")
+    private int bytes = 200;
+
+    @Option(names = "--instances", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
+    private int instances = 1;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (output.quick) records = 200_000;
         var rows = new ArrayList<ObjectNode>();
         String redis = "";
         for (int count : agents) {
-            try (var ground = Ground.open()) {
+            try (var ground = Ground.open(partitions)) {
                 redis = Ground.describe(ground.redisCommands());
                 rows.add(measure(ground, count));
             }
@@ -59,7 +69,11 @@ final class Scale implements Callable<Integer> {
                 "scale",
                 redis,
                 rows,
-                row -> row.path("agents").asText() + "/" + row.path("hot").asText());
+                row -> String.join(
+                        "/",
+                        List.of("agents", "partitions", "bytes", "hot", "instances").stream()
+                                .map(field -> row.path(field).asText())
+                                .toList()));
         return 0;
     }
 
@@ -69,12 +83,16 @@ final class Scale implements Callable<Integer> {
         // Nobody is refused: a refusal that needs no Redis would make few agents look cheap.
         var plenty = Map.of("TOKEN_BUCKET_SIZE", "1000000", "TOKEN_REFILL_RATE", "1000");
         try (var running = ground.start(Contestant.TOLLGATE_REDIS, topic, plenty)) {
+            for (int instance = 1; instance < instances; instance++) running.addInstance();
             long empty = usedMemory(ground);
             long half = await(running, records / 2);
             long all = await(running, records);
             var row = Results.row();
             row.put("agents", count);
             row.put("hot", hot);
+            row.put("partitions", partitions);
+            row.put("bytes", bytes);
+            row.put("instances", instances);
             row.put("records", records);
             row.put("records_per_second", (records - records / 2) / ((all - half) / 1e9));
             row.put("heap_mb", metric(running, "jvm_memory_used_bytes{area=\"heap\"") / 1e6);
@@ -82,9 +100,9 @@ final class Scale implements Callable<Integer> {
             long keys = ground.redisCommands().dbsize();
             row.put("redis_keys", keys);
             row.put("redis_bytes_per_agent", (usedMemory(ground) - empty) / (double) keys);
-            running.process().terminate();
-            running.process().awaitExit(Duration.ofSeconds(30));
+            row.put("restart_seconds", running.restart(false));
             row.put("store_bytes_per_agent", bytes(running.stateDir()) / (double) keys);
+            row.put("restore_seconds", running.restart(true));
             Output.say(row.toString());
             return row;
         }
@@ -96,7 +114,7 @@ final class Scale implements Callable<Integer> {
             for (long n = 0; n < records; n++) {
                 int agent = hot > 0 && random.nextDouble() < hot ? 0 : random.nextInt(count);
                 var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
-                producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent)));
+                producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent, bytes)));
             }
         }
     }

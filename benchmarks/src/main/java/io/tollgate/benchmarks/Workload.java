@@ -56,6 +56,13 @@ enum Workload {
                 .getBytes(StandardCharsets.UTF_8);
     }
 
+    /** Returns a request of about this many bytes, 80 at least, whose cost is one token. */
+    static byte[] request(long number, int agent, int bytes) {
+        var start = "{\"request_id\":\"" + number + "\",\"agent_id\":\"" + agentName(agent)
+                + "\",\"tokens\":1,\"prompt\":\"";
+        return (start + "x".repeat(Math.max(0, bytes - start.length() - 2)) + "\"}").getBytes(StandardCharsets.UTF_8);
+    }
+
     private static double[] zipf() {
         var cumulative = new double[AGENTS];
         double sum = 0;

@@ -31,6 +31,7 @@ final class AgentMirror {
     private @Nullable MirroredBucket bucket;
     private boolean stored = true;
     private long changedNanos;
+    private int writtenIn;
     private int epoch;
     private boolean superseding;
     private boolean answered;
@@ -79,6 +80,15 @@ final class AgentMirror {
 
     long changedNanos() {
         return changedNanos;
+    }
+
+    /** Returns the round in which it was last written with its decision, as {@link Mirror} counts them; 0: none. */
+    int writtenIn() {
+        return writtenIn;
+    }
+
+    void writtenIn(int round) {
+        writtenIn = round;
     }
 
     /** Returns the number that changes whenever answers under way can no longer be used. */

@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
  * The buckets of one task's agents, in memory over the changelogged store {@code local-buckets}. For one stream thread alone: the
  * one that polls the task's records and processes them.
  *
- * <p>What is decided without Redis goes to the store at once, and with it into the transaction that commits the decision. What
- * Redis answered is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, the least recently seen go
+ * <p>What is decided without Redis goes to the store at once, and with it into the transaction that commits the decision; so does what
+ * Redis answered to the first {@value #WRITTEN_AT_ONCE} agents of each quarter of a second. What it answered to others is written behind:
+ * Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, the least recently seen go
  * to the store; a bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class Mirror {
@@ -26,7 +27,10 @@ final class Mirror {
     /** Of the heap for each agent, of which it takes about a seventh: a small heap must not fill up with them. */
     private static final long HEAP_BYTES_EACH = 4_096;
 
-    /** At once each time where so few wait: a write costs about as much as two decisions. */
+    /** Agents in each round that are written with their decisions: so few cost next to nothing. */
+    private static final int WRITTEN_AT_ONCE = 64;
+
+    /** All each time where so few wait: a write costs about as much as two decisions. */
     private static final int WRITTEN_BEHIND = 128;
     /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */
     private static final int PART_WRITTEN_BEHIND = 8;
@@ -43,6 +47,12 @@ final class Mirror {
     private final Policies policies;
     private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024, 0.75f, true);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
+    /** Counts the calls of {@link #writeBehind}. */
+    private int round = 1;
+
+    /** Agents that were written with their decisions in this round. */
+    private int writtenAtOnce;
+
     private @Nullable String sweepFrom;
     /** For metrics, which other threads read: when the oldest change was made that is not stored, 0 for none. */
     private volatile long unstoredSinceNanos;
@@ -99,9 +109,20 @@ final class Mirror {
         mirror.markStored();
     }
 
-    /** Notes that the agent's bucket is about to change by an answer of Redis. */
-    void writeLater(AgentMirror agent) {
-        if (!agent.isStored()) return;
+    /**
+     * Writes what an answer of Redis has changed: at once where few agents are active, so that it is committed with the decisions; else
+     * later.
+     *
+     * @param wasStored whether the store held what it was before
+     */
+    void changed(AgentMirror agent, boolean wasStored) {
+        if (agent.writtenIn() == round || writtenAtOnce < WRITTEN_AT_ONCE) {
+            if (agent.writtenIn() != round) writtenAtOnce++;
+            agent.writtenIn(round);
+            store(agent);
+            return;
+        }
+        if (!wasStored) return; // it waits already
         toWrite.add(agent);
         agent.changedNow();
         if (toWrite.size() == 1) unstoredSinceNanos = agent.changedNanos();
@@ -109,6 +130,8 @@ final class Mirror {
 
     /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
+        round++;
+        writtenAtOnce = 0;
         int most = Math.max(WRITTEN_BEHIND, toWrite.size() / PART_WRITTEN_BEHIND);
         for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
         var oldest = toWrite.peek();

@@ -401,8 +401,9 @@ final class TaskBuckets {
 
     private Decision accept(AgentMirror buckets, PendingDecision request, Asked asked, Answer.Decided answer) {
         if (request.index() == 0) {
-            mirror.writeLater(buckets);
+            boolean wasStored = buckets.isStored();
             buckets.accept(asked, answer);
+            mirror.changed(buckets, wasStored);
             note(buckets.agent().id(), answer);
         }
         return answer.decisions().get(request.index());
