@@ -52,11 +52,8 @@ final class StreamsProperties {
                 // Workers see a decision when its transaction commits.
                 Map.entry(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100),
                 // An agent's requests of one poll are one entry of a call to Redis, where a second request costs a
-                // quarter of
-                // the first. A poll takes what was fetched of one partition, then the next: 10 000 records instead of
-                // 1000, and
-                // 4 MiB instead of 1, halve what Redis takes for a decision. Where little is published, polls are
-                // small.
+                // quarter of the first. A poll takes what was fetched of one partition, then the next: both sizes
+                // together halve what Redis takes for a decision. Where little is published, polls are small anyway.
                 Map.entry(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 10_000),
                 Map.entry(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * 1024 * 1024),
                 // Never wait for the other topic of a task: requests and strays of one partition need no common order.

@@ -20,9 +20,8 @@ public final class ProcessMetrics {
      */
     public static void bind(MeterRegistry registry, String version) {
         new JvmGcMetrics().bindTo(registry);
-        // Not LogbackMetrics: its filter is asked for each line that Kafka does not log, several for each record, which
-        // took a
-        // twentieth of the CPU.
+        // Not LogbackMetrics: its filter is asked for each line that Kafka does not log, several for each record, and
+        // took a twentieth of the CPU.
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
         new ProcessorMetrics().bindTo(registry);

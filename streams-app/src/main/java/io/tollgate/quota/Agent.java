@@ -38,7 +38,7 @@ final class Agent {
     }
 
     /** Notes a request of the batch that is being polled; returns whether it is the agent's first in it. */
-    boolean poll(PendingDecision request) {
+    boolean notePolled(PendingDecision request) {
         boolean first = polled.isEmpty();
         if (first) polled = new ArrayList<>(2);
         polled.add(request);

@@ -100,7 +100,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             var charge = new Charge(record.offset(), request.costTokens());
             var pending = new PendingDecision(source, charge, polledNanos, all || noted++ % TIMED_EACH == 0);
             record.headers().add(pending);
-            task.poll(request.agentId(), pending);
+            task.notePolled(request.agentId(), pending);
         }
         task.prefetch(source, missed.getOrDefault(partition, -1L));
     }

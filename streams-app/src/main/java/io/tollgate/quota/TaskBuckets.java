@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * all of the agent's requests that wait; the mirror. A request whose call failed is never sent again: Redis may have charged it.
  */
 final class TaskBuckets {
-    /** Agents in one call: a script of about half a millisecond, after which Redis serves others. */
+    /** Agents in one call: a script of about a millisecond, after which Redis serves others. */
     private static final int CHUNK_AGENTS = 128;
     /** Requests in one call, about: a script of about a millisecond and a half. */
     private static final int CHUNK_CHARGES = 512;
@@ -147,9 +147,9 @@ final class TaskBuckets {
     }
 
     /** Notes a request of the batch that is being polled, in the order of offsets. */
-    void poll(String agentId, PendingDecision request) {
+    void notePolled(String agentId, PendingDecision request) {
         var agent = mirror.agent(agentId);
-        if (agent.poll(request)) polled.add(agent);
+        if (agent.notePolled(request)) polled.add(agent);
     }
 
     /** Forgets what was noted of the batch that is being polled. */

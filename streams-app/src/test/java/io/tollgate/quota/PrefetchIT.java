@@ -95,7 +95,7 @@ class PrefetchIT extends TasksOnRedis {
         var polled = new ArrayList<PendingDecision>();
         for (int offset = 0; offset < 2 * agents; offset++) {
             var request = new PendingDecision(task.source(TOPIC), new Charge(offset, 1), 0, true);
-            task.poll("agent-" + offset % agents, request);
+            task.notePolled("agent-" + offset % agents, request);
             polled.add(request);
         }
         task.prefetch(task.source(TOPIC), -1);
@@ -112,6 +112,32 @@ class PrefetchIT extends TasksOnRedis {
         assertThat(decisions.subList(agents, 2 * agents)).noneMatch(Decision::isApproved);
     }
 
+    /** What the store holds is committed with the decisions: a crash then loses nothing of it. */
+    @Test
+    void givenAnswersOfRedis_whenTheirRequestsAreDecided_thenTheFirstAgentsAreStoredWithThemAndOthersBehind() {
+        var store = store();
+        var task = new TaskBuckets(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
+        decideForEach(task, 0, 70);
+        long withTheirDecisions = store.approximateNumEntries();
+        decideForEach(task, 70, 64);
+        byte[] twiceSpent = store.get("agent-0");
+        task.mirror().writeBehind();
+
+        assertThat(withTheirDecisions).isEqualTo(64);
+        assertThat(MirroredBucket.decode(twiceSpent).buckets().leastTokens()).isEqualTo(CAPACITY - 2);
+        assertThat(store.approximateNumEntries()).isEqualTo(70);
+    }
+
+    /** Decides one request of each of so many agents. */
+    private static void decideForEach(TaskBuckets task, long firstOffset, int agents) {
+        for (int i = 0; i < agents; i++) {
+            var pending = new PendingDecision(task.source(TOPIC), new Charge(firstOffset + i, 1), 0, true);
+            task.notePolled("agent-" + i, pending);
+            task.prefetch(task.source(TOPIC), -1);
+            task.decide(new Request(Optional.empty(), "agent-" + i, 1, new byte[0]), pending);
+        }
+    }
+
     private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
         var decisions = new ArrayList<Decision>();
         for (int offset = 0; offset < count; offset++) {
@@ -123,7 +149,7 @@ class PrefetchIT extends TasksOnRedis {
 
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
         var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0, true);
-        task.poll("agent", request);
+        task.notePolled("agent", request);
         task.prefetch(task.source(topic), missedThrough);
         return request;
     }

@@ -72,7 +72,7 @@ class ReplayIT extends TasksOnRedis {
             polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0, true));
         }
         if (polled.isEmpty()) return;
-        for (var request : polled) task.poll("agent", request);
+        for (var request : polled) task.notePolled("agent", request);
         task.prefetch(id, -1);
         for (var pending : polled) {
             double cost = pending.charge().costTokens();

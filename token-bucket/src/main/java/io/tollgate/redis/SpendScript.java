@@ -55,16 +55,16 @@ final class SpendScript {
         var copy = spend.copy();
         byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), spend.terms());
         var fence = copy == null ? Fence.NONE : copy.fence();
-        int terms = spend.terms().encodedBytes();
-        int groups = fence.encodedBytes();
-        int unasked = spend.unasked().encodedBytes();
-        int variable = terms + rest.length + groups + unasked;
+        int termsBytes = spend.terms().encodedBytes();
+        int fenceBytes = fence.encodedBytes();
+        int unaskedBytes = spend.unasked().encodedBytes();
+        int chargesBytes = CHARGE_BYTES * spend.charges().size();
         var bytes = ByteBuffer.allocate(
-                        FIXED_BYTES + variable + CHARGE_BYTES * spend.charges().size())
+                        FIXED_BYTES + termsBytes + rest.length + fenceBytes + unaskedBytes + chargesBytes)
                 .order(ByteOrder.LITTLE_ENDIAN);
         bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
-        bytes.putInt(terms).putInt(rest.length).putInt(groups).putInt(unasked);
+        bytes.putInt(termsBytes).putInt(rest.length).putInt(fenceBytes).putInt(unaskedBytes);
         spend.terms().encode(bytes);
         bytes.put(rest);
         fence.encode(bytes);
