@@ -3,13 +3,12 @@ package io.tollgate;
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
+import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
-import io.tollgate.ingest.Request;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
-import io.tollgate.ingest.Unreadable;
 import io.tollgate.preflight.Preflight;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
@@ -34,9 +33,18 @@ import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 import org.apache.kafka.streams.state.StoreBuilder;
 
-/** The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong. */
+/**
+ * The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong.
+ *
+ * <p>Where a record may go several ways, the operator that knows sends it on by the name of the next: a filter before each would look
+ * at every record, and each look costs about as much as a decision.
+ */
 final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
+
+    private static final Branches PARSED = new Branches("readable", "stray-bytes", "unreadable");
+    private static final DecideRequests.Branches DECIDED =
+            new DecideRequests.Branches("route-approved", "route-rejected", "detect-events");
 
     private final Topics topics;
     private final String applicationId;
@@ -63,11 +71,11 @@ final class RequestTopology {
         // With the configuration: a builder without warns of defaults that ours are not.
         var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
         var parsed = parse(readRequests(builder)); // ingest
-        var home = sendStraysHome(parsed); // ingest
-        routeUnreadable(unreadable(home)); // route
-        var decided = decide(readable(home)); // quota
-        routeRejected(rejected(decided)); // route
-        routeApproved(approved(decided)); // route
+        var rekeyed = sendStraysHome(parsed); // ingest
+        routeUnreadable(parsed.merge(rekeyed, Named.as(PARSED.unreadable()))); // route
+        var decided = decide(parsed.merge(rekeyed, Named.as(PARSED.readable()))); // quota
+        routeRejected(decided); // route
+        routeApproved(decided); // route
         tellEvents(decided); // events
         return builder.build(properties);
     }
@@ -82,26 +90,14 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                () -> new ParseRequests(shared.partitions(), shared.maxRecordBytes(), shared.metrics()),
+                () -> new ParseRequests(shared.partitions(), shared.maxRecordBytes(), PARSED, shared.metrics()),
                 Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
-        var rekeyed = parsed.filter((key, incoming) -> incoming instanceof Stray, Named.as("stray"))
-                .mapValues(stray -> ((Stray) stray).request().bytes(), Named.as("stray-bytes"))
+        return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
-                .process(ParseRekeyed::new, Named.as("parse-rekeyed"));
-        return parsed.filterNot((key, incoming) -> incoming instanceof Stray, Named.as("home"))
-                .merge(rekeyed, Named.as("merge-rekeyed"));
-    }
-
-    private static KStream<byte[], Unreadable> unreadable(KStream<byte[], Incoming> home) {
-        return home.filter((key, incoming) -> incoming instanceof Unreadable, Named.as("unreadable"))
-                .mapValues(incoming -> (Unreadable) incoming, Named.as("as-unreadable"));
-    }
-
-    private static KStream<byte[], Incoming> readable(KStream<byte[], Incoming> home) {
-        return home.filter((key, incoming) -> incoming instanceof Request, Named.as("readable"));
+                .process(() -> new ParseRekeyed(PARSED), Named.as("parse-rekeyed"));
     }
 
     private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {
@@ -109,7 +105,7 @@ final class RequestTopology {
                 new ProcessorSupplier<byte[], Incoming, byte[], Decided>() {
                     @Override
                     public Processor<byte[], Incoming, byte[], Decided> get() {
-                        return new DecideRequests(shared, rekeyedTopic(applicationId));
+                        return new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED);
                     }
 
                     @Override
@@ -120,27 +116,19 @@ final class RequestTopology {
                 Named.as("decide"));
     }
 
-    private static KStream<byte[], Decided> approved(KStream<byte[], Decided> decided) {
-        return decided.filter((key, answer) -> answer.isApproved(), Named.as("approved"));
-    }
-
-    private static KStream<byte[], Decided> rejected(KStream<byte[], Decided> decided) {
-        return decided.filterNot((key, answer) -> answer.isApproved(), Named.as("rejected"));
-    }
-
-    private void routeApproved(KStream<byte[], Decided> approved) {
-        approved.processValues(RouteApproved::new, Named.as("route-approved"))
+    private void routeApproved(KStream<byte[], Decided> decided) {
+        decided.process(RouteApproved::new, Named.as(DECIDED.approved()))
                 .to(topics.approved(), produced("write-approved"));
     }
 
-    private void routeRejected(KStream<byte[], Decided> rejected) {
-        rejected.processValues(RouteRejected::new, Named.as("route-rejected"))
+    private void routeRejected(KStream<byte[], Decided> decided) {
+        decided.process(RouteRejected::new, Named.as(DECIDED.rejected()))
                 .to(topics.rejected(), produced("write-rejected"));
     }
 
-    private void routeUnreadable(KStream<byte[], Unreadable> unreadable) {
+    private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
         unreadable
-                .processValues(RouteUnreadable::new, Named.as("route-unreadable"))
+                .process(RouteUnreadable::new, Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 
@@ -157,7 +145,7 @@ final class RequestTopology {
                                 return Set.of(DetectEvents.storeBuilder());
                             }
                         },
-                        Named.as("detect-events"))
+                        Named.as(DECIDED.all()))
                 .to(topics.events(), produced("write-events"));
     }
 

@@ -6,15 +6,22 @@ import org.apache.kafka.streams.processor.api.Record;
 /** Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them: nothing is checked again. */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final Parse parse = new Parse(1, Integer.MAX_VALUE);
+    private final Branches branches;
+
+    public ParseRekeyed(Branches branches) {
+        this.branches = branches;
+    }
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-        var parsed = Parsed.take(record.headers());
+        var parsed = Parsed.on(record.headers());
+        var incoming = parsed != null ? parsed.incoming() : parse.rekeyed(record.value());
+        if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(record.headers());
         // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
         // other.
         if (!Source.isNoted(record.headers())) {
             Source.write(record.headers(), context().recordMetadata().orElseThrow());
         }
-        context().forward(record.withValue(parsed != null ? parsed : parse.rekeyed(record.value())));
+        context().forward(record.withValue(incoming), branches.of(incoming));
     }
 }

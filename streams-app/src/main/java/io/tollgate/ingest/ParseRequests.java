@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Parses what agents published: sorts out records that are no requests and requests that strayed, notes where each came from,
- * and removes headers that only Tollgate may write.
+ * and removes headers that only Tollgate may write. What was {@link Parsed} before stays on a request, for who decides it.
  *
  * <p>A readable request leaves under its agent's key, an unreadable one under its own.
  */
@@ -26,14 +26,16 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
 
     private final Parse parse;
     private final int maxRecordBytes;
+    private final Branches branches;
     private final PipelineMetrics metrics;
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
      */
-    public ParseRequests(int partitions, int maxRecordBytes, PipelineMetrics metrics) {
+    public ParseRequests(int partitions, int maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new Parse(partitions, maxRecordBytes);
+        this.branches = branches;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
     }
@@ -41,8 +43,9 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     @Override
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
-        var parsed = Parsed.take(published.headers());
-        var incoming = parsed != null ? parsed : parse(published, position);
+        var parsed = Parsed.on(published.headers());
+        var incoming = parsed != null ? parsed.incoming() : parse(published, position);
+        if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());
         var headers = withoutReserved(published.headers());
         Source.write(headers, position);
         if (incoming instanceof Request request) {
@@ -66,7 +69,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
 
     /** Once for each record: every change of one by itself would copy its headers. */
     private void forward(Record<byte[], byte[]> published, byte @Nullable [] key, Incoming incoming, Headers headers) {
-        context().forward(new Record<>(key, incoming, published.timestamp(), headers));
+        context().forward(new Record<>(key, incoming, published.timestamp(), headers), branches.of(incoming));
     }
 
     /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */

@@ -9,9 +9,31 @@ import org.jspecify.annotations.Nullable;
  * A parse result carried on the record itself: whoever looks at a polled record before the topology does leaves it there, so
  * that nothing is parsed twice. Never written to a topic; no producer can forge a Java object.
  */
-public record Parsed(Incoming incoming) implements Header {
+public class Parsed implements Header {
     /** Not to be guessed: taking ours away must not take an agent's header of the same name. */
     private static final String KEY = "tollgate-parsed-" + UUID.randomUUID();
+
+    private final Incoming incoming;
+
+    /** @param incoming what the record turned out to be */
+    public Parsed(Incoming incoming) {
+        this.incoming = incoming;
+    }
+
+    /** Returns what was left on the record; null if nothing was. */
+    public static @Nullable Parsed on(Headers headers) {
+        return headers.lastHeader(KEY) instanceof Parsed parsed ? parsed : null;
+    }
+
+    /** Takes away what was left on the record: nothing of ours may be written to a topic. */
+    public static void takeFrom(Headers headers) {
+        headers.remove(KEY);
+    }
+
+    /** Returns what the record turned out to be. */
+    public Incoming incoming() {
+        return incoming;
+    }
 
     @Override
     public String key() {
@@ -21,12 +43,5 @@ public record Parsed(Incoming incoming) implements Header {
     @Override
     public byte @Nullable [] value() {
         return null;
-    }
-
-    /** Removes and returns what was left on the record; null if nothing was. */
-    static @Nullable Incoming take(Headers headers) {
-        if (!(headers.lastHeader(KEY) instanceof Parsed parsed)) return null;
-        headers.remove(KEY);
-        return parsed.incoming();
     }
 }

@@ -10,10 +10,11 @@ import java.util.Optional;
  * @param agentId 1 to 256 bytes of UTF-8 without control characters
  * @param costTokens from 0 to 1e12
  * @param bytes the record's value as it came
+ * @param key the key under which the agent's records stand: its id in UTF-8
  */
-public record Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) implements Incoming {
-    /** Returns the key under which the agent's records stand. */
-    public byte[] key() {
-        return agentId.getBytes(StandardCharsets.UTF_8);
+public record Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes, byte[] key)
+        implements Incoming {
+    public Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) {
+        this(requestId, agentId, costTokens, bytes, agentId.getBytes(StandardCharsets.UTF_8));
     }
 }

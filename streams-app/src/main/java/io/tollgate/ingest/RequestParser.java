@@ -10,7 +10,10 @@ import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;
 import io.tollgate.metrics.InvalidRule;
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
@@ -51,6 +54,9 @@ final class RequestParser {
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
 
+    private static final VarHandle EIGHT_BYTES =
+            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
     private final CharsetDecoder strictUtf8 = StandardCharsets.UTF_8
             .newDecoder()
             .onMalformedInput(CodingErrorAction.REPORT)
@@ -88,6 +94,7 @@ final class RequestParser {
 
     /** Jackson would guess UTF-16 and UTF-32, skip a byte order mark, and not look into strings that are skipped. */
     private void checkEncoding(byte[] value) throws InvalidRequestException {
+        if (isAsciiWithoutZeros(value)) return;
         boolean ascii = true;
         for (byte b : value) {
             if (b == 0)
@@ -103,6 +110,17 @@ final class RequestParser {
         } catch (CharacterCodingException e) {
             throw new InvalidRequestException(InvalidRule.ENCODING, "value must be UTF-8");
         }
+    }
+
+    /** Looks at eight bytes at a time: taking one from each leaves a highest bit where a byte was zero or above 127. */
+    private static boolean isAsciiWithoutZeros(byte[] value) {
+        int at = 0;
+        for (; at <= value.length - Long.BYTES; at += Long.BYTES) {
+            long eight = (long) EIGHT_BYTES.get(value, at);
+            if (((eight | eight - 0x0101010101010101L) & 0x8080808080808080L) != 0) return false;
+        }
+        for (; at < value.length; at++) if (value[at] <= 0) return false;
+        return true;
     }
 
     private static Request readObject(JsonParser parser, byte[] value) throws IOException, InvalidRequestException {
@@ -180,16 +198,27 @@ final class RequestParser {
             throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must be a string");
         var text = parser.getText();
         if (text.isEmpty()) throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must not be empty");
-        if (text.length() > MAX_REQUEST_ID_BYTES
-                || text.getBytes(StandardCharsets.UTF_8).length > MAX_REQUEST_ID_BYTES) {
+        boolean surelyFits = text.length() <= MAX_REQUEST_ID_BYTES / 3; // no character takes more than three bytes
+        if (!surelyFits && text.getBytes(StandardCharsets.UTF_8).length > MAX_REQUEST_ID_BYTES) {
             throw new InvalidRequestException(
                     InvalidRule.REQUEST_ID, "request_id must be at most " + MAX_REQUEST_ID_BYTES + " bytes of UTF-8");
         }
         // Not expressible in UTF-8, so that no rejection could carry it.
-        if (text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+        if (holdsLoneSurrogate(text)) {
             throw new InvalidRequestException(InvalidRule.REQUEST_ID, "request_id must not contain a lone surrogate");
         }
         return text;
+    }
+
+    private static boolean holdsLoneSurrogate(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (!Character.isSurrogate(c)) continue;
+            boolean pair = i + 1 < text.length() && Character.isSurrogatePair(c, text.charAt(i + 1));
+            if (!pair) return true;
+            i++;
+        }
+        return false;
     }
 
     private static double costTokens(JsonParser parser, @Nullable JsonToken token)

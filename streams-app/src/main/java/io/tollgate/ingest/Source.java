@@ -1,7 +1,6 @@
 package io.tollgate.ingest;
 
 import java.nio.charset.StandardCharsets;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
@@ -25,7 +24,7 @@ public record Source(String topic, int partition, long offset) {
 
     /** Returns whether the header holds a position. */
     static boolean isNoted(Headers headers) {
-        return noted(headers).matches();
+        return POSITION.matcher(noted(headers)).matches();
     }
 
     /**
@@ -35,13 +34,18 @@ public record Source(String topic, int partition, long offset) {
      */
     public static Source read(Headers headers) {
         var noted = noted(headers);
-        if (!noted.matches()) throw new IllegalStateException("no position in header " + HEADER);
-        return new Source(noted.group(1), Integer.parseInt(noted.group(2)), Long.parseLong(noted.group(3)));
+        int offset = noted.lastIndexOf('/');
+        int partition = noted.lastIndexOf('/', offset - 1);
+        if (partition < 0) throw new IllegalStateException("no position in header " + HEADER);
+        return new Source(
+                noted.substring(0, partition),
+                Integer.parseInt(noted, partition + 1, offset, 10),
+                Long.parseLong(noted, offset + 1, noted.length(), 10));
     }
 
-    private static Matcher noted(Headers headers) {
+    private static String noted(Headers headers) {
         var header = headers.lastHeader(HEADER);
         boolean empty = header == null || header.value() == null;
-        return POSITION.matcher(empty ? "" : new String(header.value(), StandardCharsets.UTF_8));
+        return empty ? "" : new String(header.value(), StandardCharsets.UTF_8);
     }
 }

@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
@@ -29,12 +28,23 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
 
     private final Shared shared;
     private final String rekeyedTopic;
+    private final Branches branches;
     private @Nullable TaskBuckets buckets;
 
+    /**
+     * Where decisions go on to: names of the topology's operators. Sent on by name, a record meets no filter.
+     *
+     * @param approved takes what was approved
+     * @param rejected takes what was rejected
+     * @param all takes both, after that
+     */
+    public record Branches(String approved, String rejected, String all) {}
+
     /** @param rekeyedTopic the internal topic through which strays come home */
-    public DecideRequests(Shared shared, String rekeyedTopic) {
+    public DecideRequests(Shared shared, String rekeyedTopic, Branches branches) {
         this.shared = shared;
         this.rekeyedTopic = rekeyedTopic;
+        this.branches = branches;
     }
 
     /** Returns the store of the mirror: changelogged, in RocksDB, written once for each agent and commit. */
@@ -71,17 +81,19 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     @Override
     public void process(Record<byte[], Incoming> record) {
         var task = Objects.requireNonNull(buckets);
-        var request = (Request) record.value();
         var pending = PendingDecision.take(record.headers());
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
-            var charge = new Charge(position.offset(), request.costTokens());
-            pending = new PendingDecision(task.source(position.topic()), charge, System.nanoTime(), true);
+            long source = task.source(position.topic());
+            var request = (Request) record.value();
+            pending = new PendingDecision(request, source, position.offset(), System.nanoTime(), true);
         }
-        var decided = task.decide(request, pending);
+        var decided = task.decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(System.nanoTime() - pending.polledNanos());
-        context().forward(record.withValue(decided));
+        var answered = record.withValue(decided);
+        context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
+        context().forward(answered, branches.all());
     }
 
     @Override

@@ -1,9 +1,9 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
+import io.tollgate.ingest.Parsed;
+import io.tollgate.ingest.Request;
 import io.tollgate.policy.Policy;
-import java.util.UUID;
-import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
@@ -12,10 +12,7 @@ import org.jspecify.annotations.Nullable;
  * that is dropped takes its pending decision with it. Never written to a topic; no producer can forge a Java object. For one
  * stream thread alone.
  */
-final class PendingDecision implements Header {
-    /** Not to be guessed: taking ours away must not take an agent's header of the same name. */
-    private static final String KEY = "tollgate-pending-" + UUID.randomUUID();
-
+final class PendingDecision extends Parsed {
     private final long source;
     private final Charge charge;
     private @Nullable Agent agent;
@@ -27,15 +24,22 @@ final class PendingDecision implements Header {
     private boolean queued;
 
     /**
+     * @param request what is to be decided
      * @param source names the topic and partition of the offset
+     * @param offset where it stands there
      * @param polledNanos by {@link System#nanoTime}
      * @param timed whether to measure how long after that it is decided
      */
-    PendingDecision(long source, Charge charge, long polledNanos, boolean timed) {
+    PendingDecision(Request request, long source, long offset, long polledNanos, boolean timed) {
+        super(request);
         this.timed = timed;
         this.source = source;
-        this.charge = charge;
+        this.charge = new Charge(offset, request.costTokens());
         this.polledNanos = polledNanos;
+    }
+
+    Request request() {
+        return (Request) incoming();
     }
 
     long source() {
@@ -109,18 +113,8 @@ final class PendingDecision implements Header {
 
     /** Removes and returns what the prefetch left on the record; null if it left nothing. */
     static @Nullable PendingDecision take(Headers headers) {
-        if (!(headers.lastHeader(KEY) instanceof PendingDecision pending)) return null;
-        headers.remove(KEY);
-        return pending;
-    }
-
-    @Override
-    public String key() {
-        return KEY;
-    }
-
-    @Override
-    public byte @Nullable [] value() {
-        return null;
+        var parsed = Parsed.on(headers);
+        if (parsed != null) Parsed.takeFrom(headers);
+        return parsed instanceof PendingDecision pending ? pending : null;
     }
 }

@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.Charge;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
@@ -95,12 +94,14 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.value());
-            record.headers().add(new Parsed(incoming));
-            if (!(incoming instanceof Request request)) continue;
-            var charge = new Charge(record.offset(), request.costTokens());
-            var pending = new PendingDecision(source, charge, polledNanos, all || noted++ % TIMED_EACH == 0);
-            record.headers().add(pending);
-            task.notePolled(request.agentId(), pending);
+            if (incoming instanceof Request request) {
+                boolean timed = all || noted++ % TIMED_EACH == 0;
+                var pending = new PendingDecision(request, source, record.offset(), polledNanos, timed);
+                record.headers().add(pending);
+                task.notePolled(pending);
+            } else {
+                record.headers().add(new Parsed(incoming));
+            }
         }
         task.prefetch(source, missed.getOrDefault(partition, -1L));
     }

@@ -5,7 +5,6 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.ingest.Request;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
@@ -147,8 +146,8 @@ final class TaskBuckets {
     }
 
     /** Notes a request of the batch that is being polled, in the order of offsets. */
-    void notePolled(String agentId, PendingDecision request) {
-        var agent = mirror.agent(agentId);
+    void notePolled(PendingDecision request) {
+        var agent = mirror.agent(request.request().agentId());
         if (agent.notePolled(request)) polled.add(agent);
     }
 
@@ -289,8 +288,9 @@ final class TaskBuckets {
      *
      * @return the decision, and the policy that it was made by
      */
-    Decided decide(Request request, PendingDecision pending) {
+    Decided decide(PendingDecision pending) {
         sendMore();
+        var request = pending.request();
         var noted = pending.agent();
         var agent = noted != null ? noted : mirror.agent(request.agentId());
         if (pending.policy() == null) pending.decideBy(agent, agent.policy(shared.policies()));

@@ -1,36 +1,87 @@
 package io.tollgate.route;
 
+import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
+import io.tollgate.policy.Policy;
 import io.tollgate.quota.Decided;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.jspecify.annotations.Nullable;
 
-/** The headers of a decided record. {@code quota-source} is there already: ingest wrote it. */
+/**
+ * The headers of a decided record. {@code quota-source} is there already: ingest wrote it. Not thread-safe: one for each task.
+ *
+ * <p>What many records share is written once: verdicts, and policy and time of decisions that follow each other.
+ */
 final class QuotaHeaders {
-    private static final byte[] APPROVED = utf8("approved");
-    private static final byte[] REJECTED = utf8("rejected");
+    private static final String REASON = "quota-reason";
 
-    private QuotaHeaders() {}
+    private static final Header APPROVED = header("quota-decision", "approved");
+    private static final Header REJECTED = header("quota-decision", "rejected");
+    private static final Header INVALID = header(REASON, Rejection.INVALID_REQUEST);
+    private static final Map<DecidedBy, Header> DECIDED_BY = decidedBy();
+    /** Decision, remaining, decided-by, decided-at, policy; a refusal has a reason and may have a limit. */
+    private static final int OF_APPROVAL = 5;
 
-    static void write(Headers headers, Decided decided) {
+    private @Nullable Policy policy;
+    private Header policyHeader = header("quota-policy", Policy.DEFAULT);
+    private long decidedAtMicros = -1;
+    private Header decidedAt = header("quota-decided-at", "-1");
+
+    private static Map<DecidedBy, Header> decidedBy() {
+        var headers = new EnumMap<DecidedBy, Header>(DecidedBy.class);
+        for (var by : DecidedBy.values()) headers.put(by, header("quota-decided-by", by.text()));
+        return headers;
+    }
+
+    /** Returns these headers and those of the decision: all at once, because to add one by one copies them again and again. */
+    Headers with(Headers carried, Decided decided) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
-        headers.add("quota-decision", approved ? APPROVED : REJECTED);
-        if (decision instanceof Decision.Refused refused) {
-            headers.add("quota-reason", utf8((approved ? "shadow:" : "") + reason(decision)));
-            if (refused.terms().limits().size() > 1) {
-                headers.add("quota-limit", utf8(refused.refusedBy().name()));
-            }
+        var refused = decision instanceof Decision.Refused refusal ? refusal : null;
+        boolean hasLimit = refused != null && refused.terms().limits().size() > 1;
+
+        var before = carried.toArray();
+        int at = before.length;
+        var headers = Arrays.copyOf(before, at + OF_APPROVAL + (refused == null ? 0 : 1) + (hasLimit ? 1 : 0));
+        headers[at++] = approved ? APPROVED : REJECTED;
+        if (refused != null) {
+            headers[at++] = header(REASON, (approved ? "shadow:" : "") + reason(decision));
+            if (hasLimit)
+                headers[at++] = header("quota-limit", refused.refusedBy().name());
         }
-        headers.add("quota-remaining", utf8(Decimal.text(decision.remainingTokens())));
-        headers.add("quota-decided-by", utf8(decision.decidedBy().text()));
-        headers.add("quota-decided-at", utf8(Long.toString(decision.decidedAtMicros())));
-        headers.add("quota-policy", utf8(decided.policy().name()));
+        headers[at++] = header("quota-remaining", Decimal.text(decision.remainingTokens()));
+        headers[at++] = DECIDED_BY.get(decision.decidedBy());
+        headers[at++] = decidedAt(decision.decidedAtMicros());
+        headers[at] = policy(decided.policy());
+        return new RecordHeaders(headers);
+    }
+
+    private Header decidedAt(long micros) {
+        if (micros != decidedAtMicros) {
+            decidedAtMicros = micros;
+            decidedAt = header("quota-decided-at", Long.toString(micros));
+        }
+        return decidedAt;
+    }
+
+    private Header policy(Policy decidedBy) {
+        if (decidedBy != policy) {
+            policy = decidedBy;
+            policyHeader = header("quota-policy", decidedBy.name());
+        }
+        return policyHeader;
     }
 
     static void writeInvalid(Headers headers) {
-        headers.add("quota-decision", REJECTED);
-        headers.add("quota-reason", utf8(Rejection.INVALID_REQUEST));
+        headers.add(REJECTED);
+        headers.add(INVALID);
     }
 
     /** Returns why a request was rejected, in the word of the contract. */
@@ -38,7 +89,7 @@ final class QuotaHeaders {
         return decision instanceof Decision.CostExceedsCapacity ? "cost_exceeds_capacity" : "quota_exceeded";
     }
 
-    private static byte[] utf8(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
+    private static Header header(String key, String text) {
+        return new RecordHeader(key, text.getBytes(StandardCharsets.UTF_8));
     }
 }

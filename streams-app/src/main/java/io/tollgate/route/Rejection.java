@@ -2,8 +2,6 @@ package io.tollgate.route;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.core.SerializableString;
-import com.fasterxml.jackson.core.io.SerializedString;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.NamedLimit;
@@ -13,7 +11,6 @@ import io.tollgate.quota.Decided;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -36,7 +33,7 @@ final class Rejection {
         var request = decided.request();
         var decision = decided.decision();
         var limit = limit(decided);
-        return json(request.bytes().length, json -> {
+        return json(request.bytes().length, (json, bytes) -> {
             if (request.requestId().isPresent()) {
                 json.writeStringField("request_id", request.requestId().get());
             }
@@ -59,21 +56,23 @@ final class Rejection {
                 digest(json, request.bytes());
             } else {
                 json.writeFieldName("request");
-                // The agent's own JSON, which ingest has read to its end; never written anew.
-                json.writeRawValue(raw(request.bytes()));
+                // The agent's own JSON, which ingest has read to its end: past the generator, which would decode it.
+                json.writeRawValue("");
+                json.flush();
+                bytes.write(request.bytes());
             }
         });
     }
 
     /** Returns the rejection of a record that is no request. */
     static byte[] of(Unreadable unreadable, Source source, long timestamp) {
-        byte[] bytes = unreadable.bytes();
-        return json(bytes.length * 4 / 3, json -> {
+        byte[] request = unreadable.bytes();
+        return json(request.length * 4 / 3, (json, bytes) -> {
             json.writeStringField("reason", INVALID_REQUEST);
             json.writeStringField("detail", unreadable.detail());
             source(json, source, timestamp);
-            if (bytes.length > (MAX_BYTES - ROOM_FOR_FIELDS) / 4 * 3) digest(json, bytes);
-            else json.writeBinaryField("request_base64", bytes);
+            if (request.length > (MAX_BYTES - ROOM_FOR_FIELDS) / 4 * 3) digest(json, request);
+            else json.writeBinaryField("request_base64", request);
         });
     }
 
@@ -118,20 +117,17 @@ final class Rejection {
         json.writeNumber(Decimal.text(value));
     }
 
-    private static SerializableString raw(byte[] bytes) {
-        return new SerializedString(new String(bytes, StandardCharsets.UTF_8));
-    }
-
     @FunctionalInterface
     private interface Fields {
-        void write(JsonGenerator json) throws IOException;
+        /** @param bytes what the generator writes to */
+        void write(JsonGenerator json, ByteArrayOutputStream bytes) throws IOException;
     }
 
     private static byte[] json(int requestBytes, Fields fields) {
         var bytes = new ByteArrayOutputStream(Math.min(requestBytes, MAX_BYTES) + 512);
         try (var json = JSON.createGenerator(bytes)) {
             json.writeStartObject();
-            fields.write(json);
+            fields.write(json, bytes);
             json.writeEndObject();
         } catch (IOException e) {
             throw new UncheckedIOException(e); // memory does not fail

@@ -1,14 +1,17 @@
 package io.tollgate.route;
 
 import io.tollgate.quota.Decided;
-import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
-import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes an approved request: the agent's own bytes, and the headers that say who approved it. */
-public final class RouteApproved extends ContextualFixedKeyProcessor<byte[], Decided, byte[]> {
+public final class RouteApproved extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
+    private final QuotaHeaders quotaHeaders = new QuotaHeaders();
+
     @Override
-    public void process(FixedKeyRecord<byte[], Decided> record) {
-        QuotaHeaders.write(record.headers(), record.value());
-        context().forward(record.withValue(record.value().request().bytes()));
+    public void process(Record<byte[], Decided> record) {
+        var decided = record.value();
+        var headers = quotaHeaders.with(record.headers(), decided);
+        context().forward(new Record<>(record.key(), decided.request().bytes(), record.timestamp(), headers));
     }
 }

@@ -2,15 +2,18 @@ package io.tollgate.route;
 
 import io.tollgate.ingest.Source;
 import io.tollgate.quota.Decided;
-import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
-import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes a rejected request as the JSON that auditors read. */
-public final class RouteRejected extends ContextualFixedKeyProcessor<byte[], Decided, byte[]> {
+public final class RouteRejected extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
+    private final QuotaHeaders quotaHeaders = new QuotaHeaders();
+
     @Override
-    public void process(FixedKeyRecord<byte[], Decided> record) {
-        QuotaHeaders.write(record.headers(), record.value());
-        var source = Source.read(record.headers());
-        context().forward(record.withValue(Rejection.of(record.value(), source, record.timestamp())));
+    public void process(Record<byte[], Decided> record) {
+        var decided = record.value();
+        var headers = quotaHeaders.with(record.headers(), decided);
+        var rejection = Rejection.of(decided, Source.read(record.headers()), record.timestamp());
+        context().forward(new Record<>(record.key(), rejection, record.timestamp(), headers));
     }
 }

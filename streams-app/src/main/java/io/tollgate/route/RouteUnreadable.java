@@ -1,16 +1,18 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
-import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
-import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.Record;
 
-/** Writes a record that is no request as the JSON that auditors read, with its exact bytes. */
-public final class RouteUnreadable extends ContextualFixedKeyProcessor<byte[], Unreadable, byte[]> {
+/** Writes a record that is no request as the JSON that auditors read, with its exact bytes; nothing else may come here. */
+public final class RouteUnreadable extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     @Override
-    public void process(FixedKeyRecord<byte[], Unreadable> record) {
+    public void process(Record<byte[], Incoming> record) {
         QuotaHeaders.writeInvalid(record.headers());
         var source = Source.read(record.headers());
-        context().forward(record.withValue(Rejection.of(record.value(), source, record.timestamp())));
+        var rejection = Rejection.of((Unreadable) record.value(), source, record.timestamp());
+        context().forward(record.withValue(rejection));
     }
 }

@@ -147,7 +147,13 @@ class ParseRequestsTest {
         var topology = new Topology()
                 .addSource("read", new ByteArrayDeserializer(), new ByteArrayDeserializer(), "agent-requests")
                 .addProcessor(
-                        "parse", () -> new ParseRequests(partitions, 1_000_000, new PipelineMetrics(registry)), "read")
+                        "parse",
+                        () -> new ParseRequests(
+                                partitions,
+                                1_000_000,
+                                new Branches("keep", "keep", "keep"),
+                                new PipelineMetrics(registry)),
+                        "read")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");
         var properties = new Properties();
         properties.putAll(Map.of("application.id", "parse", "bootstrap.servers", "unused:1"));

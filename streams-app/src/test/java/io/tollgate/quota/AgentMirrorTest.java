@@ -9,10 +9,12 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
+import io.tollgate.ingest.Request;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Answers;
 import io.tollgate.redis.Spend;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -49,7 +51,8 @@ class AgentMirrorTest {
 
     private static void accept(AgentMirror agent, long source, long offset, Bucket left) {
         var charge = new Charge(offset, 1);
-        var request = new PendingDecision(source, charge, 0, true);
+        var asks = new Request(Optional.empty(), "agent", 1, new byte[0]);
+        var request = new PendingDecision(asks, source, offset, 0, true);
         var spend = new Spend("agent", LIMIT, List.of(charge), source, -1, null);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);

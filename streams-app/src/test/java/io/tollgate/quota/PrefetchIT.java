@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
@@ -41,10 +40,10 @@ class PrefetchIT extends TasksOnRedis {
         var task = new TaskBuckets(shared(limit), store(), 0, REKEYED);
         var home = prefetched(task, TOPIC, 1, 0);
         var stray = prefetched(task, REKEYED, 0, -1);
-        task.decide(REQUEST, stray);
+        task.decide(stray);
         var next = prefetched(task, TOPIC, 2, -1);
-        task.decide(REQUEST, home);
-        task.decide(REQUEST, next);
+        task.decide(home);
+        task.decide(next);
 
         var again = new TaskBuckets(shared(limit), store(), 0, REKEYED);
         var last = List.of(
@@ -52,7 +51,7 @@ class PrefetchIT extends TasksOnRedis {
                         prefetched(again, TOPIC, 2, -1),
                         prefetched(again, REKEYED, 0, -1))
                 .stream()
-                .map(request -> again.decide(REQUEST, request).decision())
+                .map(request -> again.decide(request).decision())
                 .toList();
         assertThat(last).allMatch(Decision::isApproved);
         assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(3);
@@ -77,9 +76,7 @@ class PrefetchIT extends TasksOnRedis {
         var before = decideOneByOne(task, 2);
         long filled = clock.getAsLong() + 600_000;
         await().until(() -> clock.getAsLong() > filled);
-        assertThat(task.decide(REQUEST, prefetched(task, TOPIC, 2, -1))
-                        .decision()
-                        .isApproved())
+        assertThat(task.decide(prefetched(task, TOPIC, 2, -1)).decision().isApproved())
                 .isTrue();
         var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 2);
 
@@ -94,17 +91,14 @@ class PrefetchIT extends TasksOnRedis {
         var task = new TaskBuckets(shared(new Limit(1, 0)), store(), 0, REKEYED);
         var polled = new ArrayList<PendingDecision>();
         for (int offset = 0; offset < 2 * agents; offset++) {
-            var request = new PendingDecision(task.source(TOPIC), new Charge(offset, 1), 0, true);
-            task.notePolled("agent-" + offset % agents, request);
+            var request = pending(task, "agent-" + offset % agents, offset);
+            task.notePolled(request);
             polled.add(request);
         }
         task.prefetch(task.source(TOPIC), -1);
         var sent = polled.stream().filter(request -> request.asked() != null).toList();
         var decisions = new ArrayList<Decision>();
-        for (int offset = 0; offset < polled.size(); offset++) {
-            var request = new Request(Optional.empty(), "agent-" + offset % agents, 1, new byte[0]);
-            decisions.add(task.decide(request, polled.get(offset)).decision());
-        }
+        for (var request : polled) decisions.add(task.decide(request).decision());
 
         assertThat(sent).hasSize(2 * 128 * 2);
         assertThat(decisions).extracting(Decision::decidedBy).containsOnly(DecidedBy.REDIS);
@@ -131,25 +125,29 @@ class PrefetchIT extends TasksOnRedis {
     /** Decides one request of each of so many agents. */
     private static void decideForEach(TaskBuckets task, long firstOffset, int agents) {
         for (int i = 0; i < agents; i++) {
-            var pending = new PendingDecision(task.source(TOPIC), new Charge(firstOffset + i, 1), 0, true);
-            task.notePolled("agent-" + i, pending);
+            var pending = pending(task, "agent-" + i, firstOffset + i);
+            task.notePolled(pending);
             task.prefetch(task.source(TOPIC), -1);
-            task.decide(new Request(Optional.empty(), "agent-" + i, 1, new byte[0]), pending);
+            task.decide(pending);
         }
+    }
+
+    private static PendingDecision pending(TaskBuckets task, String agentId, long offset) {
+        var request = new Request(Optional.empty(), agentId, 1, new byte[0]);
+        return new PendingDecision(request, task.source(TOPIC), offset, 0, true);
     }
 
     private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
         var decisions = new ArrayList<Decision>();
         for (int offset = 0; offset < count; offset++) {
-            decisions.add(
-                    task.decide(REQUEST, prefetched(task, TOPIC, offset, -1)).decision());
+            decisions.add(task.decide(prefetched(task, TOPIC, offset, -1)).decision());
         }
         return decisions;
     }
 
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
-        var request = new PendingDecision(task.source(topic), new Charge(offset, 1), 0, true);
-        task.notePolled("agent", request);
+        var request = new PendingDecision(REQUEST, task.source(topic), offset, 0, true);
+        task.notePolled(request);
         task.prefetch(task.source(topic), missedThrough);
         return request;
     }
@@ -171,9 +169,8 @@ class PrefetchIT extends TasksOnRedis {
         var decisions = new ArrayList<Decision>();
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
-            if (pending == null)
-                pending = new PendingDecision(task.source(TOPIC), new Charge(record.offset(), 1), 0, true);
-            decisions.add(task.decide(REQUEST, pending).decision());
+            if (pending == null) pending = new PendingDecision(REQUEST, task.source(TOPIC), record.offset(), 0, true);
+            decisions.add(task.decide(pending).decision());
         }
         return decisions;
     }

@@ -3,7 +3,6 @@ package io.tollgate.quota;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.bucket.Bucket;
-import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
@@ -69,15 +68,15 @@ class ReplayIT extends TasksOnRedis {
         var polled = new ArrayList<PendingDecision>();
         long id = task.source(TOPICS.get(source));
         for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
-            polled.add(new PendingDecision(id, new Charge(offset, costs[offset]), 0, true));
+            var request = new Request(Optional.empty(), "agent", costs[offset], new byte[0]);
+            polled.add(new PendingDecision(request, id, offset, 0, true));
         }
         if (polled.isEmpty()) return;
-        for (var request : polled) task.notePolled("agent", request);
+        for (var request : polled) task.notePolled(request);
         task.prefetch(id, -1);
         for (var pending : polled) {
-            double cost = pending.charge().costTokens();
-            var request = new Request(Optional.empty(), "agent", cost, new byte[0]);
-            seen.add(new Seen(life, cost, task.decide(request, pending).decision()));
+            seen.add(new Seen(
+                    life, pending.charge().costTokens(), task.decide(pending).decision()));
         }
     }
 
