@@ -3,7 +3,11 @@ package io.tollgate.benchmarks;
 /** Who runs in turns. */
 enum Contestant {
     COPY("copy", "Kafka Streams alone: copies bytes from topic to topic", false, false),
-    PASS_THROUGH("pass-through", "the same way without a decision: parses, sorts, adds a header, writes", false, false),
+    PASS_THROUGH(
+            "pass-through",
+            "the same way without a decision: parses, sorts, adds the headers of a decision, writes",
+            false,
+            false),
     TOLLGATE_OFF(
             "tollgate-off",
             "Tollgate's own topology and headers without a bucket: the policy of all is off",

@@ -12,9 +12,12 @@ import io.tollgate.ingest.Request;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Supplier;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
@@ -30,6 +33,15 @@ import org.apache.kafka.streams.processor.api.FixedKeyRecord;
 /** A peer in a process of its own, with Tollgate's environment and Streams settings: what Tollgate is measured against. */
 public final class Peer {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
+
+    // What readers of decided records are promised, so that all contestants write as many bytes.
+    private static final Header APPROVED = new RecordHeader("quota-decision", utf8("approved"));
+    private static final Header REJECTED = new RecordHeader("quota-decision", utf8("rejected"));
+    private static final List<Header> OF_EVERY_DECISION = List.of(
+            new RecordHeader("quota-remaining", utf8("999.1234567")),
+            new RecordHeader("quota-decided-by", utf8("redis")),
+            new RecordHeader("quota-decided-at", utf8("1764000000000000")),
+            new RecordHeader("quota-policy", utf8("default")));
 
     /** Decides one request, waiting for Redis. Made for each task. */
     @FunctionalInterface
@@ -93,9 +105,16 @@ public final class Peer {
         public void process(FixedKeyRecord<byte[], byte[]> record) {
             var request = (Request) parse.rekeyed(record.value());
             boolean approved = decider.approves(request.agentId(), request.costTokens());
-            record.headers().add("quota-decision", (approved ? "approved" : "rejected").getBytes());
+            var position = context().recordMetadata().orElseThrow();
+            var source = position.topic() + "/" + position.partition() + "/" + position.offset();
+            record.headers().add("quota-source", utf8(source)).add(approved ? APPROVED : REJECTED);
+            for (var header : OF_EVERY_DECISION) record.headers().add(header);
             context().forward(record.withValue(new Verdict(record.value(), approved)));
         }
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     /** One script call for each record, answered before the next: the shared layout, decided by the plainest script. */
