@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Terms;
@@ -124,12 +125,19 @@ final class AgentMirror {
 
     /** Returns what to ask Redis for these charges. */
     Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
-        var charges = requests.stream().map(PendingDecision::charge).toList();
+        var charges = charges(requests);
         var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
         var refused = unasked.isEmpty()
                 ? Fence.NONE
                 : unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
         return new Spend(agent.id(), kept, terms, charges, source, committedOffset, refused, copy);
+    }
+
+    private static List<Charge> charges(List<PendingDecision> requests) {
+        if (requests.size() == 1) return List.of(requests.get(0).charge());
+        var charges = new ArrayList<Charge>(requests.size());
+        for (var request : requests) charges.add(request.charge());
+        return charges;
     }
 
     /**
@@ -203,22 +211,18 @@ final class AgentMirror {
 
     /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
     private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
+        int count = answer.decisions().size();
+        int from = 0;
+        while (from < count && spend.charges().get(from).offset() <= fenceOffset) from++; // ascending
+        if (from == count) return List.of();
+        if (from == count - 1) return List.of(group(from, count, spend, answer)); // nearly always
         var groups = new ArrayList<Fence.Group>(1);
-        var offsets = new ArrayList<Long>();
-        var decisions = new ArrayList<Decision>();
-        for (int i = 0; i < answer.decisions().size(); i++) {
-            long offset = spend.charges().get(i).offset();
-            if (offset <= fenceOffset) continue;
-            var decision = answer.decisions().get(i);
-            if (!decisions.isEmpty() && !together(decisions.get(0), decision)) {
-                groups.add(group(offsets, decisions, spend, answer));
-                offsets.clear();
-                decisions.clear();
-            }
-            offsets.add(offset);
-            decisions.add(decision);
+        for (int i = from + 1; i < count; i++) {
+            if (together(answer.decisions().get(from), answer.decisions().get(i))) continue;
+            groups.add(group(from, i, spend, answer));
+            from = i;
         }
-        if (!decisions.isEmpty()) groups.add(group(offsets, decisions, spend, answer));
+        groups.add(group(from, count, spend, answer));
         return groups;
     }
 
@@ -226,29 +230,39 @@ final class AgentMirror {
         return one.decidedAtMicros() == other.decidedAtMicros() && one.terms().equals(other.terms());
     }
 
-    private static Fence.Group group(List<Long> offsets, List<Decision> decisions, Spend spend, Answer.Decided answer) {
-        var newest = decisions.get(decisions.size() - 1);
+    /** @param to exclusive */
+    private static Fence.Group group(int from, int to, Spend spend, Answer.Decided answer) {
+        var decisions = answer.decisions();
+        var charges = spend.charges();
+        var newest = decisions.get(to - 1);
         var terms = newest.terms();
-        var approved = new ArrayList<Long>();
-        var refusals = new ArrayList<Fence.Refusal>();
-        for (int i = 0; i < decisions.size(); i++) {
-            if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offsets.get(i));
-            else if (terms.limits().size() > 1) refusals.add(new Fence.Refusal(offsets.get(i), refused.limit()));
+        boolean all = true;
+        for (int i = from; i < to && all; i++) all = decisions.get(i).isApproved();
+        var approved = new ArrayList<Long>(0);
+        var refusals = new ArrayList<Fence.Refusal>(0);
+        for (int i = from; i < to && !all; i++) {
+            long offset = charges.get(i).offset();
+            if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offset);
+            else if (terms.limits().size() > 1) refusals.add(new Fence.Refusal(offset, refused.limit()));
         }
-        // What was decided before a crash, by terms of then: Redis has said no more than what was left.
-        var tokens = terms.limits().size() > 1 && terms.equals(spend.terms())
-                ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
-                : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
-        boolean all = approved.size() == decisions.size();
         return new Fence.Group(
-                offsets.get(0),
-                offsets.get(offsets.size() - 1),
+                charges.get(from).offset(),
+                charges.get(to - 1).offset(),
                 newest.decidedAtMicros(),
                 terms,
-                tokens,
+                tokensAfter(newest, spend, answer),
                 all,
-                all ? List.of() : approved,
+                approved,
                 refusals);
+    }
+
+    private static List<Double> tokensAfter(Decision newest, Spend spend, Answer.Decided answer) {
+        var terms = newest.terms();
+        if (terms.limits().size() == 1) return List.of(newest.remainingTokens());
+        // What was decided before a crash, by terms of then: Redis has said no more than what was left.
+        return terms.equals(spend.terms())
+                ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
+                : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
     }
 
     /** Returns the buckets to decide on without Redis. */
