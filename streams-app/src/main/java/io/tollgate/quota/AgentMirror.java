@@ -75,8 +75,8 @@ final class AgentMirror {
     }
 
     /** Notes when the change was made that the state store will not hold for a while. */
-    void changedNow() {
-        changedNanos = System.nanoTime();
+    void changedAt(long nanos) {
+        changedNanos = nanos;
     }
 
     long changedNanos() {
@@ -177,7 +177,7 @@ final class AgentMirror {
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
     void accept(Asked asked, Answer.Decided answer) {
         answered = true;
-        answeredNanos = System.nanoTime();
+        answeredNanos = asked.chunk().awaitedNanos();
         stored = false;
         superseding = false;
         var spend = asked.spend();

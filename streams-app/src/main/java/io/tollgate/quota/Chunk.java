@@ -18,6 +18,7 @@ final class Chunk {
     private final long deadlineNanos;
     private @Nullable Answers answers;
     private boolean failed;
+    private long awaitedNanos;
 
     /** @param deadlineNanos by {@link System#nanoTime}: until when its requests may wait */
     Chunk(CompletableFuture<Answers> call, long deadlineNanos) {
@@ -38,9 +39,15 @@ final class Chunk {
                 : Optional.of(answers.answers().get(index));
     }
 
+    /** Returns when the answer was first asked for, by {@link System#nanoTime}: one reading of the clock for all of its agents. */
+    long awaitedNanos() {
+        return awaitedNanos;
+    }
+
     private void awaitCall() {
         try {
-            answers = call.get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+            awaitedNanos = System.nanoTime();
+            answers = call.get(Math.max(0, deadlineNanos - awaitedNanos), TimeUnit.NANOSECONDS);
         } catch (ExecutionException | TimeoutException e) {
             // Too late: if it is answered after all, nobody listens. Redis may have charged; the fence knows these
             // offsets.

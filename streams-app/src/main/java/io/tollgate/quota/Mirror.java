@@ -114,8 +114,9 @@ final class Mirror {
      * later.
      *
      * @param wasStored whether the store held what it was before
+     * @param nowNanos by {@link System#nanoTime}
      */
-    void changed(AgentMirror agent, boolean wasStored) {
+    void changed(AgentMirror agent, boolean wasStored, long nowNanos) {
         if (agent.writtenIn() == round || writtenAtOnce < WRITTEN_AT_ONCE) {
             if (agent.writtenIn() != round) writtenAtOnce++;
             agent.writtenIn(round);
@@ -124,7 +125,7 @@ final class Mirror {
         }
         if (!wasStored) return; // it waits already
         toWrite.add(agent);
-        agent.changedNow();
+        agent.changedAt(nowNanos);
         if (toWrite.size() == 1) unstoredSinceNanos = agent.changedNanos();
     }
 

@@ -403,7 +403,7 @@ final class TaskBuckets {
         if (request.index() == 0) {
             boolean wasStored = buckets.isStored();
             buckets.accept(asked, answer);
-            mirror.changed(buckets, wasStored);
+            mirror.changed(buckets, wasStored, asked.chunk().awaitedNanos());
             note(buckets.agent().id(), answer);
         }
         return answer.decisions().get(request.index());
