@@ -21,6 +21,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 final class Micro implements Callable<Integer> {
     private static final Map<String, String> NAMES = Map.ofEntries(
+            Map.entry("oneClock", "one bucket: reading the clock alone"),
             Map.entry("oneTollgateArithmetic", "one bucket: Tollgate's arithmetic alone"),
             Map.entry("oneTollgate", "one bucket: Tollgate's LocalBuckets, found by id"),
             Map.entry("oneBucket4j", "one bucket: Bucket4j"),

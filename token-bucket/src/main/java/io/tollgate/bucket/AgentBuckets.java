@@ -1,6 +1,5 @@
 package io.tollgate.bucket;
 
-import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -26,11 +25,11 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
 
     /** Returns full buckets, which is also what absent ones mean. */
     public static AgentBuckets full(Terms terms, double nowSeconds) {
-        return new AgentBuckets(
-                terms,
-                terms.limits().stream()
-                        .map(limit -> Bucket.full(limit.limit(), nowSeconds))
-                        .toList());
+        var buckets = new Bucket[terms.limits().size()];
+        for (int i = 0; i < buckets.length; i++) {
+            buckets[i] = Bucket.full(terms.limits().get(i).limit(), nowSeconds);
+        }
+        return new AgentBuckets(terms, List.of(buckets));
     }
 
     /** Returns the bucket of the first limit, which other programs share. */
@@ -40,9 +39,12 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
 
     /** Returns the fewest tokens that are left in any of the buckets: what the agent can spend at once. */
     public double leastTokens() {
-        return buckets.size() == 1
-                ? first().tokens()
-                : Collections.min(buckets.stream().map(Bucket::tokens).toList());
+        double least = first().tokens();
+        for (int i = 1; i < buckets.size(); i++) {
+            double tokens = buckets.get(i).tokens();
+            if (tokens < least) least = tokens;
+        }
+        return least;
     }
 
     /**
@@ -52,7 +54,7 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
      */
     public int predecessor(Terms next, int limit) {
         if (terms == null) return limit == 0 ? 0 : -1;
-        if (terms.limits().equals(next.limits())) return limit;
+        if (terms == next || terms.limits().equals(next.limits())) return limit; // the same object, nearly always
         int place = terms.indexOf(next.limits().get(limit).name());
         if (place >= 0) return place;
         return limit == 0 && next.indexOf(terms.limits().get(0).name()) < 0 ? 0 : -1;

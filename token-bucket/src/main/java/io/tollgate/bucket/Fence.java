@@ -129,22 +129,30 @@ public record Fence(List<Group> groups) {
 
     /** Returns the group that decided this offset; empty if it was committed and forgotten, or is above the last one. */
     public Optional<Group> recall(long offset) {
+        return Optional.ofNullable(find(offset));
+    }
+
+    /** As {@link #recall}; null where that is empty. */
+    @Nullable
+    Group find(long offset) {
         for (Group group : groups) {
             if (group.lastOffset() < offset) break;
-            if (group.firstOffset() <= offset) return Optional.of(group);
+            if (group.firstOffset() <= offset) return group;
         }
-        return Optional.empty();
+        return null;
     }
 
     /** Returns the fence without what is committed: groups whose last offset is at or below {@code committedOffset}. */
     public Fence uncommitted(long committedOffset) {
         int kept = 0;
         while (kept < groups.size() && groups.get(kept).lastOffset() > committedOffset) kept++;
-        return kept == groups.size() ? this : new Fence(groups.subList(0, kept));
+        if (kept == groups.size()) return this;
+        return kept == 0 ? NONE : new Fence(groups.subList(0, kept)); // mostly all is committed
     }
 
     /** Returns the fence with one more group, the newest. */
     public Fence plus(Group newest) {
+        if (groups.isEmpty()) return new Fence(List.of(newest));
         var all = new ArrayList<Group>(groups.size() + 1);
         all.add(newest);
         all.addAll(groups);

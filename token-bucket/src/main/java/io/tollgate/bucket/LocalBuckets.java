@@ -1,11 +1,12 @@
 package io.tollgate.bucket;
 
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Buckets in this process's memory, one for each agent. Thread-safe.
@@ -16,11 +17,76 @@ import java.util.function.LongSupplier;
 public final class LocalBuckets implements Buckets {
     private static final int SWEEP_EVERY = 10_000;
 
-    private record Held(Bucket bucket, Limit limit) {}
+    /**
+     * One agent's bucket, and its lock. The numbers change in place: a new object for each decision, reached from an old one, would
+     * make the garbage collector's own notes the larger part of the work. The lock is held for some nanoseconds; a monitor costs
+     * twice as much to take and release.
+     */
+    private static final class Cell extends AtomicInteger {
+        private static final long serialVersionUID = 1;
+        private static final int FREE = 0;
+        private static final int TAKEN = 1;
+        private static final int FORGOTTEN = 2;
+        private static final int SPINS = 100;
+
+        private double tokens;
+        private double lastRefillSeconds;
+        private transient Terms terms;
+
+        Cell(Bucket bucket, Terms terms) {
+            this.tokens = bucket.tokens();
+            this.lastRefillSeconds = bucket.lastRefillSeconds();
+            this.terms = terms;
+        }
+
+        /** Takes the lock; false: the bucket was forgotten, for ever, and nothing may be charged to it any more. */
+        boolean take() {
+            for (int spins = 0; !compareAndSet(FREE, TAKEN); spins++) {
+                if (get() == FORGOTTEN) return false;
+                if (spins < SPINS) Thread.onSpinWait();
+                else Thread.yield(); // the holder may have lost its core
+            }
+            return true;
+        }
+
+        void release() {
+            setRelease(FREE);
+        }
+
+        Decision spend(double cost, Limit limit, Terms termsNow, long clockMicros) {
+            double clockSeconds = TokenBucket.seconds(clockMicros);
+            double nowSeconds = TokenBucket.later(clockSeconds, lastRefillSeconds);
+            double refilled = TokenBucket.refilled(tokens, nowSeconds - lastRefillSeconds, limit);
+            long nowMicros = TokenBucket.micros(nowSeconds, clockSeconds, clockMicros);
+            var decision = TokenBucket.decide(refilled, cost, nowMicros, termsNow, DecidedBy.LOCAL);
+            tokens = decision.remainingTokens();
+            lastRefillSeconds = nowSeconds;
+            if (terms != termsNow) terms = termsNow; // hardly ever: the collector hears of such writes
+            return decision;
+        }
+
+        void accept(Bucket bucket, Terms now) {
+            tokens = bucket.tokens();
+            lastRefillSeconds = bucket.lastRefillSeconds();
+            terms = now;
+        }
+
+        boolean isFull(double nowSeconds) {
+            var limit = terms.first();
+            return TokenBucket.refilled(tokens, nowSeconds - lastRefillSeconds, limit) >= limit.capacityTokens();
+        }
+
+        Bucket bucket() {
+            return new Bucket(tokens, lastRefillSeconds);
+        }
+    }
 
     private final LongSupplier clockMicros;
-    private final ConcurrentHashMap<String, Held> buckets = new ConcurrentHashMap<>();
+    private final ConcurrentHashMap<String, Cell> buckets = new ConcurrentHashMap<>();
     private volatile int sweepAtSize = SWEEP_EVERY;
+
+    // Nearly always all agents have one limit. Threads that race for it at worst make equal ones.
+    private @Nullable Terms latestTerms;
 
     /** @param clockMicros microseconds since the epoch; must not depend on jumps of the wall clock */
     public LocalBuckets(LongSupplier clockMicros) {
@@ -34,44 +100,92 @@ public final class LocalBuckets implements Buckets {
 
     /** As {@link #spend}, without a future. */
     public Decision spendNow(String agentId, Limit limit, double costTokens) {
-        AgentId.require(agentId);
-        var charges = List.of(Charge.of(costTokens));
-        var decided = new Decision[1];
-        buckets.compute(agentId, (id, held) -> {
-            long now = clockMicros.getAsLong();
-            var bucket = held == null ? Bucket.full(limit, TokenBucket.seconds(now)) : held.bucket();
-            var outcome = TokenBucket.spend(bucket, Fence.NONE, limit, -1, charges, now, DecidedBy.LOCAL);
-            decided[0] = outcome.decisions().get(0);
-            return new Held(outcome.bucket(), limit);
-        });
+        var charge = Charge.of(costTokens);
+        var terms = terms(limit);
+        while (true) {
+            var cell = buckets.get(agentId);
+            if (cell == null) cell = insert(agentId, new Cell(Bucket.full(limit, now()), terms));
+            if (cell.take()) {
+                try {
+                    return cell.spend(charge.costTokens(), limit, terms, clockMicros.getAsLong());
+                } finally {
+                    cell.release();
+                }
+            }
+            buckets.remove(agentId, cell); // whoever forgot it has not come to this yet
+        }
+    }
+
+    private double now() {
+        return TokenBucket.seconds(clockMicros.getAsLong());
+    }
+
+    private Terms terms(Limit limit) {
+        var terms = latestTerms;
+        if (terms == null || !terms.first().equals(limit)) {
+            terms = Terms.of(limit);
+            latestTerms = terms;
+        }
+        return terms;
+    }
+
+    /** Returns the agent's bucket, which is another one than this where another thread was faster. */
+    private Cell insert(String agentId, Cell first) {
+        var before = buckets.putIfAbsent(AgentId.require(agentId), first);
+        if (before != null) return before;
         if (buckets.size() >= sweepAtSize) sweep();
-        return decided[0];
+        return first;
     }
 
     @Override
     public CompletionStage<Bucket> look(String agentId, Limit limit) {
         AgentId.require(agentId);
-        double now = TokenBucket.seconds(clockMicros.getAsLong());
-        var held = buckets.get(agentId);
-        return CompletableFuture.completedFuture(
-                held == null ? Bucket.full(limit, now) : TokenBucket.refill(held.bucket(), limit, now));
+        double now = now();
+        return CompletableFuture.completedFuture(find(agentId)
+                .map(bucket -> TokenBucket.refill(bucket, limit, now))
+                .orElseGet(() -> Bucket.full(limit, now)));
     }
 
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
-        buckets.remove(AgentId.require(agentId));
+        var cell = buckets.get(AgentId.require(agentId));
+        if (cell != null && cell.take()) forget(agentId, cell);
         return CompletableFuture.completedFuture(null);
+    }
+
+    /** Forgets a bucket whose lock is taken. */
+    private void forget(String agentId, Cell cell) {
+        cell.set(Cell.FORGOTTEN); // first, so that nobody charges a bucket that is gone
+        buckets.remove(agentId, cell);
     }
 
     /** Returns the agent's bucket as it was left; empty if there is none, which means a full one. */
     public Optional<Bucket> find(String agentId) {
-        return Optional.ofNullable(buckets.get(agentId)).map(Held::bucket);
+        var cell = buckets.get(agentId);
+        if (cell == null || !cell.take()) return Optional.empty();
+        try {
+            return Optional.of(cell.bucket());
+        } finally {
+            cell.release();
+        }
     }
 
     /** Takes over what another copy of this agent's bucket says. */
     public void accept(String agentId, Bucket bucket, Limit limit) {
-        buckets.put(agentId, new Held(bucket, limit));
-        if (buckets.size() >= sweepAtSize) sweep();
+        var terms = terms(limit);
+        while (true) {
+            var cell = buckets.get(agentId);
+            if (cell == null) {
+                var first = new Cell(bucket, terms);
+                if (insert(agentId, first) == first) return;
+            } else if (cell.take()) {
+                cell.accept(bucket, terms);
+                cell.release();
+                return;
+            } else {
+                buckets.remove(agentId, cell);
+            }
+        }
     }
 
     /** Returns how many buckets are held. */
@@ -81,12 +195,18 @@ public final class LocalBuckets implements Buckets {
 
     private synchronized void sweep() {
         if (buckets.size() < sweepAtSize) return;
-        double now = TokenBucket.seconds(clockMicros.getAsLong());
-        buckets.values()
-                .removeIf(held ->
-                        TokenBucket.refill(held.bucket(), held.limit(), now).tokens()
-                                >= held.limit().capacityTokens());
+        forgetFull();
         sweepAtSize = buckets.size() + SWEEP_EVERY;
+    }
+
+    /** Forgets every bucket that is full by now. */
+    void forgetFull() {
+        double now = now();
+        buckets.forEach((agentId, cell) -> {
+            if (!cell.take()) return;
+            if (cell.isFull(now)) forget(agentId, cell);
+            else cell.release();
+        });
     }
 
     @Override

@@ -6,8 +6,6 @@ import io.tollgate.bucket.Decision.QuotaExceeded;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.stream.DoubleStream;
 
 /**
  * The arithmetic of a token bucket, as pure functions. The same steps in the same order as {@code spend.lua}, so that both
@@ -39,17 +37,48 @@ public final class TokenBucket {
     }
 
     /**
+     * Returns the tokens after this time, never above the limit's capacity.
+     *
+     * @param elapsedSeconds since they were left; where it is not above 0, nothing is gained
+     */
+    static double refilled(double tokens, double elapsedSeconds, Limit limit) {
+        // Two clocks differ: a step back must neither take tokens away nor let the same second be credited twice.
+        double gained = elapsedSeconds > 0 ? tokens + elapsedSeconds * limit.refillTokensPerSecond() : tokens;
+        return atMost(limit.capacityTokens(), gained);
+    }
+
+    private static double atMost(double capacityTokens, double tokens) {
+        return tokens > capacityTokens ? capacityTokens : tokens;
+    }
+
+    /** Returns whether the tokens suffice. A cost of 0 is covered even where another program overdrew the bucket. */
+    private static boolean covers(double tokens, double cost) {
+        return cost <= tokens || cost == 0;
+    }
+
+    private static double charged(double tokens, double cost) {
+        return cost > 0 ? tokens - cost : tokens;
+    }
+
+    /** Returns the later of two moments; neither is NaN. */
+    static double later(double oneSeconds, double otherSeconds) {
+        return oneSeconds > otherSeconds ? oneSeconds : otherSeconds; // Math.max would look for NaN and the sign of 0
+    }
+
+    /** Returns the moment of a decision, which is the clock's own unless the bucket is ahead of it. */
+    static long micros(double nowSeconds, double clockSeconds, long clockMicros) {
+        return nowSeconds == clockSeconds ? clockMicros : (long) Math.floor(nowSeconds * 1e6 + 0.5);
+    }
+
+    /**
      * Returns the bucket as it stands at {@code nowSeconds}, never above the limit's capacity.
      *
      * @param nowSeconds seconds since the epoch on the bucket's clock; at or before the last refill, nothing is gained
      */
     public static Bucket refill(Bucket bucket, Limit limit, double nowSeconds) {
-        double elapsedSeconds = nowSeconds - bucket.lastRefillSeconds();
-        double tokens = bucket.tokens();
-        // Two clocks differ: a step back must neither take tokens away nor let the same second be credited twice.
-        if (elapsedSeconds > 0) tokens = tokens + elapsedSeconds * limit.refillTokensPerSecond();
-        if (tokens > limit.capacityTokens()) tokens = limit.capacityTokens();
-        return new Bucket(tokens, Math.max(nowSeconds, bucket.lastRefillSeconds()));
+        double lastRefillSeconds = bucket.lastRefillSeconds();
+        double tokens = refilled(bucket.tokens(), nowSeconds - lastRefillSeconds, limit);
+        return new Bucket(tokens, later(nowSeconds, lastRefillSeconds));
     }
 
     /**
@@ -59,27 +88,43 @@ public final class TokenBucket {
      * cuts. A limit that is new starts full, one that is gone is forgotten.
      */
     public static AgentBuckets refill(AgentBuckets held, Terms terms, double nowSeconds) {
-        int limits = terms.limits().size();
-        double now = nowSeconds;
-        for (int i = 0; i < limits; i++) {
+        double now = notBefore(held, terms, nowSeconds);
+        return buckets(terms, refilled(held, terms, now), now);
+    }
+
+    private static double notBefore(AgentBuckets held, Terms terms, double clockSeconds) {
+        double now = clockSeconds;
+        for (int i = 0; i < terms.limits().size(); i++) {
             int place = held.predecessor(terms, i);
-            if (place >= 0) now = Math.max(now, held.buckets().get(place).lastRefillSeconds());
+            if (place >= 0) now = later(now, held.buckets().get(place).lastRefillSeconds());
         }
-        var refilled = new ArrayList<Bucket>(limits);
-        for (int i = 0; i < limits; i++) {
-            int place = held.predecessor(terms, i);
+        return now;
+    }
+
+    /** Returns the tokens for each limit at a moment that is not before the last refill. */
+    private static double[] refilled(AgentBuckets held, Terms terms, double nowSeconds) {
+        var tokens = new double[terms.limits().size()];
+        for (int i = 0; i < tokens.length; i++) {
             var limit = terms.limits().get(i).limit();
+            int place = held.predecessor(terms, i);
             if (place < 0) {
-                refilled.add(Bucket.full(limit, now));
+                tokens[i] = limit.capacityTokens();
                 continue;
             }
             var before = held.terms() == null
                     ? limit
                     : held.terms().limits().get(place).limit();
-            var bucket = refill(held.buckets().get(place), before, now);
-            refilled.add(bucket.tokens() > limit.capacityTokens() ? new Bucket(limit.capacityTokens(), now) : bucket);
+            var bucket = held.buckets().get(place);
+            double then = refilled(bucket.tokens(), nowSeconds - bucket.lastRefillSeconds(), before);
+            tokens[i] = atMost(limit.capacityTokens(), then);
         }
-        return new AgentBuckets(terms, refilled);
+        return tokens;
+    }
+
+    private static AgentBuckets buckets(Terms terms, double[] tokens, double nowSeconds) {
+        var buckets = new Bucket[tokens.length];
+        for (int i = 0; i < tokens.length; i++) buckets[i] = new Bucket(tokens[i], nowSeconds);
+        return new AgentBuckets(terms, List.of(buckets));
     }
 
     /** As {@link #spend(AgentBuckets, Fence, Terms, long, List, long, DecidedBy)}, with one limit that never changes. */
@@ -115,67 +160,97 @@ public final class TokenBucket {
             long clockMicros,
             DecidedBy decidedBy) {
         double clockSeconds = seconds(clockMicros);
-        var refilled = refill(held, terms, clockSeconds);
-        double nowSeconds = refilled.first().lastRefillSeconds();
-        long nowMicros = nowSeconds == clockSeconds ? clockMicros : (long) Math.floor(nowSeconds * 1e6 + 0.5);
-        double[] tokens =
-                refilled.buckets().stream().mapToDouble(Bucket::tokens).toArray();
+        double nowSeconds = notBefore(held, terms, clockSeconds);
+        long nowMicros = micros(nowSeconds, clockSeconds, clockMicros);
+        double[] tokens = refilled(held, terms, nowSeconds);
 
         var kept = fence.uncommitted(committedOffset);
         long fenceOffset = fence.lastOffset();
         long oldest = -1;
         long newest = fenceOffset;
         int decided = 0;
+        int approved = 0;
         int replays = 0;
-        var approvedOffsets = new ArrayList<Long>();
-        var refusals = new ArrayList<Fence.Refusal>();
-        var decisions = new ArrayList<Decision>(charges.size());
-        for (Charge charge : charges) {
+        var decisions = new Decision[charges.size()];
+        for (int i = 0; i < decisions.length; i++) {
+            var charge = charges.get(i);
             long offset = charge.offset();
-            double cost = charge.costTokens();
             // Not covered though not above the fence: committed long ago, and read again on an operator's wish.
-            Optional<Fence.Group> before =
-                    offset >= 0 && offset <= fenceOffset ? kept.recall(offset) : Optional.empty();
-            if (before.isPresent()) {
-                decisions.add(decideAgain(charge, before.get(), terms, decidedBy));
+            var before = offset >= 0 && offset <= fenceOffset ? kept.find(offset) : null;
+            if (before != null) {
+                decisions[i] = decideAgain(charge, before, terms, decidedBy);
                 replays++;
                 continue;
             }
-            boolean fresh = offset > fenceOffset;
-            if (fresh) {
-                if (decided == 0) oldest = offset;
-                newest = offset;
-                decided++;
-            }
-            int refusing = refusing(terms, tokens, cost);
-            if (refusing < 0) {
-                if (cost > 0) for (int i = 0; i < tokens.length; i++) tokens[i] = tokens[i] - cost;
-                if (fresh) approvedOffsets.add(offset);
-                decisions.add(new Approved(least(tokens), nowMicros, decidedBy, terms));
-            } else {
-                if (fresh && tokens.length > 1) refusals.add(new Fence.Refusal(offset, refusing));
-                decisions.add(refusal(cost, tokens[refusing], nowMicros, terms, refusing, decidedBy));
-            }
+            decisions[i] = decide(tokens, charge.costTokens(), nowMicros, terms, decidedBy);
+            if (offset <= fenceOffset) continue;
+            if (decided == 0) oldest = offset;
+            newest = offset;
+            decided++;
+            if (decisions[i].isApproved()) approved++;
         }
 
         if (decided > 0) {
-            boolean all = approvedOffsets.size() == decided;
+            boolean all = approved == decided;
             kept = kept.plus(new Fence.Group(
                     oldest,
                     newest,
                     nowMicros,
                     terms,
-                    DoubleStream.of(tokens).boxed().toList(),
+                    boxed(tokens),
                     all,
-                    all ? List.of() : approvedOffsets,
-                    refusals));
+                    all || approved == 0 ? List.of() : approvedOffsets(charges, decisions, fenceOffset),
+                    all || tokens.length == 1 ? List.of() : refusals(charges, decisions, fenceOffset)));
         } else if (kept.groups().isEmpty() && fenceOffset >= 0) {
             kept = new Fence(List.of(Fence.Group.upTo(fenceOffset, nowMicros, tokens[0])));
         }
-        var after = DoubleStream.of(tokens)
-                .mapToObj(left -> new Bucket(left, nowSeconds))
-                .toList();
-        return new Outcome(new AgentBuckets(terms, after), kept, decisions, replays);
+        return new Outcome(buckets(terms, tokens, nowSeconds), kept, List.of(decisions), replays);
+    }
+
+    private static List<Double> boxed(double[] tokens) {
+        var boxed = new Double[tokens.length];
+        for (int i = 0; i < tokens.length; i++) boxed[i] = tokens[i];
+        return List.of(boxed);
+    }
+
+    private static List<Long> approvedOffsets(List<Charge> charges, Decision[] decisions, long fenceOffset) {
+        var offsets = new ArrayList<Long>();
+        for (int i = 0; i < decisions.length; i++) {
+            long offset = charges.get(i).offset();
+            if (offset > fenceOffset && decisions[i].isApproved()) offsets.add(offset);
+        }
+        return offsets;
+    }
+
+    private static List<Fence.Refusal> refusals(List<Charge> charges, Decision[] decisions, long fenceOffset) {
+        var refusals = new ArrayList<Fence.Refusal>();
+        for (int i = 0; i < decisions.length; i++) {
+            long offset = charges.get(i).offset();
+            if (offset > fenceOffset && decisions[i] instanceof Decision.Refused refused) {
+                refusals.add(new Fence.Refusal(offset, refused.limit()));
+            }
+        }
+        return refusals;
+    }
+
+    /** Decides one charge, and takes it from the tokens of each limit, or of none. */
+    private static Decision decide(double[] tokens, double cost, long nowMicros, Terms terms, DecidedBy decidedBy) {
+        if (tokens.length == 1) {
+            var decision = decide(tokens[0], cost, nowMicros, terms, decidedBy);
+            tokens[0] = decision.remainingTokens();
+            return decision;
+        }
+        int refusing = refusing(terms, tokens, cost);
+        if (refusing >= 0) return refusal(cost, tokens[refusing], nowMicros, terms, refusing, decidedBy);
+        for (int i = 0; i < tokens.length; i++) tokens[i] = charged(tokens[i], cost);
+        return new Approved(least(tokens), nowMicros, decidedBy, terms);
+    }
+
+    /** Decides one charge by terms of a single limit; what the decision says is left is what is left of these tokens. */
+    static Decision decide(double tokens, double cost, long nowMicros, Terms terms, DecidedBy decidedBy) {
+        return covers(tokens, cost)
+                ? new Approved(charged(tokens, cost), nowMicros, decidedBy, terms)
+                : refusal(cost, tokens, nowMicros, terms, 0, decidedBy);
     }
 
     /**
@@ -183,11 +258,10 @@ public final class TokenBucket {
      * longest wait.
      */
     private static int refusing(Terms terms, double[] tokens, double cost) {
-        if (cost == 0) return -1;
         int refusing = -1;
         double longest = 0;
         for (int i = 0; i < tokens.length; i++) {
-            if (cost <= tokens[i]) continue;
+            if (covers(tokens[i], cost)) continue;
             var limit = terms.limits().get(i).limit();
             if (cost > limit.capacityTokens()) return i;
             double wait = (cost - tokens[i]) / limit.refillTokensPerSecond();
@@ -213,8 +287,8 @@ public final class TokenBucket {
 
     private static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
         var terms = group.terms() == null ? now : group.terms();
-        double[] tokens =
-                group.tokensAfter().stream().mapToDouble(Double::doubleValue).toArray();
+        double[] tokens = new double[group.tokensAfter().size()];
+        for (int i = 0; i < tokens.length; i++) tokens[i] = group.tokensAfter().get(i);
         if (group.approved(charge.offset())) {
             return new Approved(least(tokens), group.decidedAtMicros(), decidedBy, terms);
         }

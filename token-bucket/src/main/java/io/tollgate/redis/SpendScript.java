@@ -124,20 +124,18 @@ final class SpendScript {
             return new Answer.Failed(new String(text, StandardCharsets.UTF_8));
         }
         double lastRefillSeconds = bytes.getDouble();
-        var buckets = new ArrayList<Bucket>(spend.terms().limits().size());
-        for (int i = 0; i < spend.terms().limits().size(); i++) {
-            buckets.add(new Bucket(bytes.getDouble(), lastRefillSeconds));
-        }
+        var buckets = new Bucket[spend.terms().limits().size()];
+        for (int i = 0; i < buckets.length; i++) buckets[i] = new Bucket(bytes.getDouble(), lastRefillSeconds);
         int replays = 0;
-        var decisions = new ArrayList<Decision>(spend.charges().size());
-        for (int i = 0; i < spend.charges().size(); i++) {
+        var decisions = new Decision[spend.charges().size()];
+        for (int i = 0; i < decisions.length; i++) {
             int verdict = bytes.get();
             boolean replayed = verdict > REPLAYED;
             if (replayed) replays++;
-            decisions.add(decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms()));
+            decisions[i] = decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms());
         }
-        var after = new AgentBuckets(spend.terms(), buckets);
-        return new Answer.Decided(after, decisions, replays, status == REPAIRED, status == RECONCILED);
+        var after = new AgentBuckets(spend.terms(), List.of(buckets));
+        return new Answer.Decided(after, List.of(decisions), replays, status == REPAIRED, status == RECONCILED);
     }
 
     private static Decision decision(int verdict, boolean replayed, ByteBuffer bytes, Terms now) {

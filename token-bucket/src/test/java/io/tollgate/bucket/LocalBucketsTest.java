@@ -1,10 +1,14 @@
 package io.tollgate.bucket;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import java.util.ArrayList;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
@@ -67,6 +71,43 @@ class LocalBucketsTest {
         } finally {
             pool.shutdownNow();
         }
+    }
+
+    @Test
+    void givenThreadsThatChargeABucket_whenItIsForgottenAtThatMoment_thenNoChargeIsLost() throws Exception {
+        var once = new Limit(1, 0);
+        int agents = 50_000;
+        int together = 64; // few at a time, so that a sweep is short and comes often
+        var pool = Executors.newFixedThreadPool(2);
+        try {
+            var barrier = new CyclicBarrier(2, buckets::close);
+            var spenders = new ArrayList<Future<Integer>>();
+            for (int t = 0; t < 2; t++) {
+                spenders.add(pool.submit(() -> {
+                    int admitted = 0;
+                    for (int i = 0; i < agents; i++) {
+                        if (i % together == 0) barrier.await(1, TimeUnit.MINUTES);
+                        buckets.spendNow("agent-" + i, once, 0); // there, and full
+                        if (buckets.spendNow("agent-" + i, once, 1).isApproved()) admitted++;
+                    }
+                    return admitted;
+                }));
+            }
+            while (!spenders.stream().allMatch(Future::isDone)) buckets.forgetFull();
+
+            int admitted = 0;
+            for (var spender : spenders) admitted += spender.get();
+            assertThat(admitted).isEqualTo(agents);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void givenIllegalAgent_whenSpending_thenItIsAnErrorAndNothingIsHeld() {
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.spendNow("", LIMIT, 1));
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.spendNow("a\n", LIMIT, 1));
+        assertThat(buckets.size()).isZero();
     }
 
     @Test
