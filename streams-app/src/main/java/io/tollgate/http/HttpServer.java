@@ -80,8 +80,7 @@ public final class HttpServer implements AutoCloseable {
         http.setRequestHeaderSize(MAX_HEADER_BYTES);
         http.setSendServerVersion(false);
         // Agents' ids hold anything, so that an encoded slash or dot is neither ambiguous nor an attack: paths are
-        // never
-        // names of files here, and segments are decoded once, after they were taken apart.
+        // never names of files here, and segments are decoded once, after they were taken apart.
         http.setUriCompliance(UriCompliance.RFC3986.with(
                 "agents-ids",
                 Violation.AMBIGUOUS_PATH_SEPARATOR,

@@ -46,8 +46,8 @@ final class RequestParser {
                     .maxNameLength(MAX_NAME_CHARACTERS)
                     .build())
             // Names are the agent's: they must neither fill the JVM's table of strings, nor, where their hashes
-            // collide,
-            // make Jackson throw an IllegalStateException, which would end the thread. Its table stays bounded.
+            // collide, make Jackson throw an IllegalStateException, which would end the thread. Its table stays
+            // bounded.
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
             // An error message must not show what the agent wrote.

@@ -365,8 +365,7 @@ final class TaskBuckets {
         var pending = buckets.agent().pending();
         var first = pending.getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
-        // reason: their
-        // answers are given again, and Redis keeps what it decided before a crash.
+        // reason: their answers are given again, and Redis keeps what it decided before a crash.
         if (pending.stream().anyMatch(request -> request.isAbandoned(buckets))) {
             buckets.startAnew(policy.terms(), nowSeconds);
         }

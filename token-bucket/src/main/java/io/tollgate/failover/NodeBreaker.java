@@ -148,8 +148,7 @@ public final class NodeBreaker {
             log.debug("Redis is still away", stillAway);
         } catch (RuntimeException unexpected) {
             // An exception that escapes would end the schedule, and with it every hope of Redis; a breaker left half
-            // open
-            // would wait for ever for the probe that did not end.
+            // open would wait for ever for the probe that did not end.
             log.error("probing Redis failed", unexpected);
             if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
         } finally {
