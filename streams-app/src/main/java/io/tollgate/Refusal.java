@@ -27,6 +27,14 @@ final class Refusal {
         if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
             return Optional.of("No space left on device: make room where TOLLGATE_STATE_DIR is, and start again");
         }
+        // Kafka advises its reset tool, which would decide every request again.
+        var message = String.valueOf(cause.getMessage());
+        if (message.contains("has invalid partitions")) {
+            return Optional.of(
+                    "a topic has another number of partitions than at the start, which says where agents live"
+                            + " (" + message.replaceFirst("(?s)\\. Use .*", "")
+                            + "): move to new topics, as docs/operations.md says");
+        }
         if (cause instanceof AuthenticationException) {
             return Optional.of("Kafka refuses the login (" + cause.getMessage()
                     + "): check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG");

@@ -22,10 +22,13 @@ final class StreamsProperties {
         properties.putAll(ours(settings));
         properties.putAll(settings.kafka().properties());
         if (!"streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG))) {
-            // A killed instance's partitions go to others after this rather than after 45 s, and the others hear of it
-            // with their next heartbeat, which is 3 s apart by default. With the streams protocol, brokers say both.
+            // A killed instance's partitions go to others after this rather than after 45 s. Whoever joins or leaves,
+            // the
+            // others hear of it with their next heartbeat, which is 3 s apart by default; a join takes two rounds of
+            // it.
+            // With the streams protocol, brokers say both.
             properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
-            properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 1_000);
+            properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 300);
         }
         var streams = settings.streams();
         properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, settings.kafka().bootstrapServers());
@@ -62,11 +65,25 @@ final class StreamsProperties {
                 // decision.
                 Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, recordCacheBytes()),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
+                // Who joins gets its share of the tasks at once, and restores them, where that takes less than a
+                // second;
+                // with the default of 10,000 records, a minute of traffic would do for the long way. That one warms
+                // copies
+                // up beside their owners and looks after them every ten minutes, two tasks at a time: all of them,
+                // every
+                // minute (no less is allowed).
+                Map.entry(StreamsConfig.ACCEPTABLE_RECOVERY_LAG_CONFIG, 100_000L),
+                Map.entry(StreamsConfig.PROBING_REBALANCE_INTERVAL_MS_CONFIG, 60_000L),
+                Map.entry(StreamsConfig.MAX_WARMUP_REPLICAS_CONFIG, 64),
                 // The broker's own setting: 3 on a cluster, 1 on a laptop.
                 Map.entry(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1),
                 Map.entry(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true),
                 // Without it 4.3 warns that the default will change; the constant is deprecated already.
                 Map.entry("processing.exception.handler.global.enabled", true),
+                // A task that is to be restored waits for the fetch that is under way, and that one waits so long for
+                // records
+                // of tasks that are restored already: 500 ms by default, for each task.
+                Map.entry(StreamsConfig.restoreConsumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 50),
                 // A request at its topic's own size limit must pass; the brokers' limits stay in force.
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), LARGEST_RECORD_BYTES),
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 2L * LARGEST_RECORD_BYTES),

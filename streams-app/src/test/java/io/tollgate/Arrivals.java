@@ -116,19 +116,22 @@ final class Arrivals implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time, from then on, in which no decision arrived on one partition of one of the two topics: readers
-     * may wait on either of them alone.
+     * Returns the longest time, from then until now, in which no decision arrived on one partition of one of the two topics, among
+     * those on which any ever arrived: readers may wait on either of them alone.
      */
     Duration longestSilenceOfAPartition(long fromMicros) {
         record Place(int partition, boolean approved) {}
+        long toMicros = nowMicros();
         var last = new HashMap<Place, Long>();
         long longest = 0;
-        for (var arrival : since(fromMicros)) {
+        for (var arrival : all()) {
             var place = new Place(arrival.partition(), arrival.approved());
-            long before = last.getOrDefault(place, fromMicros);
+            long before = Math.max(fromMicros, last.getOrDefault(place, fromMicros));
             longest = Math.max(longest, arrival.arrivedMicros() - before);
             last.put(place, arrival.arrivedMicros());
         }
+        // Where nothing has come since, the silence lasts.
+        for (long at : last.values()) longest = Math.max(longest, toMicros - Math.max(fromMicros, at));
         return Duration.of(longest, ChronoUnit.MICROS);
     }
 

@@ -80,10 +80,14 @@ class RedisClusterIT {
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("cluster, slots move", cluster)) {
             awaitEveryNode(scenario);
-            for (String agent :
-                    IntStream.range(0, 6).mapToObj(i -> "agent-" + i).toList()) move(redis, scenario, agent);
+            var agents = IntStream.range(0, 6).mapToObj(i -> "agent-" + i).toList();
+            for (String agent : agents) move(redis, scenario, agent);
             scenario.flow(500);
             awaitEveryNode(scenario);
+            assertThat(redirected(redis, "ASK")).as("calls of the pipeline").isPositive();
+            assertThat(redirected(redis, "MOVED"))
+                    .as("calls of the pipeline, beside one of the test's own for each agent")
+                    .isGreaterThan(agents.size());
             scenario.assertClean();
         }
     }
@@ -117,10 +121,21 @@ class RedisClusterIT {
     }
 
     private static long calls(RedisServer node) {
-        return node.text("INFO commandstats")
+        return number(node, "commandstats", "cmdstat_asking:calls=");
+    }
+
+    /** Returns how many calls the primaries have sent to another node with this answer. */
+    private static long redirected(RedisCluster redis, String answer) {
+        return redis.primaries().stream()
+                .mapToLong(node -> number(node, "errorstats", "errorstat_" + answer + ":count="))
+                .sum();
+    }
+
+    private static long number(RedisServer node, String section, String field) {
+        return node.text("INFO " + section)
                 .lines()
-                .filter(line -> line.startsWith("cmdstat_asking:"))
-                .mapToLong(line -> Long.parseLong(line.replaceAll("cmdstat_asking:calls=(\\d+).*", "$1")))
+                .filter(line -> line.startsWith(field))
+                .mapToLong(line -> Long.parseLong(line.substring(field.length()).replaceFirst("\\D.*", "")))
                 .sum();
     }
 

@@ -73,7 +73,6 @@ final class TestCluster implements AutoCloseable {
         with("TOLLGATE_STREAM_THREADS", "2");
         // What was killed leaves its group after this: 45 s by default, 6 s is the least that brokers allow.
         with("KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS", "6000");
-        with("KAFKA_MAIN_CONSUMER_HEARTBEAT_INTERVAL_MS", "1500");
     }
 
     TestCluster with(String variable, String value) {

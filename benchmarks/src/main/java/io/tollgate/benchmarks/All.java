@@ -10,7 +10,8 @@ import picocli.CommandLine.Option;
 /** Everything that the page shows, but for the search for settings. */
 @Command(
         name = "all",
-        description = "end-to-end, latency, redis, jmh and memory, one after the other, with their defaults",
+        description =
+                "end-to-end, latency, redis, jmh, memory, scale and hot-agent, one after the other, with their defaults",
         mixinStandardHelpOptions = true)
 final class All implements Callable<Integer> {
     @Option(names = "--quick", description = "short runs that only show that everything works")
@@ -18,7 +19,7 @@ final class All implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        for (var name : List.of("end-to-end", "latency", "redis", "jmh", "memory")) {
+        for (var name : List.of("end-to-end", "latency", "redis", "jmh", "memory", "scale", "hot-agent")) {
             Output.say("== " + name);
             var arguments = new ArrayList<>(List.of(name));
             if (quick) arguments.add("--quick");

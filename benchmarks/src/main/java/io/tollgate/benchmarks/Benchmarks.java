@@ -15,6 +15,7 @@ import picocli.CommandLine.Mixin;
             Memory.class,
             Scale.class,
             Latency.class,
+            HotAgent.class,
             SettingsSearch.class,
             All.class
         },

@@ -9,6 +9,9 @@ import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -250,7 +254,7 @@ final class Ground implements AutoCloseable {
         private final List<ApplicationProcess> others = new ArrayList<>();
         private ApplicationProcess process;
 
-        private Running(Contestant contestant, String requestsTopic, Map<String, String> environment) {
+        private Running(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
             applicationId = contestant.text() + "-" + ++turns;
             this.requestsTopic = requestsTopic;
             approvedTopic = "approved-" + turns;
@@ -276,7 +280,13 @@ final class Ground implements AutoCloseable {
             this.options = options;
             process = ApplicationProcess.start(options);
             try {
+                for (int other = 1; other < instances; other++) {
+                    var state = dir.resolve(applicationId + "-" + other);
+                    others.add(
+                            ApplicationProcess.start(options.withEnvironment("TOLLGATE_STATE_DIR", state.toString())));
+                }
                 process.awaitReady(Duration.ofSeconds(180));
+                for (var other : others) other.awaitReady(Duration.ofSeconds(180));
             } catch (RuntimeException e) {
                 close();
                 throw e;
@@ -287,12 +297,13 @@ final class Ground implements AutoCloseable {
             return process;
         }
 
-        /** Starts another instance beside it; returns when that one is ready. */
-        void addInstance() {
-            var state = dir.resolve(applicationId + "-" + others.size());
-            var other = ApplicationProcess.start(options.withEnvironment("TOLLGATE_STATE_DIR", state.toString()));
-            others.add(other);
-            other.awaitReady(Duration.ofSeconds(180));
+        /** Returns the process ids of all instances, by a name for each. */
+        Map<String, Long> pids() {
+            var pids = new LinkedHashMap<String, Long>();
+            pids.put("instance 1", process.pid());
+            for (int i = 0; i < others.size(); i++)
+                pids.put("instance " + (i + 2), others.get(i).pid());
+            return pids;
         }
 
         /** Ends it, loses its state folder if so wanted, and starts it again; returns how many seconds it takes to be ready. */
@@ -309,6 +320,14 @@ final class Ground implements AutoCloseable {
 
         String approvedTopic() {
             return approvedTopic;
+        }
+
+        /** Returns what the first instance's HTTP server answers. */
+        String get(String path) throws IOException, InterruptedException {
+            var request = HttpRequest.newBuilder(process.http().resolve(path)).build();
+            return HttpClient.newHttpClient()
+                    .send(request, HttpResponse.BodyHandlers.ofString())
+                    .body();
         }
 
         Path stateDir() {
@@ -356,9 +375,21 @@ final class Ground implements AutoCloseable {
 
         /** Writes what JFR has recorded; only with {@link Ground#profile}. */
         void dump(Path file) {
-            var jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+            jcmd("JFR.dump", "filename=" + file.toAbsolutePath());
+        }
+
+        /** Leaves nothing on the first instance's heap but what it needs. */
+        void collectGarbage() {
+            jcmd("GC.run");
+        }
+
+        private void jcmd(String... arguments) {
+            var command = new ArrayList<String>();
+            command.add(Path.of(System.getProperty("java.home"), "bin", "jcmd").toString());
+            command.add(Long.toString(process.pid()));
+            command.addAll(List.of(arguments));
             try {
-                new ProcessBuilder(jcmd, Long.toString(process.pid()), "JFR.dump", "filename=" + file.toAbsolutePath())
+                new ProcessBuilder(command)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start()
                         .waitFor();
@@ -423,7 +454,12 @@ final class Ground implements AutoCloseable {
 
     /** Starts a contestant on an empty Redis, with fresh topics; returns when its tasks run. */
     Running start(Contestant contestant, String requestsTopic, Map<String, String> environment) {
-        return new Running(contestant, requestsTopic, environment);
+        return start(contestant, requestsTopic, environment, 1);
+    }
+
+    /** As above, but so many instances side by side; only the first is ended and started again. */
+    Running start(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
+        return new Running(contestant, requestsTopic, environment, instances);
     }
 
     static void deleteTree(Path root) {

@@ -7,7 +7,6 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
@@ -51,11 +50,7 @@ final class Latency implements Callable<Integer> {
             warmUp = 2;
             seconds = 4;
         }
-        double most = maxRate != null
-                ? maxRate
-                : measured()
-                        .orElseThrow(() -> new IllegalStateException(
-                                "the results hold no maximum: run end-to-end first, or give --max-rate"));
+        double most = maxRate != null ? maxRate : maximum(output);
         Output.estimate(10 + rounds * CONTESTANTS.size() * (7 + warmUp + LOADS.size() * (seconds + 0.5)));
         var all = new LinkedHashMap<Contestant, List<Map<OpenLoop.Measure, Histogram>>>();
         String redis;
@@ -89,7 +84,8 @@ final class Latency implements Callable<Integer> {
         return 0;
     }
 
-    private OptionalDouble measured() {
+    /** Returns the records/s that {@code end-to-end} measured for Tollgate with Redis, uniform. */
+    static double maximum(Output output) {
         var rates = new ArrayList<Double>();
         for (var row : output.open().rows("end-to-end")) {
             if (row.path("contestant").asText().equals(Contestant.TOLLGATE_REDIS.text())
@@ -97,9 +93,10 @@ final class Latency implements Callable<Integer> {
                 rates.add(row.path("records_per_second").asDouble());
             }
         }
-        return rates.isEmpty()
-                ? OptionalDouble.empty()
-                : OptionalDouble.of(Summary.of(rates).median());
+        if (rates.isEmpty()) {
+            throw new IllegalStateException("the results hold no maximum: run end-to-end first, or give --max-rate");
+        }
+        return Summary.of(rates).median();
     }
 
     /** Runs one contestant through all loads, in a process of its own. */
@@ -113,10 +110,10 @@ final class Latency implements Callable<Integer> {
             double seconds) {
         var topic = ground.emptyRequests();
         try (var running = ground.start(contestant, topic, environment);
-                var loop = new OpenLoop(ground, running, topic, loads.size())) {
-            loop.publish(most / 2, Output.seconds(warmUpSeconds), -1);
+                var loop = new OpenLoop(ground, running, topic, loads.size(), OpenLoop.Watched.twoPartitions())) {
+            loop.publish(most / 2, Output.seconds(warmUpSeconds), -1, Workload.UNIFORM::agent);
             for (int level = 0; level < loads.size(); level++) {
-                loop.publish(most * loads.get(level), Output.seconds(seconds), level);
+                loop.publish(most * loads.get(level), Output.seconds(seconds), level, Workload.UNIFORM::agent);
             }
             running.awaitCommitted(Duration.ofSeconds(60));
             return loop.results();
@@ -149,11 +146,7 @@ final class Latency implements Callable<Integer> {
             row.put("rate", most * load);
             row.put("contestant", contestant.text());
             row.put("measure", measure.name().toLowerCase(java.util.Locale.ROOT));
-            row.put("count", histogram.getTotalCount());
-            row.put("p50_us", histogram.getValueAtPercentile(50));
-            row.put("p95_us", histogram.getValueAtPercentile(95));
-            row.put("p99_us", histogram.getValueAtPercentile(99));
-            row.put("max_us", histogram.getMaxValue());
+            put(row, histogram);
             rows.add(row);
             Output.say(String.format(
                     "%3.0f%% %-15s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
@@ -165,5 +158,13 @@ final class Latency implements Callable<Integer> {
                     histogram.getTotalCount()));
         }
         return rows;
+    }
+
+    static void put(ObjectNode row, Histogram histogram) {
+        row.put("count", histogram.getTotalCount());
+        row.put("p50_us", histogram.getValueAtPercentile(50));
+        row.put("p95_us", histogram.getValueAtPercentile(95));
+        row.put("p99_us", histogram.getValueAtPercentile(99));
+        row.put("max_us", histogram.getMaxValue());
     }
 }

@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.ToIntFunction;
 import org.HdrHistogram.Histogram;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -20,11 +21,10 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
  * Publishes at a fixed rate whether or not anybody keeps up, and times every decision that it looks at from the moment at which its
- * request was due. Two of the eight partitions are looked at: the meter must not eat what it measures.
+ * request was due.
  */
 final class OpenLoop implements AutoCloseable {
     private static final String DUE = "due";
-    private static final List<Integer> WATCHED = List.of(0, 4);
     private static final long LONGEST_MICROS = 120_000_000;
     /** The first seconds at a new rate belong to the rate before. */
     private static final long SETTLING_MICROS = 2_000_000;
@@ -36,31 +36,56 @@ final class OpenLoop implements AutoCloseable {
         COMMITTED
     }
 
+    /** Says to which group a decision belongs. */
+    interface Grouping {
+        int of(int partition, byte[] agentId);
+    }
+
+    /**
+     * What is looked at.
+     *
+     * @param partitions not more than needed: the meter must not eat what it measures
+     * @param isolations {@code read_uncommitted} for {@link Measure#WRITTEN}, {@code read_committed} for the others
+     * @param groups how many groups of decisions have times of their own, at each rate
+     */
+    record Watched(List<Integer> partitions, List<String> isolations, int groups, Grouping grouping) {
+        /** Two of the eight partitions, all agents alike, everything timed. */
+        static Watched twoPartitions() {
+            var both = List.of("read_uncommitted", "read_committed");
+            return new Watched(List.of(0, 4), both, 1, (partition, agentId) -> 0);
+        }
+    }
+
     private final Ground ground;
     private final Ground.Running running;
     private final String topic;
+    private final Watched watched;
     private final List<Map<Measure, Histogram>> histograms = new ArrayList<>();
     private final List<Thread> watchers = new ArrayList<>();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     private volatile boolean closing;
 
     /** @param levels how many rates there will be; each has histograms of its own */
-    OpenLoop(Ground ground, Ground.Running running, String topic, int levels) {
+    OpenLoop(Ground ground, Ground.Running running, String topic, int levels, Watched watched) {
         this.ground = ground;
         this.running = running;
         this.topic = topic;
-        for (int i = 0; i < levels; i++) {
+        this.watched = watched;
+        for (int i = 0; i < levels * watched.groups(); i++) {
             histograms.add(Map.of(
                     Measure.DECIDED, new Histogram(LONGEST_MICROS, 3),
                     Measure.WRITTEN, new Histogram(LONGEST_MICROS, 3),
                     Measure.COMMITTED, new Histogram(LONGEST_MICROS, 3)));
         }
-        watch("read_uncommitted");
-        watch("read_committed");
+        watched.isolations().forEach(this::watch);
     }
 
-    /** Publishes for some time; {@code level} -1 is the warm-up, whose times nobody keeps. Returns when all is published. */
-    void publish(double ratePerSecond, Duration time, int level) {
+    /**
+     * Publishes for some time; {@code level} -1 is the warm-up, whose times nobody keeps. Returns when all is published.
+     *
+     * @param agents draws who sends the next request
+     */
+    void publish(double ratePerSecond, Duration time, int level, ToIntFunction<SplittableRandom> agents) {
         var random = new SplittableRandom(level);
         try (var producer = ground.producer(0)) {
             long records = (long) (ratePerSecond * time.toNanos() / 1e9);
@@ -68,7 +93,7 @@ final class OpenLoop implements AutoCloseable {
             for (long n = 0; n < records; n++) {
                 long due = start + (long) (n * 1e6 / ratePerSecond);
                 for (long wait = due - micros(); wait > 0; wait = due - micros()) LockSupport.parkNanos(wait * 1000);
-                int agent = Workload.UNIFORM.agent(random);
+                int agent = agents.applyAsInt(random);
                 var record = new ProducerRecord<>(
                         topic, Workload.agentName(agent).getBytes(StandardCharsets.UTF_8), Workload.request(n, agent));
                 int kept = due - start < SETTLING_MICROS ? -1 : level;
@@ -109,7 +134,7 @@ final class OpenLoop implements AutoCloseable {
                 "earliest",
                 "max.poll.records",
                 5000);
-        var partitions = WATCHED.stream()
+        var partitions = watched.partitions().stream()
                 .map(partition -> new TopicPartition(running.approvedTopic(), partition))
                 .toList();
         boolean committed = isolation.equals("read_committed");
@@ -134,7 +159,8 @@ final class OpenLoop implements AutoCloseable {
         long due = bytes.getLong();
         int level = bytes.get();
         if (level < 0) return;
-        var measures = histograms.get(level);
+        int group = watched.grouping().of(record.partition(), record.key());
+        var measures = histograms.get(level * watched.groups() + group);
         keep(Objects.requireNonNull(measures.get(committed ? Measure.COMMITTED : Measure.WRITTEN)), nowMicros - due);
         if (!committed) return;
         var decidedAt = record.headers().lastHeader("quota-decided-at");
@@ -152,7 +178,7 @@ final class OpenLoop implements AutoCloseable {
         return now.getEpochSecond() * 1_000_000 + now.getNano() / 1000;
     }
 
-    /** Ends the consumers, and returns what they saw of each level. */
+    /** Ends the consumers, and returns what they saw of each level, and within it of each group. */
     List<Map<Measure, Histogram>> results() {
         close();
         check();

@@ -13,7 +13,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.function.ToIntFunction;
 
 /** Writes docs/BENCHMARKS.md and its charts from the results: no figure on it is typed by hand. */
 final class Page {
@@ -54,6 +56,7 @@ final class Page {
         if (results.has("jmh")) jmh();
         if (results.has("memory")) memory();
         if (results.has("scale")) scale();
+        if (results.has("hot-agent")) hotAgent();
         if (results.has("settings")) settings();
         return text.toString();
     }
@@ -338,36 +341,146 @@ final class Page {
         line("");
     }
 
+    private void hotAgent() {
+        heading("hot-agent", "A hot agent");
+        line(
+                "One agent sends nine tenths of all requests, 10 000 others the rest; all are approved by Redis, so the hot agent is never");
+        line(
+                "refused early. Open loop, timed as above, in milliseconds. *Without it*: the others alone, a tenth of the rate. *All alike*: the");
+        line("same rate in all, without a hot agent. Loads are shares of Tollgate's own maximum.");
+        line("");
+        var scenes = HotAgent.Scene.values();
+        var head = new StringBuilder("| load | | whose");
+        for (var scene : scenes) {
+            head.append(" | ").append(scene.text()).append(": p50 | p99");
+        }
+        line(head + " |");
+        line("| --- | --- | ---" + " | ---:".repeat(2 * scenes.length) + " |");
+        var loads = new LinkedHashSet<Double>();
+        for (var row : results.rows("hot-agent")) loads.add(row.path("load").asDouble());
+        for (double load : loads) {
+            for (var measure : List.of("decided", "committed")) {
+                for (var group : HotAgent.Group.values()) hotAgent(load, measure, group);
+            }
+        }
+        line("");
+        line(
+                "Those on its partition wait in its queue: compare them with the hot agent itself. Others of its thread wait while the thread");
+        line("decides what was polled before them; those of other threads share the machine only.");
+        line("");
+    }
+
+    private void hotAgent(double load, String measure, HotAgent.Group group) {
+        var cells = new StringBuilder("| " + Math.round(load * 100) + "% | " + measure + " | " + group.text());
+        boolean any = false;
+        for (var scene : HotAgent.Scene.values()) {
+            Optional<JsonNode> found = Optional.empty();
+            for (var row : results.rows("hot-agent")) {
+                if (row.path("load").asDouble() == load
+                        && row.path("measure").asText().equals(measure)
+                        && row.path("group").asText().equals(group.text())
+                        && row.path("scene").asText().equals(scene.text())) found = Optional.of(row);
+            }
+            any |= found.isPresent();
+            cells.append(" | ")
+                    .append(found.map(row -> millis(row, "p50") + " | " + millis(row, "p99"))
+                            .orElse(" | "));
+        }
+        if (any) line(cells + " |");
+    }
+
     private void scale() {
         heading("scale", "How cost grows");
         line(
-                "A backlog of requests, drawn evenly but for *hot*, the part that one agent sends; nobody is refused. Records a second in the");
+                "A backlog of requests, drawn evenly; nobody is refused. Records a second and CPU are those of the second half, by when the JVM");
         line(
-                "second half. Redis: memory used, divided by keys. Store: table files. Heap: as it was then, garbage included, of the first");
+                "has compiled most. Redis and store: memory used and table files, divided by the agents that asked. In memory: agents that the");
         line(
-                "instance. Restart: from its start until it is ready, in seconds, with its state folder and, as *restore*, without.");
+                "mirror holds. Heap: after a full collection; process: all that it holds, RocksDB and garbage included. Restart: seconds from its");
+        line(
+                "start until it is ready, with its state folder and, as *restore*, without. Where a table does not say otherwise: 100 000 agents, 8");
+        line("partitions, 200 bytes, one instance.");
+        line("");
+        scale("By agents", "agents", given -> given.agents());
+        scale("By partitions", "partitions", given -> given.partitions());
+        scale("By size of a request", "bytes", given -> given.bytes());
+        scale("By instances, on the same cores", "instances", given -> given.instances());
+        line("### Goals");
+        line("");
+        line("| goal | measured | |");
+        line("| --- | --- | --- |");
+        var usual = Scale.Case.USUAL;
+        scaleGoal(
+                "1 000 000 agents, of the throughput of 1 000, at least 0.8",
+                new Scale.Case(1_000_000, usual.partitions(), usual.bytes(), usual.instances()),
+                new Scale.Case(1_000, usual.partitions(), usual.bytes(), usual.instances()),
+                0.8);
+        scaleGoal(
+                "two instances, of the throughput of one on the same cores, at least 1.0",
+                new Scale.Case(usual.agents(), usual.partitions(), usual.bytes(), 2),
+                usual,
+                1);
+        line("");
+    }
+
+    /** One table: the cases that differ from the usual one in this alone, in rising order. */
+    private void scale(String title, String axis, ToIntFunction<Scale.Case> size) {
+        var rows = new TreeMap<Integer, JsonNode>();
+        for (var row : results.rows("scale")) {
+            var given = Scale.Case.of(row);
+            if (differsOnlyIn(axis, given)) rows.put(size.applyAsInt(given), row);
+        }
+        if (rows.size() < 2) return;
+        line("### " + title);
         line("");
         line(
-                "| agents | partitions | bytes | hot | instances | records/s | Redis bytes/agent | store bytes/agent | agents in memory | heap MB | restart s | restore s |");
-        line("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-        for (var row : results.rows("scale")) {
-            var cells = new StringBuilder("| " + row.path("agents").asText() + " | "
-                    + row.path("partitions").asText() + " | "
-                    + row.path("bytes").asText() + " | " + row.path("hot").asText() + " | "
-                    + row.path("instances").asText());
+                "| " + axis
+                        + " | records/s | of the first | MB/s | application CPU µs | Redis deciding µs | Redis bytes/agent | store bytes/agent | agents in memory | heap MB | process MB | tasks | restart s | restore s |");
+        line("| ---:".repeat(14) + " |");
+        double first = rows.firstEntry().getValue().path("records_per_second").asDouble();
+        rows.forEach((value, row) -> {
+            double rate = row.path("records_per_second").asDouble();
+            var cells = new StringBuilder("| " + Summary.figure(value).replaceFirst("\\.0+$", "") + " | "
+                    + Summary.figure(rate) + " | " + Summary.figure(rate / first) + " | "
+                    + Summary.figure(rate * row.path("bytes").asDouble() / 1e6));
             for (var field : List.of(
-                    "records_per_second",
+                    "application_cpu_us",
+                    "redis_deciding_us",
                     "redis_bytes_per_agent",
                     "store_bytes_per_agent",
                     "mirrored_agents",
                     "heap_mb",
-                    "restart_seconds",
-                    "restore_seconds")) {
-                cells.append(" | ").append(Summary.figure(row.path(field).asDouble()));
+                    "process_mb")) cells.append(" | ").append(figure(row, field));
+            cells.append(" | ").append(row.path("tasks").asText());
+            for (var field : List.of("restart_seconds", "restore_seconds")) {
+                cells.append(" | ").append(figure(row, field));
             }
             line(cells + " |");
-        }
+        });
         line("");
+    }
+
+    private static boolean differsOnlyIn(String axis, Scale.Case given) {
+        var usual = Scale.Case.USUAL;
+        return (axis.equals("agents") || given.agents() == usual.agents())
+                && (axis.equals("partitions") || given.partitions() == usual.partitions())
+                && (axis.equals("bytes") || given.bytes() == usual.bytes())
+                && (axis.equals("instances") || given.instances() == usual.instances());
+    }
+
+    private void scaleGoal(String name, Scale.Case one, Scale.Case other, double least) {
+        Optional<Double> ours = Optional.empty();
+        Optional<Double> base = Optional.empty();
+        for (var row : results.rows("scale")) {
+            var rate = Optional.of(row.path("records_per_second").asDouble());
+            if (Scale.Case.of(row).equals(one)) ours = rate;
+            if (Scale.Case.of(row).equals(other)) base = rate;
+        }
+        if (ours.isPresent() && base.isPresent()) goal(name, ours.get() / base.get(), least, true);
+    }
+
+    private static String figure(JsonNode row, String field) {
+        return row.has(field) ? Summary.figure(row.path(field).asDouble()) : "";
     }
 
     private void settings() {
@@ -389,8 +502,7 @@ final class Page {
                     "written_p99_ms",
                     "committed_p50_ms",
                     "committed_p99_ms")) {
-                cells.append(" | ")
-                        .append(row.has(field) ? Summary.figure(row.path(field).asDouble()) : "");
+                cells.append(" | ").append(figure(row, field));
             }
             line(cells + " |");
         }

@@ -1,34 +1,55 @@
 package io.tollgate.benchmarks;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** How cost grows: the same number of requests from few, many and very many agents, and what else may grow. */
+/** How cost grows: one thing after another is made larger, and all else stays as it is. */
 @Command(
         name = "scale",
         description =
                 "throughput, memory in Redis, heap and RocksDB, start and restore, by agents, partitions, size of requests, instances",
         mixinStandardHelpOptions = true)
 final class Scale implements Callable<Integer> {
-    private static final Duration PATIENCE = Duration.ofMinutes(10);
+    /** What is measured: a backlog of that kind, and who decides it. */
+    record Case(int agents, int partitions, int bytes, int instances) {
+        /** What the others differ from in one thing each. */
+        static final Case USUAL = new Case(100_000, 8, 200, 1);
+
+        static Case of(JsonNode row) {
+            return new Case(
+                    row.path("agents").asInt(),
+                    row.path("partitions").asInt(),
+                    row.path("bytes").asInt(),
+                    row.path("instances").asInt());
+        }
+    }
+
+    private static final Duration PATIENCE = Duration.ofMinutes(5);
+    /** What is published for one case, at most: a broker on the same disk must keep up. */
+    private static final long MOST_BYTES = 2_000_000_000;
+
+    /** Nobody is refused: a refusal that needs no Redis would make few agents look cheap. */
+    private static final Map<String, String> PLENTY =
+            Map.of("TOKEN_BUCKET_SIZE", "1000000", "TOKEN_REFILL_RATE", "1000");
 
     @Mixin
     private final Output output = new Output();
@@ -36,97 +57,140 @@ final class Scale implements Callable<Integer> {
     @Option(names = "--agents", split = ",", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
     private List<Integer> agents = List.of(1_000, 100_000, 1_000_000);
 
-    @Option(names = "--records", paramLabel = "N", description = "requests of each turn; default: ${DEFAULT-VALUE}")
-    private int records = 4_000_000;
+    @Option(names = "--partitions", split = ",", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
+    private List<Integer> partitions = List.of(1, 8, 64);
 
     @Option(
-            names = "--hot",
-            paramLabel = "SHARE",
-            description = "the part of all requests that one agent sends; default: ${DEFAULT-VALUE}")
-    private double hot = 0;
+            names = "--bytes",
+            split = ",",
+            paramLabel = "N",
+            description = "of a request, 80 at least; default: ${DEFAULT-VALUE}")
+    private List<Integer> bytes = List.of(100, 200, 1_000, 10_000, 100_000);
 
-    @Option(names = "--partitions", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
-    private int partitions = 8;
+    @Option(names = "--instances", split = ",", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
+    private List<Integer> instances = List.of(1, 2);
 
-    @Option(names = "--bytes", paramLabel = "N", description = "of a request; default: ${DEFAULT-VALUE}")
-    private int bytes = 200;
-
-    @Option(names = "--instances", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
-    private int instances = 1;
+    @Option(
+            names = "--records",
+            paramLabel = "N",
+            description = "requests of each case, but no more than 2 GB; default: ${DEFAULT-VALUE}")
+    private int records = 2_500_000;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (output.quick) records = 200_000;
+        if (output.quick) {
+            records = 50_000;
+            agents = List.of(1_000, 100_000);
+            partitions = List.of(64);
+            bytes = List.of(100_000);
+            instances = List.of(2);
+        }
+        var cases = cases();
+        Output.say(cases.size() + " cases");
+        Output.estimate(cases.size() * (output.quick ? 40 : 70));
         var rows = new ArrayList<ObjectNode>();
         String redis = "";
-        for (int count : agents) {
-            try (var ground = Ground.open(partitions)) {
+        for (var each : cases) {
+            try (var ground = Ground.open(each.partitions())) {
                 redis = Ground.describe(ground.redisCommands());
-                rows.add(measure(ground, count));
+                rows.add(measure(ground, each));
             }
         }
-        output.save(
-                "scale",
-                redis,
-                rows,
-                row -> String.join(
-                        "/",
-                        List.of("agents", "partitions", "bytes", "hot", "instances").stream()
-                                .map(field -> row.path(field).asText())
-                                .toList()));
+        output.save("scale", redis, rows, row -> Case.of(row).toString());
         return 0;
     }
 
-    private ObjectNode measure(Ground ground, int count) throws IOException, InterruptedException {
+    private LinkedHashSet<Case> cases() {
+        var usual = Case.USUAL;
+        var all = new LinkedHashSet<Case>();
+        for (int n : agents) all.add(new Case(n, usual.partitions(), usual.bytes(), usual.instances()));
+        for (int n : partitions) all.add(new Case(usual.agents(), n, usual.bytes(), usual.instances()));
+        for (int n : bytes) all.add(new Case(usual.agents(), usual.partitions(), n, usual.instances()));
+        for (int n : instances) all.add(new Case(usual.agents(), usual.partitions(), usual.bytes(), n));
+        return all;
+    }
+
+    private ObjectNode measure(Ground ground, Case given) throws IOException, InterruptedException {
+        int count = (int) Math.min(records, MOST_BYTES / given.bytes());
         var topic = ground.emptyRequests();
-        publish(ground, topic, count);
-        // Nobody is refused: a refusal that needs no Redis would make few agents look cheap.
-        var plenty = Map.of("TOKEN_BUCKET_SIZE", "1000000", "TOKEN_REFILL_RATE", "1000");
-        try (var running = ground.start(Contestant.TOLLGATE_REDIS, topic, plenty)) {
-            for (int instance = 1; instance < instances; instance++) running.addInstance();
+        publish(ground, topic, given, count);
+        try (var running = ground.start(Contestant.TOLLGATE_REDIS, topic, PLENTY, given.instances())) {
             long empty = usedMemory(ground);
-            long half = await(running, records / 2);
-            long all = await(running, records);
-            var row = Results.row();
-            row.put("agents", count);
-            row.put("hot", hot);
-            row.put("partitions", partitions);
-            row.put("bytes", bytes);
-            row.put("instances", instances);
-            row.put("records", records);
-            row.put("records_per_second", (records - records / 2) / ((all - half) / 1e9));
-            row.put("heap_mb", metric(running, "jvm_memory_used_bytes{area=\"heap\"") / 1e6);
-            row.put("mirrored_agents", metric(running, "tollgate_mirror_agents "));
+            await(running, count / 2);
+            ground.redisCommands().configResetstat();
+            var half = Usage.read(running.pids(), running.committed());
+            await(running, count);
+            var all = Usage.read(running.pids(), running.committed());
+            double redisMicros = Usage.decidingMicros(ground.redisCommands());
             long keys = ground.redisCommands().dbsize();
+            var row = Results.row();
+            row.put("agents", given.agents());
+            row.put("partitions", given.partitions());
+            row.put("bytes", given.bytes());
+            row.put("instances", given.instances());
+            row.put("records", count);
+            long decided = all.committed() - half.committed();
+            row.put("records_per_second", decided / all.secondsSince(half));
+            row.put(
+                    "application_cpu_us",
+                    running.pids().keySet().stream()
+                            .mapToDouble(instance -> all.cpuMicrosPerRecord(half, instance))
+                            .sum());
+            row.put("redis_deciding_us", redisMicros / decided);
+            row.put("tasks", tasks(running));
             row.put("redis_keys", keys);
             row.put("redis_bytes_per_agent", (usedMemory(ground) - empty) / (double) keys);
-            row.put("restart_seconds", running.restart(false));
-            row.put("store_bytes_per_agent", bytes(running.stateDir()) / (double) keys);
-            row.put("restore_seconds", running.restart(true));
+            row.put("mirrored_agents", metric(running, "tollgate_mirror_agents "));
+            row.put("process_mb", residentMegabytes(running.process().pid()));
+            running.collectGarbage();
+            row.put("heap_mb", metric(running, "jvm_memory_used_bytes{area=\"heap\"") / 1e6);
+            if (given.instances() == 1) {
+                // With two, the other would take the tasks meanwhile.
+                row.put("restart_seconds", running.restart(false));
+                row.put("store_bytes_per_agent", tableBytes(running.stateDir()) / (double) keys);
+                row.put("restore_seconds", running.restart(true));
+            }
             Output.say(row.toString());
             return row;
         }
     }
 
-    private void publish(Ground ground, String topic, int count) {
-        var random = new SplittableRandom(count);
+    private static void publish(Ground ground, String topic, Case given, int count) {
+        var random = new SplittableRandom(given.agents());
+        var failure = new AtomicReference<Exception>();
         try (var producer = ground.producer(50)) {
-            for (long n = 0; n < records; n++) {
-                int agent = hot > 0 && random.nextDouble() < hot ? 0 : random.nextInt(count);
+            for (long n = 0; n < count && failure.get() == null; n++) {
+                int agent = random.nextInt(given.agents());
                 var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
-                producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent, bytes)));
+                var record = new ProducerRecord<>(topic, key, Workload.request(n, agent, given.bytes()));
+                producer.send(record, (metadata, exception) -> {
+                    if (exception != null) failure.compareAndSet(null, exception);
+                });
             }
         }
+        if (failure.get() != null) throw new IllegalStateException("cannot publish requests", failure.get());
     }
 
     /** Returns when that many are decided and committed. */
-    private static long await(Ground.Running running, long wanted) {
+    private static void await(Ground.Running running, long wanted) {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (running.committed() < wanted) {
             if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
             LockSupport.parkNanos(50_000_000);
         }
-        return System.nanoTime();
+    }
+
+    /** Returns how many tasks each instance has, such as {@code 4+4}: one that has none did not help. */
+    private static String tasks(Ground.Running running) throws IOException, InterruptedException {
+        var counts = new ArrayList<String>();
+        for (var instance :
+                new ObjectMapper().readTree(running.get("/api/status")).path("instances")) {
+            int count = 0;
+            for (var thread : instance.path("threads"))
+                count += thread.path("tasks").size();
+            counts.add(Integer.toString(count));
+        }
+        return String.join("+", counts);
     }
 
     private static long usedMemory(Ground ground) {
@@ -134,16 +198,27 @@ final class Scale implements Callable<Integer> {
     }
 
     private static double metric(Ground.Running running, String prefix) throws IOException, InterruptedException {
-        URI metrics = running.process().http().resolve("/metrics");
-        return HttpClient.newHttpClient()
-                .send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofLines())
-                .body()
+        return running.get("/metrics")
+                .lines()
                 .filter(line -> line.startsWith(prefix))
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
                 .sum();
     }
 
-    private static long bytes(Path dir) throws IOException {
+    /** Returns what the process holds, heap, RocksDB and all; 0 where nobody says. */
+    private static double residentMegabytes(long pid) {
+        var file = Path.of("/proc/" + pid + "/status");
+        if (!Files.exists(file)) return 0;
+        try (var lines = Files.lines(file)) {
+            return lines.filter(line -> line.startsWith("VmRSS:"))
+                    .mapToDouble(line -> Double.parseDouble(line.replaceAll("[^0-9]", "")) * 1024 / 1e6)
+                    .sum();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static long tableBytes(Path dir) throws IOException {
         try (var files = Files.walk(dir)) {
             return files.filter(file -> file.toString().endsWith(".sst"))
                     .mapToLong(file -> file.toFile().length())

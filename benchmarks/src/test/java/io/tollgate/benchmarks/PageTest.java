@@ -78,4 +78,80 @@ class PageTest {
                 .forEach(row -> rates.add(row.path("records_per_second").asDouble()));
         assertThat(rates).containsExactlyInAnyOrder(120_000.0, 80_000.0);
     }
+
+    private static ObjectNode backlog(int agents, int instances, double rate) {
+        var row = Results.row();
+        row.put("agents", agents);
+        row.put("partitions", 8);
+        row.put("bytes", 200);
+        row.put("instances", instances);
+        row.put("records_per_second", rate);
+        row.put("tasks", instances == 1 ? "8" : "4+4");
+        return row;
+    }
+
+    @Test
+    void givenBacklogs_whenThePageIsWritten_thenEachTableGrowsInOneThing() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var rows = List.of(
+                backlog(100_000, 2, 66_000),
+                backlog(1_000_000, 1, 45_000),
+                backlog(100_000, 1, 60_000),
+                backlog(1_000, 1, 50_000));
+        results.put(
+                "scale",
+                "./benchmarks/run scale",
+                "Redis 7",
+                new ArrayList<>(rows),
+                row -> Scale.Case.of(row).toString());
+
+        Page.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .containsSubsequence(
+                        "### By agents",
+                        "| 1 000 | 50 000 | 1.00 | 10.0 |",
+                        "| 100 000 | 60 000 | 1.20 | 12.0 |",
+                        "| 1 000 000 | 45 000 | 0.90 | 9.00 |",
+                        "### By instances",
+                        "| 1 | 60 000 | 1.00 |",
+                        "| 2 | 66 000 | 1.10 |",
+                        "| 4+4 |",
+                        "| 1 000 000 agents, of the throughput of 1 000, at least 0.8 | 0.90 | met |",
+                        "| two instances, of the throughput of one on the same cores, at least 1.0 | 1.10 | met |")
+                .doesNotContain("### By partitions", "### By size");
+    }
+
+    private static ObjectNode waited(HotAgent.Scene scene, HotAgent.Group group, double p50Micros) {
+        var row = Results.row();
+        row.put("load", 0.25);
+        row.put("scene", scene.text());
+        row.put("group", group.text());
+        row.put("measure", "committed");
+        row.put("p50_us", p50Micros);
+        row.put("p99_us", 10 * p50Micros);
+        return row;
+    }
+
+    @Test
+    void givenAHotAgent_whenThePageIsWritten_thenEachGroupHasItsTimesWithAndWithoutIt() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var rows = List.of(
+                waited(HotAgent.Scene.WITHOUT, HotAgent.Group.ITS_PARTITION, 1000),
+                waited(HotAgent.Scene.HOT, HotAgent.Group.ITS_PARTITION, 3000),
+                waited(HotAgent.Scene.HOT, HotAgent.Group.HOT, 4000));
+        results.put(
+                "hot-agent",
+                "./benchmarks/run hot-agent",
+                "Redis 7",
+                new ArrayList<>(rows),
+                row -> row.path("group").asText() + row.path("scene").asText());
+
+        Page.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| 25% | committed | the hot agent |  |  |  |  | 4.00 | 40.00 |")
+                .contains("| 25% | committed | others on its partition | 1.00 | 10.00 |  |  | 3.00 | 30.00 |")
+                .doesNotContain("| partitions of other threads |");
+    }
 }

@@ -170,6 +170,14 @@ public final class KafkaBroker extends SandboxProcess {
 
         properties.put("auto.create.topics.enable", "false");
         properties.put("group.initial.rebalance.delay.ms", "0");
+        // With group.protocol=streams it is brokers that say how soon members are missed and hear of each other. By
+        // default 45 s, 5 s and 1 s, and no less.
+        properties.put("group.streams.min.session.timeout.ms", "6000");
+        properties.put("group.streams.session.timeout.ms", "10000");
+        properties.put("group.streams.min.heartbeat.interval.ms", "100");
+        properties.put("group.streams.heartbeat.interval.ms", "300");
+        properties.put("group.streams.assignment.interval.ms", "0");
+        properties.put("group.streams.initial.rebalance.delay.ms", "0");
         properties.put("default.replication.factor", "1");
         properties.put("offsets.topic.replication.factor", "1");
         properties.put("offsets.topic.num.partitions", "4");

@@ -107,6 +107,12 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         }
     }
 
+    private static boolean isTaken(String scope, String name, String value) {
+        return definitions(scope).stream()
+                .map(definition -> definition.configKeys().get(name))
+                .allMatch(key -> key == null || takes(key, value));
+    }
+
     private static List<ConfigDef> definitions(String scope) {
         return switch (scope) {
             case "" -> ALL;
@@ -116,11 +122,14 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         };
     }
 
-    /** Returns the properties for one kind of client: those without a scope, and those with this one, such as "producer.". */
+    /**
+     * Returns the properties for one kind of client: those without a scope, and those with this one, such as "producer.". A value
+     * that only another client takes is left to that one: {@code group.protocol=streams} is no consumer's.
+     */
     public Map<String, Object> clientProperties(String scope, Set<String> knownToClient) {
         var chosen = new TreeMap<String, Object>();
         properties.forEach((name, value) -> {
-            if (knownToClient.contains(name)) chosen.put(name, value);
+            if (knownToClient.contains(name) && isTaken(scope, name, value)) chosen.put(name, value);
         });
         properties.forEach((name, value) -> {
             if (name.startsWith(scope)) chosen.put(name.substring(scope.length()), value);

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -338,6 +339,16 @@ class SettingsTest {
 
         assertThat(kafka.clientProperties("producer.", ProducerConfig.configNames()))
                 .containsEntry("linger.ms", "2");
+    }
+
+    @Test
+    void givenValueThatOnlyStreamsTakes_whenAConsumerIsBuilt_thenItIsLeftToStreams() throws Exception {
+        var kafka = Settings.from(Map.of("KAFKA_GROUP_PROTOCOL", "streams"), Settings.Use.TOOL)
+                .kafka();
+
+        assertThat(kafka.clientProperties("consumer.", ConsumerConfig.configNames()))
+                .doesNotContainKey("group.protocol");
+        assertThat(kafka.properties()).containsEntry("group.protocol", "streams");
     }
 
     @Test
