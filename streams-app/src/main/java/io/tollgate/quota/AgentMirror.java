@@ -41,6 +41,8 @@ final class AgentMirror {
     private final Map<Long, Fence> unasked = new HashMap<>(2);
     /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
     private Set<Long> pastReplays = Set.of();
+    /** Sources of which we decided a request alone before that: Redis may know the next ones, from before a crash. */
+    private Set<Long> aloneAmongReplays = Set.of();
 
     private long answeredNanos;
 
@@ -165,6 +167,14 @@ final class AgentMirror {
     }
 
     /**
+     * Returns whether we decided a request of this source alone that may have been decided before a crash. What Redis knows of those after it
+     * would stand after our decision with the time of then: it must continue from our copy instead. Nothing of this is published yet.
+     */
+    boolean isAloneAmongReplays(long source) {
+        return aloneAmongReplays.contains(source);
+    }
+
+    /**
      * Makes every answer under way unusable, and our copy the one that Redis must continue from: Redis may have decided requests, in
      * calls that we gave up, whose answers went nowhere.
      */
@@ -181,6 +191,7 @@ final class AgentMirror {
         stored = false;
         superseding = false;
         var spend = asked.spend();
+        aloneAmongReplays = without(aloneAmongReplays, spend.source());
         if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
         var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
         var fence = fence(spend.source());
@@ -192,10 +203,21 @@ final class AgentMirror {
     }
 
     private void notePastReplays(long source) {
-        if (pastReplays.contains(source)) return;
-        var sources = new HashSet<>(pastReplays);
-        sources.add(source);
-        pastReplays = Set.copyOf(sources);
+        pastReplays = with(pastReplays, source);
+    }
+
+    private static Set<Long> with(Set<Long> sources, long source) {
+        if (sources.contains(source)) return sources;
+        var more = new HashSet<>(sources);
+        more.add(source);
+        return Set.copyOf(more);
+    }
+
+    private static Set<Long> without(Set<Long> sources, long source) {
+        if (!sources.contains(source)) return sources;
+        var fewer = new HashSet<>(sources);
+        fewer.remove(source);
+        return Set.copyOf(fewer);
     }
 
     /**
@@ -284,6 +306,7 @@ final class AgentMirror {
     void decidedLocally(TokenBucket.Outcome outcome, long source) {
         epoch++;
         stored = false;
+        if (!pastReplays.contains(source)) aloneAmongReplays = with(aloneAmongReplays, source);
         if (!unasked.isEmpty()) unasked.remove(source);
         var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
         bucket = before.after(outcome.buckets(), source, outcome.fence(), true);

@@ -230,6 +230,8 @@ final class TaskBuckets {
         return !requests.isEmpty()
                 && redis.inUse(buckets)
                 && !buckets.isRefillUntold()
+                && !buckets.isAloneAmongReplays(
+                        requests.get(0).source()) // asked for alone, before others are under way
                 && buckets.agent().isAllSentBefore(requests.get(0), buckets)
                 && !refusesAll(buckets, requests, policy(requests.get(0)), nowSeconds);
     }
@@ -366,7 +368,8 @@ final class TaskBuckets {
         var first = pending.getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their answers are given again, and Redis keeps what it decided before a crash.
-        if (pending.stream().anyMatch(request -> request.isAbandoned(buckets))) {
+        if (buckets.isAloneAmongReplays(first.source())
+                || pending.stream().anyMatch(request -> request.isAbandoned(buckets))) {
             buckets.startAnew(policy.terms(), nowSeconds);
         }
         // One call knows one policy, and what comes after another one must not overtake it.

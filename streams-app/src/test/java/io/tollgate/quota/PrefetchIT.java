@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 /** The consumer's side of one task, polled and processed by hand, on a real Redis. */
 class PrefetchIT extends TasksOnRedis {
     private static final double CAPACITY = 100;
+    private static final String KEY = "quota:agent:tokens";
     private static final Request REQUEST = new Request(Optional.empty(), "agent", 1, new byte[0]);
 
     @Test
@@ -65,6 +66,27 @@ class PrefetchIT extends TasksOnRedis {
         var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, true, false, false);
+        assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
+    }
+
+    /** What Redis knows of the others would stand after the local decision, with the time of before the crash. */
+    @Test
+    void givenAnsweredRequests_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreDecidedAfterIt() {
+        var limit = new Limit(2, 0);
+        decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
+        var again = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        askRedis("RENAME " + KEY + " kept");
+        askRedis("SET " + KEY + " text");
+        var after = new ArrayList<>(decideOneByOne(again, 1));
+        askRedis("RENAME kept " + KEY);
+        var others = List.of(
+                prefetched(again, TOPIC, 1, -1), prefetched(again, TOPIC, 2, -1), prefetched(again, TOPIC, 3, -1));
+        for (var request : others) after.add(again.decide(request).decision());
+
+        assertThat(after)
+                .extracting(Decision::decidedBy)
+                .containsExactly(DecidedBy.LOCAL, DecidedBy.REDIS, DecidedBy.REDIS, DecidedBy.REDIS);
+        assertThat(after).extracting(Decision::decidedAtMicros).isSorted();
         assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
     }
 

@@ -1,5 +1,7 @@
 package io.tollgate.quota;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
@@ -49,6 +51,11 @@ abstract class TasksOnRedis {
     void close() {
         buckets.close();
         redis.close();
+    }
+
+    /** Sends a command as one would type it. */
+    void askRedis(String command) {
+        assertThat(redis.ask(command)).as(command).hasValue("+OK");
     }
 
     Shared shared(Limit limit, CommittedOffsets committed) {
