@@ -8,6 +8,10 @@ import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
 import java.io.File;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -200,6 +204,41 @@ class ConsoleIT {
 
     @Test
     @Order(6)
+    void givenAnAgentWithSeveralLimits_whenItIsChosen_thenEachHasAGaugeAndThePolicyFormSaysWhatItReplaces()
+            throws Exception {
+        var policy = HttpRequest.newBuilder(URI.create(application.http() + "/api/policies/several"))
+                .header("Authorization", "Bearer " + TOKEN)
+                .header("Content-Type", "application/json")
+                .PUT(HttpRequest.BodyPublishers.ofString("""
+                        {"limits":[{"name":"burst","capacity":100,"refill_rate":50},
+                                   {"name":"day","capacity":500,"refill_rate":0}]}"""))
+                .build();
+        assertThat(HttpClient.newHttpClient()
+                        .send(policy, HttpResponse.BodyHandlers.ofString())
+                        .statusCode())
+                .isEqualTo(200);
+        search("several");
+        await("both limits")
+                .atMost(SOON)
+                .until(() -> text("limits").contains("500.0 of 500 tokens under the limit day"));
+        assertThat(text("limit-name")).isEqualTo("under the limit burst");
+        assertThat(text("full")).isEqualTo("now");
+        requests.send("several", 60, 1);
+        await("charged on both")
+                .atMost(SOON)
+                .until(() -> text("limits").startsWith("440.0") && text("full").equals("never"));
+        browser.executeScript("document.getElementById('change').open = true");
+        assertThat(browser.findElement(By.id("several")).isDisplayed()).isTrue();
+        assertThat(violations()).isEmpty();
+
+        search("greedy-2");
+        await().atMost(SOON).until(() -> text("agent-name").equals("greedy-2"));
+        assertThat(text("limits")).isEmpty();
+        assertThat(browser.findElement(By.id("several")).isDisplayed()).isFalse();
+    }
+
+    @Test
+    @Order(7)
     void givenRedis_whenItFreezesDiesAndComesBack_thenThePageSaysSoAtOnce() throws IOException {
         more.set(true);
         traffic = CompletableFuture.runAsync(ConsoleIT::sendOn);
@@ -227,7 +266,7 @@ class ConsoleIT {
     }
 
     @Test
-    @Order(7)
+    @Order(8)
     void givenThePipeline_whenItEnds_thenThePageSaysThatItHasNoNews() {
         more.set(false);
         application.terminate();

@@ -274,10 +274,13 @@ class HttpApiIT {
 
     @Test
     void givenAForm_whenItIsPosted_thenItsTypeIsRefused() {
-        var answer = send(request(withoutToken, "/api/agents/victim/reset")
-                .header("Content-Type", "text/plain")
-                .POST(HttpRequest.BodyPublishers.ofString("x=1")));
-        isProblem(answer, 415);
+        var form = HttpRequest.BodyPublishers.ofString("x=1");
+        for (var call : List.of(
+                request(withoutToken, "/api/agents/victim/reset").POST(form),
+                request(withoutToken, "/api/policies/victim").PUT(form),
+                request(withoutToken, "/api/policies/victim").method("DELETE", form))) {
+            isProblem(send(call.header("Content-Type", "text/plain")), 415);
+        }
     }
 
     // ---- wrong calls
@@ -321,19 +324,29 @@ class HttpApiIT {
 
     @Test
     void givenTooLongId_whenCalled_thenTheRuleIsNamed() {
-        var answer = get(withToken, agent("x".repeat(257)));
-        isProblem(answer, 400);
-        assertThat(answer.body()).contains("at most 256 bytes");
+        var id = "x".repeat(257);
+        for (var call : List.of(
+                request(withToken, agent(id)),
+                request(withToken, agent(id) + "/reset").POST(HttpRequest.BodyPublishers.noBody()),
+                request(withToken, "/api/policies/" + id).DELETE())) {
+            var answer = send(call.header("Authorization", "Bearer " + TOKEN));
+            isProblem(answer, 400);
+            assertThat(answer.body()).contains("at most 256 bytes");
+        }
     }
 
     @Test
     void givenTooMuch_whenSent_thenItIsRefusedBeforeItIsRead() throws IOException {
         var large = "x".repeat(70_000);
-        var body = send(request(withToken, "/api/policies/x")
-                .header("Authorization", "Bearer " + TOKEN)
-                .header("Content-Type", "application/json")
-                .PUT(HttpRequest.BodyPublishers.ofString(large)));
-        isProblem(body, 413);
+        var body = HttpRequest.BodyPublishers.ofString(large);
+        for (var call : List.of(
+                request(withToken, "/api/policies/x").PUT(body),
+                request(withToken, "/api/policies/x").method("DELETE", body),
+                request(withToken, "/api/agents/x/reset").POST(body))) {
+            isProblem(
+                    send(call.header("Authorization", "Bearer " + TOKEN).header("Content-Type", "application/json")),
+                    413);
+        }
 
         var headers = raw(withToken, "GET / HTTP/1.1\r\nHost: x\r\nX: " + large + "\r\nConnection: close\r\n\r\n");
         assertThat(headers).startsWith("HTTP/1.1 431");
@@ -580,11 +593,38 @@ class HttpApiIT {
     }
 
     private static HttpResponse<String> send(HttpRequest.Builder request) {
+        var call = request.build();
         try {
-            return CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
+            var answer = CLIENT.send(call, HttpResponse.BodyHandlers.ofString());
+            isDescribed(call, answer);
+            return answer;
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** Status and type of an answer to a call that the document has are in the document. */
+    private static void isDescribed(HttpRequest call, HttpResponse<String> answer)
+            throws IOException, InterruptedException {
+        var document = JSON.readTree(
+                CLIENT.send(request(withToken, "/api/openapi.json").build(), HttpResponse.BodyHandlers.ofString())
+                        .body());
+        document.path("paths").properties().forEach(path -> {
+            var operation = path.getValue().get(call.method().toLowerCase(Locale.ROOT));
+            if (operation == null
+                    || !call.uri().getRawPath().matches(path.getKey().replace("{id}", "[^/]+"))) return;
+            var described = operation.path("responses").path(Integer.toString(answer.statusCode()));
+            var shared = described.path("$ref").asText("").replaceFirst("^#", "");
+            var types = (shared.isEmpty() ? described : document.at(shared)).path("content");
+            var type = answer.headers().firstValue("Content-Type").map(text -> text.replaceFirst(";.*", ""));
+            assertThat(described.isMissingNode())
+                    .as("%s %s: %s is not described", call.method(), path.getKey(), answer.statusCode())
+                    .isFalse();
+            if (answer.body().isEmpty()) return;
+            assertThat(types.properties().stream().map(each -> each.getKey()).toList())
+                    .as("%s %s: %s", call.method(), path.getKey(), answer.statusCode())
+                    .isEqualTo(type.stream().toList());
+        });
     }
 
     private static JsonNode json(HttpResponse<String> answer) {

@@ -118,7 +118,11 @@ final class RedisFindings {
             return "has a certificate that this JVM does not trust: set -Djavax.net.ssl.trustStore in JAVA_OPTS"
                     + LOCAL;
         }
-        return "does not answer (" + message.lines().findFirst().orElse("") + "): check REDIS_URL" + LOCAL;
+        // A timeout of the client's has no message.
+        var reason = deepest.getMessage() == null
+                ? deepest.getClass().getSimpleName()
+                : message.lines().findFirst().orElse("");
+        return "does not answer (" + reason + "): check REDIS_URL" + LOCAL;
     }
 
     private void warn(String text) {

@@ -5,15 +5,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.tollgate.config.Settings;
-import java.io.File;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -164,36 +160,16 @@ class ComposeTest {
         var command = new java.util.ArrayList<>(client);
         command.addAll(List.of("-f", "docker-compose.yml", "config", "--quiet"));
 
-        assertThat(run(command)).as("exit code of " + command).isZero();
+        assertThat(Program.run(command)).as("exit code of " + command).isZero();
     }
 
     private static List<String> composeClient() throws Exception {
         for (var client : List.of(List.of("docker", "compose"), List.of("docker-compose"))) {
-            if (!isOnPath(client.get(0))) continue;
+            if (!Program.isOnPath(client.get(0))) continue;
             var version = new java.util.ArrayList<>(client);
             version.add("version");
-            if (run(version) == 0) return client;
+            if (Program.run(version) == 0) return client;
         }
         return null;
-    }
-
-    private static boolean isOnPath(String program) {
-        for (String dir : System.getenv("PATH").split(File.pathSeparator)) {
-            if (Files.isExecutable(Path.of(dir, program))) return true;
-        }
-        return false;
-    }
-
-    private static int run(List<String> command) throws IOException, InterruptedException {
-        var process = new ProcessBuilder(command)
-                .directory(DeploymentFiles.ROOT.toFile())
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        if (!process.waitFor(60, TimeUnit.SECONDS)) {
-            process.destroyForcibly();
-            throw new AssertionError(command + " does not end");
-        }
-        return process.exitValue();
     }
 }

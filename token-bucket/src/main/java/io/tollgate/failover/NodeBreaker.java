@@ -69,7 +69,8 @@ public final class NodeBreaker {
             var from = event.getStateTransition().getFromState();
             all.changed(status(to), to == State.CLOSED || from == State.CLOSED);
             if (to == State.CLOSED) log.info("{} answers: decisions use the shared buckets", redis.nameOf(node));
-            if (to == State.OPEN) {
+            // Once: a probe that fails after another was answered opens it anew, and changes nothing for anybody.
+            if (to == State.OPEN && from == State.CLOSED) {
                 log.warn("{} is away or slow: decisions use the local buckets until it is back", redis.nameOf(node));
             }
         });

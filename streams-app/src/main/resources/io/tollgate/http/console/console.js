@@ -52,7 +52,7 @@
     text("rejected", number(status.throughput.rejected_per_second));
     text("lag", number(status.lag_total));
     const worst = Object.entries(status.lag).sort((a, b) => b[1] - a[1])[0];
-    text("lag-partition", worst && worst[1] > 0 ? `most on partition ${worst[0]}: ${number(worst[1])}` : "published, not yet decided");
+    text("lag-partition", worst && worst[1] > 0 ? `${number(worst[1])} of them on partition ${worst[0]}` : "published, not yet decided");
     const latency = status.decision_latency;
     text("latency", latency.mean_ms === null ? "–" : number(latency.mean_ms));
     text("latency-max", latency.max_ms === null ? "" : `at most ${number(latency.max_ms)} ms lately`);
@@ -202,6 +202,7 @@
     text("refill", bucket.refill_rate === 0 ? "never" : `${number(bucket.refill_rate)} per second`);
     text("read-from", bucket.read_from === "redis" ? "Redis" : "local copy");
     text("policy", policy.name === "default" ? `default (${policy.mode})` : `${policy.name} (${policy.mode})`);
+    showLimits(bucket.limits || []);
     if (isNew) {
       $("new-capacity").value = bucket.capacity;
       $("new-rate").value = bucket.refill_rate;
@@ -220,19 +221,48 @@
     refill();
   }
 
+  // The limits beside the first: where their figures stand, and what the API said of them.
+  let others = [];
+  function showLimits(limits) {
+    text("limit-name", limits.length ? `under the limit ${limits[0].name}` : "");
+    $("several").hidden = $("limits").hidden = limits.length === 0;
+    others = limits.slice(1).map((limit) => ({ limit, fill: element("span"), meter: element("div", undefined, "meter"), tokens: element("strong") }));
+    $("limits").replaceChildren(...others.map(({ limit, fill, meter, tokens }) => {
+      meter.setAttribute("role", "meter");
+      meter.setAttribute("aria-label", `Tokens under the limit ${limit.name}`);
+      meter.append(fill);
+      const words = element("p");
+      const rate = limit.refill_rate === 0 ? "never refills" : `refills ${number(limit.refill_rate)} per second`;
+      words.append(tokens, ` of ${number(limit.capacity)} tokens `, element("span", `under the limit ${limit.name}, ${rate}`, "quiet"));
+      const item = element("li");
+      item.append(meter, words);
+      return item;
+    }));
+  }
+
+  function fillGauge(meter, fill, words, limit, elapsed) {
+    const tokens = Math.min(limit.capacity, limit.tokens + elapsed * limit.refill_rate);
+    const share = Math.max(0, tokens / limit.capacity);
+    const shown = limit.capacity >= 1000 ? whole.format(Math.floor(tokens)) : (Math.floor(tokens * 10) / 10).toFixed(1);
+    if (words.textContent !== shown) words.textContent = shown;
+    fill.style.width = `${share * 100}%`;
+    meter.classList.toggle("low", share < 0.2);
+    meter.setAttribute("aria-valuemin", 0);
+    meter.setAttribute("aria-valuemax", limit.capacity);
+    meter.setAttribute("aria-valuenow", Math.max(0, tokens).toFixed(1));
+    return tokens < limit.capacity ? (limit.capacity - tokens) / limit.refill_rate : 0;
+  }
+
   /** The bucket refills before your eyes: from what the API said, at the rate it said. */
   function refill() {
     if (!agent) return;
     const { bucket } = agent;
     const elapsed = (performance.now() - agent.at) / 1000;
-    const tokens = Math.min(bucket.capacity, bucket.tokens + elapsed * bucket.refill_rate);
-    const share = Math.max(0, tokens / bucket.capacity);
-    text("tokens", bucket.capacity >= 1000 ? whole.format(Math.floor(tokens)) : (Math.floor(tokens * 10) / 10).toFixed(1));
-    $("gauge-fill").style.width = `${share * 100}%`;
-    $("gauge").classList.toggle("low", share < 0.2);
-    $("gauge").setAttribute("aria-valuemax", bucket.capacity);
-    $("gauge").setAttribute("aria-valuenow", Math.max(0, tokens).toFixed(1));
-    text("full", tokens >= bucket.capacity ? "now" : bucket.refill_rate === 0 ? "never" : `in ${duration((bucket.capacity - tokens) / bucket.refill_rate)}`);
+    let toFull = fillGauge($("gauge"), $("gauge-fill"), $("tokens"), bucket, elapsed);
+    for (const { limit, fill, meter, tokens } of others) {
+      toFull = Math.max(toFull, fillGauge(meter, fill, tokens, limit, elapsed));
+    }
+    text("full", toFull === 0 ? "now" : toFull === Infinity ? "never" : `in ${duration(toFull)}`);
   }
   setInterval(refill, 100);
   setInterval(() => { if (agent && !document.hidden) look(chosen); }, 2000);

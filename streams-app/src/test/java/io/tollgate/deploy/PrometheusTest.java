@@ -1,0 +1,43 @@
+package io.tollgate.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.List;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What Prometheus is given, read by Prometheus' own tool where it is installed. */
+class PrometheusTest {
+    private static final String DIR = "deploy/prometheus/";
+
+    @Test
+    void givenEveryAlert_whenItsTestsAreRead_thenItFiresInOneAndIsSilentInAnother() {
+        var firing = new TreeSet<String>();
+        var silent = new TreeSet<String>();
+        for (var test : DeploymentFiles.yaml(DIR + "alerts.test.yml").findValues("alert_rule_test")) {
+            for (var moment : test) {
+                var into = moment.get("exp_alerts").isEmpty() ? silent : firing;
+                into.add(moment.get("alertname").asText());
+            }
+        }
+
+        var alerts = new TreeSet<>(DeploymentFiles.yaml(DIR + "alerts.yml").findValuesAsText("alert"));
+        assertThat(alerts).isNotEmpty();
+        assertThat(firing).isEqualTo(alerts);
+        assertThat(silent).isEqualTo(alerts);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"check config, prometheus.yml", "check rules, alerts.yml", "test rules, alerts.test.yml"})
+    void givenPromtool_whenItReadsTheFile_thenItFindsNothing(String command, String file) throws Exception {
+        assumeTrue(Program.isOnPath("promtool"), "promtool is not installed");
+        var words = command.split(" ");
+
+        assertThat(Program.run(List.of("promtool", words[0], words[1], DIR + file)))
+                .as("exit code for " + file)
+                .isZero();
+    }
+}
