@@ -23,10 +23,8 @@ final class StreamsProperties {
         properties.putAll(settings.kafka().properties());
         if (!"streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG))) {
             // A killed instance's partitions go to others after this rather than after 45 s. Whoever joins or leaves,
-            // the
-            // others hear of it with their next heartbeat, which is 3 s apart by default; a join takes two rounds of
-            // it.
-            // With the streams protocol, brokers say both.
+            // the others hear of it with their next heartbeat, which is 3 s apart by default; a join takes two rounds
+            // of it. With the streams protocol, brokers say both.
             properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
             properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 300);
         }
@@ -66,12 +64,9 @@ final class StreamsProperties {
                 Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, recordCacheBytes()),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
                 // Who joins gets its share of the tasks at once, and restores them, where that takes less than a
-                // second;
-                // with the default of 10,000 records, a minute of traffic would do for the long way. That one warms
-                // copies
-                // up beside their owners and looks after them every ten minutes, two tasks at a time: all of them,
-                // every
-                // minute (no less is allowed).
+                // second; with the default of 10,000 records, a minute of traffic would do for the long way. That one
+                // warms copies up beside their owners and looks after them every ten minutes, two tasks at a time:
+                // all of them, every minute (no less is allowed).
                 Map.entry(StreamsConfig.ACCEPTABLE_RECOVERY_LAG_CONFIG, 100_000L),
                 Map.entry(StreamsConfig.PROBING_REBALANCE_INTERVAL_MS_CONFIG, 60_000L),
                 Map.entry(StreamsConfig.MAX_WARMUP_REPLICAS_CONFIG, 64),
@@ -81,8 +76,7 @@ final class StreamsProperties {
                 // Without it 4.3 warns that the default will change; the constant is deprecated already.
                 Map.entry("processing.exception.handler.global.enabled", true),
                 // A task that is to be restored waits for the fetch that is under way, and that one waits so long for
-                // records
-                // of tasks that are restored already: 500 ms by default, for each task.
+                // records of tasks that are restored already: 500 ms by default, for each task.
                 Map.entry(StreamsConfig.restoreConsumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 50),
                 // A request at its topic's own size limit must pass; the brokers' limits stay in force.
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), LARGEST_RECORD_BYTES),
