@@ -1,6 +1,6 @@
 package io.tollgate.ingest;
 
-import java.util.UUID;
+import java.security.SecureRandom;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
@@ -10,8 +10,11 @@ import org.jspecify.annotations.Nullable;
  * that nothing is parsed twice. Never written to a topic; no producer can forge a Java object.
  */
 public class Parsed implements Header {
-    /** Not to be guessed: taking ours away must not take an agent's header of the same name. */
-    private static final String KEY = "tollgate-parsed-" + UUID.randomUUID();
+    /**
+     * Not to be guessed: taking ours away must not take an agent's header of the same name. Short, because Kafka Streams counts the
+     * characters of every header that it reads.
+     */
+    private static final String KEY = Long.toUnsignedString(new SecureRandom().nextLong(), Character.MAX_RADIX);
 
     private final Incoming incoming;
 
