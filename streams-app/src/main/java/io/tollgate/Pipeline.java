@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
@@ -46,6 +47,7 @@ final class Pipeline implements AutoCloseable {
     private final Optional<AbandonedTransactions> abandoned;
     private final ClockSetBack clockSetBack;
     private final CountDownLatch ended = new CountDownLatch(1);
+    private final BooleanSupplier topicsMayBeRight;
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
@@ -54,6 +56,7 @@ final class Pipeline implements AutoCloseable {
      * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
     Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry, String httpAddress) {
+        topicsMayBeRight = () -> RequestTopology.preflight(settings).mayBeRight(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
         policies = new Policies(Policy.byDefault(settings.defaultLimit()), metrics::policyRefused);
@@ -121,8 +124,18 @@ final class Pipeline implements AutoCloseable {
                 .toList();
     }
 
-    /** Ends the whole process: a thread that is gone would leave its partitions undecided, and nobody would see it. */
+    /**
+     * Replaces a thread that brokers did not answer in time, such as one that had to write while they were away for longer than any
+     * client's patience. Else ends the whole process: a thread that is gone would leave its partitions undecided, and nobody would
+     * see it.
+     */
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
+        if (Unanswered.isIn(thrown) && topicsMayBeRight.getAsBoolean()) {
+            log.warn(
+                    "Kafka did not answer a stream thread in time; another one goes on in its place: {}",
+                    thrown.toString());
+            return StreamThreadExceptionResponse.REPLACE_THREAD;
+        }
         failure.compareAndSet(null, thrown);
         ended.countDown();
         return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;

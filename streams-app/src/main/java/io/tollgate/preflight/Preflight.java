@@ -49,6 +49,15 @@ public final class Preflight {
         return findings;
     }
 
+    /** Returns whether nothing fatal is known of what the brokers hold; nothing is known while they do not answer. */
+    public boolean mayBeRight(Admin admin) {
+        try {
+            return brokers(admin).stream().noneMatch(Finding::fatal);
+        } catch (RetriableException away) {
+            return true;
+        }
+    }
+
     /**
      * Returns key, value and headers of the largest record that can be decided: both topics must take the decision.
      *

@@ -1,0 +1,30 @@
+package io.tollgate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.TransactionAbortableException;
+import org.apache.kafka.streams.errors.StreamsException;
+import org.junit.jupiter.api.Test;
+
+class UnansweredTest {
+    /** As a thread ended that had to write while the only broker was away for 70 s. */
+    @Test
+    void givenWriteThatFoundNoBroker_whenItsThreadEnds_thenItIsUnanswered() {
+        var late = new TimeoutException("Topic local-buckets-changelog not present in metadata after 60000 ms.");
+        var aborted =
+                new TransactionAbortableException("Transaction Request was aborted after exhausting retries.", late);
+        var thrown = new StreamsException("cannot send", new KafkaException("we are in an error state", aborted));
+
+        assertThat(Unanswered.isIn(thrown)).isTrue();
+    }
+
+    @Test
+    void givenWriteThatWasRefused_whenItsThreadEnds_thenItIsNot() {
+        var thrown = new StreamsException("cannot send", new RecordTooLargeException("too large"));
+
+        assertThat(Unanswered.isIn(thrown)).isFalse();
+    }
+}
