@@ -230,10 +230,15 @@ final class TaskBuckets {
         return !requests.isEmpty()
                 && redis.inUse(buckets)
                 && !buckets.isRefillUntold()
-                && !buckets.isAloneAmongReplays(
-                        requests.get(0).source()) // asked for alone, before others are under way
+                // Asked for alone, before others are under way.
+                && !isAloneAmongReplays(buckets, requests.get(0).source())
                 && buckets.agent().isAllSentBefore(requests.get(0), buckets)
                 && !refusesAll(buckets, requests, policy(requests.get(0)), nowSeconds);
+    }
+
+    /** Under at-least-once the answers of before a crash may have gone out: they must be given again, even with earlier times. */
+    private boolean isAloneAmongReplays(AgentMirror buckets, long source) {
+        return shared.exactlyOnce() && buckets.isAloneAmongReplays(source);
     }
 
     private static Spend.Kept kept(Policy policy) {
@@ -368,7 +373,7 @@ final class TaskBuckets {
         var first = pending.getFirst();
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their answers are given again, and Redis keeps what it decided before a crash.
-        if (buckets.isAloneAmongReplays(first.source())
+        if (isAloneAmongReplays(buckets, first.source())
                 || pending.stream().anyMatch(request -> request.isAbandoned(buckets))) {
             buckets.startAnew(policy.terms(), nowSeconds);
         }

@@ -59,11 +59,15 @@ abstract class TasksOnRedis {
     }
 
     Shared shared(Limit limit, CommittedOffsets committed) {
+        return shared(limit, committed, true);
+    }
+
+    Shared shared(Limit limit, CommittedOffsets committed, boolean exactlyOnce) {
         return Shared.of(
                 TOPIC,
                 1,
                 1_000_000,
-                true,
+                exactlyOnce,
                 Optional.of(buckets),
                 clock,
                 new Policies(Policy.byDefault(limit), () -> {}),
