@@ -17,9 +17,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Decides whether one node of Redis is asked at all. Thread-safe.
  *
- * <p>Closed: calls go to Redis and are recorded; where nobody calls, it is probed. Open: nothing waits for Redis; a thread of its own
- * probes it, by a write, until it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no
- * decision depends on the wall clock, which resilience4j would use to end the open state.
+ * <p>Closed: calls go to Redis and are recorded. Open: nothing waits for Redis; a thread of its own probes it, by a write, until
+ * it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no decision depends on the wall
+ * clock, which resilience4j would use to end the open state.
  */
 public final class NodeBreaker {
     private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
@@ -34,18 +34,12 @@ public final class NodeBreaker {
     private static final Duration MOST_DELAY_UNTIL_OPEN = Duration.ofSeconds(1);
 
     private static final int PROBES_TO_CLOSE = 2;
-    /** One alone may have met a pause of Redis, or of this process. */
-    private static final int UNANSWERED_PROBES_TO_OPEN = 2;
 
     private final RedisBreaker all;
     private final RedisBuckets redis;
     private final String node;
     private final Duration timeout;
     private final CircuitBreaker breaker;
-    private volatile long lastCallNanos = System.nanoTime();
-    /** Of the prober's thread alone: how many probes in a row had no answer while nobody called. */
-    private int unansweredProbes;
-
     private final CompletableFuture<Void> firstProbe = new CompletableFuture<>();
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(task -> {
         var thread = new Thread(task, "redis-probe");
@@ -118,13 +112,11 @@ public final class NodeBreaker {
 
     /** Notes a call that Redis answered. */
     public void answered(long elapsedNanos) {
-        lastCallNanos = System.nanoTime();
         if (isClosed()) breaker.onSuccess(elapsedNanos, TimeUnit.NANOSECONDS);
     }
 
     /** Notes a call that failed, or had no answer in time. */
     public void failed(long elapsedNanos, Throwable cause) {
-        lastCallNanos = System.nanoTime();
         if (!isClosed()) return;
         log.debug("call to Redis failed", cause);
         breaker.onError(elapsedNanos, TimeUnit.NANOSECONDS, cause);
@@ -136,28 +128,7 @@ public final class NodeBreaker {
     }
 
     private void probe() {
-        if (isClosed()) probeWhereNobodyCalls();
-        else probeWhetherBack();
-    }
-
-    /** Where nothing is decided, no call tells that Redis has gone; but people look, and the next request should not wait to find out. */
-    private void probeWhereNobodyCalls() {
-        if (System.nanoTime() - lastCallNanos < PROBE_INTERVAL.toNanos()) {
-            unansweredProbes = 0;
-            return;
-        }
-        try {
-            redis.probe(node, timeout);
-            unansweredProbes = 0;
-        } catch (RuntimeException away) {
-            log.debug("Redis does not answer, and nobody calls it", away);
-            if (++unansweredProbes < UNANSWERED_PROBES_TO_OPEN) return;
-            unansweredProbes = 0;
-            open();
-        }
-    }
-
-    private void probeWhetherBack() {
+        if (isClosed()) return;
         try {
             redis.probe(node, first() ? Duration.ofSeconds(1) : timeout);
             if (!redis.nodes().contains(node)) return; // holds nothing any more, or Redis is found to be a cluster

@@ -218,18 +218,6 @@ class FailoverIT {
     }
 
     @Test
-    void givenNobodySpends_whenRedisIsFrozen_thenTheBreakerOpensAllTheSameAndClosesByItself() {
-        try (var server = RedisServer.start();
-                var tested = Tested.on(server.port())) {
-            server.freeze();
-            await().atMost(Duration.ofSeconds(10)).until(() -> !tested.breaker().isClosed());
-            server.thaw();
-
-            awaitClosed(tested);
-        }
-    }
-
-    @Test
     void givenRedisDownAtTheStart_whenItComesUp_thenItIsUsedWithoutAHand() {
         try (var server = RedisServer.start()) {
             server.kill();
