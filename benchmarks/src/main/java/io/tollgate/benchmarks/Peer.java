@@ -40,7 +40,6 @@ public final class Peer {
     private static final List<Header> OF_EVERY_DECISION = List.of(
             new RecordHeader("quota-remaining", utf8("999.1234567")),
             new RecordHeader("quota-decided-by", utf8("redis")),
-            new RecordHeader("quota-decided-at", utf8("1764000000000000")),
             new RecordHeader("quota-policy", utf8("default")));
 
     /** Decides one request, waiting for Redis. Made for each task. */
@@ -109,6 +108,7 @@ public final class Peer {
             var source = position.topic() + "/" + position.partition() + "/" + position.offset();
             record.headers().add("quota-source", utf8(source)).add(approved ? APPROVED : REJECTED);
             for (var header : OF_EVERY_DECISION) record.headers().add(header);
+            record.headers().add("quota-decided-at", utf8(Long.toString(System.currentTimeMillis() * 1000)));
             context().forward(record.withValue(new Verdict(record.value(), approved)));
         }
     }
