@@ -89,7 +89,7 @@ final class Pipeline implements AutoCloseable {
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
         var time = new SteadyTime();
         streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed), time);
-        clockSetBack = new ClockSetBack(streams, time, this::onUncaught);
+        clockSetBack = new ClockSetBack(streams, time, this::end);
         streams.setUncaughtExceptionHandler(this::onUncaught);
         abandoned = settings.streams().exactlyOnce()
                 ? Optional.of(new AbandonedTransactions(
@@ -136,9 +136,13 @@ final class Pipeline implements AutoCloseable {
                     thrown.toString());
             return StreamThreadExceptionResponse.REPLACE_THREAD;
         }
+        end(thrown);
+        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+    }
+
+    private void end(Throwable thrown) {
         failure.compareAndSet(null, thrown);
         ended.countDown();
-        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
     }
 
     /** Waits until the pipeline has ended; returns why, if it was a failure. */

@@ -36,8 +36,8 @@ import org.apache.kafka.streams.state.StoreBuilder;
 /**
  * The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong.
  *
- * <p>Where a record may go several ways, the operator that knows sends it on by the name of the next: a filter before each would look
- * at every record, and each look costs about as much as a decision.
+ * <p>Where a record may go several ways, the operator that knows sends it on by the name of the next: a filter before each way would
+ * cost every record a hop for each.
  */
 final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();

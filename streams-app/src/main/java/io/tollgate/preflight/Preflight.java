@@ -4,6 +4,7 @@ import io.tollgate.config.Settings;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** Looks at everything that the pipeline stands on, before it stands there. Touches no record and no bucket. Thread-safe. */
@@ -55,6 +56,8 @@ public final class Preflight {
             return brokers(admin).stream().noneMatch(Finding::fatal);
         } catch (RetriableException away) {
             return true;
+        } catch (KafkaException refused) {
+            return false;
         }
     }
 

@@ -167,8 +167,9 @@ final class AgentMirror {
     }
 
     /**
-     * Returns whether we decided a request of this source alone that may have been decided before a crash. What Redis knows of those after it
-     * would stand after our decision with the time of then: it must continue from our copy instead, where that is not published yet.
+     * Returns whether we decided a request of this source alone that may have been decided before a crash. What Redis knows of those
+     * after it would stand after our decision with the time of then: it must continue from our copy instead, where that is not
+     * published yet.
      */
     boolean isAloneAmongReplays(long source) {
         return aloneAmongReplays.contains(source);
