@@ -59,9 +59,6 @@ final class StreamsProperties {
                 Map.entry(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * 1024 * 1024),
                 // Never wait for the other topic of a task: requests and strays of one partition need no common order.
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
-                // An agent's mirror is written to RocksDB and changelog once for each commit rather than for each
-                // decision.
-                Map.entry(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, recordCacheBytes()),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
                 // Who joins gets its share of the tasks at once, and restores them, where that takes less than a
                 // second; with the default of 10,000 records, a minute of traffic would do for the long way. That one
@@ -89,10 +86,5 @@ final class StreamsProperties {
                 Map.entry(
                         StreamsConfig.topicPrefix(TopicConfig.MAX_MESSAGE_BYTES_CONFIG),
                         Integer.toString(LARGEST_RECORD_BYTES)));
-    }
-
-    /** Small entries take twice of the heap what Streams counts: with a heap of 256 MB, 64 MiB of them left no room for the agents. */
-    private static long recordCacheBytes() {
-        return Math.min(64L * 1024 * 1024, Runtime.getRuntime().maxMemory() / 16);
     }
 }

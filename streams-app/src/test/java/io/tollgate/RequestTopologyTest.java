@@ -16,6 +16,7 @@ import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.CommittedOffsets;
+import io.tollgate.quota.MirrorStore;
 import io.tollgate.quota.Shared;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -510,7 +511,8 @@ class RequestTopologyTest {
 
     private long stored() {
         long count = 0;
-        try (var all = driver.<String, byte[]>getKeyValueStore("local-buckets").all()) {
+        try (var all =
+                ((MirrorStore) driver.getStateStore("local-buckets")).wrapped().all()) {
             for (; all.hasNext(); all.next()) count++;
         }
         return count;

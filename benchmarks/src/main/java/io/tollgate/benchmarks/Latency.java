@@ -1,6 +1,7 @@
 package io.tollgate.benchmarks;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -8,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -20,8 +22,15 @@ import picocli.CommandLine.Option;
         description = "latency at shares of the maximum rate, Tollgate with Redis beside pass-through, open loop",
         mixinStandardHelpOptions = true)
 final class Latency implements Callable<Integer> {
-    private static final List<Double> LOADS = List.of(0.25, 0.5, 0.75);
-    private static final List<Contestant> CONTESTANTS = List.of(Contestant.PASS_THROUGH, Contestant.TOLLGATE_REDIS);
+    @Option(names = "--load", paramLabel = "F", split = ",", description = "of the maximum; default: ${DEFAULT-VALUE}")
+    private List<Double> loads = List.of(0.25, 0.5, 0.75);
+
+    @Option(names = "--contestant", paramLabel = "NAME", split = ",", description = "default: ${DEFAULT-VALUE}")
+    private List<String> names = List.of(Contestant.PASS_THROUGH.text(), Contestant.TOLLGATE_REDIS.text());
+
+    @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")
+    @Nullable
+    private Path profile;
 
     @Mixin
     private final Output output = new Output();
@@ -50,26 +59,30 @@ final class Latency implements Callable<Integer> {
             warmUp = 2;
             seconds = 4;
         }
+        var contestants = Stream.of(Contestant.values())
+                .filter(contestant -> names.contains(contestant.text()))
+                .toList();
         double most = maxRate != null ? maxRate : maximum(output);
-        Output.estimate(10 + rounds * CONTESTANTS.size() * (7 + warmUp + LOADS.size() * (seconds + 0.5)));
+        Output.estimate(10 + rounds * contestants.size() * (7 + warmUp + loads.size() * (seconds + 0.5)));
         var all = new LinkedHashMap<Contestant, List<Map<OpenLoop.Measure, Histogram>>>();
         String redis;
         try (var ground = Ground.open()) {
             redis = Ground.describe(ground.redisCommands());
+            if (profile != null) ground.profile();
             for (int round = 1; round <= rounds; round++) {
-                for (var contestant : CONTESTANTS) {
-                    var seen = run(ground, contestant, most, Map.of(), LOADS, warmUp, seconds);
+                for (var contestant : contestants) {
+                    var seen = run(ground, contestant, most, Map.of(), loads, warmUp, seconds, profile);
                     all.merge(contestant, seen, Latency::merged);
                     Output.say("round " + round + "  " + contestant.text());
                 }
             }
         }
         var rows = new ArrayList<ObjectNode>();
-        for (int i = 0; i < LOADS.size(); i++) {
+        for (int i = 0; i < loads.size(); i++) {
             for (var contestant : all.entrySet()) {
                 rows.addAll(rows(
                         contestant.getKey(),
-                        LOADS.get(i),
+                        loads.get(i),
                         most,
                         contestant.getValue().get(i)));
             }
@@ -107,15 +120,18 @@ final class Latency implements Callable<Integer> {
             Map<String, String> environment,
             List<Double> loads,
             double warmUpSeconds,
-            double seconds) {
+            double seconds,
+            @Nullable Path profile) {
         var topic = ground.emptyRequests();
         try (var running = ground.start(contestant, topic, environment);
                 var loop = new OpenLoop(ground, running, topic, loads.size(), OpenLoop.Watched.twoPartitions())) {
             loop.publish(most / 2, Output.seconds(warmUpSeconds), -1, Workload.UNIFORM::agent);
             for (int level = 0; level < loads.size(); level++) {
+                running.awaitCommitted(Duration.ofSeconds(60)); // no load begins with what the one before left behind
                 loop.publish(most * loads.get(level), Output.seconds(seconds), level, Workload.UNIFORM::agent);
             }
             running.awaitCommitted(Duration.ofSeconds(60));
+            if (profile != null) running.dump(profile.resolve(contestant.text() + ".jfr"));
             return loop.results();
         }
     }

@@ -28,6 +28,10 @@ final class OpenLoop implements AutoCloseable {
     private static final long LONGEST_MICROS = 120_000_000;
     /** The first seconds at a new rate belong to the rate before. */
     private static final long SETTLING_MICROS = 2_000_000;
+    /** To wake up for each record would take more CPU than to publish it. */
+    private static final long TICK_NANOS = 1_000_000;
+
+    private static final int KAFKAS_DEFAULT_LINGER_MILLIS = 5;
 
     /** What is timed. */
     enum Measure {
@@ -87,12 +91,12 @@ final class OpenLoop implements AutoCloseable {
      */
     void publish(double ratePerSecond, Duration time, int level, ToIntFunction<SplittableRandom> agents) {
         var random = new SplittableRandom(level);
-        try (var producer = ground.producer(0)) {
+        try (var producer = ground.producer(KAFKAS_DEFAULT_LINGER_MILLIS)) {
             long records = (long) (ratePerSecond * time.toNanos() / 1e9);
             long start = micros();
             for (long n = 0; n < records; n++) {
                 long due = start + (long) (n * 1e6 / ratePerSecond);
-                for (long wait = due - micros(); wait > 0; wait = due - micros()) LockSupport.parkNanos(wait * 1000);
+                while (due > micros()) LockSupport.parkNanos(TICK_NANOS);
                 int agent = agents.applyAsInt(random);
                 var record = new ProducerRecord<>(
                         topic, Workload.agentName(agent).getBytes(StandardCharsets.UTF_8), Workload.request(n, agent));

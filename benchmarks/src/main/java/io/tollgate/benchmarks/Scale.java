@@ -18,6 +18,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -33,6 +34,10 @@ final class Scale implements Callable<Integer> {
     record Case(int agents, int partitions, int bytes, int instances) {
         /** What the others differ from in one thing each. */
         static final Case USUAL = new Case(100_000, 8, 200, 1);
+
+        String file() {
+            return agents + "-agents-" + partitions + "-partitions-" + bytes + "-bytes-" + instances + ".jfr";
+        }
 
         static Case of(JsonNode row) {
             return new Case(
@@ -76,6 +81,10 @@ final class Scale implements Callable<Integer> {
             description = "requests of each case, but no more than 2 GB; default: ${DEFAULT-VALUE}")
     private int records = 2_500_000;
 
+    @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")
+    @Nullable
+    private Path profile;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (output.quick) {
@@ -92,6 +101,7 @@ final class Scale implements Callable<Integer> {
         String redis = "";
         for (var each : cases) {
             try (var ground = Ground.open(each.partitions())) {
+                if (profile != null) ground.profile();
                 redis = Ground.describe(ground.redisCommands());
                 rows.add(measure(ground, each));
             }
@@ -122,6 +132,7 @@ final class Scale implements Callable<Integer> {
             await(running, count);
             var all = Usage.read(running.pids(), running.committed());
             double redisMicros = Usage.decidingMicros(ground.redisCommands());
+            if (profile != null) running.dump(profile.resolve(given.file()));
             long keys = ground.redisCommands().dbsize();
             var row = Results.row();
             row.put("agents", given.agents());

@@ -120,7 +120,14 @@ final class SettingsSearch implements Callable<Integer> {
         row.put("name", name);
         if (!noLatency) {
             var seen = Latency.run(
-                            ground, Contestant.TOLLGATE_REDIS, rate, environment, List.of(1.0), warmUp, seconds + 2)
+                            ground,
+                            Contestant.TOLLGATE_REDIS,
+                            rate,
+                            environment,
+                            List.of(1.0),
+                            warmUp,
+                            seconds + 2,
+                            null)
                     .get(0);
             note(row, "written", Objects.requireNonNull(seen.get(OpenLoop.Measure.WRITTEN)));
             note(row, "committed", Objects.requireNonNull(seen.get(OpenLoop.Measure.COMMITTED)));

@@ -23,6 +23,7 @@ final class Agent {
     private @Nullable Policy policy;
     private TaskActivity.@Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
+    private boolean seenLately = true;
 
     Agent(String id) {
         this.id = id;
@@ -30,6 +31,18 @@ final class Agent {
 
     String id() {
         return id;
+    }
+
+    /** Notes that a request of it was polled or decided. */
+    void seen() {
+        seenLately = true;
+    }
+
+    /** Returns whether it was seen since this was asked last. */
+    boolean wasSeenLately() {
+        boolean seen = seenLately;
+        seenLately = false;
+        return seen;
     }
 
     /** Returns the requests polled but not yet decided, in their order. */

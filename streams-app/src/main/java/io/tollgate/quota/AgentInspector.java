@@ -18,7 +18,7 @@ public final class AgentInspector {
 
     /** Returns the name of the store that holds the agents' buckets, by which Streams finds out where an agent is held. */
     public String store() {
-        return Mirror.STORE;
+        return MirrorStore.NAME;
     }
 
     /** Returns whether the agent's task runs here. */

@@ -31,6 +31,7 @@ final class AgentMirror {
     private final Spend.Kept kept;
     private @Nullable MirroredBucket bucket;
     private boolean stored = true;
+    private boolean toCommit;
     private long changedNanos;
     private int writtenIn;
     private int epoch;
@@ -38,7 +39,7 @@ final class AgentMirror {
     private boolean answered;
     private int refills;
     /** By source: what was refused without asking since Redis answered last. */
-    private final Map<Long, Fence> unasked = new HashMap<>(2);
+    private Map<Long, Fence> unasked = Map.of(); // mostly stays so: an object less for each of a million agents
     /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
     private Set<Long> pastReplays = Set.of();
     /** Sources of which we decided a request alone before that: Redis may know the next ones, from before a crash. */
@@ -76,6 +77,15 @@ final class AgentMirror {
         stored = true;
     }
 
+    /** Returns whether it is written before the task commits. */
+    boolean isToCommit() {
+        return toCommit;
+    }
+
+    void toCommit(boolean writtenThen) {
+        toCommit = writtenThen;
+    }
+
     /** Notes when the change was made that the state store will not hold for a while. */
     void changedAt(long nanos) {
         changedNanos = nanos;
@@ -105,7 +115,10 @@ final class AgentMirror {
         refills++;
         stored = false;
         answered = false;
-        bucket = new MirroredBucket(full, bucket == null ? Map.of() : bucket.fences(), true, untold);
+        var filled = held(full);
+        filled.hold(full);
+        filled.decidedWithoutRedis(true);
+        filled.refillUntold(untold);
     }
 
     /** Returns whether somebody has filled the bucket and Redis has not been told: until then the mirror decides. */
@@ -122,7 +135,7 @@ final class AgentMirror {
     void refillTold() {
         if (bucket == null) return;
         stored = false;
-        bucket = bucket.refillTold();
+        bucket.refillUntold(false);
     }
 
     /** Returns what to ask Redis for these charges. */
@@ -158,6 +171,7 @@ final class AgentMirror {
     /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
     void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
         var before = unasked.getOrDefault(request.source(), Fence.NONE).uncommitted(committedOffset);
+        if (unasked.isEmpty()) unasked = new HashMap<>(2);
         unasked.put(request.source(), before.plusRefused(request.charge().offset(), refusal));
     }
 
@@ -182,7 +196,13 @@ final class AgentMirror {
     void startAnew(Terms terms, double nowSeconds) {
         epoch++;
         superseding = true;
-        if (bucket == null) bucket = new MirroredBucket(AgentBuckets.full(terms, nowSeconds), Map.of(), true);
+        if (bucket == null) bucket = new MirroredBucket(AgentBuckets.full(terms, nowSeconds), true);
+    }
+
+    /** Returns our copy; where there is none, one that begins with these buckets. */
+    private MirroredBucket held(AgentBuckets first) {
+        if (bucket == null) bucket = new MirroredBucket(first, false);
+        return bucket;
     }
 
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
@@ -194,13 +214,27 @@ final class AgentMirror {
         var spend = asked.spend();
         aloneAmongReplays = without(aloneAmongReplays, spend.source());
         if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
-        var before = bucket != null ? bucket : new MirroredBucket(answer.buckets(), Map.of(), false);
-        var fence = fence(spend.source());
-        if (!unasked.isEmpty()) unasked.remove(spend.source());
-        var groups = groups(spend, answer, fence.lastOffset());
+        var held = held(answer.buckets());
+        var groups = groups(spend, answer, fenceOffset(held, spend.source()));
+        if (!groups.isEmpty() || !unasked.isEmpty()) {
+            held.hold(spend.source(), grown(held, spend, groups));
+            if (!unasked.isEmpty()) unasked.remove(spend.source());
+        }
+        if (isNewer(answer.buckets(), held)) held.hold(answer.buckets());
+        held.decidedWithoutRedis(false);
+    }
+
+    private long fenceOffset(MirroredBucket held, long source) {
+        return unasked.isEmpty() ? held.lastOffset(source) : fence(source).lastOffset();
+    }
+
+    /** Returns the fence with these groups, oldest first; where there are any, without what is committed. */
+    private Fence grown(MirroredBucket held, Spend spend, List<Fence.Group> groups) {
+        boolean allCommitted = unasked.isEmpty() && held.lastOffset(spend.source()) <= spend.committedOffset();
+        var fence = allCommitted && !groups.isEmpty() ? Fence.NONE : fence(spend.source());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
-        bucket = before.after(newer(before.buckets(), answer.buckets()), spend.source(), fence, false);
+        return fence;
     }
 
     private void notePastReplays(long source) {
@@ -209,6 +243,7 @@ final class AgentMirror {
 
     private static Set<Long> with(Set<Long> sources, long source) {
         if (sources.contains(source)) return sources;
+        if (sources.isEmpty()) return Set.of(source);
         var more = new HashSet<>(sources);
         more.add(source);
         return Set.copyOf(more);
@@ -225,11 +260,10 @@ final class AgentMirror {
      * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
      * comes last, and does not know what the newer one charged.
      */
-    private static AgentBuckets newer(AgentBuckets known, AgentBuckets answered) {
-        double knownAt = known.first().lastRefillSeconds();
+    private static boolean isNewer(AgentBuckets answered, MirroredBucket held) {
         double answeredAt = answered.first().lastRefillSeconds();
-        if (answeredAt != knownAt) return answeredAt > knownAt ? answered : known;
-        return answered.leastTokens() < known.leastTokens() ? answered : known;
+        if (answeredAt != held.lastRefillSeconds()) return answeredAt > held.lastRefillSeconds();
+        return answered.leastTokens() < held.leastTokens();
     }
 
     /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
@@ -309,8 +343,10 @@ final class AgentMirror {
         stored = false;
         if (!pastReplays.contains(source)) aloneAmongReplays = with(aloneAmongReplays, source);
         if (!unasked.isEmpty()) unasked.remove(source);
-        var before = bucket != null ? bucket : new MirroredBucket(outcome.buckets(), Map.of(), true);
-        bucket = before.after(outcome.buckets(), source, outcome.fence(), true);
+        var held = held(outcome.buckets());
+        held.hold(outcome.buckets());
+        held.hold(source, outcome.fence());
+        held.decidedWithoutRedis(true);
     }
 
     /**
@@ -321,11 +357,11 @@ final class AgentMirror {
      */
     boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds) {
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
-        if (costTokens <= bucket.buckets().leastTokens()) return false; // nearly always, and refilling gives more
+        if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
         if (!pastReplays.contains(source)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;
-        var known = bucket.buckets().terms();
+        var known = bucket.terms();
         return known != null
                 && known.equals(terms)
                 && costTokens

@@ -5,16 +5,12 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import java.time.Duration;
-import java.util.Map;
 import java.util.Objects;
-import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
-import org.apache.kafka.streams.state.Stores;
 import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
@@ -29,6 +25,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     private final Shared shared;
     private final String rekeyedTopic;
     private final Branches branches;
+    private @Nullable MirrorStore store;
     private @Nullable TaskBuckets buckets;
 
     /**
@@ -47,20 +44,19 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         this.branches = branches;
     }
 
-    /** Returns the store of the mirror: changelogged, in RocksDB, written once for each agent and commit. */
-    public static StoreBuilder<KeyValueStore<String, byte[]>> storeBuilder() {
-        return Stores.keyValueStoreBuilder(
-                        Stores.persistentKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
-                .withCachingEnabled()
-                .withLoggingEnabled(Map.of());
+    /** Returns the store of the mirror. */
+    public static StoreBuilder<MirrorStore> storeBuilder() {
+        return new MirrorStore.Builder();
     }
 
     @Override
     public void init(ProcessorContext<byte[], Decided> context) {
         super.init(context);
-        KeyValueStore<String, byte[]> store = context.getStateStore(Mirror.STORE);
+        MirrorStore opened = context.getStateStore(MirrorStore.NAME);
         int partition = context.taskId().partition();
-        var task = new TaskBuckets(shared, store, partition, rekeyedTopic);
+        var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
+        opened.beforeCommit(() -> task.mirror().beforeCommit());
+        store = opened;
         buckets = task;
         shared.tasks().put(partition, task);
         context.schedule(
@@ -98,6 +94,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
 
     @Override
     public void close() {
+        if (store != null) store.forgetBeforeCommit();
         if (buckets != null) shared.tasks().remove(context().taskId().partition(), buckets);
     }
 }

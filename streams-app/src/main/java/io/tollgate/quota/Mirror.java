@@ -11,21 +11,19 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of one task's agents, in memory over the changelogged store {@code local-buckets}. For one stream thread alone: the
- * one that polls the task's records and processes them.
+ * The buckets of one task's agents, in memory over the {@link MirrorStore}. For one stream thread alone: the one that polls the
+ * task's records and processes them.
  *
- * <p>What is decided without Redis goes to the store at once, and with it into the transaction that commits the decision; so does what
- * Redis answered to the first {@value #WRITTEN_AT_ONCE} agents of each quarter of a second. What it answered to others is written behind:
+ * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
+ * decision; so is what Redis answered to the first {@value #WRITTEN_AT_ONCE} agents of each quarter of a second. What it answered to others is written behind:
  * Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, the least recently seen go
  * to the store; a bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class Mirror {
-    static final String STORE = "local-buckets";
-
     private static final int MAX_IN_MEMORY = 100_000;
     private static final int LEAST_IN_MEMORY = 1_000;
-    /** Of the heap for each agent, of which it takes about a seventh: a small heap must not fill up with them. */
-    private static final long HEAP_BYTES_EACH = 4_096;
+    /** Of the heap for each agent, of which it takes a third: a small heap must not fill up with them. */
+    private static final long HEAP_BYTES_EACH = 1_536;
 
     /** Agents in each round that are written with their decisions: so few cost next to nothing. */
     private static final int WRITTEN_AT_ONCE = 64;
@@ -34,6 +32,9 @@ final class Mirror {
     private static final int WRITTEN_BEHIND = 128;
     /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */
     private static final int PART_WRITTEN_BEHIND = 8;
+
+    /** To find one to evict: where all were seen lately, the last of these goes, unless its requests are about to be decided. */
+    private static final int MOST_LOOKED_AT = 8;
 
     private static final int MAX_SWEPT = 2_000;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
@@ -45,8 +46,11 @@ final class Mirror {
 
     private final int mostInMemory;
     private final Policies policies;
-    private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024, 0.75f, true);
+    private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
+    /** Those that must be in the store when the task commits. */
+    private final ArrayList<AgentMirror> toCommit = new ArrayList<>();
+
     /** Counts the calls of {@link #writeBehind}. */
     private int round = 1;
 
@@ -70,10 +74,13 @@ final class Mirror {
     /** Returns the agent, without any mirror where it was not in memory. */
     Agent agent(String agentId) {
         var known = agents.get(agentId);
-        if (known != null) return known;
+        if (known != null) {
+            known.seen();
+            return known;
+        }
         var agent = new Agent(agentId);
         agents.put(agentId, agent);
-        if (agents.size() > mostInMemory) evictEldest();
+        if (agents.size() > mostInMemory) evictOne();
         return agent;
     }
 
@@ -91,22 +98,48 @@ final class Mirror {
         return kept == Spend.Kept.SHADOW ? agentId + SHADOW : agentId;
     }
 
-    private void evictEldest() {
-        var eldest = agents.values().iterator();
-        var agent = eldest.next();
-        if (agent.isAwaited()) return; // its requests are about to be decided
-        for (var kept : Spend.Kept.values()) {
-            var mirror = agent.mirror(kept);
-            if (mirror != null) store(mirror);
+    /**
+     * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order of their last
+     * requests instead would write to several of them, all over the heap, for each request.
+     */
+    private void evictOne() {
+        for (int looked = 0; looked < MOST_LOOKED_AT; looked++) {
+            var eldest = agents.values().iterator();
+            var agent = eldest.next();
+            eldest.remove();
+            if (agent.isAwaited() || agent.wasSeenLately() && looked < MOST_LOOKED_AT - 1) {
+                agents.put(agent.id(), agent); // as the youngest
+                continue;
+            }
+            for (var kept : Spend.Kept.values()) {
+                var mirror = agent.mirror(kept);
+                if (mirror != null) store(mirror);
+            }
+            return;
         }
-        eldest.remove();
     }
 
     /** Writes the agent's buckets to the store, if the store does not hold them yet. */
-    void store(AgentMirror mirror) {
+    private void store(AgentMirror mirror) {
         if (mirror.isStored() || mirror.bucket() == null) return;
         store.put(key(mirror.agent().id(), mirror.kept()), mirror.bucket().encode());
         mirror.markStored();
+    }
+
+    /** Has the agent's buckets written before the task commits, as they are then. */
+    void storeWithCommit(AgentMirror mirror) {
+        if (mirror.isStored() || mirror.isToCommit()) return;
+        mirror.toCommit(true);
+        toCommit.add(mirror);
+    }
+
+    /** Writes what must be committed with the decisions that the task commits now. */
+    void beforeCommit() {
+        for (var mirror : toCommit) {
+            mirror.toCommit(false);
+            store(mirror);
+        }
+        toCommit.clear();
     }
 
     /**
@@ -120,7 +153,7 @@ final class Mirror {
         if (agent.writtenIn() == round || writtenAtOnce < WRITTEN_AT_ONCE) {
             if (agent.writtenIn() != round) writtenAtOnce++;
             agent.writtenIn(round);
-            store(agent);
+            storeWithCommit(agent);
             return;
         }
         if (!wasStored) return; // it waits already

@@ -9,46 +9,157 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Our copy of one agent's buckets. Immutable.
+ * Our copy of one agent's buckets. Not thread-safe.
  *
- * @param fences by source: an agent whose requests come both straight and as strays has two
- * @param decidedWithoutRedis whether it holds decisions that Redis has not seen
- * @param refillUntold whether somebody has filled it, and Redis has not been told
+ * <p>What nearly every agent has, one limit and at most one source with at most one group of decisions that were all approved or all
+ * refused, is kept in place: an answer of Redis then changes numbers, and leaves no objects behind. With new objects for each
+ * answer, the garbage collector moved them all, and took more of the CPU than the stream threads.
  */
-record MirroredBucket(
-        AgentBuckets buckets, Map<Long, Fence> fences, boolean decidedWithoutRedis, boolean refillUntold) {
+final class MirroredBucket {
     private static final byte VERSION = 1;
     private static final byte DECIDED_WITHOUT_REDIS = 1;
     private static final byte REFILL_UNTOLD = 2;
 
-    MirroredBucket(AgentBuckets buckets, Map<Long, Fence> fences, boolean decidedWithoutRedis) {
-        this(buckets, fences, decidedWithoutRedis, false);
+    private @Nullable Terms terms;
+    private double tokens;
+    private double lastRefillSeconds;
+    /** The buckets where there are several; null where the one in place is all. */
+    private @Nullable AgentBuckets several;
+
+    /** Whether the fence is in place; then it is that of {@link #source}, and all others are empty. */
+    private boolean fenced;
+
+    private long source;
+    private long firstOffset;
+    private long lastOffset;
+    private long decidedAtMicros;
+    private @Nullable Terms decidedBy;
+    private double tokensAfter;
+    private boolean approved;
+    /** By source: an agent whose requests come both straight and as strays has two. Empty where the fence in place is all. */
+    private Map<Long, Fence> fences = Map.of();
+
+    private boolean decidedWithoutRedis;
+    private boolean refillUntold;
+
+    /** @param decidedWithoutRedis whether it holds decisions that Redis has not seen */
+    MirroredBucket(AgentBuckets buckets, boolean decidedWithoutRedis) {
+        this.decidedWithoutRedis = decidedWithoutRedis;
+        hold(buckets);
     }
 
-    MirroredBucket {
-        fences = Map.copyOf(fences);
+    /** Changes the buckets; the fences stay. */
+    void hold(AgentBuckets next) {
+        boolean one = next.buckets().size() == 1;
+        several = one ? null : next;
+        terms = next.terms();
+        tokens = next.leastTokens();
+        lastRefillSeconds = next.first().lastRefillSeconds();
     }
 
-    Fence fence(long source) {
-        return fences.getOrDefault(source, Fence.NONE);
-    }
-
-    /** Returns the copy after a decision for this source. */
-    MirroredBucket after(AgentBuckets next, long source, Fence fence, boolean withoutRedis) {
-        if (fences.isEmpty() || fences.size() == 1 && fences.containsKey(source)) {
-            return new MirroredBucket(next, Map.of(source, fence), withoutRedis, refillUntold);
+    /** Changes the fence of one source. */
+    void hold(long ofSource, Fence fence) {
+        boolean only =
+                fenced ? source == ofSource : fences.isEmpty() || fences.size() == 1 && fences.containsKey(ofSource);
+        if (only) {
+            holdOnly(ofSource, fence);
+            return;
         }
-        var all = new HashMap<>(fences);
-        all.put(source, fence);
-        return new MirroredBucket(next, all, withoutRedis, refillUntold);
+        var all = new HashMap<>(fences());
+        all.put(ofSource, fence);
+        fenced = false;
+        fences = all;
     }
 
-    /** Returns the copy once Redis has filled its bucket as well. */
-    MirroredBucket refillTold() {
-        return new MirroredBucket(buckets, fences, decidedWithoutRedis, false);
+    private void holdOnly(long ofSource, Fence fence) {
+        var group = fence.groups().size() == 1 ? fence.groups().get(0) : null;
+        fenced = group != null && isAllAlike(group);
+        fences = fenced || fence.groups().isEmpty() ? Map.of() : Map.of(ofSource, fence);
+        if (group != null && fenced) holdInPlace(ofSource, group);
+    }
+
+    private static boolean isAllAlike(Fence.Group group) {
+        return group.tokensAfter().size() == 1
+                && group.approvedOffsets().isEmpty()
+                && group.refusals().isEmpty();
+    }
+
+    private void holdInPlace(long ofSource, Fence.Group group) {
+        source = ofSource;
+        firstOffset = group.firstOffset();
+        lastOffset = group.lastOffset();
+        decidedAtMicros = group.decidedAtMicros();
+        decidedBy = group.terms();
+        tokensAfter = group.tokensAfter().get(0);
+        approved = group.allApproved();
+    }
+
+    /** Notes whether the last decisions were made without Redis. */
+    void decidedWithoutRedis(boolean alone) {
+        decidedWithoutRedis = alone;
+    }
+
+    /** Notes whether somebody has filled it, and Redis has not been told. */
+    void refillUntold(boolean untold) {
+        refillUntold = untold;
+    }
+
+    boolean decidedWithoutRedis() {
+        return decidedWithoutRedis;
+    }
+
+    boolean refillUntold() {
+        return refillUntold;
+    }
+
+    AgentBuckets buckets() {
+        return several != null ? several : new AgentBuckets(terms, List.of(new Bucket(tokens, lastRefillSeconds)));
+    }
+
+    @Nullable
+    Terms terms() {
+        return terms;
+    }
+
+    double leastTokens() {
+        return tokens;
+    }
+
+    double lastRefillSeconds() {
+        return lastRefillSeconds;
+    }
+
+    Fence fence(long ofSource) {
+        if (!fenced) return fences.isEmpty() ? Fence.NONE : fences.getOrDefault(ofSource, Fence.NONE);
+        return source == ofSource ? fenceInPlace() : Fence.NONE;
+    }
+
+    /** Returns the highest offset that the fence of this source remembers; -1 if none. */
+    long lastOffset(long ofSource) {
+        if (!fenced) return fence(ofSource).lastOffset();
+        return source == ofSource ? lastOffset : -1;
+    }
+
+    private Fence fenceInPlace() {
+        return new Fence(List.of(new Fence.Group(
+                firstOffset,
+                lastOffset,
+                decidedAtMicros,
+                decidedBy,
+                List.of(tokensAfter),
+                approved,
+                List.of(),
+                List.of())));
+    }
+
+    /** Returns the fences by source. */
+    Map<Long, Fence> fences() {
+        return fenced ? Map.of(source, fenceInPlace()) : fences;
     }
 
     private byte flags() {
@@ -57,14 +168,15 @@ record MirroredBucket(
 
     /** Returns the bytes that the state store keeps. */
     byte[] encode() {
-        var terms = buckets.terms();
+        var buckets = buckets().buckets();
+        var fences = fences();
         int termsBytes = terms == null ? 0 : terms.encodedBytes();
-        int size = 1 + 1 + 4 + termsBytes + 16 * buckets.buckets().size();
+        int size = 1 + 1 + 4 + termsBytes + 16 * buckets.size();
         for (var fence : fences.values()) size += 8 + 4 + fence.encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(VERSION).put(flags()).putInt(termsBytes);
         if (terms != null) terms.encode(bytes);
-        for (var bucket : buckets.buckets()) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
+        for (var bucket : buckets) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
         fences.forEach((source, fence) -> {
             bytes.putLong(source).putInt(fence.encodedBytes());
             fence.encode(bytes);
@@ -87,18 +199,15 @@ record MirroredBucket(
         for (int i = terms == null ? 1 : terms.limits().size(); i > 0; i--) {
             buckets.add(new Bucket(bytes.getDouble(), bytes.getDouble()));
         }
-        var fences = new HashMap<Long, Fence>();
+        var decoded = new MirroredBucket(new AgentBuckets(terms, buckets), (flags & DECIDED_WITHOUT_REDIS) != 0);
+        decoded.refillUntold = (flags & REFILL_UNTOLD) != 0;
         while (bytes.hasRemaining()) {
             long source = bytes.getLong();
             int size = bytes.getInt();
             if (size < 0 || size > bytes.remaining()) throw new BufferUnderflowException();
-            fences.put(source, Fence.decode(bytes.slice(bytes.position(), size)));
+            decoded.hold(source, Fence.decode(bytes.slice(bytes.position(), size)));
             bytes.position(bytes.position() + size);
         }
-        return new MirroredBucket(
-                new AgentBuckets(terms, buckets),
-                fences,
-                (flags & DECIDED_WITHOUT_REDIS) != 0,
-                (flags & REFILL_UNTOLD) != 0);
+        return decoded;
     }
 }

@@ -71,6 +71,6 @@ final class Refills {
     private void told(Filled filled, AgentMirror buckets) {
         untold.remove(filled);
         buckets.refillTold();
-        mirror.store(buckets);
+        mirror.storeWithCommit(buckets);
     }
 }

@@ -121,7 +121,7 @@ final class TaskBuckets {
         buckets.fill(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
                 shared.redis().isPresent());
-        mirror.store(buckets);
+        mirror.storeWithCommit(buckets);
         var redis = redisFor(buckets);
         if (buckets.isRefillUntold()) refills.note(buckets);
         if (redis.isEmpty()) answer.complete(viewOfMirror(buckets, policy));
@@ -314,7 +314,8 @@ final class TaskBuckets {
             requestsDecidedThrough = pending.charge().offset();
         else rekeyedDecidedThrough = pending.charge().offset();
         var held = buckets == null ? null : buckets.bucket();
-        var left = Left.of(decision, held == null ? null : held.buckets());
+        boolean several = decision.terms().limits().size() > 1;
+        var left = Left.of(decision, held == null || !several ? null : held.buckets());
         return new Decided(request, policy.of(agent.id(), decision.terms()), decision, left);
     }
 
@@ -437,7 +438,7 @@ final class TaskBuckets {
                 DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
         buckets.decidedLocally(outcome, request.source());
-        mirror.store(buckets);
+        mirror.storeWithCommit(buckets);
         return outcome.decisions().get(0);
     }
 

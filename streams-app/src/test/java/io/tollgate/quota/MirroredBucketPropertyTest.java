@@ -11,7 +11,6 @@ import io.tollgate.bucket.Terms;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,11 +31,57 @@ class MirroredBucketPropertyTest {
             mostLimits = Math.max(mostLimits, bucket.buckets().buckets().size());
             mostFences = Math.max(mostFences, bucket.fences().size());
 
-            assertThat(MirroredBucket.decode(bucket.encode()))
-                    .isEqualTo(bucket); // records compare doubles by their bits
+            var read = MirroredBucket.decode(bucket.encode());
+            assertThat(read.buckets()).isEqualTo(bucket.buckets()); // records compare doubles by their bits
+            assertThat(read.fences()).isEqualTo(bucket.fences());
+            assertThat(read.decidedWithoutRedis()).isEqualTo(bucket.decidedWithoutRedis());
+            assertThat(read.refillUntold()).isEqualTo(bucket.refillUntold());
         }
         assertThat(mostLimits).isEqualTo(Terms.MAX_LIMITS);
         assertThat(mostFences).isGreaterThan(1);
+    }
+
+    /** What is kept in place, and what is not, follow upon each other. */
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {1, 2, 3, 4})
+    void givenFencesOfThreeSources_whenEachChangesAgainAndAgain_thenEachIsWhatItWasLast(long seed) {
+        var random = new Random(seed);
+        int inPlace = 0;
+        for (int i = 0; i < BUCKETS; i++) {
+            var bucket = bucket(random);
+            var last = new HashMap<>(bucket.fences());
+            for (int change = 0; change < 6; change++) {
+                long source = random.nextInt(3);
+                var fence = random.nextInt(3) == 0 ? fence(random) : simpleFence(random);
+                bucket.hold(source, fence);
+                last.put(source, fence);
+                if (fence.groups().size() == 1 && bucket.fence(source) != fence) inPlace++;
+
+                last.forEach((each, expected) -> {
+                    assertThat(bucket.fence(each)).isEqualTo(expected);
+                    assertThat(bucket.lastOffset(each)).isEqualTo(expected.lastOffset());
+                });
+            }
+            var read = MirroredBucket.decode(bucket.encode());
+            last.forEach((each, expected) -> assertThat(read.fence(each)).isEqualTo(expected));
+        }
+        assertThat(inPlace).isGreaterThan(BUCKETS / 10);
+    }
+
+    /** None, or one group of decisions that were all alike, by one limit: what nearly every agent has. */
+    private static Fence simpleFence(Random random) {
+        if (random.nextInt(4) == 0) return Fence.NONE;
+        long first = random.nextInt(1_000);
+        var terms = random.nextBoolean() ? null : Terms.of(new Limit(1 + random.nextInt(1000), random.nextDouble()));
+        return new Fence(List.of(new Fence.Group(
+                first,
+                first + random.nextInt(5),
+                random.nextLong() >>> 11,
+                terms,
+                List.of(number(random)),
+                random.nextBoolean(),
+                List.of(),
+                List.of())));
     }
 
     private static MirroredBucket bucket(Random random) {
@@ -45,9 +90,10 @@ class MirroredBucketPropertyTest {
         var buckets = IntStream.range(0, limits)
                 .mapToObj(i -> new Bucket(number(random), number(random)))
                 .toList();
-        Map<Long, Fence> fences = new HashMap<>();
-        for (int i = random.nextInt(4); i > 0; i--) fences.put(random.nextLong(), fence(random));
-        return new MirroredBucket(new AgentBuckets(terms, buckets), fences, random.nextBoolean(), random.nextBoolean());
+        var bucket = new MirroredBucket(new AgentBuckets(terms, buckets), random.nextBoolean());
+        bucket.refillUntold(random.nextBoolean());
+        for (int i = random.nextInt(4); i > 0; i--) bucket.hold(random.nextLong(), fence(random));
+        return bucket;
     }
 
     private static double number(Random random) {

@@ -150,8 +150,10 @@ class PrefetchIT extends TasksOnRedis {
         var store = store();
         var task = new TaskBuckets(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
         decideForEach(task, 0, 70);
+        task.mirror().beforeCommit();
         long withTheirDecisions = store.approximateNumEntries();
         decideForEach(task, 70, 64);
+        task.mirror().beforeCommit();
         byte[] twiceSpent = store.get("agent-0");
         task.mirror().writeBehind();
 

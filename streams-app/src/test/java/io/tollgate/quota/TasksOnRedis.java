@@ -83,7 +83,7 @@ abstract class TasksOnRedis {
         properties.put("bootstrap.servers", "none:1");
         var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
         var store = Stores.keyValueStoreBuilder(
-                        Stores.inMemoryKeyValueStore(Mirror.STORE), Serdes.String(), Serdes.ByteArray())
+                        Stores.inMemoryKeyValueStore(MirrorStore.NAME), Serdes.String(), Serdes.ByteArray())
                 .withLoggingDisabled()
                 .build();
         store.init(context.getStateStoreContext(), store);

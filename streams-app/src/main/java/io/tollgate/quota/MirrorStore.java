@@ -1,0 +1,90 @@
+package io.tollgate.quota;
+
+import java.util.Map;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.StoreBuilder;
+import org.apache.kafka.streams.state.Stores;
+import org.apache.kafka.streams.state.internals.WrappedStateStore;
+
+/**
+ * The state store of the {@link Mirror}, in RocksDB and changelogged, that lets the mirror write to it before each commit.
+ *
+ * <p>Streams' record cache would do the same for any store, but the mirror is a cache already: a second one, sorted, took four tenths of
+ * the stream threads' time with a million agents, and more heap than the agents. Only Streams' own caches are told of a commit, by an
+ * interface that is not public.
+ */
+public final class MirrorStore extends WrappedStateStore<KeyValueStore<String, byte[]>, String, byte[]> {
+    static final String NAME = "local-buckets";
+
+    private static final Runnable NOTHING = () -> {};
+
+    private Runnable beforeCommit = NOTHING;
+
+    private MirrorStore(KeyValueStore<String, byte[]> stored) {
+        super(stored);
+    }
+
+    /** Says who writes to the store before each commit of the task, with which it is committed. */
+    void beforeCommit(Runnable write) {
+        beforeCommit = write;
+    }
+
+    void forgetBeforeCommit() {
+        beforeCommit = NOTHING;
+    }
+
+    @Override
+    public void flushCache() {
+        beforeCommit.run();
+    }
+
+    /** Builds the store of each task. Caching cannot be had; logging cannot be turned off. */
+    static final class Builder implements StoreBuilder<MirrorStore> {
+        private final StoreBuilder<KeyValueStore<String, byte[]>> stored = Stores.keyValueStoreBuilder(
+                        Stores.persistentKeyValueStore(NAME), Serdes.String(), Serdes.ByteArray())
+                .withCachingDisabled()
+                .withLoggingEnabled(Map.of());
+
+        @Override
+        public MirrorStore build() {
+            return new MirrorStore(stored.build());
+        }
+
+        @Override
+        public StoreBuilder<MirrorStore> withCachingEnabled() {
+            throw new UnsupportedOperationException("the mirror is the cache");
+        }
+
+        @Override
+        public StoreBuilder<MirrorStore> withCachingDisabled() {
+            return this;
+        }
+
+        @Override
+        public StoreBuilder<MirrorStore> withLoggingEnabled(Map<String, String> config) {
+            stored.withLoggingEnabled(config);
+            return this;
+        }
+
+        @Override
+        public StoreBuilder<MirrorStore> withLoggingDisabled() {
+            throw new UnsupportedOperationException("a lost mirror would give tokens away");
+        }
+
+        @Override
+        public Map<String, String> logConfig() {
+            return stored.logConfig();
+        }
+
+        @Override
+        public boolean loggingEnabled() {
+            return true;
+        }
+
+        @Override
+        public String name() {
+            return NAME;
+        }
+    }
+}
