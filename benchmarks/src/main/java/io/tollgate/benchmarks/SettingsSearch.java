@@ -67,6 +67,13 @@ final class SettingsSearch implements Callable<Integer> {
         for (var kind : List.of("lz4", "zstd")) {
             changes.put("compression.type " + kind, Map.of("KAFKA_COMPRESSION_TYPE", kind));
         }
+        for (int size : List.of(65_536, 262_144)) {
+            for (var kind : List.of("none", "lz4")) {
+                changes.put(
+                        "together: linger.ms 10, " + kind + ", " + size,
+                        Map.of("KAFKA_LINGER_MS", "10", "KAFKA_COMPRESSION_TYPE", kind, "KAFKA_BATCH_SIZE", "" + size));
+            }
+        }
         for (int millis : List.of(30, 50, 200, 500)) {
             changes.put("commit.interval.ms " + millis, Map.of("KAFKA_COMMIT_INTERVAL_MS", "" + millis));
         }

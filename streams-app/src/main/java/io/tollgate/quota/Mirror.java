@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
  * decision; so is what Redis answered to the first {@value #WRITTEN_AT_ONCE} agents of each quarter of a second. What it answered to others is written behind:
- * Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, the least recently seen go
- * to the store; a bucket that is full again is forgotten in both, because an absent bucket is a full one.
+ * Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and those polled since the last commit; who was
+ * not seen lately goes to the store. A bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class Mirror {
     private static final int MAX_IN_MEMORY = 100_000;
@@ -80,7 +80,6 @@ final class Mirror {
         }
         var agent = new Agent(agentId);
         agents.put(agentId, agent);
-        if (agents.size() > mostInMemory) evictOne();
         return agent;
     }
 
@@ -133,13 +132,17 @@ final class Mirror {
         toCommit.add(mirror);
     }
 
-    /** Writes what must be committed with the decisions that the task commits now. */
+    /**
+     * Writes what must be committed with the decisions that the task commits now, and evicts the agents that are too many: not earlier,
+     * since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams would throw.
+     */
     void beforeCommit() {
         for (var mirror : toCommit) {
             mirror.toCommit(false);
             store(mirror);
         }
         toCommit.clear();
+        for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne();
     }
 
     /**
