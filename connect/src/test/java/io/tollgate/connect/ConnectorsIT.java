@@ -148,7 +148,11 @@ class ConnectorsIT {
         assertThat(world.postgres.isAlive()).isFalse();
         refuse(world, "b", 100);
         world.postgres.restart();
-        eventually(() -> assertThat(world.count(ROWS)).isEqualTo(before + 200));
+        eventually(() -> {
+            // A task that was committing when PostgreSQL died has failed: Debezium takes that for a final error.
+            world.worker.restartFailed();
+            assertThat(world.count(ROWS)).isEqualTo(before + 200);
+        });
 
         refuse(world, "c", 100);
         world.worker.kill();

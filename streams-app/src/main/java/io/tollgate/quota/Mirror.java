@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
  * task's records and processes them.
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
- * decision; so is what Redis answered to the first {@value #WRITTEN_AT_ONCE} agents of each quarter of a second. What it answered to others is written behind:
- * Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and those polled since the last commit; who was
+ * decision; so is what Redis answered to the first agents of each quarter of a second, {@value #WRITTEN_AT_ONCE} by all tasks. What it
+ * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and those polled since the last commit; who was
  * not seen lately goes to the store. A bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class Mirror {
@@ -25,11 +25,14 @@ final class Mirror {
     /** Of the heap for each agent, of which it takes a third: a small heap must not fill up with them. */
     private static final long HEAP_BYTES_EACH = 1_536;
 
-    /** Agents in each round that are written with their decisions: so few cost next to nothing. */
-    private static final int WRITTEN_AT_ONCE = 64;
+    /** Agents in each round that are written with their decisions, by all tasks: so few cost next to nothing. */
+    private static final int WRITTEN_AT_ONCE = 512;
 
-    /** All each time where so few wait: a write costs about as much as two decisions. */
-    private static final int WRITTEN_BEHIND = 128;
+    /** All each time where so few wait, in all tasks: a write costs about as much as two decisions. */
+    private static final int WRITTEN_BEHIND = 1_024;
+
+    private static final int LEAST_OF_A_TASK = 8;
+
     /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */
     private static final int PART_WRITTEN_BEHIND = 8;
 
@@ -45,6 +48,8 @@ final class Mirror {
     private static final String SHADOW = "\u0000shadow";
 
     private final int mostInMemory;
+    private final int mostWrittenAtOnce;
+    private final int mostWrittenBehind;
     private final Policies policies;
     private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024);
     private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
@@ -67,6 +72,8 @@ final class Mirror {
     Mirror(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
+        this.mostWrittenAtOnce = Math.max(LEAST_OF_A_TASK, WRITTEN_AT_ONCE / tasks);
+        this.mostWrittenBehind = Math.max(LEAST_OF_A_TASK, WRITTEN_BEHIND / tasks);
         this.store = store;
         this.policies = policies;
     }
@@ -153,7 +160,7 @@ final class Mirror {
      * @param nowNanos by {@link System#nanoTime}
      */
     void changed(AgentMirror agent, boolean wasStored, long nowNanos) {
-        if (agent.writtenIn() == round || writtenAtOnce < WRITTEN_AT_ONCE) {
+        if (agent.writtenIn() == round || writtenAtOnce < mostWrittenAtOnce) {
             if (agent.writtenIn() != round) writtenAtOnce++;
             agent.writtenIn(round);
             storeWithCommit(agent);
@@ -169,7 +176,7 @@ final class Mirror {
     void writeBehind() {
         round++;
         writtenAtOnce = 0;
-        int most = Math.max(WRITTEN_BEHIND, toWrite.size() / PART_WRITTEN_BEHIND);
+        int most = Math.max(mostWrittenBehind, toWrite.size() / PART_WRITTEN_BEHIND);
         for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
         var oldest = toWrite.peek();
         unstoredSinceNanos = oldest == null ? 0 : oldest.changedNanos();

@@ -149,17 +149,17 @@ class PrefetchIT extends TasksOnRedis {
     void givenAnswersOfRedis_whenTheirRequestsAreDecided_thenTheFirstAgentsAreStoredWithThemAndOthersBehind() {
         var store = store();
         var task = new TaskBuckets(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
-        decideForEach(task, 0, 70);
+        decideForEach(task, 0, 520);
         task.mirror().beforeCommit();
         long withTheirDecisions = store.approximateNumEntries();
-        decideForEach(task, 70, 64);
+        decideForEach(task, 520, 512);
         task.mirror().beforeCommit();
         byte[] twiceSpent = store.get("agent-0");
         task.mirror().writeBehind();
 
-        assertThat(withTheirDecisions).isEqualTo(64);
+        assertThat(withTheirDecisions).isEqualTo(512);
         assertThat(MirroredBucket.decode(twiceSpent).buckets().leastTokens()).isEqualTo(CAPACITY - 2);
-        assertThat(store.approximateNumEntries()).isEqualTo(70);
+        assertThat(store.approximateNumEntries()).isEqualTo(520);
     }
 
     /** Decides one request of each of so many agents. */
