@@ -1,5 +1,8 @@
 package io.tollgate.benchmarks;
 
+import java.util.List;
+import java.util.stream.Stream;
+
 /** Who runs in turns. */
 enum Contestant {
     COPY("copy", "Kafka Streams alone: copies bytes from topic to topic", false, false),
@@ -28,6 +31,19 @@ enum Contestant {
         this.description = description;
         this.usesRedis = usesRedis;
         this.waitsForEachRecord = waitsForEachRecord;
+    }
+
+    /**
+     * Returns those that have these names, in the order in which they run.
+     *
+     * @throws IllegalArgumentException if nobody has one of them
+     */
+    static List<Contestant> named(List<String> names) {
+        var known = Stream.of(values()).map(Contestant::text).toList();
+        if (!known.containsAll(names)) throw new IllegalArgumentException("contestants are: " + known);
+        return Stream.of(values())
+                .filter(contestant -> names.contains(contestant.text()))
+                .toList();
     }
 
     /** The name in commands and results. */

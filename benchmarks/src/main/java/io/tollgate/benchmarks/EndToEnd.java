@@ -110,14 +110,14 @@ final class EndToEnd implements Runnable {
 
     /** In turns; the slow ones beyond the first round only where the goals speak of them. */
     private List<Slot> turns() {
+        var chosen = contestants.isEmpty() ? List.of(Contestant.values()) : Contestant.named(contestants);
         var turns = new ArrayList<Slot>();
         for (int round = 1; round <= rounds; round++) {
             for (var workload : chosenWorkloads()) {
-                for (var contestant : Contestant.values()) {
-                    boolean chosen = contestants.isEmpty() || contestants.contains(contestant.text());
+                for (var contestant : chosen) {
                     boolean told = contestant != Contestant.COPY || workload == Workload.UNIFORM;
                     boolean again = round == 1 || workload == Workload.UNIFORM || !contestant.waitsForEachRecord();
-                    if (chosen && told && again) turns.add(new Slot(round, workload, contestant));
+                    if (told && again) turns.add(new Slot(round, workload, contestant));
                 }
             }
         }

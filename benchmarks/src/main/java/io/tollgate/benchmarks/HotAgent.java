@@ -87,7 +87,7 @@ final class HotAgent implements Callable<Integer> {
             names = "--max-rate",
             paramLabel = "R",
             description =
-                    "records/s that are 100%%; default: what end-to-end measured for Tollgate with Redis, uniform")
+                    "records/s that are 100%%; default: two fifths of what end-to-end measured for Tollgate with Redis, uniform")
     @Nullable
     private Double maxRate;
 

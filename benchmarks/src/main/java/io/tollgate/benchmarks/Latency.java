@@ -9,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -22,15 +21,8 @@ import picocli.CommandLine.Option;
         description = "latency at shares of the maximum rate, Tollgate with Redis beside pass-through, open loop",
         mixinStandardHelpOptions = true)
 final class Latency implements Callable<Integer> {
-    @Option(names = "--load", paramLabel = "F", split = ",", description = "of the maximum; default: ${DEFAULT-VALUE}")
-    private List<Double> loads = List.of(0.25, 0.5, 0.75);
-
-    @Option(names = "--contestant", paramLabel = "NAME", split = ",", description = "default: ${DEFAULT-VALUE}")
-    private List<String> names = List.of(Contestant.PASS_THROUGH.text(), Contestant.TOLLGATE_REDIS.text());
-
-    @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")
-    @Nullable
-    private Path profile;
+    /** What is left for Tollgate where publisher and readers share its cores: of what it decides of a topic published before. */
+    private static final double OPEN_LOOP_SHARE = 0.4;
 
     @Mixin
     private final Output output = new Output();
@@ -39,7 +31,7 @@ final class Latency implements Callable<Integer> {
             names = "--max-rate",
             paramLabel = "R",
             description =
-                    "records/s that are 100%%; default: what end-to-end measured for Tollgate with Redis, uniform")
+                    "records/s that are 100%%; default: two fifths of what end-to-end measured for Tollgate with Redis, uniform")
     @Nullable
     private Double maxRate;
 
@@ -52,6 +44,20 @@ final class Latency implements Callable<Integer> {
     @Option(names = "--seconds", paramLabel = "S", description = "at each load; default: ${DEFAULT-VALUE}")
     private double seconds = 14;
 
+    @Option(
+            names = "--loads",
+            paramLabel = "SHARE",
+            split = ",",
+            description = "of the maximum; default: ${DEFAULT-VALUE}")
+    private List<Double> loads = List.of(0.25, 0.5, 0.75);
+
+    @Option(names = "--contestant", paramLabel = "NAME", split = ",", description = "default: ${DEFAULT-VALUE}")
+    private List<String> names = List.of(Contestant.PASS_THROUGH.text(), Contestant.TOLLGATE_REDIS.text());
+
+    @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")
+    @Nullable
+    private Path profile;
+
     @Override
     public Integer call() {
         if (output.quick) {
@@ -59,9 +65,7 @@ final class Latency implements Callable<Integer> {
             warmUp = 2;
             seconds = 4;
         }
-        var contestants = Stream.of(Contestant.values())
-                .filter(contestant -> names.contains(contestant.text()))
-                .toList();
+        var contestants = Contestant.named(names);
         double most = maxRate != null ? maxRate : maximum(output);
         Output.estimate(10 + rounds * contestants.size() * (7 + warmUp + loads.size() * (seconds + 0.5)));
         var all = new LinkedHashMap<Contestant, List<Map<OpenLoop.Measure, Histogram>>>();
@@ -97,7 +101,7 @@ final class Latency implements Callable<Integer> {
         return 0;
     }
 
-    /** Returns the records/s that {@code end-to-end} measured for Tollgate with Redis, uniform. */
+    /** Returns the records/s that Tollgate should sustain in an open loop, by what {@code end-to-end} measured. */
     static double maximum(Output output) {
         var rates = new ArrayList<Double>();
         for (var row : output.open().rows("end-to-end")) {
@@ -109,7 +113,7 @@ final class Latency implements Callable<Integer> {
         if (rates.isEmpty()) {
             throw new IllegalStateException("the results hold no maximum: run end-to-end first, or give --max-rate");
         }
-        return Summary.of(rates).median();
+        return OPEN_LOOP_SHARE * Summary.of(rates).median();
     }
 
     /** Runs one contestant through all loads, in a process of its own. */

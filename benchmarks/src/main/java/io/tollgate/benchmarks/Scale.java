@@ -35,7 +35,7 @@ final class Scale implements Callable<Integer> {
         /** What the others differ from in one thing each. */
         static final Case USUAL = new Case(100_000, 8, 200, 1);
 
-        String file() {
+        String recording() {
             return agents + "-agents-" + partitions + "-partitions-" + bytes + "-bytes-" + instances + ".jfr";
         }
 
@@ -132,7 +132,7 @@ final class Scale implements Callable<Integer> {
             await(running, count);
             var all = Usage.read(running.pids(), running.committed());
             double redisMicros = Usage.decidingMicros(ground.redisCommands());
-            if (profile != null) running.dump(profile.resolve(given.file()));
+            if (profile != null) running.dump(profile.resolve(given.recording()));
             long keys = ground.redisCommands().dbsize();
             var row = Results.row();
             row.put("agents", given.agents());

@@ -70,7 +70,7 @@ final class SettingsSearch implements Callable<Integer> {
         for (int size : List.of(65_536, 262_144)) {
             for (var kind : List.of("none", "lz4")) {
                 changes.put(
-                        "together: linger.ms 10, " + kind + ", " + size,
+                        "linger.ms 10 with compression " + kind + " and batch.size " + size,
                         Map.of("KAFKA_LINGER_MS", "10", "KAFKA_COMPRESSION_TYPE", kind, "KAFKA_BATCH_SIZE", "" + size));
             }
         }

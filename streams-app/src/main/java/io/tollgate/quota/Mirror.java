@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
  * decision; so is what Redis answered to the first agents of each quarter of a second, {@value #WRITTEN_AT_ONCE} by all tasks. What it
- * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and those polled since the last commit; who was
- * not seen lately goes to the store. A bucket that is full again is forgotten in both, because an absent bucket is a full one.
+ * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and
+ * those polled since the last commit; who was not seen lately goes to the store. A bucket that is full again is forgotten in both,
+ * because an absent bucket is a full one.
  */
 final class Mirror {
     private static final int MAX_IN_MEMORY = 100_000;
@@ -31,6 +32,7 @@ final class Mirror {
     /** All each time where so few wait, in all tasks: a write costs about as much as two decisions. */
     private static final int WRITTEN_BEHIND = 1_024;
 
+    /** Of both, for one task: however many tasks there are, each goes on writing. */
     private static final int LEAST_OF_A_TASK = 8;
 
     /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */

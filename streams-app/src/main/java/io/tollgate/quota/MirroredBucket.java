@@ -26,19 +26,21 @@ final class MirroredBucket {
     private static final byte REFILL_UNTOLD = 2;
 
     private @Nullable Terms terms;
-    private double tokens;
+    /** Of the buckets; where there is one, what it holds. */
+    private double leastTokens;
+    /** Of the first bucket. */
     private double lastRefillSeconds;
     /** The buckets where there are several; null where the one in place is all. */
     private @Nullable AgentBuckets several;
 
-    /** Whether the fence is in place; then it is that of {@link #source}, and all others are empty. */
+    /** Whether the fields that follow, up to {@link #approved}, hold the only fence. */
     private boolean fenced;
 
     private long source;
     private long firstOffset;
     private long lastOffset;
     private long decidedAtMicros;
-    private @Nullable Terms decidedBy;
+    private @Nullable Terms fenceTerms;
     private double tokensAfter;
     private boolean approved;
     /** By source: an agent whose requests come both straight and as strays has two. Empty where the fence in place is all. */
@@ -58,7 +60,7 @@ final class MirroredBucket {
         boolean one = next.buckets().size() == 1;
         several = one ? null : next;
         terms = next.terms();
-        tokens = next.leastTokens();
+        leastTokens = next.leastTokens();
         lastRefillSeconds = next.first().lastRefillSeconds();
     }
 
@@ -94,7 +96,7 @@ final class MirroredBucket {
         firstOffset = group.firstOffset();
         lastOffset = group.lastOffset();
         decidedAtMicros = group.decidedAtMicros();
-        decidedBy = group.terms();
+        fenceTerms = group.terms();
         tokensAfter = group.tokensAfter().get(0);
         approved = group.allApproved();
     }
@@ -118,7 +120,7 @@ final class MirroredBucket {
     }
 
     AgentBuckets buckets() {
-        return several != null ? several : new AgentBuckets(terms, List.of(new Bucket(tokens, lastRefillSeconds)));
+        return several != null ? several : new AgentBuckets(terms, List.of(new Bucket(leastTokens, lastRefillSeconds)));
     }
 
     @Nullable
@@ -127,7 +129,7 @@ final class MirroredBucket {
     }
 
     double leastTokens() {
-        return tokens;
+        return leastTokens;
     }
 
     double lastRefillSeconds() {
@@ -150,7 +152,7 @@ final class MirroredBucket {
                 firstOffset,
                 lastOffset,
                 decidedAtMicros,
-                decidedBy,
+                fenceTerms,
                 List.of(tokensAfter),
                 approved,
                 List.of(),

@@ -14,12 +14,7 @@ import io.tollgate.sandbox.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.Properties;
-import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.processor.TaskId;
-import org.apache.kafka.streams.processor.api.MockProcessorContext;
 import org.apache.kafka.streams.state.KeyValueStore;
-import org.apache.kafka.streams.state.Stores;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -78,15 +73,6 @@ abstract class TasksOnRedis {
 
     /** Returns an empty store: what a crash leaves of a mirror that was never written. */
     KeyValueStore<String, byte[]> store() {
-        var properties = new Properties();
-        properties.put("application.id", "test");
-        properties.put("bootstrap.servers", "none:1");
-        var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
-        var store = Stores.keyValueStoreBuilder(
-                        Stores.inMemoryKeyValueStore(MirrorStore.NAME), Serdes.String(), Serdes.ByteArray())
-                .withLoggingDisabled()
-                .build();
-        store.init(context.getStateStoreContext(), store);
-        return store;
+        return EmptyStore.in(dir);
     }
 }

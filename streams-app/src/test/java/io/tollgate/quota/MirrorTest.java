@@ -1,0 +1,109 @@
+package io.tollgate.quota;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
+import io.tollgate.ingest.Request;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.Spend;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Agents leave memory with a commit, and nothing of them is lost. */
+class MirrorTest {
+    private static final Limit LIMIT = new Limit(10_000, 0);
+    private static final int IN_MEMORY = 1_000; // the fewest, which so many tasks leave to each
+
+    @TempDir
+    private Path dir;
+
+    private KeyValueStore<String, byte[]> store;
+    private Mirror mirror;
+
+    @BeforeEach
+    void open() {
+        store = EmptyStore.in(dir);
+        mirror = new Mirror(store, new Policies(Policy.byDefault(LIMIT), () -> {}), Integer.MAX_VALUE);
+    }
+
+    @Test
+    void givenMoreAgentsThanFit_whenTheTaskCommits_thenTheOthersAreInTheStore() {
+        int agents = 3 * IN_MEMORY;
+        for (int i = 0; i < agents; i++) hold(i, i);
+        int beforeTheCommit = agentsInMemory();
+        mirror.beforeCommit();
+
+        assertThat(beforeTheCommit).isEqualTo(agents);
+        assertThat(agentsInMemory()).isEqualTo(IN_MEMORY);
+        for (int i = 0; i < agents; i++)
+            assertThat(tokensOf(i)).as("agent %d", i).isEqualTo(i);
+    }
+
+    @Test
+    void givenTheEldestWasSeenLately_whenOneMustLeave_thenTheNextOneDoes() {
+        for (int i = 0; i < IN_MEMORY; i++) hold(i, i);
+        for (int i = 0; i < IN_MEMORY; i++) agent(i).wasSeenLately(); // as if the hand had passed them all
+        var eldest = agent(0);
+        var next = agent(1);
+        next.wasSeenLately();
+        hold(IN_MEMORY, 0);
+        mirror.beforeCommit();
+
+        assertThat(agent(0)).isSameAs(eldest);
+        assertThat(agent(1)).isNotSameAs(next);
+    }
+
+    @Test
+    void givenAnAgentWhoseRequestsWait_whenOthersMustLeave_thenItStays() {
+        var waiting = agent(0);
+        waiting.notePolled(new PendingDecision(
+                new Request(Optional.empty(), waiting.id(), 1, new byte[0]), 1, 1, System.nanoTime(), false));
+        for (int i = 1; i < 5 * IN_MEMORY; i++) hold(i, i);
+        mirror.beforeCommit();
+        for (int i = 5 * IN_MEMORY; i < 10 * IN_MEMORY; i++) hold(i, i % IN_MEMORY);
+        mirror.beforeCommit();
+
+        assertThat(agent(0)).isSameAs(waiting);
+    }
+
+    /** Changed after it was decided to write them, they are written as they are at the commit, and once. */
+    @Test
+    void givenAnAgentThatChangesTwice_whenTheTaskCommits_thenItIsWrittenAsItIsThen() {
+        hold(1, 7);
+        hold(1, 5);
+        assertThat(store.approximateNumEntries()).isZero();
+        mirror.beforeCommit();
+
+        assertThat(MirroredBucket.decode(store.get("agent-1")).leastTokens()).isEqualTo(5);
+    }
+
+    private Agent agent(int number) {
+        return mirror.agent("agent-" + number);
+    }
+
+    private void hold(int number, double tokens) {
+        var buckets = mirror.of(agent(number), Spend.Kept.ENFORCED);
+        buckets.fill(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), false);
+        mirror.storeWithCommit(buckets);
+    }
+
+    private double tokensOf(int number) {
+        return mirror.of(agent(number), Spend.Kept.ENFORCED)
+                .bucketsOrFull(Terms.of(LIMIT), 1_000)
+                .leastTokens();
+    }
+
+    private int agentsInMemory() {
+        mirror.writeBehind(); // which counts them
+        return mirror.agentsInMemory();
+    }
+}
