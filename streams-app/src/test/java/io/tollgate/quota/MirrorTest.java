@@ -38,7 +38,7 @@ class MirrorTest {
     @Test
     void givenMoreAgentsThanFit_whenTheTaskCommits_thenTheOthersAreInTheStore() {
         int agents = 3 * IN_MEMORY;
-        for (int i = 0; i < agents; i++) hold(i, i);
+        for (int i = 0; i < agents; i++) fill(i, i); // as answers of Redis that wait to be written behind
         int beforeTheCommit = agentsInMemory();
         mirror.beforeCommit();
 
@@ -91,9 +91,13 @@ class MirrorTest {
     }
 
     private void hold(int number, double tokens) {
+        mirror.storeWithCommit(fill(number, tokens));
+    }
+
+    private AgentMirror fill(int number, double tokens) {
         var buckets = mirror.of(agent(number), Spend.Kept.ENFORCED);
         buckets.fill(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), false);
-        mirror.storeWithCommit(buckets);
+        return buckets;
     }
 
     private double tokensOf(int number) {
