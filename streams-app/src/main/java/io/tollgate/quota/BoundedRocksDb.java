@@ -15,6 +15,11 @@ public final class BoundedRocksDb implements RocksDBConfigSetter {
     private static final long CACHE_BYTES = 64L * 1024 * 1024;
     private static final long WRITE_BUFFERS_BYTES = 32L * 1024 * 1024;
     private static final int BLOOM_BITS_PER_KEY = 10;
+    /**
+     * What a memtable takes from the budget at a time. RocksDB's own megabyte would be the whole budget of 32 tasks: each
+     * write of a process with more would flush its store, however little was in it.
+     */
+    private static final long ARENA_BLOCK_BYTES = 16L * 1024;
 
     /** Made on first use, because the native library must be loaded before; lives as long as the process. */
     private static final class SharedMemory {
@@ -36,6 +41,7 @@ public final class BoundedRocksDb implements RocksDBConfigSetter {
         // Most agents that are not in memory are not in the store either: the filter answers without a read.
         table.setFilterPolicy(new BloomFilter(BLOOM_BITS_PER_KEY));
         options.setWriteBufferManager(SharedMemory.WRITE_BUFFERS);
+        options.setArenaBlockSize(ARENA_BLOCK_BYTES);
     }
 
     @Override
