@@ -205,6 +205,9 @@ public final class RedisServer extends SandboxProcess {
         lines.add("dir \"" + home().path() + "\"");
         lines.add("save \"\"");
         lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
+        // A bucket whose fence is longer than the default of 64 bytes takes 500 bytes rather than 300. By its old name,
+        // which all versions know.
+        lines.add("hash-max-ziplist-value 512");
         lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
         options.password().ifPresent(password -> lines.add("requirepass \"" + password + "\""));
         options.users().forEach(rules -> lines.add("user " + rules));
