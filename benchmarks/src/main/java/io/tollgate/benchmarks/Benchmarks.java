@@ -17,6 +17,7 @@ import picocli.CommandLine.Mixin;
             Latency.class,
             HotAgent.class,
             SettingsSearch.class,
+            Simulate.class,
             All.class
         },
         mixinStandardHelpOptions = true)

@@ -37,7 +37,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** A broker and a Redis in processes of their own, and contestants on them one after the other. */
 final class Ground implements AutoCloseable {
-    private static final int PARTITIONS = 8;
+    static final int PARTITIONS = 8;
 
     /** The same for every contestant. */
     private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g", "-XX:+UseG1GC");

@@ -57,6 +57,7 @@ final class Page {
         if (results.has("memory")) memory();
         if (results.has("scale")) scale();
         if (results.has("hot-agent")) hotAgent();
+        if (results.has("simulation")) simulation();
         if (results.has("settings")) settings();
         return text.toString();
     }
@@ -479,6 +480,98 @@ final class Page {
             if (Scale.Case.of(row).equals(other)) base = rate;
         }
         if (ours.isPresent() && base.isPresent()) goal(name, ours.get() / base.get(), least, true);
+    }
+
+    private void simulation() {
+        heading("simulation", "Larger than this machine, simulated");
+        line(
+                "A discrete-event simulation of partitions, stream threads, polls, calls to Redis and commits (`Simulation.java`), with what steps");
+        line(
+                "cost on this machine. It says how many requests share an entry of a call, who waits for whom, and how uneven partitions and nodes are;");
+        line("brokers are but a delay in it, and nothing fails. It is not a measurement of anything that large.");
+        line("");
+        for (var row : simulated("costs")) {
+            line("Redis: " + figure(row, "entry_us") + " µs of CPU for an agent of a call, " + figure(row, "request_us")
+                    + " µs for each further request of that agent, " + figure(row, "call_us")
+                    + " µs for a call of its own. Larger pipelines: "
+                    + figure(row, "record_us") + " µs of CPU for each request, " + figure(row, "round_trip_us")
+                    + " µs to Redis and back, " + figure(row, "fetch_us") + " µs for a fetch, a commit of "
+                    + figure(row, "commit_us") + " µs each 100 ms.");
+        }
+        line("");
+        line("### Checked against what was measured");
+        line("");
+        line(
+                "Two cores shared by broker, Redis and one instance. Given are the CPU of application and broker for each record; the first two rows");
+        line(
+                "gave Redis' costs, the others are predicted. *Formula*: two cores divided by the CPU for each record, Redis' as measured.");
+        line("");
+        line(
+                "| | entries of calls for each request | Redis CPU µs: simulated | measured | records/s: formula | simulated | measured | measured of simulated |");
+        line("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        for (var row : simulated("check")) {
+            double ratio = row.path("measured_per_second").asDouble()
+                    / row.path("records_per_second").asDouble();
+            var cells = new StringBuilder("| " + row.path("name").asText());
+            for (var field : List.of(
+                    "entries_each",
+                    "redis_us",
+                    "measured_redis_us",
+                    "model_per_second",
+                    "records_per_second",
+                    "measured_per_second")) cells.append(" | ").append(figure(row, field));
+            line(cells + " | " + Summary.figure(ratio) + " |");
+        }
+        line("");
+        line("### Larger pipelines");
+        line("");
+        line(
+                "Requests arrive at random, whether or not earlier ones are decided. Each thread and each node of Redis has a core of its own. *Skew* is");
+        line(
+                "Zipf's exponent. Time from publishing until decided; seconds of it mean that the load is more than something can carry.");
+        line("");
+        line(
+                "| requests/s | agents | skew | partitions | threads | Redis | decided/s | approved | Redis µs each | busiest Redis | threads | busiest thread | p50 ms | p99 ms |");
+        line("| ---:".repeat(14) + " |");
+        for (var row : simulated("size")) {
+            line("| " + figure(row, "per_second") + " | " + figure(row, "agents") + " | "
+                    + row.path("skew").asText()
+                    + " | " + row.path("partitions").asText() + " | "
+                    + row.path("threads").asText()
+                    + " | " + row.path("redis_nodes").asText() + " | " + figure(row, "decided_per_second") + " | "
+                    + percent(row, "approved") + " | " + figure(row, "redis_us") + " | "
+                    + percent(row, "busiest_redis") + " | " + percent(row, "threads_busy") + " | "
+                    + percent(row, "busiest_thread") + " | " + figure(row, "p50_ms") + " | "
+                    + figure(row, "p99_ms") + " |");
+        }
+        line("");
+        line("### Cells");
+        line("");
+        line("Agents sorted by a hash into installations that share nothing: what the busiest gets.");
+        line("");
+        line("| cells | agents | skew | busiest agent, of all requests | busiest cell, of the mean |");
+        line("| ---: | ---: | ---: | ---: | ---: |");
+        for (var row : simulated("cells")) {
+            line("| " + row.path("cells").asText() + " | " + figure(row, "agents") + " | "
+                    + row.path("skew").asText()
+                    + " | "
+                    + String.format(
+                            Locale.ROOT, "%.4f %%", row.path("busiest_agent").asDouble() * 100)
+                    + " | " + figure(row, "busiest_cell_of_mean") + " |");
+        }
+        line("");
+    }
+
+    private List<JsonNode> simulated(String kind) {
+        var rows = new ArrayList<JsonNode>();
+        for (var row : results.rows("simulation")) {
+            if (row.path("kind").asText().equals(kind)) rows.add(row);
+        }
+        return rows;
+    }
+
+    private static String percent(JsonNode row, String field) {
+        return Math.round(row.path(field).asDouble() * 100) + " %";
     }
 
     private static String figure(JsonNode row, String field) {

@@ -39,6 +39,11 @@ final class RedisDuel implements Callable<Integer> {
     private static final int CHUNK_AGENTS = 128;
     private static final Limit LIMIT = new Limit(1000, 10);
 
+    /** Tollgate's calls of many agents, and of one. */
+    static final String TOGETHER = "Tollgate's pipeline, 128 agents in a call";
+
+    static final String ALONE = "Tollgate's library, best";
+
     @Mixin
     private final Output output = new Output();
 
@@ -106,9 +111,9 @@ final class RedisDuel implements Callable<Integer> {
         var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
         var gateway = new Limiters.Gateway(client, LIMIT);
         return List.of(
-                new Entry("Tollgate's pipeline, 128 agents in a call", chunks(tollgate)),
+                new Entry(TOGETHER, chunks(tollgate)),
                 new Entry("Tollgate's library, documented", waiting(single)),
-                new Entry("Tollgate's library, best", pipelined(single)),
+                new Entry(ALONE, pipelined(single)),
                 new Entry("Bucket4j, documented", waiting(bucket4j)),
                 new Entry("Bucket4j, best", pipelined(bucket4j)),
                 new Entry("Redisson RRateLimiter, documented", prepared(rateLimiter, waiting(rateLimiter))),

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -128,9 +129,12 @@ final class Scale implements Callable<Integer> {
             long empty = usedMemory(ground);
             await(running, count / 2);
             ground.redisCommands().configResetstat();
-            var half = Usage.read(running.pids(), running.committed());
+            var pids = new LinkedHashMap<>(running.pids());
+            pids.put("broker", ground.broker().pid());
+            pids.put("redis", ground.redis().pid());
+            var half = Usage.read(pids, running.committed());
             await(running, count);
-            var all = Usage.read(running.pids(), running.committed());
+            var all = Usage.read(pids, running.committed());
             double redisMicros = Usage.decidingMicros(ground.redisCommands());
             if (profile != null) running.dump(profile.resolve(given.recording()));
             long keys = ground.redisCommands().dbsize();
@@ -147,6 +151,8 @@ final class Scale implements Callable<Integer> {
                     running.pids().keySet().stream()
                             .mapToDouble(instance -> all.cpuMicrosPerRecord(half, instance))
                             .sum());
+            row.put("broker_cpu_us", all.cpuMicrosPerRecord(half, "broker"));
+            row.put("redis_cpu_us", all.cpuMicrosPerRecord(half, "redis"));
             row.put("redis_deciding_us", redisMicros / decided);
             row.put("tasks", tasks(running));
             row.put("redis_keys", keys);
