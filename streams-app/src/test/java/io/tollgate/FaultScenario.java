@@ -138,7 +138,7 @@ final class FaultScenario implements AutoCloseable {
             var first = arrivals.await("a decision by Redis", fromMicros, arrival -> !arrival.local());
             return Duration.ofNanos((first.decidedAtMicros() - fromMicros) * 1000);
         } catch (ConditionTimeoutException stuck) {
-            throw new AssertionError(application().output(), stuck);
+            throw report(stuck);
         }
     }
 
@@ -148,7 +148,7 @@ final class FaultScenario implements AutoCloseable {
             var first = arrivals.await("a decision", Duration.ofSeconds(180), fromMicros, seen -> true);
             return Duration.ofNanos(1000 * (first.arrivedMicros() - fromMicros));
         } catch (ConditionTimeoutException stuck) {
-            throw new AssertionError(application().output(), stuck);
+            throw report(stuck);
         }
     }
 
@@ -158,8 +158,15 @@ final class FaultScenario implements AutoCloseable {
         try {
             await(decisions + " more decisions").atMost(SOON).until(() -> arrivals.count() >= until);
         } catch (ConditionTimeoutException stuck) {
-            throw new AssertionError(application().output(), stuck);
+            throw report(stuck);
         }
+    }
+
+    private AssertionError report(ConditionTimeoutException stuck) {
+        return new AssertionError(
+                Circumstances.of(cluster, application()) + "\narrived: " + arrivals.count() + ", sent: "
+                        + requests.acknowledged(),
+                stuck);
     }
 
     /** Notes a figure for the report. */

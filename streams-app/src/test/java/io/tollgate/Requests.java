@@ -86,6 +86,11 @@ final class Requests implements AutoCloseable {
         return Map.copyOf(published);
     }
 
+    /** Returns how many the broker has acknowledged so far. */
+    int acknowledged() {
+        return published.size();
+    }
+
     static byte[] value(String agent, double costTokens, long number) {
         return utf8("{ \"request_id\":\"r-" + number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + costTokens
                 + ",\"payload\":[1.10,\"é\"]}");
