@@ -119,7 +119,9 @@ final class Ground implements AutoCloseable {
     static String describe(RedisCommands<String, String> redis) {
         var info = redis.info();
         return "Redis " + field(info, "redis_version") + ", " + field(info, "mem_allocator")
-                + (PATH_REDIS.toString().isEmpty() ? ", bundled" : ", " + PATH_REDIS);
+                + (PATH_REDIS.toString().isEmpty() ? ", bundled" : ", " + PATH_REDIS)
+                + ", hashes in one piece up to fields of "
+                + redis.configGet(Memory.COMPACT).get(Memory.COMPACT) + " bytes";
     }
 
     static String field(String info, String name) {

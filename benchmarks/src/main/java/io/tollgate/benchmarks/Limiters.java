@@ -169,12 +169,15 @@ final class Limiters {
     static final class TollgateChunks {
         private final RedisBuckets buckets;
         private final Limit limit;
+        private final boolean exact;
         private final Bucket[] copies;
         private long offset;
 
-        TollgateChunks(RedisBuckets buckets, Limit limit, int agents) {
+        /** @param exact whether the calls bear what makes decisions exact: the source of their offsets, and our copy */
+        TollgateChunks(RedisBuckets buckets, Limit limit, int agents, boolean exact) {
             this.buckets = buckets;
             this.limit = limit;
+            this.exact = exact;
             this.copies = new Bucket[agents];
         }
 
@@ -189,9 +192,9 @@ final class Limiters {
                         Workload.agentName(agent),
                         limit,
                         List.of(new Charge(offset++, 1)),
-                        1,
+                        exact ? 1 : Spend.NO_SOURCE,
                         Math.max(-1, committed),
-                        copy == null ? null : new Spend.Copy(copy, Fence.NONE, Spend.Standing.FOLLOWS)));
+                        copy == null || !exact ? null : new Spend.Copy(copy, Fence.NONE, Spend.Standing.FOLLOWS)));
             }
             return buckets.spend(spends).thenAccept(answers -> {
                 for (int i = 0; i < agents.length; i++) {

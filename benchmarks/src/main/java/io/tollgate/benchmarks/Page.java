@@ -333,7 +333,7 @@ final class Page {
         heading("memory", "Bytes for each agent");
         line(
                 "In Redis by `MEMORY USAGE`, all keys of an agent together, mean of a sample; on disk the table files of the state store after a");
-        line("clean end.");
+        line("clean end. *Redis as it comes* keeps a hash in one piece as long as no field has more than 64 bytes.");
         line("");
         line("| | keys | bytes |");
         line("| --- | ---: | ---: |");

@@ -71,7 +71,7 @@ final class RedisDuel implements Callable<Integer> {
             warmUp = 0.5;
             seconds = 1;
         }
-        Output.estimate(6 + rounds * 9 * (warmUp + seconds + 0.2));
+        Output.estimate(6 + rounds * 10 * (warmUp + seconds + 0.2));
         var rows = new ArrayList<ObjectNode>();
         try (var server = Ground.openRedis();
                 var tollgate = new RedisBuckets(RedisURI.create(server.uri()))) {
@@ -111,7 +111,8 @@ final class RedisDuel implements Callable<Integer> {
         var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
         var gateway = new Limiters.Gateway(client, LIMIT);
         return List.of(
-                new Entry(TOGETHER, chunks(tollgate)),
+                new Entry(TOGETHER, chunks(tollgate, true)),
+                new Entry("the same without fence and copy", chunks(tollgate, false)),
                 new Entry("Tollgate's library, documented", waiting(single)),
                 new Entry(ALONE, pipelined(single)),
                 new Entry("Bucket4j, documented", waiting(bucket4j)),
@@ -192,10 +193,10 @@ final class RedisDuel implements Callable<Integer> {
         };
     }
 
-    private static Way chunks(RedisBuckets tollgate) {
+    private static Way chunks(RedisBuckets tollgate, boolean exact) {
         return (decided, goOn) -> {
             int calls = UNDER_WAY / CHUNK_AGENTS;
-            var limiter = new Limiters.TollgateChunks(tollgate, LIMIT, Workload.AGENTS);
+            var limiter = new Limiters.TollgateChunks(tollgate, LIMIT, Workload.AGENTS, exact);
             var random = new SplittableRandom(1);
             var room = new Semaphore(calls);
             while (goOn.getAsBoolean()) {

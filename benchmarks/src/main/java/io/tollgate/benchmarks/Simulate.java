@@ -219,21 +219,27 @@ final class Simulate implements Callable<Integer> {
     /** The sizes of docs/scaling.md, by how unequal agents are and how much they send. */
     private void sizes(RedisCosts redis, List<ObjectNode> rows) {
         var small = new Pipeline(8, 4, 1);
-        var large = new Pipeline(128, 32, 16);
-        for (double rate : new double[] {5_000, 10_000, 50_000}) rows.add(size(small, redis, rate, 100_000, 0, PLENTY));
-        for (double rate : new double[] {500_000, 750_000, 1_000_000, 1_250_000}) {
+        for (double rate : new double[] {10_000, 50_000, 75_000})
+            rows.add(size(small, redis, rate, 100_000, 0, PLENTY));
+        rows.add(size(small, redis, 50_000, 100_000, 1, PLENTY));
+        rows.add(size(small, redis, 50_000, 100_000, 1, 1_000));
+        var large = new Pipeline(128, 32, 32);
+        for (double rate : new double[] {500_000, 1_000_000, 1_250_000, 1_500_000}) {
             rows.add(size(large, redis, rate, 1_000_000, 0, PLENTY));
         }
-        for (double skew : new double[] {0.6, 0.8}) rows.add(size(large, redis, 1_000_000, 1_000_000, skew, PLENTY));
-        rows.add(size(large, redis, 1_000_000, 1_000_000, 1, PLENTY));
-        rows.add(size(large, redis, 1_000_000, 1_000_000, 1, 1_000));
+        rows.add(size(new Pipeline(128, 32, 16), redis, 1_000_000, 1_000_000, 0, PLENTY));
+        for (double skew : new double[] {0.6, 0.8, 1}) {
+            rows.add(size(large, redis, 1_000_000, 1_000_000, skew, PLENTY));
+        }
+        rows.add(size(large, redis, 500_000, 1_000_000, 1, PLENTY));
+        rows.add(size(large, redis, 500_000, 1_000_000, 1, 1_000));
     }
 
     private ObjectNode size(
             Pipeline pipeline, RedisCosts redis, double perSecond, int agents, double skew, double capacity) {
-        // A cluster's calls are of one agent each: a call costs about what an agent does (docs/BENCHMARKS.md, one
+        // What is fitted to calls of many agents holds their part of a call; a cluster's calls are of one agent each.
         // Redis).
-        double call = pipeline.redisNodes() > 1 ? redis.entry() : 0;
+        double call = pipeline.redisNodes() > 1 ? redis.call() : 0;
         var costs = new Costs(
                 recordMicros, redis.entry(), redis.request(), call, roundTripMicros, fetchMicros, commitMicros);
         int count = (int) Math.min(requests, perSecond * 10);
