@@ -238,7 +238,6 @@ final class Simulate implements Callable<Integer> {
     private ObjectNode size(
             Pipeline pipeline, RedisCosts redis, double perSecond, int agents, double skew, double capacity) {
         // What is fitted to calls of many agents holds their part of a call; a cluster's calls are of one agent each.
-        // Redis).
         double call = pipeline.redisNodes() > 1 ? redis.call() : 0;
         var costs = new Costs(
                 recordMicros, redis.entry(), redis.request(), call, roundTripMicros, fetchMicros, commitMicros);
