@@ -6,9 +6,11 @@ import io.tollgate.benchmarks.Simulation.Costs;
 import io.tollgate.benchmarks.Simulation.Pipeline;
 import io.tollgate.benchmarks.Simulation.Traffic;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -110,8 +112,7 @@ final class Simulate implements Callable<Integer> {
         return cases;
     }
 
-    private static Optional<JsonNode> find(
-            Results results, String section, java.util.function.Predicate<JsonNode> which) {
+    private static Optional<JsonNode> find(Results results, String section, Predicate<JsonNode> which) {
         for (var row : results.rows(section)) {
             if (which.test(row) && row.has("broker_cpu_us")) return Optional.of(row);
         }
@@ -276,7 +277,7 @@ final class Simulate implements Callable<Integer> {
             for (int agent = 0; agent < agents; agent++) {
                 load[Simulation.placeOf(agent, cells, 3)] += shares[agent] - (agent == 0 ? 0 : shares[agent - 1]);
             }
-            double busiest = java.util.Arrays.stream(load).max().orElse(0);
+            double busiest = Arrays.stream(load).max().orElse(0);
             var row = Results.row();
             row.put("kind", "cells");
             row.put("name", "skew " + skew);
