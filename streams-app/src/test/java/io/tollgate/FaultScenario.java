@@ -164,7 +164,7 @@ final class FaultScenario implements AutoCloseable {
 
     private AssertionError report(ConditionTimeoutException stuck) {
         return new AssertionError(
-                Circumstances.of(cluster, application()) + "\narrived: " + arrivals.count() + ", sent: "
+                Circumstances.of(cluster, application()) + "\narrived: " + arrivals.count() + ", acknowledged: "
                         + requests.acknowledged(),
                 stuck);
     }

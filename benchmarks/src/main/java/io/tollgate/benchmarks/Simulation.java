@@ -37,7 +37,7 @@ final class Simulation {
      * @param entry Redis for an agent of a call, and its first request
      * @param request Redis for each further request of that agent in the call
      * @param call Redis for each call
-     * @param roundTrip from sending to Redis' network card and back
+     * @param roundTrip to Redis and back, without what Redis does
      * @param fetch from asking a broker for a partition's records until they are here
      * @param commit during which a thread decides nothing, each 100 ms
      */
@@ -82,7 +82,7 @@ final class Simulation {
             double threads,
             Histogram micros) {}
 
-    // As the pipeline is set: docs/decisions says why. Times are in microseconds.
+    // As StreamsProperties and TaskBuckets are set, which say why. Times are in microseconds.
     private static final int POLL_RECORDS = 10_000;
     private static final int FETCH_BYTES = 4 * 1024 * 1024;
     private static final int BATCH_BYTES_EACH = 60;
@@ -232,9 +232,9 @@ final class Simulation {
             next.action().run();
         }
         double end = now;
-        double spread = decided * 0.6 * 1e6 / Math.max(1, fourFifthsAt - firstFifthAt);
+        double perSecond = decided * 0.6 * 1e6 / Math.max(1, fourFifthsAt - firstFifthAt);
         return new Outcome(
-                spread,
+                perSecond,
                 decided,
                 approved,
                 entries / (double) decided,
