@@ -22,12 +22,13 @@ import org.junit.jupiter.api.Test;
 class FaultProxyTest {
     private final List<String> received = new CopyOnWriteArrayList<>();
     private ServerSocket echo;
+    private Thread acceptor;
     private FaultProxy proxy;
 
     @BeforeEach
     void start() throws IOException {
         echo = new ServerSocket(0, 10, FreePorts.loopback());
-        daemon(() -> {
+        acceptor = daemon(() -> {
             while (true) {
                 Socket socket = echo.accept();
                 daemon(() -> echo(socket));
@@ -124,8 +125,9 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenServerThatIsGone_whenConnected_thenTheClientIsCut() throws IOException {
+    void givenServerThatIsGone_whenConnected_thenTheClientIsCut() throws IOException, InterruptedException {
         echo.close();
+        acceptor.join(5000); // until it has left accept, it may still serve one more client
 
         try (var client = new Client()) {
             assertThat(client.isCut()).isTrue();
@@ -146,7 +148,7 @@ class FaultProxyTest {
         void run() throws IOException;
     }
 
-    private static void daemon(Work work) {
+    private static Thread daemon(Work work) {
         var thread = new Thread(() -> {
             try {
                 work.run();
@@ -156,6 +158,7 @@ class FaultProxyTest {
         });
         thread.setDaemon(true);
         thread.start();
+        return thread;
     }
 
     private final class Client implements AutoCloseable {
