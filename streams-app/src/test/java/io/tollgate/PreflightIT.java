@@ -7,6 +7,7 @@ import io.lettuce.core.RedisClient;
 import io.tollgate.config.Settings;
 import io.tollgate.preflight.Finding;
 import io.tollgate.sandbox.FreePorts;
+import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
 import io.tollgate.sandbox.Rights;
 import io.tollgate.sandbox.Security;
@@ -58,6 +59,19 @@ class PreflightIT {
             assertThat(brokers(cluster)).isEmpty();
             assertThat(preflight.redis()).isEmpty();
             assertThat(preflight.stateFolder()).isEmpty();
+        }
+    }
+
+    @Test
+    void givenPlainListener_whenLooked_thenTheBrokerHasNothingToComplainOf() {
+        try (var broker = KafkaBroker.start();
+                var cluster = TestCluster.on(broker.bootstrapServers())) {
+            var before = broker.output();
+
+            assertThat(RequestTopology.preflight(cluster.settings()).listeners())
+                    .isEmpty();
+
+            assertThat(broker.output()).isEqualTo(before);
         }
     }
 

@@ -34,7 +34,10 @@ final class ListenerFindings {
                     + ": use the port of a TLS listener, or set KAFKA_SECURITY_PROTOCOL="
                     + (sasl ? "SASL_PLAINTEXT" : "PLAINTEXT"));
         }
-        if (wire.speaksTls()) {
+        // Asked in its own language first: a broker logs a TLS greeting on a plain port as an error, with a stack
+        // trace.
+        if (!wire.speaksPlainKafka()) {
+            if (!wire.speaksTls()) return Optional.empty();
             return Optional.of("speaks TLS, but KAFKA_SECURITY_PROTOCOL is " + protocol
                     + ": set KAFKA_SECURITY_PROTOCOL=" + (sasl ? "SASL_SSL" : "SSL or SASL_SSL")
                     + " and KAFKA_SSL_TRUSTSTORE_LOCATION");
