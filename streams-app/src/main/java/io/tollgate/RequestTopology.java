@@ -90,14 +90,15 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                () -> new ParseRequests(shared.partitions(), shared.maxRecordBytes(), PARSED, shared.metrics()),
+                () -> new ParseRequests(
+                        shared.partitions(), shared.maxRecordBytes(), PARSED, shared::take, shared.metrics()),
                 Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
         return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
-                .process(() -> new ParseRekeyed(PARSED), Named.as("parse-rekeyed"));
+                .process(() -> new ParseRekeyed(PARSED, shared::take), Named.as("parse-rekeyed"));
     }
 
     private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {

@@ -509,11 +509,14 @@ class RequestTopologyTest {
         clock.follow(clock.getAsLong() + time.toNanos() / 1000);
     }
 
+    /** Returns how many buckets the store holds, without the offsets that are in it too, under keys that no agent can have. */
     private long stored() {
         long count = 0;
         try (var all =
                 ((MirrorStore) driver.getStateStore("local-buckets")).wrapped().all()) {
-            for (; all.hasNext(); all.next()) count++;
+            while (all.hasNext()) {
+                if (all.next().key.charAt(0) != 0) count++;
+            }
         }
         return count;
     }

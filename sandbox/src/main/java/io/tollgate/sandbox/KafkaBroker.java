@@ -181,6 +181,12 @@ public final class KafkaBroker extends SandboxProcess {
         properties.put("default.replication.factor", "1");
         properties.put("offsets.topic.replication.factor", "1");
         properties.put("offsets.topic.num.partitions", "4");
+        // A broker that was killed is elected twice within a second or two: by what it knew, and by what is. Kafka
+        // 4.3.1 serves a group when the first load of its offsets ends, even while the second goes on, from what that
+        // has read so far. So these topics must be short: of small parts, and compacted often.
+        properties.put("offsets.topic.segment.bytes", "1048576");
+        properties.put("log.cleaner.backoff.ms", "5000");
+        properties.put("log.cleaner.delete.retention.ms", "60000"); // the marks of transactions as well
         properties.put("transaction.state.log.replication.factor", "1");
         properties.put("transaction.state.log.min.isr", "1");
         properties.put("transaction.state.log.num.partitions", "4");

@@ -7,20 +7,24 @@ import org.apache.kafka.streams.processor.api.Record;
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final Parse parse = new Parse(1, Integer.MAX_VALUE);
     private final Branches branches;
+    private final Intake intake;
 
-    public ParseRekeyed(Branches branches) {
+    public ParseRekeyed(Branches branches, Intake intake) {
         this.branches = branches;
+        this.intake = intake;
     }
 
     @Override
     public void process(Record<byte[], byte[]> record) {
+        var position = context().recordMetadata().orElseThrow();
+        if (!intake.take(position)) return;
         var parsed = Parsed.on(record.headers());
         var incoming = parsed != null ? parsed.incoming() : parse.rekeyed(record.value());
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(record.headers());
         // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
         // other.
         if (!Source.isNoted(record.headers())) {
-            Source.write(record.headers(), context().recordMetadata().orElseThrow());
+            Source.write(record.headers(), position);
         }
         context().forward(record.withValue(incoming), branches.of(incoming));
     }

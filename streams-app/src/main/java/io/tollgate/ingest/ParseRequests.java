@@ -27,15 +27,18 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     private final Parse parse;
     private final int maxRecordBytes;
     private final Branches branches;
+    private final Intake intake;
     private final PipelineMetrics metrics;
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
      */
-    public ParseRequests(int partitions, int maxRecordBytes, Branches branches, PipelineMetrics metrics) {
+    public ParseRequests(
+            int partitions, int maxRecordBytes, Branches branches, Intake intake, PipelineMetrics metrics) {
         this.parse = new Parse(partitions, maxRecordBytes);
         this.branches = branches;
+        this.intake = intake;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
     }
@@ -43,6 +46,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     @Override
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
+        if (!intake.take(position)) return;
         var parsed = Parsed.on(published.headers());
         var incoming = parsed != null ? parsed.incoming() : parse(published, position);
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());

@@ -25,6 +25,7 @@ public final class PipelineMetrics {
     private final Timer decisionTime;
     private final Map<InvalidRule, Counter> invalid = new EnumMap<>(InvalidRule.class);
     private final Counter strays;
+    private final Counter decidedBefore;
     private final Counter replays;
     private final Counter reconciled;
     private final Counter repaired;
@@ -59,6 +60,10 @@ public final class PipelineMetrics {
                             .register(registry));
         }
         strays = counter(registry, "tollgate.strays", "Requests on the wrong partition for their agent");
+        decidedBefore = counter(
+                registry,
+                "tollgate.decided.before",
+                "Records that Kafka gave again after they were decided and committed, left out");
         replays = counter(registry, "tollgate.replays", "Requests answered from the fence, without a charge");
         reconciled = counter(registry, "tollgate.reconciled", "Buckets in Redis that continued from the local copy");
         repaired = counter(registry, "tollgate.repaired", "Buckets in Redis with an unreadable field, replaced");
@@ -126,6 +131,11 @@ public final class PipelineMetrics {
     /** Counts a request on the wrong partition. */
     public void stray() {
         strays.increment();
+    }
+
+    /** Counts a record that was left out because it was decided before. */
+    public void decidedBefore() {
+        decidedBefore.increment();
     }
 
     /** Counts requests that were answered as before. */

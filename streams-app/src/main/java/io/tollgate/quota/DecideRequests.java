@@ -55,7 +55,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         MirrorStore opened = context.getStateStore(MirrorStore.NAME);
         int partition = context.taskId().partition();
         var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
-        opened.beforeCommit(() -> task.mirror().beforeCommit());
+        opened.beforeCommit(task::beforeCommit);
         store = opened;
         buckets = task;
         shared.tasks().put(partition, task);

@@ -208,6 +208,7 @@ final class Mirror {
                     break;
                 }
                 var entry = stored.next();
+                if (entry.key.startsWith(Progress.KEYS)) continue;
                 boolean shadow = entry.key.endsWith(SHADOW);
                 var agentId = shadow ? entry.key.substring(0, entry.key.length() - SHADOW.length()) : entry.key;
                 var kept = shadow ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;

@@ -87,10 +87,12 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             List<ConsumerRecord<byte[], byte[]>> records,
             boolean published) {
         long source = task.source(partition.topic());
+        task.polled(source, records);
         long polledNanos = System.nanoTime(); // once for the batch, not for each record
         boolean all = records.size() <= ALL_TIMED;
         int noted = 0;
         for (var record : records) {
+            if (!task.isNew(source, record.offset())) continue; // the topology leaves it out
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.value());

@@ -19,7 +19,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +46,7 @@ final class TaskBuckets {
 
     private final RareWarning unusableKeys = new RareWarning(log);
     private final RareWarning repairs = new RareWarning(log);
+    private final RareWarning goneBack = new RareWarning(log);
     private final Questions questions = new Questions();
     private final TaskActivity activity = new TaskActivity();
     private final Refills refills;
@@ -58,8 +61,8 @@ final class TaskBuckets {
     /** The agents of the batch that is being polled. */
     private final List<Agent> polled = new ArrayList<>();
 
-    private long requestsDecidedThrough = -1;
-    private long rekeyedDecidedThrough = -1;
+    private final Progress requestsProgress;
+    private final Progress rekeyedProgress;
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
@@ -68,7 +71,15 @@ final class TaskBuckets {
         this.rekeyed = new TopicPartition(rekeyedTopic, partition);
         this.requestsSource = shared.sources().idOf(shared.requestsTopic(), partition);
         this.rekeyedSource = shared.sources().idOf(rekeyedTopic, partition);
+        this.requestsProgress = progress(store, requests, requestsSource);
+        this.rekeyedProgress = progress(store, rekeyed, rekeyedSource);
         this.refills = new Refills(mirror, questions);
+    }
+
+    private Progress progress(KeyValueStore<String, byte[]> store, TopicPartition partition, long source) {
+        return shared.exactlyOnce()
+                ? Progress.exactlyOnce(store, partition.topic(), source)
+                : Progress.atLeastOnce(partition.topic(), source);
     }
 
     /** Returns where other threads ask for this task's state; answered by {@link #answerQuestions}. */
@@ -141,8 +152,40 @@ final class TaskBuckets {
         return shared.committed().of(source == requestsSource ? requests : rekeyed);
     }
 
-    private long decidedThrough(long source) {
-        return source == requestsSource ? requestsDecidedThrough : rekeyedDecidedThrough;
+    private Progress progress(long source) {
+        return source == requestsSource ? requestsProgress : rekeyedProgress;
+    }
+
+    /** Notes the batch that is being polled, before any of it is noted. */
+    void polled(long source, List<ConsumerRecord<byte[], byte[]>> records) {
+        progress(source).polled(records);
+    }
+
+    /** Returns whether the record is to be decided, or was before. */
+    boolean isNew(long source, long offset) {
+        return progress(source).isNew(offset);
+    }
+
+    /** Takes a record in, as {@link io.tollgate.ingest.Intake} says. */
+    boolean take(RecordMetadata position) {
+        var progress = progress(source(position.topic()));
+        if (progress.take(position.offset())) return true;
+        shared.metrics().decidedBefore();
+        goneBack.say(
+                "{}-{} is read again from offset {}, but was decided through {}: Kafka's committed offset has gone back. Nothing "
+                        + "is decided twice; what was is left out",
+                position.topic(),
+                position.partition(),
+                position.offset(),
+                progress.takenThrough());
+        return false;
+    }
+
+    /** Writes to the store what must be committed with what the task commits now. */
+    void beforeCommit() {
+        mirror.beforeCommit();
+        requestsProgress.beforeCommit();
+        rekeyedProgress.beforeCommit();
     }
 
     /** Notes a request of the batch that is being polled, in the order of offsets. */
@@ -166,7 +209,7 @@ final class TaskBuckets {
      *     before it is decided: Redis would decide it after its successors, and no fence would remember it
      */
     void prefetch(long source, long missedThrough) {
-        boolean mayBeSent = shared.redis().isPresent() && decidedThrough(source) >= missedThrough;
+        boolean mayBeSent = shared.redis().isPresent() && progress(source).takenThrough() >= missedThrough;
         var chunk = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
         int charges = 0;
         for (var agent : polled) {
@@ -310,9 +353,6 @@ final class TaskBuckets {
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
-        if (pending.source() == requestsSource)
-            requestsDecidedThrough = pending.charge().offset();
-        else rekeyedDecidedThrough = pending.charge().offset();
         var held = buckets == null ? null : buckets.bucket();
         boolean several = decision.terms().limits().size() > 1;
         var left = Left.of(decision, held == null || !several ? null : held.buckets());

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ParseRequestsTest {
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final List<Record<byte[], Incoming>> forwarded = new ArrayList<>();
+    private long firstNew;
     private TopologyTestDriver driver = driver(1);
 
     @AfterEach
@@ -143,6 +144,18 @@ class ParseRequestsTest {
         assertThat(Parse.partitionOf(utf8(key), 8)).isEqualTo(kafkas);
     }
 
+    @Test
+    void givenRecordsThatWereProcessedBefore_whenTheyComeAgain_thenNothingComesOfThem() {
+        firstNew = 3;
+        pipe("a", "{\"agent_id\":\"a\"}", new RecordHeaders());
+        pipe("a", "no request", new RecordHeaders());
+        pipe("a", null, new RecordHeaders());
+        pipe("b", "{\"agent_id\":\"b\"}", new RecordHeaders());
+
+        assertThat(texts(one().headers())).contains("quota-source=agent-requests/0/3");
+        assertThat(registry.get("tollgate.invalid.requests").counters()).allMatch(rule -> rule.count() == 0);
+    }
+
     private TopologyTestDriver driver(int partitions) {
         var topology = new Topology()
                 .addSource("read", new ByteArrayDeserializer(), new ByteArrayDeserializer(), "agent-requests")
@@ -152,6 +165,7 @@ class ParseRequestsTest {
                                 partitions,
                                 1_000_000,
                                 new Branches("keep", "keep", "keep"),
+                                position -> position.offset() >= firstNew,
                                 new PipelineMetrics(registry)),
                         "read")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");

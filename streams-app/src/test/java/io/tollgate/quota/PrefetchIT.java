@@ -122,6 +122,29 @@ class PrefetchIT extends TasksOnRedis {
         assertThat(after).isEqualTo(before);
     }
 
+    /** Kafka's committed offset has gone back: what is polled again was charged, and its fence is gone. */
+    @Test
+    void givenRecordsThatWereDecidedAndCommitted_whenTheyArePolledAgain_thenRedisIsNotAskedForThem() {
+        var store = store();
+        var before = Progress.exactlyOnce(store, TOPIC, TOPIC.hashCode());
+        before.take(9);
+        before.beforeCommit();
+        var shared = shared(new Limit(CAPACITY, 0));
+        var prefetch = new Prefetch();
+        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
+        var task = new TaskBuckets(shared, store, 0, REKEYED);
+        shared.tasks().put(0, task);
+
+        var noted = poll(prefetch, 0, 12).stream()
+                .map(record -> PendingDecision.take(record.headers()))
+                .toList();
+
+        assertThat(noted.subList(0, 10)).containsOnlyNulls();
+        assertThat(noted.subList(10, 12)).doesNotContainNull();
+        assertThat(task.decide(noted.get(10)).decision().remainingTokens()).isEqualTo(CAPACITY - 1);
+        assertThat(task.decide(noted.get(11)).decision().remainingTokens()).isEqualTo(CAPACITY - 2);
+    }
+
     /** What waits for a single Redis is what others wait for, too: it gets the next call when it has answered the one before. */
     @Test
     void givenPollOfManyAgents_whenPrefetched_thenRedisGetsTwoCallsAtATimeAndDecidesAll() {
