@@ -2,11 +2,20 @@ package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -28,6 +37,69 @@ class BrokerFaultIT {
     @Test
     void givenTraffic_whenTheBrokerIsFrozenFor70Seconds_thenThePipelineGoesOn() {
         away("13 broker frozen for 70 s", KafkaBroker::freeze, LONGER_THAN_PATIENCE, KafkaBroker::thaw);
+    }
+
+    /**
+     * Kafka 4.3.1 serves a group before it has read its offsets, if that takes longer than from the first election to the second: here
+     * another group's come before them.
+     */
+    @Test
+    void givenMoreOffsetsThanABrokerReadsInTime_whenItIsKilledAndRestarts_thenNothingIsDecidedTwice() {
+        var options = KafkaBroker.Options.defaults()
+                .withProperty("offsets.topic.num.partitions", "1")
+                .withProperty("offsets.topic.segment.bytes", "1073741824") // never compacted
+                .withProperty("offsets.load.buffer.size", "67108864"); // only after so much it looks who leads
+        try (var broker = KafkaBroker.start(options);
+                var redis = RedisServer.start();
+                var cluster = TestCluster.on(broker.bootstrapServers())
+                        .with("REDIS_URL", redis.uri())
+                        // For so long the broker waits for members of the group that are no longer.
+                        .with("KAFKA_MAIN_CONSUMER_MAX_POLL_INTERVAL_MS", "30000")) {
+            cluster.createTopics();
+            fillOffsets(cluster);
+            try (var scenario = FaultScenario.start("13 broker that serves a part of its offsets", cluster)) {
+                boolean landed = false;
+                for (int restart = 0; restart < 5 && !landed; restart++) {
+                    scenario.flow(2000);
+                    broker.kill();
+                    broker.restart();
+                    scenario.measured("resumes", scenario.resumes(Arrivals.nowMicros()));
+                    scenario.flow(500);
+                    landed = scenario.metric("tollgate_decided_before_total") > 0;
+                }
+                scenario.assertClean();
+                assumeTrue(landed, "this broker has read its offsets in time");
+            }
+        }
+    }
+
+    /** Commits some tens of thousands of offsets for other groups, each in a transaction of its own, as Streams does. */
+    private static void fillOffsets(TestCluster cluster) {
+        int groups = 16;
+        var pool = Executors.newFixedThreadPool(groups);
+        var all = IntStream.range(0, groups)
+                .mapToObj(group -> CompletableFuture.runAsync(() -> commitOften(cluster, "other-" + group), pool))
+                .toArray(CompletableFuture[]::new);
+        pool.shutdown();
+        CompletableFuture.allOf(all).join();
+    }
+
+    private static void commitOften(TestCluster cluster, String group) {
+        var partition = new TopicPartition(cluster.requestsTopic(), 0);
+        var bootstrap = cluster.settings().kafka().bootstrapServers();
+        try (var producer = cluster.producer(Map.of("transactional.id", group));
+                var consumer = new KafkaConsumer<>(
+                        Map.of("bootstrap.servers", bootstrap, "group.id", group),
+                        new ByteArrayDeserializer(),
+                        new ByteArrayDeserializer())) {
+            producer.initTransactions();
+            for (int offset = 0; offset < 3000; offset++) {
+                producer.beginTransaction();
+                producer.sendOffsetsToTransaction(
+                        Map.of(partition, new OffsetAndMetadata(offset)), consumer.groupMetadata());
+                producer.commitTransaction();
+            }
+        }
     }
 
     private static void away(String name, Consumer<KafkaBroker> fault, Duration length, Consumer<KafkaBroker> cure) {
