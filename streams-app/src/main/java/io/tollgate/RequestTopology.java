@@ -18,6 +18,7 @@ import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
 import java.util.Properties;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.StreamsBuilder;
@@ -49,6 +50,7 @@ final class RequestTopology {
     private final Topics topics;
     private final String applicationId;
     private final Shared shared;
+    private final StoreBuilder<?> buckets = DecideRequests.storeBuilder();
 
     RequestTopology(Topics topics, String applicationId, Shared shared) {
         this.topics = topics;
@@ -90,31 +92,47 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                () -> new ParseRequests(
-                        shared.partitions(), shared.maxRecordBytes(), PARSED, shared::take, shared.metrics()),
+                withBuckets(() -> new ParseRequests(
+                        shared.partitions(),
+                        shared.maxRecordBytes(),
+                        PARSED,
+                        DecideRequests::intake,
+                        shared.metrics())),
                 Named.as("parse-requests"));
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
         return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
-                .process(() -> new ParseRekeyed(PARSED, shared::take), Named.as("parse-rekeyed"));
+                .process(
+                        withBuckets(() -> new ParseRekeyed(PARSED, DecideRequests::intake)), Named.as("parse-rekeyed"));
     }
 
     private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
-                new ProcessorSupplier<byte[], Incoming, byte[], Decided>() {
-                    @Override
-                    public Processor<byte[], Incoming, byte[], Decided> get() {
-                        return new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED);
-                    }
-
-                    @Override
-                    public Set<StoreBuilder<?>> stores() {
-                        return Set.of(DecideRequests.storeBuilder());
-                    }
-                },
+                withBuckets(() -> new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED)),
                 Named.as("decide"));
+    }
+
+    /** Connects processors to the buckets of their task. */
+    private <I, O> ProcessorSupplier<byte[], I, byte[], O> withBuckets(
+            Supplier<Processor<byte[], I, byte[], O>> processors) {
+        return withStore(buckets, processors);
+    }
+
+    private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStore(
+            StoreBuilder<?> store, Supplier<Processor<byte[], I, byte[], O>> processors) {
+        return new ProcessorSupplier<>() {
+            @Override
+            public Processor<byte[], I, byte[], O> get() {
+                return processors.get();
+            }
+
+            @Override
+            public Set<StoreBuilder<?>> stores() {
+                return Set.of(store);
+            }
+        };
     }
 
     private void routeApproved(KStream<byte[], Decided> decided) {
@@ -134,19 +152,7 @@ final class RequestTopology {
     }
 
     private void tellEvents(KStream<byte[], Decided> decided) {
-        decided.process(
-                        new ProcessorSupplier<byte[], Decided, byte[], byte[]>() {
-                            @Override
-                            public Processor<byte[], Decided, byte[], byte[]> get() {
-                                return new DetectEvents();
-                            }
-
-                            @Override
-                            public Set<StoreBuilder<?>> stores() {
-                                return Set.of(DetectEvents.storeBuilder());
-                            }
-                        },
-                        Named.as(DECIDED.all()))
+        decided.process(withStore(DetectEvents.storeBuilder(), DetectEvents::new), Named.as(DECIDED.all()))
                 .to(topics.events(), produced("write-events"));
     }
 

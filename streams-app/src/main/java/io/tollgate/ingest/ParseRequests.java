@@ -3,10 +3,12 @@ package io.tollgate.ingest;
 import io.tollgate.metrics.PipelineMetrics;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.jspecify.annotations.Nullable;
@@ -27,26 +29,33 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     private final Parse parse;
     private final int maxRecordBytes;
     private final Branches branches;
-    private final Intake intake;
+    private final Intake.OfTask intakes;
     private final PipelineMetrics metrics;
+    private @Nullable Intake intake;
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
      */
     public ParseRequests(
-            int partitions, int maxRecordBytes, Branches branches, Intake intake, PipelineMetrics metrics) {
+            int partitions, int maxRecordBytes, Branches branches, Intake.OfTask intakes, PipelineMetrics metrics) {
         this.parse = new Parse(partitions, maxRecordBytes);
         this.branches = branches;
-        this.intake = intake;
+        this.intakes = intakes;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
     }
 
     @Override
+    public void init(ProcessorContext<byte[], Incoming> context) {
+        super.init(context);
+        intake = intakes.in(context);
+    }
+
+    @Override
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
-        if (!intake.take(position)) return;
+        if (!Objects.requireNonNull(intake).take(position)) return;
         var parsed = Parsed.on(published.headers());
         var incoming = parsed != null ? parsed.incoming() : parse(published, position);
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.Intake;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import java.time.Duration;
@@ -44,6 +45,12 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         this.branches = branches;
     }
 
+    /** Returns the intake of the task whose processor asks; that processor must be connected to the store. */
+    public static Intake intake(ProcessorContext<?, ?> context) {
+        MirrorStore store = context.getStateStore(MirrorStore.NAME);
+        return store::take;
+    }
+
     /** Returns the store of the mirror. */
     public static StoreBuilder<MirrorStore> storeBuilder() {
         return new MirrorStore.Builder();
@@ -55,7 +62,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         MirrorStore opened = context.getStateStore(MirrorStore.NAME);
         int partition = context.taskId().partition();
         var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
-        opened.beforeCommit(task::beforeCommit);
+        opened.serve(task::beforeCommit, task::take);
         store = opened;
         buckets = task;
         shared.tasks().put(partition, task);
@@ -94,7 +101,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
 
     @Override
     public void close() {
-        if (store != null) store.forgetBeforeCommit();
+        if (store != null) store.serveNoMore();
         if (buckets != null) shared.tasks().remove(context().taskId().partition(), buckets);
     }
 }

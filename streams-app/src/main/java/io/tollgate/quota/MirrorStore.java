@@ -1,11 +1,15 @@
 package io.tollgate.quota;
 
+import io.tollgate.ingest.Intake;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.state.internals.WrappedStateStore;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The state store of the {@link Mirror}, in RocksDB and changelogged, that lets the mirror write to it before each commit.
@@ -20,18 +24,31 @@ public final class MirrorStore extends WrappedStateStore<KeyValueStore<String, b
     private static final Runnable NOTHING = () -> {};
 
     private Runnable beforeCommit = NOTHING;
+    private @Nullable Intake intake;
 
     private MirrorStore(KeyValueStore<String, byte[]> stored) {
         super(stored);
     }
 
-    /** Says who writes to the store before each commit of the task, with which it is committed. */
-    void beforeCommit(Runnable write) {
+    /**
+     * Says who serves the task that the store belongs to.
+     *
+     * @param write writes to the store before each commit of the task, with which it is committed
+     * @param takes knows which of the task's records were processed before
+     */
+    void serve(Runnable write, Intake takes) {
         beforeCommit = write;
+        intake = takes;
     }
 
-    void forgetBeforeCommit() {
+    void serveNoMore() {
         beforeCommit = NOTHING;
+        intake = null;
+    }
+
+    /** Takes in a record of the task that the store belongs to; not of one that took its partition over, as long as both live. */
+    boolean take(RecordMetadata position) {
+        return Objects.requireNonNull(intake).take(position);
     }
 
     @Override

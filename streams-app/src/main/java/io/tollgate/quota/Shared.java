@@ -4,10 +4,8 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
  * What all tasks of an instance share. Thread-safe.
@@ -56,11 +54,6 @@ public record Shared(
                 committed,
                 metrics,
                 new ConcurrentHashMap<>());
-    }
-
-    /** Takes a record in, as {@link io.tollgate.ingest.Intake} says; its task must run here. */
-    public boolean take(RecordMetadata position) {
-        return Objects.requireNonNull(tasks.get(position.partition())).take(position);
     }
 
     /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */

@@ -165,7 +165,7 @@ class ParseRequestsTest {
                                 partitions,
                                 1_000_000,
                                 new Branches("keep", "keep", "keep"),
-                                position -> position.offset() >= firstNew,
+                                context -> position -> position.offset() >= firstNew,
                                 new PipelineMetrics(registry)),
                         "read")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");
