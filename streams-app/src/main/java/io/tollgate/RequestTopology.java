@@ -92,12 +92,14 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
         return requests.process(
-                withBuckets(() -> new ParseRequests(
-                        shared.partitions(),
-                        shared.maxRecordBytes(),
-                        PARSED,
-                        DecideRequests::intake,
-                        shared.metrics())),
+                withStore(
+                        buckets,
+                        () -> new ParseRequests(
+                                shared.partitions(),
+                                shared.maxRecordBytes(),
+                                PARSED,
+                                DecideRequests::intake,
+                                shared.metrics())),
                 Named.as("parse-requests"));
     }
 
@@ -105,34 +107,14 @@ final class RequestTopology {
         return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
                 .process(
-                        withBuckets(() -> new ParseRekeyed(PARSED, DecideRequests::intake)), Named.as("parse-rekeyed"));
+                        withStore(buckets, () -> new ParseRekeyed(PARSED, DecideRequests::intake)),
+                        Named.as("parse-rekeyed"));
     }
 
     private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
-                withBuckets(() -> new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED)),
+                withStore(buckets, () -> new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED)),
                 Named.as("decide"));
-    }
-
-    /** Connects processors to the buckets of their task. */
-    private <I, O> ProcessorSupplier<byte[], I, byte[], O> withBuckets(
-            Supplier<Processor<byte[], I, byte[], O>> processors) {
-        return withStore(buckets, processors);
-    }
-
-    private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStore(
-            StoreBuilder<?> store, Supplier<Processor<byte[], I, byte[], O>> processors) {
-        return new ProcessorSupplier<>() {
-            @Override
-            public Processor<byte[], I, byte[], O> get() {
-                return processors.get();
-            }
-
-            @Override
-            public Set<StoreBuilder<?>> stores() {
-                return Set.of(store);
-            }
-        };
     }
 
     private void routeApproved(KStream<byte[], Decided> decided) {
@@ -154,6 +136,22 @@ final class RequestTopology {
     private void tellEvents(KStream<byte[], Decided> decided) {
         decided.process(withStore(DetectEvents.storeBuilder(), DetectEvents::new), Named.as(DECIDED.all()))
                 .to(topics.events(), produced("write-events"));
+    }
+
+    /** Connects processors to their task's store; one builder stands for one store, however many are connected. */
+    private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStore(
+            StoreBuilder<?> store, Supplier<Processor<byte[], I, byte[], O>> processors) {
+        return new ProcessorSupplier<>() {
+            @Override
+            public Processor<byte[], I, byte[], O> get() {
+                return processors.get();
+            }
+
+            @Override
+            public Set<StoreBuilder<?>> stores() {
+                return Set.of(store);
+            }
+        };
     }
 
     private static Produced<byte[], byte[]> produced(String name) {

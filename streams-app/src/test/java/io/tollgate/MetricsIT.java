@@ -150,7 +150,6 @@ class MetricsIT {
         return process.exitValue();
     }
 
-    /** The first column of the tables in the runbook's chapter on metrics. */
     /** A process that is young may not have collected any yet. */
     private static void collectGarbage() throws IOException {
         var jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
@@ -162,6 +161,7 @@ class MetricsIT {
         assertThat(said).contains("Command executed successfully");
     }
 
+    /** The first column of the tables in the runbook's chapter on metrics. */
     private static Set<String> documented() throws IOException {
         var runbook = Files.readString(Path.of("..", "docs", "operations.md"));
         var chapter = runbook.substring(runbook.indexOf("\n## Metrics"));

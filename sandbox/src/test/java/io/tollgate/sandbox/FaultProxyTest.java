@@ -128,6 +128,7 @@ class FaultProxyTest {
     void givenServerThatIsGone_whenConnected_thenTheClientIsCut() throws IOException, InterruptedException {
         echo.close();
         acceptor.join(5000); // until it has left accept, it may still serve one more client
+        assertThat(acceptor.isAlive()).isFalse();
 
         try (var client = new Client()) {
             assertThat(client.isCut()).isTrue();

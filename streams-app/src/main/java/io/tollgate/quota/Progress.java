@@ -38,8 +38,8 @@ final class Progress {
     }
 
     /** Returns where the task stands that processes again what was not committed: nothing is known of what was. */
-    static Progress atLeastOnce(String topic, long source) {
-        return new Progress(null, topic, source);
+    static Progress atLeastOnce() {
+        return new Progress(null, "", 0);
     }
 
     /** Returns what the store holds; nothing, if it is of a topic of this name that was deleted. */

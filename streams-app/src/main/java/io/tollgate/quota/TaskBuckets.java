@@ -77,9 +77,7 @@ final class TaskBuckets {
     }
 
     private Progress progress(KeyValueStore<String, byte[]> store, TopicPartition partition, long source) {
-        return shared.exactlyOnce()
-                ? Progress.exactlyOnce(store, partition.topic(), source)
-                : Progress.atLeastOnce(partition.topic(), source);
+        return shared.exactlyOnce() ? Progress.exactlyOnce(store, partition.topic(), source) : Progress.atLeastOnce();
     }
 
     /** Returns where other threads ask for this task's state; answered by {@link #answerQuestions}. */

@@ -123,7 +123,7 @@ class ProgressTest {
 
     @Test
     void givenAtLeastOnce_whenRecordsComeAgain_thenTheyAreTakenAgain() {
-        var progress = Progress.atLeastOnce(TOPIC, SOURCE);
+        var progress = Progress.atLeastOnce();
         progress.take(41);
         progress.beforeCommit();
 
