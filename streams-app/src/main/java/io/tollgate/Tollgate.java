@@ -1,5 +1,12 @@
 package io.tollgate;
 
+import io.tollgate.cli.BucketCommand;
+import io.tollgate.cli.CommandFailure;
+import io.tollgate.cli.LoadCommand;
+import io.tollgate.cli.PolicyCommand;
+import io.tollgate.cli.RunCommand;
+import io.tollgate.cli.TopicsCommand;
+import io.tollgate.cli.VersionCommand;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.verify.VerifyCommand;
@@ -20,14 +27,6 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionCommand.class,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {
-            RunCommand.class,
-            TopicsCommand.class,
-            LoadCommand.class,
-            PolicyCommand.class,
-            BucketCommand.class,
-            VersionCommand.class
-        },
         footer = {"", "Settings come from the environment; README.md lists them. `tollgate sandbox` starts everything."
         })
 public final class Tollgate implements Runnable {
@@ -39,9 +38,16 @@ public final class Tollgate implements Runnable {
         System.exit(commandLine().execute(arguments));
     }
 
-    static CommandLine commandLine() {
+    /** Returns all commands. */
+    public static CommandLine commandLine() {
         return new CommandLine(new Tollgate())
+                .addSubcommand(new RunCommand(Tollgate::settings, PipelineProcess::run))
+                .addSubcommand(new TopicsCommand(Tollgate::settings, RequestTopology::preflight))
+                .addSubcommand(new LoadCommand(Tollgate::settings, RequestTopology::preflight))
+                .addSubcommand(new PolicyCommand(Tollgate::settings))
+                .addSubcommand(new BucketCommand(Tollgate::settings))
                 .addSubcommand(new VerifyCommand(Tollgate::verifySettings))
+                .addSubcommand(new VersionCommand())
                 .setExecutionExceptionHandler(Tollgate::report);
     }
 
@@ -49,7 +55,7 @@ public final class Tollgate implements Runnable {
     private static VerifySettings verifySettings() throws SettingsException {
         var settings = settings(Settings.Use.TOOL);
         var topics = settings.topics();
-        TopicAdmin.requireListeners(settings);
+        CommandFailure.ifAnyFatal(RequestTopology.preflight(settings).listeners());
         return new VerifySettings(
                 settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()),
                 topics.requests(),
@@ -90,7 +96,7 @@ public final class Tollgate implements Runnable {
         return Refusal.in(thrown).orElse(message);
     }
 
-    static Settings settings(Settings.Use use) throws SettingsException {
+    private static Settings settings(Settings.Use use) throws SettingsException {
         return Settings.from(System.getenv(), use);
     }
 }

@@ -29,7 +29,7 @@ class PackageOrderTest {
     private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route", "events");
 
     /** They look at the flow from outside. */
-    private static final List<String> BESIDE = List.of("http", "verify", "preflight");
+    private static final List<String> BESIDE = List.of("http", "verify", "preflight", "cli");
 
     @Test
     void givenTheFlow_whenAPackageImports_thenOnlyFromWhatStandsBefore() {

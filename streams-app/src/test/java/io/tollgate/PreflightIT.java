@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.lettuce.core.RedisClient;
+import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
 import io.tollgate.preflight.Finding;
 import io.tollgate.sandbox.FreePorts;

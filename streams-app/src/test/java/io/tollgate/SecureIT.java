@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.tollgate.cli.TopicAdmin;
 import io.tollgate.preflight.Finding;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.KafkaBroker;

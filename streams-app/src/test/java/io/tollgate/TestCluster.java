@@ -1,6 +1,7 @@
 package io.tollgate;
 
 import io.lettuce.core.RedisClient;
+import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.sandbox.ApplicationProcess;

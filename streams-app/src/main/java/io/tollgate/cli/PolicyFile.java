@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;

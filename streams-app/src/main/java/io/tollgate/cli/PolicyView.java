@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;

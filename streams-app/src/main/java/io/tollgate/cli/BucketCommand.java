@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -28,12 +28,19 @@ import picocli.CommandLine.Spec;
         description = "Shows or fills an agent's bucket, through the running pipeline.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-final class BucketCommand implements Runnable {
+public final class BucketCommand implements Runnable {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
+    private final SettingsSource source;
+
     @Spec
     private CommandSpec spec;
+
+    /** Takes where the settings come from. */
+    public BucketCommand(SettingsSource source) {
+        this.source = source;
+    }
 
     @Override
     public void run() {
@@ -77,7 +84,7 @@ final class BucketCommand implements Runnable {
 
     private byte[] call(String command, String method, String agentId, String action, @Nullable String url)
             throws SettingsException {
-        var settings = Tollgate.settings(Settings.Use.TOOL).http();
+        var settings = source.read(Settings.Use.TOOL).http();
         var base = base(command, url == null ? "http://" + reachable(settings.host()) + ":" + settings.port() : url);
         var request = HttpRequest.newBuilder(URI.create(base + "/api/agents/" + AgentPath.encode(agentId) + action))
                 .method(method, HttpRequest.BodyPublishers.noBody())

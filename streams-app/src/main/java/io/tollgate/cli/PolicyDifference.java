@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.StoredPolicy;

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;

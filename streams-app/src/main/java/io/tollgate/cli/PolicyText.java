@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.policy.PolicyDocument;

@@ -1,14 +1,14 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.preflight.Finding;
 import java.util.List;
 
 /** A command cannot do what it was asked to; the message is for the user. */
-final class CommandFailure extends RuntimeException {
+public final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     /** Throws, with one line for each, if any finding is fatal. */
-    static void ifAnyFatal(List<Finding> findings) {
+    public static void ifAnyFatal(List<Finding> findings) {
         var fatal = findings.stream().filter(Finding::fatal).map(Finding::text).toList();
         if (!fatal.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), fatal));
     }

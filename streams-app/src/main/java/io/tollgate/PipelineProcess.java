@@ -3,37 +3,35 @@ package io.tollgate;
 import io.micrometer.core.instrument.binder.kafka.KafkaStreamsMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tollgate.cli.CommandFailure;
+import io.tollgate.cli.TopicAdmin;
+import io.tollgate.cli.VersionCommand;
 import io.tollgate.config.Settings;
-import io.tollgate.config.SettingsException;
 import io.tollgate.http.HttpServer;
 import io.tollgate.metrics.ProcessMetrics;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import org.apache.kafka.common.errors.RetriableException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import picocli.CommandLine.Command;
 
-/** Runs the pipeline until it is told to end. */
-@Command(
-        name = "run",
-        description = "Runs the pipeline from the environment until SIGTERM or Ctrl-C, then closes cleanly.",
-        mixinStandardHelpOptions = true)
-final class RunCommand implements Callable<Integer> {
-    private static final Logger log = LoggerFactory.getLogger(RunCommand.class);
+/** The pipeline as a process: waits for the brokers, heeds the preflight check, runs until it is told to end. */
+final class PipelineProcess {
+    private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
 
-    @Override
-    public Integer call() throws SettingsException, InterruptedException {
-        var settings = Tollgate.settings(Settings.Use.PIPELINE);
+    private PipelineProcess() {}
+
+    /** Returns the exit code; ends the process itself where threads might keep it alive. */
+    static int run(Settings settings) throws InterruptedException {
         if (!settings.kafka().ignored().isEmpty()) {
             log.warn(
                     "ignored, no property of Kafka's clients: {}",
                     settings.kafka().ignored());
         }
         var preflight = RequestTopology.preflight(settings);
+        CommandFailure.ifAnyFatal(preflight.listeners());
         try (var topics = new TopicAdmin(settings)) {
             int partitions = awaitTopics(settings, preflight, topics);
             var here = settings.inCluster(topics.clusterId());

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import java.util.List;
 import java.util.stream.Collectors;

@@ -1,9 +1,11 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.preflight.Finding;
+import io.tollgate.preflight.Preflight;
 import java.util.ArrayList;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -16,9 +18,18 @@ import picocli.CommandLine.Spec;
         description = "Creates the topics, or says what is wrong with them.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-final class TopicsCommand implements Runnable {
+public final class TopicsCommand implements Runnable {
+    private final SettingsSource source;
+    private final Function<Settings, Preflight> preflights;
+
     @Spec
     private CommandSpec spec;
+
+    /** Takes where the settings come from, and what checks a pipeline that would run with them. */
+    public TopicsCommand(SettingsSource source, Function<Settings, Preflight> preflights) {
+        this.source = source;
+        this.preflights = preflights;
+    }
 
     @Override
     public void run() {
@@ -51,7 +62,9 @@ final class TopicsCommand implements Runnable {
             throw new ParameterException(
                     command, "--replication-factor must be at least 1, but is " + replicationFactor);
         }
-        try (var topics = new TopicAdmin(Tollgate.settings(Settings.Use.TOOL))) {
+        var settings = source.read(Settings.Use.TOOL);
+        CommandFailure.ifAnyFatal(preflights.apply(settings).listeners());
+        try (var topics = new TopicAdmin(settings)) {
             for (var created : topics.create(partitions, replicationFactor)) {
                 println((created.isNew() ? "created  " : "exists   ") + created.topic());
             }
@@ -66,8 +79,9 @@ final class TopicsCommand implements Runnable {
                             + " start. Warnings do not count.",
             mixinStandardHelpOptions = true)
     int check() throws SettingsException {
-        var settings = Tollgate.settings(Settings.Use.TOOL);
-        var preflight = RequestTopology.preflight(settings);
+        var settings = source.read(Settings.Use.TOOL);
+        var preflight = preflights.apply(settings);
+        CommandFailure.ifAnyFatal(preflight.listeners());
         var findings = new ArrayList<Finding>();
         try (var topics = new TopicAdmin(settings)) {
             findings.addAll(preflight.brokers(topics.admin()));

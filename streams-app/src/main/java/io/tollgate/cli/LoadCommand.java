@@ -1,13 +1,15 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import io.tollgate.preflight.Preflight;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -25,7 +27,10 @@ import picocli.CommandLine.Spec;
         name = "load",
         description = "Publishes sample requests as well-behaved agents would, keyed by agent.",
         mixinStandardHelpOptions = true)
-final class LoadCommand implements Callable<Integer> {
+public final class LoadCommand implements Callable<Integer> {
+    private final SettingsSource source;
+    private final Function<Settings, Preflight> preflights;
+
     @Option(
             names = "--rate",
             paramLabel = "R",
@@ -64,6 +69,12 @@ final class LoadCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    /** Takes where the settings come from, and what checks a pipeline that would run with them. */
+    public LoadCommand(SettingsSource source, Function<Settings, Preflight> preflights) {
+        this.source = source;
+        this.preflights = preflights;
+    }
+
     @Override
     public Integer call() throws SettingsException {
         require(rate >= 0 && rate <= 1e7, "--rate must be from 0 (no limit) to 1e7", rate);
@@ -71,7 +82,8 @@ final class LoadCommand implements Callable<Integer> {
         require(agents >= 1 && agents <= 10_000_000, "--agents must be from 1 to 10000000", agents);
         require(skew >= 0 && skew <= 10, "--skew must be from 0 to 10", skew);
         require(costTokens >= 0 && costTokens <= 1e12, "--cost must be from 0 to 1e12", costTokens);
-        var settings = Tollgate.settings(Settings.Use.TOOL);
+        var settings = source.read(Settings.Use.TOOL);
+        CommandFailure.ifAnyFatal(preflights.apply(settings).listeners());
         try (var topics = new TopicAdmin(settings)) {
             topics.requestPartitions(); // a clear message now rather than a producer that waits for a minute
         }

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -7,7 +7,7 @@ import picocli.CommandLine.Spec;
 
 /** Prints versions. */
 @Command(name = "version", description = "Prints the version.", mixinStandardHelpOptions = true)
-final class VersionCommand implements Runnable, IVersionProvider {
+public final class VersionCommand implements Runnable, IVersionProvider {
     @Spec
     private CommandSpec spec;
 
@@ -25,8 +25,8 @@ final class VersionCommand implements Runnable, IVersionProvider {
     }
 
     /** Returns the jar's version. */
-    static String version() {
-        var version = Tollgate.class.getPackage().getImplementationVersion();
+    public static String version() {
+        var version = VersionCommand.class.getPackage().getImplementationVersion();
         return version == null ? "(not packaged)" : version;
     }
 }

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
@@ -33,9 +33,16 @@ import picocli.CommandLine.Spec;
         description = "Reads and writes the policies: what each agent may spend.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-final class PolicyCommand implements Runnable {
+public final class PolicyCommand implements Runnable {
+    private final SettingsSource source;
+
     @Spec
     private CommandSpec spec;
+
+    /** Takes where the settings come from. */
+    public PolicyCommand(SettingsSource source) {
+        this.source = source;
+    }
 
     @Override
     public void run() {
@@ -212,11 +219,11 @@ final class PolicyCommand implements Runnable {
         return several;
     }
 
-    private static Settings settings() throws SettingsException {
-        return Tollgate.settings(Settings.Use.TOOL);
+    private Settings settings() throws SettingsException {
+        return source.read(Settings.Use.TOOL);
     }
 
-    private static PolicyTopic topic() throws SettingsException {
+    private PolicyTopic topic() throws SettingsException {
         return new PolicyTopic(settings());
     }
 

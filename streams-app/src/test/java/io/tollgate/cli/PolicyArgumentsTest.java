@@ -1,7 +1,8 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.Tollgate;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import org.junit.jupiter.api.Test;

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
@@ -19,7 +19,7 @@ import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** Creates the topics. Not thread-safe. */
-final class TopicAdmin implements AutoCloseable {
+public final class TopicAdmin implements AutoCloseable {
     static final int DEFAULT_PARTITIONS = 8;
 
     private static final Duration KNOWN_WITHIN = Duration.ofSeconds(20);
@@ -28,9 +28,8 @@ final class TopicAdmin implements AutoCloseable {
     private final Admin admin;
     private final Topics topics;
 
-    /** @throws CommandFailure if the brokers' ports speak something else than our clients would, which these do not survive */
-    TopicAdmin(Settings settings) {
-        requireListeners(settings);
+    /** Connects when it is first used. */
+    public TopicAdmin(Settings settings) {
         var properties = settings.kafka().clientProperties("admin.", AdminClientConfig.configNames());
         properties.putIfAbsent(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "15000");
         properties.putIfAbsent(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
@@ -38,24 +37,21 @@ final class TopicAdmin implements AutoCloseable {
         this.topics = settings.topics();
     }
 
-    static void requireListeners(Settings settings) {
-        CommandFailure.ifAnyFatal(RequestTopology.preflight(settings).listeners());
-    }
-
-    Admin admin() {
+    /** Returns the client, which this closes. */
+    public Admin admin() {
         return admin;
     }
 
     /** Returns the id of the Kafka cluster. */
-    String clusterId() {
+    public String clusterId() {
         return String.valueOf(Brokers.await(admin.describeCluster().clusterId())); // none on very old brokers
     }
 
     /** What became of one topic. */
-    record Created(String topic, boolean isNew) {}
+    public record Created(String topic, boolean isNew) {}
 
     /** Creates the topics that are not there; those that are stay as they are. Returns when a broker knows all of them. */
-    List<Created> create(int partitions, short replicationFactor) {
+    public List<Created> create(int partitions, short replicationFactor) {
         var created = new ArrayList<Created>();
         for (var topic : wanted(partitions, replicationFactor)) {
             try {
@@ -116,12 +112,12 @@ final class TopicAdmin implements AutoCloseable {
     }
 
     /** Returns how many partitions the topic of requests has. */
-    int requestPartitions() {
+    public int requestPartitions() {
         return new Brokers(admin).describe(topics.requests()).partitions().size();
     }
 
     @Override
     public void close() {
-        admin.close(java.time.Duration.ofSeconds(1));
+        admin.close(Duration.ofSeconds(1));
     }
 }

@@ -1,0 +1,34 @@
+package io.tollgate.cli;
+
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+/** Runs the pipeline until it is told to end. */
+@Command(
+        name = "run",
+        description = "Runs the pipeline from the environment until SIGTERM or Ctrl-C, then closes cleanly.",
+        mixinStandardHelpOptions = true)
+public final class RunCommand implements Callable<Integer> {
+    private final SettingsSource settings;
+    private final Pipeline pipeline;
+
+    /** What runs until the process ends. */
+    @FunctionalInterface
+    public interface Pipeline {
+        /** Returns the exit code. */
+        int run(Settings settings) throws InterruptedException;
+    }
+
+    /** Takes where the settings come from, and what to run with them. */
+    public RunCommand(SettingsSource settings, Pipeline pipeline) {
+        this.settings = settings;
+        this.pipeline = pipeline;
+    }
+
+    @Override
+    public Integer call() throws SettingsException, InterruptedException {
+        return pipeline.run(settings.read(Settings.Use.PIPELINE));
+    }
+}
