@@ -355,12 +355,12 @@ final class AgentMirror {
      * not know yet what the agent is promised now: a new rate counts from when it does. Nor where the request may have been
      * decided before a crash: Redis knows how, and has charged it.
      */
-    boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds) {
+    boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds, long nowNanos) {
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
         if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
         if (!pastReplays.contains(source)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
-        if (System.nanoTime() - answeredNanos >= TRUSTED_NANOS) return false;
+        if (nowNanos - answeredNanos >= TRUSTED_NANOS) return false;
         var known = bucket.terms();
         return known != null
                 && known.equals(terms)

@@ -5,7 +5,6 @@ import io.tollgate.redis.Answers;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
@@ -16,12 +15,14 @@ import org.jspecify.annotations.Nullable;
 final class Chunk {
     private final CompletableFuture<Answers> call;
     private final long deadlineNanos;
+    private final TaskTime time;
     private @Nullable Answers answers;
     private boolean failed;
     private long awaitedNanos;
 
-    /** @param deadlineNanos by {@link System#nanoTime}: until when its requests may wait */
-    Chunk(CompletableFuture<Answers> call, long deadlineNanos) {
+    /** @param deadlineNanos by {@link TaskTime#nanoTime}: until when its requests may wait */
+    Chunk(CompletableFuture<Answers> call, long deadlineNanos, TaskTime time) {
+        this.time = time;
         this.call = call;
         this.deadlineNanos = deadlineNanos;
     }
@@ -39,15 +40,15 @@ final class Chunk {
                 : Optional.of(answers.answers().get(index));
     }
 
-    /** Returns when the answer was first asked for, by {@link System#nanoTime}: one reading of the clock for all of its agents. */
+    /** Returns when the answer was first asked for, by {@link TaskTime#nanoTime}: one reading of the clock for all of its agents. */
     long awaitedNanos() {
         return awaitedNanos;
     }
 
     private void awaitCall() {
         try {
-            awaitedNanos = System.nanoTime();
-            answers = call.get(Math.max(0, deadlineNanos - awaitedNanos), TimeUnit.NANOSECONDS);
+            awaitedNanos = time.nanoTime();
+            answers = time.await(call, Math.max(0, deadlineNanos - awaitedNanos));
         } catch (ExecutionException | TimeoutException e) {
             // Too late: if it is answered after all, nobody listens. Redis may have charged; the fence knows these
             // offsets.

@@ -89,11 +89,12 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
             var position = context().recordMetadata().orElseThrow();
             long source = task.source(position.topic());
             var request = (Request) record.value();
-            pending = new PendingDecision(request, source, position.offset(), System.nanoTime(), true);
+            pending = new PendingDecision(
+                    request, source, position.offset(), shared.time().nanoTime(), true);
         }
         var decided = task.decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
-        if (pending.isTimed()) shared.metrics().decidedAfter(System.nanoTime() - pending.polledNanos());
+        if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
         var answered = record.withValue(decided);
         context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
         context().forward(answered, branches.all());

@@ -27,7 +27,7 @@ final class PendingDecision extends Parsed {
      * @param request what is to be decided
      * @param source names the topic and partition of the offset
      * @param offset where it stands there
-     * @param polledNanos by {@link System#nanoTime}
+     * @param polledNanos by {@link TaskTime#nanoTime}
      * @param timed whether to measure how long after that it is decided
      */
     PendingDecision(Request request, long source, long offset, long polledNanos, boolean timed) {

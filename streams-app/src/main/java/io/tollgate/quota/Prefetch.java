@@ -70,7 +70,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         if (task == null) return false; // not running yet
         try {
             boolean published = partition.topic().equals(instance.requestsTopic());
-            prefetch(task, parser, partition, records, published);
+            prefetch(task, instance.time().nanoTime(), parser, partition, records, published);
             return true;
         } catch (RuntimeException e) {
             log.error("prefetch failed for {}", partition, e);
@@ -82,13 +82,13 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     private void prefetch(
             TaskBuckets task,
+            long polledNanos, // once for the batch, not for each record
             Parse parser,
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records,
             boolean published) {
         long source = task.source(partition.topic());
         task.polled(source, records);
-        long polledNanos = System.nanoTime(); // once for the batch, not for each record
         boolean all = records.size() <= ALL_TIMED;
         int noted = 0;
         for (var record : records) {

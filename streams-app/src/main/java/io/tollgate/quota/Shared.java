@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param maxRecordBytes key, value and headers of the largest record that can be decided
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
+ * @param callLimits for each task
  * @param tasks the mirror of each task that runs here, by partition; one stream thread uses each
  */
 public record Shared(
@@ -28,6 +29,8 @@ public record Shared(
         Sources sources,
         CommittedOffsets committed,
         PipelineMetrics metrics,
+        TaskTime time,
+        CallLimits callLimits,
         Map<Integer, TaskBuckets> tasks) {
 
     /** Returns the same without any task yet. */
@@ -53,6 +56,8 @@ public record Shared(
                 sources,
                 committed,
                 metrics,
+                TaskTime.SYSTEM,
+                CallLimits.USUAL,
                 new ConcurrentHashMap<>());
     }
 

@@ -3,20 +3,23 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Terms;
-import io.tollgate.failover.NodeBreaker;
+import io.tollgate.failover.CallBreaker;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.RedisCalls;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The buckets in Redis as the pipeline sees them: called in chunks under the breaker, never waiting and never throwing.
@@ -33,8 +36,11 @@ public final class SharedBuckets implements AutoCloseable {
     private static final Duration COLD_TIMEOUT = Duration.ofMillis(800);
 
     private final AtomicInteger coldCalls = new AtomicInteger(COLD_CALLS);
-    private final RedisBuckets redis;
-    private final RedisBreaker breaker;
+    private final RedisCalls redis;
+    private final BiFunction<String, Spend.Kept, CallBreaker> breakers;
+    private final Duration timeout;
+    private final @Nullable RedisBreaker breaker;
+    private final TaskTime time;
     private final BucketClock clock;
     private final PipelineMetrics metrics;
 
@@ -46,13 +52,29 @@ public final class SharedBuckets implements AutoCloseable {
      */
     public static SharedBuckets start(
             RedisBuckets redis, Duration timeout, BucketClock clock, PipelineMetrics metrics) {
-        return new SharedBuckets(redis, RedisBreaker.start(redis, timeout), clock, metrics);
+        var breaker = RedisBreaker.start(redis, timeout);
+        return new SharedBuckets(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM);
     }
 
-    private SharedBuckets(RedisBuckets redis, RedisBreaker breaker, BucketClock clock, PipelineMetrics metrics) {
+    /**
+     * Calls with other breakers, in other time, than a process has.
+     *
+     * @param breakers name the breaker of the node that holds the agent's buckets
+     */
+    SharedBuckets(
+            RedisCalls redis,
+            BiFunction<String, Spend.Kept, CallBreaker> breakers,
+            Duration timeout,
+            @Nullable RedisBreaker breaker,
+            BucketClock clock,
+            PipelineMetrics metrics,
+            TaskTime time) {
         this.redis = redis;
+        this.breakers = breakers;
+        this.timeout = timeout;
         this.breaker = breaker;
         this.clock = clock;
+        this.time = time;
         this.metrics = metrics;
     }
 
@@ -62,30 +84,29 @@ public final class SharedBuckets implements AutoCloseable {
     }
 
     boolean inUse(String agentId, Spend.Kept kept) {
-        return breaker.of(agentId, kept).isClosed();
+        return breakers.apply(agentId, kept).isClosed();
     }
 
     /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
     <T> Collection<Map<AgentMirror, T>> byNode(Map<AgentMirror, T> requests) {
         if (!redis.isCluster()) return List.of(requests);
-        var parts = new LinkedHashMap<NodeBreaker, Map<AgentMirror, T>>();
+        var parts = new LinkedHashMap<CallBreaker, Map<AgentMirror, T>>();
         requests.forEach((buckets, charged) -> parts.computeIfAbsent(
-                        breaker.of(buckets.agent().id(), buckets.kept()), node -> new LinkedHashMap<>())
+                        breakers.apply(buckets.agent().id(), buckets.kept()), node -> new LinkedHashMap<>())
                 .put(buckets, charged));
         return parts.values();
     }
 
     /** Sends one call, for agents of one node; its breaker hears of it once, however many requests are in it. */
     Chunk send(List<Spend> spends) {
-        var node = breaker.of(spends.get(0).agentId(), spends.get(0).kept());
-        long start = System.nanoTime();
+        var node = breakers.apply(spends.get(0).agentId(), spends.get(0).kept());
+        long start = time.nanoTime();
         boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
-        long timeoutNanos =
-                (cold && COLD_TIMEOUT.compareTo(breaker.timeout()) > 0 ? COLD_TIMEOUT : breaker.timeout()).toNanos();
+        long timeoutNanos = (cold && COLD_TIMEOUT.compareTo(timeout) > 0 ? COLD_TIMEOUT : timeout).toNanos();
         var call = redis.spend(spends);
-        var timely = call.copy().orTimeout(timeoutNanos, TimeUnit.NANOSECONDS);
+        var timely = time.within(call.copy(), timeoutNanos);
         timely.whenComplete((answers, failure) -> {
-            long elapsed = System.nanoTime() - start;
+            long elapsed = time.nanoTime() - start;
             if (failure == null) {
                 node.answered(cold ? 0 : elapsed);
                 clock.follow(answers.clockMicros());
@@ -99,29 +120,27 @@ public final class SharedBuckets implements AutoCloseable {
                 metrics.redisFailed(failure instanceof TimeoutException);
             }
         });
-        return new Chunk(timely, start + timeoutNanos);
+        return new Chunk(timely, start + timeoutNanos, time);
     }
 
     /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
     CompletableFuture<AgentBuckets> look(Spend spend) {
-        return redis.look(spend).orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        return time.within(redis.look(spend), timeout.toNanos());
     }
 
     /** Fills an agent's buckets in Redis. Within the breaker's time limit. */
     CompletableFuture<Void> fill(String agentId, Spend.Kept kept, Terms terms) {
-        return redis.reset(agentId, kept, terms)
-                .toCompletableFuture()
-                .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        return time.within(redis.reset(agentId, kept, terms).toCompletableFuture(), timeout.toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */
     public RedisBreaker breaker() {
-        return breaker;
+        return Objects.requireNonNull(breaker);
     }
 
     @Override
     public void close() {
-        breaker.close();
+        if (breaker != null) breaker.close();
         redis.close();
     }
 }

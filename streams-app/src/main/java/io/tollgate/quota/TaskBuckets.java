@@ -34,14 +34,6 @@ import org.slf4j.LoggerFactory;
  * all of the agent's requests that wait; the mirror. A request whose call failed is never sent again: Redis may have charged it.
  */
 final class TaskBuckets {
-    /** Agents in one call: a script of about a millisecond, after which Redis serves others. */
-    private static final int CHUNK_AGENTS = 128;
-    /** Requests in one call, about: a script of about a millisecond and a half. */
-    private static final int CHUNK_CHARGES = 512;
-
-    /** Calls for one task that Redis may have to answer at a time: one that it runs, and one that it finds when it has. */
-    private static final int CHUNKS_AT_ONCE = 2;
-
     private static final Logger log = LoggerFactory.getLogger(TaskBuckets.class);
 
     private final RareWarning unusableKeys = new RareWarning(log);
@@ -51,6 +43,7 @@ final class TaskBuckets {
     private final TaskActivity activity = new TaskActivity();
     private final Refills refills;
     private final Shared shared;
+    private final CallLimits limits;
     private final Mirror mirror;
     private final long requestsSource;
     private final long rekeyedSource;
@@ -66,6 +59,7 @@ final class TaskBuckets {
 
     TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
+        this.limits = shared.callLimits();
         this.mirror = new Mirror(store, shared.policies(), shared.partitions());
         this.requests = new TopicPartition(shared.requestsTopic(), partition);
         this.rekeyed = new TopicPartition(rekeyedTopic, partition);
@@ -199,8 +193,7 @@ final class TaskBuckets {
     }
 
     /**
-     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time: one for each {@value #CHUNK_AGENTS}
-     * agents or {@value #CHUNK_CHARGES} requests.
+     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link CallLimits} says.
      *
      * @param source of all of them
      * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
@@ -217,13 +210,13 @@ final class TaskBuckets {
             agent.pending().addAll(requests);
             if (!mayBeSent || policy.mode() == Mode.OFF) continue;
             var buckets = mirror.of(agent, kept(policy));
-            for (int from = 0; from < requests.size(); from += CHUNK_CHARGES) {
-                int to = Math.min(from + CHUNK_CHARGES, requests.size());
+            for (int from = 0; from < requests.size(); from += limits.requests()) {
+                int to = Math.min(from + limits.requests(), requests.size());
                 var part = requests.subList(from, to);
                 for (var request : part) request.queued(true);
                 chunk.put(buckets, part);
                 charges += to - from;
-                if (chunk.size() == CHUNK_AGENTS || charges >= CHUNK_CHARGES) {
+                if (chunk.size() == limits.agents() || charges >= limits.requests()) {
                     unsent.add(new Unsent(chunk, source));
                     chunk = new LinkedHashMap<>();
                     charges = 0;
@@ -245,7 +238,7 @@ final class TaskBuckets {
     private void sendMore() {
         if (unsent.isEmpty()) return;
         while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
-        while (!unsent.isEmpty() && unanswered.size() < CHUNKS_AT_ONCE) sendNext();
+        while (!unsent.isEmpty() && unanswered.size() < limits.calls()) sendNext();
     }
 
     private void sendNext() {
@@ -297,7 +290,12 @@ final class TaskBuckets {
         // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
         // it.
         return shared.exactlyOnce()
-                && buckets.surelyRefuses(request.source(), request.charge().costTokens(), policy.terms(), nowSeconds);
+                && buckets.surelyRefuses(
+                        request.source(),
+                        request.charge().costTokens(),
+                        policy.terms(),
+                        nowSeconds,
+                        shared.time().nanoTime());
     }
 
     /** Returns Redis if it is to be asked for these buckets now. */
@@ -347,7 +345,7 @@ final class TaskBuckets {
         var buckets = policy.mode() == Mode.OFF ? null : mirror.of(agent, kept(policy));
         var decision = buckets == null
                 ? approveUncharged(agent, policy)
-                : decideFirst(buckets, pending, policy, prefetched ? CHUNK_CHARGES : 1);
+                : decideFirst(buckets, pending, policy, prefetched ? limits.requests() : 1);
         agent.pending().removeFirst();
         agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);

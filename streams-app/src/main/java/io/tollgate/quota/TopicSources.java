@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.UnaryOperator;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 
@@ -20,21 +21,26 @@ import org.apache.kafka.common.KafkaException;
 public final class TopicSources implements Sources {
     private static final int TIMEOUT_SECONDS = 30;
 
-    private final Admin admin;
+    private final UnaryOperator<String> idOfTopic;
     private final Map<String, String> topics = new ConcurrentHashMap<>();
 
     /** @param admin is not closed */
     public TopicSources(Admin admin) {
-        this.admin = admin;
+        this(topic -> describe(admin, topic));
+    }
+
+    /** @param idOfTopic names the cluster and the topic that bears this name now */
+    TopicSources(UnaryOperator<String> idOfTopic) {
+        this.idOfTopic = idOfTopic;
     }
 
     /** @throws KafkaException if the cluster does not say within 30 s; Streams then ends the thread, and a restart asks again */
     @Override
     public long idOf(String topic, int partition) {
-        return hash(topics.computeIfAbsent(topic, this::describe) + "/" + partition);
+        return hash(topics.computeIfAbsent(topic, idOfTopic) + "/" + partition);
     }
 
-    private String describe(String topic) {
+    private static String describe(Admin admin, String topic) {
         try {
             var cluster = admin.describeCluster().clusterId().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
             var description =

@@ -58,6 +58,8 @@ class AgentMirrorTest {
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
         var answer = new Answer.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false);
         var call = CompletableFuture.completedFuture(new Answers(0, List.of(answer)));
-        agent.accept(new Asked(agent, new Chunk(call, 0), 0, spend, List.of(request), agent.epoch()), answer);
+        agent.accept(
+                new Asked(agent, new Chunk(call, 0, TaskTime.SYSTEM), 0, spend, List.of(request), agent.epoch()),
+                answer);
     }
 }

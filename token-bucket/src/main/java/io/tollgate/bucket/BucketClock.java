@@ -16,7 +16,12 @@ public final class BucketClock implements LongSupplier {
         this(ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()), System::nanoTime);
     }
 
-    BucketClock(long epochMicros, LongSupplier monotonicNanos) {
+    /**
+     * Begins at this time, and carries on by another clock than that of the process.
+     *
+     * @param monotonicNanos never goes back
+     */
+    public BucketClock(long epochMicros, LongSupplier monotonicNanos) {
         this.monotonicNanos = monotonicNanos;
         follow(epochMicros);
     }

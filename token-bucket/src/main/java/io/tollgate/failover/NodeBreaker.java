@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no decision depends on the wall
  * clock, which resilience4j would use to end the open state.
  */
-public final class NodeBreaker {
+public final class NodeBreaker implements CallBreaker {
     private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
 
     /** How often an absent Redis is probed: back within this and a probe's own time. */
@@ -92,7 +92,7 @@ public final class NodeBreaker {
         return (int) Math.max(1, Math.min(MOST_CALLS_UNTIL_OPEN, calls));
     }
 
-    /** Returns whether Redis is to be asked now. */
+    @Override
     public boolean isClosed() {
         return breaker.getState() == State.CLOSED;
     }
@@ -110,19 +110,19 @@ public final class NodeBreaker {
         };
     }
 
-    /** Notes a call that Redis answered. */
+    @Override
     public void answered(long elapsedNanos) {
         if (isClosed()) breaker.onSuccess(elapsedNanos, TimeUnit.NANOSECONDS);
     }
 
-    /** Notes a call that failed, or had no answer in time. */
+    @Override
     public void failed(long elapsedNanos, Throwable cause) {
         if (!isClosed()) return;
         log.debug("call to Redis failed", cause);
         breaker.onError(elapsedNanos, TimeUnit.NANOSECONDS, cause);
     }
 
-    /** Stops asking Redis at once, after a wait that nobody should have twice. */
+    @Override
     public void open() {
         if (isClosed()) breaker.transitionToOpenState();
     }

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Connects on the first {@link #probe}, so that an absent Redis does not stop anybody from starting. Calls never wait for a
  * connection: without one they fail at once with a {@link RedisException}. They have no time limit of their own.
  */
-public final class RedisBuckets implements Buckets {
+public final class RedisBuckets implements Buckets, RedisCalls {
     /** The name of the node that holds all keys, where Redis is no cluster; of none, where it is. */
     public static final String ONLY_NODE = "";
 
@@ -77,6 +77,7 @@ public final class RedisBuckets implements Buckets {
     }
 
     /** Returns whether keys live on several nodes; not before the first connection. */
+    @Override
     public boolean isCluster() {
         return nodesOfCluster() != null;
     }
@@ -182,6 +183,7 @@ public final class RedisBuckets implements Buckets {
      *
      * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as a whole
      */
+    @Override
     public CompletableFuture<Answers> spend(List<Spend> spends) {
         return call(Operation.SPEND, spends);
     }
@@ -199,6 +201,7 @@ public final class RedisBuckets implements Buckets {
     }
 
     /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
+    @Override
     public CompletableFuture<AgentBuckets> look(Spend spend) {
         return call(Operation.LOOK, List.of(spend))
                 .thenApply(answers -> decided(answers).buckets());
@@ -215,6 +218,7 @@ public final class RedisBuckets implements Buckets {
     }
 
     /** Fills the agent's buckets. */
+    @Override
     public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms) {
         return withoutCharges(Operation.RESET, agentId, kept, terms).thenAccept(filled -> {});
     }

@@ -1,0 +1,25 @@
+package io.tollgate.redis;
+
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Terms;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** Calls of {@code spend.lua}, which never wait and have no time limit of their own. Thread-safe. */
+public interface RedisCalls extends AutoCloseable {
+    /** Returns whether keys live on several nodes; not before the first connection. */
+    boolean isCluster();
+
+    /** Decides several agents' charges in one call, as {@link RedisBuckets#spend(List)} does. */
+    CompletableFuture<Answers> spend(List<Spend> spends);
+
+    /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
+    CompletableFuture<AgentBuckets> look(Spend spend);
+
+    /** Fills an agent's buckets, one for each limit. */
+    CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms);
+
+    @Override
+    void close();
+}
