@@ -24,7 +24,7 @@ class PackageOrderTest {
             .importPackages("io.tollgate");
 
     /** Shared ground, then the library's ways to a bucket. */
-    private static final List<String> GROUND = List.of("bucket", "redis", "failover", "config", "metrics");
+    private static final List<String> GROUND = List.of("bucket", "env", "redis", "failover", "config", "metrics");
 
     private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route", "events");
 
@@ -44,7 +44,7 @@ class PackageOrderTest {
     void givenTheGround_whenItImports_thenNothingOfTheFlow() {
         for (String ground : GROUND) importsOnly(ground, GROUND);
         importsOnly("bucket", List.of("bucket"));
-        importsOnly("config", List.of("bucket", "config"));
+        importsOnly("config", List.of("bucket", "env", "config"));
         importsOnly("metrics", List.of("bucket", "metrics"));
     }
 

@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class PackageOrderTest {
-    private static final List<String> FLOW = List.of("bucket", "redis", "failover", "client");
+    private static final List<String> FLOW = List.of("bucket", "env", "redis", "failover", "client");
 
     private static final JavaClasses MAIN = new ClassFileImporter()
             .importUrl(Bucket.class.getProtectionDomain().getCodeSource().getLocation());
@@ -39,7 +39,7 @@ class PackageOrderTest {
         var packages = MAIN.stream().map(type -> type.getPackageName()).distinct();
 
         assertThat(packages)
-                .containsExactlyInAnyOrderElementsOf(Stream.of("bucket", "redis", "failover", "client")
+                .containsExactlyInAnyOrderElementsOf(Stream.of("bucket", "env", "redis", "failover", "client")
                         .map(name -> "io.tollgate." + name)
                         .toList());
     }

@@ -1,5 +1,6 @@
 package io.tollgate.config;
 
+import io.tollgate.env.Env;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -54,7 +55,10 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         env.startingWith(PREFIX).forEach((variable, value) -> {
             var property =
                     variable.substring(PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
-            if (OURS.contains(property)) return;
+            if (OURS.contains(property)) {
+                env.ignore(variable);
+                return;
+            }
             var withoutFile = property.endsWith(FILE) ? property.substring(0, property.length() - FILE.length()) : "";
             if (known.contains(unscoped(withoutFile)) && !known.contains(unscoped(property))) {
                 var name = variable.substring(0, variable.length() - Env.FILE.length());
@@ -65,9 +69,11 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
                 return;
             }
             if (known.contains(unscoped(property)) || property.startsWith("topic.")) {
-                properties.put(property, value);
+                var read = isSecret(unscoped(property)) ? env.secret(variable) : env.text(variable);
+                properties.put(property, read.orElse(value));
                 checkValue(env, variable, property, value);
             } else {
+                env.ignore(variable);
                 ignored.add(variable);
             }
         });
@@ -105,6 +111,12 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         } catch (ConfigException illegal) {
             return false;
         }
+    }
+
+    private static boolean isSecret(String name) {
+        return ALL.stream()
+                .map(definition -> definition.configKeys().get(name))
+                .anyMatch(key -> key != null && key.type == ConfigDef.Type.PASSWORD);
     }
 
     private static boolean isTaken(String scope, String name, String value) {

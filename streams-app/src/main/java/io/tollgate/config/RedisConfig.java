@@ -2,6 +2,7 @@ package io.tollgate.config;
 
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.StaticCredentialsProvider;
+import io.tollgate.env.Env;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Optional;

@@ -1,6 +1,7 @@
 package io.tollgate.config;
 
 import io.tollgate.bucket.Limit;
+import io.tollgate.env.Env;
 import java.util.Map;
 
 /** Everything that the environment says. Immutable. */
@@ -21,12 +22,20 @@ public record Settings(
     }
 
     /**
-     * Reads the variables.
+     * Reads the settings from the environment alone.
      *
      * @throws SettingsException with every mistake there is
      */
-    public static Settings from(Map<String, String> variables, Use use) throws SettingsException {
-        var env = new Env(variables);
+    public static Settings from(Map<String, String> environment, Use use) throws SettingsException {
+        return from(Env.of(environment), use);
+    }
+
+    /**
+     * Reads the settings from where the reader finds them.
+     *
+     * @throws SettingsException with every mistake there is
+     */
+    public static Settings from(Env env, Use use) throws SettingsException {
         double capacity =
                 env.number("TOKEN_BUCKET_SIZE", 1000, 0, 0, Limit.LARGEST, "must be a number above 0 and at most 1e12");
         double refill = env.number(

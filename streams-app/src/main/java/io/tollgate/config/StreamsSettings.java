@@ -1,5 +1,6 @@
 package io.tollgate.config;
 
+import io.tollgate.env.Env;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;

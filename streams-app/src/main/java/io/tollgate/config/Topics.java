@@ -1,5 +1,6 @@
 package io.tollgate.config;
 
+import io.tollgate.env.Env;
 import java.util.LinkedHashMap;
 
 /**
