@@ -8,17 +8,23 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The policies in force: an agent's own, else that for everybody, else the default. Thread-safe; one thread applies what it reads.
+ * The policies in force: an agent's own, else that of the longest prefix of its id, else the default; {@code *} is the prefix of no
+ * length. Thread-safe; one thread applies what it reads.
  *
- * <p>What policies say is kept once for all that say the same, and names are put together when they are asked for.
+ * <p>What policies say is kept once for all that say the same, and the names of agents' own are put together when they are asked for.
+ * A prefix is found by hash, once for each length that prefixes have; however many there are, callers that keep what they were given
+ * look for it only when a prefix has changed ({@link #version}).
  */
 public final class Policies {
     private static final int MAX_REFUSED = 1000;
@@ -44,8 +50,15 @@ public final class Policies {
     private final Map<String, Held> own = new ConcurrentHashMap<>();
     private final Map<Saying, Saying> sayings = new LinkedHashMap<>();
     private final Map<String, Refused> refused = new LinkedHashMap<>();
-    private volatile Policy forEverybody;
-    private volatile boolean everybodyHasOne;
+    /** By prefix, without the star. */
+    private final Map<String, Policy> byPrefix = new ConcurrentHashMap<>();
+    /** How many prefixes there are of each length; the longest first. Belongs to the thread that applies. */
+    private final NavigableMap<Integer, Integer> countByLength = new TreeMap<>(Comparator.reverseOrder());
+
+    /** The lengths that prefixes have, the longest first. */
+    private volatile int[] lengths = {};
+
+    private volatile long version;
 
     /**
      * No policies yet.
@@ -55,18 +68,33 @@ public final class Policies {
     public Policies(Policy byDefault, Runnable onRefused) {
         this.byDefault = byDefault;
         this.onRefused = onRefused;
-        this.forEverybody = byDefault;
+    }
+
+    /** Returns a number that is another one after each change of a policy that applies to more than one agent. */
+    public long version() {
+        return version;
     }
 
     /** Returns the policy in force for this agent. */
     public Policy of(String agentId) {
-        return of(agentId, null);
+        return of(agentId, null, 0);
     }
 
-    /** Returns the policy in force for this agent: {@code last}, if that still is. Costs one look into a hash map. */
-    public Policy of(String agentId, @Nullable Policy last) {
+    /**
+     * Returns the policy in force for this agent: {@code last}, if that still is. Costs one look into a hash map, and more only after a
+     * prefix has changed.
+     *
+     * @param last what was returned for this agent before; null: nothing was
+     * @param lastVersion the {@link #version} as it was just before that
+     */
+    public Policy of(String agentId, @Nullable Policy last, long lastVersion) {
         var held = own.get(agentId);
-        if (held == null) return forEverybody;
+        if (held == null) {
+            boolean stillInForce = last != null
+                    && lastVersion == version
+                    && !PolicyNumber.isOwn(last.terms().policy());
+            return stillInForce ? last : shared(agentId);
+        }
         if (last != null
                 && last.terms().policy() == held.number()
                 && last.mode() == held.saying().mode()
@@ -77,9 +105,27 @@ public final class Policies {
                 new Terms(held.number(), held.saying().limits()));
     }
 
-    /** Returns how many agents have their own, and the one for everybody, if there is one. */
+    private Policy shared(String agentId) {
+        // An agent's own key comes first, be it one that is also a prefix.
+        if (agentId.endsWith(PolicyNumber.ANY)) {
+            var itsKey = byPrefix.get(prefix(agentId));
+            if (itsKey != null) return itsKey;
+        }
+        for (int length : lengths) {
+            if (length > agentId.length()) continue;
+            var found = byPrefix.get(agentId.substring(0, length));
+            if (found != null) return found;
+        }
+        return byDefault;
+    }
+
+    private static String prefix(String key) {
+        return key.substring(0, key.length() - PolicyNumber.ANY.length());
+    }
+
+    /** Returns how many policies there are, those for many agents included. */
     public int size() {
-        return own.size() + (everybodyHasOne ? 1 : 0);
+        return own.size() + byPrefix.size();
     }
 
     /** Returns the policies that were refused and not replaced since, the newest {@value #MAX_REFUSED}, oldest first. */
@@ -105,7 +151,8 @@ public final class Policies {
     }
 
     private static void requireKey(byte @Nullable [] key, String agentId) throws InvalidPolicyException {
-        if (key == null) throw new InvalidPolicyException("key must be an agent's id or *, but is null");
+        if (key == null)
+            throw new InvalidPolicyException("key must be an agent's id, a prefix that ends in *, or *, but is null");
         var broken = AgentId.brokenRule(agentId);
         if (broken.isPresent()) throw new InvalidPolicyException("key " + broken.get());
         if (!Arrays.equals(key, agentId.getBytes(StandardCharsets.UTF_8))) {
@@ -113,16 +160,18 @@ public final class Policies {
         }
     }
 
-    private void put(String agentId, int partition, long offset, PolicyDocument document) {
-        if (agentId.equals(PolicyNumber.EVERYBODY)) {
-            long number = PolicyNumber.of(true, partition, offset);
-            everybodyHasOne = true;
-            forEverybody = new Policy(
-                    PolicyNumber.name(number, agentId), document.mode(), new Terms(number, document.limits()));
-        } else {
-            var saying = shared(new Saying(document.mode(), document.limits()));
-            own.put(agentId, new Held(saying, PolicyNumber.of(false, partition, offset)));
+    private void put(String key, int partition, long offset, PolicyDocument document) {
+        var saying = shared(new Saying(document.mode(), document.limits()));
+        if (!key.endsWith(PolicyNumber.ANY)) {
+            own.put(key, new Held(saying, PolicyNumber.ofOwn(partition, offset)));
+            return;
         }
+        var prefix = prefix(key);
+        long number = PolicyNumber.ofPrefix(prefix.length(), partition, offset);
+        var policy = new Policy(PolicyNumber.name(number, prefix), saying.mode(), new Terms(number, saying.limits()));
+        if (byPrefix.put(prefix, policy) == null && countByLength.merge(prefix.length(), 1, Integer::sum) == 1)
+            lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
+        version++; // last: whoever reads the new number finds the new policy
     }
 
     private Saying shared(Saying saying) {
@@ -131,13 +180,18 @@ public final class Policies {
         return known == null ? saying : known;
     }
 
-    private void remove(String agentId) {
-        if (agentId.equals(PolicyNumber.EVERYBODY)) {
-            everybodyHasOne = false;
-            forEverybody = byDefault;
-        } else {
-            own.remove(agentId);
+    private void remove(String key) {
+        if (!key.endsWith(PolicyNumber.ANY)) {
+            own.remove(key);
+            return;
         }
+        var prefix = prefix(key);
+        if (byPrefix.remove(prefix) == null) return;
+        if (countByLength.merge(prefix.length(), -1, Integer::sum) == 0) {
+            countByLength.remove(prefix.length());
+            lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
+        }
+        version++;
     }
 
     private void refuse(Refused policy) {

@@ -21,6 +21,7 @@ final class Agent {
     private List<PendingDecision> polled = List.of();
     private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
     private @Nullable Policy policy;
+    private long policyVersion;
     private TaskActivity.@Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
     private boolean seenLately = true;
@@ -72,8 +73,10 @@ final class Agent {
 
     /** Returns the policy now in force. */
     Policy policy(Policies policies) {
-        var current = policies.of(id, policy);
+        long version = policies.version(); // before the look: a change meanwhile is seen with the next
+        var current = policies.of(id, policy, policyVersion);
         policy = current;
+        policyVersion = version;
         return current;
     }
 
