@@ -18,7 +18,7 @@ CREATE FUNCTION quota_admin.are_limits(limits jsonb) RETURNS boolean
     END;
 
 CREATE TABLE quota_admin.agent_quotas (
-    agent_id     text PRIMARY KEY -- or * for everybody
+    agent_id     text PRIMARY KEY -- or a prefix, acme/*; or * for everybody
         CHECK (octet_length(agent_id) BETWEEN 1 AND 256 AND agent_id !~ '[\u0001-\u001f\u007f-\u009f]'),
     capacity     double precision CHECK (capacity > 0 AND capacity <= 1e12),            -- tokens at once; NaN is above all
     refill_rate  double precision CHECK (refill_rate >= 0 AND refill_rate <= 1e12),     -- tokens per second

@@ -112,7 +112,10 @@ class PolicyIT {
                 assertThat(json.get("limit").asText()).isEqualTo("day");
                 assertThat(json.get("capacity").asDouble()).isEqualTo(7);
                 var everybody = quotas.set("*", "{'capacity':3000,'refill_rate':0}");
+                var prefix = quotas.set("agent-*", "{'capacity':3000,'refill_rate':0}");
                 quotas.set(AGENT, null);
+                quotas.obeyedWithinASecond(awaitPolicy(decisions, prefix, 0));
+                quotas.set("agent-*", null);
                 quotas.obeyedWithinASecond(awaitPolicy(decisions, everybody, 0));
                 quotas.set("*", null);
                 quotas.obeyedWithinASecond(

@@ -52,13 +52,13 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "set",
             description =
-                    "Gives an agent, or everybody (\"*\"), a policy; it replaces the whole policy that was there.",
+                    "Gives an agent, all agents whose ids begin alike (\"acme/*\"), or everybody (\"*\") a policy; it replaces the whole policy that was there.",
             mixinStandardHelpOptions = true)
     int set(
             @Parameters(
                             paramLabel = "AGENT",
                             converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, or \"*\".")
+                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
                     String agentId,
             @Option(
                             names = "--capacity",
@@ -117,7 +117,7 @@ public final class PolicyCommand implements Runnable {
             @Parameters(
                             paramLabel = "AGENT",
                             converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, or \"*\".")
+                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
                     String agentId,
             @Option(names = "--json", description = "One JSON document instead of text.") boolean json)
             throws SettingsException {
@@ -146,13 +146,14 @@ public final class PolicyCommand implements Runnable {
 
     @Command(
             name = "delete",
-            description = "Deletes a policy: everybody's (\"*\") applies again, else the default.",
+            description =
+                    "Deletes a policy: that of the longest prefix (\"acme/*\", \"*\") applies again, else the default.",
             mixinStandardHelpOptions = true)
     int delete(
             @Parameters(
                             paramLabel = "AGENT",
                             converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, or \"*\".")
+                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
                     String agentId)
             throws SettingsException {
         try (var topic = topic()) {
@@ -170,7 +171,7 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "load",
             description =
-                    "Writes the policies of a file: YAML or JSON, a map from agent id or \"*\" to policy. Nothing is"
+                    "Writes the policies of a file: YAML or JSON, a map from agent id, prefix (\"acme/*\") or \"*\" to policy. Nothing is"
                             + " written if anything in the file is wrong.",
             mixinStandardHelpOptions = true)
     int load(

@@ -29,8 +29,6 @@ import java.util.Optional;
  */
 record PolicyView(
         String agentId, Source source, Optional<StoredPolicy.Good> applies, Optional<StoredPolicy.Ignored> ignored) {
-    private static final String EVERYBODY = "*";
-
     /** Not every terminal shows every character; escaped, they survive any. */
     private static final ObjectWriter JSON = JsonMapper.builder()
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
@@ -41,6 +39,7 @@ record PolicyView(
     /** Where a policy comes from. */
     enum Source {
         OWN("own", "its own policy"),
+        PREFIX("prefix", "the policy of the longest prefix of its id"),
         EVERYBODY("everybody", "the policy of everybody, *"),
         DEFAULT("default", "TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE, as they are set here");
 
@@ -53,14 +52,18 @@ record PolicyView(
         }
     }
 
-    /** Returns what applies to the agent: its own policy, else everybody's, else the default. */
+    /** Returns what applies to the agent: its own policy, else that of the longest prefix of its id, else the default. */
     static PolicyView of(String agentId, Map<String, StoredPolicy> stored, Limit defaultLimit) {
         var own = Optional.ofNullable(stored.get(agentId));
         var ignored = own.flatMap(StoredPolicy::ignored);
         var ownGood = own.flatMap(StoredPolicy::good);
         if (ownGood.isPresent()) return new PolicyView(agentId, Source.OWN, ownGood, ignored);
-        var everybody = Optional.ofNullable(stored.get(EVERYBODY)).flatMap(StoredPolicy::good);
-        if (everybody.isPresent()) return new PolicyView(agentId, Source.EVERYBODY, everybody, ignored);
+        for (int length = agentId.length(); length >= 0; length--) {
+            var prefix = Optional.ofNullable(stored.get(agentId.substring(0, length) + "*"))
+                    .flatMap(StoredPolicy::good);
+            if (prefix.isPresent())
+                return new PolicyView(agentId, length > 0 ? Source.PREFIX : Source.EVERYBODY, prefix, ignored);
+        }
         var byDefault = new PolicyDocument(Mode.ENFORCE, List.of(NamedLimit.only(defaultLimit)), Optional.empty());
         var applies = Optional.of(new StoredPolicy.Good(Policy.DEFAULT, byDefault));
         return new PolicyView(agentId, Source.DEFAULT, applies, ignored);

@@ -88,11 +88,14 @@ final class QuotaHeaders {
     String policy(String agentId) {
         String text = values.getOrDefault(POLICY, "");
         Matcher matcher = POLICY_FORMAT.matcher(text);
-        boolean wellFormed = matcher.matches();
-        if (!wellFormed
-                || matcher.group(1) != null && !matcher.group(1).equals("*") && !agentId.equals(matcher.group(1)))
+        if (!matcher.matches() || matcher.group(1) != null && !isFor(agentId, matcher.group(1)))
             wrong(POLICY, "default, or the key, partition and offset of a policy of this agent");
         return text;
+    }
+
+    /** Whether a policy with this key may apply to the agent: its own, or that of a prefix of its id. */
+    private static boolean isFor(String agentId, String key) {
+        return key.equals(agentId) || key.endsWith("*") && agentId.startsWith(key.substring(0, key.length() - 1));
     }
 
     void requireDecision(String decision) {

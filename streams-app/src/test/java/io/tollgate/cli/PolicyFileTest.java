@@ -45,6 +45,7 @@ class PolicyFileTest {
         assertThat(policies)
                 .containsExactly(
                         Map.entry("*", enforce(NamedLimit.only(new Limit(1000, 10)))),
+                        Map.entry("acme/*", enforce(NamedLimit.only(new Limit(2000, 20)))),
                         Map.entry(
                                 "agent-7",
                                 new PolicyDocument(

@@ -65,6 +65,11 @@ class CheckerMutationTest {
             edit("quota-decided-at missing", CONSERVATION, approved(), d -> withoutHeader(d, "quota-decided-at")),
             edit("quota-decided-at not micros", CONSERVATION, approved(), d -> header(d, "quota-decided-at", "1.5")),
             edit("quota-policy of another agent", CONSERVATION, approved(), d -> header(d, "quota-policy", "x@0/1")),
+            edit(
+                    "quota-policy of a prefix that is not its",
+                    CONSERVATION,
+                    approved(),
+                    d -> header(d, "quota-policy", "x*@0/1")),
             edit("quota-policy missing", CONSERVATION, refused(), d -> withoutHeader(d, "quota-policy")),
             edit("quota-source missing", CONSERVATION, approved(), d -> withoutHeader(d, "quota-source")),
             edit("quota-source of another topic", CONSERVATION, approved(), d -> header(d, "quota-source", "t/0/0")),

@@ -62,6 +62,7 @@ final class History {
         var random = new Random(seed);
         var history = new History();
         history.policy("own", "own", 50, 20, "enforce");
+        history.policy("b*", "b", 100, 10, "enforce");
         history.policy("shadowed", "shadowed", 20, 5, "shadow");
         history.policy("free", "free", 10, 1, "off");
         history.policy("named", "named", "enforce", new Promise("burst", 30, 15));
