@@ -10,6 +10,7 @@ import io.tollgate.policy.Policy;
 import io.tollgate.quota.Decided;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -39,7 +40,12 @@ public class RecordBenchmark {
             request,
             policy,
             new Decision.QuotaExceeded(
-                    0.4217, Duration.ofMillis(58), 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms(), 0));
+                    0.4217,
+                    Optional.of(Duration.ofMillis(58)),
+                    1_795_000_000_123_456L,
+                    DecidedBy.REDIS,
+                    policy.terms(),
+                    0));
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final Source source = new Source("agent-requests", 3, 123_456);
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import io.tollgate.bucket.Decision;
 import io.tollgate.quota.AgentView;
 import io.tollgate.quota.RecentDecision;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -52,9 +53,7 @@ record AgentJson(
             Long retryAfterMs = null;
             if (decision instanceof Decision.QuotaExceeded exceeded) {
                 reason = "quota_exceeded";
-                if (!exceeded.retryAfter().equals(Decision.NEVER)) {
-                    retryAfterMs = exceeded.retryAfter().toMillis();
-                }
+                retryAfterMs = exceeded.retryAfter().map(Duration::toMillis).orElse(null);
             } else if (decision instanceof Decision.CostExceedsCapacity) {
                 reason = "cost_exceeds_capacity";
             }

@@ -43,8 +43,9 @@ final class Rejection {
             json.writeStringField("detail", detail(decided));
             if (decision.terms().limits().size() > 1) json.writeStringField("limit", limit.name());
             if (decision instanceof QuotaExceeded exceeded
-                    && !exceeded.retryAfter().equals(Decision.NEVER)) {
-                json.writeNumberField("retry_after_ms", exceeded.retryAfter().toMillis());
+                    && exceeded.retryAfter().isPresent()) {
+                json.writeNumberField(
+                        "retry_after_ms", exceeded.retryAfter().get().toMillis());
             }
             number(json, "remaining", decision.remainingTokens());
             number(json, "capacity", limit.limit().capacityTokens());

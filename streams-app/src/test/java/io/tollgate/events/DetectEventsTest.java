@@ -209,7 +209,7 @@ class DetectEventsTest {
     void givenSeveralLimits_whenOneRefuses_thenTheEventNamesIt() throws IOException {
         var day = new NamedLimit("day", new Limit(5000, 0.5));
         var terms = new Terms(0, List.of(new NamedLimit("burst", LIMIT), day));
-        var wait = Duration.ofSeconds(1);
+        var wait = Optional.of(Duration.ofSeconds(1));
         decide("a", Mode.ENFORCE, new Decision.QuotaExceeded(3, wait, micros(0), DecidedBy.LOCAL, terms, 1));
         decide("b", Mode.ENFORCE, new Decision.Approved(200, micros(0), DecidedBy.LOCAL, terms));
 
@@ -369,7 +369,8 @@ class DetectEventsTest {
         decide(
                 agent,
                 Mode.ENFORCE,
-                new Decision.QuotaExceeded(left, Duration.ofSeconds(1), micros(atSeconds), DecidedBy.LOCAL, TERMS, 0));
+                new Decision.QuotaExceeded(
+                        left, Optional.of(Duration.ofSeconds(1)), micros(atSeconds), DecidedBy.LOCAL, TERMS, 0));
     }
 
     private void decide(String agent, Mode mode, Decision decision) {

@@ -1,18 +1,22 @@
 package io.tollgate.bucket;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Optional;
 
 /** The answer to one request. Immutable. */
 public sealed interface Decision {
-    /** What {@link QuotaExceeded#retryAfter} says of a bucket that never refills. */
-    Duration NEVER = ChronoUnit.FOREVER.getDuration();
-
     /** Returns the tokens left in the bucket after this decision. */
     double remainingTokens();
 
     /** Returns when the tokens were charged or refused: microseconds since the epoch on the bucket's clock. */
     long decidedAtMicros();
+
+    /** Returns when the tokens were charged or refused, on the bucket's clock. */
+    default Instant decidedAt() {
+        return Instant.EPOCH.plus(decidedAtMicros(), ChronoUnit.MICROS);
+    }
 
     /** Returns which copy of the bucket answered. */
     DecidedBy decidedBy();
@@ -43,11 +47,11 @@ public sealed interface Decision {
     /**
      * The same request would be covered after {@code retryAfter}, if nothing else is spent meanwhile.
      *
-     * @param retryAfter whole milliseconds, or {@link #NEVER} where the bucket does not refill
+     * @param retryAfter whole milliseconds; empty where the bucket does not refill, so that no wait helps
      */
     record QuotaExceeded(
             double remainingTokens,
-            Duration retryAfter,
+            Optional<Duration> retryAfter,
             long decidedAtMicros,
             DecidedBy decidedBy,
             Terms terms,

@@ -6,6 +6,7 @@ import io.tollgate.bucket.Decision.QuotaExceeded;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The arithmetic of a token bucket, as pure functions. The same steps in the same order as {@code spend.lua}, so that both
@@ -14,6 +15,9 @@ import java.util.List;
  * @see <a href="https://www.rfc-editor.org/rfc/rfc2697">RFC 2697, section 3, token count Tc</a>
  */
 public final class TokenBucket {
+    /** 100 years. */
+    private static final double LONGEST_WAIT_MILLIS = 100 * 365.25 * 86_400_000;
+
     private TokenBucket() {}
 
     /**
@@ -278,11 +282,21 @@ public final class TokenBucket {
         return least;
     }
 
-    /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. */
-    static Duration retryAfter(double missingTokens, Limit limit) {
+    /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. Empty: for ever. */
+    static Optional<Duration> retryAfter(double missingTokens, Limit limit) {
         // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
         double millis = Math.floor(Math.max(0, missingTokens) / limit.refillTokensPerSecond() * 1000 + 0.001) + 1;
-        return millis < 9e15 ? Duration.ofMillis((long) millis) : Decision.NEVER;
+        return waitOf(millis);
+    }
+
+    /**
+     * Returns so many milliseconds as a wait; empty where they are negative, not a number, or longer than anybody waits: then no wait
+     * helps, and no caller's arithmetic meets a duration that nanoseconds cannot hold.
+     */
+    public static Optional<Duration> waitOf(double millis) {
+        return millis >= 0 && millis <= LONGEST_WAIT_MILLIS
+                ? Optional.of(Duration.ofMillis((long) millis))
+                : Optional.empty();
     }
 
     private static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {

@@ -10,12 +10,12 @@ import io.tollgate.bucket.Decision.CostExceedsCapacity;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.TokenBucket;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -149,7 +149,7 @@ final class SpendScript {
             case 2 ->
                 new QuotaExceeded(
                         remaining,
-                        retryAfterMillis < 0 ? Decision.NEVER : Duration.ofMillis((long) retryAfterMillis),
+                        TokenBucket.waitOf(retryAfterMillis),
                         decidedAtMicros,
                         DecidedBy.REDIS,
                         terms,

@@ -8,6 +8,7 @@ import io.tollgate.bucket.Decision.CostExceedsCapacity;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class TokenBucketTest {
@@ -68,7 +69,7 @@ class TokenBucketTest {
         assertThat(outcome.decisions())
                 .containsExactly(
                         new Approved(4, NOW, DecidedBy.LOCAL, TERMS),
-                        new QuotaExceeded(4, Duration.ofMillis(101), NOW, DecidedBy.LOCAL, TERMS, 0),
+                        new QuotaExceeded(4, Optional.of(Duration.ofMillis(101)), NOW, DecidedBy.LOCAL, TERMS, 0),
                         new Approved(0, NOW, DecidedBy.LOCAL, TERMS));
         assertThat(outcome.bucket()).isEqualTo(new Bucket(0, NOW_SECONDS));
     }
@@ -110,7 +111,7 @@ class TokenBucketTest {
 
         assertThat(outcome.decisions()).singleElement().isInstanceOfSatisfying(QuotaExceeded.class, refused -> {
             assertThat(refused.remainingTokens()).isEqualTo(1);
-            assertThat(refused.retryAfter()).isEqualTo(Decision.NEVER);
+            assertThat(refused.retryAfter()).isEmpty();
             assertThat(refused.decidedAtMicros()).isEqualTo(NOW + 3_600_000_000L);
         });
     }

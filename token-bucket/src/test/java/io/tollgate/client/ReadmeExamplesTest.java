@@ -75,8 +75,9 @@ class ReadmeExamplesTest {
     static int rateLimit(ResourceQuotaManager quota, String apiKey, Map<String, String> responseHeaders) {
         var decision = quota.checkAndConsume("api:" + apiKey, 1);
         if (decision instanceof Decision.QuotaExceeded exceeded) {
-            long seconds = exceeded.retryAfter().toSeconds() + 1;
-            responseHeaders.put("Retry-After", Long.toString(seconds));
+            exceeded.retryAfter() // empty where the bucket never refills: then no wait helps, and there is no header
+                    .ifPresent(wait -> responseHeaders.put(
+                            "Retry-After", Long.toString(wait.plusMillis(999).toSeconds())));
         }
         return decision.isApproved() ? 200 : 429;
     }
@@ -98,11 +99,12 @@ class ReadmeExamplesTest {
     static void send(ResourceQuotaManager quota, String tenant, byte[] chunk, OutputStream to)
             throws IOException, InterruptedException {
         var decision = quota.checkAndConsume("net:" + tenant, chunk.length);
-        while (decision instanceof Decision.QuotaExceeded exceeded) {
-            Thread.sleep(exceeded.retryAfter().toMillis());
+        while (decision instanceof Decision.QuotaExceeded exceeded
+                && exceeded.retryAfter().isPresent()) {
+            Thread.sleep(exceeded.retryAfter().get().toMillis());
             decision = quota.checkAndConsume("net:" + tenant, chunk.length);
         }
-        if (!decision.isApproved()) throw new IOException("a chunk of " + chunk.length + " bytes never fits");
+        if (!decision.isApproved()) throw new IOException("a chunk of " + chunk.length + " bytes will never be sent");
         to.write(chunk);
     }
     // end
@@ -145,6 +147,39 @@ class ReadmeExamplesTest {
     }
 
     @Test
+    void neverRefills_noRetryAfterAndAClearEnd() {
+        try (var quota = ResourceQuotaManager.from(Map.of("TOKEN_BUCKET_SIZE", "1", "TOKEN_REFILL_RATE", "0"))) {
+            var headers = new java.util.HashMap<String, String>();
+
+            assertThat(rateLimit(quota, "k", headers)).isEqualTo(200);
+            assertThat(rateLimit(quota, "k", headers)).isEqualTo(429);
+            assertThat(headers).isEmpty();
+            send(quota, "t", new byte[1], new ByteArrayOutputStream());
+            assertThatThrownBy(() -> send(quota, "t", new byte[1], new ByteArrayOutputStream()))
+                    .hasMessageContaining("never be sent");
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void waitOfTenThousandYears_isNone() {
+        try (var quota = ResourceQuotaManager.local(new Limit(1e6, 1e-9))) {
+            quota.tryAcquire("a", 1e6);
+
+            assertThat(quota.checkAndConsume("a", 1))
+                    .isInstanceOfSatisfying(
+                            Decision.QuotaExceeded.class,
+                            refused -> assertThat(refused.retryAfter().map(Duration::toNanos))
+                                    .isPresent());
+            assertThat(quota.checkAndConsume("a", 1e6))
+                    .isInstanceOfSatisfying(
+                            Decision.QuotaExceeded.class,
+                            refused -> assertThat(refused.retryAfter()).isEmpty());
+        }
+    }
+
+    @Test
     void givenTheBudgetOfTheReadme_whenItIsSpent_thenNothingMoreRuns() {
         try (var quota = ResourceQuotaManager.local(MODEL_TOKENS)) {
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isTrue();
@@ -163,7 +198,7 @@ class ReadmeExamplesTest {
 
             assertThat(sent.size()).isEqualTo(4_010_000);
             assertThatThrownBy(() -> send(quota, "t", new byte[4_000_001], sent))
-                    .hasMessageContaining("never fits");
+                    .hasMessageContaining("never be sent");
         }
     }
 }
