@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import java.util.List;
 import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.streams.StreamsConfig;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class StreamsPropertiesTest {
     @Test
@@ -28,6 +32,22 @@ class StreamsPropertiesTest {
                 .containsEntry(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, "1000000")
                 .containsEntry(ProducerConfig.LINGER_MS_CONFIG, "3")
                 .containsEntry(ProducerConfig.BATCH_SIZE_CONFIG, "1000");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"at_least_once", "exactly_once_v2"})
+    void everyConsumerReadsCommitted(String guarantee) throws SettingsException {
+        var settings = Settings.from(Map.of("TOLLGATE_PROCESSING_GUARANTEE", guarantee), Settings.Use.PIPELINE);
+        var streams = new StreamsConfig(StreamsProperties.of(settings));
+
+        var consumers = List.of(
+                streams.getMainConsumerConfigs("group", "main", 0),
+                streams.getRestoreConsumerConfigs("restore"),
+                streams.getGlobalConsumerConfigs("global"));
+
+        assertThat(consumers)
+                .allSatisfy(each ->
+                        assertThat(each).containsEntry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"));
     }
 
     private static Map<String, Object> producer(Map<String, String> environment) throws SettingsException {

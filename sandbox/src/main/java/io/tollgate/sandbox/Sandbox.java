@@ -338,7 +338,8 @@ public final class Sandbox implements Callable<Integer> {
 
     private void printUsers(String address, Security users) {
         out.println("            kafka-console-consumer.sh --bootstrap-server " + address
-                + " --group auditors-1 --from-beginning --topic " + Topics.REJECTED + " --consumer.config "
+                + " --isolation-level read_committed --group auditors-1 --from-beginning --topic " + Topics.REJECTED
+                + " --consumer.config "
                 + users.dir().resolve(Security.AUDITORS + ".properties"));
         out.println("  Users     " + String.join(", ", Security.USERS) + ": " + users.dir()
                 + "/USER.properties, and USER.kcat for librdkafka");

@@ -1,0 +1,52 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Agents that publish in transactions, and take some of them back. */
+class AbortedTransactionIT {
+    private static final int ABORTED = 50;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"at_least_once", "exactly_once_v2"})
+    void whatWasTakenBackIsNotDecided(String guarantee) {
+        try (var cluster = TestCluster.onSharedBroker()
+                        .withLimit(1000, 0)
+                        .with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            publishAndAbort(cluster);
+            for (int i = 0; i < 8; i++) requests.send("agent", 1, i);
+
+            var decided = decisions.await(8, application);
+
+            decisions.conserve(requests.published());
+            assertThat(decided).allSatisfy(each -> assertThat(each.approved()).isTrue());
+            assertThat(decided.get(decided.size() - 1).remaining())
+                    .as("tokens left: nothing aborted was charged")
+                    .isEqualTo(1000 - 8);
+        }
+    }
+
+    private static void publishAndAbort(TestCluster cluster) {
+        try (var producer = cluster.producer(Map.of("transactional.id", cluster.requestsTopic()))) {
+            producer.initTransactions();
+            producer.beginTransaction();
+            for (int i = 0; i < ABORTED; i++) {
+                // Without a key: on all partitions, so that strays are among them.
+                producer.send(new ProducerRecord<>(
+                        cluster.requestsTopic(), i % TestCluster.PARTITIONS, null, Requests.value("agent", 1, i)));
+                producer.send(new ProducerRecord<>(
+                        cluster.requestsTopic(), i % TestCluster.PARTITIONS, null, "{".getBytes(UTF_8)));
+            }
+            producer.flush();
+            producer.abortTransaction();
+        }
+    }
+}
