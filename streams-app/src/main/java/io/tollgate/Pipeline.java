@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.http.Observed;
+import io.tollgate.kafka.LagCollector;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
@@ -46,6 +47,7 @@ final class Pipeline implements AutoCloseable {
     private final AgentInspector agents;
     private final Optional<AbandonedTransactions> abandoned;
     private final ClockSetBack clockSetBack;
+    private final LagCollector lag;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final BooleanSupplier topicsMayBeRight;
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -56,6 +58,7 @@ final class Pipeline implements AutoCloseable {
      * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
     Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry, String httpAddress) {
+        lag = new LagCollector(admin, settings.streams().applicationId(), RequestTopology.consumedTopics(settings));
         topicsMayBeRight = () -> RequestTopology.preflight(settings).mayBeRight(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
@@ -107,6 +110,7 @@ final class Pipeline implements AutoCloseable {
 
     /** Waits for the policies first, for some time: a restart must not decide by the default while they are being read. */
     void start() throws InterruptedException {
+        lag.start();
         policyReader.start();
         if (!policyReader.awaitCaughtUp(POLICIES_TIMEOUT)) {
             log.warn(
@@ -164,7 +168,12 @@ final class Pipeline implements AutoCloseable {
     /** Returns what there is to look at. */
     Observed observed(Settings settings, String version, MeterRegistry registry) {
         return new Observed(
-                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::isReady, registry);
+                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::isReady, lag, registry);
+    }
+
+    /** Returns what tells how many records wait. */
+    LagCollector lag() {
+        return lag;
     }
 
     KafkaStreams streams() {
@@ -175,6 +184,7 @@ final class Pipeline implements AutoCloseable {
     public void close() {
         abandoned.ifPresent(AbandonedTransactions::close);
         clockSetBack.close();
+        lag.close();
         if (!streams.close(CloseOptions.timeout(CLOSE_TIMEOUT)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP))) {
             log.warn(

@@ -70,7 +70,7 @@ final class PipelineProcess {
 
     private static int run(Settings settings, PrometheusMeterRegistry registry, Pipeline pipeline, HttpServer http)
             throws InterruptedException {
-        registry.getPrometheusRegistry().register(new LagCollector(pipeline.streams()));
+        registry.getPrometheusRegistry().register(pipeline.lag());
         ProcessMetrics.bind(registry, VersionCommand.version());
         try (var streamsMetrics = new KafkaStreamsMetrics(pipeline.streams())) {
             streamsMetrics.bindTo(registry);

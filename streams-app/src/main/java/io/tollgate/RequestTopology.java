@@ -16,6 +16,7 @@ import io.tollgate.quota.Shared;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
+import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -62,6 +63,12 @@ final class RequestTopology {
     static Preflight preflight(Settings settings) {
         var id = settings.streams().applicationId();
         return new Preflight(settings, rekeyedTopic(id), id + "-local-buckets-changelog");
+    }
+
+    /** Returns the topics whose records the application consumes and commits. */
+    static List<String> consumedTopics(Settings settings) {
+        return List.of(
+                settings.topics().requests(), rekeyedTopic(settings.streams().applicationId()));
     }
 
     /** Returns the name that Streams gives the internal topic through which strays come home. */

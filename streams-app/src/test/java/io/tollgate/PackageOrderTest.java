@@ -24,7 +24,8 @@ class PackageOrderTest {
             .importPackages("io.tollgate");
 
     /** Shared ground, then the library's ways to a bucket. */
-    private static final List<String> GROUND = List.of("bucket", "env", "redis", "failover", "config", "metrics");
+    private static final List<String> GROUND =
+            List.of("bucket", "env", "redis", "failover", "config", "metrics", "kafka");
 
     private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route", "events");
 
@@ -46,6 +47,7 @@ class PackageOrderTest {
         importsOnly("bucket", List.of("bucket"));
         importsOnly("config", List.of("bucket", "env", "config"));
         importsOnly("metrics", List.of("bucket", "metrics"));
+        importsOnly("kafka", List.of("kafka"));
     }
 
     @Test

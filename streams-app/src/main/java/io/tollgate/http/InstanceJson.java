@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * One instance, as the API shows it.
  *
  * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
- * @param lag by partition: requests published, but not yet decided and committed
+ * @param lag by partition that runs here: records published, but not yet decided and committed; empty as well while brokers do
+ *     not answer
  * @param mostThrottled most first
  * @param history the last minutes, a second each; only where it was asked for
  */

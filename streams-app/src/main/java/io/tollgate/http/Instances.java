@@ -11,7 +11,6 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -19,9 +18,11 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KeyQueryMetadata;
-import org.apache.kafka.streams.TaskMetadata;
 import org.apache.kafka.streams.ThreadMetadata;
 import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.state.HostInfo;
@@ -114,8 +115,9 @@ final class Instances implements AutoCloseable {
         return merged(all);
     }
 
-    StatusJson merged(List<InstanceJson> instances) {
-        return StatusJson.of(observed.settings().streams().applicationId(), instances);
+    private StatusJson merged(List<InstanceJson> instances) {
+        var lag = observed.lag().records().map(records -> byPartition(records.entrySet().stream()));
+        return StatusJson.of(observed.settings().streams().applicationId(), instances, lag);
     }
 
     private Set<String> others() {
@@ -198,19 +200,19 @@ final class Instances implements AutoCloseable {
                 thread.threadName().replaceFirst(".*-(StreamThread-\\d+)$", "$1"), thread.threadState(), tasks);
     }
 
-    private static Map<String, Long> lag(Set<ThreadMetadata> threads) {
-        var lag = new HashMap<String, Long>();
-        for (var thread : threads) {
-            for (TaskMetadata task : thread.activeTasks()) {
-                task.endOffsets().forEach((partition, end) -> {
-                    long committed = Math.max(0, task.committedOffsets().getOrDefault(partition, 0L));
-                    if (end >= 0) {
-                        lag.merge(Integer.toString(partition.partition()), Math.max(0, end - committed), Long::sum);
-                    }
-                });
-            }
-        }
-        return lag;
+    /** Returns how many records wait on the partitions that run here; of all the others, whoever asks knows as well. */
+    private Map<String, Long> lag(Set<ThreadMetadata> threads) {
+        var here = threads.stream()
+                .flatMap(thread -> thread.activeTasks().stream())
+                .flatMap(task -> task.topicPartitions().stream())
+                .collect(Collectors.toSet());
+        return byPartition(observed.lag().records().orElse(Map.of()).entrySet().stream()
+                .filter(partition -> here.contains(partition.getKey())));
+    }
+
+    private static Map<String, Long> byPartition(Stream<Map.Entry<TopicPartition, Long>> records) {
+        return records.collect(
+                Collectors.toMap(each -> Integer.toString(each.getKey().partition()), Map.Entry::getValue, Long::sum));
     }
 
     static String address(HostInfo host) {

@@ -3,6 +3,7 @@ package io.tollgate.http;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.config.Settings;
 import io.tollgate.failover.RedisBreaker;
+import io.tollgate.kafka.LagCollector;
 import io.tollgate.quota.AgentInspector;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
@@ -13,6 +14,7 @@ import org.apache.kafka.streams.KafkaStreams;
  *
  * @param breaker empty: local buckets only
  * @param ready whether every assigned task runs
+ * @param lag how many records wait for the application, on all partitions
  */
 public record Observed(
         Settings settings,
@@ -21,4 +23,5 @@ public record Observed(
         AgentInspector agents,
         Optional<RedisBreaker> breaker,
         BooleanSupplier ready,
+        LagCollector lag,
         MeterRegistry registry) {}

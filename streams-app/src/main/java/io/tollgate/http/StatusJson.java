@@ -10,12 +10,16 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All instances together, as the API shows them.
  *
  * @param breaker that of the instance that is worst off: one without Redis decides locally, whatever the others do
+ * @param lagTotal records that are published, but not yet decided and committed; null while brokers do not say so
+ * @param lag the same by partition, whoever runs it
  * @param decidedBy shares of the last second's decisions, from 0 to 1; empty without decisions
  */
 record StatusJson(
@@ -26,17 +30,17 @@ record StatusJson(
         RatesJson throughput,
         Map<String, Double> decidedBy,
         LatencyJson decisionLatency,
-        long lagTotal,
+        @Nullable Long lagTotal,
         Map<String, Long> lag,
         List<ThrottledJson> mostThrottled,
         List<SecondJson> history,
         List<InstanceJson> instances) {
     private static final List<String> WORST_FIRST = List.of("away", "not_configured", "in_use");
 
-    static StatusJson of(String applicationId, List<InstanceJson> instances) {
+    static StatusJson of(String applicationId, List<InstanceJson> instances, Optional<Map<String, Long>> brokersLag) {
         var throughput = instances.stream().map(InstanceJson::rates).reduce(RatesJson.NONE, RatesJson::plus);
         var lag = new TreeMap<String, Long>(Comparator.comparingInt(StatusJson::partition));
-        instances.forEach(each -> each.lag().forEach((partition, records) -> lag.merge(partition, records, Math::max)));
+        brokersLag.ifPresent(lag::putAll);
         return new StatusJson(
                 applicationId,
                 Instant.now(),
@@ -45,7 +49,9 @@ record StatusJson(
                 throughput,
                 shares(throughput),
                 latency(instances),
-                lag.values().stream().mapToLong(Long::longValue).sum(),
+                brokersLag.isEmpty()
+                        ? null
+                        : lag.values().stream().mapToLong(Long::longValue).sum(),
                 lag,
                 throttled(instances),
                 history(instances),

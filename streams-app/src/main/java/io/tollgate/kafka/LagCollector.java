@@ -1,56 +1,176 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import io.prometheus.metrics.model.registry.Collector;
 import io.prometheus.metrics.model.snapshots.GaugeSnapshot;
 import io.prometheus.metrics.model.snapshots.Labels;
-import java.util.HashSet;
-import java.util.Set;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.streams.KafkaStreams;
-import org.apache.kafka.streams.TaskMetadata;
-import org.apache.kafka.streams.ThreadMetadata;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * How far behind each partition is that runs here, as of the scrape. Thread-safe.
+ * How many records wait for a consumer group: the brokers' log end minus what the group has committed, for every partition of its
+ * topics, whoever consumes it. The figures of {@code kafka-consumer-groups}, except that a partition that nobody has committed, for
+ * which that says nothing, waits from its first record.
  *
- * <p>By what is committed. The consumer's own {@code records-lag} counts from what was polled, and Micrometer finds a partition that
- * has moved only within the next minute.
+ * <p>The clients' own figures would not do: theirs end where a fetch or an open transaction ends, and know no partition that nobody
+ * owns. Asks the brokers once a second, on a thread of its own. Thread-safe.
  */
-final class LagCollector implements Collector {
-    private final KafkaStreams streams;
+public final class LagCollector implements Collector, AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(LagCollector.class);
+    private static final long ASK_EVERY_MILLIS = 1_000;
+    private static final int PATIENCE_MILLIS = 3_000;
+    /** An answer that is older says nothing about now. */
+    private static final long OLDEST_ANSWER_NANOS = TimeUnit.SECONDS.toNanos(10);
 
-    LagCollector(KafkaStreams streams) {
-        this.streams = streams;
+    private final Admin admin;
+    private final String group;
+    private final List<String> topics;
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
+        var thread = new Thread(task, "lag");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private volatile @Nullable Answer latest;
+    private boolean isAway;
+
+    /** @param nanos when it was asked for, by {@link System#nanoTime} */
+    private record Answer(Map<TopicPartition, Long> records, long nanos) {
+        boolean isOld() {
+            return System.nanoTime() - nanos > OLDEST_ANSWER_NANOS;
+        }
+    }
+
+    /**
+     * @param admin is not closed
+     * @param topics what the group consumes; those that do not exist yet have no records that wait
+     */
+    public LagCollector(Admin admin, String group, Collection<String> topics) {
+        this.admin = admin;
+        this.group = group;
+        this.topics = List.copyOf(topics);
+    }
+
+    /** Begins to ask. */
+    public void start() {
+        clock.scheduleWithFixedDelay(this::ask, 0, ASK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Returns how many records wait, by partition; empty if the brokers have not said so in the last seconds. */
+    public Optional<Map<TopicPartition, Long>> records() {
+        var answer = latest;
+        return answer == null || answer.isOld() ? Optional.empty() : Optional.of(answer.records());
     }
 
     @Override
     public GaugeSnapshot collect() {
         var lag = GaugeSnapshot.builder()
                 .name("tollgate_lag_records")
-                .help("Records that are published, and neither decided nor, if strays, sent home and committed");
-        for (TaskMetadata task : activeTasks()) {
-            task.endOffsets().forEach((partition, end) -> {
-                long committed = task.committedOffsets().getOrDefault(partition, -1L);
-                if (end >= 0) lag.dataPoint(point(partition, end - Math.max(0, committed)));
-            });
-        }
+                .help("Records of a partition that are published, and not yet processed and committed by any instance");
+        records().orElse(Map.of()).forEach((partition, records) -> lag.dataPoint(point(partition, records)));
         return lag.build();
     }
 
     private static GaugeSnapshot.GaugeDataPointSnapshot point(TopicPartition partition, long records) {
         return GaugeSnapshot.GaugeDataPointSnapshot.builder()
                 .labels(Labels.of("topic", partition.topic(), "partition", Integer.toString(partition.partition())))
-                .value(Math.max(0, records))
+                .value(records)
                 .build();
     }
 
-    private Set<TaskMetadata> activeTasks() {
-        var tasks = new HashSet<TaskMetadata>();
+    private void ask() {
         try {
-            for (ThreadMetadata thread : streams.metadataForLocalThreads()) tasks.addAll(thread.activeTasks());
-        } catch (IllegalStateException notRunning) {
-            // started, but not yet asked for partitions; or ended
+            long nanos = System.nanoTime();
+            latest = new Answer(lag(), nanos);
+            if (isAway) log.info("the lag is known again");
+            isAway = false;
+        } catch (InterruptedException closing) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | RuntimeException unanswered) {
+            var cause = unanswered instanceof ExecutionException ? unanswered.getCause() : unanswered;
+            if (!isAway)
+                log.warn("how many requests wait is not known, because Kafka does not say so: {}", cause.toString());
+            isAway = true;
         }
-        return tasks;
+    }
+
+    private Map<TopicPartition, Long> lag() throws ExecutionException, InterruptedException {
+        var partitions = partitions();
+        // Before the ends: in between more may be published and committed, and no lag may look smaller than it is.
+        var committed = committed();
+        var ends = offsets(partitions, OffsetSpec.latest());
+        var unread = partitions.stream()
+                .filter(partition -> committed.getOrDefault(partition, Long.MAX_VALUE) > ends.get(partition))
+                .toList();
+        var starts = offsets(unread, OffsetSpec.earliest());
+        var lag = new HashMap<TopicPartition, Long>();
+        ends.forEach((partition, end) -> {
+            // What was committed of a topic that was there before, with more records, counts for nothing.
+            long from = starts.containsKey(partition) ? starts.get(partition) : committed.get(partition);
+            lag.put(partition, Math.max(0, end - from));
+        });
+        return Map.copyOf(lag);
+    }
+
+    private List<TopicPartition> partitions() throws ExecutionException, InterruptedException {
+        var described = admin.describeTopics(topics, new DescribeTopicsOptions().timeoutMs(PATIENCE_MILLIS))
+                .topicNameValues();
+        var found = Stream.<TopicPartition>builder();
+        for (var topic : described.entrySet()) {
+            try {
+                int partitions = topic.getValue().get().partitions().size();
+                IntStream.range(0, partitions)
+                        .forEach(partition -> found.add(new TopicPartition(topic.getKey(), partition)));
+            } catch (ExecutionException e) {
+                if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+            }
+        }
+        return found.build().toList();
+    }
+
+    private Map<TopicPartition, Long> committed() throws ExecutionException, InterruptedException {
+        var options = new ListConsumerGroupOffsetsOptions().timeoutMs(PATIENCE_MILLIS);
+        var committed = new HashMap<TopicPartition, Long>();
+        admin.listConsumerGroupOffsets(group, options)
+                .partitionsToOffsetAndMetadata()
+                .get()
+                .forEach((partition, offset) -> {
+                    if (offset != null) committed.put(partition, offset.offset());
+                });
+        return committed;
+    }
+
+    /** The log end rather than the last stable offset: what waits behind an open transaction waits as well. */
+    private Map<TopicPartition, Long> offsets(List<TopicPartition> partitions, OffsetSpec which)
+            throws ExecutionException, InterruptedException {
+        if (partitions.isEmpty()) return Map.of();
+        var wanted = partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> which));
+        var found = admin.listOffsets(wanted, new ListOffsetsOptions().timeoutMs(PATIENCE_MILLIS));
+        var offsets = new HashMap<TopicPartition, Long>();
+        found.all().get().forEach((partition, info) -> offsets.put(partition, info.offset()));
+        return offsets;
+    }
+
+    @Override
+    public void close() {
+        clock.shutdownNow();
     }
 }

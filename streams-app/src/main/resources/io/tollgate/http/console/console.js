@@ -50,9 +50,7 @@
     showRedis(status.breaker);
     text("approved", number(status.throughput.approved_per_second));
     text("rejected", number(status.throughput.rejected_per_second));
-    text("lag", number(status.lag_total));
-    const worst = Object.entries(status.lag).sort((a, b) => b[1] - a[1])[0];
-    text("lag-partition", worst && worst[1] > 0 ? `${number(worst[1])} of them on partition ${worst[0]}` : "published, not yet decided");
+    showLag(status.lag_total, status.lag);
     const latency = status.decision_latency;
     text("latency", latency.mean_ms === null ? "–" : number(latency.mean_ms));
     text("latency-max", latency.max_ms === null ? "" : `at most ${number(latency.max_ms)} ms lately`);
@@ -62,6 +60,13 @@
     draw();
     showThrottled(status.most_throttled);
     showInstances(status.instances);
+  }
+
+  function showLag(total, partitions) {
+    text("lag", total === null ? "–" : number(total));
+    const worst = Object.entries(partitions).sort((a, b) => b[1] - a[1])[0];
+    if (total === null) text("lag-partition", "not known: Kafka does not answer");
+    else text("lag-partition", worst && worst[1] > 0 ? `${number(worst[1])} of them on partition ${worst[0]}` : "published, not yet decided");
   }
 
   const REDIS = {
