@@ -5,7 +5,7 @@ import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.SharedServers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpClient;
@@ -27,16 +27,6 @@ final class TestCluster implements AutoCloseable {
 
     private static final Duration READY = Duration.ofSeconds(120);
 
-    private static final class SharedBroker {
-        static final KafkaBroker BROKER = start();
-
-        private static KafkaBroker start() {
-            var broker = KafkaBroker.start();
-            Runtime.getRuntime().addShutdownHook(new Thread(broker::close));
-            return broker;
-        }
-    }
-
     private final Map<String, String> environment = new HashMap<>();
     private final Path dir;
 
@@ -49,7 +39,7 @@ final class TestCluster implements AutoCloseable {
 
     /** Returns the address of the broker that all tests of this JVM share. */
     static String sharedBroker() {
-        return SharedBroker.BROKER.bootstrapServers();
+        return SharedServers.bootstrapServers();
     }
 
     /** Returns a cluster whose topics are still to be created. */
@@ -79,6 +69,16 @@ final class TestCluster implements AutoCloseable {
     TestCluster with(String variable, String value) {
         environment.put(variable, value);
         return this;
+    }
+
+    /** Takes an empty database of the Redis that all tests of this JVM share: for tests that leave Redis itself alone. */
+    TestCluster withSharedRedis() {
+        return with("REDIS_URL", SharedServers.newRedisDatabase());
+    }
+
+    /** Returns REDIS_URL. */
+    String redisUrl() {
+        return environment.get("REDIS_URL");
     }
 
     TestCluster withLimit(double capacity, double refill) {

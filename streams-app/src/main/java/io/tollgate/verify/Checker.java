@@ -435,7 +435,6 @@ final class Checker {
         return outside;
     }
 
-    /** Compares what rejections say about a policy with the policy. */
     /** A limit that stands alone is not named, even where the policy gives it a name. */
     private static boolean isOnly(Terms.Limit limit, Terms terms, String claimed) {
         return claimed.isEmpty()
@@ -443,6 +442,7 @@ final class Checker {
                 && terms.limits().get(0).equals(limit);
     }
 
+    /** Compares what rejections say about a policy with the policy. */
     private void checkStated(List<String> notes) {
         stated.forEach((claim, where) -> {
             if (Policies.isDefault(claim.policy())) {
