@@ -1,6 +1,7 @@
 package io.tollgate.config;
 
 import io.tollgate.bucket.Limit;
+import io.tollgate.env.DefaultLimit;
 import io.tollgate.env.Env;
 import java.util.Map;
 
@@ -36,15 +37,11 @@ public record Settings(
      * @throws SettingsException with every mistake there is
      */
     public static Settings from(Env env, Use use) throws SettingsException {
-        double capacity =
-                env.number("TOKEN_BUCKET_SIZE", 1000, 0, 0, Limit.LARGEST, "must be a number above 0 and at most 1e12");
-        double refill = env.number(
-                "TOKEN_REFILL_RATE", 10, Double.NEGATIVE_INFINITY, 0, Limit.LARGEST, "must be a number from 0 to 1e12");
         var settings = new Settings(
                 KafkaConfig.from(env),
                 RedisConfig.from(env),
                 Topics.from(env),
-                new Limit(capacity, refill),
+                DefaultLimit.from(env),
                 StreamsSettings.from(env),
                 HttpConfig.from(env));
         if (settings.streams().exactlyOnce()) checkTransactionTimeout(env, settings);

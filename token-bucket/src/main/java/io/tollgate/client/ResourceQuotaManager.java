@@ -63,9 +63,8 @@ public final class ResourceQuotaManager implements AutoCloseable {
     }
 
     static ResourceQuotaManager from(Map<String, String> variables) {
-        var env = new ClientEnv(variables);
-        var limit = env.limit();
-        return env.redis().map(uri -> shared(uri, limit)).orElseGet(() -> local(limit));
+        var env = ClientEnv.from(variables);
+        return env.redis().map(uri -> shared(uri, env.limit())).orElseGet(() -> local(env.limit()));
     }
 
     /**
