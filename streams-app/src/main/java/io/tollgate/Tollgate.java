@@ -2,9 +2,13 @@ package io.tollgate;
 
 import io.tollgate.cli.BucketCommand;
 import io.tollgate.cli.CommandFailure;
+import io.tollgate.cli.CompletionCommand;
+import io.tollgate.cli.Conventions;
+import io.tollgate.cli.HelpCommand;
 import io.tollgate.cli.LoadCommand;
 import io.tollgate.cli.PolicyCommand;
 import io.tollgate.cli.RunCommand;
+import io.tollgate.cli.SandboxCommand;
 import io.tollgate.cli.TopicsCommand;
 import io.tollgate.cli.VersionCommand;
 import io.tollgate.config.Settings;
@@ -17,7 +21,6 @@ import org.apache.kafka.common.KafkaException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The {@code tollgate} command. Exit 0: done, 1: failed, 2: wrong usage or settings. */
@@ -25,7 +28,6 @@ import picocli.CommandLine.Spec;
         name = "tollgate",
         description = "Quota enforcement on a Kafka stream: each request is checked against its agent's token bucket.",
         mixinStandardHelpOptions = true,
-        versionProvider = VersionCommand.class,
         synopsisSubcommandLabel = "COMMAND",
         footer = {"", "Settings come from the environment; README.md lists them. `tollgate sandbox` starts everything."
         })
@@ -40,15 +42,18 @@ public final class Tollgate implements Runnable {
 
     /** Returns all commands. */
     public static CommandLine commandLine() {
-        return new CommandLine(new Tollgate())
+        var commands = new CommandLine(new Tollgate())
+                .addSubcommand(new SandboxCommand())
                 .addSubcommand(new RunCommand(Tollgate::settings, PipelineProcess::run))
                 .addSubcommand(new TopicsCommand(Tollgate::settings, RequestTopology::preflight))
                 .addSubcommand(new LoadCommand(Tollgate::settings, RequestTopology::preflight))
                 .addSubcommand(new PolicyCommand(Tollgate::settings))
                 .addSubcommand(new BucketCommand(Tollgate::settings))
                 .addSubcommand(new VerifyCommand(Tollgate::verifySettings))
-                .addSubcommand(new VersionCommand())
-                .setExecutionExceptionHandler(Tollgate::report);
+                .addSubcommand(new CompletionCommand())
+                .addSubcommand(new HelpCommand())
+                .addSubcommand(new VersionCommand());
+        return Conventions.applied(commands).setExecutionExceptionHandler(Tollgate::report);
     }
 
     /** The checker shares no code with what it checks: it gets plain values. */
@@ -68,7 +73,7 @@ public final class Tollgate implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing");
+        throw Conventions.commandMissing(spec);
     }
 
     /** One line for each mistake of the user's or failure of the cluster's; a stack trace only for a defect of ours. */

@@ -38,7 +38,6 @@ import picocli.CommandLine.Spec;
         name = "sandbox",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        usageHelpAutoWidth = true,
         description = "Starts a real Kafka broker, a real Redis, the pipeline and sample agents on loopback ports.",
         footer = "%nCtrl-C stops everything and prints a summary. Exit code 0: done, 1: failed, 2: wrong usage.")
 public final class Sandbox implements Callable<Integer> {
@@ -123,7 +122,13 @@ public final class Sandbox implements Callable<Integer> {
         if (System.getProperty("logback.configurationFile") == null) {
             System.setProperty("logback.configurationFile", "sandbox-logback.xml");
         }
-        System.exit(new CommandLine(new Sandbox())
+        System.exit(commandLine().execute(args));
+    }
+
+    /** Returns the command with its options; nothing is started. */
+    public static CommandLine commandLine() {
+        return new CommandLine(new Sandbox())
+                .setExpandAtFiles(false)
                 .setExecutionExceptionHandler((exception, command, parsed) -> {
                     if (!(exception instanceof IllegalStateException || exception instanceof UncheckedIOException)) {
                         throw exception;
@@ -132,10 +137,11 @@ public final class Sandbox implements Callable<Integer> {
                     return 1;
                 })
                 .setParameterExceptionHandler((exception, parsed) -> {
-                    exception.getCommandLine().getErr().println("sandbox: " + exception.getMessage() + " (see --help)");
+                    var said = exception.getCommandLine().getErr();
+                    said.println("sandbox: " + exception.getMessage());
+                    said.println("try: tollgate sandbox --help");
                     return 2;
-                })
-                .execute(args));
+                });
     }
 
     @Override

@@ -44,7 +44,7 @@ public final class BucketCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "show or reset?");
+        throw Conventions.commandMissing(spec);
     }
 
     @Command(name = "show", description = "Shows an agent's bucket as it is now.", mixinStandardHelpOptions = true)

@@ -13,7 +13,7 @@ public final class CommandFailure extends RuntimeException {
         if (!fatal.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), fatal));
     }
 
-    CommandFailure(String message) {
+    public CommandFailure(String message) {
         super(message);
     }
 }

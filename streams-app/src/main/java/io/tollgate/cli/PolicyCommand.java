@@ -46,7 +46,7 @@ public final class PolicyCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "set, get, list, delete or load?");
+        throw Conventions.commandMissing(spec);
     }
 
     @Command(

@@ -33,7 +33,7 @@ public final class TopicsCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "create or check?");
+        throw Conventions.commandMissing(spec);
     }
 
     @Command(

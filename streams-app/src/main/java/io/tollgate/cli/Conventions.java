@@ -1,0 +1,90 @@
+package io.tollgate.cli;
+
+import java.util.stream.Stream;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** What holds for every command: ids are taken as typed, errors are short, help and version are there on every level. */
+public final class Conventions {
+    private Conventions() {}
+
+    /** Returns the command line, with all its subcommands made so. */
+    public static CommandLine applied(CommandLine root) {
+        apply(root);
+        // Agents may be called @ops, which would name a file of arguments.
+        return root.setExpandAtFiles(false).setParameterExceptionHandler((wrong, arguments) -> say(wrong));
+    }
+
+    private static void apply(CommandLine command) {
+        command.getCommandSpec().versionProvider(new VersionCommand());
+        var subcommands = command.getSubcommands();
+        if (subcommands.isEmpty()) return;
+        if (command.getParent() != null) {
+            command.addSubcommand(hidden(new HelpCommand())).addSubcommand(hidden(new VersionCommand()));
+        }
+        subcommands.values().forEach(Conventions::apply);
+    }
+
+    private static CommandLine hidden(Object command) {
+        var hidden = new CommandLine(command);
+        hidden.getCommandSpec().usageMessage().hidden(true);
+        return hidden;
+    }
+
+    /** Two lines: what is wrong, and where help is. The usage itself is for whoever asks. */
+    private static int say(ParameterException wrong) {
+        var command = wrong.getCommandLine();
+        var err = command.getErr();
+        err.println("tollgate: " + explained(wrong));
+        var name = command.getCommandSpec().qualifiedName();
+        err.println(
+                "try: " + name + " --help" + (takesAgent(command) ? ", and -- before an id that begins with -" : ""));
+        err.flush();
+        return CommandLine.ExitCode.USAGE;
+    }
+
+    private static boolean takesAgent(CommandLine command) {
+        return command.getCommandSpec().positionalParameters().stream()
+                .anyMatch(parameter -> parameter.paramLabel().equals("AGENT"));
+    }
+
+    private static String explained(ParameterException wrong) {
+        if (wrong instanceof UnmatchedArgumentException unmatched) {
+            var word = unmatched.getUnmatched().get(0);
+            var spec = wrong.getCommandLine().getCommandSpec();
+            if (unmatched.isUnknownOption()) return "unknown option " + word + meant(word, options(spec));
+            if (!spec.subcommands().isEmpty()) return "unknown command " + word + meant(word, commands(spec));
+            return "one word too many: " + word;
+        }
+        return String.valueOf(wrong.getMessage()).lines().findFirst().orElse("");
+    }
+
+    private static String meant(String typed, Stream<String> known) {
+        return Near.to(typed, known).map(word -> "; did you mean " + word + "?").orElse("");
+    }
+
+    private static Stream<String> options(CommandSpec spec) {
+        return spec.options().stream().flatMap(option -> Stream.of(option.names()));
+    }
+
+    private static Stream<String> commands(CommandSpec spec) {
+        return spec.subcommands().keySet().stream();
+    }
+
+    /** Returns that a command is missing, and which ones there are. */
+    public static ParameterException commandMissing(CommandSpec group) {
+        return new ParameterException(group.commandLine(), "a command is missing: " + listed(group));
+    }
+
+    private static String listed(CommandSpec group) {
+        var names = group.subcommands().values().stream()
+                .map(CommandLine::getCommandSpec)
+                .filter(spec -> !spec.usageMessage().hidden())
+                .map(CommandSpec::name)
+                .toList();
+        int last = names.size() - 1;
+        return last < 1 ? String.join("", names) : String.join(", ", names.subList(0, last)) + " or " + names.get(last);
+    }
+}
