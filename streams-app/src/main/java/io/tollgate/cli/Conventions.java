@@ -83,8 +83,8 @@ public final class Conventions {
                 .map(CommandLine::getCommandSpec)
                 .filter(spec -> !spec.usageMessage().hidden())
                 .map(CommandSpec::name)
+                .sorted()
                 .toList();
-        int last = names.size() - 1;
-        return last < 1 ? String.join("", names) : String.join(", ", names.subList(0, last)) + " or " + names.get(last);
+        return String.join(", ", names);
     }
 }

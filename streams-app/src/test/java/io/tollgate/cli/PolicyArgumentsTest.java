@@ -15,7 +15,12 @@ class PolicyArgumentsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "policy | set, get, list, delete or load?",
+                "policy | a command is missing: delete, get, list, load, set",
+                "policy elk | unknown command elk",
+                "policy gett | unknown command gett; did you mean get?",
+                "policy get a b | one word too many: b",
+                "policy get -x | Missing required parameter: 'AGENT'",
+                "policy get --jsn a | unknown option --jsn; did you mean --json?",
                 "policy set a --capacity 0 --refill-rate 1 | must be a number above 0 and at most 1e12, but is \"0\"",
                 "policy set a --capacity 0x1p3 --refill-rate 1 | but is \"0x1p3\"",
                 "policy set a --capacity 1 --refill-rate -1 | must be a number from 0 to 1e12, but is \"-1\"",
@@ -42,6 +47,10 @@ class PolicyArgumentsTest {
         int exitCode = Tollgate.commandLine().setErr(new PrintWriter(error)).execute(arguments);
 
         assertThat(exitCode).as(error.toString()).isEqualTo(2);
-        assertThat(error.toString()).contains(said).doesNotContain("\tat ", "Exception");
+        assertThat(error.toString())
+                .startsWith("tollgate: ")
+                .contains(said, "\ntry: tollgate policy", " --help")
+                .doesNotContain("\tat ", "Exception")
+                .hasLineCount(2);
     }
 }
