@@ -45,7 +45,7 @@ class LogsIT {
 
             // The metrics know how often the breaker changed: a machine under load may have opened it once more.
             await().atMost(SOON).untilAsserted(() -> {
-                assertThat(saying(application, "Redis is away or slow"))
+                assertThat(saying(application, "Redis cannot be used"))
                         .isEqualTo(transitions(application, "closed") - 1);
                 assertThat(saying(application, "Redis answers")).isEqualTo(transitions(application, "closed"));
             });

@@ -1,143 +1,337 @@
 package io.tollgate.failover;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
-import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
-import io.tollgate.bucket.LocalBuckets;
+import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.Answer;
-import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.Answers;
+import io.tollgate.redis.RedisCalls;
+import io.tollgate.redis.RedisFailures;
 import io.tollgate.redis.Spend;
 import io.tollgate.redis.UnusableKeyException;
+import java.time.Duration;
 import java.util.List;
-import java.util.Set;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Buckets in Redis while it answers, in memory while it does not. Thread-safe.
  *
  * <p>Every answer of Redis is kept as a copy, so that an outage refills nobody; what is spent on the copy is told to Redis when
- * it is back, and the bucket continues from the smaller of the two.
+ * it is back, and the bucket continues from the smaller of the two: see {@link AgentCopy}.
+ *
+ * <p>Answers are completed on the threads of the Redis client and of a timer. What depends on them must be short and must not wait.
  */
 public final class FailoverBuckets implements Buckets {
     private static final int FORGET_EVERY = 10_000;
 
-    private final RedisBuckets redis;
-    private final RedisBreaker breaker;
-    private final BucketClock clock = new BucketClock();
-    private final LocalBuckets copies = new LocalBuckets(clock);
-    private final Set<String> decidedWithoutRedis = ConcurrentHashMap.newKeySet();
+    /** One request until it is decided; its copy's monitor guards what changes. */
+    static final class Request {
+        private final String agentId;
+        private final Limit limit;
+        private final Charge charge;
+        private final long dueNanos;
+        private final RedisNode node;
+        private final CompletableFuture<Decision> answer = new CompletableFuture<>();
+        private @Nullable AgentCopy copy; // that of the agent for as long as the request waits or is under way
+        private @Nullable Runnable cancelDue;
+        private AgentCopy.@Nullable Sent sent; // null: not yet
+        private long sentNanos;
+        private @Nullable Decision decision;
+
+        Request(String agentId, Limit limit, Charge charge, RedisNode node, long dueNanos) {
+            this.agentId = agentId;
+            this.limit = limit;
+            this.charge = charge;
+            this.node = node;
+            this.dueNanos = dueNanos;
+        }
+    }
+
+    private final RedisCalls redis;
+    private final Function<String, RedisNode> nodes;
+    private final Duration timeout;
+    private final CallTime time;
+    private final CallObserver observer;
+    private final Runnable closesBreaker;
+    private final ConcurrentHashMap<String, AgentCopy> copies = new ConcurrentHashMap<>();
     private volatile int forgetAtSize = FORGET_EVERY;
 
     /** Takes over both, and closes them when it is closed. */
-    public FailoverBuckets(RedisBuckets redis, RedisBreaker breaker) {
+    public FailoverBuckets(RedisCalls redis, RedisBreaker breaker) {
+        this(redis, breaker, CallObserver.NOBODY);
+    }
+
+    /** As above, and tells of each call. */
+    public FailoverBuckets(RedisCalls redis, RedisBreaker breaker, CallObserver observer) {
+        this(
+                redis,
+                agentId -> breaker.of(agentId, Spend.Kept.ENFORCED),
+                breaker.timeout(),
+                CallTime.ofProcess(),
+                observer,
+                breaker::close);
+    }
+
+    FailoverBuckets(
+            RedisCalls redis,
+            Function<String, RedisNode> nodes,
+            Duration timeout,
+            CallTime time,
+            CallObserver observer,
+            Runnable closesBreaker) {
         this.redis = redis;
-        this.breaker = breaker;
+        this.nodes = nodes;
+        this.timeout = timeout;
+        this.time = time;
+        this.observer = observer;
+        this.closesBreaker = closesBreaker;
     }
 
     @Override
-    public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
+    public CompletableFuture<Decision> spend(String agentId, Limit limit, double costTokens) {
         AgentId.require(agentId);
         var charge = Charge.of(costTokens); // checked before anybody is asked
-        var node = breaker.of(agentId, Spend.Kept.ENFORCED);
-        if (!node.isClosed()) return CompletableFuture.completedFuture(spendLocally(agentId, limit, charge));
-        boolean untold = decidedWithoutRedis.contains(agentId);
-        var copy = copies.find(agentId)
-                .map(bucket -> new Spend.Copy(
-                        bucket, Fence.NONE, untold ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS));
-        long start = System.nanoTime();
-        return redis.spend(List.of(Spend.unordered(agentId, limit, costTokens, copy.orElse(null))))
-                .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
-                .handle((answers, failure) -> {
-                    if (failure != null) {
-                        node.failed(System.nanoTime() - start, failure);
-                        // No retry: a script that timed out may still have run, and running it again would charge
-                        // twice.
-                        return spendLocally(agentId, limit, charge);
-                    }
-                    node.answered(System.nanoTime() - start);
-                    clock.follow(answers.clockMicros());
-                    // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
-                    if (!(answers.answers().get(0) instanceof Answer.Decided decided)) {
-                        return spendLocally(agentId, limit, charge);
-                    }
-                    copies.accept(agentId, decided.bucket(), limit);
-                    if (untold) decidedWithoutRedis.remove(agentId);
-                    return decided.decisions().get(0);
-                });
+        var request = new Request(agentId, limit, charge, nodes.apply(agentId), time.nanoTime() + timeout.toNanos());
+        begin(request);
+        return request.answer;
     }
 
-    private Decision spendLocally(String agentId, Limit limit, Charge charge) {
-        decidedWithoutRedis.add(agentId);
-        var decision = copies.spendNow(agentId, limit, charge.costTokens());
-        decidedWithoutRedis.add(agentId); // again: before there was a copy, another thread may have forgotten it
-        if (decidedWithoutRedis.size() >= forgetAtSize) forgetTheFull();
-        return decision;
+    /** Sends the request, lets it wait until Redis was told what was decided without it, or decides it here. */
+    private void begin(Request request) {
+        var call = with(request.agentId, copy -> begin(request, copy));
+        if (call != null) call.whenComplete((answers, failure) -> end(request, answers, failure));
+        else if (request.decision != null) request.answer.complete(request.decision);
+    }
+
+    /** Returns the call that was sent; null if none was. */
+    private @Nullable CompletableFuture<Answers> begin(Request request, AgentCopy copy) {
+        if (request.decision != null) return null; // it was due meanwhile
+        var node = request.node;
+        request.copy = copy;
+        if (!node.isClosed()) {
+            request.decision = decide(request, copy);
+            return null;
+        }
+        if (request.cancelDue == null) {
+            long left = request.dueNanos - time.nanoTime();
+            request.cancelDue = time.after(left, () -> end(request, null, tooLate()));
+        }
+        if (request.decision != null) return null; // closed: it was due at once
+        var sent = copy.send(
+                request.limit,
+                request.charge.costTokens(),
+                node.outages(),
+                node.clock().getAsLong(),
+                ownMicros());
+        if (sent.isEmpty()) {
+            copy.waiting.add(request);
+            return null;
+        }
+        request.sent = sent.get();
+        request.sentNanos = time.nanoTime();
+        var spend = Spend.unordered(request.agentId, request.limit, request.charge.costTokens(), request.sent.copy());
+        return called(() -> redis.spend(List.of(spend)));
+    }
+
+    /** Decides the request, if it is not yet: by the answer, or here if there is none in time. Never throws. */
+    private void end(Request request, @Nullable Answers answers, @Nullable Throwable failure) {
+        try {
+            var node = request.node;
+            // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
+            var decided = answers != null && answers.answers().get(0) instanceof Answer.Decided it ? it : null;
+            var copy = Objects.requireNonNull(request.copy);
+            List<Request> released;
+            synchronized (copy) {
+                if (request.decision != null) return; // too late: not even its clock is of use
+                if (answers != null) node.clock().follow(answers.clockMicros());
+                var sent = request.sent;
+                if (sent == null) copy.waiting.remove(request);
+                if (sent != null && decided != null) {
+                    copy.answered(sent, decided, request.limit, node.clock().getAsLong(), ownMicros());
+                    request.decision = decided.decisions().get(0);
+                } else {
+                    // No retry: a script that timed out may still have run, and running it again would charge twice.
+                    if (sent != null) copy.arrived(sent);
+                    request.decision = decide(request, copy);
+                }
+                released = copy.isIdle() ? List.copyOf(copy.waiting) : List.of();
+                if (!released.isEmpty()) copy.waiting.clear();
+            }
+            if (request.cancelDue != null) request.cancelDue.run();
+            if (request.sent != null) report(node, time.nanoTime() - request.sentNanos, failure);
+            request.answer.complete(request.decision);
+            for (var next : released) {
+                if (decided != null) begin(next);
+                else end(next, null, failure);
+            }
+        } catch (Throwable unexpected) {
+            // Nobody waits for ever for an answer.
+            if (request.decision != null) request.answer.complete(request.decision);
+            else request.answer.completeExceptionally(unexpected);
+        }
+    }
+
+    private Decision decide(Request request, AgentCopy copy) {
+        return copy.decide(request.limit, request.charge, request.node.clock().getAsLong(), ownMicros());
+    }
+
+    private void report(RedisNode node, long elapsedNanos, @Nullable Throwable failure) {
+        if (failure == null) {
+            node.answered(elapsedNanos);
+            observer.answered(elapsedNanos);
+        } else if (!RedisFailures.isTimeout(failure)) {
+            node.failed(elapsedNanos, failure);
+            observer.failed(elapsedNanos);
+        } else {
+            // A request that had waited before it was sent leaves Redis little time: that is no sign that it is slow.
+            if (elapsedNanos >= timeout.toNanos() / 2) node.failed(elapsedNanos, failure);
+            observer.timedOut(elapsedNanos);
+        }
+    }
+
+    private TimeoutException tooLate() {
+        return new TimeoutException("no answer within " + timeout.toMillis() + " ms");
+    }
+
+    private long ownMicros() {
+        return time.nanoTime() / 1000;
+    }
+
+    private static <T> CompletableFuture<T> called(Supplier<? extends CompletionStage<T>> call) {
+        try {
+            return call.get().toCompletableFuture();
+        } catch (Throwable unexpected) {
+            return CompletableFuture.failedFuture(unexpected);
+        }
+    }
+
+    private <T extends @Nullable Object> T with(String agentId, Function<AgentCopy, T> work) {
+        while (true) {
+            var copy = copies.get(agentId);
+            if (copy == null) {
+                copy = copies.computeIfAbsent(agentId, id -> new AgentCopy());
+                if (copies.size() >= forgetAtSize) forgetTheFull();
+            }
+            synchronized (copy) {
+                if (!copy.isForgotten()) return work.apply(copy);
+            }
+            copies.remove(agentId, copy);
+        }
     }
 
     /** A copy that is full again is forgotten, and with it what Redis should have been told. */
     private synchronized void forgetTheFull() {
-        if (decidedWithoutRedis.size() < forgetAtSize) return;
-        decidedWithoutRedis.removeIf(agentId -> copies.find(agentId).isEmpty());
-        forgetAtSize = decidedWithoutRedis.size() + FORGET_EVERY;
+        if (copies.size() < forgetAtSize) return;
+        copies.forEach((agentId, copy) -> {
+            var clock = nodes.apply(agentId).clock();
+            synchronized (copy) {
+                if (!copy.forgetIfFull(clock.getAsLong(), ownMicros())) return;
+            }
+            copies.remove(agentId, copy);
+        });
+        forgetAtSize = copies.size() + FORGET_EVERY;
     }
 
-    /** Returns of how many agents Redis does not know everything. */
-    int untold() {
-        return decidedWithoutRedis.size();
+    /** Returns of how many agents something is known. */
+    int known() {
+        return copies.size();
     }
 
     @Override
-    public CompletionStage<Bucket> look(String agentId, Limit limit) {
-        return orLocally(agentId, () -> redis.look(agentId, limit), () -> copies.look(agentId, limit));
+    public CompletableFuture<Bucket> look(String agentId, Limit limit) {
+        AgentId.require(agentId);
+        var node = nodes.apply(agentId);
+        return ask(
+                node,
+                () -> redis.look(look(agentId, limit, node)).thenApply(AgentBuckets::first),
+                () -> lookHere(agentId, limit, node));
     }
 
-    @Override
-    public CompletionStage<Void> reset(String agentId, Limit limit) {
-        return orLocally(
+    private Spend look(String agentId, Limit limit, RedisNode node) {
+        var copy = copies.get(agentId);
+        Spend.Copy known = null;
+        if (copy != null) {
+            synchronized (copy) {
+                known = copy.copy(limit, node.outages(), node.clock().getAsLong(), ownMicros());
+            }
+        }
+        return new Spend(
                 agentId,
-                () -> redis.reset(agentId, limit).thenCompose(done -> {
-                    decidedWithoutRedis.remove(agentId);
-                    return copies.reset(agentId, limit);
-                }),
-                () -> {
-                    decidedWithoutRedis.add(agentId);
-                    return copies.reset(agentId, limit);
+                Spend.Kept.ENFORCED,
+                Terms.of(limit),
+                List.of(),
+                Spend.NO_SOURCE,
+                Charge.UNORDERED,
+                Fence.NONE,
+                known);
+    }
+
+    private Bucket lookHere(String agentId, Limit limit, RedisNode node) {
+        var copy = copies.get(agentId);
+        long clockMicros = node.clock().getAsLong();
+        if (copy == null) return Bucket.full(limit, TokenBucket.seconds(clockMicros));
+        synchronized (copy) {
+            return copy.refilled(limit, clockMicros, ownMicros());
+        }
+    }
+
+    /** Fills the agent's bucket; while Redis is away, this process's copy alone. */
+    @Override
+    public CompletableFuture<Void> reset(String agentId, Limit limit) {
+        AgentId.require(agentId);
+        return ask(
+                        nodes.apply(agentId),
+                        () -> redis.reset(agentId, Spend.Kept.ENFORCED, Terms.of(limit))
+                                .thenApply(done -> true),
+                        () -> false)
+                .thenAccept(inRedis -> {
+                    var copy = copies.get(agentId);
+                    if (copy == null) return;
+                    synchronized (copy) {
+                        copy.fill();
+                    }
                 });
     }
 
-    private <T> CompletionStage<T> orLocally(
-            String agentId, Supplier<CompletionStage<T>> inRedis, Supplier<CompletionStage<T>> locally) {
-        var node = breaker.of(agentId, Spend.Kept.ENFORCED);
-        if (!node.isClosed()) return locally.get();
-        long start = System.nanoTime();
-        return inRedis.get()
-                .toCompletableFuture()
-                .orTimeout(breaker.timeout().toNanos(), TimeUnit.NANOSECONDS)
-                .whenComplete((answer, failure) -> {
-                    if (failure != null && !concernsOneKey(failure)) node.failed(System.nanoTime() - start, failure);
+    /** Returns what Redis says, or what is said here if it is away or does not answer in time. */
+    private <T> CompletableFuture<T> ask(
+            RedisNode node, Supplier<? extends CompletionStage<T>> inRedis, Supplier<T> here) {
+        if (!node.isClosed()) return CompletableFuture.completedFuture(here.get());
+        var timely = new CompletableFuture<T>();
+        long start = time.nanoTime();
+        var cancelDue = time.after(timeout.toNanos(), () -> timely.completeExceptionally(tooLate()));
+        called(inRedis).whenComplete((answer, failure) -> {
+            cancelDue.run();
+            if (failure == null) timely.complete(answer);
+            else timely.completeExceptionally(failure);
+        });
+        return timely.whenComplete((answer, failure) -> {
+                    boolean concernsOneKey =
+                            failure != null && RedisFailures.cause(failure) instanceof UnusableKeyException;
+                    report(node, time.nanoTime() - start, concernsOneKey ? null : failure);
                 })
-                .exceptionallyCompose(failure -> locally.get());
-    }
-
-    private static boolean concernsOneKey(Throwable failure) {
-        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
-        return cause instanceof UnusableKeyException;
+                .exceptionally(failure -> here.get());
     }
 
     @Override
     public void close() {
-        breaker.close();
-        redis.close();
-        copies.close();
+        closesBreaker.run();
+        redis.close(); // what is under way fails, and is decided here
+        time.close();
+        copies.clear();
     }
 }

@@ -4,13 +4,22 @@ import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker.State;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
+import io.github.resilience4j.circuitbreaker.event.CircuitBreakerOnStateTransitionEvent;
 import io.lettuce.core.RedisException;
+import io.tollgate.bucket.BucketClock;
 import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.RedisFailures;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no decision depends on the wall
  * clock, which resilience4j would use to end the open state.
  */
-public final class NodeBreaker implements CallBreaker {
+public final class NodeBreaker implements RedisNode {
     private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
 
     /** How often an absent Redis is probed: back within this and a probe's own time. */
@@ -35,17 +44,32 @@ public final class NodeBreaker implements CallBreaker {
 
     private static final int PROBES_TO_CLOSE = 2;
 
+    /** Reasons that are logged in one outage. */
+    private static final int MAX_REASONS = 20;
+
+    /** Why the node is not asked. */
+    record Away(Instant since, String reason) {}
+
     private final RedisBreaker all;
     private final RedisBuckets redis;
     private final String node;
     private final Duration timeout;
     private final CircuitBreaker breaker;
+    private final BucketClock clock = new BucketClock();
+    private final AtomicLong outages = new AtomicLong();
     private final CompletableFuture<Void> firstProbe = new CompletableFuture<>();
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(task -> {
         var thread = new Thread(task, "redis-probe");
         thread.setDaemon(true);
         return thread;
     });
+
+    private final Set<String> reasonsLogged = new HashSet<>(); // of this outage; guarded by this
+    private volatile @Nullable Away away = new Away(Instant.now(), "it has not been reached yet");
+    private volatile @Nullable Throwable lastFailure;
+    private volatile boolean failing;
+    private volatile boolean slow;
+    private volatile @Nullable LinkageError unusable;
 
     NodeBreaker(RedisBreaker all, RedisBuckets redis, String node, Duration timeout) {
         this.all = all;
@@ -57,23 +81,58 @@ public final class NodeBreaker implements CallBreaker {
                 .slidingWindowSize(WINDOW_CALLS)
                 .minimumNumberOfCalls(callsUntilOpen(timeout))
                 .failureRateThreshold(50)
-                .slowCallDurationThreshold(timeout.multipliedBy(3).dividedBy(4))
+                .slowCallDurationThreshold(slowest(timeout))
                 .slowCallRateThreshold(80)
                 .permittedNumberOfCallsInHalfOpenState(PROBES_TO_CLOSE)
                 .currentTimestampFunction(clock -> System.nanoTime(), TimeUnit.NANOSECONDS)
                 .build();
         this.breaker = CircuitBreaker.of("redis", config);
         breaker.transitionToForcedOpenState();
-        breaker.getEventPublisher().onStateTransition(event -> {
-            var to = event.getStateTransition().getToState();
-            var from = event.getStateTransition().getFromState();
-            all.changed(status(to), to == State.CLOSED || from == State.CLOSED);
-            if (to == State.CLOSED) log.info("{} answers: decisions use the shared buckets", redis.nameOf(node));
-            // Once: a probe that fails after another was answered opens it anew, and changes nothing for anybody.
-            if (to == State.OPEN && from == State.CLOSED) {
-                log.warn("{} is away or slow: decisions use the local buckets until it is back", redis.nameOf(node));
-            }
-        });
+        // Both are said before the transition.
+        breaker.getEventPublisher().onFailureRateExceeded(event -> failing = true);
+        breaker.getEventPublisher().onSlowCallRateExceeded(event -> slow = true);
+        breaker.getEventPublisher().onStateTransition(this::changed);
+    }
+
+    private static Duration slowest(Duration timeout) {
+        return timeout.multipliedBy(3).dividedBy(4);
+    }
+
+    private void changed(CircuitBreakerOnStateTransitionEvent event) {
+        var to = event.getStateTransition().getToState();
+        var from = event.getStateTransition().getFromState();
+        if (to == State.CLOSED) back();
+        // Once: a probe that fails after another was answered opens it anew, and changes nothing for anybody.
+        if (to == State.OPEN && from == State.CLOSED) {
+            outages.incrementAndGet();
+            var failure = lastFailure;
+            away(
+                    failure == null || slow && !failing
+                            ? "answers take longer than " + slowest(timeout).toMillis() + " ms"
+                            : RedisFailures.inWords(failure));
+        }
+        all.changed(status(to), to == State.CLOSED || from == State.CLOSED);
+    }
+
+    private synchronized void back() {
+        away = null;
+        lastFailure = null;
+        failing = false;
+        slow = false;
+        reasonsLogged.clear();
+        log.info("{} answers: decisions use the shared buckets", redis.nameOf(node));
+    }
+
+    /** Notes why the node is not used, and says so once for each reason; returns whether it did. */
+    private synchronized boolean away(String reason) {
+        var before = away;
+        if (before == null) away = new Away(Instant.now(), reason);
+        else if (!before.reason().equals(reason)) away = new Away(before.since(), reason);
+        boolean news = reasonsLogged.size() < MAX_REASONS && reasonsLogged.add(reason);
+        if (news) {
+            log.warn("{} cannot be used: decisions use the local buckets until it can: {}", redis.nameOf(node), reason);
+        }
+        return news;
     }
 
     /** Begins to probe, on a thread of its own. */
@@ -110,6 +169,32 @@ public final class NodeBreaker implements CallBreaker {
         };
     }
 
+    /** Returns why the node is not used; empty while it is. */
+    Optional<Away> away() {
+        return Optional.ofNullable(away);
+    }
+
+    /** Returns its address, for people. */
+    String name() {
+        return redis.nameOf(node);
+    }
+
+    /** Returns what is missing on the class path, so that this node can never be used; null: nothing. */
+    @Nullable
+    LinkageError unusable() {
+        return unusable;
+    }
+
+    @Override
+    public BucketClock clock() {
+        return clock;
+    }
+
+    @Override
+    public long outages() {
+        return outages.get();
+    }
+
     @Override
     public void answered(long elapsedNanos) {
         if (isClosed()) breaker.onSuccess(elapsedNanos, TimeUnit.NANOSECONDS);
@@ -119,6 +204,7 @@ public final class NodeBreaker implements CallBreaker {
     public void failed(long elapsedNanos, Throwable cause) {
         if (!isClosed()) return;
         log.debug("call to Redis failed", cause);
+        lastFailure = cause;
         breaker.onError(elapsedNanos, TimeUnit.NANOSECONDS, cause);
     }
 
@@ -127,35 +213,45 @@ public final class NodeBreaker implements CallBreaker {
         if (isClosed()) breaker.transitionToOpenState();
     }
 
+    /** Never throws: what escapes would end the schedule, and with it every hope of Redis. */
     private void probe() {
         if (isClosed()) return;
         try {
-            redis.probe(node, first() ? Duration.ofSeconds(1) : timeout);
-            if (!redis.nodes().contains(node)) return; // holds nothing any more, or Redis is found to be a cluster
-            if (breaker.getState() != State.HALF_OPEN) breaker.transitionToHalfOpenState();
-            for (int i = 0; i < PROBES_TO_CLOSE && breaker.tryAcquirePermission(); i++) {
-                long start = System.nanoTime();
-                redis.probe(node, timeout);
-                breaker.onSuccess(System.nanoTime() - start, TimeUnit.NANOSECONDS);
-            }
+            probeUntilClosed();
         } catch (RedisException stillAway) {
-            if (breaker.getState() == State.FORCED_OPEN) {
-                log.warn(
-                        "{} cannot be used: decisions use the local buckets until it can: {}",
-                        redis.nameOf(node),
-                        stillAway.getMessage());
-            }
-            if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
             log.debug("Redis is still away", stillAway);
-        } catch (RuntimeException unexpected) {
-            // An exception that escapes would end the schedule, and with it every hope of Redis; a breaker left half
-            // open would wait for ever for the probe that did not end.
-            log.error("probing Redis failed", unexpected);
-            if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
-        } finally {
-            all.follow(); // first: whoever waits for the probe wants to know which nodes there are
-            firstProbe.complete(null);
+            stillAway(stillAway);
+        } catch (Throwable unexpected) {
+            if (unexpected instanceof LinkageError missing) unusable = missing;
+            if (stillAway(unexpected)) log.error("probing Redis failed", unexpected);
         }
+        try {
+            all.follow(); // first: whoever waits for the probe wants to know which nodes there are
+        } catch (Throwable unexpected) {
+            log.error("looking for the nodes of Redis failed", unexpected);
+        }
+        firstProbe.complete(null);
+    }
+
+    private void probeUntilClosed() {
+        long clockMicros = redis.probe(node, first() ? Duration.ofSeconds(1) : timeout);
+        if (!redis.nodes().contains(node)) return; // holds nothing any more, or Redis is found to be a cluster
+        all.follow(clockMicros);
+        clock.follow(clockMicros);
+        if (breaker.getState() != State.HALF_OPEN) breaker.transitionToHalfOpenState();
+        for (int i = 0; i < PROBES_TO_CLOSE && breaker.tryAcquirePermission(); i++) {
+            long start = System.nanoTime();
+            clock.follow(redis.probe(node, timeout));
+            breaker.onSuccess(System.nanoTime() - start, TimeUnit.NANOSECONDS);
+        }
+    }
+
+    /** Returns whether the reason was news. A breaker left half open would wait for ever for the probe that did not end. */
+    private boolean stillAway(Throwable failure) {
+        boolean news = away(RedisFailures.inWords(failure));
+        if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
+        else if (news) all.reasonChanged();
+        return news;
     }
 
     private boolean first() {

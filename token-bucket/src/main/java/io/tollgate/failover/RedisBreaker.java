@@ -1,18 +1,28 @@
 package io.tollgate.failover;
 
+import io.lettuce.core.LettuceVersion;
 import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.RedisFailures;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Decides whether Redis is asked at all: one {@link NodeBreaker} for each node that holds keys, a single one unless Redis is a
  * cluster. So a node that is lost takes its own agents to their local buckets, and no others. Thread-safe.
  */
 public final class RedisBreaker implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
+
     /** How often the nodes are looked at again for an agent whose node is unknown. */
     private static final long LOOK_AGAIN_NANOS = 100_000_000;
 
@@ -32,6 +42,8 @@ public final class RedisBreaker implements AutoCloseable {
     /** For keys that nobody holds: never probed, never closed. */
     private final NodeBreaker nobody;
 
+    private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
+
     private final Map<Status, LongAdder> transitions =
             Map.of(Status.CLOSED, new LongAdder(), Status.OPEN, new LongAdder(), Status.HALF_OPEN, new LongAdder());
     private volatile Instant since = Instant.now();
@@ -43,6 +55,7 @@ public final class RedisBreaker implements AutoCloseable {
      * itself.
      *
      * @param timeout the longest wait for one call; three quarters of it are slow
+     * @throws IllegalStateException if Redis can never be used, because the class path holds something else than this library needs
      */
     public static RedisBreaker start(RedisBuckets redis, Duration timeout) {
         var breaker = new RedisBreaker(redis, timeout);
@@ -51,6 +64,16 @@ public final class RedisBreaker implements AutoCloseable {
                 .values()
                 .forEach(NodeBreaker::awaitFirstProbe); // connects; only then is a cluster known to be one
         breaker.nodes.values().forEach(NodeBreaker::awaitFirstProbe);
+        breaker.nodes.values().forEach(node -> {
+            var missing = node.unusable();
+            if (missing == null) return;
+            breaker.close();
+            throw new IllegalStateException(
+                    "Redis cannot be used with the libraries on the class path: needed are Lettuce 6.6 or newer and the netty that it"
+                            + " was built with, but there is Lettuce " + LettuceVersion.getVersion() + ", and "
+                            + RedisFailures.inWords(missing),
+                    missing);
+        });
         return breaker;
     }
 
@@ -95,6 +118,49 @@ public final class RedisBreaker implements AutoCloseable {
     void changed(Status to, boolean whetherAsked) {
         transitions.get(to).increment();
         if (whetherAsked) since = Instant.now();
+        if (whetherAsked) reasonChanged();
+    }
+
+    void reasonChanged() {
+        for (var listener : listeners) {
+            try {
+                listener.run();
+            } catch (RuntimeException theirs) {
+                log.error("a listener failed", theirs);
+            }
+        }
+    }
+
+    /** Lets this be run whenever {@link #sharing} has changed, on a thread that must not wait. */
+    public void onChange(Runnable listener) {
+        listeners.add(listener);
+    }
+
+    /** Takes over the time of a node for agents whose node is not known. */
+    void follow(long clockMicros) {
+        nobody.clock().follow(clockMicros);
+    }
+
+    /** Returns whether decisions use the shared buckets, and if not: since when, and why. */
+    public SharingStatus sharing() {
+        var reasons = new TreeMap<String, String>();
+        var latest = Instant.EPOCH;
+        var all = List.copyOf(nodes.values());
+        for (var node : all) {
+            var away = node.away().orElse(null);
+            if (away == null) continue;
+            reasons.put(node.name(), away.reason());
+            if (away.since().isAfter(latest)) latest = away.since();
+        }
+        if (all.isEmpty()) return new SharingStatus.Local(since, "no node of the cluster holds keys");
+        if (reasons.isEmpty()) return new SharingStatus.Shared(since);
+        if (reasons.size() < all.size()) return new SharingStatus.PartlyShared(latest, reasons);
+        var reason = reasons.size() == 1
+                ? reasons.firstEntry().getValue()
+                : reasons.entrySet().stream()
+                        .map(node -> node.getKey() + ": " + node.getValue())
+                        .collect(Collectors.joining("; "));
+        return new SharingStatus.Local(latest, reason);
     }
 
     /** Returns whether every node is to be asked now. */

@@ -1,5 +1,7 @@
 package io.tollgate.redis;
 
+import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisURI;
@@ -17,6 +19,7 @@ import io.tollgate.redis.SpendScript.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -25,6 +28,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Buckets in Redis, at {@code quota:<agent>:tokens}, shared with every program that uses the same layout. Thread-safe.
@@ -40,6 +45,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
     private static final Spend PROBE = Spend.unordered("", new Limit(1, 1), 0, null);
+    /** Two keys in different slots, as a call for several agents has them: what stands before Redis may refuse such a call. */
+    private static final List<Spend> PROBES = List.of(PROBE, shadow(PROBE));
+
+    private static final Logger log = LoggerFactory.getLogger(RedisBuckets.class);
 
     private final RedisURI uri;
     private final ClientResources resources;
@@ -64,6 +73,18 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .reconnectDelay(Delay.constant(RECONNECT_DELAY))
                 .commandLatencyRecorder(latencies)
                 .build();
+    }
+
+    private static Spend shadow(Spend spend) {
+        return new Spend(
+                spend.agentId(),
+                Spend.Kept.SHADOW,
+                spend.terms(),
+                spend.charges(),
+                spend.source(),
+                spend.committedOffset(),
+                spend.unasked(),
+                spend.copy());
     }
 
     /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
@@ -112,42 +133,59 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Connects if need be, and proves by a write that the node can decide; disconnects where there is no answer. Where a node of a
-     * cluster cannot decide, the others are asked who holds its keys. Blocks.
+     * Connects if need be, and proves by a write that the node can decide. Where it cannot, the next probe connects anew: what answers
+     * may not be what the address leads to any more. Where a node of a cluster cannot decide, the others are asked who holds its keys.
+     * Blocks.
      *
+     * @return the clock of the node, microseconds since the epoch; 0 where Redis has just been found to be a cluster
      * @throws RedisException if Redis cannot be reached, refuses, or does not answer within the timeout
      */
-    public void probe(String node, Duration timeout) {
+    public long probe(String node, Duration timeout) {
         var current = connect();
         var cluster = current.nodes();
         try {
-            probe(current, node, timeout);
+            return probe(current, node, timeout);
         } catch (RedisException lost) {
-            if (cluster != null) cluster.refresh();
+            // A replica that was the primary, a node that is loading or has lost its own: all of them keep old
+            // connections open. And a
+            // connection may be dead without anybody having said so, where a firewall forgot it or the network is gone.
+            if (cluster == null) disconnect();
+            else {
+                cluster.reconnect(node);
+                cluster.refresh();
+            }
             throw lost;
         }
     }
 
-    private void probe(RedisConnection current, String node, Duration timeout) {
+    private long probe(RedisConnection current, String node, Duration timeout) {
         var cluster = current.nodes();
-        if (cluster != null && node.equals(ONLY_NODE)) return; // it was not known that this is a cluster
-        byte[] key = cluster == null ? SpendScript.key(PROBE.agentId()) : cluster.probeKey(node);
+        if (cluster != null && node.equals(ONLY_NODE)) return 0; // it was not known that this is a cluster
         try {
-            var answers = current.call(new byte[][] {key}, new byte[][] {SpendScript.argument(Operation.SPEND, PROBE)})
-                    .thenApply(reply -> SpendScript.answers(reply, List.of(PROBE)))
-                    .toCompletableFuture()
-                    .get(timeout.toNanos(), TimeUnit.NANOSECONDS);
-            if (answers.answers().get(0) instanceof Answer.Failed failed) throw new RedisException(failed.message());
+            var call =
+                    cluster == null ? call(current, Operation.SPEND, PROBES) : probe(current, cluster.probeKey(node));
+            var answers = call.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            for (var answer : answers.answers()) {
+                if (answer instanceof Answer.Failed failed) throw new RedisException(failed.message());
+            }
+            return answers.clockMicros();
         } catch (TimeoutException e) {
-            if (cluster == null) disconnect();
-            else cluster.reconnect(node);
-            throw new RedisException("Redis did not answer within " + timeout.toMillis() + " ms");
+            throw new RedisCommandTimeoutException("no answer within " + timeout.toMillis() + " ms");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RedisException("interrupted");
         } catch (ExecutionException e) {
-            throw e.getCause() instanceof RedisException redis ? redis : new RedisException(e.getCause());
+            if (e.getCause() instanceof RedisException redis) throw redis;
+            if (e.getCause() instanceof Error error) throw error;
+            throw new RedisException(e.getCause());
         }
+    }
+
+    private static CompletableFuture<Answers> probe(RedisConnection connection, byte[] key) {
+        return connection
+                .call(new byte[][] {key}, new byte[][] {SpendScript.argument(Operation.SPEND, PROBE)})
+                .thenApply(reply -> SpendScript.answers(reply, List.of(PROBE)))
+                .toCompletableFuture();
     }
 
     private RedisConnection connect() {
@@ -163,10 +201,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    /**
-     * Lets the next probe connect anew. A connection may be dead without anybody having said so, where a firewall forgot it or
-     * the network is gone: TCP alone notices after minutes.
-     */
+    /** Lets the next probe connect anew, which looks the address up again. */
     private void disconnect() {
         connecting.lock();
         try {
@@ -240,16 +275,53 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private CompletableFuture<Answers> call(Operation operation, List<Spend> spends) {
         var current = connection;
         if (current == null) return CompletableFuture.failedFuture(new RedisConnectionException("not connected"));
+        return call(current, operation, spends);
+    }
+
+    private static CompletableFuture<Answers> call(
+            RedisConnection connection, Operation operation, List<Spend> spends) {
         try {
-            if (current.nodes() == null || spends.size() == 1) return callTogether(current, operation, spends);
-            var calls = spends.stream()
-                    .map(spend -> callTogether(current, operation, List.of(spend)))
-                    .toList();
-            return CompletableFuture.allOf(calls.toArray(CompletableFuture[]::new))
-                    .thenApply(done -> join(calls));
+            if (spends.size() == 1) return callTogether(connection, operation, spends);
+            if (connection.takesOneKeyPerCall()) return callOneByOne(connection, operation, spends);
+            return callTogether(connection, operation, spends)
+                    .exceptionallyCompose(failure -> refusesSeveralKeys(failure)
+                            // It is refused as a whole, before anything ran: asking again charges once.
+                            ? callOneByOne(connection, operation, spends, failure)
+                            : CompletableFuture.failedFuture(failure));
         } catch (RedisException refused) { // disconnected, or too many calls waiting
             return CompletableFuture.failedFuture(refused);
         }
+    }
+
+    private static CompletableFuture<Answers> callOneByOne(
+            RedisConnection connection, Operation operation, List<Spend> spends, Throwable refusal) {
+        if (connection.takeOneKeyPerCall()) {
+            log.warn(
+                    "what answers for Redis refuses calls for several agents ({}): each agent is asked for by itself from now"
+                            + " on, which costs more; a cluster's own addresses in REDIS_URL would spare that",
+                    RedisFailures.inWords(refusal));
+        }
+        try {
+            return callOneByOne(connection, operation, spends);
+        } catch (RedisException refused) {
+            return CompletableFuture.failedFuture(refused);
+        }
+    }
+
+    /** In a call for each, all under way together. */
+    private static CompletableFuture<Answers> callOneByOne(
+            RedisConnection connection, Operation operation, List<Spend> spends) {
+        var calls = spends.stream()
+                .map(spend -> callTogether(connection, operation, List.of(spend)))
+                .toList();
+        return CompletableFuture.allOf(calls.toArray(CompletableFuture[]::new)).thenApply(done -> join(calls));
+    }
+
+    /** Whether what stands before several servers says that the keys are not of one; each says it in its own words. */
+    private static boolean refusesSeveralKeys(Throwable failure) {
+        if (!(RedisFailures.cause(failure) instanceof RedisCommandExecutionException refusal)) return false;
+        var message = String.valueOf(refusal.getMessage()).toLowerCase(Locale.ROOT);
+        return message.contains("crossslot") || message.contains("same slot");
     }
 
     private static CompletableFuture<Answers> callTogether(
@@ -268,9 +340,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     private static Answers join(List<CompletableFuture<Answers>> calls) {
         var answers = new ArrayList<Answer>(calls.size());
-        long clockMicros = 0;
+        long clockMicros = Long.MAX_VALUE; // the earliest of all: it errs to the side of refusing
         for (var call : calls) {
-            clockMicros = call.join().clockMicros();
+            clockMicros = Math.min(clockMicros, call.join().clockMicros());
             answers.addAll(call.join().answers());
         }
         return new Answers(clockMicros, answers);

@@ -25,8 +25,15 @@ import org.jspecify.annotations.Nullable;
 
 /** One connection to Redis, shared by all threads: to a server, a primary that Sentinel names, or a cluster. */
 final class RedisConnection implements AutoCloseable {
-    /** Calls that may wait for an answer; above it a call fails at once, so that a frozen Redis cannot fill the memory. */
-    private static final int MAX_CALLS_WAITING = 4096;
+    /**
+     * Commands that may wait for an answer; above it a call fails at once, so that a frozen Redis cannot fill the memory. A command asks for
+     * one agent where each is a call of its own: this many agents must be few enough to remember, and more than anybody asks for at once.
+     */
+    private static final int MAX_COMMANDS_WAITING = 65_536;
+    /** Lettuce 7 asks the server to tell of its maintenance unless it is told not to; 6, which Spring Boot manages, knows neither. */
+    private static final boolean LETTUCE_NOTIFIES_OF_MAINTENANCE =
+            isPresent("io.lettuce.core.MaintNotificationsConfig");
+
     /** How often answers may lead to asking a cluster who holds what. */
     private static final Duration MOST_OFTEN = Duration.ofSeconds(1);
 
@@ -34,6 +41,7 @@ final class RedisConnection implements AutoCloseable {
     private final RedisScriptingAsyncCommands<byte[], byte[]> commands;
     private final @Nullable ClusterNodes nodes;
     private final String digest;
+    private volatile boolean oneKeyPerCall;
 
     private RedisConnection(
             AbstractRedisClient client,
@@ -43,6 +51,7 @@ final class RedisConnection implements AutoCloseable {
         this.commands = commands;
         this.nodes = nodes;
         this.digest = commands.digest(SpendScript.TEXT);
+        this.oneKeyPerCall = nodes != null;
     }
 
     /**
@@ -101,10 +110,26 @@ final class RedisConnection implements AutoCloseable {
                 // A call that was under way when the connection broke may have charged: sending it again would charge
                 // twice.
                 .replayFilter(command -> true)
-                .requestQueueSize(MAX_CALLS_WAITING)
-                .maintNotificationsConfig(MaintNotificationsConfig.disabled())
+                .requestQueueSize(MAX_COMMANDS_WAITING)
                 .socketOptions(SocketOptions.builder().connectTimeout(timeout).build());
+        if (LETTUCE_NOTIFIES_OF_MAINTENANCE) MaintenanceNotifications.disable(builder);
         return builder;
+    }
+
+    private static boolean isPresent(String className) {
+        try {
+            Class.forName(className, false, RedisConnection.class.getClassLoader());
+            return true;
+        } catch (ClassNotFoundException older) {
+            return false;
+        }
+    }
+
+    /** Loaded only where Lettuce has what it names. */
+    private static final class MaintenanceNotifications {
+        static void disable(ClientOptions.Builder builder) {
+            builder.maintNotificationsConfig(MaintNotificationsConfig.disabled());
+        }
     }
 
     private static boolean isCluster(RedisClient client, RedisURI uri) {
@@ -116,10 +141,22 @@ final class RedisConnection implements AutoCloseable {
         }
     }
 
-    /** Returns who holds what, where keys live on different nodes and each call may name one only; null: on a single server. */
+    /** Returns who holds what, where keys live on different nodes; null: on a single server. */
     @Nullable
     ClusterNodes nodes() {
         return nodes;
+    }
+
+    /** Returns whether each call may name one key only: on a cluster, and where what stands before Redis has said so. */
+    boolean takesOneKeyPerCall() {
+        return oneKeyPerCall;
+    }
+
+    /** Lets each call name one key only from now on; returns whether that is news. */
+    synchronized boolean takeOneKeyPerCall() {
+        boolean news = !oneKeyPerCall;
+        oneKeyPerCall = true;
+        return news;
     }
 
     /** Runs the script. The answer fails with what Redis said; a script that is not loaded is loaded, and run again. */
@@ -132,10 +169,10 @@ final class RedisConnection implements AutoCloseable {
     }
 
     private CompletionStage<byte[]> runWithText(byte[][] keys, byte[][] arguments) {
-        return nodes == null
-                ? commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments))
+        return oneKeyPerCall
                 // Which node lacks it is known to nobody, where a slot is on its way to another: the text finds it.
-                : commands.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments);
+                ? commands.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments)
+                : commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments));
     }
 
     private CompletionStage<byte[]> evalsha(byte[][] keys, byte[][] arguments) {

@@ -1,0 +1,189 @@
+package io.tollgate.failover;
+
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.redis.Answer;
+import io.tollgate.redis.Spend;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What this process knows of one agent's bucket in Redis, and what it has decided without it. Its monitor guards it.
+ *
+ * <p>Four rules keep it from ever holding more than is left, whatever order calls and answers take:
+ *
+ * <ul>
+ *   <li>What is under way may be charged already: it is held back from what is decided here, and from the copy that a call carries.
+ *   <li>An answer is the truth only if nothing was decided here since its call was sent. Otherwise the copy continues from the smaller of
+ *       both, and stays untold.
+ *   <li>Answers that overtake each other do not bring back what the later one has charged.
+ *   <li>While Redis has to be told something, one call tells it, alone; others wait for it. After an outage it has to be told what it
+ *       had answered: it may have lost it.
+ * </ul>
+ */
+final class AgentCopy {
+    /** By how much two readings of the clock of one node differ at most; more, and it is another clock. */
+    private static final long CLOCK_MOVED_MICROS = 1_000_000;
+
+    private static final long NOTHING_COMMITTED = -1;
+
+    /** A call under way, and how things stood when it was sent. */
+    record Sent(long number, double costTokens, long localCharges, long outages, Spend.@Nullable Copy copy) {}
+
+    /** Requests that wait until Redis was told; for whoever sends them. */
+    final Queue<FailoverBuckets.Request> waiting = new ArrayDeque<>();
+
+    private @Nullable Bucket bucket; // null: never heard of, which means full
+    private @Nullable Limit limit; // by which it was left
+    private long clockOffsetMicros; // between the process's own time and the clock that the bucket was left by
+    private boolean untold;
+    private long outages;
+    private long localCharges;
+    private int underWay;
+    private double tokensUnderWay;
+    private long sent;
+    private long answered;
+    private boolean forgotten;
+
+    /** Returns whether this copy was dropped, and another one must be used. */
+    boolean isForgotten() {
+        return forgotten;
+    }
+
+    /** Returns whether Redis does not know everything that was decided here. */
+    boolean isUntold() {
+        return untold;
+    }
+
+    /** Returns whether no call is under way. */
+    boolean isIdle() {
+        return underWay == 0;
+    }
+
+    /** Drops the copy if it says no more than no copy does: a full bucket. */
+    boolean forgetIfFull(long clockMicros, long ownMicros) {
+        if (underWay > 0 || !waiting.isEmpty()) return false;
+        if (bucket != null && limit != null) {
+            double left = TokenBucket.refill(current(bucket, clockMicros, ownMicros), limit, seconds(clockMicros))
+                    .tokens();
+            if (left < limit.capacityTokens()) return false;
+        }
+        forgotten = true;
+        return true;
+    }
+
+    /**
+     * Notes that a call is sent now; empty if it must wait until the calls under way are answered.
+     *
+     * @param outagesNow how often the node has been away
+     * @param clockMicros its clock
+     * @param ownMicros the process's own time
+     */
+    Optional<Sent> send(Limit limitNow, double costTokens, long outagesNow, long clockMicros, long ownMicros) {
+        boolean tells = untold || bucket != null && outages != outagesNow;
+        if (tells && underWay > 0) return Optional.empty();
+        var copy = copy(limitNow, tells, clockMicros, ownMicros);
+        underWay++;
+        tokensUnderWay += costTokens;
+        return Optional.of(new Sent(++sent, costTokens, localCharges, outagesNow, copy));
+    }
+
+    /** Returns the copy as a call that is sent now should carry it; null: none. */
+    Spend.@Nullable Copy copy(Limit limitNow, long outagesNow, long clockMicros, long ownMicros) {
+        return copy(limitNow, untold || bucket != null && outages != outagesNow, clockMicros, ownMicros);
+    }
+
+    private Spend.@Nullable Copy copy(Limit limitNow, boolean tells, long clockMicros, long ownMicros) {
+        if (bucket == null && underWay == 0) return null;
+        var standing = tells ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
+        if (bucket != null && underWay == 0) {
+            return new Spend.Copy(current(bucket, clockMicros, ownMicros), Fence.NONE, standing);
+        }
+        var left = refilled(limitNow, clockMicros, ownMicros);
+        double heldBack =
+                Math.min(tokensUnderWay, Math.max(0, left.tokens())); // what is not covered is not charged either
+        return new Spend.Copy(new Bucket(left.tokens() - heldBack, left.lastRefillSeconds()), Fence.NONE, standing);
+    }
+
+    /** Notes what Redis answered to a call that was waited for. */
+    void answered(Sent call, Answer.Decided answer, Limit limitNow, long clockMicros, long ownMicros) {
+        arrived(call);
+        if (localCharges == call.localCharges() && call.number() > answered) {
+            bucket = answer.bucket();
+            untold = false;
+            outages = call.outages();
+        } else {
+            var ours = refilled(limitNow, clockMicros, ownMicros);
+            var theirs = TokenBucket.refill(answer.bucket(), limitNow, ours.lastRefillSeconds());
+            double charged = answer.decisions().get(0).isApproved() ? call.costTokens() : 0;
+            bucket = new Bucket(Math.min(ours.tokens() - charged, theirs.tokens()), theirs.lastRefillSeconds());
+        }
+        answered = Math.max(answered, call.number());
+        limit = limitNow;
+        clockOffsetMicros = clockMicros - ownMicros;
+    }
+
+    /** Notes that a call is not waited for any more, or has failed. */
+    void arrived(Sent call) {
+        underWay--;
+        tokensUnderWay = underWay == 0 ? 0 : tokensUnderWay - call.costTokens(); // no rounding is left over
+    }
+
+    /** Decides here and now. */
+    Decision decide(Limit limitNow, Charge charge, long clockMicros, long ownMicros) {
+        var left = refilled(limitNow, clockMicros, ownMicros);
+        var free = new Bucket(left.tokens() - tokensUnderWay, left.lastRefillSeconds());
+        var decision = TokenBucket.spend(
+                        free, Fence.NONE, limitNow, NOTHING_COMMITTED, List.of(charge), clockMicros, DecidedBy.LOCAL)
+                .decisions()
+                .get(0);
+        boolean charges = decision.isApproved() && charge.costTokens() > 0;
+        bucket = charges ? new Bucket(left.tokens() - charge.costTokens(), left.lastRefillSeconds()) : left;
+        limit = limitNow;
+        clockOffsetMicros = clockMicros - ownMicros;
+        if (charges) {
+            untold = true;
+            localCharges++;
+        }
+        return decision;
+    }
+
+    /** Returns the copy refilled to now. */
+    Bucket refilled(Limit limitNow, long clockMicros, long ownMicros) {
+        if (bucket == null || limit == null) return Bucket.full(limitNow, seconds(clockMicros));
+        var filled = TokenBucket.refill(current(bucket, clockMicros, ownMicros), limit, seconds(clockMicros));
+        return filled.tokens() <= limitNow.capacityTokens()
+                ? filled
+                : new Bucket(limitNow.capacityTokens(), filled.lastRefillSeconds());
+    }
+
+    /** Fills the bucket. */
+    void fill() {
+        bucket = null;
+        untold = false;
+        localCharges++; // answers to what was asked before say nothing about it
+    }
+
+    /**
+     * Returns the bucket by the clock of now. It moves where Redis was first reached after decisions by the host's clock, or became another
+     * machine: then the time since is what has passed here.
+     */
+    private Bucket current(Bucket left, long clockMicros, long ownMicros) {
+        long moved = clockMicros - ownMicros - clockOffsetMicros;
+        return Math.abs(moved) <= CLOCK_MOVED_MICROS
+                ? left
+                : new Bucket(left.tokens(), left.lastRefillSeconds() + moved / 1e6);
+    }
+
+    private static double seconds(long micros) {
+        return TokenBucket.seconds(micros);
+    }
+}

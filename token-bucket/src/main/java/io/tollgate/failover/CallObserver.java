@@ -1,0 +1,25 @@
+package io.tollgate.failover;
+
+/** Hears of each call to Redis, on a thread that must not wait. Thread-safe. */
+public interface CallObserver {
+    /** Hears of nothing. */
+    CallObserver NOBODY = new CallObserver() {
+        @Override
+        public void answered(long elapsedNanos) {}
+
+        @Override
+        public void timedOut(long elapsedNanos) {}
+
+        @Override
+        public void failed(long elapsedNanos) {}
+    };
+
+    /** Redis answered in time. */
+    void answered(long elapsedNanos);
+
+    /** Redis did not answer in time. */
+    void timedOut(long elapsedNanos);
+
+    /** Redis refused, or was not there. */
+    void failed(long elapsedNanos);
+}

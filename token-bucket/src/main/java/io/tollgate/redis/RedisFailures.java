@@ -1,0 +1,51 @@
+package io.tollgate.redis;
+
+import io.lettuce.core.RedisCommandTimeoutException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+import java.util.regex.Pattern;
+
+/** What failures of Redis mean, for people and for counting. Pure functions. */
+public final class RedisFailures {
+    private static final int MAX_CHARACTERS = 200;
+    /** Where in the script a command was refused: it differs from call to call, and helps nobody. */
+    private static final Pattern PLACE_IN_SCRIPT = Pattern.compile("\\s*,? script: .*$");
+
+    private RedisFailures() {}
+
+    /** Returns the failure without what futures wrap around it. */
+    public static Throwable cause(Throwable failure) {
+        var cause = failure;
+        while ((cause instanceof CompletionException || cause instanceof ExecutionException)
+                && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause;
+    }
+
+    /** Returns whether nothing was said in time, rather than something that cannot be used. */
+    public static boolean isTimeout(Throwable failure) {
+        var cause = cause(failure);
+        return cause instanceof TimeoutException || cause instanceof RedisCommandTimeoutException;
+    }
+
+    /**
+     * Returns the reason in one line: what the server said in its own words, or what the innermost exception says. The same cause gives
+     * the same line. It holds no secret.
+     */
+    public static String inWords(Throwable failure) {
+        var cause = cause(failure);
+        var innermost = cause;
+        while (innermost.getCause() != null && innermost.getCause() != innermost) innermost = innermost.getCause();
+        var message = innermost.getMessage();
+        if (message == null || message.isBlank()) {
+            return isTimeout(cause) ? "no answer in time" : innermost.getClass().getSimpleName();
+        }
+        var line =
+                PLACE_IN_SCRIPT.matcher(message.lines().findFirst().orElse("")).replaceFirst("");
+        var shown = line.length() > MAX_CHARACTERS ? line.substring(0, MAX_CHARACTERS) + "..." : line;
+        // Of an Error the message alone is a name without a verb.
+        return innermost instanceof Error ? innermost.getClass().getSimpleName() + ": " + shown : shown;
+    }
+}
