@@ -2,6 +2,7 @@ package io.tollgate;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.lettuce.core.RedisClient;
 import io.tollgate.ingest.RequestParserTest;
@@ -189,19 +190,21 @@ class HostileInputIT {
                     new ProducerRecord<>(cluster.requestsTopic(), null, timestamp, null, Requests.value(agent, 1, 1)),
                     seen -> {
                         approved(seen, agent);
-                        assertThat(seen.record().timestamp()).isEqualTo(timestamp);
+                        isNow(seen.record().timestamp());
+                        assertThat(seen.header("quota-timestamp")).isEqualTo(Long.toString(timestamp));
                         assertThat(seen.remaining()).isEqualTo(CAPACITY - 1);
                     }));
         }
         rows.add(new Row("no timestamp, approved", withoutTimestamp(Requests.value("timeless", 1, 1)), seen -> {
             approved(seen, "timeless");
-            assertThat(seen.record().timestamp()).as("what is nearest").isZero();
+            isNow(seen.record().timestamp());
+            assertThat(seen.header("quota-timestamp")).as("what is nearest").isEqualTo("0");
             assertThat(seen.remaining()).isEqualTo(CAPACITY - 1);
         }));
         rows.add(new Row("no timestamp, rejected", withoutTimestamp(Requests.value("timeless-2", 5000, 1)), seen -> {
             var json = Decisions.json(seen.record().value());
             assertThat(json.at("/source/timestamp").asText()).isEqualTo("0");
-            assertThat(seen.record().timestamp()).isZero();
+            isNow(seen.record().timestamp());
         }));
         addHeaders();
         for (int i = 1; i <= 2; i++) {
@@ -277,6 +280,12 @@ class HostileInputIT {
         } catch (java.security.NoSuchAlgorithmException impossible) {
             throw new AssertionError(impossible);
         }
+    }
+
+    private static void isNow(long timestamp) {
+        assertThat(timestamp)
+                .isCloseTo(
+                        System.currentTimeMillis(), within(Duration.ofHours(1).toMillis()));
     }
 
     private static ProducerRecord<byte[], byte[]> record(String key, byte[] value) {

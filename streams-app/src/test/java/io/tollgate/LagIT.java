@@ -48,9 +48,14 @@ class LagIT {
                     // Nobody has committed anything yet; one of the two owns no partition.
                     both.forEach(each -> awaitLag(each, BEHIND + 1));
 
+                    var verdict = Verdict.of(cluster, Duration.ofSeconds(5)).clean();
+                    assertThat(verdict.figure("behind_open_transactions")).isEqualTo(BEHIND + 1);
+
                     open.commitTransaction();
                     both.forEach(each -> awaitLag(each, 0));
                     assertThat(waiting(cluster)).isZero();
+                    assertThat(Verdict.of(cluster, SOON).clean().figure("behind_open_transactions"))
+                            .isZero();
 
                     requests.send("agent", 1, BEHIND);
                     requests.published();

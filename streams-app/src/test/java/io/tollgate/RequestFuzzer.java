@@ -95,9 +95,8 @@ final class RequestFuzzer {
         return new ProducerRecord<>(topic, partition, timestamp(), key, value, headers);
     }
 
-    /** Seldom far away: each of these makes the broker begin another segment. */
     private long timestamp() {
-        return random.nextInt(5000) == 0 ? (long) (random.nextDouble() * YEAR_10000) : now - random.nextInt(3_600_000);
+        return random.nextInt(50) == 0 ? (long) (random.nextDouble() * YEAR_10000) : now - random.nextInt(3_600_000);
     }
 
     private String agent() {

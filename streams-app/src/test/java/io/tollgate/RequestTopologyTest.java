@@ -57,6 +57,8 @@ class RequestTopologyTest {
     /** Half of all agents are strays on partition 0. */
     private static final int PARTITIONS = 2;
 
+    private static final long RECENT = System.currentTimeMillis() - 60_000;
+
     @TempDir
     private Path dir;
 
@@ -163,7 +165,7 @@ class RequestTopologyTest {
                         .add("trace", utf8("t"))
                         .add("quota-decision", utf8("forged"))
                         .add("quota-limit", utf8("forged")),
-                123L));
+                RECENT));
 
         var record = approved.readRecord();
         assertThat(names(record.headers()))
@@ -182,7 +184,7 @@ class RequestTopologyTest {
         assertThat(header(record, "quota-decided-by")).isEqualTo("local");
         assertThat(Long.parseLong(header(record, "quota-decided-at"))).isBetween(before, clock.getAsLong());
         assertThat(header(record, "quota-policy")).isEqualTo("default");
-        assertThat(record.timestamp()).isEqualTo(123);
+        assertThat(record.timestamp()).isEqualTo(RECENT);
     }
 
     @Test
@@ -190,7 +192,7 @@ class RequestTopologyTest {
         pipe(homeAgent(), "100");
         approved.readRecord();
         byte[] bytes = utf8("{\"request_id\":\"r-2\",\"agent_id\":\"" + homeAgent() + "\",\"tokens\":50,\"x\":[1.10]}");
-        requests.pipeInput(new TestRecord<>(utf8(homeAgent()), bytes, new RecordHeaders().add("trace", null), 99L));
+        requests.pipeInput(new TestRecord<>(utf8(homeAgent()), bytes, new RecordHeaders().add("trace", null), RECENT));
 
         var record = rejected.readRecord();
         var json = json(record);
@@ -220,8 +222,8 @@ class RequestTopologyTest {
         assertThat(json.get("refill_rate").intValue()).isEqualTo(10);
         assertThat(json.get("decided_by").textValue()).isEqualTo("local");
         assertThat(json.get("source"))
-                .isEqualTo(
-                        JSON.readTree("{\"topic\":\"agent-requests\",\"partition\":0,\"offset\":1,\"timestamp\":99}"));
+                .isEqualTo(JSON.readTree(
+                        "{\"topic\":\"agent-requests\",\"partition\":0,\"offset\":1,\"timestamp\":" + RECENT + "}"));
         assertThat(text(record.value()))
                 .as("the agent's own JSON, never written anew")
                 .contains(text(bytes));
@@ -360,22 +362,70 @@ class RequestTopologyTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {0, 1, 1_500_000_000_000L, 253_402_300_799_999L, Long.MAX_VALUE})
-    void givenTimestamp_whenDecided_thenItIsCarriedAndNeverTouchesTheRefill(long timestamp) throws Exception {
-        requests.pipeInput(
-                new TestRecord<>(utf8(homeAgent()), request(homeAgent(), "60"), new RecordHeaders(), timestamp));
-        requests.pipeInput(
-                new TestRecord<>(utf8(homeAgent()), request(homeAgent(), "60"), new RecordHeaders(), timestamp));
-        requests.pipeInput(
-                new TestRecord<>(utf8(strayAgent()), request(strayAgent(), "1"), new RecordHeaders(), timestamp));
+    @ValueSource(longs = {-47, -1, 0, 1, 47})
+    void timestampThatMayBeRightIsCarried(long hours) throws Exception {
+        long timestamp = System.currentTimeMillis() + Duration.ofHours(hours).toMillis();
+        pipeTwoAndStray(timestamp, new RecordHeaders());
 
-        var both = approved.readRecordsToList();
-        assertThat(both)
-                .hasSize(2)
-                .allSatisfy(record -> assertThat(record.timestamp()).isEqualTo(timestamp));
-        var refused = rejected.readRecord();
-        assertThat(refused.timestamp()).isEqualTo(timestamp);
-        assertThat(json(refused).get("source").get("timestamp").longValue()).isEqualTo(timestamp);
+        var decided = approved.readRecordsToList();
+        decided.addAll(rejected.readRecordsToList());
+
+        assertThat(decided).hasSize(3).allSatisfy(record -> {
+            assertThat(record.timestamp()).isEqualTo(timestamp);
+            assertThat(names(record.headers())).doesNotContain("quota-timestamp");
+        });
+        assertThat(json(decided.get(2)).at("/source/timestamp").longValue()).isEqualTo(timestamp);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 1_700_000_000, 1_500_000_000_000L, 253_402_300_799_999L, Long.MAX_VALUE})
+    void timestampThatIsFarOffIsReplaced(long timestamp) throws Exception {
+        long before = System.currentTimeMillis();
+        pipeTwoAndStray(timestamp, new RecordHeaders().add("quota-timestamp", utf8("7")));
+
+        var decided = approved.readRecordsToList();
+        decided.addAll(rejected.readRecordsToList());
+
+        assertThat(decided).hasSize(3).allSatisfy(record -> {
+            assertThat(record.timestamp()).isBetween(before, System.currentTimeMillis());
+            assertThat(record.headers().headers("quota-timestamp"))
+                    .extracting(header -> text(header.value()))
+                    .containsExactly(Long.toString(timestamp));
+        });
+        assertThat(json(decided.get(2)).at("/source/timestamp").longValue()).isEqualTo(timestamp);
+    }
+
+    @Test
+    void forgedOriginalTimestampIsRemoved() {
+        pipeTwoAndStray(RECENT, new RecordHeaders().add("quota-timestamp", utf8("7")));
+
+        var decided = approved.readRecordsToList();
+        decided.addAll(rejected.readRecordsToList());
+
+        assertThat(decided)
+                .hasSize(3)
+                .allSatisfy(record -> assertThat(names(record.headers())).doesNotContain("quota-timestamp"));
+    }
+
+    @Test
+    void invalidRequestTellsItsTimestampInTheRejectionAlone() throws Exception {
+        requests.pipeInput(new TestRecord<>(null, utf8("{"), new RecordHeaders(), 1_700_000_000L));
+
+        var record = rejected.readRecord();
+
+        assertThat(names(record.headers())).containsExactlyInAnyOrder("quota-source", "quota-decision", "quota-reason");
+        assertThat(record.timestamp()).isGreaterThanOrEqualTo(RECENT);
+        assertThat(json(record).at("/source/timestamp").longValue()).isEqualTo(1_700_000_000L);
+    }
+
+    /** The first is approved, the second refused, the stray approved. */
+    private void pipeTwoAndStray(long timestamp, Headers headers) {
+        requests.pipeInput(
+                new TestRecord<>(utf8(homeAgent()), request(homeAgent(), "60"), new RecordHeaders(headers), timestamp));
+        requests.pipeInput(
+                new TestRecord<>(utf8(homeAgent()), request(homeAgent(), "60"), new RecordHeaders(headers), timestamp));
+        requests.pipeInput(new TestRecord<>(
+                utf8(strayAgent()), request(strayAgent(), "1"), new RecordHeaders(headers), timestamp));
     }
 
     @Test

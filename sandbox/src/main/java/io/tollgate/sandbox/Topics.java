@@ -1,6 +1,7 @@
 package io.tollgate.sandbox;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,7 +27,15 @@ final class Topics {
     /** Creates those that are missing, and leaves the others as they are. */
     static void create(Map<String, Object> client) throws InterruptedException {
         var topics = new ArrayList<NewTopic>();
-        topics.add(topic(REQUESTS, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES)));
+        // Segments end by size alone: by time, agents would end them with each timestamp far ahead.
+        topics.add(topic(
+                REQUESTS,
+                PARTITIONS,
+                Map.of(
+                        "max.message.bytes",
+                        Integer.toString(MAX_REQUEST_BYTES),
+                        "segment.ms",
+                        Long.toString(Long.MAX_VALUE))));
         // The largest request must still fit when the decision's headers are added.
         topics.add(topic(APPROVED, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
         // A rejection holds the request, in base64 if it is unreadable.
@@ -47,14 +56,14 @@ final class Topics {
     }
 
     private static NewTopic topic(String name, int partitions, String setting, String value) {
-        return new NewTopic(name, Optional.of(partitions), Optional.of((short) 1))
-                .configs(Map.of(
-                        setting,
-                        value,
-                        // Requests keep their timestamps, and an agent's clock may be wrong: Kafka would refuse the
-                        // decision.
-                        "message.timestamp.after.max.ms",
-                        Long.toString(Long.MAX_VALUE)));
+        return topic(name, partitions, Map.of(setting, value));
+    }
+
+    private static NewTopic topic(String name, int partitions, Map<String, String> settings) {
+        var all = new HashMap<>(settings);
+        // An agent's clock may be wrong: Kafka would refuse the request, or its decision.
+        all.put("message.timestamp.after.max.ms", Long.toString(Long.MAX_VALUE));
+        return new NewTopic(name, Optional.of(partitions), Optional.of((short) 1)).configs(all);
     }
 
     static List<String> decisions() {

@@ -81,7 +81,12 @@ public final class TopicAdmin implements AutoCloseable {
 
     private List<NewTopic> wanted(int partitions, short replicationFactor) {
         return List.of(
-                topic(topics.requests(), partitions, replicationFactor, Map.of()),
+                topic(
+                        topics.requests(),
+                        partitions,
+                        replicationFactor,
+                        // Segments end by size alone: by time, agents would end them with each timestamp far ahead.
+                        Map.of(TopicConfig.SEGMENT_MS_CONFIG, Long.toString(Long.MAX_VALUE))),
                 topic(
                         topics.approved(),
                         partitions,
@@ -102,7 +107,7 @@ public final class TopicAdmin implements AutoCloseable {
 
     private static NewTopic topic(String name, int partitions, short replicationFactor, Map<String, String> settings) {
         var all = new TreeMap<>(settings);
-        // Decided records carry the agents' own timestamps, which may lie in the future.
+        // Requests have the agents' own timestamps, which may lie in the future; so do decided records, within bounds.
         all.put(TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG, Long.toString(Long.MAX_VALUE));
         return new NewTopic(
                         name,

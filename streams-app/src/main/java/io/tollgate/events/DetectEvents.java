@@ -1,5 +1,6 @@
 package io.tollgate.events;
 
+import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
@@ -109,7 +110,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
                             left.limit(),
                             left.tokens(),
                             Source.read(record.headers()),
-                            record.timestamp()));
+                            OriginalTimestamp.of(record)));
     }
 
     private void forward(Record<byte[], Decided> record, QuotaEvent event) {

@@ -2,7 +2,6 @@ package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
@@ -69,7 +68,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         } else if (incoming instanceof Unreadable unreadable) {
             metrics.invalid(unreadable.rule());
             if (isBaggage(published, headers)) {
-                forward(published, null, incoming, new RecordHeaders(List.of(headers.lastHeader(Source.HEADER))));
+                forward(published, null, incoming, withoutAgents(headers));
             } else {
                 forward(published, published.key(), incoming, headers);
             }
@@ -99,9 +98,17 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         if (!holdsReserved(headers)) return headers;
         var kept = new ArrayList<Header>();
         for (Header header : headers) {
-            if (!header.key().startsWith(RESERVED_HEADERS)) kept.add(header);
+            if (!header.key().startsWith(RESERVED_HEADERS) || OriginalTimestamp.isNote(header)) kept.add(header);
         }
         return new RecordHeaders(kept);
+    }
+
+    private static Headers withoutAgents(Headers headers) {
+        var kept = new RecordHeaders();
+        for (Header header : headers) {
+            if (header.key().equals(Source.HEADER) || OriginalTimestamp.isNote(header)) kept.add(header);
+        }
+        return kept;
     }
 
     private static boolean holdsReserved(Headers headers) {

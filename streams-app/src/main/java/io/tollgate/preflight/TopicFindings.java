@@ -1,6 +1,7 @@
 package io.tollgate.preflight;
 
 import io.tollgate.config.Topics;
+import io.tollgate.ingest.RequestTimestamp;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -129,17 +130,22 @@ final class TopicFindings {
         requireAtLeast(internal.rekeyed(), TopicConfig.MAX_MESSAGE_BYTES_CONFIG, decided, "the largest stray");
     }
 
-    /** A decided record carries its request's timestamp: what was accepted there must be accepted here. */
+    /** A decided record carries its request's timestamp unless that is far off: what was accepted there must be accepted here. */
     private void checkTimestamps() {
         var type = setting(topics.requests(), TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG);
         if (type.isEmpty() || type.get().equals("LogAppendTime")) return;
+        long farthest = RequestTimestamp.FARTHEST.toMillis();
         for (String bound : List.of(
                 TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG,
                 TopicConfig.MESSAGE_TIMESTAMP_BEFORE_MAX_MS_CONFIG)) {
             var accepted = number(topics.requests(), bound);
             if (accepted.isEmpty()) continue;
             for (String topic : List.of(topics.approved(), topics.rejected(), internal.rekeyed())) {
-                requireAtLeast(topic, bound, accepted.get(), "timestamps that " + topics.requests() + " accepts");
+                requireAtLeast(
+                        topic,
+                        bound,
+                        Math.min(accepted.get(), farthest),
+                        "timestamps that " + topics.requests() + " accepts");
             }
         }
     }

@@ -1,5 +1,6 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
 import io.tollgate.quota.Decided;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -13,7 +14,7 @@ public final class RouteRejected extends ContextualProcessor<byte[], Decided, by
     public void process(Record<byte[], Decided> record) {
         var decided = record.value();
         var headers = quotaHeaders.with(record.headers(), decided);
-        var rejection = Rejection.of(decided, Source.read(record.headers()), record.timestamp());
+        var rejection = Rejection.of(decided, Source.read(record.headers()), OriginalTimestamp.of(record));
         context().forward(new Record<>(record.key(), rejection, record.timestamp(), headers));
     }
 }

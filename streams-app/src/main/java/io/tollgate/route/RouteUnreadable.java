@@ -1,6 +1,7 @@
 package io.tollgate.route;
 
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -10,9 +11,10 @@ import org.apache.kafka.streams.processor.api.Record;
 public final class RouteUnreadable extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     @Override
     public void process(Record<byte[], Incoming> record) {
-        QuotaHeaders.writeInvalid(record.headers());
         var source = Source.read(record.headers());
-        var rejection = Rejection.of((Unreadable) record.value(), source, record.timestamp());
+        var rejection = Rejection.of((Unreadable) record.value(), source, OriginalTimestamp.of(record));
+        OriginalTimestamp.takeFrom(record.headers()); // it stands in the rejection
+        QuotaHeaders.writeInvalid(record.headers());
         context().forward(record.withValue(rejection));
     }
 }

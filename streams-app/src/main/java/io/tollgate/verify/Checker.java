@@ -8,6 +8,7 @@ import io.tollgate.verify.Requests.Verdict;
 import io.tollgate.verify.Snapshot.OutputPartition;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -40,6 +41,9 @@ final class Checker {
             "decided_by",
             "decided_at",
             "request");
+    /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
+    static final Duration FAR = Duration.ofDays(2);
+
     private static final Set<String> SHADOW_REASONS = Set.of("shadow:quota_exceeded", "shadow:cost_exceeds_capacity");
 
     private final CheckerSettings settings;
@@ -86,7 +90,7 @@ final class Checker {
         } else {
             requests.add(request, Verdict.INVALID, -1, 0);
         }
-        if (request.timestampMillis() >= settings.fromMillis()) pending++;
+        if (settings.isDue(request.timestampMillis())) pending++;
     }
 
     /** Takes note of a policy. */
@@ -121,7 +125,7 @@ final class Checker {
             return;
         } else {
             request.setDecided();
-            if (request.timestampMillis() >= settings.fromMillis()) pending--;
+            if (settings.isDue(request.timestampMillis())) pending--;
             checkCarriedOver(decided, request);
         }
         if (decided.outcome() == Outcome.APPROVED) approved(decided, headers, source, request);
@@ -130,14 +134,41 @@ final class Checker {
     }
 
     private void checkCarriedOver(Decided decided, Requests.Seen request) {
-        if (decided.timestampMillis() != carried(request))
+        checkTimestamp(decided, request);
+        if (fingerprint.ofCarried(decided.headers()) != request.headers())
+            violations.add(CONSERVATION, at(decided), "has not the headers that its request has");
+    }
+
+    /** One that is far from the time of the decision is replaced by that time, so that retention does not go by it. */
+    private void checkTimestamp(Decided decided, Requests.Seen request) {
+        var headers = new QuotaHeaders(decided.headers());
+        String noted = headers.get(QuotaHeaders.TIMESTAMP);
+        boolean replaced = decided.timestampMillis() != carried(request);
+        if (replaced && !isFar(request.timestampMillis(), decided.timestampMillis()))
             violations.add(
                     CONSERVATION,
                     at(decided),
                     "has the timestamp " + decided.timestampMillis() + ", but its request "
                             + request.timestampMillis());
-        if (fingerprint.ofCarried(decided.headers()) != request.headers())
-            violations.add(CONSERVATION, at(decided), "has not the headers that its request has");
+        String decidedAt = headers.get(QuotaHeaders.DECIDED_AT);
+        if (replaced
+                && decidedAt != null
+                && decidedAt.matches("[0-9]{1,18}")
+                && isFar(Long.parseLong(decidedAt) / 1000, decided.timestampMillis()))
+            violations.add(CONSERVATION, at(decided), "has neither its request's timestamp nor that of its decision");
+        boolean invalid = "invalid_request".equals(headers.get(QuotaHeaders.REASON)); // its rejection alone tells
+        String expected = replaced && !invalid ? Long.toString(carried(request)) : null;
+        if (!Objects.equals(noted, expected))
+            violations.add(
+                    CONSERVATION,
+                    at(decided),
+                    "header quota-timestamp must be " + (expected == null ? "absent" : expected) + ", but is "
+                            + (noted == null ? "absent" : "\"" + Text.shorten(noted) + "\""));
+    }
+
+    private static boolean isFar(long oneMillis, long otherMillis) {
+        // Not by their difference, which may be larger than any long.
+        return oneMillis < otherMillis - FAR.toMillis() || oneMillis > otherMillis + FAR.toMillis();
     }
 
     private void approved(
@@ -480,7 +511,7 @@ final class Checker {
         }
 
         private void visit(Requests.Seen request) {
-            if (request.decided() || request.timestampMillis() < settings.fromMillis()) return;
+            if (request.decided() || !settings.isDue(request.timestampMillis())) return;
             if (!snapshot.trimmed().isEmpty() && mayBeTrimmed(request)) {
                 unjudged++;
                 return;

@@ -4,6 +4,17 @@ package io.tollgate.verify;
  * What the checker must know besides the records.
  *
  * @param fromMillis requests with a timestamp before this one need not be decided within what was read
+ * @param toMillis nor those with a later timestamp than this one: that of their decision is another, and may be before the cut
  * @param exclusive no other program spends, no operator fills a bucket, and Redis loses nothing
  */
-record CheckerSettings(VerifySettings topics, long fromMillis, boolean exclusive) {}
+record CheckerSettings(VerifySettings topics, long fromMillis, long toMillis, boolean exclusive) {
+    /** Returns the settings where everything that the topics hold was read. */
+    static CheckerSettings ofAll(VerifySettings topics, boolean exclusive) {
+        return new CheckerSettings(topics, Long.MIN_VALUE, Long.MAX_VALUE, exclusive);
+    }
+
+    /** Returns whether a request with this timestamp must be decided within what was read. */
+    boolean isDue(long timestampMillis) {
+        return timestampMillis >= fromMillis && timestampMillis <= toMillis;
+    }
+}

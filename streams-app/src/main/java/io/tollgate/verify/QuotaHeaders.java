@@ -20,9 +20,10 @@ final class QuotaHeaders {
     static final String POLICY = "quota-policy";
     static final String LIMIT = "quota-limit";
     static final String SOURCE = "quota-source";
+    static final String TIMESTAMP = "quota-timestamp";
 
     private static final Set<String> KNOWN =
-            Set.of(DECISION, REASON, REMAINING, DECIDED_BY, DECIDED_AT, POLICY, LIMIT, SOURCE);
+            Set.of(DECISION, REASON, REMAINING, DECIDED_BY, DECIDED_AT, POLICY, LIMIT, SOURCE, TIMESTAMP);
     private static final Set<String> OF_INVALID = Set.of(DECISION, REASON, SOURCE);
     private static final Pattern SOURCE_FORMAT = Pattern.compile("([a-zA-Z0-9._-]+)/([0-9]{1,9})/([0-9]{1,18})");
     private static final Pattern POLICY_FORMAT = Pattern.compile("default|(.+)@[0-9]{1,9}/[0-9]{1,18}", Pattern.DOTALL);

@@ -1,5 +1,7 @@
 package io.tollgate.verify;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -28,6 +30,17 @@ public record Report(
             double localSeconds,
             double longestGapSeconds,
             double overdraftTokens) {}
+
+    /** Returns the report with the number of records that nobody can read before a producer ends its transaction. */
+    Report withUnreadable(long records) {
+        var more = new LinkedHashMap<>(figures);
+        more.put("behind_open_transactions", records);
+        if (records == 0) return new Report(more, violationCounts, violations, agents, notes);
+        var said = new ArrayList<>(notes);
+        said.add(records + " records of the requests' topic stand behind a transaction that its producer has not ended:"
+                + " nobody reads them before");
+        return new Report(more, violationCounts, violations, agents, said);
+    }
 
     public boolean clean() {
         return violationCounts.isEmpty();

@@ -55,9 +55,17 @@ public final class TopicsReader {
      */
     public Report verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
         long fromMillis = from.equals(Instant.MIN) ? Long.MIN_VALUE : from.toEpochMilli();
-        var checker = new Checker(new CheckerSettings(settings, fromMillis, exclusive));
+        var checker = new Checker(
+                from.equals(Instant.MIN)
+                        ? CheckerSettings.ofAll(settings, exclusive)
+                        : new CheckerSettings(
+                                settings,
+                                fromMillis,
+                                Instant.now().plus(Checker.FAR).toEpochMilli(),
+                                exclusive));
         try (Consumer<byte[], byte[]> consumer = new KafkaConsumer<>(consumerProperties())) {
-            return checker.report(read(consumer, checker, fromMillis, patience));
+            Snapshot snapshot = read(consumer, checker, fromMillis, patience);
+            return checker.report(snapshot).withUnreadable(unreadable(consumer));
         } catch (UnknownTopicOrPartitionException gone) {
             throw new CannotReadException("a topic was deleted while it was read");
         } catch (TimeoutException unreachable) {
@@ -116,6 +124,25 @@ public final class TopicsReader {
                             requestsEnd.get(partition),
                             requestsLogEnd.get(partition)));
         return new Snapshot(ranges, trimmed);
+    }
+
+    /** Returns how many requests lie between the last one that may be read and the end of the log. */
+    private long unreadable(Consumer<byte[], byte[]> committed) throws CannotReadException {
+        List<TopicPartition> requests = partitions(committed, settings.requestsTopic());
+        Map<String, Object> properties = consumerProperties();
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted");
+        properties.put(ConsumerConfig.CLIENT_ID_CONFIG, "tollgate-verify-ends");
+        Map<TopicPartition, Long> readable = committed.endOffsets(requests);
+        try (Consumer<byte[], byte[]> all = new KafkaConsumer<>(properties)) {
+            all.assign(requests); // or it grumbles
+            Map<TopicPartition, Long> ends = all.endOffsets(requests);
+            // Two calls, between which more may be published: what is open was open at the first one.
+            Map<TopicPartition, Long> later = committed.endOffsets(requests);
+            return requests.stream()
+                    .filter(partition -> later.get(partition).equals(readable.get(partition)))
+                    .mapToLong(partition -> ends.get(partition) - later.get(partition))
+                    .sum();
+        }
     }
 
     private Map<TopicPartition, Long> readPolicies(
@@ -180,7 +207,9 @@ public final class TopicsReader {
     private static Map<TopicPartition, Long> starts(
             Consumer<byte[], byte[]> consumer, Collection<TopicPartition> partitions, long fromMillis) {
         if (fromMillis == Long.MIN_VALUE) return consumer.beginningOffsets(partitions);
-        // A decided record has its request's timestamp, so the same cut loses none that belongs to a request within it.
+        // A decided record has its request's timestamp unless that is far off, so the same cut loses none that belongs
+        // to
+        // a request within it.
         Map<TopicPartition, Long> starts = new HashMap<>(consumer.endOffsets(partitions));
         Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(
                 partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> fromMillis)));

@@ -6,26 +6,50 @@ import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
+import org.apache.kafka.streams.processor.api.Record;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RequestTimestampTest {
-    /** Streams drops a record with a negative timestamp, which would be a request without a decision. */
+    private static final long NOW = 1_790_000_000_000L;
+
+    /** Among them the one that records without a timestamp have; Streams would drop those with a negative one. */
     @ParameterizedTest
-    @CsvSource({
-        "-1, 0",
-        "-9223372036854775808, 0",
-        "0, 0",
-        "1, 1",
-        "253402300799999, 253402300799999",
-        "9223372036854775807, 9223372036854775807"
-    })
-    void givenAnyTimestamp_whenExtracted_thenItIsLegalAndTheAgentsOwnWherePossible(long published, long extracted) {
-        var record = new ConsumerRecord<Object, Object>(
+    @ValueSource(
+            longs = {
+                Long.MIN_VALUE,
+                -1,
+                0,
+                NOW / 1000,
+                NOW - 172_800_001,
+                NOW + 172_800_001,
+                NOW * 1000,
+                253_402_300_799_999L,
+                Long.MAX_VALUE
+            })
+    void farOffIsReplacedAndNoted(long given) {
+        var record = record(given);
+
+        assertThat(new RequestTimestamp(() -> NOW).extract(record, 7)).isEqualTo(NOW);
+        assertThat(OriginalTimestamp.of(new Record<>(null, null, NOW, record.headers())))
+                .isEqualTo(Math.max(0, given));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {NOW - 172_800_000, NOW - 3_600_000, NOW, NOW + 1, NOW + 172_800_000})
+    void whatMayBeRightStays(long given) {
+        var record = record(given);
+
+        assertThat(new RequestTimestamp(() -> NOW).extract(record, 7)).isEqualTo(given);
+        assertThat(record.headers()).isEmpty();
+    }
+
+    private static ConsumerRecord<Object, Object> record(long timestamp) {
+        return new ConsumerRecord<>(
                 "agent-requests",
                 0,
                 0,
-                published,
+                timestamp,
                 TimestampType.CREATE_TIME,
                 0,
                 0,
@@ -33,7 +57,5 @@ class RequestTimestampTest {
                 null,
                 new RecordHeaders(),
                 Optional.empty());
-
-        assertThat(new RequestTimestamp().extract(record, 7)).isEqualTo(extracted);
     }
 }

@@ -24,11 +24,44 @@ class CheckerTest {
     private final History history = new History();
 
     @Test
-    void givenRequestsWithoutTimestamps_whenTheirDecisionsHaveTheNearest_thenNothingIsFound() {
-        var history = new History().withoutTimestamps();
-        history.spend(HOME, AGENT, 1).spend(HOME, AGENT, 1000).invalid(HOME, "nothing");
+    void farTimestampMayBeReplaced() {
+        for (long timestamp : new long[] {Long.MIN_VALUE, -1, 0, 1_700_000_000, Long.MAX_VALUE}) {
+            var history = new History().withTimestamps(timestamp, true);
+            history.spend(HOME, AGENT, 1).spend(HOME, AGENT, 1000).invalid(HOME, "nothing");
 
-        assertThat(history.check().violations()).isEmpty();
+            assertThat(history.check().violations())
+                    .as(Long.toString(timestamp))
+                    .isEmpty();
+        }
+    }
+
+    @Test
+    void farTimestampMustBeNoted() {
+        var history = new History().withTimestamps(0, false);
+        history.spend(HOME, AGENT, 1);
+
+        assertThat(history.check().violations())
+                .extracting(Violation::what)
+                .containsExactly("header quota-timestamp must be 0, but is absent");
+    }
+
+    @Test
+    void nearTimestampMustBeCarried() {
+        history.spend(HOME, AGENT, 1);
+        var decided = history.decided.remove(0);
+        history.decided.add(new Decided(
+                decided.outcome(),
+                decided.partition(),
+                decided.offset(),
+                decided.timestampMillis() + 1000,
+                decided.key(),
+                decided.value(),
+                decided.headers()));
+
+        assertThat(history.check().violations())
+                .hasSize(2)
+                .first()
+                .satisfies(violation -> assertThat(violation.what()).contains("has the timestamp"));
     }
 
     @Test

@@ -9,6 +9,7 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -34,7 +35,10 @@ final class History {
     private final Map<String, Plan> plans = new HashMap<>();
     private long nowMicros = START_MICROS;
     private String decidedBy = "redis";
-    private boolean timestamps = true;
+    /** Of requests from now on; empty: the time. */
+    private OptionalLong timestamp = OptionalLong.empty();
+
+    private boolean noted;
 
     /** What an agent is promised by the policy that the header names. */
     record Plan(String policy, String mode, List<Promise> limits) {}
@@ -97,9 +101,10 @@ final class History {
         return this;
     }
 
-    /** Publishes without timestamps from now on. */
-    History withoutTimestamps() {
-        timestamps = false;
+    /** Publishes with this timestamp from now on, which decisions replace by their own. */
+    History withTimestamps(long millis, boolean noted) {
+        timestamp = OptionalLong.of(millis);
+        this.noted = noted;
         return this;
     }
 
@@ -217,7 +222,7 @@ final class History {
         var request = new Request(
                 partition,
                 offset,
-                timestamps ? nowMicros / 1000 : -1,
+                timestamp.orElse(nowMicros / 1000),
                 bytes(key),
                 value,
                 List.of(
@@ -244,6 +249,7 @@ final class History {
         headers.add(new HeaderField("quota-decided-at", bytes("" + nowMicros)));
         headers.add(new HeaderField("quota-policy", bytes(plan(agent).policy())));
         headers.add(new HeaderField("quota-source", bytes(sourceHeader(request))));
+        if (noted) headers.add(new HeaderField("quota-timestamp", bytes("" + Math.max(0, request.timestampMillis()))));
         return headers;
     }
 
@@ -254,14 +260,8 @@ final class History {
             byte @Nullable [] key,
             byte @Nullable [] value,
             List<HeaderField> headers) {
-        decided.add(new Decided(
-                outcome,
-                partition,
-                nextOffset(outcome, partition),
-                Math.max(0, request.timestampMillis()),
-                key,
-                value,
-                headers));
+        decided.add(
+                new Decided(outcome, partition, nextOffset(outcome, partition), nowMicros / 1000, key, value, headers));
     }
 
     long nextOffset(Outcome outcome, int partition) {
@@ -300,7 +300,7 @@ final class History {
     }
 
     Report check(Snapshot snapshot, boolean exclusive) {
-        var checker = new Checker(new CheckerSettings(SETTINGS, Long.MIN_VALUE, exclusive));
+        var checker = new Checker(CheckerSettings.ofAll(SETTINGS, exclusive));
         requests.forEach(checker::request);
         decided.forEach(checker::decided);
         policies.forEach(checker::policy);
