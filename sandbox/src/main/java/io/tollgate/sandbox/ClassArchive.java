@@ -1,0 +1,52 @@
+package io.tollgate.sandbox;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+
+/**
+ * Class data of the application, beside its jar: a start that reads them takes half the processor time. Whoever starts it often,
+ * as tests do, {@linkplain #record records} them once; every start of that jar then uses them. Java ignores an archive of another
+ * jar or another Java.
+ */
+final class ClassArchive {
+    private ClassArchive() {}
+
+    /** One for each Java: it would not read another's, and tests may run on several. */
+    private static Path of(Path jar) {
+        return jar.resolveSibling("classes-" + Runtime.version() + ".jsa");
+    }
+
+    static boolean isThere(Path jar) {
+        try {
+            return Files.exists(of(jar))
+                    && Files.getLastModifiedTime(of(jar)).compareTo(Files.getLastModifiedTime(jar)) > 0;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Returns the JVM arguments of a start: silent where the archive does not fit. */
+    static List<String> use(Path jar) {
+        return isThere(jar)
+                ? List.of("-XX:SharedArchiveFile=" + of(jar), "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
+                : List.of();
+    }
+
+    /** Returns the JVM arguments of a start that writes an archive there when it ends in order. */
+    static List<String> write(Path unfinished) {
+        return List.of("-XX:ArchiveClassesAtExit=" + unfinished, "-Xlog:cds=off", "-Xlog:cds+dynamic=off");
+    }
+
+    /** At once, because others may be starting. */
+    static void finish(Path unfinished, Path jar) {
+        try {
+            Files.move(unfinished, of(jar), StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
