@@ -59,6 +59,9 @@ final class Checker {
     /** By output partition, the request behind its oldest record that came straight, without being sent home first. */
     private final Map<OutputPartition, Long> oldestStraight = new HashMap<>();
 
+    /** By partition, the oldest request whose decision was read; only where older decisions may be there. */
+    private final Map<Integer, Long> oldestSources = new HashMap<>();
+
     /** By policy and limit, the capacities and rates that rejections state, and the first rejection that does. */
     private final Map<Stated, String> stated = new HashMap<>();
 
@@ -111,6 +114,7 @@ final class Checker {
             violations.add(CONSERVATION, at(decided), "names no request in its header quota-source");
             return;
         }
+        if (settings.isCut()) oldestSources.merge(source.partition(), source.offset(), Math::min);
         Requests.Seen request = requests.find(source.partition(), source.offset());
         if (request == null) {
             strangers.add(
@@ -511,7 +515,7 @@ final class Checker {
         }
 
         private void visit(Requests.Seen request) {
-            if (request.decided() || !settings.isDue(request.timestampMillis())) return;
+            if (request.decided() || !settings.isDue(request.timestampMillis()) || isBeforeTheCut(request)) return;
             if (!snapshot.trimmed().isEmpty() && mayBeTrimmed(request)) {
                 unjudged++;
                 return;
@@ -521,6 +525,12 @@ final class Checker {
                     CONSERVATION,
                     settings.topics().requestsTopic() + "/" + request.partition() + "/" + request.offset(),
                     "is decided on neither topic");
+        }
+
+        /** Older than all whose decisions were read: its timestamp was ahead, and its decision stands before what was read. */
+        private boolean isBeforeTheCut(Requests.Seen request) {
+            Long oldest = oldestSources.get(request.partition());
+            return oldest != null && request.offset() < oldest;
         }
 
         private boolean mayBeTrimmed(Requests.Seen request) {

@@ -13,6 +13,11 @@ record CheckerSettings(VerifySettings topics, long fromMillis, long toMillis, bo
         return new CheckerSettings(topics, Long.MIN_VALUE, Long.MAX_VALUE, exclusive);
     }
 
+    /** Returns whether older records than those that were read may be there. */
+    boolean isCut() {
+        return fromMillis != Long.MIN_VALUE;
+    }
+
     /** Returns whether a request with this timestamp must be decided within what was read. */
     boolean isDue(long timestampMillis) {
         return timestampMillis >= fromMillis && timestampMillis <= toMillis;

@@ -35,6 +35,22 @@ class CheckerTest {
         }
     }
 
+    /** Both were published with the time of now; the first one days before, under a clock that was ahead. */
+    @Test
+    void onlyWhatIsBeforeTheCutNeedsNoDecision() {
+        history.publish(HOME, AGENT, history.json(AGENT, 1));
+        history.spend(HOME, AGENT, 1);
+        history.publish(HOME, AGENT, history.json(AGENT, 1));
+        history.spend(HOME, AGENT, 1);
+        var checker = new Checker(new CheckerSettings(History.SETTINGS, 0, Long.MAX_VALUE, false));
+        history.requests.forEach(checker::request);
+        history.decided.forEach(checker::decided);
+
+        assertThat(checker.report(history.snapshot()).violations())
+                .containsExactly(
+                        new Violation(CONSERVATION, "agent-requests/" + HOME + "/2", "is decided on neither topic"));
+    }
+
     @Test
     void farTimestampMustBeNoted() {
         var history = new History().withTimestamps(0, false);
