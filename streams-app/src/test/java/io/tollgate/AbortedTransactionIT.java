@@ -2,7 +2,9 @@ package io.tollgate;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
 import java.util.Map;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +33,26 @@ class AbortedTransactionIT {
             assertThat(decided.get(decided.size() - 1).remaining())
                     .as("tokens left: nothing aborted was charged")
                     .isEqualTo(1000 - 8);
+        }
+    }
+
+    /** No record follows with which its end would be committed. */
+    @ParameterizedTest
+    @ValueSource(strings = {"at_least_once", "exactly_once_v2"})
+    void whatWasTakenBackDoesNotWait(String guarantee) {
+        try (var cluster = TestCluster.onSharedBroker().with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            for (int i = 0; i < 2 * TestCluster.PARTITIONS; i++) requests.sendWithoutKey("agent", 1, i);
+            decisions.await(2 * TestCluster.PARTITIONS, application);
+
+            publishAndAbort(cluster);
+
+            await("lag")
+                    .atMost(Duration.ofSeconds(30))
+                    .pollDelay(Duration.ofSeconds(3))
+                    .untilAsserted(() -> assertThat(LagIT.metric(application)).hasValue(0));
         }
     }
 

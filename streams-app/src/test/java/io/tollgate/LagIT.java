@@ -106,7 +106,7 @@ class LagIT {
     }
 
     /** Returns the sum over all partitions; empty where none is told. */
-    private static OptionalLong metric(ApplicationProcess instance) {
+    static OptionalLong metric(ApplicationProcess instance) {
         var told = get(instance, "/metrics")
                 .lines()
                 .filter(line -> line.startsWith("tollgate_lag_records{"))
