@@ -241,10 +241,22 @@ function _picocli_tollgate() {
 function _picocli_tollgate_run() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -259,10 +271,22 @@ function _picocli_tollgate_run() {
 function _picocli_tollgate_topics() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands="check create"
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -281,11 +305,17 @@ function _picocli_tollgate_load() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts="'--rate' '--records' '--agents' '--skew' '--cost'"
+  local arg_opts="'--config' '--bootstrap-server' '--rate' '--records' '--agents' '--skew' '--cost'"
 
   type compopt &>/dev/null && compopt +o default
 
   case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
     '--rate')
       return
       ;;
@@ -316,10 +346,22 @@ function _picocli_tollgate_load() {
 function _picocli_tollgate_policy() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands="delete get list load set"
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -334,10 +376,19 @@ function _picocli_tollgate_policy() {
 function _picocli_tollgate_bucket() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands="reset show"
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -356,12 +407,18 @@ function _picocli_tollgate_verify() {
 
   local commands=""
   local flag_opts="'--from-beginning' '--exclusive' '--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--wait'"
+  local arg_opts="'--wait' '--config' '--bootstrap-server'"
 
   type compopt &>/dev/null && compopt +o default
 
   case ${prev_word} in
     '--wait')
+      return
+      ;;
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
       return
       ;;
   esac
@@ -484,10 +541,22 @@ function _picocli_tollgate_sandbox() {
 function _picocli_tollgate_topics_check() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -506,7 +575,7 @@ function _picocli_tollgate_topics_create() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts="'--partitions' '--replication-factor'"
+  local arg_opts="'--partitions' '--replication-factor' '--config' '--bootstrap-server'"
 
   type compopt &>/dev/null && compopt +o default
 
@@ -515,6 +584,12 @@ function _picocli_tollgate_topics_create() {
       return
       ;;
     '--replication-factor')
+      return
+      ;;
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
       return
       ;;
   esac
@@ -532,10 +607,22 @@ function _picocli_tollgate_topics_create() {
 function _picocli_tollgate_policy_delete() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -550,10 +637,22 @@ function _picocli_tollgate_policy_delete() {
 function _picocli_tollgate_policy_get() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -568,10 +667,22 @@ function _picocli_tollgate_policy_get() {
 function _picocli_tollgate_policy_list() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -586,10 +697,22 @@ function _picocli_tollgate_policy_list() {
 function _picocli_tollgate_policy_load() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--dry-run' '--delete-others'"
-  local arg_opts=""
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
 
   if [[ "${curr_word}" == -* ]]; then
     COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
@@ -608,7 +731,7 @@ function _picocli_tollgate_policy_set() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts="'--capacity' '--refill-rate' '--limit' '--mode' '--note'"
+  local arg_opts="'--capacity' '--refill-rate' '--limit' '--mode' '--note' '--config' '--bootstrap-server'"
   local MODE_option_args=("ENFORCE" "SHADOW" "OFF") # --mode values
 
   type compopt &>/dev/null && compopt +o default
@@ -631,6 +754,12 @@ function _picocli_tollgate_policy_set() {
     '--note')
       return
       ;;
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
   esac
 
   if [[ "${curr_word}" == -* ]]; then
@@ -650,12 +779,15 @@ function _picocli_tollgate_bucket_reset() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--url'"
+  local arg_opts="'--url' '--config'"
 
   type compopt &>/dev/null && compopt +o default
 
   case ${prev_word} in
     '--url')
+      return
+      ;;
+    '--config')
       return
       ;;
   esac
@@ -677,12 +809,15 @@ function _picocli_tollgate_bucket_show() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--url'"
+  local arg_opts="'--url' '--config'"
 
   type compopt &>/dev/null && compopt +o default
 
   case ${prev_word} in
     '--url')
+      return
+      ;;
+    '--config')
       return
       ;;
   esac

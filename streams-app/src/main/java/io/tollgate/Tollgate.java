@@ -3,8 +3,10 @@ package io.tollgate;
 import io.tollgate.cli.BucketCommand;
 import io.tollgate.cli.CommandFailure;
 import io.tollgate.cli.CompletionCommand;
+import io.tollgate.cli.ConfigOption;
 import io.tollgate.cli.Conventions;
 import io.tollgate.cli.HelpCommand;
+import io.tollgate.cli.KafkaOptions;
 import io.tollgate.cli.LoadCommand;
 import io.tollgate.cli.PolicyCommand;
 import io.tollgate.cli.RunCommand;
@@ -37,6 +39,10 @@ public final class Tollgate implements Runnable {
 
     /** Runs the command and ends the process with its exit code. */
     public static void main(String[] arguments) {
+        // A tool says in one line what its clients would say in twenty. Read by logback.xml, before the first line is
+        // logged.
+        boolean runs = arguments.length > 0 && arguments[0].equals("run");
+        if (!runs) System.setProperty("tollgate.clients.log", "ERROR");
         System.exit(commandLine().execute(arguments));
     }
 
@@ -44,23 +50,31 @@ public final class Tollgate implements Runnable {
     public static CommandLine commandLine() {
         var commands = new CommandLine(new Tollgate())
                 .addSubcommand(new SandboxCommand())
-                .addSubcommand(new RunCommand(Tollgate::settings, PipelineProcess::run))
-                .addSubcommand(new TopicsCommand(Tollgate::settings, RequestTopology::preflight))
-                .addSubcommand(new LoadCommand(Tollgate::settings, RequestTopology::preflight))
-                .addSubcommand(new PolicyCommand(Tollgate::settings))
-                .addSubcommand(new BucketCommand(Tollgate::settings))
-                .addSubcommand(new VerifyCommand(Tollgate::verifySettings))
+                .addSubcommand(new RunCommand(kafka(), PipelineProcess::run))
+                .addSubcommand(new TopicsCommand(kafka()))
+                .addSubcommand(new LoadCommand(kafka()))
+                .addSubcommand(new PolicyCommand(kafka()))
+                .addSubcommand(new BucketCommand(new ConfigOption(System::getenv)))
+                .addSubcommand(verify(kafka()))
                 .addSubcommand(new CompletionCommand())
                 .addSubcommand(new HelpCommand())
                 .addSubcommand(new VersionCommand());
         return Conventions.applied(commands).setExecutionExceptionHandler(Tollgate::report);
     }
 
+    private static KafkaOptions kafka() {
+        return new KafkaOptions(System::getenv, RequestTopology::preflight);
+    }
+
+    private static CommandLine verify(KafkaOptions kafka) {
+        var verify = new CommandLine(new VerifyCommand(() -> verifySettings(kafka.answered())));
+        verify.getCommandSpec().addMixin("kafka", CommandSpec.forAnnotatedObject(kafka));
+        return verify;
+    }
+
     /** The checker shares no code with what it checks: it gets plain values. */
-    private static VerifySettings verifySettings() throws SettingsException {
-        var settings = settings(Settings.Use.TOOL);
+    private static VerifySettings verifySettings(Settings settings) {
         var topics = settings.topics();
-        CommandFailure.ifAnyFatal(RequestTopology.preflight(settings).listeners());
         return new VerifySettings(
                 settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()),
                 topics.requests(),
@@ -99,9 +113,5 @@ public final class Tollgate implements Runnable {
                     + message + ")";
         }
         return Refusal.in(thrown).orElse(message);
-    }
-
-    private static Settings settings(Settings.Use use) throws SettingsException {
-        return Settings.from(System.getenv(), use);
     }
 }

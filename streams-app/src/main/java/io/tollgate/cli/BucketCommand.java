@@ -16,6 +16,7 @@ import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -32,14 +33,15 @@ public final class BucketCommand implements Runnable {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
-    private final SettingsSource source;
+    @Mixin
+    private final ConfigOption config;
 
     @Spec
     private CommandSpec spec;
 
     /** Takes where the settings come from. */
-    public BucketCommand(SettingsSource source) {
-        this.source = source;
+    public BucketCommand(ConfigOption config) {
+        this.config = config;
     }
 
     @Override
@@ -84,7 +86,7 @@ public final class BucketCommand implements Runnable {
 
     private byte[] call(String command, String method, String agentId, String action, @Nullable String url)
             throws SettingsException {
-        var settings = source.read(Settings.Use.TOOL).http();
+        var settings = config.read(Settings.Use.TOOL).http();
         var base = base(command, url == null ? "http://" + reachable(settings.host()) + ":" + settings.port() : url);
         var request = HttpRequest.newBuilder(URI.create(base + "/api/agents/" + AgentPath.encode(agentId) + action))
                 .method(method, HttpRequest.BodyPublishers.noBody())

@@ -2,14 +2,12 @@ package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
-import io.tollgate.preflight.Preflight;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Function;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -17,6 +15,7 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -28,8 +27,8 @@ import picocli.CommandLine.Spec;
         description = "Publishes sample requests as well-behaved agents would, keyed by agent.",
         mixinStandardHelpOptions = true)
 public final class LoadCommand implements Callable<Integer> {
-    private final SettingsSource source;
-    private final Function<Settings, Preflight> preflights;
+    @Mixin
+    private final KafkaOptions kafka;
 
     @Option(
             names = "--rate",
@@ -69,10 +68,9 @@ public final class LoadCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from, and what checks a pipeline that would run with them. */
-    public LoadCommand(SettingsSource source, Function<Settings, Preflight> preflights) {
-        this.source = source;
-        this.preflights = preflights;
+    /** Takes where the settings come from. */
+    public LoadCommand(KafkaOptions kafka) {
+        this.kafka = kafka;
     }
 
     @Override
@@ -82,8 +80,7 @@ public final class LoadCommand implements Callable<Integer> {
         require(agents >= 1 && agents <= 10_000_000, "--agents must be from 1 to 10000000", agents);
         require(skew >= 0 && skew <= 10, "--skew must be from 0 to 10", skew);
         require(costTokens >= 0 && costTokens <= 1e12, "--cost must be from 0 to 1e12", costTokens);
-        var settings = source.read(Settings.Use.TOOL);
-        CommandFailure.ifAnyFatal(preflights.apply(settings).listeners());
+        var settings = kafka.answered();
         try (var topics = new TopicAdmin(settings)) {
             topics.requestPartitions(); // a clear message now rather than a producer that waits for a minute
         }

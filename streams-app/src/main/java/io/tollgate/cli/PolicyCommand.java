@@ -21,6 +21,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -34,14 +35,15 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class PolicyCommand implements Runnable {
-    private final SettingsSource source;
+    @Mixin
+    private final KafkaOptions kafka;
 
     @Spec
     private CommandSpec spec;
 
     /** Takes where the settings come from. */
-    public PolicyCommand(SettingsSource source) {
-        this.source = source;
+    public PolicyCommand(KafkaOptions kafka) {
+        this.kafka = kafka;
     }
 
     @Override
@@ -221,7 +223,7 @@ public final class PolicyCommand implements Runnable {
     }
 
     private Settings settings() throws SettingsException {
-        return source.read(Settings.Use.TOOL);
+        return kafka.answered();
     }
 
     private PolicyTopic topic() throws SettingsException {

@@ -4,6 +4,7 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 
 /** Runs the pipeline until it is told to end. */
 @Command(
@@ -11,7 +12,9 @@ import picocli.CommandLine.Command;
         description = "Runs the pipeline from the environment until SIGTERM or Ctrl-C, then closes cleanly.",
         mixinStandardHelpOptions = true)
 public final class RunCommand implements Callable<Integer> {
-    private final SettingsSource settings;
+    @Mixin
+    private final KafkaOptions kafka;
+
     private final Pipeline pipeline;
 
     /** What runs until the process ends. */
@@ -22,13 +25,13 @@ public final class RunCommand implements Callable<Integer> {
     }
 
     /** Takes where the settings come from, and what to run with them. */
-    public RunCommand(SettingsSource settings, Pipeline pipeline) {
-        this.settings = settings;
+    public RunCommand(KafkaOptions kafka, Pipeline pipeline) {
+        this.kafka = kafka;
         this.pipeline = pipeline;
     }
 
     @Override
     public Integer call() throws SettingsException, InterruptedException {
-        return pipeline.run(settings.read(Settings.Use.PIPELINE));
+        return pipeline.run(kafka.read(Settings.Use.PIPELINE));
     }
 }

@@ -1,12 +1,10 @@
 package io.tollgate.cli;
 
-import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.preflight.Finding;
-import io.tollgate.preflight.Preflight;
 import java.util.ArrayList;
-import java.util.function.Function;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -19,16 +17,15 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class TopicsCommand implements Runnable {
-    private final SettingsSource source;
-    private final Function<Settings, Preflight> preflights;
+    @Mixin
+    private final KafkaOptions kafka;
 
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from, and what checks a pipeline that would run with them. */
-    public TopicsCommand(SettingsSource source, Function<Settings, Preflight> preflights) {
-        this.source = source;
-        this.preflights = preflights;
+    /** Takes where the settings come from. */
+    public TopicsCommand(KafkaOptions kafka) {
+        this.kafka = kafka;
     }
 
     @Override
@@ -62,9 +59,7 @@ public final class TopicsCommand implements Runnable {
             throw new ParameterException(
                     command, "--replication-factor must be at least 1, but is " + replicationFactor);
         }
-        var settings = source.read(Settings.Use.TOOL);
-        CommandFailure.ifAnyFatal(preflights.apply(settings).listeners());
-        try (var topics = new TopicAdmin(settings)) {
+        try (var topics = new TopicAdmin(kafka.answered())) {
             for (var created : topics.create(partitions, replicationFactor)) {
                 println((created.isNew() ? "created  " : "exists   ") + created.topic());
             }
@@ -79,9 +74,8 @@ public final class TopicsCommand implements Runnable {
                             + " start. Warnings do not count.",
             mixinStandardHelpOptions = true)
     int check() throws SettingsException {
-        var settings = source.read(Settings.Use.TOOL);
-        var preflight = preflights.apply(settings);
-        CommandFailure.ifAnyFatal(preflight.listeners());
+        var settings = kafka.answered();
+        var preflight = kafka.preflight(settings);
         var findings = new ArrayList<Finding>();
         try (var topics = new TopicAdmin(settings)) {
             findings.addAll(preflight.brokers(topics.admin()));

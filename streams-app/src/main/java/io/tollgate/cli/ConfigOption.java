@@ -1,0 +1,38 @@
+package io.tollgate.cli;
+
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.env.Env;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** Where a command's settings come from: {@code --config}, then the environment. Nothing is read before the command runs. */
+public class ConfigOption {
+    private final Supplier<Map<String, String>> environment;
+
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            scope = ScopeType.INHERIT,
+            description = "A properties file; its keys are the variables' names, and it comes before the environment.")
+    private @Nullable String config;
+
+    /** Takes the variables of the environment. */
+    public ConfigOption(Supplier<Map<String, String>> environment) {
+        this.environment = environment;
+    }
+
+    /** Returns a reader that knows the options, the file and the environment. */
+    public Env env() {
+        var env = Env.of(environment.get());
+        return config == null ? env : env.withFile("--config", config);
+    }
+
+    /** @throws SettingsException with every mistake there is */
+    public Settings read(Settings.Use use) throws SettingsException {
+        return Settings.from(env(), use);
+    }
+}

@@ -1,0 +1,54 @@
+package io.tollgate.cli;
+
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.env.Env;
+import io.tollgate.preflight.Preflight;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** Where the settings of a command come from that talks to Kafka: {@code --bootstrap-server} before all else. */
+public final class KafkaOptions extends ConfigOption {
+    private final Function<Settings, Preflight> preflights;
+
+    @Option(
+            names = "--bootstrap-server",
+            paramLabel = "HOST:PORT",
+            scope = ScopeType.INHERIT,
+            description = "Where Kafka is (default: KAFKA_BOOTSTRAP_SERVERS, else localhost:9092).")
+    private @Nullable String bootstrapServer;
+
+    /** Takes the variables of the environment, and what checks a pipeline that would run with them. */
+    public KafkaOptions(Supplier<Map<String, String>> environment, Function<Settings, Preflight> preflights) {
+        super(environment);
+        this.preflights = preflights;
+    }
+
+    @Override
+    public Env env() {
+        var env = super.env();
+        return bootstrapServer == null
+                ? env
+                : env.withOption("--bootstrap-server", "KAFKA_BOOTSTRAP_SERVERS", bootstrapServer);
+    }
+
+    /**
+     * Returns the settings once Kafka has answered.
+     *
+     * @throws CommandFailure within five seconds of the start if it does not
+     * @throws SettingsException with every mistake there is
+     */
+    public Settings answered() throws SettingsException {
+        var settings = read(Settings.Use.TOOL);
+        KafkaAnswer.require(settings, preflights.apply(settings));
+        return settings;
+    }
+
+    Preflight preflight(Settings settings) {
+        return preflights.apply(settings);
+    }
+}
