@@ -167,7 +167,9 @@ function _complete_tollgate() {
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} topics check" ];    then _picocli_tollgate_topics; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} topics create" ];    then _picocli_tollgate_topics; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy delete" ];    then _picocli_tollgate_policy; return $?; fi
+  if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy export" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy get" ];    then _picocli_tollgate_policy; return $?; fi
+  if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy history" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy list" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy load" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy set" ];    then _picocli_tollgate_policy; return $?; fi
@@ -188,19 +190,23 @@ function _complete_tollgate() {
   local cmds10=(topics check)
   local cmds11=(topics create)
   local cmds12=(policy delete)
-  local cmds13=(policy get)
-  local cmds14=(policy list)
-  local cmds15=(policy load)
-  local cmds16=(policy set)
-  local cmds17=(bucket reset)
-  local cmds18=(bucket show)
+  local cmds13=(policy export)
+  local cmds14=(policy get)
+  local cmds15=(policy history)
+  local cmds16=(policy list)
+  local cmds17=(policy load)
+  local cmds18=(policy set)
+  local cmds19=(bucket reset)
+  local cmds20=(bucket show)
 
-  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
-  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
-  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_set; return $?; fi
-  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_load; return $?; fi
-  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_list; return $?; fi
-  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_policy_get; return $?; fi
+  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
+  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
+  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_set; return $?; fi
+  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_load; return $?; fi
+  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_list; return $?; fi
+  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_history; return $?; fi
+  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_get; return $?; fi
+  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_policy_export; return $?; fi
   if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
   if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_topics_create; return $?; fi
   if CompWordsContainsArray "${cmds10[@]}"; then _picocli_tollgate_topics_check; return $?; fi
@@ -348,7 +354,7 @@ function _picocli_tollgate_policy() {
   local curr_word=${COMP_WORDS[COMP_CWORD]}
   local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
-  local commands="delete get list load set"
+  local commands="delete export get history list load set"
   local flag_opts="'-h' '--help' '-V' '--version'"
   local arg_opts="'--config' '--bootstrap-server'"
 
@@ -633,8 +639,68 @@ function _picocli_tollgate_policy_delete() {
   fi
 }
 
+# Generates completions for the options and subcommands of the `export` subcommand.
+function _picocli_tollgate_policy_export() {
+  # Get completion data
+  local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
+
+  local commands=""
+  local flag_opts="'-h' '--help' '-V' '--version'"
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
+
+  if [[ "${curr_word}" == -* ]]; then
+    COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
+  else
+    local positionals=""
+    local IFS=$'\n'
+    COMPREPLY=( $(compgen -W "${commands// /$'\n'}${IFS}${positionals}" -- "${curr_word}") )
+  fi
+}
+
 # Generates completions for the options and subcommands of the `get` subcommand.
 function _picocli_tollgate_policy_get() {
+  # Get completion data
+  local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
+
+  local commands=""
+  local flag_opts="'-h' '--help' '-V' '--version' '--json'"
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
+
+  if [[ "${curr_word}" == -* ]]; then
+    COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
+  else
+    local positionals=""
+    local IFS=$'\n'
+    COMPREPLY=( $(compgen -W "${commands// /$'\n'}${IFS}${positionals}" -- "${curr_word}") )
+  fi
+}
+
+# Generates completions for the options and subcommands of the `history` subcommand.
+function _picocli_tollgate_policy_history() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
   local prev_word=${COMP_WORDS[COMP_CWORD-1]}

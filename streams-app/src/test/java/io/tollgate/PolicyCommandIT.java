@@ -109,7 +109,7 @@ class PolicyCommandIT {
         try (var cluster = TestCluster.onSharedBroker();
                 var topic = new PolicyTopic(cluster.settings())) {
             var one = policy(10, 1);
-            topic.write(Map.of("same", one, "other", one, "changes", one));
+            topic.write(Map.of("same", one, "other", one, "changes", one), "test");
             var file = Files.writeString(
                             dir.resolve("policies.yaml"),
                             "same: {capacity: 10, refill_rate: 1}\nchanges: {capacity: 20, refill_rate: 1}\n\"*\": {capacity: 5, refill_rate: 5}\n")
@@ -143,6 +143,79 @@ class PolicyCommandIT {
     }
 
     @Test
+    void historySaysWhoChangedWhat() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker()) {
+            assertThat(run(cluster, "policy", "history", "@ops"))
+                    .isEqualTo(new Ended(0, "the topic holds no policy of @ops\n"));
+            run(cluster, "policy", "set", "@ops", "--capacity", "5", "--refill-rate", "1");
+            run(cluster, "policy", "set", "@ops2", "--capacity", "6", "--refill-rate", "1");
+            putRaw(cluster, "@ops", "{\"capacity\":-1,\"refill_rate\":1}");
+            run(cluster, "policy", "delete", "@ops");
+            var file = Files.writeString(
+                    dir.resolve("p.yaml"), "'@ops': {capacity: 7, refill_rate: 1, note: \"a\\tb\"}\n");
+            run(cluster, "policy", "load", file.toString());
+
+            var me = "cli:" + System.getProperty("user.name") + "@\\S+";
+            assertThat(run(cluster, "policy", "history", "@ops").output().lines())
+                    .satisfiesExactly(
+                            line -> assertThat(line).matches("WHEN +POLICY +BY +WHAT"),
+                            line -> assertThat(line).matches("20\\S+Z  @ops@0/0  " + me + "  5 at once, 1/s, enforce"),
+                            line -> assertThat(line)
+                                    .matches("20\\S+Z  @ops@0/2  - +@ops@0/2 is ignored: capacity must be .*"),
+                            line -> assertThat(line).matches("20\\S+Z  @ops@0/3  " + me + "  deleted"),
+                            line -> assertThat(line)
+                                    .matches("20\\S+Z  @ops@0/4  " + me + "  7 at once, 1/s, enforce \\(a b\\)"));
+            var json = json(run(cluster, "policy", "history", "@ops", "--json"));
+            assertThat(json).hasSize(4);
+            assertThat(json)
+                    .extracting(change -> change.get("change").textValue())
+                    .containsExactly("set", "ignored", "deleted", "set");
+            assertThat(json.get(0).get("changed_by").textValue()).matches(me);
+            assertThat(json.get(1).get("changed_by").isNull()).isTrue();
+            assertThat(json.get(3).get("document").toString())
+                    .isEqualTo("{\"capacity\":7,\"refill_rate\":1,\"mode\":\"enforce\",\"note\":\"a\\tb\"}");
+        }
+    }
+
+    @Test
+    void exportAndListAreLoadedUnchanged() throws Exception {
+        try (var from = TestCluster.onSharedBroker();
+                var to = TestCluster.onSharedBroker();
+                var third = TestCluster.onSharedBroker()) {
+            assertThat(run(from, "policy", "export")).isEqualTo(new Ended(0, "{}\n"));
+            run(from, "policy", "set", "@ops", "--capacity", "5", "--refill-rate", "0.25", "--note", "näh: #1");
+            run(from, "policy", "set", "--limit", "a:1:1", "--limit", "b:2:2", "--mode", "off", "--", "-x");
+            run(from, "policy", "set", "*", "--capacity", "1e12", "--refill-rate", "0");
+            run(from, "policy", "set", " 42 ", "--capacity", "1", "--refill-rate", "0");
+
+            var exported = run(from, "policy", "export").output();
+            var file = Files.writeString(dir.resolve("all.yaml"), exported).toString();
+            var list = Files.writeString(
+                            dir.resolve("all.json"),
+                            run(from, "policy", "list", "--json").output())
+                    .toString();
+
+            assertThat(run(to, "policy", "load", file).output())
+                    .isEqualTo("4 added, 0 changed, 0 removed, 0 unchanged\n");
+            assertThat(run(to, "policy", "export").output()).isEqualTo(exported);
+            assertThat(run(to, "policy", "load", list, "--delete-others").output())
+                    .isEqualTo("0 added, 0 changed, 0 removed, 4 unchanged\n");
+            assertThat(run(third, "policy", "load", list).output()).startsWith("4 added");
+            assertThat(run(third, "policy", "export").output()).isEqualTo(exported);
+
+            putRaw(from, "@ops", "no");
+            putRaw(from, "broken", "no");
+            var warned = run(from, "policy", "export");
+            assertThat(warned.exitCode()).isZero();
+            assertThat(warned.output())
+                    .contains(
+                            exported,
+                            "warning: broken@0/5 cannot be read (value must be JSON: broken at character 0): it is left out\n",
+                            "the policy before it is exported\n");
+        }
+    }
+
+    @Test
     void givenThousandsOfPolicies_whenWrittenAndRead_thenTheyAreSentTogether() {
         try (var cluster = TestCluster.onSharedBroker();
                 var topic = new PolicyTopic(cluster.settings())) {
@@ -150,7 +223,7 @@ class PolicyCommandIT {
             for (int i = 1; i <= 20_000; i++) many.put("agent-" + i, policy(i, 1));
 
             long start = System.nanoTime();
-            var names = topic.write(many);
+            var names = topic.write(many, "test");
 
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SOON);
             assertThat(names).hasSize(20_000).containsEntry("agent-1", "agent-1@0/0");

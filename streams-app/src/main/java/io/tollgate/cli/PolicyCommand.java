@@ -6,15 +6,19 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.policy.InvalidPolicyException;
 import io.tollgate.policy.Mode;
+import io.tollgate.policy.PolicyChange;
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.PolicyJson;
 import io.tollgate.policy.PolicyTopic;
 import io.tollgate.policy.StoredPolicy;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -106,7 +110,7 @@ public final class PolicyCommand implements Runnable {
             throw new ParameterException(command, String.valueOf(invalid.getMessage()));
         }
         try (var topic = topic()) {
-            println(topic.put(agentId, policy) + ": " + PolicyText.of(policy));
+            println(topic.put(agentId, policy, changedBy()) + ": " + PolicyText.of(policy));
         }
         return 0;
     }
@@ -164,7 +168,7 @@ public final class PolicyCommand implements Runnable {
                 println(agentId + " has no policy of its own");
                 return 0;
             }
-            topic.delete(agentId);
+            topic.delete(agentId, changedBy());
             println("deleted " + agentId + ": " + PolicyText.of(stored));
         }
         return 0;
@@ -173,8 +177,8 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "load",
             description =
-                    "Writes the policies of a file: YAML or JSON, a map from agent id, prefix (\"acme/*\") or \"*\" to policy. Nothing is"
-                            + " written if anything in the file is wrong.",
+                    "Writes the policies of a file: YAML or JSON, a map from agent id, prefix (\"acme/*\") or \"*\" to policy, or"
+                            + " what export or list --json printed. Nothing is written if anything in the file is wrong.",
             mixinStandardHelpOptions = true)
     int load(
             @Parameters(paramLabel = "FILE", description = "The file; - reads standard input.") String file,
@@ -182,17 +186,81 @@ public final class PolicyCommand implements Runnable {
             @Option(names = "--delete-others", description = "Delete policies that are not in the file.")
                     boolean deleteOthers)
             throws SettingsException {
-        var settings = settings();
         var wanted = PolicyFile.parse(bytes(file));
-        try (var topic = new PolicyTopic(settings)) {
+        try (var topic = topic()) {
             var difference = PolicyDifference.between(topic.read(), wanted, deleteOthers);
             if (dryRun) difference.lines().forEach(this::println);
-            else if (!difference.changes().isEmpty()) topic.write(difference.changes());
+            else if (!difference.changes().isEmpty()) topic.write(difference.changes(), changedBy());
             println((dryRun ? "would be " : "") + difference.added() + " added, " + difference.changed() + " changed, "
                     + difference.removed() + " removed, " + difference.unchanged() + " unchanged"
                     + (dryRun ? "; nothing was written" : ""));
         }
         return 0;
+    }
+
+    @Command(
+            name = "export",
+            description =
+                    "Prints all policies as one YAML document that load takes; the same policies are the same bytes.",
+            mixinStandardHelpOptions = true)
+    int export() throws SettingsException {
+        Map<String, StoredPolicy> stored;
+        try (var topic = topic()) {
+            stored = topic.read();
+        }
+        var policies = new LinkedHashMap<String, PolicyDocument>();
+        stored.forEach((agentId, policy) -> {
+            policy.good().ifPresent(good -> policies.put(agentId, good.document()));
+            policy.ignored().ifPresent(ignored -> warn(ignored, policy.good().isPresent()));
+        });
+        spec.commandLine().getOut().print(PolicyFile.write(policies));
+        spec.commandLine().getOut().flush();
+        return 0;
+    }
+
+    private void warn(StoredPolicy.Ignored ignored, boolean good) {
+        var err = spec.commandLine().getErr();
+        err.println("warning: "
+                + PolicyText.line(ignored.name() + " cannot be read (" + ignored.mistake() + "): "
+                        + (good ? "the policy before it is exported" : "it is left out")));
+        err.flush();
+    }
+
+    @Command(
+            name = "history",
+            description =
+                    "Says what the topic still holds of an agent's policies: when, by whom, what. Compaction leaves what was"
+                            + " written in the last 30 days at least, unless the topic is set otherwise.",
+            mixinStandardHelpOptions = true)
+    int history(
+            @Parameters(
+                            paramLabel = "AGENT",
+                            converter = PolicyArguments.Agent.class,
+                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
+                    String agentId,
+            @Option(names = "--json", description = "One JSON document instead of a table.") boolean json)
+            throws SettingsException {
+        List<PolicyChange> changes;
+        try (var topic = topic()) {
+            changes = topic.history(agentId);
+        }
+        if (json) println(PolicyHistory.json(changes));
+        else if (changes.isEmpty()) println("the topic holds no policy of " + agentId);
+        else println(PolicyHistory.table(changes));
+        return 0;
+    }
+
+    /** Returns who changes policies here, for the header that says so. */
+    private static String changedBy() {
+        return "cli:" + System.getProperty("user.name") + "@" + host();
+    }
+
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException withoutAddress) {
+            return "localhost";
+        }
     }
 
     private static byte[] bytes(String file) {

@@ -6,8 +6,13 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
+import com.fasterxml.jackson.dataformat.yaml.util.StringQuotingChecker;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.policy.InvalidPolicyException;
 import io.tollgate.policy.PolicyDocument;
@@ -40,7 +45,27 @@ final class PolicyFile {
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
 
+    private static final JsonMapper MAPPER = new JsonMapper();
+    private static final YAMLMapper WRITER = new YAMLMapper(YAMLFactory.builder()
+            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+            .disable(YAMLGenerator.Feature.SPLIT_LINES)
+            .enable(YAMLGenerator.Feature.ALLOW_LONG_KEYS)
+            .stringQuotingChecker(new QuotedIds())
+            .build());
+
+    private static final String VIEW_AGENT = "agent_id";
+
     private static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
+
+    /** Every agent's id but the plainest is quoted: 42, no and 1e3 are names here, whatever reads them. */
+    private static final class QuotedIds extends StringQuotingChecker.Default {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public boolean needToQuoteName(String name) {
+            return super.needToQuoteName(name) || !name.matches("[a-z][a-z_]*");
+        }
+    }
 
     private final String text;
     private final List<String> mistakes = new ArrayList<>();
@@ -83,11 +108,15 @@ final class PolicyFile {
     private void read() {
         // YAML's own reader takes JSON for the most part, but not tabs.
         try (var parser = (text.stripLeading().startsWith("{") ? JSON : YAML).createParser(text)) {
-            if (parser.nextToken() != JsonToken.START_OBJECT) {
+            var first = parser.nextToken();
+            if (first == JsonToken.START_OBJECT) {
+                while (parser.nextToken() == JsonToken.FIELD_NAME) readPolicy(parser);
+            } else if (first == JsonToken.START_ARRAY && readList(parser)) {
+                // as `policy list --json` prints it
+            } else {
                 mistakes.add("line 1: the file must hold a map from agent ids to policies");
                 return;
             }
-            while (parser.nextToken() == JsonToken.FIELD_NAME) readPolicy(parser);
             if (parser.nextToken() != null) {
                 mistakes.add("line " + line(parser) + ": the file must end after the map");
             }
@@ -100,9 +129,40 @@ final class PolicyFile {
 
     private void readPolicy(JsonParser parser) throws IOException {
         var agentId = parser.currentName();
-        var place = "line " + line(parser) + ": " + shown(agentId);
+        int line = line(parser);
         parser.nextToken();
-        byte[] json = copy(parser);
+        take(agentId, line, copy(parser));
+    }
+
+    /** Returns whether all elements are objects that name their agent. */
+    private boolean readList(JsonParser parser) throws IOException {
+        while (parser.nextToken() == JsonToken.START_OBJECT) {
+            int line = line(parser);
+            if (!(MAPPER.readTree(copy(parser)) instanceof ObjectNode view)
+                    || !view.path(VIEW_AGENT).isTextual()) {
+                return false;
+            }
+            // What cannot be read stands in the list, but there is no policy to write.
+            if (view.has("limits") || !view.has("ignored")) {
+                take(view.path(VIEW_AGENT).textValue(), line, MAPPER.writeValueAsBytes(document(view)));
+            }
+        }
+        return parser.currentToken() == JsonToken.END_ARRAY;
+    }
+
+    /** Returns the policy alone: the list shows its name and source beside it, and its first limit twice. */
+    private static ObjectNode document(ObjectNode view) {
+        view.remove(List.of(VIEW_AGENT, "policy", "source", "ignored"));
+        if (view.path("note").isNull()) view.remove("note");
+        if (view.path("limits").path(0) instanceof ObjectNode first) {
+            if (first.has("name")) first.fieldNames().forEachRemaining(view::remove);
+            else view.remove("limits");
+        }
+        return view;
+    }
+
+    private void take(String agentId, int line, byte[] json) {
+        var place = "line " + line + ": " + shown(agentId);
         var broken = AgentId.brokenRule(agentId);
         if (broken.isPresent()) {
             mistakes.add(place + ": an agent's id " + broken.get());
@@ -143,6 +203,21 @@ final class PolicyFile {
         var digits = text.replace("_", "");
         if (NUMBER.matcher(digits).matches()) json.writeNumber(digits);
         else json.writeString(text);
+    }
+
+    /**
+     * Returns the policies as one YAML document that {@link #parse} takes. The same policies in the same order are the same bytes.
+     */
+    static String write(Map<String, PolicyDocument> policies) {
+        var all = MAPPER.createObjectNode();
+        try {
+            for (var policy : policies.entrySet()) {
+                all.set(policy.getKey(), MAPPER.readTree(PolicyJson.write(policy.getValue())));
+            }
+            return WRITER.writeValueAsString(all);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
+        }
     }
 
     private static int line(JsonParser parser) {

@@ -84,7 +84,7 @@ record PolicyView(
         return print(array);
     }
 
-    private static String print(JsonNode node) {
+    static String print(JsonNode node) {
         try {
             return JSON.writeValueAsString(node);
         } catch (JsonProcessingException e) {

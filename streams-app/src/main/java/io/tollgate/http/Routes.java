@@ -205,12 +205,16 @@ final class Routes implements AutoCloseable {
             throw new Problem(400, String.valueOf(invalid.getMessage()));
         }
         try (var topic = new PolicyTopic(shown().observed().settings())) {
-            json(context, new WrittenJson(agentId, topic.put(agentId, policy)));
+            json(context, new WrittenJson(agentId, topic.put(agentId, policy, changedBy(context))));
         }
         log.info(
                 "the policy of \"{}\" was set by {}",
                 printable(agentId),
                 context.req().getRemoteAddr());
+    }
+
+    private static String changedBy(Context context) {
+        return "api:" + context.req().getRemoteAddr();
     }
 
     /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
@@ -243,7 +247,7 @@ final class Routes implements AutoCloseable {
         requireJsonOrNothing(context);
         var agentId = agentId(context);
         try (var topic = new PolicyTopic(shown().observed().settings())) {
-            topic.delete(agentId);
+            topic.delete(agentId, changedBy(context));
         }
         log.info(
                 "the policy of \"{}\" was deleted by {}",

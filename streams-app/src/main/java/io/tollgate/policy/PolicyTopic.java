@@ -3,15 +3,20 @@ package io.tollgate.policy;
 import io.tollgate.config.Settings;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -27,6 +32,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +44,9 @@ import org.jspecify.annotations.Nullable;
  * the topic is not there, with an {@link UnknownTopicOrPartitionException} that says how to make it.
  */
 public final class PolicyTopic implements AutoCloseable {
+    /** The header that says who wrote a policy. */
+    public static final String CHANGED_BY = "changed-by";
+
     private static final Duration POLL = Duration.ofMillis(200);
     private static final Duration STALLED = Duration.ofSeconds(15);
 
@@ -58,8 +67,36 @@ public final class PolicyTopic implements AutoCloseable {
 
     /** Returns every record that counts now, by key: the last good one, and a later one that is none, if there is one. */
     public SortedMap<String, StoredPolicy> read() {
-        var partitions = partitions();
         var found = new TreeMap<String, StoredPolicy>();
+        scan(record -> add(found, record));
+        return found;
+    }
+
+    /** Returns every record under this key that compaction has left, oldest first. */
+    public List<PolicyChange> history(String agentId) {
+        var key = agentId.getBytes(StandardCharsets.UTF_8);
+        var found = new ArrayList<PolicyChange>();
+        scan(record -> {
+            if (Arrays.equals(record.key(), key)) found.add(change(agentId, record));
+        });
+        return found;
+    }
+
+    private static PolicyChange change(String agentId, ConsumerRecord<byte[], byte[]> record) {
+        var name = name(agentId, record.partition(), record.offset());
+        var changedBy = Optional.ofNullable(record.headers().lastHeader(CHANGED_BY))
+                .map(Header::value) // which may be null
+                .map(value -> new String(value, StandardCharsets.UTF_8));
+        return new PolicyChange(
+                name,
+                Instant.ofEpochMilli(record.timestamp()),
+                changedBy,
+                Optional.ofNullable(record.value()).map(value -> StoredPolicy.of(agentId, name, value)));
+    }
+
+    /** Hands over every record that the topic holds now. */
+    private void scan(Consumer<ConsumerRecord<byte[], byte[]>> taker) {
+        var partitions = partitions();
         try (var consumer =
                 new KafkaConsumer<>(consumerProperties(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.assign(partitions);
@@ -69,14 +106,14 @@ public final class PolicyTopic implements AutoCloseable {
             long movedNanos = System.nanoTime();
             while (true) {
                 open.entrySet().removeIf(end -> consumer.position(end.getKey()) >= end.getValue());
-                if (open.isEmpty()) return found;
+                if (open.isEmpty()) return;
                 long now = open.keySet().stream().mapToLong(consumer::position).sum();
                 if (now != position) movedNanos = System.nanoTime();
                 else if (System.nanoTime() - movedNanos > STALLED.toNanos()) {
                     throw new TimeoutException("nothing more comes from topic " + topic + ", although there is more");
                 }
                 position = now;
-                for (var record : consumer.poll(POLL)) add(found, record);
+                consumer.poll(POLL).forEach(taker);
             }
         }
     }
@@ -96,15 +133,16 @@ public final class PolicyTopic implements AutoCloseable {
      * Writes a policy and waits until it is safe.
      *
      * @param agentId or {@code *}
+     * @param changedBy for the header {@code changed-by}: {@code cli:user@host} or {@code api:address}
      * @return the policy's name, as in the header {@code quota-policy}
      */
-    public String put(String agentId, PolicyDocument policy) {
-        return write(Collections.singletonMap(agentId, policy)).get(agentId);
+    public String put(String agentId, PolicyDocument policy, String changedBy) {
+        return write(Collections.singletonMap(agentId, policy), changedBy).get(agentId);
     }
 
     /** Deletes a policy and waits until that is safe; nothing is wrong if there is none. */
-    public void delete(String agentId) {
-        write(Collections.singletonMap(agentId, null));
+    public void delete(String agentId, String changedBy) {
+        write(Collections.singletonMap(agentId, null), changedBy);
     }
 
     /**
@@ -113,15 +151,15 @@ public final class PolicyTopic implements AutoCloseable {
      * @return the policies' names by key
      * @throws KafkaException if one was not written; those before it in order, and some after it, may have been
      */
-    public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes) {
+    public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes, String changedBy) {
         partitions(); // or the brokers might make the topic, and not compacted
         var producer = producer();
         var sent = new LinkedHashMap<String, Future<RecordMetadata>>();
         changes.forEach((agentId, policy) -> {
             byte[] value = policy == null ? null : PolicyJson.write(policy);
-            sent.put(
-                    agentId,
-                    producer.send(new ProducerRecord<>(topic, agentId.getBytes(StandardCharsets.UTF_8), value)));
+            var record = new ProducerRecord<>(topic, agentId.getBytes(StandardCharsets.UTF_8), value);
+            record.headers().add(CHANGED_BY, changedBy.getBytes(StandardCharsets.UTF_8));
+            sent.put(agentId, producer.send(record));
         });
         producer.flush();
         var names = new LinkedHashMap<String, String>();

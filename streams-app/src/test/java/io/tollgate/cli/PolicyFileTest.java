@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.policy.Mode;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -120,6 +123,59 @@ class PolicyFileTest {
                 .isInstanceOf(CommandFailure.class)
                 .satisfies(failure ->
                         assertThat(failure.getMessage()).contains(said).hasLineCount(1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3})
+    void writtenFilesAreReadBack(long seed) {
+        var random = new Random(seed);
+        var policies = new TreeMap<String, PolicyDocument>();
+        for (String id : List.of(
+                "*", "acme/*", "42", "null", "no", "y", "1e3", "@ops", "-x", " a ", "a: b", "#", "'", "\"", "{", "~"))
+            policies.put(id, enforce(NamedLimit.only(new Limit(1, 0))));
+        while (policies.size() < 300) {
+            var id = text(random, 1 + random.nextInt(80));
+            if (AgentId.brokenRule(id).isPresent()) continue;
+            var limits = random.nextBoolean()
+                    ? List.of(NamedLimit.only(new Limit(random.nextDouble() * 1e12, random.nextInt(10))))
+                    : List.of(new NamedLimit("a", new Limit(1e-9, 1)), new NamedLimit("b", new Limit(1, 1e12)));
+            var note = random.nextBoolean() ? Optional.of(text(random, random.nextInt(200))) : Optional.<String>empty();
+            policies.put(id, new PolicyDocument(Mode.values()[random.nextInt(3)], limits, note));
+        }
+
+        var written = PolicyFile.write(policies);
+
+        assertThat(PolicyFile.parse(written.getBytes(UTF_8))).isEqualTo(policies);
+        assertThat(PolicyFile.write(PolicyFile.parse(written.getBytes(UTF_8)))).isEqualTo(written);
+    }
+
+    /** All of Unicode, and often what YAML or a terminal might take for something else. */
+    private static String text(Random random, int length) {
+        var special = " \t\n\r:#-?*&!|>'\"%@`{}[],\\\u0085\u00a0\u2028\u2029\ufeff\ufffe\u007f\u0000";
+        var text = new StringBuilder();
+        while (text.codePointCount(0, text.length()) < length) {
+            int c = random.nextInt(3) == 0
+                    ? special.charAt(random.nextInt(special.length()))
+                    : random.nextInt(2) == 0 ? 'a' + random.nextInt(26) : random.nextInt(0x110000);
+            if (c < Character.MIN_SURROGATE || c > Character.MAX_SURROGATE) text.appendCodePoint(c);
+        }
+        return text.toString();
+    }
+
+    @Test
+    void listsAreReadAsTheyArePrinted() {
+        var list = "[ {\"agent_id\": \"a\", \"policy\": \"a@0/0\", \"source\": \"own\", \"capacity\": 20,"
+                + " \"refill_rate\": 0.5, \"mode\": \"enforce\", \"limits\": [{\"capacity\": 20, \"refill_rate\": 0.5}],"
+                + " \"note\": null},\n{\"agent_id\": \"b\", \"ignored\": {\"policy\": \"b@0/1\", \"mistake\": \"x\"}},\n"
+                + "{\"agent_id\": \"c\", \"capacity\": 0, \"refill_rate\": 1},\n{\"agent_id\": \"\", \"capacity\": 1}]";
+
+        assertThatThrownBy(() -> PolicyFile.parse(list.getBytes(UTF_8)))
+                .hasMessage("line 3: c: capacity must be above 0 and at most 1e12" + System.lineSeparator()
+                        + "line 4: : an agent's id must not be empty");
+        assertThat(PolicyFile.parse(list.substring(0, list.indexOf(",\n{\"agent_id\": \"c\""))
+                        .concat("]")
+                        .getBytes(UTF_8)))
+                .isEqualTo(Map.of("a", enforce(NamedLimit.only(new Limit(20, 0.5)))));
     }
 
     @Test
