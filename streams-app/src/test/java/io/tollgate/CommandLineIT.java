@@ -2,6 +2,13 @@ package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
@@ -10,6 +17,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -33,15 +41,20 @@ class CommandLineIT {
                 "policy set --help",
                 "policy load --help",
                 "verify --help",
-                "version --help"
+                "version --help",
+                "completion --help",
+                "help",
+                "help policy set",
+                "policy help set"
             })
     void givenHelp_whenAsked_thenUsageAndExit0(String arguments) {
-        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
+        var ended = runHere(arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isZero();
-        assertThat(ended.output())
-                .contains(
-                        "Usage: tollgate" + (arguments.equals("--help") ? "" : " " + arguments.replace(" --help", "")));
+        var name = ("tollgate " + arguments.replace("--help", "").replace("help", ""))
+                .strip()
+                .replace("  ", " ");
+        assertThat(ended.output()).startsWith("Usage: " + name + " ");
     }
 
     @Test
@@ -60,10 +73,14 @@ class CommandLineIT {
     @CsvSource(
             delimiter = '|',
             value = {
-                "'' | a command is missing",
-                "fly | fly",
-                "run --fast | --fast",
-                "topics | create or check?",
+                "'' | a command is missing: bucket, ",
+                "fly | unknown command fly",
+                "sandbx | unknown command sandbx; did you mean sandbox?",
+                "run --fast | unknown option --fast",
+                "run fast | one word too many: fast",
+                "topics | a command is missing: check, create",
+                "completion fish | must be bash or zsh",
+                "help policy fly | unknown command fly",
                 "topics create --partitions 0 | --partitions must be from 1 to 10000, but is 0",
                 "topics create --partitions many | many",
                 "load --records 0 | --records must be at least 1, but is 0",
@@ -72,10 +89,14 @@ class CommandLineIT {
                 "verify --wait -1 | --wait must be whole seconds from 0",
             })
     void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
-        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
+        var ended = runHere(arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isEqualTo(2);
-        assertThat(ended.output()).contains(said).doesNotContain("\tat ", "Exception");
+        assertThat(ended.output())
+                .startsWith("tollgate: ")
+                .contains(said, "\ntry: tollgate ")
+                .hasLineCount(2)
+                .doesNotContain("\tat ", "Exception");
     }
 
     @Test
@@ -142,22 +163,104 @@ class CommandLineIT {
         var ended = run(cluster, "load --records 2500 --agents 20 --skew 1 --cost 2 --rate 5000");
 
         assertThat(ended.exitCode()).as(ended.output()).isZero();
-        assertThat(ended.output()).contains("publishing", "2500/2500", "published 2500 requests of 20 agents");
+        assertThat(ended.output().lines())
+                .as("no progress bar where there is no terminal")
+                .allMatch(line -> line.matches("publish(ed 2500 requests of 20 agents|ing: \\d+ of 2500) .*"))
+                .anyMatch(line -> line.startsWith("published"));
         assertThat(countRequests(cluster)).isEqualTo(2500);
     }
 
-    @Test
-    void givenBrokerThatIsAway_whenAToolRuns_thenOneLineSaysWhatToCheck() {
-        var ended = run(
-                TestCluster.on("127.0.0.1:1")
-                        .with("KAFKA_ADMIN_DEFAULT_API_TIMEOUT_MS", "2000")
-                        .with("KAFKA_ADMIN_REQUEST_TIMEOUT_MS", "1000"),
-                "topics check");
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "topics check",
+                "topics create",
+                "load --records 1",
+                "policy list",
+                "policy export",
+                "policy set a --capacity 1 --refill-rate 1",
+                "verify",
+            })
+    void brokerAwayIsSaidAtOnce(String arguments) {
+        long start = System.nanoTime();
+        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
 
-        assertThat(ended.exitCode()).as(ended.output()).isEqualTo(1);
-        assertThat(ended.output())
-                .contains("Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS")
-                .doesNotContain("\tat ");
+        assertThat(ended)
+                .isEqualTo(new Ended(
+                        1,
+                        "Kafka does not answer at 127.0.0.1:1: check --bootstrap-server or KAFKA_BOOTSTRAP_SERVERS, and"
+                                + " that TLS settings match the listener\n"));
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"topics check", "policy list", "verify"})
+    void silentBrokerIsSaidInTime(String arguments) throws IOException {
+        try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            var address = "127.0.0.1:" + silent.getLocalPort();
+            long start = System.nanoTime();
+            var ended = run(TestCluster.on("127.0.0.1:1"), arguments + " --bootstrap-server " + address);
+
+            assertThat(ended.exitCode()).isEqualTo(1);
+            assertThat(ended.output())
+                    .startsWith("Kafka does not answer at " + address + ": ")
+                    .hasLineCount(1);
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(6));
+        }
+    }
+
+    @Test
+    void oneSilentBrokerHidesNoOther() throws IOException {
+        try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            var servers = "127.0.0.1:" + silent.getLocalPort() + ",127.0.0.1:1," + TestCluster.sharedBroker();
+
+            var ended = run(TestCluster.onSharedBroker(), "policy list --bootstrap-server " + servers);
+
+            assertThat(ended).isEqualTo(new Ended(0, "there are no policies; the default applies to everybody\n"));
+        }
+    }
+
+    @Test
+    void optionsComeBeforeFileAndEnvironment(@TempDir Path dir) throws IOException {
+        var broker = TestCluster.sharedBroker();
+        var right = Files.writeString(dir.resolve("right.properties"), "KAFKA_BOOTSTRAP_SERVERS=" + broker + "\n");
+        var wrong = Files.writeString(
+                dir.resolve("wrong.properties"), "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1\nTOLLGATE_NO=1\n");
+        var away = Files.writeString(dir.resolve("away.properties"), "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:2\n");
+
+        for (String command : new String[] {"policy list", "topics check", "load --records 1", "verify"}) {
+            assertThat(run(TestCluster.onSharedBroker(), "127.0.0.1:1", command + " --config " + right))
+                    .as(command)
+                    .extracting(Ended::exitCode)
+                    .isEqualTo(0);
+            var before = run(
+                    TestCluster.onSharedBroker(),
+                    "127.0.0.1:1",
+                    command + " --config " + away + " --bootstrap-server " + broker);
+            assertThat(before.exitCode()).as(before.output()).isZero();
+        }
+        assertThat(run(TestCluster.on(broker), "policy list --config " + away).output())
+                .startsWith("Kafka does not answer at 127.0.0.1:2");
+        var mistakes = run(TestCluster.on(broker), "policy list --config " + wrong + " --bootstrap-server nowhere");
+        assertThat(mistakes.exitCode()).isEqualTo(2);
+        assertThat(mistakes.output())
+                .contains("KAFKA_BOOTSTRAP_SERVERS must be", "TOLLGATE_NO")
+                .hasLineCount(2);
+        assertThat(run(TestCluster.on(broker), "run --config " + dir.resolve("none"))
+                        .exitCode())
+                .isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"@ops", "@missing", " a ", "-x", "--json", "${user.name}", "'a'", "\"a\"", "a=b"})
+    void idsAreTakenAsTyped(String agentId, @TempDir Path dir) throws IOException {
+        Files.writeString(dir.resolve("ops"), "agent-1\n");
+        try (var cluster = TestCluster.onSharedBroker();
+                var application = cluster.launchIn(
+                        dir, "policy", "set", "--capacity", "5", "--refill-rate", "1", "--", agentId)) {
+            assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(0);
+            assertThat(application.output()).isEqualTo(agentId + "@0/0: 5 at once, 1/s, enforce\n");
+        }
     }
 
     private static long countRequests(TestCluster cluster) {
@@ -172,6 +275,19 @@ class CommandLineIT {
                     .mapToLong(Long::longValue)
                     .sum();
         }
+    }
+
+    /** Runs it where the environment says another address than the topics are at. */
+    private static Ended run(TestCluster cluster, String address, String arguments) {
+        return run(cluster.with("KAFKA_BOOTSTRAP_SERVERS", address), arguments);
+    }
+
+    /** Runs what needs no settings, without the second that a JVM of its own takes. */
+    private static Ended runHere(String arguments) {
+        var said = new StringWriter();
+        var commands = Tollgate.commandLine().setOut(new PrintWriter(said)).setErr(new PrintWriter(said));
+        int exitCode = commands.execute(arguments.isEmpty() ? new String[0] : arguments.split(" "));
+        return new Ended(exitCode, said.toString());
     }
 
     private static Ended run(TestCluster cluster, String arguments) {

@@ -139,6 +139,11 @@ final class TestCluster implements AutoCloseable {
         return launch(Map.of(), arguments);
     }
 
+    /** Starts the real jar with our settings in this working folder; does not wait. */
+    ApplicationProcess launchIn(Path dir, String... arguments) {
+        return ApplicationProcess.start(options(Map.of(), arguments).withDir(dir));
+    }
+
     /** Starts the real jar with our settings, and others for this process alone; does not wait. */
     ApplicationProcess launch(Map<String, String> more, String... arguments) {
         return ApplicationProcess.start(options(more, arguments));

@@ -8,8 +8,6 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -104,12 +102,8 @@ public final class LoadCommand implements Callable<Integer> {
         var choose = new AgentChoice(agents, skew);
         long start = System.nanoTime();
         try (var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
-                var progress = new ProgressBarBuilder()
-                        .setTaskName("publishing")
-                        .setInitialMax(records)
-                        .setStyle(ProgressBarStyle.ASCII)
-                        .setUpdateIntervalMillis(500)
-                        .build()) {
+                var progress =
+                        new Progress("publishing", records, spec.commandLine().getErr())) {
             for (long i = 0; i < records && failure.get() == null; i++) {
                 if (rate > 0) awaitTurn(start + (long) (i / rate * 1e9));
                 var agent = "agent-" + choose.next();

@@ -15,7 +15,7 @@ class PolicyArgumentsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "policy | a command is missing: delete, get, list, load, set",
+                "policy | a command is missing: delete, export, get, history, list, load, set",
                 "policy elk | unknown command elk",
                 "policy gett | unknown command gett; did you mean get?",
                 "policy get a b | one word too many: b",
