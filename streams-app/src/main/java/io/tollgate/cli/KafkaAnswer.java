@@ -8,6 +8,7 @@ import java.lang.management.ManagementFactory;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -18,7 +19,6 @@ import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.utils.Utils;
 
@@ -45,7 +45,7 @@ final class KafkaAnswer {
         // answers.
         var listeners = listeners(preflight);
         ifFatal(listeners, LISTENERS);
-        if (anybodyListens(settings.kafka().bootstrapServers()) && answers(settings, deadlineNanos)) return;
+        if (anyAnswers(settings, listening(settings.kafka().bootstrapServers()), deadlineNanos)) return;
         ifFatal(listeners, Duration.ZERO);
         throw new CommandFailure("Kafka does not answer at " + settings.kafka().bootstrapServers()
                 + ": check --bootstrap-server or KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener");
@@ -76,39 +76,61 @@ final class KafkaAnswer {
     }
 
     /** Tells at once what is most often wrong, where Kafka's client would try again and again. */
-    private static boolean anybodyListens(String servers) {
-        return Arrays.stream(servers.split(",")).parallel().map(String::strip).anyMatch(server -> {
-            try (var socket = new Socket()) {
-                var address = new InetSocketAddress(Utils.getHost(server), Utils.getPort(server));
-                socket.connect(address, CONNECT_MILLIS);
-                return true;
-            } catch (IOException | IllegalArgumentException nobody) {
-                return false;
-            }
-        });
+    private static List<String> listening(String servers) {
+        return Arrays.stream(servers.split(","))
+                .parallel()
+                .map(String::strip)
+                .filter(KafkaAnswer::listens)
+                .toList();
     }
 
-    private static boolean answers(Settings settings, long deadlineNanos) {
-        var properties = settings.kafka().clientProperties("admin.", AdminClientConfig.configNames());
-        int servers = settings.kafka().bootstrapServers().split(",").length;
-        if (servers > 1) { // the next one gets its turn where the first is silent
-            var each = Long.toString((deadlineNanos - System.nanoTime()) / 1_000_000 / servers);
-            properties.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, each);
-            properties.put(AdminClientConfig.SOCKET_CONNECTION_SETUP_TIMEOUT_MS_CONFIG, each);
-        }
-        try (var admin = Admin.create(properties)) {
-            try {
-                get(admin.describeCluster().nodes(), deadlineNanos - System.nanoTime());
-                return true;
-            } finally {
-                admin.close(Duration.ZERO);
-            }
-        } catch (TimeoutException | org.apache.kafka.common.errors.TimeoutException silent) {
+    private static boolean listens(String server) {
+        try (var socket = new Socket()) {
+            socket.connect(new InetSocketAddress(Utils.getHost(server), Utils.getPort(server)), CONNECT_MILLIS);
+            return true;
+        } catch (IOException | IllegalArgumentException nobody) {
             return false;
-        } catch (KafkaException e) {
-            if (e.getCause() instanceof ConfigException) return false; // no name can be resolved
-            throw e;
         }
+    }
+
+    /** Asks all at the same time: one client asks one after the other, half a minute each. */
+    private static boolean anyAnswers(Settings settings, List<String> servers, long deadlineNanos) {
+        var properties = settings.kafka().clientProperties("admin.", AdminClientConfig.configNames());
+        var admins = new ArrayList<Admin>();
+        try {
+            var answers = new ArrayList<CompletableFuture<?>>();
+            for (String server : servers) {
+                properties.put(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, server);
+                var admin = Admin.create(properties);
+                admins.add(admin);
+                answers.add(admin.describeCluster().nodes().toCompletionStage().toCompletableFuture());
+            }
+            return anyAnswers(answers, deadlineNanos);
+        } finally {
+            admins.forEach(admin -> admin.close(Duration.ZERO));
+        }
+    }
+
+    private static boolean anyAnswers(List<CompletableFuture<?>> answers, long deadlineNanos) {
+        var waiting = new ArrayList<>(answers);
+        KafkaException refusal = null;
+        while (!waiting.isEmpty()) {
+            try {
+                get(
+                        CompletableFuture.anyOf(waiting.toArray(CompletableFuture[]::new)),
+                        deadlineNanos - System.nanoTime());
+                return true;
+            } catch (TimeoutException silent) {
+                break;
+            } catch (org.apache.kafka.common.errors.TimeoutException away) {
+                // perhaps another one
+            } catch (KafkaException refused) {
+                refusal = refused;
+            }
+            waiting.removeIf(CompletableFuture::isCompletedExceptionally);
+        }
+        if (refusal != null) throw refusal;
+        return false;
     }
 
     private static <T> T get(Future<T> future, long nanos) throws TimeoutException {
