@@ -30,6 +30,11 @@ public final class MirrorStore extends WrappedStateStore<KeyValueStore<String, b
         super(stored);
     }
 
+    /** Returns the store over one that somebody else keeps. */
+    static MirrorStore over(KeyValueStore<String, byte[]> stored) {
+        return new MirrorStore(stored);
+    }
+
     /**
      * Says who serves the task that the store belongs to.
      *
@@ -65,7 +70,7 @@ public final class MirrorStore extends WrappedStateStore<KeyValueStore<String, b
 
         @Override
         public MirrorStore build() {
-            return new MirrorStore(stored.build());
+            return over(stored.build());
         }
 
         @Override

@@ -35,7 +35,7 @@ public final class SharedBuckets implements AutoCloseable {
     /** With what else takes time, no request waits for more than a second. */
     private static final Duration COLD_TIMEOUT = Duration.ofMillis(800);
 
-    private final AtomicInteger coldCalls = new AtomicInteger(COLD_CALLS);
+    private final AtomicInteger coldCalls;
     private final RedisCalls redis;
     private final BiFunction<String, Spend.Kept, CallBreaker> breakers;
     private final Duration timeout;
@@ -53,13 +53,14 @@ public final class SharedBuckets implements AutoCloseable {
     public static SharedBuckets start(
             RedisBuckets redis, Duration timeout, BucketClock clock, PipelineMetrics metrics) {
         var breaker = RedisBreaker.start(redis, timeout);
-        return new SharedBuckets(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM);
+        return new SharedBuckets(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM, COLD_CALLS);
     }
 
     /**
      * Calls with other breakers, in other time, than a process has.
      *
      * @param breakers name the breaker of the node that holds the agent's buckets
+     * @param coldCalls how many may take longer
      */
     SharedBuckets(
             RedisCalls redis,
@@ -68,7 +69,9 @@ public final class SharedBuckets implements AutoCloseable {
             @Nullable RedisBreaker breaker,
             BucketClock clock,
             PipelineMetrics metrics,
-            TaskTime time) {
+            TaskTime time,
+            int coldCalls) {
+        this.coldCalls = new AtomicInteger(coldCalls);
         this.redis = redis;
         this.breakers = breakers;
         this.timeout = timeout;

@@ -1,0 +1,116 @@
+package io.tollgate.quota;
+
+import io.tollgate.quota.Step.Kind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Collectors;
+
+/** What happens to a pipeline, from a seed. */
+record History(Setup setup, List<Step> steps) {
+    private static final int LEAST_STEPS = 200;
+    private static final double[] RATES = {0, 1, 1000};
+
+    /**
+     * What stays the same in a history.
+     *
+     * @param coldCalls that may take longer in a process
+     * @param callAgents in one call, at most; {@code callRequests} as well
+     */
+    record Setup(
+            boolean exactlyOnce,
+            int agents,
+            int capacity,
+            int rate,
+            int coldCalls,
+            int callAgents,
+            int callRequests,
+            int calls) {
+        double refillRate() {
+            return RATES[rate];
+        }
+
+        @Override
+        public String toString() {
+            return (exactlyOnce ? "exactly_once" : "at_least_once") + " agents=" + agents + " capacity=" + capacity
+                    + " rate=" + rate + " cold=" + coldCalls + " call_agents=" + callAgents + " call_requests="
+                    + callRequests + " calls=" + calls;
+        }
+
+        static Setup parse(String line) {
+            var words = line.strip().split(" +");
+            var numbers = new int[words.length];
+            for (int i = 1; i < words.length; i++) numbers[i] = Integer.parseInt(words[i].split("=")[1]);
+            return new Setup(
+                    words[0].equals("exactly_once"),
+                    numbers[1],
+                    numbers[2],
+                    numbers[3],
+                    numbers[4],
+                    numbers[5],
+                    numbers[6],
+                    numbers[7]);
+        }
+    }
+
+    static double rate(int index) {
+        return RATES[index];
+    }
+
+    /** Returns the history of this seed. Each has some kinds of faults only: so that each kind meets each other alone. */
+    static History of(long seed) {
+        var random = new Random(seed * 0x9E3779B97F4A7C15L);
+        random.nextInt();
+        var setup = new Setup(
+                random.nextInt(8) > 0,
+                1 + random.nextInt(3),
+                new int[] {5, 10, 20, 40}[random.nextInt(4)],
+                random.nextInt(5) < 3 ? 0 : 1 + random.nextInt(2),
+                new int[] {0, 0, 1, 200}[random.nextInt(4)],
+                1 + random.nextInt(3),
+                1 + random.nextInt(5),
+                1 + random.nextInt(3));
+        var wheel = new ArrayList<Kind>();
+        add(wheel, Kind.PUBLISH, 24);
+        add(wheel, Kind.POLL, 10);
+        add(wheel, Kind.PROCESS, 14);
+        add(wheel, Kind.COMMIT, 5);
+        add(wheel, Kind.WORK, 4);
+        add(wheel, Kind.PASS, 4);
+        for (var kind : Kind.values()) {
+            if (kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3) add(wheel, kind, 1 + random.nextInt(3));
+        }
+        if (wheel.contains(Kind.CRASH)) add(wheel, Kind.START, 3);
+        int mostCost = 1 + random.nextInt(6);
+        var steps = new ArrayList<Step>();
+        int count = LEAST_STEPS + random.nextInt(40);
+        for (int i = 0; i < count; i++) {
+            var step = Step.random(wheel.get(random.nextInt(wheel.size())), random);
+            if (step.kind() == Kind.PUBLISH) {
+                step = new Step(
+                        Kind.PUBLISH,
+                        List.of(step.value(0), step.value(1) % (mostCost + 1), step.value(2)),
+                        step.after());
+            }
+            steps.add(step);
+        }
+        return new History(setup, steps);
+    }
+
+    private static void add(List<Kind> wheel, Kind kind, int weight) {
+        for (int i = 0; i < weight; i++) wheel.add(kind);
+    }
+
+    /** Returns what {@link #toString} has written. */
+    static History parse(String text) {
+        var lines = text.strip().lines().toList();
+        return new History(
+                Setup.parse(lines.get(0)),
+                lines.stream().skip(1).map(Step::parse).toList());
+    }
+
+    @Override
+    public String toString() {
+        return setup + "\n" + steps.stream().map(Step::toString).collect(Collectors.joining("\n"));
+    }
+}

@@ -1,0 +1,355 @@
+package io.tollgate.quota;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.bucket.BucketClock;
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.ingest.Branches;
+import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.ParseRekeyed;
+import io.tollgate.ingest.ParseRequests;
+import io.tollgate.ingest.Stray;
+import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
+import io.tollgate.quota.SimulatedContext.Position;
+import io.tollgate.quota.SimulatedKafka.Output;
+import io.tollgate.quota.SimulatedKafka.Published;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.streams.processor.api.Record;
+
+/** One process of the pipeline with one stream thread: the real processors, in the hands of a history. */
+final class SimulatedInstance {
+    static final Duration TIMEOUT = Duration.ofMillis(100);
+    private static final Branches PARSED = new Branches("readable", "stray", "unreadable");
+    private static final DecideRequests.Branches DECIDED = new DecideRequests.Branches("approved", "rejected", "all");
+    /** Counts for all: to make the meters takes longer than a history. */
+    private static final PipelineMetrics METRICS = new PipelineMetrics(new SimpleMeterRegistry());
+
+    private final SimulatedTime time;
+    private final SimulatedKafka kafka;
+    private final Shared shared;
+    private final Prefetch prefetch = new Prefetch();
+    final SimulatedConnection connection;
+    final SimulatedBreaker breaker;
+    private final Policies policies;
+    private final Map<Integer, Task> tasks = new TreeMap<>();
+    private final Map<TopicPartition, Long> positions = new HashMap<>();
+    private final Map<TopicPartition, Deque<Buffered>> buffers = new HashMap<>();
+    private final Map<TopicPartition, Long> consumed = new HashMap<>();
+    private SimulatedKafka.Transaction transaction;
+    /** Has lost its partitions, and does not know. */
+    boolean zombie;
+
+    boolean dead;
+    /** The longest that requests waited for a Redis that did not answer, in one outage. */
+    long longestOutageMicros;
+
+    private long outageMicros;
+    private ConsumerRecord<byte[], byte[]> current;
+
+    /** A record that was polled, and of which topic of its name. */
+    private record Buffered(ConsumerRecord<byte[], byte[]> record, int incarnation) {}
+
+    private final class Task {
+        final int partition;
+        final SimulatedStore stored;
+        final MirrorStore store;
+        final SimulatedContext<byte[], Incoming> requestsContext;
+        final SimulatedContext<byte[], Incoming> rekeyedContext;
+        final SimulatedContext<byte[], Decided> decideContext;
+        final ParseRequests requests =
+                new ParseRequests(SimulatedKafka.PARTITIONS, 1_000_000, PARSED, DecideRequests::intake, METRICS);
+        final ParseRekeyed rekeyed = new ParseRekeyed(PARSED, DecideRequests::intake);
+        final DecideRequests decide = new DecideRequests(shared, SimulatedKafka.REKEYED, DECIDED);
+
+        Task(int partition) {
+            this.partition = partition;
+            stored = new SimulatedStore(kafka.changelogs.get(partition));
+            store = MirrorStore.over(stored);
+            requestsContext = new SimulatedContext<>(partition, store, time, this::parsed);
+            rekeyedContext = new SimulatedContext<>(partition, store, time, this::parsed);
+            decideContext = new SimulatedContext<>(partition, store, time, this::decided);
+            requests.init(requestsContext);
+            rekeyed.init(rekeyedContext);
+            decide.init(decideContext);
+        }
+
+        private void parsed(Record<byte[], Incoming> record, String child) {
+            switch (child) {
+                case "readable" -> decide.process(record);
+                case "stray" -> {
+                    var request = ((Stray) record.value()).request();
+                    int home = Parse.partitionOf(request.key(), SimulatedKafka.PARTITIONS);
+                    transaction.stray(home, request.bytes(), record.headers(), record.timestamp(), published());
+                }
+                default -> transaction.output(new Output(published(), null, null));
+            }
+        }
+
+        private void decided(Record<byte[], Decided> record, String child) {
+            if (child.equals("all")) return;
+            transaction.output(new Output(
+                    published(), record.value().decision(), record.value().policy()));
+        }
+
+        void process(ConsumerRecord<byte[], byte[]> record) {
+            var position = new Position(record.topic(), record.partition(), record.offset());
+            requestsContext.at(position);
+            rekeyedContext.at(position);
+            decideContext.at(position);
+            var streamed = new Record<>(record.key(), record.value(), record.timestamp(), record.headers());
+            if (record.topic().equals(SimulatedKafka.REQUESTS)) requests.process(streamed);
+            else rekeyed.process(streamed);
+        }
+
+        void punctuate() {
+            requestsContext.punctuate();
+            rekeyedContext.punctuate();
+            decideContext.punctuate();
+        }
+
+        void close() {
+            requests.close();
+            rekeyed.close();
+            decide.close();
+        }
+    }
+
+    /**
+     * Starts without any task.
+     *
+     * @param hostAheadMicros of the clock of this host
+     * @param coldCalls that may take longer than the timeout
+     */
+    SimulatedInstance(
+            SimulatedTime time,
+            SimulatedKafka kafka,
+            SimulatedRedis redis,
+            Simulation.Ledger ledger,
+            Policies policies,
+            CallLimits limits,
+            long hostAheadMicros,
+            int coldCalls) {
+        this.time = time;
+        this.kafka = kafka;
+        this.policies = policies;
+        connection = new SimulatedConnection(time, redis, ledger);
+        breaker = new SimulatedBreaker(
+                time,
+                TIMEOUT.toNanos(),
+                connection.answersWithin(1_000_000),
+                () -> connection.answersWithin(TIMEOUT.toNanos() / 1000));
+        var clock = new BucketClock(SimulatedRedis.wallMicros(time.nowMicros()) + hostAheadMicros, time::nanoTime);
+        var calls =
+                new SharedBuckets(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, time, coldCalls);
+        shared = new Shared(
+                SimulatedKafka.REQUESTS,
+                SimulatedKafka.PARTITIONS,
+                1_000_000,
+                kafka.exactlyOnce,
+                Optional.of(calls),
+                clock,
+                policies,
+                new TopicSources(kafka::topicId),
+                new CommittedOffsets(),
+                METRICS,
+                time,
+                limits,
+                new ConcurrentHashMap<>());
+        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
+        transaction = kafka.new Transaction();
+    }
+
+    Policies policies() {
+        return policies;
+    }
+
+    AgentInspector inspector() {
+        return new AgentInspector(shared);
+    }
+
+    private Published published() {
+        var value = current.value();
+        int at = 0;
+        while (value[at] != 'r' || value[at + 1] < '0' || value[at + 1] > '9') at++;
+        int number = 0;
+        while (value[++at] >= '0' && value[at] <= '9') number = 10 * number + value[at] - '0';
+        return kafka.published.get(number);
+    }
+
+    private static List<TopicPartition> topicsOf(int partition) {
+        return List.of(
+                new TopicPartition(SimulatedKafka.REQUESTS, partition),
+                new TopicPartition(SimulatedKafka.REKEYED, partition));
+    }
+
+    /** Takes a partition up, from what was committed. */
+    void assign(int partition) {
+        for (var topic : topicsOf(partition)) {
+            long from = kafka.committed.getOrDefault(topic, 0L);
+            positions.put(topic, from > kafka.end(topic) ? 0 : from); // out of range: the earliest
+            buffers.put(topic, new ArrayDeque<>());
+        }
+        tasks.put(partition, new Task(partition));
+    }
+
+    boolean runs(int partition) {
+        return tasks.containsKey(partition);
+    }
+
+    /** The topic was made anew: the consumer begins at its start. */
+    void recreated(String topic) {
+        positions.replaceAll((partition, at) -> partition.topic().equals(topic) ? Long.valueOf(0) : at);
+        consumed.keySet().removeIf(partition -> partition.topic().equals(topic));
+    }
+
+    /** @return how many records came */
+    int poll(int most, boolean reversed) {
+        if (zombie) {
+            loseAll();
+            return 0;
+        }
+        var polled = new LinkedHashMap<TopicPartition, List<ConsumerRecord<byte[], byte[]>>>();
+        var partitions = new ArrayList<TopicPartition>();
+        for (int partition : tasks.keySet()) partitions.addAll(topicsOf(partition));
+        if (reversed) java.util.Collections.reverse(partitions);
+        int count = 0;
+        for (var partition : partitions) {
+            var entries = kafka.fetch(partition, positions.get(partition), most);
+            if (entries.isEmpty()) continue;
+            var records = new ArrayList<ConsumerRecord<byte[], byte[]>>(entries.size());
+            for (var entry : entries) records.add(SimulatedKafka.record(partition, entry));
+            polled.put(partition, records);
+            positions.put(partition, entries.get(entries.size() - 1).offset + 1);
+            count += entries.size();
+        }
+        if (count == 0) return 0;
+        prefetch.onConsume(new ConsumerRecords<>(polled, Map.of()));
+        polled.forEach((partition, records) -> {
+            int incarnation = kafka.incarnations.get(partition.topic());
+            for (var record : records) buffers.get(partition).add(new Buffered(record, incarnation));
+        });
+        return count;
+    }
+
+    /**
+     * Processes records that were polled.
+     *
+     * @param order bits that say from which of two partitions each comes
+     * @return how many there were
+     */
+    int process(int most, int order) {
+        punctuate();
+        int count = 0;
+        for (; count < most; count++) {
+            var waiting = new ArrayList<TopicPartition>();
+            for (int partition : tasks.keySet()) {
+                for (var topic : topicsOf(partition)) {
+                    if (!buffers.get(topic).isEmpty()) waiting.add(topic);
+                }
+            }
+            if (waiting.isEmpty()) break;
+            int pick = order >> (count % 12) * 2 & 3;
+            var partition = waiting.get(pick % waiting.size());
+            var buffered = buffers.get(partition).removeFirst();
+            current = buffered.record();
+            long before = time.nowMicros();
+            int outputs = outputs().size();
+            tasks.get(partition.partition()).process(current);
+            noteWait(time.nowMicros() - before, outputs);
+            if (buffered.incarnation() == kafka.incarnations.get(partition.topic())) {
+                consumed.put(partition, current.offset() + 1);
+            }
+        }
+        return count;
+    }
+
+    private List<Output> outputs() {
+        return kafka.exactlyOnce ? transaction.outputs : kafka.outputs;
+    }
+
+    private void noteWait(long waitedMicros, int outputsBefore) {
+        if (outputs().size() == outputsBefore) return;
+        var decision = outputs().get(outputsBefore).decision();
+        if (decision == null) return;
+        if (decision.decidedBy() == DecidedBy.REDIS && waitedMicros > 0) outageMicros = 0;
+        if (decision.decidedBy() == DecidedBy.LOCAL) outageMicros += waitedMicros;
+        longestOutageMicros = Math.max(longestOutageMicros, Math.max(outageMicros, waitedMicros));
+    }
+
+    void punctuate() {
+        for (var task : tasks.values()) task.punctuate();
+    }
+
+    /** @return false if it is another's turn, and nothing was committed */
+    boolean commit(boolean notNoticed) {
+        var stored = new HashMap<Integer, Map<String, byte[]>>();
+        for (var task : tasks.values()) {
+            task.store.flushCache();
+            stored.put(task.partition, task.stored.takeWritten());
+        }
+        if (zombie) {
+            if (!kafka.exactlyOnce) kafka.store(stored);
+            loseAll();
+            return false;
+        }
+        transaction.commit(consumed, stored);
+        transaction = kafka.new Transaction();
+        if (!notNoticed) {
+            var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();
+            consumed.forEach((partition, next) -> offsets.put(partition, new OffsetAndMetadata(next)));
+            if (kafka.exactlyOnce) shared.committed().note(offsets);
+            else prefetch.onCommit(offsets);
+        }
+        consumed.clear();
+        return true;
+    }
+
+    /** Gives a partition up, after a commit. */
+    void revoke(int partition) {
+        var task = tasks.remove(partition);
+        if (task == null) return;
+        task.close();
+        for (var topic : topicsOf(partition)) {
+            positions.remove(topic);
+            buffers.remove(topic);
+        }
+    }
+
+    /** Learns that others have its partitions by now. */
+    private void loseAll() {
+        for (int partition : List.copyOf(tasks.keySet())) revoke(partition);
+        transaction.abort();
+        transaction = kafka.new Transaction();
+        consumed.clear();
+        zombie = false;
+    }
+
+    /** Ends without a word. Its transaction stays open until somebody aborts it. */
+    void crash() {
+        dead = true;
+        breaker.end();
+        connection.abandon();
+        var open = transaction;
+        time.after(10_000_000, open::abort);
+    }
+
+    /** The broker ends what the instance left open: it starts again, or its time is over. */
+    void abortTransaction() {
+        transaction.abort();
+    }
+}

@@ -1,0 +1,227 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Decision;
+import io.tollgate.policy.Policy;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.TimestampType;
+import org.jspecify.annotations.Nullable;
+
+/** Topics, transactions and a group's offsets, as those see them who read committed records. */
+final class SimulatedKafka {
+    static final int PARTITIONS = 2;
+    static final String REQUESTS = "agent-requests";
+    static final String REKEYED = "simulated-rekeyed-repartition";
+
+    /** A record that an agent has published. */
+    static final class Published {
+        final int number;
+        final @Nullable String agent;
+        final int cost;
+        final int partition;
+        final String topicId;
+        final long offset;
+        /** Its topic was deleted before it was decided. */
+        boolean deleted;
+
+        Published(int number, @Nullable String agent, int cost, int partition, String topicId, long offset) {
+            this.number = number;
+            this.agent = agent;
+            this.cost = cost;
+            this.partition = partition;
+            this.topicId = topicId;
+            this.offset = offset;
+        }
+
+        @Override
+        public String toString() {
+            return "r" + number + (agent == null ? " (invalid)" : " of " + agent + " cost " + cost);
+        }
+    }
+
+    /** What came of a record; {@code decision} is null for one that is no request. */
+    record Output(
+            Published published,
+            @Nullable Decision decision,
+            @Nullable Policy policy) {}
+
+    enum State {
+        OPEN,
+        COMMITTED,
+        ABORTED
+    }
+
+    static final class Entry {
+        final long offset;
+        final byte[] value;
+        final Headers headers;
+        final long timestamp;
+        final Published published;
+        State state;
+
+        Entry(long offset, byte[] value, Headers headers, long timestamp, Published published, State state) {
+            this.offset = offset;
+            this.value = value;
+            this.headers = headers;
+            this.timestamp = timestamp;
+            this.published = published;
+            this.state = state;
+        }
+    }
+
+    static final class Log {
+        final List<Entry> entries = new ArrayList<>();
+        long next;
+    }
+
+    /** What an instance has written since its last commit. */
+    final class Transaction {
+        final List<Entry> strays = new ArrayList<>();
+        final List<Log> written = new ArrayList<>();
+        final List<Output> outputs = new ArrayList<>();
+        boolean ended;
+
+        void output(Output output) {
+            if (exactlyOnce) outputs.add(output);
+            else SimulatedKafka.this.outputs.add(output);
+        }
+
+        void stray(int partition, byte[] value, Headers headers, long timestamp, Published published) {
+            var log = logs.get(REKEYED)[partition];
+            var state = exactlyOnce ? State.OPEN : State.COMMITTED;
+            var entry = new Entry(log.next++, value, new RecordHeaders(headers.toArray()), timestamp, published, state);
+            log.entries.add(entry);
+            strays.add(entry);
+            if (!written.contains(log)) written.add(log);
+        }
+
+        void commit(Map<TopicPartition, Long> offsets, Map<Integer, Map<String, byte[]>> stored) {
+            end(State.COMMITTED);
+            SimulatedKafka.this.outputs.addAll(outputs);
+            committed.putAll(offsets);
+            store(stored);
+        }
+
+        void abort() {
+            if (!ended) end(State.ABORTED);
+        }
+
+        private void end(State state) {
+            ended = true;
+            if (!exactlyOnce) return;
+            for (var entry : strays) entry.state = state;
+            for (var log : written) log.next++; // the marker
+        }
+    }
+
+    final boolean exactlyOnce;
+    final Map<String, Log[]> logs = new HashMap<>();
+    final Map<String, Integer> incarnations = new HashMap<>();
+    final Map<TopicPartition, Long> committed = new HashMap<>();
+    final List<Map<String, byte[]>> changelogs = new ArrayList<>();
+    final List<Published> published = new ArrayList<>();
+    final List<Output> outputs = new ArrayList<>();
+
+    SimulatedKafka(boolean exactlyOnce) {
+        this.exactlyOnce = exactlyOnce;
+        create(REQUESTS);
+        create(REKEYED);
+        for (int i = 0; i < PARTITIONS; i++) changelogs.add(new HashMap<>());
+    }
+
+    private void create(String topic) {
+        var partitions = new Log[PARTITIONS];
+        Arrays.setAll(partitions, i -> new Log());
+        logs.put(topic, partitions);
+        incarnations.merge(topic, 1, Integer::sum);
+    }
+
+    /** Deletes the topic and creates it again. */
+    void recreate(String topic) {
+        for (var log : logs.get(topic)) {
+            for (var entry : log.entries) entry.published.deleted = true;
+        }
+        create(topic);
+        committed.keySet().removeIf(partition -> partition.topic().equals(topic));
+    }
+
+    String topicId(String topic) {
+        return "cluster/" + topic + "#" + incarnations.get(topic);
+    }
+
+    void store(Map<Integer, Map<String, byte[]>> written) {
+        written.forEach((partition, entries) -> entries.forEach((key, value) -> {
+            if (value == null) changelogs.get(partition).remove(key);
+            else changelogs.get(partition).put(key, value);
+        }));
+    }
+
+    /** @param agent null: what is published is no request */
+    Published publish(@Nullable String agent, int cost, int partition, long nowMillis) {
+        var log = logs.get(REQUESTS)[partition];
+        var next = new Published(published.size(), agent, cost, partition, topicId(REQUESTS), log.next);
+        published.add(next);
+        var text = agent == null
+                ? "r" + next.number + " is no request"
+                : "{\"request_id\":\"r" + next.number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost + "}";
+        log.entries.add(new Entry(
+                log.next++,
+                text.getBytes(StandardCharsets.UTF_8),
+                new RecordHeaders(),
+                nowMillis,
+                next,
+                State.COMMITTED));
+        return next;
+    }
+
+    /** Returns what a consumer at this position gets, without what was aborted. */
+    List<Entry> fetch(TopicPartition partition, long position, int most) {
+        var got = new ArrayList<Entry>();
+        var entries = logs.get(partition.topic())[partition.partition()].entries;
+        for (int i = firstAt(entries, position); i < entries.size() && got.size() < most; i++) {
+            var entry = entries.get(i);
+            if (entry.state == State.OPEN) break;
+            if (entry.state == State.COMMITTED) got.add(entry);
+        }
+        return got;
+    }
+
+    private static int firstAt(List<Entry> entries, long position) {
+        int low = 0;
+        int high = entries.size();
+        while (low < high) {
+            int middle = (low + high) / 2;
+            if (entries.get(middle).offset < position) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    long end(TopicPartition partition) {
+        return logs.get(partition.topic())[partition.partition()].next;
+    }
+
+    static ConsumerRecord<byte[], byte[]> record(TopicPartition partition, Entry entry) {
+        return new ConsumerRecord<>(
+                partition.topic(),
+                partition.partition(),
+                entry.offset,
+                entry.timestamp,
+                TimestampType.CREATE_TIME,
+                -1,
+                entry.value.length,
+                null,
+                entry.value,
+                new RecordHeaders(entry.headers.toArray()),
+                Optional.of(0));
+    }
+}

@@ -1,0 +1,492 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Limit;
+import io.tollgate.ingest.Parse;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyRecords;
+import io.tollgate.quota.SimulatedKafka.Output;
+import io.tollgate.quota.SimulatedKafka.Published;
+import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.Spend;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * Runs one history: the real processors, the real script, and around them a broker, a Redis, a network and a time that do what the
+ * history says. Afterwards it has everything healed, decided and asked for, and judges what a consumer of committed records has seen.
+ */
+final class Simulation {
+    private static final int INSTANCES = 2;
+    private static final int NOBODY = -1;
+    /** Two agents of one partition, and one of the other. */
+    private static final List<String> AGENTS = agents();
+
+    private static final double EPSILON = 1e-6;
+    private static final long LONGEST_WAIT_MICROS = 1_000_000;
+    private static final double SLACK_SECONDS = 0.05;
+
+    /** A promise that was not kept. */
+    record Violation(String promise, String what) {}
+
+    /** Hears of calls that Redis has executed, and whose answer does not arrive in time. */
+    interface Ledger {
+        void fateUnknown(Spend spend);
+    }
+
+    private final History history;
+    private final SimulatedTime time = new SimulatedTime();
+    private final SimulatedRedis redis;
+    private final SimulatedKafka kafka;
+    private final SimulatedInstance[] instances = new SimulatedInstance[INSTANCES];
+    private final long[] hostAheadMicros = new long[INSTANCES];
+    private final int[] owner = new int[SimulatedKafka.PARTITIONS];
+    private final List<String[]> policyLog = new ArrayList<>();
+    private final Set<String> inexact = new HashSet<>();
+    private final Map<String, Double> unknownTokens = new HashMap<>();
+    private final Map<String, Integer> resets = new HashMap<>();
+    private final Map<String, Double> highestCapacity = new HashMap<>();
+    private final Map<String, Double> highestRate = new HashMap<>();
+    private final Map<String, double[]> limits = new HashMap<>();
+    private final List<Published> published = new ArrayList<>();
+    private boolean clocksStep;
+    private long longestOutageMicros;
+
+    private Simulation(History history, LuaRedis lua) {
+        this.history = history;
+        redis = new SimulatedRedis(time, lua);
+        kafka = new SimulatedKafka(history.setup().exactlyOnce());
+        Arrays.fill(owner, NOBODY);
+        for (var agent : AGENTS) {
+            highestCapacity.put(agent, (double) history.setup().capacity());
+            highestRate.put(agent, history.setup().refillRate());
+            limits.put(
+                    agent,
+                    new double[] {history.setup().capacity(), history.setup().refillRate()});
+        }
+    }
+
+    private static List<String> agents() {
+        var found = new ArrayList<String>();
+        int[] wanted = {0, 0, 1};
+        for (char letter = 'a'; found.size() < wanted.length; letter++) {
+            var id = "agent-" + letter;
+            if (home(id) == wanted[found.size()]) found.add(id);
+        }
+        return List.copyOf(found);
+    }
+
+    private static int home(String agent) {
+        return Parse.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
+    }
+
+    /** Returns the first promise that the history breaks. */
+    static Optional<Violation> run(History history, LuaRedis lua) {
+        var simulation = new Simulation(history, lua);
+        try {
+            simulation.play();
+        } catch (RuntimeException | Error e) {
+            return Optional.of(new Violation("no exception", text(e)));
+        }
+        return simulation.judge();
+    }
+
+    private static String text(Throwable failure) {
+        var text = new StringBuilder(failure.toString());
+        for (var frame : failure.getStackTrace()) {
+            if (text.length() > 2000) break;
+            text.append("\n    at ").append(frame);
+        }
+        return text.toString();
+    }
+
+    private void play() {
+        for (int i = 0; i < INSTANCES; i++) start(i);
+        for (int partition = 0; partition < SimulatedKafka.PARTITIONS; partition++) {
+            owner[partition] = partition % INSTANCES;
+            instances[owner[partition]].assign(partition);
+        }
+        for (var step : history.steps()) {
+            if (step.after() > 0) time.after((long) step.after() * Step.AFTER_MICROS, () -> outside(step));
+            else if (step.kind().isOutside()) outside(step);
+            else inside(step);
+        }
+        settle();
+        for (int i = 0; i < history.setup().agents(); i++) drain(AGENTS.get(i));
+        settle();
+        for (var instance : instances) noteOutage(instance);
+    }
+
+    private String agent(Step step) {
+        return AGENTS.get(step.value(0) % history.setup().agents());
+    }
+
+    private void start(int number) {
+        var setup = history.setup();
+        var policies = new Policies(Policy.byDefault(new Limit(setup.capacity(), setup.refillRate())), () -> {});
+        for (int i = 0; i < policyLog.size(); i++) {
+            PolicyRecords.apply(policies, i, policyLog.get(i)[0], policyLog.get(i)[1]);
+        }
+        instances[number] = new SimulatedInstance(
+                time,
+                kafka,
+                redis,
+                this::fateUnknown,
+                policies,
+                new CallLimits(setup.callAgents(), setup.callRequests(), setup.calls()),
+                hostAheadMicros[number],
+                setup.coldCalls());
+    }
+
+    private void fateUnknown(Spend spend) {
+        double cost = 0;
+        for (var charge : spend.charges()) cost += charge.costTokens();
+        unknownTokens.merge(spend.agentId(), cost, Double::sum);
+    }
+
+    /** What those do who run the pipeline, and Kafka. */
+    private void inside(Step step) {
+        switch (step.kind()) {
+            case PUBLISH -> {
+                var agent = agent(step);
+                int home = home(agent);
+                int partition = step.value(2) == 2 ? (home + 1) % SimulatedKafka.PARTITIONS : home;
+                published.add(kafka.publish(agent, step.value(1), partition, time.nowMicros() / 1000));
+            }
+            case INVALID -> published.add(kafka.publish(null, 0, step.value(0), time.nowMicros() / 1000));
+            case POLL -> {
+                var instance = instances[step.value(0)];
+                if (!instance.dead) instance.poll(1 + step.value(1), step.value(2) == 1);
+            }
+            case PROCESS -> {
+                var instance = instances[step.value(0)];
+                if (!instance.dead) instance.process(1 + step.value(1), step.value(2));
+            }
+            case COMMIT -> {
+                var instance = instances[step.value(0)];
+                if (!instance.dead) instance.commit(false);
+            }
+            case WORK -> {
+                var instance = instances[step.value(0)];
+                if (instance.dead) return;
+                instance.poll(1 + step.value(1), false);
+                instance.process(Integer.MAX_VALUE, step.value(2));
+                instance.commit(false);
+            }
+            case PASS -> pass(1 + (long) step.value(0) * 1000);
+            case MOVE -> move(step.value(0), step.value(1));
+            case STEAL -> steal(step.value(0));
+            case CRASH -> crash(step.value(0), step.value(1) == 1);
+            case START -> {
+                if (!instances[step.value(0)].dead) return;
+                instances[step.value(0)].abortTransaction();
+                start(step.value(0));
+                takeUnowned();
+            }
+            case RESET -> reset(agent(step));
+            case POLICY -> change(agent(step), 1 + step.value(1), History.rate(step.value(2)));
+            case OFFSETS_BACK -> offsetsBack(step.value(0), step.value(1) == 1, step.value(2));
+            case RECREATE -> {
+                var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
+                kafka.recreate(topic);
+                for (var instance : instances) instance.recreated(topic);
+            }
+            case REDIS_CLOCK -> {
+                clocksStep = true;
+                redis.stepClock((step.value(0) - 20) * 1000L);
+            }
+            case HOST_CLOCK -> {
+                clocksStep = true;
+                hostAheadMicros[step.value(0)] += (step.value(1) - 20) * 1000L;
+            }
+            default -> throw new IllegalStateException(step.toString());
+        }
+    }
+
+    /** What happens to Redis and the network, and what other programs do. */
+    private void outside(Step step) {
+        switch (step.kind()) {
+            case REDIS_DOWN -> {
+                redis.down(true);
+                for (var instance : instances) instance.connection.cut(false, 0, 200_000);
+                time.after((1 + step.value(0)) * 1000L, () -> redis.down(false));
+            }
+            case FREEZE -> redis.freeze((1 + step.value(0)) * 1000L);
+            case EMPTY -> redis.clear();
+            case FAILOVER -> {
+                redis.failover(1 + step.value(0));
+                for (var instance : instances) instance.connection.cut(false, 0, 10_000);
+            }
+            case DELETE -> redis.lua().delete(SimulatedRedis.key(agent(step)));
+            case CORRUPT -> corrupt(agent(step), step.value(1));
+            case WRONG_TYPE -> redis.lua().setString(SimulatedRedis.key(agent(step)));
+            case FORGET_SCRIPT -> redis.flushScripts();
+            case CUT -> instances[step.value(0)].connection.cut(step.value(1) == 1, step.value(2), 0);
+            case LOSE_REPLY -> instances[step.value(0)].connection.loseNextReply();
+            case SLOW -> instances[step.value(0)].connection.slow(step.value(1) * 500L);
+            case OTHER -> {
+                var agent = agent(step);
+                inexact.add(agent);
+                redis.spendAsOthersDo(agent, limits.get(agent)[0], limits.get(agent)[1], step.value(1));
+            }
+            default -> throw new IllegalStateException(step.toString());
+        }
+    }
+
+    private void corrupt(String agent, int field) {
+        var key = SimulatedRedis.key(agent);
+        var lua = redis.lua();
+        if (!lua.fields(key).containsKey("tokens")) return;
+        inexact.add(agent);
+        switch (field) {
+            case 0 -> lua.put(key, "tokens", "abc");
+            case 1 -> lua.put(key, "tokens", "nan");
+            case 2 -> lua.put(key, "last_refill", "0x10");
+            case 3 -> lua.put(key, "fence", "damaged, and not by us");
+            default -> lua.put(key, "terms", "damaged");
+        }
+    }
+
+    private void pass(long micros) {
+        long until = time.nowMicros() + micros;
+        while (time.nowMicros() < until) {
+            time.pass(Math.min(50_000, until - time.nowMicros()));
+            for (var instance : instances) {
+                if (!instance.dead && !instance.zombie) instance.punctuate();
+            }
+        }
+    }
+
+    private void move(int partition, int to) {
+        var next = instances[to];
+        if (owner[partition] == to || next.dead || next.zombie) return;
+        if (owner[partition] != NOBODY) {
+            var before = instances[owner[partition]];
+            before.commit(false);
+            before.revoke(partition);
+        }
+        owner[partition] = to;
+        next.assign(partition);
+    }
+
+    private void steal(int from) {
+        int to = 1 - from;
+        var victim = instances[from];
+        if (victim.dead || victim.zombie || instances[to].dead || instances[to].zombie) return;
+        victim.zombie = true;
+        for (int partition = 0; partition < owner.length; partition++) {
+            if (owner[partition] != from) continue;
+            owner[partition] = to;
+            instances[to].assign(partition);
+        }
+    }
+
+    private void crash(int number, boolean committed) {
+        var instance = instances[number];
+        if (instance.dead) return;
+        if (committed) instance.commit(true);
+        instance.crash();
+        noteOutage(instance);
+        for (int partition = 0; partition < owner.length; partition++) {
+            if (owner[partition] == number) owner[partition] = NOBODY;
+        }
+        takeUnowned();
+    }
+
+    private void noteOutage(SimulatedInstance instance) {
+        longestOutageMicros = Math.max(longestOutageMicros, instance.longestOutageMicros);
+    }
+
+    private void takeUnowned() {
+        for (int i = 0; i < INSTANCES; i++) {
+            if (instances[i].dead) continue;
+            for (int partition = 0; partition < owner.length; partition++) {
+                if (owner[partition] != NOBODY) continue;
+                if (instances[i].zombie) instances[i].poll(1, false); // finds out
+                owner[partition] = i;
+                instances[i].assign(partition);
+            }
+        }
+    }
+
+    private void reset(String agent) {
+        int partition = home(agent);
+        if (owner[partition] == NOBODY) return;
+        inexact.add(agent);
+        resets.merge(agent, 1, Integer::sum);
+        instances[owner[partition]].inspector().reset(agent);
+    }
+
+    private void change(String agent, double capacity, double rate) {
+        inexact.add(agent);
+        highestCapacity.merge(agent, capacity, Math::max);
+        highestRate.merge(agent, rate, Math::max);
+        limits.put(agent, new double[] {capacity, rate});
+        var json = "{\"capacity\":" + capacity + ",\"refill_rate\":" + rate + "}";
+        for (var instance : instances) PolicyRecords.apply(instance.policies(), policyLog.size(), agent, json);
+        policyLog.add(new String[] {agent, json});
+    }
+
+    private void offsetsBack(int partition, boolean rekeyed, int by) {
+        if (!kafka.exactlyOnce || owner[partition] == NOBODY) return;
+        var instance = instances[owner[partition]];
+        instance.commit(false);
+        instance.revoke(partition);
+        var topic = new TopicPartition(rekeyed ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS, partition);
+        kafka.committed.computeIfPresent(topic, (which, at) -> Math.max(0, at - by));
+        instance.assign(partition);
+    }
+
+    /** Heals everything, and has everything decided. */
+    private void settle() {
+        redis.down(false);
+        redis.thaw();
+        for (int i = 0; i < INSTANCES; i++) {
+            if (!instances[i].dead) continue;
+            instances[i].abortTransaction();
+            start(i);
+        }
+        for (var agent : AGENTS) {
+            var key = SimulatedRedis.key(agent);
+            if (redis.lua().isString(key)) redis.lua().delete(key);
+        }
+        for (var instance : instances) instance.connection.slow(0);
+        takeUnowned();
+        int idle = 0;
+        for (int round = 0; idle < 2 && round < 40; round++) {
+            pass(700_000);
+            int did = 0;
+            for (var instance : instances) {
+                did += instance.poll(500, false);
+                did += instance.process(Integer.MAX_VALUE, 0);
+                instance.commit(false);
+            }
+            idle = did == 0 && round > 2 ? idle + 1 : 0;
+        }
+    }
+
+    /** Asks for more than an agent can have left. */
+    private void drain(String agent) {
+        int count = (int) Math.ceil(limits.get(agent)[0]) + 1;
+        for (int i = 0; i < count; i++) {
+            published.add(kafka.publish(agent, 1, home(agent), time.nowMicros() / 1000));
+        }
+    }
+
+    private Optional<Violation> judge() {
+        var violation = conservation();
+        if (violation.isEmpty()) violation = order();
+        for (var agent : AGENTS) {
+            if (violation.isEmpty()) violation = overAdmission(agent);
+        }
+        for (var agent : AGENTS) {
+            if (violation.isEmpty()) violation = falseRefusal(agent);
+        }
+        if (violation.isEmpty() && longestOutageMicros > LONGEST_WAIT_MICROS) {
+            violation = Optional.of(new Violation(
+                    "never stuck", "requests waited " + longestOutageMicros / 1000 + " ms in one outage"));
+        }
+        return violation;
+    }
+
+    private Optional<Violation> conservation() {
+        var times = new int[kafka.published.size()];
+        for (var output : kafka.outputs) times[output.published().number]++;
+        for (var each : kafka.published) {
+            int count = times[each.number];
+            if (count == 0 && !each.deleted) return Optional.of(new Violation("conservation", each + " was lost"));
+            if (count > 1 && kafka.exactlyOnce) {
+                return Optional.of(new Violation("conservation", each + " was decided " + count + " times"));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Optional<Violation> order() {
+        if (!kafka.exactlyOnce) return Optional.empty();
+        var last = new HashMap<String, Published>();
+        for (var output : kafka.outputs) {
+            var each = output.published();
+            if (each.agent == null) continue;
+            var before = last.put(each.agent + each.topicId + each.partition, each);
+            if (before != null && before.offset > each.offset) {
+                return Optional.of(new Violation("order", each + " stands after " + before));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Returns what was decided for the agent, each request once, in the order of time. */
+    private List<Output> decided(String agent) {
+        var seen = new HashSet<Integer>();
+        return kafka.outputs.stream()
+                .filter(output -> agent.equals(output.published().agent) && seen.add(output.published().number))
+                .sorted(Comparator.comparingLong(output -> output.decision().decidedAtMicros()))
+                .toList();
+    }
+
+    private Optional<Violation> overAdmission(String agent) {
+        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0));
+        double rate = highestRate.get(agent);
+        double most = 0;
+        long lastMicros = 0;
+        for (var output : decided(agent)) {
+            long now = output.decision().decidedAtMicros();
+            most = Math.max(0, most - rate * (now - lastMicros) / 1e6);
+            lastMicros = now;
+            if (!output.decision().isApproved()) continue;
+            most += output.published().cost;
+            if (most > capacity + rate * SLACK_SECONDS + EPSILON) {
+                return Optional.of(new Violation(
+                        "no over-admission",
+                        most + " of " + capacity + " tokens approved for " + agent + ", at last " + told(output)));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static String told(Output output) {
+        return output.published() + " " + (output.decision().isApproved() ? "approved" : "refused") + " by "
+                + output.decision().decidedBy() + ", " + output.decision().remainingTokens() + " left";
+    }
+
+    /** What the bucket covers is not refused; and so nothing is charged twice. */
+    private Optional<Violation> falseRefusal(String agent) {
+        if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep) return Optional.empty();
+        double capacity = history.setup().capacity();
+        double rate = history.setup().refillRate();
+        double lost = unknownTokens.getOrDefault(agent, 0.0);
+        var outputs = decided(agent);
+        double tokens = capacity;
+        long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();
+        for (int i = 0; i < outputs.size(); ) {
+            long now = outputs.get(i).decision().decidedAtMicros();
+            tokens = Math.min(capacity, tokens + rate * (now - lastMicros) / 1e6);
+            lastMicros = now;
+            int end = i;
+            for (; end < outputs.size() && outputs.get(end).decision().decidedAtMicros() == now; end++) {
+                if (outputs.get(end).decision().isApproved())
+                    tokens -= outputs.get(end).published().cost;
+            }
+            for (; i < end; i++) {
+                var output = outputs.get(i);
+                if (!output.decision().isApproved() && output.published().cost + lost + EPSILON < tokens) {
+                    return Optional.of(new Violation(
+                            "no false refusal",
+                            told(output) + ", although it has " + tokens
+                                    + (lost > 0 ? ", at least " + (tokens - lost) : "")));
+                }
+            }
+        }
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,38 @@
+package io.tollgate.quota;
+
+import io.tollgate.redis.LuaRedis;
+import java.util.TreeMap;
+
+/** Runs histories from a seed on, and prints for each promise that is broken the shortest history. */
+public final class SimulationMain {
+    private SimulationMain() {}
+
+    /** @param args first seed, seconds, how many failures to print for each promise */
+    public static void main(String[] args) {
+        long seed = args.length > 0 ? Long.parseLong(args[0]) : 1;
+        long seconds = args.length > 1 ? Long.parseLong(args[1]) : 10;
+        int most = args.length > 2 ? Integer.parseInt(args[2]) : 1;
+        var lua = new LuaRedis();
+        var found = new TreeMap<String, Integer>();
+        long start = System.nanoTime();
+        long count = 0;
+        for (; System.nanoTime() - start < seconds * 1_000_000_000L; seed++, count++) {
+            var history = History.of(seed);
+            var violation = Simulation.run(history, lua);
+            if (violation.isEmpty()) continue;
+            var promise = violation.get().promise();
+            if (found.merge(promise, 1, Integer::sum) > most) continue;
+            var shortest = Shrinker.shrink(
+                    history,
+                    shorter -> Simulation.run(shorter, lua)
+                            .filter(again -> again.promise().equals(promise))
+                            .isPresent());
+            System.out.println("seed " + seed + " breaks: " + promise + ": "
+                    + Simulation.run(shortest, lua).orElseThrow().what());
+            System.out.println(shortest);
+            System.out.println();
+        }
+        double took = (System.nanoTime() - start) / 1e9;
+        System.out.printf("%d histories, %.0f a second; broken: %s%n", count, count / took, found);
+    }
+}

@@ -1,0 +1,34 @@
+package io.tollgate.redis;
+
+import java.util.List;
+
+/** What goes to {@code spend.lua} and comes back, for tests of other packages. */
+public final class ScriptCodec {
+    /** What to do with buckets. */
+    public enum Operation {
+        SPEND,
+        LOOK,
+        RESET
+    }
+
+    private ScriptCodec() {}
+
+    public static byte[][] keys(List<Spend> spends) {
+        return spends.stream()
+                .map(spend -> SpendScript.key(spend.agentId(), spend.kept()))
+                .toArray(byte[][]::new);
+    }
+
+    public static byte[][] arguments(Operation operation, List<Spend> spends) {
+        var its = SpendScript.Operation.valueOf(operation.name());
+        return spends.stream().map(spend -> SpendScript.argument(its, spend)).toArray(byte[][]::new);
+    }
+
+    public static Answers answers(byte[] reply, List<Spend> spends) {
+        return SpendScript.answers(reply, spends);
+    }
+
+    public static Spend withoutCharges(String agentId, Spend.Kept kept, io.tollgate.bucket.Terms terms) {
+        return SpendScript.withoutCharges(agentId, kept, terms);
+    }
+}
