@@ -73,7 +73,7 @@ public final class Tollgate implements Runnable {
     }
 
     /** The checker shares no code with what it checks: it gets plain values. */
-    private static VerifySettings verifySettings(Settings settings) {
+    static VerifySettings verifySettings(Settings settings) {
         var topics = settings.topics();
         return new VerifySettings(
                 settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()),

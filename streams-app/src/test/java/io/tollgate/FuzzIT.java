@@ -6,10 +6,6 @@ import static org.awaitility.Awaitility.await;
 import io.lettuce.core.RedisClient;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
-import io.tollgate.verify.VerifyCommand;
-import io.tollgate.verify.VerifySettings;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,7 +26,6 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Test;
-import picocli.CommandLine;
 
 /**
  * Random records, from a seed that is printed. {@code -Dfuzz.seed=S} runs them again, {@code -Pfuzz} a million, and
@@ -79,7 +74,7 @@ class FuzzIT {
             assertThat(end).as("resident memory in KB, " + half + " half-way").isLessThan(MOST_RESIDENT_KB);
             assertThat(application.isReady()).isTrue(); // a lost thread would have ended the process
             assertThat(application.output()).doesNotContain("\tat ");
-            verify(cluster);
+            Verdict.of(cluster, Duration.ofSeconds(30)).clean();
         }
     }
 
@@ -155,7 +150,7 @@ class FuzzIT {
                     + requests.published().size() + " decided");
             assertThat(application.isReady()).isTrue();
             assertThat(application.output()).doesNotContain("\tat ");
-            verify(cluster);
+            Verdict.of(cluster, Duration.ofSeconds(30)).clean();
         }
     }
 
@@ -259,23 +254,5 @@ class FuzzIT {
         } finally {
             client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
         }
-    }
-
-    private static void verify(TestCluster cluster) {
-        var settings = cluster.settings();
-        var topics = settings.topics();
-        var output = new StringWriter();
-        int exitCode = new CommandLine(new VerifyCommand(() -> new VerifySettings(
-                        Map.of("bootstrap.servers", settings.kafka().bootstrapServers()),
-                        topics.requests(),
-                        topics.approved(),
-                        topics.rejected(),
-                        topics.policies(),
-                        settings.defaultLimit().capacityTokens(),
-                        settings.defaultLimit().refillTokensPerSecond())))
-                .setOut(new PrintWriter(output, true))
-                .setErr(new PrintWriter(output, true))
-                .execute("--from-beginning");
-        assertThat(exitCode).as(output.toString()).isZero();
     }
 }

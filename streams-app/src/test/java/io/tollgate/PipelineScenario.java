@@ -4,16 +4,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.tollgate.verify.VerifyCommand;
-import io.tollgate.verify.VerifySettings;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.Map;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.Test;
-import picocli.CommandLine;
 
 /** A day in the life of the pipeline, on whatever broker and Redis a subclass brings. */
 abstract class PipelineScenario {
@@ -111,22 +106,12 @@ abstract class PipelineScenario {
         });
     }
 
-    /** The independent checker reads the same topics. */
+    /** The independent checker reads the same topics, run as a user runs it. */
     private static void verify(TestCluster cluster) {
-        var settings = cluster.settings();
-        var topics = settings.topics();
-        var output = new StringWriter();
-        int exitCode = new CommandLine(new VerifyCommand(() -> new VerifySettings(
-                        Map.of("bootstrap.servers", settings.kafka().bootstrapServers()),
-                        topics.requests(),
-                        topics.approved(),
-                        topics.rejected(),
-                        topics.policies(),
-                        CAPACITY,
-                        REFILL)))
-                .setOut(new PrintWriter(output, true))
-                .setErr(new PrintWriter(output, true))
-                .execute("--from-beginning", "--exclusive");
-        assertThat(exitCode).as(output.toString()).isZero();
+        try (var verify = cluster.launch("verify", "--from-beginning", "--exclusive")) {
+            assertThat(verify.awaitExit(Duration.ofSeconds(60)))
+                    .as(verify.output())
+                    .hasValue(0);
+        }
     }
 }

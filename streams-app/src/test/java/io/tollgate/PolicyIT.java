@@ -126,7 +126,7 @@ class PolicyIT {
                 decisions.await(requests.published().size(), application);
                 decisions.conserve(requests.published());
                 decisions.keepOrder();
-                verify(cluster);
+                Verdict.of(cluster, Duration.ofSeconds(30)).clean();
             }
         }
     }
@@ -158,7 +158,7 @@ class PolicyIT {
                 decisions.conserve(requests.published());
                 decisions.keepOrder();
                 assertThat(application.isAlive()).isTrue();
-                verify(cluster);
+                Verdict.of(cluster, Duration.ofSeconds(30)).clean();
             }
         }
     }
@@ -229,13 +229,5 @@ class PolicyIT {
     private static Decisions.Seen last(Decisions decisions) {
         var all = decisions.poll();
         return all.get(all.size() - 1);
-    }
-
-    private static void verify(TestCluster cluster) {
-        try (var checker = cluster.launch("verify", "--from-beginning")) {
-            assertThat(checker.awaitExit(Duration.ofSeconds(60)))
-                    .as(checker.output())
-                    .hasValue(0);
-        }
     }
 }

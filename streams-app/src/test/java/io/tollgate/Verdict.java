@@ -4,26 +4,37 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.verify.VerifyCommand;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import picocli.CommandLine;
 
-/** What {@code tollgate verify} said, run as a user runs it. Immutable. */
+/** What {@code tollgate verify} said. In this JVM, where its classes are warm; {@link PipelineIT} runs the command itself. Immutable. */
 record Verdict(JsonNode report) {
     /** Waits until every request is decided, at most so long, and checks the topics from their beginning. */
     static Verdict of(TestCluster cluster, Duration patience, String... options) {
         var arguments =
                 new ArrayList<>(List.of("verify", "--from-beginning", "--json", "--wait", "" + patience.toSeconds()));
         arguments.addAll(List.of(options));
-        try (var verify = cluster.launch(arguments.toArray(String[]::new))) {
-            var exit = verify.awaitExit(patience.plusSeconds(120));
-            var output = verify.output();
-            int begin = output.indexOf("{");
-            assertThat(begin).as("verify said: " + output).isNotNegative();
-            var verdict = new Verdict(new ObjectMapper().readTree(output.substring(begin)));
-            assertThat(exit).as(output).hasValue(verdict.report.get("clean").booleanValue() ? 0 : 1);
+        var output = new StringWriter();
+        var settings = Tollgate.verifySettings(cluster.settings());
+        int exit = new CommandLine(new VerifyCommand(() -> settings))
+                .setOut(new PrintWriter(output, true))
+                .setErr(new PrintWriter(output, true))
+                .execute(arguments.toArray(String[]::new));
+        int begin = output.toString().indexOf("{");
+        assertThat(begin).as("verify said: " + output).isNotNegative();
+        try {
+            var verdict =
+                    new Verdict(new ObjectMapper().readTree(output.toString().substring(begin)));
+            assertThat(exit)
+                    .as(output.toString())
+                    .isEqualTo(verdict.report.get("clean").booleanValue() ? 0 : 1);
             return verdict;
         } catch (IOException e) {
             throw new UncheckedIOException(e);

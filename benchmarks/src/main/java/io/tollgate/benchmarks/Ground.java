@@ -76,7 +76,7 @@ final class Ground implements AutoCloseable {
     static Ground open(int partitions) {
         try {
             var dir = Files.createTempDirectory("tollgate-benchmarks-");
-            var ground = new Ground(dir, KafkaBroker.start(), openRedis(), partitions);
+            var ground = new Ground(dir, KafkaBroker.start(KafkaBroker.Options.defaults()), openRedis(), partitions);
             ground.createTopics(List.of(
                     topic("agent-quotas", 1, "cleanup.policy", "compact"),
                     topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),

@@ -33,7 +33,7 @@ class ConnectorsIT {
     }
 
     @AfterAll
-    static void stop() {
+    static void stop() throws Exception {
         if (world != null) world.close();
     }
 

@@ -25,7 +25,7 @@ class LongOutageFaultIT {
     }
 
     @AfterAll
-    static void stop() {
+    static void stop() throws Exception {
         if (world != null) world.close();
     }
 

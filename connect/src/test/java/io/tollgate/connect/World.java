@@ -5,15 +5,20 @@ import io.tollgate.sandbox.ConnectWorker;
 import io.tollgate.sandbox.KafkaBroker;
 import io.tollgate.sandbox.PostgresServer;
 import io.tollgate.sandbox.QuotaDatabase;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -31,50 +36,56 @@ final class World implements AutoCloseable {
     final ConnectWorker worker;
     final ApplicationProcess application;
     private final KafkaProducer<byte[], byte[]> producer;
+    private final Deque<AutoCloseable> starting = new ConcurrentLinkedDeque<>();
 
     World(Map<String, String> settings) throws Exception {
-        var starting = new ArrayList<AutoCloseable>();
+        // Kept after the test, for those who wonder why it failed.
+        var logs = Path.of("target", "logs").toAbsolutePath();
         try {
-            broker = started(starting, KafkaBroker.start());
-            // Kept after the test, for those who wonder why it failed.
-            var logs = Path.of("target", "logs").toAbsolutePath();
+            var kafka = inBackground(KafkaBroker::start);
             postgres = started(
-                    starting,
                     PostgresServer.start(PostgresServer.Options.defaults().withLog(logs.resolve("postgres.log"))));
             database = QuotaDatabase.prepare(postgres);
-            Path stateDir = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "state-");
-            var options = ApplicationProcess.Options.defaults()
-                    .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
-                    // Not the user's own folder: what another run left there would be this run's buckets.
-                    .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString());
-            try (var topics = ApplicationProcess.start(options.withArguments("topics", "create"))) {
-                if (topics.awaitExit(Duration.ofSeconds(60)).orElse(-1) != 0) {
-                    throw new IllegalStateException(topics.output());
-                }
-            }
-            for (var setting : settings.entrySet()) {
-                options = options.withEnvironment(setting.getKey(), setting.getValue());
-            }
-            application = started(starting, ApplicationProcess.start(options));
-            worker = started(
-                    starting,
+            broker = kafka.join();
+            var connect = inBackground(() ->
                     ConnectWorker.start(ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())
                             .withLog(logs.resolve("connect.log"))));
+            application = started(startPipeline(settings));
+            worker = connect.join();
             application.awaitReady(Duration.ofSeconds(90));
-            producer = started(
-                    starting,
-                    new KafkaProducer<>(
-                            Map.of("bootstrap.servers", broker.bootstrapServers()),
-                            new ByteArraySerializer(),
-                            new ByteArraySerializer()));
+            producer = started(new KafkaProducer<>(
+                    Map.of("bootstrap.servers", broker.bootstrapServers()),
+                    new ByteArraySerializer(),
+                    new ByteArraySerializer()));
         } catch (Exception e) {
-            for (int i = starting.size() - 1; i >= 0; i--) starting.get(i).close();
+            close();
             throw e;
         }
     }
 
-    private static <T extends AutoCloseable> T started(List<AutoCloseable> all, T one) {
-        all.add(one);
+    private ApplicationProcess startPipeline(Map<String, String> settings) throws IOException {
+        Path stateDir = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "state-");
+        var options = ApplicationProcess.Options.defaults()
+                .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
+                // Not the user's own folder: what another run left there would be this run's buckets.
+                .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString());
+        try (var topics = ApplicationProcess.start(options.withArguments("topics", "create"))) {
+            if (topics.awaitExit(Duration.ofSeconds(60)).orElse(-1) != 0) {
+                throw new IllegalStateException(topics.output());
+            }
+        }
+        for (var setting : settings.entrySet()) {
+            options = options.withEnvironment(setting.getKey(), setting.getValue());
+        }
+        return ApplicationProcess.start(options);
+    }
+
+    private <T extends AutoCloseable> CompletableFuture<T> inBackground(Supplier<T> start) {
+        return CompletableFuture.supplyAsync(() -> started(start.get()));
+    }
+
+    private <T extends AutoCloseable> T started(T one) {
+        starting.push(one);
         return one;
     }
 
@@ -140,12 +151,9 @@ final class World implements AutoCloseable {
         }
     }
 
+    /** Ends everything, the last one that was started first. */
     @Override
-    public void close() {
-        producer.close();
-        application.close();
-        worker.close();
-        postgres.close();
-        broker.close();
+    public void close() throws Exception {
+        while (!starting.isEmpty()) starting.pop().close();
     }
 }

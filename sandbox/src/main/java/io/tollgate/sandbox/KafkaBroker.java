@@ -34,13 +34,15 @@ public final class KafkaBroker extends SandboxProcess {
      * @param properties broker properties, on top of the settings for a small machine
      * @param log the file its log is appended to; empty: one in {@code dir}
      * @param security asks for a login and checks rights; empty: anybody may do everything
+     * @param shortLived whether it serves for some minutes only, as in tests: its code is then compiled quickly rather than well
      */
     public record Options(
             Optional<Path> dir,
             int port,
             Map<String, String> properties,
             Optional<Path> log,
-            Optional<Security> security) {
+            Optional<Security> security,
+            boolean shortLived) {
         /** Checks the port and copies the properties. */
         public Options {
             if (port < 0 || port > 65_535)
@@ -50,34 +52,39 @@ public final class KafkaBroker extends SandboxProcess {
 
         /** A temporary folder, a free port, no more properties. */
         public static Options defaults() {
-            return new Options(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty());
+            return new Options(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty(), false);
         }
 
         /** Keeps the data in this folder. */
         public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, properties, log, security);
+            return new Options(Optional.of(dir), port, properties, log, security, shortLived);
         }
 
         /** Listens on this port. */
         public Options withPort(int port) {
-            return new Options(dir, port, properties, log, security);
+            return new Options(dir, port, properties, log, security, shortLived);
         }
 
         /** Sets one more broker property. */
         public Options withProperty(String name, String value) {
             var more = new LinkedHashMap<>(properties);
             more.put(name, value);
-            return new Options(dir, port, more, log, security);
+            return new Options(dir, port, more, log, security, shortLived);
         }
 
         /** Appends the log to this file. */
         public Options withLog(Path log) {
-            return new Options(dir, port, properties, Optional.of(log), security);
+            return new Options(dir, port, properties, Optional.of(log), security, shortLived);
         }
 
         /** TLS, logins and ACLs for the users of {@code security}, each with its rights. */
         public Options withSecurity(Security security) {
-            return new Options(dir, port, properties, log, Optional.of(security));
+            return new Options(dir, port, properties, log, Optional.of(security), shortLived);
+        }
+
+        /** Serves for some minutes only. */
+        public Options asShortLived() {
+            return new Options(dir, port, properties, log, security, true);
         }
     }
 
@@ -86,6 +93,7 @@ public final class KafkaBroker extends SandboxProcess {
     private final int mutualPort;
     private final Map<String, String> extra;
     private final Optional<Security> security;
+    private final boolean shortLived;
 
     private KafkaBroker(ChildProcess.Home home, int port, Options options) {
         super(home);
@@ -94,12 +102,13 @@ public final class KafkaBroker extends SandboxProcess {
         this.mutualPort = options.security().isPresent() ? FreePorts.next() : 0;
         this.extra = options.properties();
         this.security = options.security();
+        this.shortLived = options.shortLived();
         runs(launch());
     }
 
-    /** Starts a broker with a temporary folder on a free port, and returns when it answers. */
+    /** Starts a broker for a test, with a temporary folder on a free port, and returns when it answers. */
     public static KafkaBroker start() {
-        return start(Options.defaults());
+        return start(Options.defaults().asShortLived());
     }
 
     /**
@@ -143,6 +152,7 @@ public final class KafkaBroker extends SandboxProcess {
                         "-Xms128m",
                         "-Xmx512m",
                         "-XX:+UseSerialGC",
+                        shortLived ? "-XX:TieredStopAtLevel=1" : "-XX:+TieredCompilation",
                         "-Djava.awt.headless=true",
                         "-Dlogback.configurationFile=sandbox-logback.xml",
                         "-cp",
