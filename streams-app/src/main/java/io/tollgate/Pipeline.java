@@ -5,13 +5,16 @@ import io.lettuce.core.metrics.MicrometerOptions;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
+import io.tollgate.cli.CommandFailure;
 import io.tollgate.config.Settings;
 import io.tollgate.http.Observed;
 import io.tollgate.kafka.LagCollector;
+import io.tollgate.kafka.TopicWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
+import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.quota.AgentInspector;
 import io.tollgate.quota.CommitNotingClients;
 import io.tollgate.quota.CommittedOffsets;
@@ -24,7 +27,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
@@ -38,7 +41,8 @@ import org.slf4j.LoggerFactory;
 final class Pipeline implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Pipeline.class);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
-    private static final Duration POLICIES_TIMEOUT = Duration.ofSeconds(10);
+    private static final Duration SLICE = Duration.ofMillis(250);
+    private static final Duration SAY_EVERY = Duration.ofSeconds(10);
 
     private final KafkaStreams streams;
     private final Optional<SharedBuckets> shared;
@@ -48,22 +52,31 @@ final class Pipeline implements AutoCloseable {
     private final Optional<AbandonedTransactions> abandoned;
     private final ClockSetBack clockSetBack;
     private final LagCollector lag;
+    private final PipelineTopics topics;
+    private final TopicWatch topicWatch;
     private final CountDownLatch ended = new CountDownLatch(1);
-    private final BooleanSupplier topicsMayBeRight;
+    private final Supplier<Optional<String>> wrongOnTheBrokers;
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
      * @param partitions how many partitions the topic of requests has
+     * @param largestRecordBytes key, value and headers of the largest record that can be decided
      * @param admin is not closed
      * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
-    Pipeline(Settings settings, int partitions, Admin admin, MeterRegistry registry, String httpAddress) {
+    Pipeline(
+            Settings settings,
+            int partitions,
+            int largestRecordBytes,
+            Admin admin,
+            MeterRegistry registry,
+            String httpAddress) {
         lag = new LagCollector(admin, settings.streams().applicationId(), RequestTopology.consumedTopics(settings));
-        topicsMayBeRight = () -> RequestTopology.preflight(settings).mayBeRight(admin);
+        wrongOnTheBrokers = () -> RequestTopology.preflight(settings).wrong(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
         policies = new Policies(Policy.byDefault(settings.defaultLimit()), metrics::policyRefused);
-        policyReader = new PolicyReader(settings, policies);
+        policyReader = new PolicyReader(settings, policies, admin);
         Gauge.builder("tollgate.policies", policies, Policies::size)
                 .description("Policies known, besides the default")
                 .register(registry);
@@ -75,7 +88,7 @@ final class Pipeline implements AutoCloseable {
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,
-                RequestTopology.preflight(settings).largestRecordBytes(admin, StreamsProperties.LARGEST_RECORD_BYTES),
+                largestRecordBytes,
                 settings.streams().exactlyOnce(),
                 shared,
                 clock,
@@ -90,6 +103,8 @@ final class Pipeline implements AutoCloseable {
         StreamsProperties.prefetch(properties, deciding);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
+        topics = PipelineTopics.of(topology, properties, settings);
+        topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
         streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed), time);
         clockSetBack = new ClockSetBack(streams, time, this::end);
@@ -108,18 +123,73 @@ final class Pipeline implements AutoCloseable {
         });
     }
 
-    /** Waits for the policies first, for some time: a restart must not decide by the default while they are being read. */
+    /** Waits for the policies first, however long that takes: no restart may decide by the default while they are being read. */
     void start() throws InterruptedException {
         lag.start();
+        topicWatch.start();
         policyReader.start();
-        if (!policyReader.awaitCaughtUp(POLICIES_TIMEOUT)) {
-            log.warn(
-                    "policies are not read after {} s: decisions begin without those that are missing",
-                    POLICIES_TIMEOUT.toSeconds());
+        long saidNanos = System.nanoTime();
+        while (!policyReader.awaitCaughtUp(SLICE)) {
+            if (hasEnded()) return;
+            if (System.nanoTime() - saidNanos < SAY_EVERY.toNanos()) continue;
+            saidNanos = System.nanoTime();
+            log.info("nothing is decided before the policies are read: {}", policyReader.progress());
         }
+        if (hasEnded()) return;
         abandoned.ifPresent(AbandonedTransactions::start);
         clockSetBack.start();
         streams.start();
+    }
+
+    private boolean hasEnded() {
+        return ended.getCount() == 0;
+    }
+
+    /** What becomes of a topic that an answer depends on. */
+    private final class TopicChanges implements TopicWatch.Listener {
+        @Override
+        public void repartitioned(String topic, int before, int now) {
+            if (topics.sinks().contains(topic)) {
+                log.warn(
+                        "topic {} has {} partitions now, {} before: an agent's decisions stand on another one from here",
+                        topic,
+                        now,
+                        before);
+                return;
+            }
+            end(new CommandFailure("topic " + topic + " has " + now + " partitions now, but " + before
+                    + " when it was last looked at: "
+                    + (topic.equals(topics.policies())
+                            ? "it must have exactly 1; `tollgate topics check` says what to do"
+                            : "they say where agents live; move to new topics, as docs/operations.md says")));
+        }
+
+        @Override
+        public void createdAnew(String topic) {
+            if (topic.equals(topics.policies())) {
+                log.warn("topic {} was deleted and created again: its policies take the place of those before", topic);
+                policyReader.topicWasCreatedAnew();
+            } else if (topics.changelogs().contains(topic)) {
+                log.error(
+                        "topic {} was deleted and created again: what it held of the state is lost to whoever restores from"
+                                + " it; see docs/operations.md",
+                        topic);
+            } else {
+                log.warn("topic {} was deleted and created again: what stood there is gone", topic);
+            }
+        }
+
+        @Override
+        public void missing(String topic) {
+            if (topic.equals(topics.policies())) {
+                log.error(
+                        "topic {} does not exist any more: the policies known stay in force until it is created again with"
+                                + " `tollgate topics create`",
+                        topic);
+            } else {
+                log.error("topic {} does not exist any more: create it again with `tollgate topics create`", topic);
+            }
+        }
     }
 
     private List<String> ownConsumers() {
@@ -134,14 +204,19 @@ final class Pipeline implements AutoCloseable {
      * see it.
      */
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
-        if (Unanswered.isIn(thrown) && topicsMayBeRight.getAsBoolean()) {
-            log.warn(
-                    "Kafka did not answer a stream thread in time; another one goes on in its place: {}",
-                    thrown.toString());
-            return StreamThreadExceptionResponse.REPLACE_THREAD;
+        if (!Unanswered.isIn(thrown)) {
+            end(thrown);
+            return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         }
-        end(thrown);
-        return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+        var wrong = wrongOnTheBrokers.get();
+        if (wrong.isPresent()) {
+            end(new CommandFailure(wrong.get()));
+            return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+        }
+        log.warn(
+                "Kafka did not answer a stream thread in time; another one goes on in its place: {}",
+                thrown.toString());
+        return StreamThreadExceptionResponse.REPLACE_THREAD;
     }
 
     private void end(Throwable thrown) {
@@ -157,7 +232,16 @@ final class Pipeline implements AutoCloseable {
 
     /** Returns whether every assigned task runs, by all policies that there were at the start. */
     boolean isReady() {
-        return streams.state() == KafkaStreams.State.RUNNING && policyReader.isCaughtUp();
+        return waitsFor().isEmpty();
+    }
+
+    /** Returns what this waits for before it is ready; empty if it is. */
+    Optional<String> waitsFor() {
+        if (!policyReader.isCaughtUp()) return Optional.of("policies: " + policyReader.progress());
+        var state = streams.state();
+        return state == KafkaStreams.State.RUNNING
+                ? Optional.empty()
+                : Optional.of("tasks: Kafka Streams is in state " + state);
     }
 
     /** Returns the policies in force. */
@@ -168,7 +252,7 @@ final class Pipeline implements AutoCloseable {
     /** Returns what there is to look at. */
     Observed observed(Settings settings, String version, MeterRegistry registry) {
         return new Observed(
-                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::isReady, lag, registry);
+                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::waitsFor, lag, registry);
     }
 
     /** Returns what tells how many records wait. */
@@ -182,6 +266,8 @@ final class Pipeline implements AutoCloseable {
 
     @Override
     public void close() {
+        ended.countDown(); // a start that still waits gives up
+        topicWatch.close();
         abandoned.ifPresent(AbandonedTransactions::close);
         clockSetBack.close();
         lag.close();

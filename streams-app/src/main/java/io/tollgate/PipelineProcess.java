@@ -11,6 +11,7 @@ import io.tollgate.http.HttpServer;
 import io.tollgate.metrics.ProcessMetrics;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.apache.kafka.common.errors.RetriableException;
@@ -20,6 +21,9 @@ import org.slf4j.LoggerFactory;
 /** The pipeline as a process: waits for the brokers, heeds the preflight check, runs until it is told to end. */
 final class PipelineProcess {
     private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
+
+    private static final Duration SAY_EVERY = Duration.ofSeconds(30);
+    private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
 
     private PipelineProcess() {}
 
@@ -31,22 +35,47 @@ final class PipelineProcess {
                     settings.kafka().ignored());
         }
         var preflight = RequestTopology.preflight(settings);
+        awaitNames(settings, preflight);
         CommandFailure.ifAnyFatal(preflight.listeners());
         try (var topics = new TopicAdmin(settings)) {
-            int partitions = awaitTopics(settings, preflight, topics);
-            var here = settings.inCluster(topics.clusterId());
+            var cluster = awaitCluster(settings, preflight, topics);
+            var here = settings.inCluster(cluster.id());
             heed(RequestTopology.preflight(here).stateFolder());
             heed(preflight.redis());
-            return run(here, topics, partitions);
+            return run(here, topics, cluster);
+        }
+    }
+
+    /**
+     * What the brokers say once, at the start.
+     *
+     * @param partitions of the topic of requests
+     * @param largestRecordBytes key, value and headers of the largest record that can be decided
+     */
+    private record Cluster(String id, int partitions, int largestRecordBytes) {}
+
+    /** Waits until names of the brokers resolve, as long as it takes: in a cluster that starts, they may come last. */
+    private static void awaitNames(Settings settings, Preflight preflight) throws InterruptedException {
+        long saidNanos = System.nanoTime() - SAY_EVERY.toNanos();
+        for (var unknown = preflight.unknownNames(); !unknown.isEmpty(); unknown = preflight.unknownNames()) {
+            if (System.nanoTime() - saidNanos >= SAY_EVERY.toNanos()) {
+                saidNanos = System.nanoTime();
+                log.warn(
+                        "waiting for Kafka at {}: DNS does not know {} yet",
+                        settings.kafka().bootstrapServers(),
+                        String.join(", ", unknown));
+            }
+            Thread.sleep(NAMES_AGAIN_AFTER.toMillis());
         }
     }
 
     /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
-    private static int awaitTopics(Settings settings, Preflight preflight, TopicAdmin topics) {
+    private static Cluster awaitCluster(Settings settings, Preflight preflight, TopicAdmin topics) {
         while (true) {
             try {
                 heed(preflight.brokers(topics.admin()));
-                return topics.requestPartitions();
+                return new Cluster(
+                        topics.clusterId(), topics.requestPartitions(), preflight.largestRecordBytes(topics.admin()));
             } catch (RetriableException away) {
                 log.warn("waiting for Kafka at {}: {}", settings.kafka().bootstrapServers(), away.getMessage());
                 heed(preflight.listeners()); // they may have come with other listeners than those that we expect
@@ -59,11 +88,17 @@ final class PipelineProcess {
         CommandFailure.ifAnyFatal(findings);
     }
 
-    private static int run(Settings settings, TopicAdmin topics, int partitions) throws InterruptedException {
+    private static int run(Settings settings, TopicAdmin topics, Cluster cluster) throws InterruptedException {
         var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         // First of all, because the other instances are told where this one listens.
         try (var http = new HttpServer(settings.http(), registry)) {
-            var pipeline = new Pipeline(settings, partitions, topics.admin(), registry, http.address());
+            var pipeline = new Pipeline(
+                    settings,
+                    cluster.partitions(),
+                    cluster.largestRecordBytes(),
+                    topics.admin(),
+                    registry,
+                    http.address());
             return run(settings, registry, pipeline, http);
         }
     }
@@ -105,7 +140,8 @@ final class PipelineProcess {
             Thread.currentThread().join(); // closed by the hook, which ends the process
         }
         var thrown = failure.orElseThrow();
-        var refusal = Refusal.in(thrown);
+        var refusal =
+                thrown instanceof CommandFailure known ? Optional.ofNullable(known.getMessage()) : Refusal.in(thrown);
         if (refusal.isPresent()) log.error("the pipeline has failed and ends: {}", refusal.get());
         else log.error("the pipeline has failed and ends", thrown);
         pipeline.close();

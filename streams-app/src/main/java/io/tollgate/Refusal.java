@@ -23,6 +23,9 @@ final class Refusal {
 
     private static Optional<String> said(Throwable cause) {
         if (cause instanceof SslAuthenticationException) return Optional.of(tls(cause));
+        if (Unanswered.isUnknownName(cause)) {
+            return Optional.of("no name of KAFKA_BOOTSTRAP_SERVERS is known to DNS: check the names");
+        }
         // RocksDB, java.nio and the C library all say so in these words, and in no other way that they share.
         if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
             return Optional.of("No space left on device: make room where TOLLGATE_STATE_DIR is, and start again");

@@ -1,5 +1,7 @@
 package io.tollgate;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
@@ -9,7 +11,12 @@ import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
+import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.preflight.Preflight;
+import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Shared;
@@ -17,6 +24,7 @@ import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
 import java.util.List;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -59,10 +67,28 @@ final class RequestTopology {
         this.shared = shared;
     }
 
-    /** Returns who looks at everything that this topology stands on. */
+    /** Returns the preflight check of everything this topology stands on. */
     static Preflight preflight(Settings settings) {
-        var id = settings.streams().applicationId();
-        return new Preflight(settings, rekeyedTopic(id), id + "-local-buckets-changelog");
+        return new Preflight(settings, () -> topics(settings));
+    }
+
+    /** Returns the topics this topology uses. It is built for that, and thrown away: it decides nothing. */
+    static PipelineTopics topics(Settings settings) {
+        var nothing = Shared.of(
+                settings.topics().requests(),
+                1,
+                Integer.MAX_VALUE,
+                settings.streams().exactlyOnce(),
+                Optional.empty(),
+                new BucketClock(),
+                new Policies(Policy.byDefault(settings.defaultLimit()), () -> {}),
+                (topic, partition) -> 1,
+                new CommittedOffsets(),
+                new PipelineMetrics(new SimpleMeterRegistry()));
+        var properties = StreamsProperties.of(settings);
+        var topology =
+                new RequestTopology(settings.topics(), settings.streams().applicationId(), nothing).build(properties);
+        return PipelineTopics.of(topology, properties, settings);
     }
 
     /** Returns the topics whose records the application consumes and commits. */
@@ -130,13 +156,13 @@ final class RequestTopology {
     }
 
     private void routeRejected(KStream<byte[], Decided> decided) {
-        decided.process(RouteRejected::new, Named.as(DECIDED.rejected()))
+        decided.process(() -> new RouteRejected(shared.maxRecordBytes()), Named.as(DECIDED.rejected()))
                 .to(topics.rejected(), produced("write-rejected"));
     }
 
     private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
         unreadable
-                .process(RouteUnreadable::new, Named.as("route-unreadable"))
+                .process(() -> new RouteUnreadable(shared.maxRecordBytes()), Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 

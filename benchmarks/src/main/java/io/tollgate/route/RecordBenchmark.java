@@ -61,6 +61,6 @@ public class RecordBenchmark {
 
     @Benchmark
     public Object rejection() {
-        return Rejection.of(rejected, source, 1_795_000_000_000L);
+        return Rejection.of(rejected, source, 1_795_000_000_000L, Integer.MAX_VALUE);
     }
 }

@@ -13,6 +13,7 @@ public final class CommandFailure extends RuntimeException {
         if (!fatal.isEmpty()) throw new CommandFailure(String.join(System.lineSeparator(), fatal));
     }
 
+    /** @param message for the user: what is wrong, and what to do */
     public CommandFailure(String message) {
         super(message);
     }

@@ -22,6 +22,9 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 public final class TopicAdmin implements AutoCloseable {
     static final int DEFAULT_PARTITIONS = 8;
 
+    /** How long the topic of policies holds what was replaced: auditors ask by which policy a decision was made. */
+    private static final Duration POLICIES_KEPT = Duration.ofDays(30);
+
     private static final Duration KNOWN_WITHIN = Duration.ofSeconds(20);
     private static final Duration RETRY_AFTER = Duration.ofMillis(50);
 
@@ -97,7 +100,11 @@ public final class TopicAdmin implements AutoCloseable {
                         topics.policies(),
                         1,
                         replicationFactor,
-                        Map.of(TopicConfig.CLEANUP_POLICY_CONFIG, TopicConfig.CLEANUP_POLICY_COMPACT)),
+                        Map.of(
+                                TopicConfig.CLEANUP_POLICY_CONFIG,
+                                TopicConfig.CLEANUP_POLICY_COMPACT,
+                                TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG,
+                                Long.toString(POLICIES_KEPT.toMillis()))),
                 topic(topics.events(), 1, replicationFactor, Map.of()));
     }
 

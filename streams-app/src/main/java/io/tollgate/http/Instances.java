@@ -160,7 +160,7 @@ final class Instances implements AutoCloseable {
         return new InstanceJson(
                 self,
                 observed.streams().state().name(),
-                observed.ready().getAsBoolean(),
+                observed.isReady(),
                 observed.version(),
                 threads.stream().map(Instances::thread).toList(),
                 redis(),

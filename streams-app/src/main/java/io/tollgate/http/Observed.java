@@ -6,14 +6,14 @@ import io.tollgate.failover.RedisBreaker;
 import io.tollgate.kafka.LagCollector;
 import io.tollgate.quota.AgentInspector;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.apache.kafka.streams.KafkaStreams;
 
 /**
  * The running pipeline, as this package looks at it.
  *
  * @param breaker empty: local buckets only
- * @param ready whether every assigned task runs
+ * @param waitsFor what it waits for before every assigned task runs; empty if they do
  * @param lag how many records wait for the application, on all partitions
  */
 public record Observed(
@@ -22,6 +22,10 @@ public record Observed(
         KafkaStreams streams,
         AgentInspector agents,
         Optional<RedisBreaker> breaker,
-        BooleanSupplier ready,
+        Supplier<Optional<String>> waitsFor,
         LagCollector lag,
-        MeterRegistry registry) {}
+        MeterRegistry registry) {
+    boolean isReady() {
+        return waitsFor.get().isEmpty();
+    }
+}

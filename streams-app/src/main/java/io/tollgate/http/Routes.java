@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -141,10 +142,13 @@ final class Routes implements AutoCloseable {
 
     private void ready(Context context) {
         var current = shown;
-        boolean isReady = current != null && current.observed().ready().getAsBoolean();
-        context.status(isReady ? 200 : 503)
+        var waitsFor = current == null
+                ? Optional.of("the start")
+                : current.observed().waitsFor().get();
+        context.status(waitsFor.isEmpty() ? 200 : 503)
                 .contentType("text/plain; charset=utf-8")
-                .result(isReady ? "ready\n" : "not ready\n");
+                .result(waitsFor.map(what -> "not ready: waits for " + what + "\n")
+                        .orElse("ready\n"));
     }
 
     private void status(Context context) {

@@ -37,7 +37,8 @@ public final class Parse {
             return new Unreadable(
                     value == null ? new byte[0] : value,
                     InvalidRule.TOO_LARGE,
-                    "record must be at most " + maxRecordBytes + " bytes with key and headers, not compressed");
+                    "too_large: record must be at most " + maxRecordBytes
+                            + " bytes with key and headers, not compressed");
         }
         var incoming = rekeyed(value);
         if (!(incoming instanceof Request request)) return incoming;
@@ -45,7 +46,7 @@ public final class Parse {
     }
 
     /** Returns how many bytes these headers take in a record, about. */
-    static long bytes(Headers headers) {
+    public static long bytes(Headers headers) {
         long bytes = 0;
         for (Header header : headers) {
             bytes +=
@@ -54,7 +55,8 @@ public final class Parse {
         return bytes;
     }
 
-    static long length(byte @Nullable [] bytes) {
+    /** Returns how many bytes a key or value takes; null takes none. */
+    public static long length(byte @Nullable [] bytes) {
         return bytes == null ? 0 : bytes.length;
     }
 

@@ -22,9 +22,6 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     /** Prefix of every header that Tollgate writes. */
     private static final String RESERVED_HEADERS = "quota-";
 
-    /** What an unreadable record may carry along beside its value, where it is too large as a whole. */
-    private static final int MAX_BAGGAGE_BYTES = 65_536;
-
     private final Parse parse;
     private final int maxRecordBytes;
     private final Branches branches;
@@ -87,7 +84,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
     private boolean isBaggage(Record<byte[], byte[]> record, Headers headers) {
         long baggage = Parse.length(record.key()) + Parse.bytes(headers);
-        return baggage > MAX_BAGGAGE_BYTES && baggage + Parse.length(record.value()) > maxRecordBytes;
+        return baggage > maxRecordBytes;
     }
 
     /**

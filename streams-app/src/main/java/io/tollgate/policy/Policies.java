@@ -135,6 +135,27 @@ public final class Policies {
         }
     }
 
+    /** Returns policies that are empty, with the same default, which tell the same of what is refused. */
+    Policies none() {
+        return new Policies(byDefault, onRefused);
+    }
+
+    /** Takes over all of the other's policies, and keeps none of its own. */
+    void replaceBy(Policies other) {
+        own.putAll(other.own);
+        own.keySet().retainAll(other.own.keySet());
+        byPrefix.putAll(other.byPrefix);
+        byPrefix.keySet().retainAll(other.byPrefix.keySet());
+        countByLength.clear();
+        countByLength.putAll(other.countByLength);
+        lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
+        version++;
+        synchronized (refused) {
+            refused.clear();
+            other.refused().forEach(policy -> refused.put(policy.key(), policy));
+        }
+    }
+
     /** Takes over one record of the topic of policies. Never throws on what it holds. */
     void apply(int partition, long offset, byte @Nullable [] key, byte @Nullable [] value) {
         var agentId = key == null ? "" : new String(key, StandardCharsets.UTF_8);

@@ -30,6 +30,7 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
@@ -152,12 +153,12 @@ public final class PolicyTopic implements AutoCloseable {
      * @throws KafkaException if one was not written; those before it in order, and some after it, may have been
      */
     public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes, String changedBy) {
-        partitions(); // or the brokers might make the topic, and not compacted
+        requireOnePartition(partitions()); // and that it is there, or the brokers might make it, and not compacted
         var producer = producer();
         var sent = new LinkedHashMap<String, Future<RecordMetadata>>();
         changes.forEach((agentId, policy) -> {
             byte[] value = policy == null ? null : PolicyJson.write(policy);
-            var record = new ProducerRecord<>(topic, agentId.getBytes(StandardCharsets.UTF_8), value);
+            var record = new ProducerRecord<>(topic, 0, agentId.getBytes(StandardCharsets.UTF_8), value);
             record.headers().add(CHANGED_BY, changedBy.getBytes(StandardCharsets.UTF_8));
             sent.put(agentId, producer.send(record));
         });
@@ -183,6 +184,13 @@ public final class PolicyTopic implements AutoCloseable {
             throw new UnknownTopicOrPartitionException(
                     "topic " + topic + " does not exist: create it with `tollgate topics create`");
         }
+    }
+
+    /** What is there can be read and saved from any number; written to, it would be lost to the pipeline, which refuses the topic. */
+    private void requireOnePartition(List<TopicPartition> partitions) {
+        if (partitions.size() == 1) return;
+        throw new InvalidPartitionsException("topic " + topic + " has " + partitions.size()
+                + " partitions, but must have exactly 1: nothing was written; `tollgate topics check` says what to do");
     }
 
     private Map<String, Object> consumerProperties() {

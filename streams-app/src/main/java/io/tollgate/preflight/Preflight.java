@@ -3,36 +3,38 @@ package io.tollgate.preflight;
 import io.tollgate.config.Settings;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** Looks at everything that the pipeline stands on, before it stands there. Touches no record and no bucket. Thread-safe. */
 public final class Preflight {
     /** Kafka's default for the largest batch of a topic. */
-    public static final int REQUEST_BYTES = 1_048_588;
+    public static final int REQUEST_BYTES = SizeLimits.DEFAULT_TOPIC_BYTES;
 
     /** Room for the headers that a decided record gains. */
     public static final int ROOM_FOR_HEADERS_BYTES = 65_536;
 
-    /** A rejection is at most so much larger than its record: base64 of what it carries, and its own fields and headers. */
-    static final int REJECTION_OVERHEAD_BYTES = 266_240;
-
     private final Settings settings;
-    private final TopicFindings.Internal internal;
+    private final Supplier<PipelineTopics> topics;
 
-    /**
-     * @param rekeyedTopic where strays travel
-     * @param changelogTopic of the local buckets
-     */
-    public Preflight(Settings settings, String rekeyedTopic, String changelogTopic) {
+    /** @param topics those of the built topology; asked for when the brokers are looked at */
+    public Preflight(Settings settings, Supplier<PipelineTopics> topics) {
         this.settings = settings;
-        this.internal = new TopicFindings.Internal(rekeyedTopic, changelogTopic);
+        this.topics = topics;
     }
 
     /** Returns whether our clients would speak something that the brokers' ports do not; before any client is made. */
     public List<Finding> listeners() {
-        return ListenerFindings.of(settings.kafka());
+        return ListenerCheck.of(settings.kafka());
+    }
+
+    /** Returns the names of KAFKA_BOOTSTRAP_SERVERS if none of them resolves: no client can be made yet. */
+    public List<String> unknownNames() {
+        return BootstrapNames.unknown(settings.kafka());
     }
 
     /**
@@ -42,45 +44,55 @@ public final class Preflight {
      * @throws RetriableException if the brokers are away
      */
     public List<Finding> brokers(Admin admin) {
+        PipelineTopics used;
+        try {
+            used = topics.get();
+        } catch (ConfigException | IllegalArgumentException refused) {
+            return List.of(Finding.fatal("Kafka Streams does not take these settings: " + refused.getMessage()));
+        }
         var brokers = new Brokers(admin);
-        var topics = new TopicFindings(brokers, settings.topics(), internal);
-        var findings = new ArrayList<>(topics.look());
-        findings.addAll(new RightFindings(brokers, settings, internal, topics.found()).look());
-        ClockFindings.brokers(brokers, findings);
+        var topicCheck = new TopicCheck(brokers, used);
+        var findings = new ArrayList<>(topicCheck.look());
+        int partitions = topicCheck.sourcePartitions().orElse(1);
+        findings.addAll(new RightCheck(brokers, settings, used, topicCheck.found(), partitions).look());
+        ClockCheck.brokers(brokers, findings);
         return findings;
     }
 
-    /** Returns whether nothing fatal is known of what the brokers hold; nothing is known while they do not answer. */
-    public boolean mayBeRight(Admin admin) {
+    /**
+     * Returns what is fatally wrong on the brokers' side, one line each; empty if nothing is, or nothing is known while they do
+     * not answer.
+     */
+    public Optional<String> wrong(Admin admin) {
         try {
-            return brokers(admin).stream().noneMatch(Finding::fatal);
+            var fatal = brokers(admin).stream()
+                    .filter(Finding::fatal)
+                    .map(Finding::text)
+                    .toList();
+            return fatal.isEmpty() ? Optional.empty() : Optional.of(String.join(System.lineSeparator(), fatal));
         } catch (RetriableException away) {
-            return true;
+            return Optional.empty();
         } catch (KafkaException refused) {
-            return false;
+            return Optional.of(String.valueOf(refused.getMessage()));
         }
     }
 
     /**
-     * Returns key, value and headers of the largest record that can be decided: both topics must take the decision.
+     * Returns key, value and headers of the largest record that can be decided: what every topic behind takes, and our own producer.
      *
-     * @param most what our own clients take; the answer where the brokers do not tell their limits
+     * @throws RetriableException if the brokers are away
      */
-    public int largestRecordBytes(Admin admin, int most) {
-        var brokers = new Brokers(admin);
-        var topics = settings.topics();
-        long approved = brokers.maxMessageBytes(topics.approved()).orElse(most) - ROOM_FOR_HEADERS_BYTES / 4;
-        long rejected = brokers.maxMessageBytes(topics.rejected()).orElse(most) - REJECTION_OVERHEAD_BYTES;
-        return (int) Math.min(most - ROOM_FOR_HEADERS_BYTES, Math.min(approved, rejected));
+    public int largestRecordBytes(Admin admin) {
+        return new SizeLimits(new Brokers(admin), topics.get()).largestRecordBytes();
     }
 
     /** Returns what is wrong with Redis: warnings only. Takes some seconds where it does not answer. */
     public List<Finding> redis() {
-        return settings.redis().uri().map(uri -> new RedisFindings(uri).look()).orElse(List.of());
+        return settings.redis().uri().map(uri -> new RedisCheck(uri).look()).orElse(List.of());
     }
 
     /** Returns what is wrong with the state folder of this host. */
     public List<Finding> stateFolder() {
-        return StateFolderFindings.of(settings.streams());
+        return StateFolderCheck.of(settings.streams());
     }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
 import io.tollgate.quota.Decided;
@@ -14,12 +15,14 @@ import java.io.UncheckedIOException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import org.apache.kafka.common.header.Headers;
+import org.jspecify.annotations.Nullable;
 
 /** The JSON that auditors read; {@code schemas/rejected-request.schema.json} describes it. */
 final class Rejection {
     static final String INVALID_REQUEST = "invalid_request";
 
-    /** What a topic with Kafka's default max.message.bytes takes, less room for headers. */
+    /** What readers with Kafka's default sizes take. */
     private static final int MAX_BYTES = 1_000_000;
 
     private static final int ROOM_FOR_FIELDS = 4_096;
@@ -28,8 +31,23 @@ final class Rejection {
 
     private Rejection() {}
 
-    /** Returns the rejection of a readable request; {@code timestamp} is the request's, in milliseconds since the epoch. */
-    static byte[] of(Decided decided, Source source, long timestamp) {
+    /**
+     * Returns how large a rejection's value may be.
+     *
+     * @param maxRecordBytes key, value and headers of the largest record that the topic takes
+     */
+    static int maxBytes(int maxRecordBytes, byte @Nullable [] key, Headers headers) {
+        long baggage = Parse.length(key) + Parse.bytes(headers);
+        return (int) Math.max(0, Math.min(MAX_BYTES, maxRecordBytes - baggage));
+    }
+
+    /**
+     * Returns the rejection of a readable request.
+     *
+     * @param timestamp the request's, in milliseconds since the epoch
+     * @param maxBytes a request that makes it larger is named by its digest
+     */
+    static byte[] of(Decided decided, Source source, long timestamp, int maxBytes) {
         var request = decided.request();
         var decision = decided.decision();
         var limit = limit(decided);
@@ -53,7 +71,7 @@ final class Rejection {
             json.writeStringField("decided_by", decision.decidedBy().text());
             json.writeNumberField("decided_at", decision.decidedAtMicros());
             source(json, source, timestamp);
-            if (request.bytes().length > MAX_BYTES - ROOM_FOR_FIELDS) {
+            if (request.bytes().length > maxBytes - ROOM_FOR_FIELDS) {
                 digest(json, request.bytes());
             } else {
                 json.writeFieldName("request");
@@ -65,14 +83,14 @@ final class Rejection {
         });
     }
 
-    /** Returns the rejection of a record that is no request. */
-    static byte[] of(Unreadable unreadable, Source source, long timestamp) {
+    /** Returns the rejection of an invalid record; the parameters are those of a request's. */
+    static byte[] of(Unreadable unreadable, Source source, long timestamp, int maxBytes) {
         byte[] request = unreadable.bytes();
         return json(request.length * 4 / 3, (json, bytes) -> {
             json.writeStringField("reason", INVALID_REQUEST);
             json.writeStringField("detail", unreadable.detail());
             source(json, source, timestamp);
-            if (request.length > (MAX_BYTES - ROOM_FOR_FIELDS) / 4 * 3) digest(json, request);
+            if (request.length > (maxBytes - ROOM_FOR_FIELDS) / 4 * 3) digest(json, request);
             else json.writeBinaryField("request_base64", request);
         });
     }

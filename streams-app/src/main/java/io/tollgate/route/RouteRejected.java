@@ -9,12 +9,22 @@ import org.apache.kafka.streams.processor.api.Record;
 /** Writes a rejected request as the JSON that auditors read. */
 public final class RouteRejected extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
+    private final int maxRecordBytes;
+
+    /** @param maxRecordBytes key, value and headers of the largest record that can be decided */
+    public RouteRejected(int maxRecordBytes) {
+        this.maxRecordBytes = maxRecordBytes;
+    }
 
     @Override
     public void process(Record<byte[], Decided> record) {
         var decided = record.value();
         var headers = quotaHeaders.with(record.headers(), decided);
-        var rejection = Rejection.of(decided, Source.read(record.headers()), OriginalTimestamp.of(record));
+        var rejection = Rejection.of(
+                decided,
+                Source.read(record.headers()),
+                OriginalTimestamp.of(record),
+                Rejection.maxBytes(maxRecordBytes, record.key(), headers));
         context().forward(new Record<>(record.key(), rejection, record.timestamp(), headers));
     }
 }

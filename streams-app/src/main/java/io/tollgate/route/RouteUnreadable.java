@@ -9,10 +9,21 @@ import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes a record that is no request as the JSON that auditors read, with its exact bytes; nothing else may come here. */
 public final class RouteUnreadable extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
+    private final int maxRecordBytes;
+
+    /** @param maxRecordBytes key, value and headers of the largest record that can be decided */
+    public RouteUnreadable(int maxRecordBytes) {
+        this.maxRecordBytes = maxRecordBytes;
+    }
+
     @Override
     public void process(Record<byte[], Incoming> record) {
         var source = Source.read(record.headers());
-        var rejection = Rejection.of((Unreadable) record.value(), source, OriginalTimestamp.of(record));
+        var rejection = Rejection.of(
+                (Unreadable) record.value(),
+                source,
+                OriginalTimestamp.of(record),
+                Rejection.maxBytes(maxRecordBytes, record.key(), record.headers()));
         OriginalTimestamp.takeFrom(record.headers()); // it stands in the rejection
         QuotaHeaders.writeInvalid(record.headers());
         context().forward(record.withValue(rejection));

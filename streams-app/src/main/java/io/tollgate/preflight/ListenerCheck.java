@@ -9,8 +9,8 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.common.utils.Utils;
 
 /** Whether the brokers' ports speak what our clients will speak. A port that nobody answers on is no finding. */
-final class ListenerFindings {
-    private ListenerFindings() {}
+final class ListenerCheck {
+    private ListenerCheck() {}
 
     static List<Finding> of(KafkaConfig kafka) {
         var protocol = String.valueOf(kafka.clientProperties("admin.", AdminClientConfig.configNames())
@@ -20,13 +20,13 @@ final class ListenerFindings {
             var host = Utils.getHost(server.strip());
             var port = Utils.getPort(server.strip());
             if (host == null || port == null) continue;
-            var mismatch = mismatch(new Wire(host, port), protocol);
+            var mismatch = mismatch(new ProtocolProbe(host, port), protocol);
             if (mismatch.isPresent()) return List.of(Finding.fatal(server.strip() + " " + mismatch.get()));
         }
         return List.of();
     }
 
-    private static Optional<String> mismatch(Wire wire, String protocol) {
+    private static Optional<String> mismatch(ProtocolProbe wire, String protocol) {
         boolean sasl = protocol.startsWith("SASL_");
         if (protocol.endsWith("SSL")) {
             if (wire.speaksTls() || !wire.speaksPlainKafka()) return Optional.empty();

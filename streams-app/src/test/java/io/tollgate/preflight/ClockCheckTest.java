@@ -7,13 +7,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class ClockFindingsTest {
+class ClockCheckTest {
     @ParameterizedTest
     @CsvSource({"3600000, ahead of", "-3600000, behind"})
     void givenClockAnHourAway_whenCompared_thenItIsAWarning(long away, String said) {
         var findings = new ArrayList<Finding>();
 
-        ClockFindings.compare("Redis", findings, () -> System.currentTimeMillis() + away);
+        ClockCheck.compare("Redis", findings, () -> System.currentTimeMillis() + away);
 
         assertThat(findings).singleElement().satisfies(finding -> {
             assertThat(finding.fatal()).isFalse();
@@ -26,7 +26,7 @@ class ClockFindingsTest {
         var findings = new ArrayList<Finding>();
         long asked = System.currentTimeMillis();
 
-        ClockFindings.compare("Redis", findings, () -> {
+        ClockCheck.compare("Redis", findings, () -> {
             while (System.currentTimeMillis() < asked + 1200) Thread.onSpinWait();
             return asked;
         });

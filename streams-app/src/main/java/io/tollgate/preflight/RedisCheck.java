@@ -21,10 +21,13 @@ import java.util.regex.Pattern;
  * Whether Redis can be reached, lets us run what the script runs, and keeps what it was told. All are warnings: without Redis the
  * pipeline decides on its local buckets. Not thread-safe.
  */
-final class RedisFindings {
+final class RedisCheck {
     private static final Duration TIMEOUT = Duration.ofSeconds(1);
     /** Nobody's bucket: it does not end like one. Gone after a minute. */
     private static final String KEY = "quota::preflight";
+
+    /** Of another hash slot. */
+    private static final String OTHER_KEY = "quota::preflight-2";
 
     private static final Pattern POLICY = Pattern.compile("(?m)^maxmemory_policy:(\\S+)");
     private static final String LOCAL = "; decisions use the local buckets until then";
@@ -32,7 +35,7 @@ final class RedisFindings {
     private final RedisURI uri;
     private final List<Finding> findings = new ArrayList<>();
 
-    RedisFindings(RedisURI uri) {
+    RedisCheck(RedisURI uri) {
         this.uri = RedisBuckets.within(TIMEOUT, uri);
     }
 
@@ -53,17 +56,40 @@ final class RedisFindings {
     }
 
     private void ask(RedisCommands<String, String> redis) {
-        attempt("TIME", redis, commands -> ClockFindings.redis(commands, findings));
+        attempt("TIME", redis, commands -> ClockCheck.redis(commands, findings));
         attempt("HSET", redis, commands -> commands.hset(KEY, Map.of("tokens", "0")));
         attempt("EXPIRE", redis, commands -> commands.expire(KEY, Duration.ofMinutes(1)));
         attempt("HMGET", redis, commands -> commands.hmget(KEY, "tokens"));
         var digest = redis.digest("return 1");
         attempt("SCRIPT|LOAD", redis, commands -> commands.scriptLoad("return 1"));
         attempt("EVALSHA", redis, commands -> commands.evalsha(digest, ScriptOutputType.INTEGER, KEY));
+        severalKeys(redis, digest);
         try {
             policy(redis.info("memory"));
         } catch (RedisException forbidden) {
             // INFO is not among the rights that are needed on a single server.
+        }
+    }
+
+    /** The pipeline's own kind of call. A cluster that it recognises gets one key a call, and a proxy is not recognised. */
+    private void severalKeys(RedisCommands<String, String> redis, String digest) {
+        if (isCluster(redis)) return;
+        try {
+            redis.evalsha(digest, ScriptOutputType.INTEGER, KEY, OTHER_KEY);
+        } catch (RedisCommandExecutionException e) {
+            var answer = String.valueOf(e.getMessage());
+            if (answer.startsWith("NOPERM") || answer.startsWith("NOSCRIPT")) return; // said of one key
+            warn("does not take several keys in one call (" + answer + "), as proxies of sharded Redis do not: let"
+                    + " REDIS_URL name a single Redis, or a node of the Redis Cluster itself, and grant the user +info"
+                    + " there" + LOCAL);
+        }
+    }
+
+    private static boolean isCluster(RedisCommands<String, String> redis) {
+        try {
+            return redis.info("cluster").contains("cluster_enabled:1");
+        } catch (RedisException forbidden) {
+            return false;
         }
     }
 
@@ -101,7 +127,7 @@ final class RedisFindings {
 
     private String unreachable(RedisException failure) {
         if (uri.getHost() != null) {
-            var wire = new Wire(uri.getHost(), uri.getPort());
+            var wire = new ProtocolProbe(uri.getHost(), uri.getPort());
             if (!uri.isSsl() && wire.speaksTls()) return "speaks TLS: begin REDIS_URL with rediss://" + LOCAL;
             if (uri.isSsl() && !wire.speaksTls() && wire.speaksPlainRedis()) {
                 return "speaks no TLS on this port: begin REDIS_URL with redis://, or name the port for TLS" + LOCAL;

@@ -9,10 +9,10 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** Whether the clocks of this host, Redis and the brokers agree. A restart while Redis is away begins with this host's clock. */
-final class ClockFindings {
+final class ClockCheck {
     private static final long BOUND_MILLIS = 1000;
 
-    private ClockFindings() {}
+    private ClockCheck() {}
 
     /** Asks for Redis' time; a failed call is the caller's to explain. */
     static boolean redis(RedisCommands<String, String> redis, List<Finding> findings) {

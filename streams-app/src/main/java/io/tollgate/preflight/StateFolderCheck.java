@@ -10,11 +10,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /** Whether the state folder can be written, and is ours alone. */
-final class StateFolderFindings {
+final class StateFolderCheck {
     /** What Kafka Streams locks as long as it runs; it would find out itself, with a stack trace. */
     private static final String LOCK_FILE = ".lock";
 
-    private StateFolderFindings() {}
+    private StateFolderCheck() {}
 
     static List<Finding> of(StreamsSettings streams) {
         Path folder = streams.stateDir().resolve(streams.applicationId());

@@ -14,7 +14,7 @@ import javax.net.ssl.SSLException;
  * Finds out by a few bytes what a port speaks, because clients that speak something else die or wait for ever: to Kafka's client a
  * TLS alert looks like an answer of 350 MB.
  */
-final class Wire {
+final class ProtocolProbe {
     private static final int CONNECT_MILLIS = 1000;
     private static final int ANSWER_MILLIS = 2000;
     private static final int TLS_ALERT = 0x15;
@@ -28,7 +28,7 @@ final class Wire {
     private final String host;
     private final int port;
 
-    Wire(String host, int port) {
+    ProtocolProbe(String host, int port) {
         this.host = host;
         this.port = port;
     }

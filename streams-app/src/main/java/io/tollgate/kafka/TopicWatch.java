@@ -1,0 +1,128 @@
+package io.tollgate.kafka;
+
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Notices when a topic gets more partitions, is deleted, or is created anew under its old name: Kafka's clients go on as if nothing
+ * had happened, with offsets that mean something else. Looks every two seconds. Thread-safe.
+ */
+public final class TopicWatch implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(TopicWatch.class);
+    private static final long LOOK_EVERY_SECONDS = 2;
+    private static final long PATIENCE_SECONDS = 20;
+    /** A broker that has just started may not know every topic yet. */
+    private static final int LOOKS_UNTIL_MISSING = 3;
+
+    /** Is told of changes, on a thread of the watch. */
+    public interface Listener {
+        /** The topic was deleted and created again. */
+        void createdAnew(String topic);
+
+        /** The topic has another number of partitions. */
+        void repartitioned(String topic, int before, int now);
+
+        /** The topic does not exist any more; told once. */
+        void missing(String topic);
+    }
+
+    /** What is known of one topic. For the thread of the watch alone. */
+    private static final class Known {
+        private final Set<Uuid> former = new HashSet<>();
+        private Uuid id = Uuid.ZERO_UUID;
+        private int partitions;
+        private int looksWithout;
+    }
+
+    private final Admin admin;
+    private final List<String> topics;
+    private final Listener listener;
+    private final Map<String, Known> known = new HashMap<>();
+    private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
+        var thread = new Thread(task, "topic-watch");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /**
+     * @param admin is not closed
+     * @param topics names; those that do not exist yet are watched from when they do
+     */
+    public TopicWatch(Admin admin, Collection<String> topics, Listener listener) {
+        this.admin = admin;
+        this.topics = List.copyOf(topics);
+        this.listener = listener;
+    }
+
+    /** Begins to look. */
+    public void start() {
+        watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
+    }
+
+    private void look() {
+        try {
+            for (var asked : admin.describeTopics(topics).topicNameValues().entrySet()) {
+                look(asked.getKey(), asked.getValue());
+            }
+        } catch (InterruptedException closing) {
+            Thread.currentThread().interrupt();
+        } catch (Throwable unanswered) { // a scheduled task that throws is never run again
+            log.debug("will look again at the topics", unanswered);
+        }
+    }
+
+    private void look(String topic, KafkaFuture<TopicDescription> answer) throws InterruptedException {
+        try {
+            exists(topic, answer.get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) isMissing(topic);
+            else log.debug("cannot look at topic {}", topic, e);
+        } catch (TimeoutException e) {
+            log.debug("cannot look at topic {}", topic, e);
+        }
+    }
+
+    private void exists(String topic, TopicDescription now) {
+        var before = known.computeIfAbsent(topic, name -> new Known());
+        if (before.former.contains(now.topicId())) return; // told by a broker that lags behind
+        int partitions = now.partitions().size();
+        boolean first = before.id.equals(Uuid.ZERO_UUID);
+        boolean anew = !first && !before.id.equals(now.topicId());
+        // A topic never loses partitions but by being created anew: a broker that lags behind says fewer.
+        boolean repartitioned = !first && (anew ? partitions != before.partitions : partitions > before.partitions);
+        int formerPartitions = before.partitions;
+        if (anew) before.former.add(before.id);
+        before.id = now.topicId();
+        before.looksWithout = 0;
+        if (first || repartitioned) before.partitions = partitions;
+        if (repartitioned) listener.repartitioned(topic, formerPartitions, partitions);
+        else if (anew) listener.createdAnew(topic);
+    }
+
+    private void isMissing(String topic) {
+        var before = known.get(topic);
+        if (before == null) return; // not made yet
+        if (++before.looksWithout == LOOKS_UNTIL_MISSING) listener.missing(topic);
+    }
+
+    @Override
+    public void close() {
+        watch.shutdownNow();
+    }
+}

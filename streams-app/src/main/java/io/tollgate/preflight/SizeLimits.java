@@ -1,0 +1,65 @@
+package io.tollgate.preflight;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+
+/** The largest record that every topic behind the topic of requests takes. Thread-safe. */
+final class SizeLimits {
+    /** Kafka's own default for max.message.bytes: what a topic is taken for that does not tell. */
+    static final int DEFAULT_TOPIC_BYTES = 1_048_588;
+
+    /** Room for what a decided record gains, headers and its agent's id as key, and for the batch around it. */
+    private static final int ROOM_BYTES = 4_096;
+
+    /** Room for what a rejection says beside its request, or in its place. */
+    static final int ROOM_FOR_REJECTION_BYTES = 4_096;
+
+    /** What compression may add to bytes that cannot be compressed, as a part of them. */
+    private static final int COMPRESSION_PART = 128;
+
+    private final Brokers brokers;
+    private final PipelineTopics topics;
+
+    SizeLimits(Brokers brokers, PipelineTopics topics) {
+        this.brokers = brokers;
+        this.topics = topics;
+    }
+
+    /** Returns key, value and headers of the largest record that each of these topics takes once it is decided. */
+    int largestRecordBytes() {
+        long fitting = fitting(topics.largestSentBytes());
+        for (String topic : ruling()) fitting = Math.min(fitting, fitting(limit(topic)));
+        return (int) Math.max(0, fitting);
+    }
+
+    /** Returns the topics that a request may have to pass, whole. Events hold none. */
+    List<String> ruling() {
+        var ruling = new ArrayList<String>(topics.repartition());
+        ruling.addAll(topics.decided());
+        return ruling;
+    }
+
+    /** Returns the largest record that a topic with this limit takes once it is decided. */
+    static long fitting(long topicBytes) {
+        return topicBytes - topicBytes / COMPRESSION_PART - ROOM_BYTES - ROOM_FOR_REJECTION_BYTES;
+    }
+
+    /** Returns the least limit that lets a record of this size pass. */
+    static long needed(long recordBytes) {
+        return (recordBytes + ROOM_BYTES + ROOM_FOR_REJECTION_BYTES) * COMPRESSION_PART / (COMPRESSION_PART - 1) + 2;
+    }
+
+    private long limit(String topic) {
+        long otherwise = DEFAULT_TOPIC_BYTES;
+        // An internal topic that is not there yet, or does not tell, is as Kafka Streams makes it.
+        var told = topics.topicSettings().get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+        if (topics.repartition().contains(topic) && told != null) otherwise = Long.parseLong(told);
+        try {
+            return brokers.maxMessageBytes(topic).orElse(otherwise);
+        } catch (UnknownTopicOrPartitionException notYet) {
+            return otherwise;
+        }
+    }
+}

@@ -1,0 +1,224 @@
+package io.tollgate.preflight;
+
+import io.tollgate.ingest.RequestTimestamp;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+
+/** Whether the topics are there, with the partitions and settings that no decision gets lost. Not thread-safe. */
+final class TopicCheck {
+    private static final String CREATE = ": create it with `tollgate topics create`";
+
+    private final Brokers brokers;
+    private final PipelineTopics topics;
+    private final List<Finding> findings = new ArrayList<>();
+    private final Map<String, TopicDescription> found = new TreeMap<>();
+    private final Map<String, Config> configs = new TreeMap<>();
+
+    TopicCheck(Brokers brokers, PipelineTopics topics) {
+        this.brokers = brokers;
+        this.topics = topics;
+    }
+
+    List<Finding> look() {
+        describe();
+        checkPartitions();
+        readConfigs();
+        checkCleanup();
+        checkSizes();
+        checkTimestamps();
+        return findings;
+    }
+
+    Map<String, TopicDescription> found() {
+        return found;
+    }
+
+    private void describe() {
+        for (String name : topics.named()) {
+            try {
+                found.put(name, brokers.describe(name));
+            } catch (UnknownTopicOrPartitionException missing) {
+                findings.add(Finding.fatal("topic " + name + " does not exist" + CREATE));
+            } catch (AuthorizationException forbidden) {
+                findings.add(Finding.fatal("topic " + name + " may not be described: grant the application "
+                        + (topics.sinks().contains(name) ? AclOperation.WRITE : AclOperation.READ)
+                        + " on it, or create it if it is missing"));
+            }
+        }
+        for (String name : topics.internal()) {
+            try {
+                found.put(name, brokers.describe(name));
+            } catch (UnknownTopicOrPartitionException | AuthorizationException notYet) {
+                // Streams creates it at the first start; whether it may is asked with the other rights.
+            }
+        }
+    }
+
+    /** Returns how many partitions the topology's sources have; empty if they are not there, or differ. */
+    Optional<Integer> sourcePartitions() {
+        var numbers = topics.sources().stream()
+                .map(found::get)
+                .filter(java.util.Objects::nonNull)
+                .map(description -> description.partitions().size())
+                .distinct()
+                .toList();
+        return numbers.size() == 1 ? Optional.of(numbers.get(0)) : Optional.empty();
+    }
+
+    private void checkPartitions() {
+        var first = topics.sources().stream().filter(found::containsKey).findFirst();
+        first.ifPresent(this::checkPartitionsLike);
+        var policies = found.get(topics.policies());
+        if (policies == null || policies.partitions().size() == 1) return;
+        findings.add(Finding.fatal(
+                onePartition(topics.policies(), policies.partitions().size())));
+    }
+
+    /** Agents would change their partition, and with it their local bucket and the order of their requests. */
+    private void checkPartitionsLike(String source) {
+        int partitions = found.get(source).partitions().size();
+        for (String other : topics.sources()) {
+            var description = found.get(other);
+            if (description == null || description.partitions().size() == partitions) continue;
+            findings.add(Finding.fatal(differ(source, partitions, other, description)
+                    + ": both must have the same number; create one of them anew"));
+        }
+        for (String internal : topics.internal()) {
+            var description = found.get(internal);
+            if (description == null || description.partitions().size() == partitions) continue;
+            findings.add(Finding.fatal(differ(source, partitions, internal, description)
+                    + ": the number must not change while the application keeps state; run under another"
+                    + " TOLLGATE_APPLICATION_ID, or delete that topic if it was created beforehand and is empty"));
+        }
+    }
+
+    private static String differ(String topic, int partitions, String other, TopicDescription description) {
+        return "topic " + topic + " has " + partitions + " partitions, but " + other + " has "
+                + description.partitions().size();
+    }
+
+    /** Returns what is wrong with a topic of policies of so many partitions. */
+    static String onePartition(String topic, int partitions) {
+        return "topic " + topic + " has " + partitions
+                + " partitions, but must have exactly 1, or an agent's policies have no order: save them with `tollgate policy"
+                + " export`, delete the topic, create it with `tollgate topics create`, and write them with `tollgate"
+                + " policy load`";
+    }
+
+    private void readConfigs() {
+        for (String name : found.keySet()) {
+            try {
+                configs.put(name, brokers.config(new ConfigResource(ConfigResource.Type.TOPIC, name)));
+            } catch (AuthorizationException | UnknownTopicOrPartitionException forbidden) {
+                if (!topics.decided().contains(name)) continue;
+                findings.add(Finding.warning("topic " + name + " does not tell its settings, and is taken for one of"
+                        + " Kafka's default size: grant the application DESCRIBE_CONFIGS on it"));
+            }
+        }
+    }
+
+    private void checkCleanup() {
+        requireCleanup(topics.policies(), true, "or policies are lost");
+        for (String changelog : topics.changelogs()) requireCleanup(changelog, true, "or the local state is lost");
+        var others = new ArrayList<>(topics.sources());
+        others.addAll(topics.sinks());
+        others.addAll(topics.repartition());
+        for (String name : others) requireCleanup(name, false, "or all but an agent's last record are lost");
+        for (String name : topics.repartition()) requireRetention(name);
+    }
+
+    private void requireCleanup(String topic, boolean compact, String otherwise) {
+        var policy = setting(topic, TopicConfig.CLEANUP_POLICY_CONFIG);
+        if (policy.isEmpty()) return;
+        boolean compacted = policy.get().contains(TopicConfig.CLEANUP_POLICY_COMPACT);
+        boolean deleted = policy.get().contains(TopicConfig.CLEANUP_POLICY_DELETE);
+        if (compact && (!compacted || deleted)) {
+            findings.add(Finding.fatal("topic " + topic + " must be compacted and nothing else, " + otherwise
+                    + ": set cleanup.policy=compact"));
+        }
+        if (!compact && compacted) {
+            findings.add(Finding.fatal(
+                    "topic " + topic + " must not be compacted, " + otherwise + ": set cleanup.policy=delete"));
+        }
+    }
+
+    /** Strays keep the agents' timestamps: one that lies behind would be deleted before it came home. */
+    private void requireRetention(String topic) {
+        var retention = number(topic, TopicConfig.RETENTION_MS_CONFIG);
+        if (retention.isEmpty() || retention.get() < 0) return;
+        findings.add(
+                Finding.warning(
+                        "topic " + topic + " has retention.ms=" + retention.get()
+                                + ", so that strays with an old timestamp may be deleted before they are decided: set retention.ms=-1"));
+    }
+
+    /** What does not fit is invalid rather than lost: a warning says which setting lets it pass. */
+    private void checkSizes() {
+        long accepted = topics.sources().stream()
+                .map(source -> number(source, TopicConfig.MAX_MESSAGE_BYTES_CONFIG))
+                .flatMap(Optional::stream)
+                .mapToLong(Long::longValue)
+                .max()
+                .orElse(SizeLimits.DEFAULT_TOPIC_BYTES);
+        for (String name : new SizeLimits(brokers, topics).ruling()) {
+            var value = number(name, TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+            if (value.isEmpty()) continue;
+            long fits = SizeLimits.fitting(value.get());
+            if (fits >= accepted) continue;
+            findings.add(Finding.warning("topic " + name + " has max.message.bytes=" + value.get()
+                    + ": requests above " + fits + " bytes, with key and headers and not compressed, are invalid"
+                    + " (too_large); set max.message.bytes to at least " + SizeLimits.needed(accepted)
+                    + " to let them pass"));
+        }
+    }
+
+    /** A decided record carries its request's timestamp unless that is far off: what was accepted there must be accepted here. */
+    private void checkTimestamps() {
+        for (String source : topics.sources()) {
+            var type = setting(source, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG);
+            if (type.isEmpty() || type.get().equals("LogAppendTime")) continue;
+            for (String bound : List.of(
+                    TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG,
+                    TopicConfig.MESSAGE_TIMESTAMP_BEFORE_MAX_MS_CONFIG)) {
+                var accepted = number(source, bound);
+                if (accepted.isEmpty()) continue;
+                var others = new ArrayList<>(topics.sinks());
+                others.addAll(topics.repartition());
+                for (String topic : others)
+                    requireAtLeast(
+                            topic,
+                            bound,
+                            Math.min(accepted.get(), RequestTimestamp.FARTHEST.toMillis()),
+                            "timestamps that " + source + " accepts");
+            }
+        }
+    }
+
+    private void requireAtLeast(String topic, String setting, long least, String purpose) {
+        var value = number(topic, setting);
+        if (value.isPresent() && value.get() < least) {
+            findings.add(Finding.fatal("topic " + topic + " has " + setting + "=" + value.get() + ", too little for "
+                    + purpose + ": set " + setting + " to at least " + least));
+        }
+    }
+
+    private Optional<Long> number(String topic, String setting) {
+        return setting(topic, setting).map(Long::valueOf);
+    }
+
+    private Optional<String> setting(String topic, String name) {
+        return Optional.ofNullable(configs.get(topic))
+                .map(config -> config.get(name))
+                .map(entry -> entry.value());
+    }
+}
