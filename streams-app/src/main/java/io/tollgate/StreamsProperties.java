@@ -74,6 +74,9 @@ final class StreamsProperties {
                 // Where little is published, larger batches are seldom full, and wait for linger.ms: in Streams 100 ms.
                 Map.entry(ProducerConfig.BATCH_SIZE_CONFIG, 128 * 1024),
                 Map.entry(ProducerConfig.LINGER_MS_CONFIG, 10),
+                // Rejections are an eighth as large, and a fifth off the brokers' CPU under a flood of them; see
+                // docs/operations.md for the figures, and for clients that need a package to read it.
+                Map.entry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4"),
                 // Never wait for the other topic of a task: requests and strays of one partition need no common order.
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),

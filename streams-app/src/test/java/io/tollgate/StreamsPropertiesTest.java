@@ -20,7 +20,14 @@ class StreamsPropertiesTest {
 
         assertThat(producer)
                 .containsEntry(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, StreamsProperties.LARGEST_RECORD_BYTES)
-                .containsEntry(ProducerConfig.LINGER_MS_CONFIG, 10);
+                .containsEntry(ProducerConfig.LINGER_MS_CONFIG, 10)
+                .containsEntry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"KAFKA_COMPRESSION_TYPE", "KAFKA_PRODUCER_COMPRESSION_TYPE"})
+    void userMayCompressOtherwise(String variable) throws SettingsException {
+        assertThat(producer(Map.of(variable, "none"))).containsEntry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "none");
     }
 
     @Test
