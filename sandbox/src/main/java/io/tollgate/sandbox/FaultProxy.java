@@ -93,6 +93,11 @@ public final class FaultProxy implements AutoCloseable {
         connections.forEach(connection -> connection.lostBytes = true);
     }
 
+    /** Leads new connections to another server on 127.0.0.1, and leaves those that are open where they are, as a changed DNS record does. */
+    public synchronized void move(int newTargetPort) {
+        targetPort = newTargetPort;
+    }
+
     /** Cuts all connections, and leads new ones to another server on 127.0.0.1, as a failover does. */
     public synchronized void redirect(int newTargetPort) {
         targetPort = newTargetPort;

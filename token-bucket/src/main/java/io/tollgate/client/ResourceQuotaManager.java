@@ -1,22 +1,40 @@
 package io.tollgate.client;
 
 import io.lettuce.core.RedisURI;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.LocalBuckets;
+import io.tollgate.env.RedisAddress;
 import io.tollgate.failover.FailoverBuckets;
 import io.tollgate.failover.RedisBreaker;
+import io.tollgate.failover.SharingStatus;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ForkJoinPool;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * One limit for every agent, enforced against the same buckets as the pipeline. Thread-safe.
+ * Limits for agents, enforced against the same buckets as the pipeline. Thread-safe.
  *
- * <p>With Redis the quota holds for all programs that share it. Without, and while Redis is away, it holds for this process.
+ * <p>With Redis the quota holds for all programs that share it. Without, and while Redis is away, it holds for this process: {@link #status}
+ * tells which, and the log tells why, once for each reason.
  *
  * <p>It knows no policies. To an agent that the pipeline holds to several limits, it is a program that shares the <em>first</em>: it charges,
  * refills, shows and resets that bucket alone, by its own capacity and rate, and the other limits neither refuse nor miss anything. So give
@@ -24,31 +42,69 @@ import java.util.concurrent.CompletionStage;
  * time since anybody's last call counts by the rate of whoever calls next.
  *
  * <pre>{@code
- * try (var quota = ResourceQuotaManager.fromEnvironment()) {
+ * try (var quota = ResourceQuotaManager.builder()
+ *         .redis("redis://localhost:6379")
+ *         .limit(new Limit(100, 10))
+ *         .build()) {
  *     if (quota.tryAcquire("agent-7", 10)) callTheApi();
  * }
  * }</pre>
  */
 public final class ResourceQuotaManager implements AutoCloseable {
-    private static final Duration REDIS_TIMEOUT = Duration.ofMillis(100);
+    private static final Logger log = LoggerFactory.getLogger(ResourceQuotaManager.class);
+    private static final Duration USUAL_TIMEOUT = Duration.ofMillis(100);
+    private static final Duration SHORTEST_TIMEOUT = Duration.ofMillis(1);
+    private static final Duration LONGEST_TIMEOUT = Duration.ofSeconds(10);
 
     private final Buckets buckets;
-    private final Limit limit;
+    private final AgentLimits limits;
+    private final Supplier<SharingStatus> status;
+    private final Executor executor;
+    private final Optional<ForkJoinPool> ownThreads;
+    private final List<QuotaListener> listeners;
+    private final QuotaFigures figures;
+    private final List<AutoCloseable> meters = new ArrayList<>();
+    private final Object telling = new Object();
+    private @Nullable SharingStatus told;
+    private volatile boolean closed;
 
-    private ResourceQuotaManager(Buckets buckets, Limit limit) {
-        this.buckets = buckets;
-        this.limit = limit;
+    private ResourceQuotaManager(Builder builder) {
+        limits = new AgentLimits(builder.limits);
+        listeners = List.copyOf(builder.listeners);
+        figures = new QuotaFigures();
+        ownThreads = builder.executor == null ? Optional.of(AnswerThreads.start()) : Optional.empty();
+        executor = builder.executor == null ? ownThreads.orElseThrow() : builder.executor;
+        var since = Instant.now();
+        if (builder.redis == null) {
+            buckets = new LocalBuckets(new BucketClock());
+            status = () -> new SharingStatus.Local(since, "no Redis is configured");
+            log.info("no Redis is configured: decisions use the buckets of this process");
+        } else {
+            var redis = new RedisBuckets(builder.redis);
+            var breaker = start(redis, builder.timeout);
+            breaker.onChange(this::statusChanged);
+            buckets = new FailoverBuckets(redis, breaker, figures);
+            status = breaker::sharing;
+        }
     }
 
-    /** Returns a manager whose buckets are in this process alone. */
+    private static RedisBreaker start(RedisBuckets redis, Duration timeout) {
+        try {
+            return RedisBreaker.start(redis, timeout);
+        } catch (RuntimeException unusable) {
+            redis.close();
+            throw unusable;
+        }
+    }
+
+    /** Returns a manager whose buckets are in this process alone, with this limit for everybody. */
     public static ResourceQuotaManager local(Limit limit) {
-        return new ResourceQuotaManager(new LocalBuckets(new BucketClock()), limit);
+        return builder().limit(limit).build();
     }
 
-    /** Returns a manager whose buckets are in Redis, and in memory while Redis is away; which it may be right now. */
+    /** Returns a manager whose buckets are in Redis, and in memory while Redis is away, with this limit for everybody. */
     public static ResourceQuotaManager shared(RedisURI uri, Limit limit) {
-        var redis = new RedisBuckets(uri);
-        return new ResourceQuotaManager(new FailoverBuckets(redis, RedisBreaker.start(redis, REDIS_TIMEOUT)), limit);
+        return builder().redis(uri).limit(limit).build();
     }
 
     /**
@@ -63,43 +119,250 @@ public final class ResourceQuotaManager implements AutoCloseable {
     }
 
     static ResourceQuotaManager from(Map<String, String> variables) {
-        var env = ClientEnv.from(variables);
-        return env.redis().map(uri -> shared(uri, env.limit())).orElseGet(() -> local(env.limit()));
+        return builder().environment(variables).build();
+    }
+
+    /** Returns a builder without Redis and without a limit. */
+    public static Builder builder() {
+        return new Builder();
     }
 
     /**
      * Spends from the agent's bucket if it covers the cost, without waiting for Redis.
      *
+     * <p>The answer is never exceptional because of Redis: without it, the bucket of this process decides. Where it is not there at once,
+     * it is completed on the manager's executor, at the latest after the timeout, so that what depends on it may wait.
+     *
      * @param tokens the cost, from 0 to 1e12
-     * @throws IllegalArgumentException if the agent's id or the cost breaks its rule
+     * @throws IllegalArgumentException if the agent's id or the cost breaks its rule, or no limit is for this agent
+     * @throws IllegalStateException if the manager is closed
      */
     public CompletionStage<Decision> checkAndConsumeAsync(String agentId, double tokens) {
-        return buckets.spend(agentId, limit, tokens);
+        var answer = spend(agentId, tokens);
+        if (answer.isDone()) {
+            answer.thenAccept(decision -> decided(agentId, tokens, decision));
+            return answer;
+        }
+        var handedOver = new CompletableFuture<Decision>();
+        answer.whenComplete((decision, failure) -> handOver(() -> {
+            if (failure != null) {
+                handedOver.completeExceptionally(failure);
+                return;
+            }
+            decided(agentId, tokens, decision);
+            handedOver.complete(decision);
+        }));
+        return handedOver;
     }
 
-    /** As {@link #checkAndConsumeAsync}; waits for the answer, at most 0.1 s. */
+    /** As {@link #checkAndConsumeAsync}; waits for the answer, at most for the timeout. */
     public Decision checkAndConsume(String agentId, double tokens) {
-        return checkAndConsumeAsync(agentId, tokens).toCompletableFuture().join();
+        var decision = spend(agentId, tokens).join();
+        decided(agentId, tokens, decision);
+        return decision;
     }
 
-    /** Returns whether the tokens were there, and have been spent. */
+    /** Returns whether the tokens were there, and have been spent. Waits as {@link #checkAndConsume} does. */
     public boolean tryAcquire(String agentId, double tokens) {
         return checkAndConsume(agentId, tokens).isApproved();
     }
 
-    /** Returns what the agent has left, refilled to now. */
+    /** Returns what the agent has left, refilled to now. Waits at most for the timeout. */
     public double availableTokens(String agentId) {
-        return buckets.look(agentId, limit).toCompletableFuture().join().tokens();
+        requireOpen();
+        return buckets.look(agentId, limits.of(agentId))
+                .toCompletableFuture()
+                .join()
+                .tokens();
     }
 
-    /** Fills the agent's bucket. */
+    /** Fills the agent's bucket; while Redis is away, that of this process alone. Waits at most for the timeout. */
     public void reset(String agentId) {
-        buckets.reset(agentId, limit).toCompletableFuture().join();
+        requireOpen();
+        buckets.reset(agentId, limits.of(agentId)).toCompletableFuture().join();
     }
 
-    /** Disconnects; what is in Redis stays there. */
+    /** Returns whether decisions use the buckets that all programs share, and if not: since when, and why. */
+    public SharingStatus status() {
+        return status.get();
+    }
+
+    private CompletableFuture<Decision> spend(String agentId, double tokens) {
+        requireOpen();
+        return buckets.spend(agentId, limits.of(agentId), tokens).toCompletableFuture();
+    }
+
+    private void requireOpen() {
+        if (closed) throw new IllegalStateException("the quota manager is closed");
+    }
+
+    private void decided(String agentId, double tokens, Decision decision) {
+        figures.decided(decision);
+        if (listeners.isEmpty()) return;
+        handOver(() -> tell(listener -> listener.decided(agentId, tokens, decision)));
+    }
+
+    private void statusChanged() {
+        if (!listeners.isEmpty()) handOver(this::tellStatus);
+    }
+
+    /** Whatever changes in between, the last one told is the one that holds. */
+    private void tellStatus() {
+        synchronized (telling) {
+            var now = status.get();
+            if (now.equals(told)) return;
+            told = now;
+            tell(listener -> listener.statusChanged(now));
+        }
+    }
+
+    private void tell(Consumer<QuotaListener> what) {
+        for (var listener : listeners) {
+            try {
+                what.accept(listener);
+            } catch (Throwable theirs) {
+                log.error("a listener failed", theirs);
+            }
+        }
+    }
+
+    /** Runs it on the executor; where that takes nothing any more, on a thread that nobody else waits for. */
+    private void handOver(Runnable task) {
+        try {
+            executor.execute(task);
+        } catch (Throwable refused) {
+            CompletableFuture.runAsync(task);
+        }
+    }
+
+    /** Disconnects; what is in Redis stays there. Answers that are under way are given here. */
     @Override
     public void close() {
+        closed = true;
         buckets.close();
+        for (var one : meters) {
+            try {
+                one.close();
+            } catch (Exception e) {
+                log.warn("a meter was not removed", e);
+            }
+        }
+        ownThreads.ifPresent(ForkJoinPool::shutdown); // what was handed over is done all the same
+    }
+
+    /** Says how a manager is to be. For one thread. */
+    public static final class Builder {
+        private final Map<String, Limit> limits = new HashMap<>();
+        private final List<QuotaListener> listeners = new ArrayList<>();
+        private Duration timeout = USUAL_TIMEOUT;
+        private @Nullable RedisURI redis;
+        private @Nullable Executor executor;
+        private @Nullable MeterRegistry registry;
+        private String[] meterTags = {};
+
+        private Builder() {}
+
+        /**
+         * Keeps the buckets in the Redis at this address; without one they are in this process alone.
+         *
+         * @param url {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://}; a cluster is recognised
+         * @throws IllegalArgumentException if it is none
+         */
+        public Builder redis(String url) {
+            try {
+                return redis(RedisAddress.parse(url));
+            } catch (IllegalArgumentException illegal) {
+                throw new IllegalArgumentException("the address of Redis " + illegal.getMessage());
+            }
+        }
+
+        /** As above, for what a URL cannot say. */
+        public Builder redis(RedisURI uri) {
+            if (uri.getHost() == null
+                    && uri.getSocket() == null
+                    && uri.getSentinels().isEmpty()) {
+                throw new IllegalArgumentException("the address of Redis must have a host, a socket or Sentinels");
+            }
+            redis = uri;
+            return this;
+        }
+
+        /** Gives this limit to every agent that none of a prefix is for. */
+        public Builder limit(Limit limit) {
+            return limit("", limit);
+        }
+
+        /** Gives this limit to each agent whose id begins so; the longest prefix counts. Each agent has a bucket of its own. */
+        public Builder limit(String prefix, Limit limit) {
+            limits.put(prefix, limit);
+            return this;
+        }
+
+        /**
+         * Waits for Redis no longer than this; afterwards the process's own bucket decides. The default is 100 ms.
+         *
+         * @throws IllegalArgumentException if it is not from 1 ms to 10 s
+         */
+        public Builder timeout(Duration timeout) {
+            if (timeout.compareTo(SHORTEST_TIMEOUT) < 0 || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
+                throw new IllegalArgumentException("timeout must be from 1 ms to 10 s, but is " + timeout);
+            }
+            this.timeout = timeout;
+            return this;
+        }
+
+        /**
+         * Completes asynchronous answers and tells listeners here, rather than on threads of the manager's own. It is not shut down with the
+         * manager, and must not run tasks on the thread that hands them over: that one reads Redis' answers.
+         */
+        public Builder executor(Executor executor) {
+            this.executor = executor;
+            return this;
+        }
+
+        /** Tells this listener; there may be several. */
+        public Builder listener(QuotaListener listener) {
+            listeners.add(listener);
+            return this;
+        }
+
+        /**
+         * Shows {@code tollgate.quota.decisions}, {@code .redis.calls}, {@code .redis.failures} and {@code .shared} in this registry, until
+         * the manager is closed.
+         *
+         * @param tags key, value, key, value …; managers that share a registry need different ones
+         */
+        public Builder meters(MeterRegistry registry, String... tags) {
+            this.registry = registry;
+            this.meterTags = tags.clone();
+            return this;
+        }
+
+        /** Takes address and limit from the environment, as {@link #fromEnvironment} does; what was set before stays where it says nothing. */
+        public Builder environment() {
+            return environment(System.getenv());
+        }
+
+        Builder environment(Map<String, String> variables) {
+            var env = ClientEnv.from(variables);
+            env.redis().ifPresent(this::redis);
+            return limit(env.limit());
+        }
+
+        /**
+         * Connects, where there is a Redis; which may be away right now.
+         *
+         * @throws IllegalArgumentException if there is no limit
+         * @throws IllegalStateException if the class path holds a Lettuce that cannot be used
+         */
+        public ResourceQuotaManager build() {
+            if (limits.isEmpty()) throw new IllegalArgumentException("there must be a limit");
+            var built = new ResourceQuotaManager(this);
+            if (registry != null) {
+                built.meters.add(new QuotaMeters(registry, Tags.of(meterTags), built.figures, built.status));
+            }
+            built.statusChanged();
+            return built;
+        }
     }
 }

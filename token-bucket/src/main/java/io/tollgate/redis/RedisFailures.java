@@ -1,6 +1,8 @@
 package io.tollgate.redis;
 
 import io.lettuce.core.RedisCommandTimeoutException;
+import io.lettuce.core.RedisConnectionException;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
@@ -24,10 +26,12 @@ public final class RedisFailures {
         return cause;
     }
 
-    /** Returns whether nothing was said in time, rather than something that cannot be used. */
+    /** Returns whether nothing was said in time, rather than something that cannot be used. Who waited no longer cancels the call. */
     public static boolean isTimeout(Throwable failure) {
         var cause = cause(failure);
-        return cause instanceof TimeoutException || cause instanceof RedisCommandTimeoutException;
+        return cause instanceof TimeoutException
+                || cause instanceof RedisCommandTimeoutException
+                || cause instanceof CancellationException;
     }
 
     /**
@@ -45,6 +49,8 @@ public final class RedisFailures {
         var line =
                 PLACE_IN_SCRIPT.matcher(message.lines().findFirst().orElse("")).replaceFirst("");
         var shown = line.length() > MAX_CHARACTERS ? line.substring(0, MAX_CHARACTERS) + "..." : line;
+        // Which address it was stands outside, and what became of it inside.
+        if (cause instanceof RedisConnectionException && cause != innermost) return cause.getMessage() + ": " + shown;
         // Of an Error the message alone is a name without a verb.
         return innermost instanceof Error ? innermost.getClass().getSimpleName() + ": " + shown : shown;
     }

@@ -1,0 +1,77 @@
+package io.tollgate.client;
+
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import io.tollgate.failover.CallObserver;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+
+/** What a manager has done since it was built. Thread-safe. */
+final class QuotaFigures implements CallObserver {
+    /** How a request was decided, and by which copy of the bucket. */
+    record Kind(String verdict, DecidedBy decidedBy) {
+        static Kind of(Decision decision) {
+            var verdict = decision instanceof Decision.Approved
+                    ? "approved"
+                    : decision instanceof Decision.CostExceedsCapacity ? "cost_exceeds_capacity" : "quota_exceeded";
+            return new Kind(verdict, decision.decidedBy());
+        }
+    }
+
+    private final Map<Kind, LongAdder> decisions = kinds();
+    private final LongAdder answered = new LongAdder();
+    private final LongAdder answeredNanos = new LongAdder();
+    private final LongAdder timedOut = new LongAdder();
+    private final LongAdder failed = new LongAdder();
+
+    private static Map<Kind, LongAdder> kinds() {
+        var kinds = new HashMap<Kind, LongAdder>();
+        for (var by : DecidedBy.values()) {
+            for (var verdict : new String[] {"approved", "quota_exceeded", "cost_exceeds_capacity"}) {
+                kinds.put(new Kind(verdict, by), new LongAdder());
+            }
+        }
+        return Map.copyOf(kinds);
+    }
+
+    void decided(Decision decision) {
+        decisions.get(Kind.of(decision)).increment();
+    }
+
+    @Override
+    public void answered(long elapsedNanos) {
+        answered.increment();
+        answeredNanos.add(elapsedNanos);
+    }
+
+    @Override
+    public void timedOut(long elapsedNanos) {
+        timedOut.increment();
+    }
+
+    @Override
+    public void failed(long elapsedNanos) {
+        failed.increment();
+    }
+
+    Map<Kind, LongAdder> decisions() {
+        return decisions;
+    }
+
+    LongAdder answered() {
+        return answered;
+    }
+
+    LongAdder answeredNanos() {
+        return answeredNanos;
+    }
+
+    LongAdder timedOut() {
+        return timedOut;
+    }
+
+    LongAdder failed() {
+        return failed;
+    }
+}
