@@ -87,6 +87,8 @@ final class AbandonedTransactions implements AutoCloseable {
             Thread.currentThread().interrupt();
         } catch (Exception unanswered) {
             log.debug("will look again for transactions of instances that are gone", unanswered);
+        } catch (Throwable unexpected) { // what escapes would end the schedule, and nobody would hear of it
+            log.error("looking for transactions of instances that are gone failed", unexpected);
         }
     }
 

@@ -60,7 +60,7 @@ final class ClockSetBack implements AutoCloseable {
         log.warn("the host's clock was set back by {} s: Kafka's clients are replaced", backMillis / 1000);
         try {
             replaceThreads();
-        } catch (RuntimeException e) {
+        } catch (Throwable e) { // an Error as well: what escapes would end the schedule, and nobody would hear of it
             failed.accept(e);
         }
     }

@@ -10,9 +10,12 @@ import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Looks at the counters once a second and remembers the last minutes. Thread-safe. */
 final class Sampler implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int SECONDS = 300;
 
     /** Totals at one moment. */
@@ -36,7 +39,15 @@ final class Sampler implements AutoCloseable {
     }
 
     void start() {
-        clock.scheduleAtFixedRate(this::sample, 1, 1, TimeUnit.SECONDS);
+        clock.scheduleAtFixedRate(this::trySample, 1, 1, TimeUnit.SECONDS);
+    }
+
+    private void trySample() {
+        try {
+            sample();
+        } catch (Throwable unexpected) { // what escapes would end the schedule, and the console would stand still
+            log.error("the console's figures of this second are missing", unexpected);
+        }
     }
 
     private synchronized void sample() {

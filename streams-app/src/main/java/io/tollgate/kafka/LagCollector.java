@@ -109,6 +109,8 @@ public final class LagCollector implements Collector, AutoCloseable {
             if (!isAway)
                 log.warn("how many requests wait is not known, because Kafka does not say so: {}", cause.toString());
             isAway = true;
+        } catch (Throwable unexpected) { // what escapes would end the schedule, and nobody would hear of it
+            log.error("asking how many requests wait failed", unexpected);
         }
     }
 

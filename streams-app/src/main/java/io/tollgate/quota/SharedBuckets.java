@@ -8,6 +8,7 @@ import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.RedisCalls;
+import io.tollgate.redis.RedisFailures;
 import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.util.Collection;
@@ -16,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
@@ -120,7 +120,7 @@ public final class SharedBuckets implements AutoCloseable {
                     coldCalls.set(0);
                     node.open();
                 }
-                metrics.redisFailed(failure instanceof TimeoutException);
+                metrics.redisFailed(RedisFailures.isTimeout(failure));
             }
         });
         return new Chunk(timely, start + timeoutNanos, time);

@@ -21,7 +21,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Isolated;
 
+@Isolated // it measures time
 @Timeout(60)
 class AsynchronousAnswersIT {
     private static final Limit LIMIT = new Limit(1e6, 0);

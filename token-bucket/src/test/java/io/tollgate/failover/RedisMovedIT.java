@@ -20,9 +20,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.slf4j.LoggerFactory;
 
 /** The address of Redis leads to the promoted node; the old primary lives on as its replica, and keeps the connections it has. */
+@Isolated // others log as well
 @Timeout(60)
 class RedisMovedIT {
     private static final Limit LIMIT = new Limit(1000, 0);
@@ -77,7 +79,10 @@ class RedisMovedIT {
                 assertThat(decision.decidedBy()).isEqualTo(DecidedBy.REDIS);
                 assertThat(promoted.text("HGET quota:a:tokens tokens")).contains(String.valueOf((int) left - 10));
 
-                assertThat(said(Level.WARN)).hasSize(1).allMatch(line -> line.contains("READONLY"));
+                assertThat(said(Level.WARN))
+                        .doesNotHaveDuplicates()
+                        .filteredOn(line -> line.contains("READONLY"))
+                        .hasSize(1);
                 assertThat(said(Level.INFO))
                         .filteredOn(line -> line.contains("answers"))
                         .hasSize(2);
@@ -105,7 +110,10 @@ class RedisMovedIT {
                 proxy.pass();
                 await().until(breaker::isClosed);
 
-                assertThat(said(Level.WARN)).hasSizeBetween(2, 3).doesNotHaveDuplicates();
+                assertThat(said(Level.WARN))
+                        .doesNotHaveDuplicates()
+                        .anyMatch(line -> line.contains("READONLY"))
+                        .anyMatch(line -> line.contains("refused"));
                 assertThat(breaker.sharing().since()).isAfter(since);
             }
         }

@@ -14,9 +14,11 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.slf4j.LoggerFactory;
 
 /** What answers takes one key a call, and does not say so beforehand: as a proxy does that stands before several servers. */
+@Isolated // others log as well
 @Timeout(60)
 class OneKeyPerCallIT {
     private static final Limit LIMIT = new Limit(10, 0);

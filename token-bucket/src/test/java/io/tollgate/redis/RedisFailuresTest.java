@@ -29,9 +29,11 @@ class RedisFailuresTest {
 
     @Test
     void nothingInTime_isATimeout() {
-        assertThat(RedisFailures.isTimeout(new CompletionException(new TimeoutException()))).isTrue();
+        assertThat(RedisFailures.isTimeout(new CompletionException(new TimeoutException())))
+                .isTrue();
         assertThat(RedisFailures.isTimeout(new CancellationException())).isTrue();
-        assertThat(RedisFailures.isTimeout(new RedisConnectionException("lost"))).isFalse();
+        assertThat(RedisFailures.isTimeout(new RedisConnectionException("lost")))
+                .isFalse();
         assertThat(RedisFailures.inWords(new TimeoutException())).isEqualTo("no answer in time");
         assertThat(RedisFailures.inWords(new CancellationException())).isEqualTo("no answer in time");
     }
