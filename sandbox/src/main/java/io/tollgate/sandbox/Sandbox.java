@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -267,12 +268,8 @@ public final class Sandbox implements Callable<Integer> {
     private void startApplication(Path dir, KafkaBroker broker) throws IOException {
         Path work = Files.createDirectories(dir.resolve("app"));
         ApplicationProcess.Options options = ApplicationProcess.Options.defaults();
-        for (Map.Entry<String, String> variable : System.getenv().entrySet()) {
-            // TOKEN_BUCKET_SIZE=50 ./tollgate sandbox: what to try is the user's; where things are is ours, below.
-            String name = variable.getKey();
-            boolean ours = name.endsWith("_TOPIC") || name.equals("TOLLGATE_HTTP_HOST");
-            if (!ours && (name.startsWith("TOKEN_") || name.startsWith("TOLLGATE_")))
-                options = options.withEnvironment(name, variable.getValue());
+        for (Map.Entry<String, String> variable : usersSettings().entrySet()) {
+            options = options.withEnvironment(variable.getKey(), variable.getValue());
         }
         options = options.withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                 .withEnvironment("TOLLGATE_STATE_DIR", work.resolve("state").toString())
@@ -288,6 +285,38 @@ public final class Sandbox implements Callable<Integer> {
         application.awaitReady(Duration.ofSeconds(120));
     }
 
+    /** Returns what the user wants to try: TOKEN_BUCKET_SIZE=50 ./tollgate sandbox. Where things are is ours. */
+    private static Map<String, String> usersSettings() {
+        var settings = new TreeMap<>(System.getenv());
+        settings.keySet()
+                .removeIf(name -> name.endsWith("_TOPIC")
+                        || name.equals("TOLLGATE_HTTP_HOST")
+                        || name.equals("TOLLGATE_HTTP_PORT")
+                        || name.equals("TOLLGATE_STATE_DIR")
+                        || !(name.startsWith("TOKEN_") || name.startsWith("TOLLGATE_")));
+        return settings;
+    }
+
+    /** Returns all that a command needs to find what was started. */
+    private Map<String, String> environment() {
+        var environment = usersSettings();
+        if (kafka != null) environment.put("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrapServers());
+        if (redis != null) environment.put("REDIS_URL", redis.uri());
+        if (app != null) {
+            environment.put("TOLLGATE_HTTP_HOST", app.http().getHost());
+            environment.put("TOLLGATE_HTTP_PORT", Integer.toString(app.http().getPort()));
+        }
+        Security users = security;
+        if (users != null) {
+            environment.putAll(users.operatorEnvironment());
+            // For Redis, which has no setting of its own for that. The script splits it into words.
+            var trust = String.join(" ", users.trustArguments());
+            if (!users.dir().toString().contains(" ")) environment.put("JAVA_OPTS", trust);
+            if (redis == null) environment.keySet().removeIf(name -> name.startsWith("REDIS_"));
+        }
+        return environment;
+    }
+
     /** The application logs in as everybody should: with secrets from files. */
     private static ApplicationProcess.Options secured(ApplicationProcess.Options options, Security users)
             throws IOException {
@@ -300,7 +329,7 @@ public final class Sandbox implements Callable<Integer> {
         return more.withJvmArguments(arguments.toArray(String[]::new));
     }
 
-    private void printAddresses(Path dir) {
+    private void printAddresses(Path dir) throws IOException {
         Security users = security;
         var ready = new StringBuilder("READY");
         out.println();
@@ -311,10 +340,6 @@ public final class Sandbox implements Callable<Integer> {
             String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
             out.println("            kcat" + login + " -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
             if (users != null) printUsers(address, users);
-            else {
-                out.println("            KAFKA_BOOTSTRAP_SERVERS=" + address
-                        + " ./tollgate policy set greedy-1 --capacity 50 --refill-rate 5");
-            }
         }
         if (redis != null) {
             ready.append(" redis=").append(redis.uri());
@@ -331,12 +356,15 @@ public final class Sandbox implements Callable<Integer> {
         if (app != null) {
             ready.append(" http=").append(app.http());
             out.println("  HTTP      " + app.http());
-            out.println("            the console; for commands in another shell:");
-            out.println("            TOLLGATE_HTTP_PORT=" + app.http().getPort() + " ./tollgate bucket show greedy-1");
+            out.println("            the console");
         }
         if (connectStack != null) connectStack.printAddresses(out);
         out.println("  Logs      " + dir.resolve("logs"));
         out.println("  Ctrl-C stops everything" + (givenDir == null ? "." : "; the data stays in " + dir + "."));
+        out.println("  Commands  in another shell, after the line below:");
+        out.println("            ./tollgate policy set greedy-1 --capacity 50 --refill-rate 5");
+        if (app != null) out.println("            ./tollgate bucket show greedy-1");
+        out.println(EnvFile.write(dir, environment()));
         out.println();
         out.println(ready);
         out.flush();

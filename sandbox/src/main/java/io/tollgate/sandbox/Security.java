@@ -84,7 +84,9 @@ public final class Security {
         }
         trusting = trusting(trust);
         for (String user : USERS) writeProperties(user);
-        Files.writeString(ownersOnly(jaasFile()), clientProperties(APPLICATION).get("sasl.jaas.config") + "\n");
+        for (String user : List.of(APPLICATION, ADMIN)) {
+            Files.writeString(ownersOnly(jaasFile(user)), clientProperties(user).get("sasl.jaas.config") + "\n");
+        }
         Files.writeString(ownersOnly(dir.resolve("redis.password")), redisPassword() + "\n");
     }
 
@@ -168,11 +170,20 @@ public final class Security {
      * process' environment.
      */
     public Map<String, String> applicationEnvironment() {
+        return environment(APPLICATION);
+    }
+
+    /** Returns the environment in which every command of {@code tollgate} may do its work, without addresses. */
+    Map<String, String> operatorEnvironment() {
+        return environment(ADMIN);
+    }
+
+    private Map<String, String> environment(String user) {
         var environment = new LinkedHashMap<String, String>();
-        clientProperties(APPLICATION).forEach((name, value) -> {
+        clientProperties(user).forEach((name, value) -> {
             var variable = "KAFKA_" + name.toUpperCase(Locale.ROOT).replace('.', '_');
             if (name.equals("sasl.jaas.config"))
-                environment.put(variable + "_FILE", jaasFile().toString());
+                environment.put(variable + "_FILE", jaasFile(user).toString());
             else environment.put(variable, value);
         });
         environment.put("REDIS_USERNAME", APPLICATION);
@@ -180,8 +191,8 @@ public final class Security {
         return environment;
     }
 
-    private Path jaasFile() {
-        return dir.resolve(APPLICATION + ".jaas");
+    private Path jaasFile(String user) {
+        return dir.resolve(user + ".jaas");
     }
 
     private void writeProperties(String user) throws IOException {

@@ -52,7 +52,14 @@ class OrphansIT {
     void givenSandboxWithoutApplication_whenItGetsSigterm_thenItHasPrintedReadyAndLeavesNothing() throws Exception {
         Process sandbox = start(Sandbox.class.getName(), "--no-app");
         try {
-            String ready = lineOf(sandbox, "READY");
+            var output = new BufferedReader(new InputStreamReader(sandbox.getInputStream(), StandardCharsets.UTF_8));
+            String source = lineOf(output, ". ");
+            String ready = lineOf(output, "READY");
+            assertThat(source).matches("\\. /\\S+/env");
+            assertThat(Files.readAllLines(Path.of(source.substring(2))))
+                    .contains("export KAFKA_BOOTSTRAP_SERVERS='" + ready.replaceAll(".*kafka=(\\S+) .*", "$1") + "'")
+                    .contains("export REDIS_URL='" + ready.replaceAll(".*redis=", "") + "'")
+                    .noneMatch(line -> line.contains("TOLLGATE_HTTP_PORT="));
             assertThat(ready).matches("READY kafka=127\\.0\\.0\\.1:\\d+ redis=redis://127\\.0\\.0\\.1:\\d+");
             int kafkaPort = Integer.parseInt(ready.replaceAll(".*kafka=127\\.0\\.0\\.1:(\\d+) .*", "$1"));
             int redisPort = Integer.parseInt(ready.replaceAll(".*:", ""));
@@ -97,7 +104,11 @@ class OrphansIT {
     }
 
     private static String lineOf(Process process, String beginning) throws IOException {
-        var reader = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        return lineOf(
+                new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8)), beginning);
+    }
+
+    private static String lineOf(BufferedReader reader, String beginning) throws IOException {
         var all = new StringBuilder();
         for (String line = reader.readLine(); line != null; line = reader.readLine()) {
             if (line.startsWith(beginning)) return line;
