@@ -13,9 +13,7 @@ final class ListenerCheck {
     private ListenerCheck() {}
 
     static List<Finding> of(KafkaConfig kafka) {
-        var protocol = String.valueOf(kafka.clientProperties("admin.", AdminClientConfig.configNames())
-                        .getOrDefault(CommonClientConfigs.SECURITY_PROTOCOL_CONFIG, "PLAINTEXT"))
-                .toUpperCase(Locale.ROOT);
+        var protocol = protocol(kafka);
         for (String server : kafka.bootstrapServers().split(",")) {
             var host = Utils.getHost(server.strip());
             var port = Utils.getPort(server.strip());
@@ -24,6 +22,23 @@ final class ListenerCheck {
             if (mismatch.isPresent()) return List.of(Finding.fatal(server.strip() + " " + mismatch.get()));
         }
         return List.of();
+    }
+
+    private static String protocol(KafkaConfig kafka) {
+        return String.valueOf(kafka.clientProperties("admin.", AdminClientConfig.configNames())
+                        .getOrDefault(CommonClientConfigs.SECURITY_PROTOCOL_CONFIG, "PLAINTEXT"))
+                .toUpperCase(Locale.ROOT);
+    }
+
+    static boolean answers(KafkaConfig kafka, String server) {
+        var host = Utils.getHost(server);
+        var port = Utils.getPort(server);
+        if (host == null || port == null) return false;
+        var probe = new ProtocolProbe(host, port);
+        // In the language that is expected there first: brokers log the other one as an error.
+        return protocol(kafka).endsWith("SSL")
+                ? probe.speaksTls() || probe.speaksPlainKafka()
+                : probe.speaksPlainKafka() || probe.speaksTls();
     }
 
     private static Optional<String> mismatch(ProtocolProbe wire, String protocol) {

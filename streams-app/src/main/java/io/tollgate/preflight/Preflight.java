@@ -32,6 +32,15 @@ public final class Preflight {
         return ListenerCheck.of(settings.kafka());
     }
 
+    /**
+     * Returns whether somebody answers as a broker does, with TLS or without; takes some seconds if nobody does.
+     *
+     * @param server one of KAFKA_BOOTSTRAP_SERVERS
+     */
+    public boolean answers(String server) {
+        return ListenerCheck.answers(settings.kafka(), server);
+    }
+
     /** Returns the names of KAFKA_BOOTSTRAP_SERVERS if none of them resolves: no client can be made yet. */
     public List<String> unknownNames() {
         return BootstrapNames.unknown(settings.kafka());
