@@ -14,11 +14,13 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Kafka's committed offsets go back while no instance runs; what was decided is not decided again. */
+@Execution(ExecutionMode.CONCURRENT)
 class CommittedOffsetsIT {
     private static final double CAPACITY = 100;
     private static final int AGENTS = 20;
@@ -31,18 +33,26 @@ class CommittedOffsetsIT {
         SET_BACK
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void givenOffsetsThatWentBack_whenThePipelineRestarts_thenEveryRequestIsDecidedAndChargedOnce(Loss loss)
-            throws Exception {
-        assertDecidedOnce(loss, Map.of(), false);
+    @Test
+    void givenOffsetsSetBack_whenThePipelineRestarts_thenEveryRequestIsDecidedAndChargedOnce() throws Exception {
+        assertDecidedOnce(Loss.SET_BACK, Map.of(), false);
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"classic", "streams"})
-    void givenTheStateFolderIsLostAsWell_whenThePipelineRestarts_thenTheChangelogTells(String protocol)
-            throws Exception {
-        assertDecidedOnce(Loss.FORGOTTEN, Map.of("KAFKA_GROUP_PROTOCOL", protocol), true);
+    @Test
+    void givenThemAndTheStateFolderLost_whenThePipelineRestarts_thenTheChangelogTells() throws Exception {
+        assertDecidedOnce(Loss.FORGOTTEN, Map.of("KAFKA_GROUP_PROTOCOL", "streams"), true);
+    }
+
+    @Tag("faults")
+    @Test
+    void givenOffsetsForgotten_whenThePipelineRestarts_thenEveryRequestIsDecidedAndChargedOnce() throws Exception {
+        assertDecidedOnce(Loss.FORGOTTEN, Map.of(), false);
+    }
+
+    @Tag("faults")
+    @Test
+    void givenThemAndTheStateFolderLost_whenTheClassicGroupRestarts_thenTheChangelogTells() throws Exception {
+        assertDecidedOnce(Loss.FORGOTTEN, Map.of(), true);
     }
 
     private static void assertDecidedOnce(Loss loss, Map<String, String> settings, boolean stateIsLost)

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -16,10 +15,9 @@ class CrashIT {
 
     @Test
     void givenPipelineKilledInMidBatch_whenItRestarts_thenEveryRequestIsDecidedOnceAndChargedOnce() {
-        try (var redis = RedisServer.start();
-                var cluster = TestCluster.onSharedBroker()
+        try (var cluster = TestCluster.onSharedBroker()
                         .withLimit(CAPACITY, 0)
-                        .with("REDIS_URL", redis.uri())
+                        .withSharedRedis()
                         // Long transactions: much is decided and charged, but not committed, at the moment of the
                         // crash.
                         .with("KAFKA_COMMIT_INTERVAL_MS", "1000");
@@ -35,7 +33,7 @@ class CrashIT {
             try (var application = cluster.start()) {
                 await().pollInterval(Duration.ofMillis(5))
                         .atMost(Duration.ofSeconds(30))
-                        .until(() -> TestCluster.bucketsInRedis(redis.uri()) > AGENTS / 4);
+                        .until(() -> TestCluster.bucketsInRedis(cluster.redisUrl()) > AGENTS / 4);
                 application.kill();
             }
             assertThat(decisions.poll().size()).as("killed in the middle").isLessThan(published);
@@ -54,7 +52,7 @@ class CrashIT {
                         .filter(Decisions.Seen::approved)
                         .mapToDouble(Decisions.Seen::costTokens)
                         .sum();
-                assertThat(TestCluster.tokensInRedis(redis.uri(), agent))
+                assertThat(TestCluster.tokensInRedis(cluster.redisUrl(), agent))
                         .as("%s, decided without Redis: %s", agent, decidedLocally(all))
                         .isCloseTo(CAPACITY - approved, within(1e-9));
                 assertThat(approved).as("no false refusal of " + agent).isEqualTo(CAPACITY);

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,8 +14,11 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Events as a chat bot reads them, across a restart that loses the state folder. */
+@Execution(ExecutionMode.CONCURRENT)
 class EventsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
@@ -72,8 +74,7 @@ class EventsIT {
     void givenSeveralLimits_whenTheDayNearsItsEnd_thenThatLimitIsNamed() throws Exception {
         var day = "{\"limits\":[{\"name\":\"burst\",\"capacity\":60,\"refill_rate\":1000},"
                 + "{\"name\":\"day\",\"capacity\":100,\"refill_rate\":0}]}";
-        try (var redis = RedisServer.start();
-                var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
+        try (var cluster = TestCluster.onSharedBroker().withSharedRedis();
                 var policies = cluster.producer(Map.of())) {
             policies.send(new ProducerRecord<>(
                             cluster.settings().topics().policies(), "steady".getBytes(UTF_8), day.getBytes(UTF_8)))

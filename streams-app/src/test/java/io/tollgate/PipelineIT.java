@@ -1,22 +1,10 @@
 package io.tollgate;
 
-import io.tollgate.sandbox.RedisServer;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import io.tollgate.sandbox.SharedServers;
 
 /** On the sandbox's real broker and Redis. */
 class PipelineIT extends PipelineScenario {
-    private static RedisServer redis;
-
-    @BeforeAll
-    static void start() {
-        redis = RedisServer.start();
-    }
-
-    @AfterAll
-    static void stop() {
-        redis.close();
-    }
+    private static final String REDIS = SharedServers.newRedisDatabase();
 
     @Override
     String bootstrapServers() {
@@ -25,6 +13,6 @@ class PipelineIT extends PipelineScenario {
 
     @Override
     String redisUrl() {
-        return redis.uri();
+        return REDIS;
     }
 }

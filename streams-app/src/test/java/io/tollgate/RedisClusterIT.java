@@ -11,8 +11,11 @@ import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** A Redis Cluster under traffic: slots move, nodes are lost, and replicas take over. */
+@Execution(ExecutionMode.CONCURRENT)
 class RedisClusterIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     /** A busy machine must not open a breaker that the test wants closed. */

@@ -6,9 +6,12 @@ import static org.awaitility.Awaitility.await;
 import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Execution(ExecutionMode.CONCURRENT)
 class RedisOutageIT {
     private static final double CAPACITY = 30;
     private static final double REFILL = 8;
@@ -42,7 +45,11 @@ class RedisOutageIT {
             decisions.conserve(requests.published());
             decisions.keepOrder();
             decisions.admitNoMoreThan(CAPACITY, REFILL);
+            if (!keepsData)
+                assertThat(TestCluster.metric(application, "tollgate_reconciled_total"))
+                        .isPositive();
             assertThat(application.isAlive()).isTrue();
+            Verdict.of(cluster, Duration.ofSeconds(30)).clean();
         }
     }
 

@@ -18,8 +18,7 @@ import picocli.CommandLine;
 record Verdict(JsonNode report) {
     /** Waits until every request is decided, at most so long, and checks the topics from their beginning. */
     static Verdict of(TestCluster cluster, Duration patience, String... options) {
-        var arguments =
-                new ArrayList<>(List.of("verify", "--from-beginning", "--json", "--wait", "" + patience.toSeconds()));
+        var arguments = new ArrayList<>(List.of("--from-beginning", "--json", "--wait", "" + patience.toSeconds()));
         arguments.addAll(List.of(options));
         var output = new StringWriter();
         var settings = Tollgate.verifySettings(cluster.settings());

@@ -16,10 +16,13 @@ import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** One agent's requests from two sources, decided by a task that dies again and again, on a real Redis. */
+@Execution(ExecutionMode.CONCURRENT)
 class ReplayIT extends TasksOnRedis {
     private static final Limit LIMIT = new Limit(2, 20);
     private static final List<String> TOPICS = List.of(TOPIC, REKEYED);

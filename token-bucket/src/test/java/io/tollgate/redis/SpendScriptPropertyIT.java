@@ -30,10 +30,13 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Feeds Java and Lua the same random histories, and demands the same answers and the same state to the last bit. */
+@Execution(ExecutionMode.CONCURRENT) // each seed has agents of its own
 class SpendScriptPropertyIT {
     private static final int STEPS = 2500;
     private static final int AGENTS = 10;
@@ -82,7 +85,6 @@ class SpendScriptPropertyIT {
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
     void givenRandomHistory_whenDecidedByJavaAndByLua_thenAnswersAndStateAreTheSameToTheLastBit(long seed)
             throws Exception {
-        commands.flushall();
         var random = new Random(seed);
         var models = new ArrayList<Model>();
         for (int i = 0; i < AGENTS; i++) models.add(new Model("agent-" + seed + "-" + i, randomTerms(random)));
