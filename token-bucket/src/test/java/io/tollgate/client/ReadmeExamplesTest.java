@@ -3,7 +3,6 @@ package io.tollgate.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import java.io.ByteArrayOutputStream;
@@ -15,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
 import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -24,12 +24,13 @@ import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
 
 /**
- * The Java examples of README.md, between the lines {@code // README} and {@code // end}. They compile and do what README says, and the
- * README shows them word for word: change both together.
+ * The Java examples of both README.md, the project's between the lines {@code // README} and {@code // end}, the library's from {@code //
+ * LIBRARY}. They compile and do what the pages say, and the pages show them word for word: change both together.
  */
 class ReadmeExamplesTest {
     private static final Path THIS = Path.of("src/test/java/io/tollgate/client/ReadmeExamplesTest.java");
     private static final Path README = Path.of("..", "README.md");
+    private static final Path LIBRARY = Path.of("README.md");
 
     // README
     static void publish(String bootstrapServers) {
@@ -62,20 +63,23 @@ class ReadmeExamplesTest {
     }
     // end
 
-    // README
-    static final Limit CALLS = new Limit(100, 10); // 100 at once, 10 per second in the long run
-
+    // LIBRARY
     static ResourceQuotaManager connect(String redisUrl) {
-        return ResourceQuotaManager.shared(RedisURI.create(redisUrl), CALLS);
+        return ResourceQuotaManager.builder()
+                .redis(redisUrl) // redis://, rediss://, redis-sentinel://, redis-socket://; a cluster is recognised
+                .limit("api:", new Limit(100, 10)) // 100 at once, 10 per second in the long run
+                .limit("model:", new Limit(100_000, 1_000_000 / 86_400.0)) // a million a day, 100 000 at once
+                .limit("net:", new Limit(4e6, 1e6)) // a megabyte per second, 4 MB at once
+                .build();
     }
     // end
 
-    // README
-    /** API rate limit. Returns the HTTP status. */
+    // LIBRARY
+    /** Returns the HTTP status. */
     static int rateLimit(ResourceQuotaManager quota, String apiKey, Map<String, String> responseHeaders) {
         var decision = quota.checkAndConsume("api:" + apiKey, 1);
         if (decision instanceof Decision.QuotaExceeded exceeded) {
-            exceeded.retryAfter() // empty where the bucket never refills: then no wait helps, and there is no header
+            exceeded.retryAfter() // whole seconds, rounded up: never too early
                     .ifPresent(wait -> responseHeaders.put(
                             "Retry-After", Long.toString(wait.plusMillis(999).toSeconds())));
         }
@@ -83,19 +87,13 @@ class ReadmeExamplesTest {
     }
     // end
 
-    // README
-    /** Compute budget: a million model tokens a day in the long run, 100 000 at once. */
-    static final Limit MODEL_TOKENS = new Limit(100_000, 1_000_000 / 86_400.0);
-
+    // LIBRARY
     static boolean mayRun(ResourceQuotaManager quota, String team, int promptTokens, int maxAnswerTokens) {
         return quota.tryAcquire("model:" + team, promptTokens + maxAnswerTokens);
     }
     // end
 
-    // README
-    static final Limit BYTES = new Limit(4e6, 1e6);
-
-    /** Bandwidth: a megabyte per second, 4 MB at once. Waits until the chunk may be sent. */
+    // LIBRARY
     static void send(ResourceQuotaManager quota, String tenant, byte[] chunk, OutputStream to)
             throws IOException, InterruptedException {
         var decision = quota.checkAndConsume("net:" + tenant, chunk.length);
@@ -109,18 +107,28 @@ class ReadmeExamplesTest {
     }
     // end
 
+    // LIBRARY
+    static CompletionStage<String> answer(ResourceQuotaManager quota, String apiKey) {
+        return quota.checkAndConsumeAsync("api:" + apiKey, 1)
+                .thenApply(decision -> decision.isApproved()
+                        ? "allowed, " + decision.remainingTokens() + " left"
+                        : "refused at " + decision.decidedAt());
+    }
+    // end
+
     @Test
     void givenTheReadme_whenItsJavaIsCompared_thenItIsWhatThisClassCompiles() throws IOException {
-        assertThat(javaBlocks(Files.readString(README))).isEqualTo(markedRegions(Files.readString(THIS)));
+        assertThat(javaBlocks(Files.readString(README))).isEqualTo(markedRegions("README"));
+        assertThat(javaBlocks(Files.readString(LIBRARY))).isEqualTo(markedRegions("LIBRARY"));
     }
 
     private static List<String> javaBlocks(String markdown) {
         return matches(Pattern.compile("^```java\\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE), markdown);
     }
 
-    private static List<String> markedRegions(String source) {
-        var regions = Pattern.compile("^ {4}// README\\n(.*?)^ {4}// end$", Pattern.DOTALL | Pattern.MULTILINE);
-        return matches(regions, source).stream()
+    private static List<String> markedRegions(String mark) throws IOException {
+        var regions = Pattern.compile("^ {4}// " + mark + "\\n(.*?)^ {4}// end$", Pattern.DOTALL | Pattern.MULTILINE);
+        return matches(regions, Files.readString(THIS)).stream()
                 .map(region -> region.replaceAll("(?m)^ {4}", ""))
                 .toList();
     }
@@ -143,7 +151,14 @@ class ReadmeExamplesTest {
             assertThat(rateLimit(quota, "k", headers)).isEqualTo(429);
             assertThat(headers).containsKey("Retry-After");
         }
-        assertThat(CALLS.capacityTokens()).isEqualTo(100);
+    }
+
+    @Test
+    void asynchronously_saysWhatIsLeft() {
+        try (var quota = ResourceQuotaManager.local(new Limit(1, 0))) {
+            assertThat(answer(quota, "k").toCompletableFuture().join()).isEqualTo("allowed, 0.0 left");
+            assertThat(answer(quota, "k").toCompletableFuture().join()).startsWith("refused at 2");
+        }
     }
 
     @Test
@@ -181,7 +196,7 @@ class ReadmeExamplesTest {
 
     @Test
     void givenTheBudgetOfTheReadme_whenItIsSpent_thenNothingMoreRuns() {
-        try (var quota = ResourceQuotaManager.local(MODEL_TOKENS)) {
+        try (var quota = ResourceQuotaManager.local(new Limit(100_000, 1_000_000 / 86_400.0))) {
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isTrue();
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isFalse();
             assertThat(mayRun(quota, "ads", 60_000, 30_000)).isTrue();
@@ -190,7 +205,7 @@ class ReadmeExamplesTest {
 
     @Test
     void givenTheBandwidthOfTheReadme_whenAChunkIsTooLarge_thenItIsRefusedRatherThanAwaited() throws Exception {
-        try (var quota = ResourceQuotaManager.local(BYTES)) {
+        try (var quota = ResourceQuotaManager.local(new Limit(4e6, 1e6))) {
             var sent = new ByteArrayOutputStream();
 
             send(quota, "t", new byte[4_000_000], sent);

@@ -2,6 +2,7 @@ package io.tollgate.redis;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
@@ -10,34 +11,32 @@ import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Limit;
 import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Executors;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Another program, which knows nothing but the layout, spends from the same buckets. */
 class InteropIT {
     private static final String KEY = "quota:both:tokens";
     private static final long SOURCE = 7;
 
-    /** KEYS: the bucket; ARGV: capacity, rate, cost. What the contract says of the layout, and not a word more. */
-    private static final String OTHER_PROGRAM = """
-            local t = redis.call('TIME')
-            local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
-            local capacity, rate, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-            local b = redis.call('HMGET', KEYS[1], 'tokens', 'last_refill')
-            local tokens = tonumber(b[1] or capacity)
-            local last = tonumber(b[2] or now)
-            tokens = math.min(capacity, tokens + (now - last) * rate)
-            local allowed = 0
-            if tokens >= cost then tokens = tokens - cost; allowed = 1 end
-            redis.call('HSET', KEYS[1], 'tokens', string.format('%.9f', tokens), 'last_refill', string.format('%.6f', now))
-            redis.call('EXPIRE', KEYS[1], 3600)
-            return allowed
-            """;
+    /** What this module's page tells other programs, and not a word more. */
+    private static final String OTHER_PROGRAM = example("lua");
 
     private static RedisServer server;
     private static RedisBuckets ours;
@@ -126,6 +125,90 @@ class InteropIT {
             assertThat((double) admitted).isLessThanOrEqualTo(most + 0.01).isGreaterThan(most * 0.8);
         } finally {
             pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void exampleWrites_byTheRules() {
+        theySpend(new Limit(100, 11.57), 99.9999999);
+        assertThat(theirs.hget(KEY, "tokens")).matches("0\\.000000\\d+");
+        assertThat(theirs.hget(KEY, "last_refill")).matches("\\d+\\.\\d+");
+        assertThat(theirs.ttl(KEY)).isBetween(3650L, 3660L);
+
+        theySpend(new Limit(100_000, 11.57), 1);
+        assertThat(theirs.ttl(KEY)).isBetween(8690L, 8704L);
+
+        theySpend(new Limit(100, 0), 1);
+        assertThat(theirs.ttl(KEY)).isEqualTo(-1);
+    }
+
+    @Test
+    void lastRefillAhead_staysWhereItIs() {
+        var limit = new Limit(100, 10);
+        var ahead = String.format(Locale.ROOT, "%.6f", seconds() + 60);
+        theirs.hset(KEY, Map.of("tokens", "50", "last_refill", ahead));
+
+        assertThat(theySpend(limit, 60)).isFalse();
+        assertThat(theySpend(limit, 20)).isTrue();
+
+        assertThat(tokens()).isEqualTo(30);
+        assertThat(theirs.hget(KEY, "last_refill")).isEqualTo(ahead);
+        assertThat(weSpend(limit, 1, 31)).isFalse();
+    }
+
+    @Test
+    void debt_isRepaidFirst() {
+        theirs.hset(KEY, Map.of("tokens", "-50", "last_refill", String.valueOf(seconds())));
+
+        assertThat(theySpend(new Limit(100, 0), 1)).isFalse();
+        assertThat(tokens()).isEqualTo(-50);
+    }
+
+    @Test
+    void pythonExample_sharesTheBucket(@TempDir Path dir) throws Exception {
+        var python = Stream.of("python3", "/usr/bin/python3")
+                .filter(name -> run(dir, name, "import redis").isPresent())
+                .findFirst();
+        assumeTrue(python.isPresent(), "Python with the package redis is not there");
+        Files.writeString(dir.resolve("bucket.lua"), OTHER_PROGRAM);
+        Files.writeString(dir.resolve("example.py"), example("python"));
+        weSpend(new Limit(100, 0), 1, 30);
+
+        var said = run(
+                dir,
+                python.get(),
+                "import example as e; print(e.try_acquire('both', 60, 100, 0), e.try_acquire('both', 20, 100, 0))");
+
+        assertThat(said.map(String::strip)).contains("True False");
+        assertThat(tokens()).isEqualTo(10);
+        assertThat(weSpend(new Limit(100, 0), 2, 10)).isTrue();
+    }
+
+    /** Returns what the program printed; empty if it failed. */
+    private static Optional<String> run(Path dir, String python, String program) {
+        try {
+            var builder = new ProcessBuilder(python, "-c", program)
+                    .directory(dir.toFile())
+                    .redirectErrorStream(true);
+            builder.environment().put("REDIS_URL", server.uri());
+            var process = builder.start();
+            var said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            return process.waitFor() == 0 ? Optional.of(said) : Optional.empty();
+        } catch (IOException missing) {
+            return Optional.empty();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String example(String language) {
+        try {
+            var block = Pattern.compile("(?ms)^```" + language + "\\n(.*?)^```$")
+                    .matcher(Files.readString(Path.of("README.md")));
+            if (!block.find()) throw new IllegalStateException("README.md has no example in " + language);
+            return block.group(1);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
