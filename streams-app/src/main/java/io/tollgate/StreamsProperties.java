@@ -48,11 +48,10 @@ final class StreamsProperties {
         return properties;
     }
 
-    /** Adds the prefetch to the main consumer, after interceptors of the user's own. */
+    /** Adds the prefetch to the main consumer. */
     static void prefetch(Properties properties, Shared shared) {
-        var interceptors = StreamsConfig.mainConsumerPrefix(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG);
-        var others = properties.getProperty(interceptors);
-        properties.put(interceptors, (others == null ? "" : others + ",") + Prefetch.class.getName());
+        properties.put(
+                StreamsConfig.mainConsumerPrefix(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG), Prefetch.class.getName());
         properties.put(StreamsConfig.mainConsumerPrefix(Prefetch.SHARED_CONFIG), shared);
     }
 
@@ -99,6 +98,8 @@ final class StreamsProperties {
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), LARGEST_RECORD_BYTES),
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 2L * LARGEST_RECORD_BYTES),
                 Map.entry(StreamsConfig.mainConsumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest"),
+                // Streams has it so under exactly-once only: what a producer took back must not be decided in any mode.
+                Map.entry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"),
                 // Strays keep the timestamps that agents gave them, however odd.
                 Map.entry(
                         StreamsConfig.topicPrefix(TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG),

@@ -1,6 +1,8 @@
 package io.tollgate.config;
 
 import io.tollgate.env.Env;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.Optional;
 
 /**
@@ -13,13 +15,27 @@ import java.util.Optional;
 public record HttpConfig(String host, int port, Optional<String> token) {
     static HttpConfig from(Env env) {
         var host = env.text("TOLLGATE_HTTP_HOST", "127.0.0.1");
-        if (!host.matches("[a-zA-Z0-9._-]+|[0-9a-fA-F:.]+(%[a-zA-Z0-9._-]+)?")) {
-            env.mistake("TOLLGATE_HTTP_HOST", "must be a host name or an address", host);
+        if (!isReachable(host)) {
+            env.mistake(
+                    "TOLLGATE_HTTP_HOST",
+                    "must be a host name (letters, digits, dashes and dots) or an address, because the other instances"
+                            + " reach this one by it",
+                    host);
         }
         return new HttpConfig(
                 host,
                 env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port from 0 (a free one) to 65535"),
                 env.secret("TOLLGATE_HTTP_TOKEN"));
+    }
+
+    /** Returns whether an HTTP client takes the host: one with an underscore, such as Compose makes, is in no URL. */
+    private static boolean isReachable(String host) {
+        var inUrl = host.contains(":") ? "[" + host + "]" : host;
+        try {
+            return inUrl.equals(new URI("http://" + inUrl + ":1").getHost());
+        } catch (URISyntaxException none) {
+            return false;
+        }
     }
 
     /** Without the token. */

@@ -1,21 +1,13 @@
 package io.tollgate.config;
 
+import io.tollgate.config.KafkaProperties.Property;
 import io.tollgate.env.Env;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.AdminClientConfig;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.common.config.ConfigDef;
-import org.apache.kafka.common.config.ConfigException;
-import org.apache.kafka.streams.StreamsConfig;
 
 /**
  * How to reach Kafka, and any client property that the user overrides.
@@ -23,61 +15,72 @@ import org.apache.kafka.streams.StreamsConfig;
  * @param bootstrapServers KAFKA_BOOTSTRAP_SERVERS, default localhost:9092
  * @param properties other KAFKA_ variables by the property's name: KAFKA_SECURITY_PROTOCOL is security.protocol; and
  *     KAFKA_SASL_JAAS_CONFIG_FILE names a file with sasl.jaas.config
- * @param ignored KAFKA_ variables that are no property of any client, such as those that container images set
+ * @param ignored KAFKA_ variables that container images set for Kafka's own scripts
  */
 public record KafkaConfig(String bootstrapServers, Map<String, String> properties, Set<String> ignored) {
-    private static final String PREFIX = "KAFKA_";
-    /** What {@link Env#FILE} is in a property's name. */
-    private static final String FILE = ".file";
-
-    private static final Set<String> SCOPES =
-            Set.of("consumer.", "main.consumer.", "restore.consumer.", "global.consumer.", "producer.", "admin.");
-    private static final Set<String> OURS = Set.of("bootstrap.servers", "application.id", "state.dir");
-
-    private static final List<ConfigDef> ALL = List.of(
-            ConsumerConfig.configDef(),
-            ProducerConfig.configDef(),
-            AdminClientConfig.configDef(),
-            StreamsConfig.configDef());
+    private static final String SERVERS = "KAFKA_BOOTSTRAP_SERVERS";
     private static final Pattern ADDRESS = Pattern.compile("(\\S+://)?([^\\s:]+|\\[[0-9a-fA-F:]+]):(?<port>\\d{1,5})");
 
+    /** What images and Kafka's own scripts set: docs/settings.md lists the same. */
+    private static final Pattern OF_IMAGES = Pattern.compile(
+            "KAFKA_(HOME|VERSION|SCALA_VERSION|USER|GROUP|DEBUG(_FLAG)?"
+                    + "|(HEAP|JVM_PERFORMANCE|GC_LOG|JMX|LOG4J|LOG4J_CMD)_OPTS|OPTS|JMX_(PORT|HOSTNAME)"
+                    + "|LOG4J_LOGGERS|LOG4J_ROOT_LOGLEVEL|TOOLS_LOG4J_LOGLEVEL"
+                    + "|(BASE|CONF|MOUNTED_CONF|DATA|LOG|CERTS|VOLUME|INITSCRIPTS)_DIR|CONF_FILE|DAEMON_(USER|GROUP)|EXPORTER_HOME)");
+
     static KafkaConfig from(Env env) {
-        var servers = env.text("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092");
+        var servers = env.text(SERVERS, "localhost:9092");
         for (String server : servers.split(",", -1)) {
             if (!isAddress(server.strip())) {
-                env.mistake("KAFKA_BOOTSTRAP_SERVERS", "must be host:port, or several with commas", servers);
+                env.mistake(SERVERS, "must be host:port, or several with commas", servers);
                 break;
             }
         }
         var properties = new TreeMap<String, String>();
         var ignored = new TreeSet<String>();
-        var known = knownProperties();
-        env.startingWith(PREFIX).forEach((variable, value) -> {
-            var property =
-                    variable.substring(PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
-            if (OURS.contains(property)) {
-                env.ignore(variable);
-                return;
-            }
-            var withoutFile = property.endsWith(FILE) ? property.substring(0, property.length() - FILE.length()) : "";
-            if (known.contains(unscoped(withoutFile)) && !known.contains(unscoped(property))) {
-                var name = variable.substring(0, variable.length() - Env.FILE.length());
-                env.secret(name).ifPresent(secret -> {
-                    properties.put(withoutFile, secret);
-                    checkValue(env, name, withoutFile, secret);
-                });
-                return;
-            }
-            if (known.contains(unscoped(property)) || property.startsWith("topic.")) {
-                var read = isSecret(unscoped(property)) ? env.secret(variable) : env.text(variable);
-                properties.put(property, read.orElse(value));
-                checkValue(env, variable, property, value);
-            } else {
+        for (var variable : env.startingWith(KafkaProperties.PREFIX).keySet()) {
+            if (variable.equals(SERVERS)) continue;
+            var secret = secretOf(variable);
+            var property = KafkaProperties.of(secret.orElse(variable));
+            if (property != null) {
+                read(env, secret.orElse(variable), property).ifPresent(value -> properties.put(property.key(), value));
+            } else if (OF_IMAGES.matcher(variable).matches()) {
                 env.ignore(variable);
                 ignored.add(variable);
+            } else {
+                unknown(env, variable);
             }
-        });
+        }
+        KafkaTogether.check(env, properties);
         return new KafkaConfig(servers, properties, ignored);
+    }
+
+    /** Returns the variable whose value stands in a file, if this one names the file. */
+    private static Optional<String> secretOf(String variable) {
+        if (!variable.endsWith(Env.FILE) || KafkaProperties.known().containsKey(variable)) return Optional.empty();
+        return Optional.of(variable.substring(0, variable.length() - Env.FILE.length()))
+                .filter(KafkaProperties.known()::containsKey);
+    }
+
+    private static Optional<String> read(Env env, String variable, Property property) {
+        // Any property may stand in a file; only secrets are masked.
+        var value = env.secret(variable);
+        boolean secret = property.isSecret();
+        if (!secret) value.ifPresent(text -> env.show(variable, text));
+        var broken = value.flatMap(text -> KafkaRules.brokenBy(property, text))
+                .or(() -> value.filter(text -> !property.takes(text)).map(text -> property.rule()));
+        broken.ifPresent(rule -> env.mistake(variable, rule, secret ? "***" : value.orElse("")));
+        return broken.isPresent() ? Optional.empty() : value;
+    }
+
+    private static void unknown(Env env, String variable) {
+        env.ignore(variable);
+        var known = KafkaProperties.variables();
+        known.add(SERVERS);
+        var rule = variable.startsWith("KAFKA_TOPIC_")
+                ? "is no setting of the topics that Kafka Streams makes"
+                : "is no property of Kafka's clients";
+        env.unknown(variable, rule, Env.meant(variable, known));
     }
 
     private static boolean isAddress(String server) {
@@ -87,51 +90,10 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         return port >= 1 && port <= 65_535;
     }
 
-    /** Kafka would find out later, and report only the first. What one of the clients takes is taken: group.protocol differs. */
-    private static void checkValue(Env env, String variable, String property, String value) {
-        var name = unscoped(property);
-        var scope = property.substring(0, property.length() - name.length());
-        var keys = definitions(scope).stream()
-                .map(definition -> definition.configKeys().get(name))
-                .filter(Objects::nonNull)
-                .toList();
-        if (keys.isEmpty() || keys.stream().anyMatch(key -> takes(key, value))) return;
-        var key = keys.get(0);
-        boolean secret = key.type == ConfigDef.Type.PASSWORD;
-        var rule = "must be what Kafka takes for " + name + ": "
-                + key.type.name().toLowerCase(Locale.ROOT) + (key.validator == null ? "" : " " + key.validator);
-        env.mistake(variable, rule, secret ? "***" : value);
-    }
-
-    private static boolean takes(ConfigDef.ConfigKey key, String value) {
-        try {
-            Object parsed = ConfigDef.parseType(key.name, value, key.type);
-            if (key.validator != null) key.validator.ensureValid(key.name, parsed);
-            return true;
-        } catch (ConfigException illegal) {
-            return false;
-        }
-    }
-
-    private static boolean isSecret(String name) {
-        return ALL.stream()
-                .map(definition -> definition.configKeys().get(name))
-                .anyMatch(key -> key != null && key.type == ConfigDef.Type.PASSWORD);
-    }
-
     private static boolean isTaken(String scope, String name, String value) {
-        return definitions(scope).stream()
+        return KafkaProperties.definitions(scope).stream()
                 .map(definition -> definition.configKeys().get(name))
-                .allMatch(key -> key == null || takes(key, value));
-    }
-
-    private static List<ConfigDef> definitions(String scope) {
-        return switch (scope) {
-            case "" -> ALL;
-            case "producer." -> List.of(ProducerConfig.configDef());
-            case "admin." -> List.of(AdminClientConfig.configDef());
-            default -> List.of(ConsumerConfig.configDef());
-        };
+                .allMatch(key -> key == null || KafkaProperties.takes(key, value));
     }
 
     /**
@@ -148,18 +110,6 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         });
         chosen.put("bootstrap.servers", bootstrapServers);
         return chosen;
-    }
-
-    private static String unscoped(String property) {
-        return SCOPES.stream()
-                .filter(property::startsWith)
-                .findFirst()
-                .map(scope -> property.substring(scope.length()))
-                .orElse(property);
-    }
-
-    private static Set<String> knownProperties() {
-        return ALL.stream().flatMap(definition -> definition.names().stream()).collect(Collectors.toUnmodifiableSet());
     }
 
     /** Names, but no values: they may be secrets. */

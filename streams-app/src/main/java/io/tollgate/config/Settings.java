@@ -58,25 +58,40 @@ public record Settings(
         return new Settings(kafka, redis, topics, defaultLimit, streams.inCluster(clusterId), http);
     }
 
-    /** Waiting for Redis counts against the transaction, and several calls may fail before the breaker opens. */
+    /** What waits within a transaction must be done long before the brokers abort it. */
     private static void checkTransactionTimeout(Env env, Settings settings) {
         var properties = settings.kafka().properties();
-        var text = properties.getOrDefault(
-                "producer.transaction.timeout.ms",
-                properties.getOrDefault("transaction.timeout.ms", STREAMS_TRANSACTION_TIMEOUT_MS));
-        long transactionMillis;
-        try {
-            transactionMillis = Long.parseLong(text.strip());
-        } catch (NumberFormatException reported) {
-            return;
-        }
-        long redisMillis = settings.redis().timeout().toMillis();
-        if (redisMillis > transactionMillis / 10) {
-            env.mistake(
-                    "TOLLGATE_REDIS_TIMEOUT_MS",
-                    "must be at most " + transactionMillis / 10 + ": a tenth of the transaction timeout of "
-                            + transactionMillis + " ms",
-                    Long.toString(redisMillis));
-        }
+        long transactionMillis = Long.parseLong(properties
+                .getOrDefault(
+                        "producer.transaction.timeout.ms",
+                        properties.getOrDefault("transaction.timeout.ms", STREAMS_TRANSACTION_TIMEOUT_MS))
+                .strip());
+        // Several calls may fail before the breaker opens.
+        atMost(
+                env,
+                "TOLLGATE_REDIS_TIMEOUT_MS",
+                settings.redis().timeout().toMillis(),
+                transactionMillis / 10,
+                "a tenth",
+                transactionMillis);
+        var commit = properties.get("commit.interval.ms");
+        if (commit == null) return;
+        atMost(
+                env,
+                "KAFKA_COMMIT_INTERVAL_MS",
+                Long.parseLong(commit.strip()),
+                transactionMillis / 2,
+                "half",
+                transactionMillis);
+    }
+
+    private static void atMost(
+            Env env, String variable, long millis, long mostMillis, String part, long transactionMillis) {
+        if (millis <= mostMillis) return;
+        env.mistake(
+                variable,
+                "must be at most " + mostMillis + ": " + part + " of the transaction timeout of " + transactionMillis
+                        + " ms",
+                Long.toString(millis));
     }
 }

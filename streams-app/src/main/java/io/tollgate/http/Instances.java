@@ -6,6 +6,7 @@ import io.tollgate.http.InstanceJson.ThreadJson;
 import io.tollgate.http.InstanceJson.ThrottledJson;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -89,7 +90,8 @@ final class Instances implements AutoCloseable {
      * @throws Problem 502 if it does not answer
      */
     HttpResponse<byte[]> handOn(HostInfo to, String method, String path, @Nullable String authorization) {
-        var request = HttpRequest.newBuilder(URI.create("http://" + address(to) + path))
+        var request = HttpRequest.newBuilder(
+                        uri(address(to), path).orElseThrow(() -> new Problem(502, unreachable(to))))
                 .method(method, HttpRequest.BodyPublishers.noBody())
                 .header(HANDED_ON, self)
                 .timeout(AGENT_TIMEOUT);
@@ -98,10 +100,23 @@ final class Instances implements AutoCloseable {
         try {
             return client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
         } catch (IOException e) {
-            throw new Problem(502, "the instance that holds the agent, " + address(to) + ", cannot be reached");
+            throw new Problem(502, unreachable(to));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new Problem(503, "closing");
+        }
+    }
+
+    private static String unreachable(HostInfo host) {
+        return "the instance that holds the agent, " + address(host) + ", cannot be reached";
+    }
+
+    /** Returns the URL; empty if the address, which another instance has chosen, is in none, such as a name with an underscore. */
+    static Optional<URI> uri(String address, String path) {
+        try {
+            return Optional.of(new URI("http://" + address + path)).filter(uri -> uri.getHost() != null);
+        } catch (URISyntaxException none) {
+            return Optional.empty();
         }
     }
 
@@ -134,8 +149,9 @@ final class Instances implements AutoCloseable {
     }
 
     private CompletableFuture<InstanceJson> ask(String other, boolean withHistory) {
-        var request = HttpRequest.newBuilder(
-                        URI.create("http://" + other + "/api/status" + (withHistory ? "?history=true" : "")))
+        var uri = uri(other, "/api/status" + (withHistory ? "?history=true" : ""));
+        if (uri.isEmpty()) return CompletableFuture.completedFuture(InstanceJson.unreachable(other));
+        var request = HttpRequest.newBuilder(uri.get())
                 .header(HANDED_ON, self)
                 .timeout(STATUS_TIMEOUT)
                 .build();

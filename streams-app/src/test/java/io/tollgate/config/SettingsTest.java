@@ -168,7 +168,12 @@ class SettingsTest {
                 "TOLLGATE_APPROVED_TOPIC | .. | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_REJECTED_TOPIC | ü | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_POLICIES_TOPIC | quota-events | must not be the topic of quota events",
-                "TOLLGATE_HTTP_HOST | http://localhost | must be a host name or an address",
+                "TOLLGATE_HTTP_HOST | http://localhost | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
+                "TOLLGATE_HTTP_HOST | tollgate_2 | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
+                "TOLLGATE_HTTP_HOST | a..b | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
+                "TOLLGATE_HTTP_HOST | host:8080 | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
+                "TOLLGATE_HTTP_HOST | user@host | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
+                "TOLLGATE_HTTP_HOST | a/b | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
                 "KAFKA_BOOTSTRAP_SERVERS | localhost | must be host:port, or several with commas",
                 "KAFKA_BOOTSTRAP_SERVERS | a:1, | must be host:port, or several with commas",
                 "KAFKA_BOOTSTRAP_SERVERS | a:port | must be host:port, or several with commas",
@@ -316,10 +321,8 @@ class SettingsTest {
                                 "KAFKA_PRODUCER_LINGER_MS", "7",
                                 "KAFKA_ADMIN_RETRIES", "3",
                                 "KAFKA_COMMIT_INTERVAL_MS", "200",
-                                "KAFKA_TOPIC_RETENTION_MS", "1000",
-                                "KAFKA_BOOTSTRAP_SERVERS", "a:1",
-                                "KAFKA_APPLICATION_ID", "not so",
-                                "KAFKA_STATE_DIR", "/not/so"),
+                                "KAFKA_TOPIC_SEGMENT_MS", "1000",
+                                "KAFKA_BOOTSTRAP_SERVERS", "a:1"),
                         Settings.Use.TOOL)
                 .kafka();
 
@@ -331,7 +334,7 @@ class SettingsTest {
                         Map.entry("producer.linger.ms", "7"),
                         Map.entry("admin.retries", "3"),
                         Map.entry("commit.interval.ms", "200"),
-                        Map.entry("topic.retention.ms", "1000"));
+                        Map.entry("topic.segment.ms", "1000"));
         assertThat(kafka.clientProperties("admin.", AdminClientConfig.configNames()))
                 .isEqualTo(Map.of("bootstrap.servers", "a:1", "security.protocol", "SASL_SSL", "retries", "3"));
         assertThat(kafka.clientProperties("producer.", ProducerConfig.configNames()))

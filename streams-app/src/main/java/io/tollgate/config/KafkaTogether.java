@@ -1,0 +1,77 @@
+package io.tollgate.config;
+
+import io.tollgate.env.Env;
+import java.util.Locale;
+import java.util.Map;
+
+/** Values that are legal one by one, and with which Kafka's clients would not start, or a transaction would never be in time. */
+final class KafkaTogether {
+    private final Env env;
+    private final Map<String, String> properties;
+
+    private KafkaTogether(Env env, Map<String, String> properties) {
+        this.env = env;
+        this.properties = properties;
+    }
+
+    /** Notes each mistake; the defaults are those that Tollgate sets, else Kafka's. */
+    static void check(Env env, Map<String, String> properties) {
+        var together = new KafkaTogether(env, properties);
+        together.heartbeats();
+        together.deliveries();
+    }
+
+    private void heartbeats() {
+        if ("streams".equals(properties.get("group.protocol"))) return; // brokers say both
+        for (var scope : new String[] {"", "consumer.", "main.consumer."}) {
+            if (!isSet(scope, "session.timeout.ms") && !isSet(scope, "heartbeat.interval.ms")) continue;
+            long session = number(scope, "session.timeout.ms", 10_000);
+            long heartbeat = number(scope, "heartbeat.interval.ms", 300);
+            if (heartbeat < session) continue;
+            if (isSet(scope, "heartbeat.interval.ms")) {
+                mistake(
+                        scope,
+                        "heartbeat.interval.ms",
+                        "must be below the session timeout of " + session + " ms",
+                        heartbeat);
+            } else {
+                mistake(
+                        scope,
+                        "session.timeout.ms",
+                        "must be above the heartbeat interval of " + heartbeat + " ms",
+                        session);
+            }
+        }
+    }
+
+    private void deliveries() {
+        for (var scope : new String[] {"", "producer."}) {
+            if (!isSet(scope, "delivery.timeout.ms")) continue;
+            long delivery = number(scope, "delivery.timeout.ms", 120_000);
+            long least = number(scope, "linger.ms", 10) + number(scope, "request.timeout.ms", 30_000);
+            if (delivery < least) {
+                mistake(
+                        scope,
+                        "delivery.timeout.ms",
+                        "must be at least " + least + ": linger.ms and request.timeout.ms together",
+                        delivery);
+            }
+        }
+    }
+
+    private boolean isSet(String scope, String name) {
+        return properties.containsKey(scope + name);
+    }
+
+    /** All values were checked; one that was not legal is not among them. */
+    private long number(String scope, String name, long otherwise) {
+        var text = properties.getOrDefault(scope + name, properties.get(name));
+        return text == null ? otherwise : Long.parseLong(text.strip());
+    }
+
+    private void mistake(String scope, String name, String rule, long value) {
+        var variable =
+                KafkaProperties.PREFIX + (scope + name).toUpperCase(Locale.ROOT).replace('.', '_');
+        env.mistake(variable, rule, Long.toString(value));
+    }
+}
