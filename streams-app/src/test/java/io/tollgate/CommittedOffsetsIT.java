@@ -58,8 +58,10 @@ class CommittedOffsetsIT {
     private static void assertDecidedOnce(Loss loss, Map<String, String> settings, boolean stateIsLost)
             throws Exception {
         try (var redis = RedisServer.start();
-                var cluster =
-                        TestCluster.onSharedBroker().withLimit(CAPACITY, 0).with("REDIS_URL", redis.uri());
+                var cluster = TestCluster.onSharedBroker()
+                        .withLimit(CAPACITY, 0)
+                        .withPatience()
+                        .with("REDIS_URL", redis.uri());
                 var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster)) {
             settings.forEach(cluster::with);

@@ -62,7 +62,10 @@ class HostileInputIT {
     @BeforeAll
     static void publishAll() throws Exception {
         redis = RedisServer.start();
-        cluster = TestCluster.onSharedBroker().withLimit(CAPACITY, 0).with("REDIS_URL", redis.uri());
+        cluster = TestCluster.onSharedBroker()
+                .withLimit(CAPACITY, 0)
+                .withPatience()
+                .with("REDIS_URL", redis.uri());
         allowLargeRecords();
         addRows();
         application = cluster.start();

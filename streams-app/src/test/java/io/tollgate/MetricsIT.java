@@ -36,7 +36,7 @@ class MetricsIT {
     @BeforeAll
     static void scrapeAfterTraffic() throws Exception {
         redis = RedisServer.start(RedisServer.Options.defaults());
-        cluster = TestCluster.onSharedBroker().withLimit(5, 0).with("REDIS_URL", redis.uri());
+        cluster = TestCluster.onSharedBroker().withLimit(5, 0).withPatience().with("REDIS_URL", redis.uri());
         application = cluster.start();
         try (var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster)) {

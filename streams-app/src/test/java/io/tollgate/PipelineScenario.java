@@ -22,8 +22,10 @@ abstract class PipelineScenario {
 
     @Test
     void givenAgentsOfEveryKind_whenThePipelineRunsAndRestarts_thenEveryPromiseHolds() {
-        try (var cluster =
-                TestCluster.on(bootstrapServers()).withLimit(CAPACITY, REFILL).with("REDIS_URL", redisUrl())) {
+        try (var cluster = TestCluster.on(bootstrapServers())
+                .withLimit(CAPACITY, REFILL)
+                .withPatience()
+                .with("REDIS_URL", redisUrl())) {
             cluster.createTopics();
             try (var requests = new Requests(cluster);
                     var decisions = new Decisions(cluster)) {

@@ -188,7 +188,7 @@ class RedisFaultIT {
     @Test
     void givenRedisThatForgets_whenAskedAgain_thenOnlyWhatWasLostIsRepaired() {
         try (var redis = RedisServer.start();
-                var cluster = cluster(redis.uri());
+                var cluster = cluster(redis.uri()).withPatience();
                 var scenario = FaultScenario.start("6 flushed, corrupt, wrong type", cluster)) {
             long begin = Arrivals.nowMicros();
             double failures = failures(scenario);

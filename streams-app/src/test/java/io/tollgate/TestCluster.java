@@ -90,7 +90,12 @@ final class TestCluster implements AutoCloseable {
 
     /** Takes an empty database of the Redis that all tests of this JVM share: for tests that leave Redis itself alone. */
     TestCluster withSharedRedis() {
-        return with("REDIS_URL", SharedServers.newRedisDatabase());
+        return withPatience().with("REDIS_URL", SharedServers.newRedisDatabase());
+    }
+
+    /** Waits longer for Redis than by default, for tests of what Redis decides: starting programs beside it may keep it waiting. */
+    TestCluster withPatience() {
+        return with("TOLLGATE_REDIS_TIMEOUT_MS", "2000");
     }
 
     /** Returns REDIS_URL. */
