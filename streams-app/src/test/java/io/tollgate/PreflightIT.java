@@ -25,6 +25,7 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.AfterAll;
@@ -85,13 +86,10 @@ class PreflightIT {
                 "rejected  | cleanup.policy=compact,delete | must not be compacted",
                 "quotas    | cleanup.policy=delete   | must be compacted and nothing else, or policies are lost",
                 "quotas    | cleanup.policy=compact,delete | must be compacted and nothing else",
-                "approved  | max.message.bytes=1048588 | too little for the largest decided record: set max.message.bytes",
-                "rejected  | max.message.bytes=1048588 | too little for the largest rejection: set max.message.bytes",
-                "requests  | max.message.bytes=3000000 | too little for the largest decided record",
                 "approved  | message.timestamp.after.max.ms=3600000 | too little for timestamps that",
-                "changelog | cleanup.policy=delete   | must be compacted and nothing else, or the local buckets are lost",
-                "rekeyed   | cleanup.policy=compact  | must not be compacted",
-                "rekeyed   | max.message.bytes=1048588 | too little for the largest stray"
+                "changelog | cleanup.policy=delete   | must be compacted and nothing else, or the local state is lost",
+                "told      | cleanup.policy=delete   | must be compacted and nothing else, or the local state is lost",
+                "rekeyed   | cleanup.policy=compact  | must not be compacted"
             })
     void givenTopicWithAWrongSetting_whenLooked_thenTopicAndRemedyAreSaid(String topic, String setting, String said)
             throws Exception {
@@ -118,7 +116,73 @@ class PreflightIT {
     }
 
     @ParameterizedTest
-    @CsvSource({"rekeyed", "changelog"})
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "approved  | max.message.bytes=1048588 | are invalid (too_large); set max.message.bytes to at least",
+                "rejected  | max.message.bytes=1048588 | are invalid (too_large); set max.message.bytes to at least",
+                "requests  | max.message.bytes=3000000 | are invalid (too_large); set max.message.bytes to at least 30",
+                "rekeyed   | max.message.bytes=1048588 | are invalid (too_large); set max.message.bytes to at least",
+                "rekeyed   | retention.ms=604800000    | so that strays with an old timestamp may be deleted"
+            })
+    void weakSettingIsAWarning(String topic, String setting, String said) throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                var admin = admin(cluster)) {
+            createInternal(cluster, admin, TestCluster.PARTITIONS);
+            var parts = setting.split("=");
+            var op = new AlterConfigOp(new ConfigEntry(parts[0], parts[1]), AlterConfigOp.OpType.SET);
+            var resource = new ConfigResource(ConfigResource.Type.TOPIC, name(cluster, topic));
+            admin.incrementalAlterConfigs(Map.of(resource, List.of(op))).all().get();
+
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster))
+                            .isNotEmpty()
+                            .allMatch(finding -> !finding.fatal())
+                            .anyMatch(finding -> finding.text().contains(said)));
+        }
+    }
+
+    @Test
+    void severalPartitionsOfPoliciesAreRefused() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                var admin = admin(cluster)) {
+            admin.createPartitions(Map.of(name(cluster, "quotas"), NewPartitions.increaseTo(4)))
+                    .all()
+                    .get();
+
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(brokers(cluster))
+                            .singleElement()
+                            .satisfies(finding ->
+                                    assertThat(finding.text()).contains("has 4 partitions, but must have exactly 1")));
+        }
+    }
+
+    @Test
+    void severalKeysThatAreRefusedAreSaid() throws Exception {
+        // A cluster that does not tell that it is one answers as a proxy in front of sharded Redis does.
+        var options = RedisServer.Options.defaults().withConfig("cluster-enabled yes");
+        try (var server = RedisServer.start(options);
+                var cluster = TestCluster.on("127.0.0.1:1")
+                        .with("REDIS_URL", server.uri())
+                        .with("REDIS_USERNAME", "app")
+                        .with("REDIS_PASSWORD", "word")) {
+            commandAt(server.uri(), "CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+            commandAt(
+                    server.uri(), ("ACL SETUSER app reset on >word " + Rights.REDIS.replace("+info", "")).split(" +"));
+
+            await().atMost(SOON)
+                    .untilAsserted(() -> assertThat(RequestTopology.preflight(cluster.settings())
+                                    .redis())
+                            .singleElement()
+                            .satisfies(finding -> assertThat(finding.text())
+                                    .contains("does not take several keys in one call (CROSSSLOT")
+                                    .doesNotContain("\n")));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"rekeyed", "changelog", "told"})
     void givenInternalTopicWithOtherPartitions_whenLooked_thenBothNumbersAreSaid(String topic) throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var admin = admin(cluster)) {
@@ -301,9 +365,16 @@ class PreflightIT {
 
     private static void createInternal(TestCluster cluster, Admin admin, int partitions) throws Exception {
         var large = Map.of(
-                "max.message.bytes", "67108864", "message.timestamp.after.max.ms", Long.toString(Long.MAX_VALUE));
+                "max.message.bytes",
+                "67108864",
+                "retention.ms",
+                "-1",
+                "message.timestamp.after.max.ms",
+                Long.toString(Long.MAX_VALUE));
         admin.createTopics(List.of(
                         new NewTopic(name(cluster, "rekeyed"), partitions, (short) 1).configs(large),
+                        new NewTopic(name(cluster, "told"), Optional.of(partitions), Optional.empty())
+                                .configs(Map.of("cleanup.policy", "compact")),
                         new NewTopic(name(cluster, "changelog"), Optional.of(partitions), Optional.empty())
                                 .configs(Map.of("cleanup.policy", "compact"))))
                 .all()
@@ -318,6 +389,7 @@ class PreflightIT {
             case "rejected" -> settings.topics().rejected();
             case "quotas" -> settings.topics().policies();
             case "rekeyed" -> settings.streams().applicationId() + "-rekeyed-repartition";
+            case "told" -> settings.streams().applicationId() + "-told-events-changelog";
             default -> settings.streams().applicationId() + "-local-buckets-changelog";
         };
     }
@@ -328,7 +400,11 @@ class PreflightIT {
     }
 
     private static void command(String... words) {
-        var client = RedisClient.create(redis.uri());
+        commandAt(redis.uri(), words);
+    }
+
+    private static void commandAt(String uri, String... words) {
+        var client = RedisClient.create(uri);
         try (var connection = client.connect()) {
             var arguments = new io.lettuce.core.protocol.CommandArgs<>(io.lettuce.core.codec.StringCodec.UTF8);
             for (int i = 1; i < words.length; i++) arguments.add(words[i]);

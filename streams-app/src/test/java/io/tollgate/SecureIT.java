@@ -30,8 +30,10 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -45,6 +47,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kafka with logins, TLS and ACLs, Redis with TLS and an ACL user: the pipeline with exactly the rights that suffice, and with fewer. */
 @TestMethodOrder(
@@ -161,6 +165,36 @@ class SecureIT {
             cluster.with("TOLLGATE_APPLICATION_ID", "tollgate");
             await().atMost(SOON)
                     .untilAsserted(() -> assertThat(brokers(cluster)).isEmpty());
+        }
+    }
+
+    @ParameterizedTest
+    @Order(4)
+    @ValueSource(strings = {"approved-requests", "rejected-requests", "quota-events"})
+    void readingIsNoWriting(String topic) throws Exception {
+        var write = Rights.application().stream()
+                .filter(right ->
+                        right.pattern().name().equals(topic) && right.entry().operation() == AclOperation.WRITE)
+                .findFirst()
+                .orElseThrow();
+        var read = new AclBinding(
+                write.pattern(),
+                new AccessControlEntry(write.entry().principal(), "*", AclOperation.READ, AclPermissionType.ALLOW));
+        try (var admin = Admin.create(broker.clientProperties(Security.ADMIN));
+                var cluster = secured(properties(Security.APPLICATION))) {
+            admin.createAcls(List.of(read)).all().get();
+            admin.deleteAcls(List.of(write.toFilter())).all().get();
+            try {
+                await().atMost(SOON)
+                        .untilAsserted(() -> assertThat(brokers(cluster))
+                                .singleElement()
+                                .satisfies(finding -> assertThat(finding.text())
+                                        .isEqualTo("topic " + topic
+                                                + " may not be written: grant the application WRITE on it")));
+            } finally {
+                admin.createAcls(List.of(write)).all().get();
+                admin.deleteAcls(List.of(read.toFilter())).all().get();
+            }
         }
     }
 

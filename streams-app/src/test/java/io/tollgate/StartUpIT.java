@@ -9,8 +9,12 @@ import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
@@ -84,6 +88,26 @@ class StartUpIT {
                 broker.restart();
                 application.awaitReady(SOON);
 
+                decideOne(cluster, "local", 0);
+                assertThat(application.output()).doesNotContain("\tat ");
+            }
+        }
+    }
+
+    @Test
+    void unknownNamesAreWaitedFor(@TempDir Path dir) throws IOException {
+        var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 localhost\n");
+        try (var cluster = TestCluster.onSharedBroker()) {
+            var port = TestCluster.sharedBroker().split(":")[1];
+            var named = Map.of(
+                    "KAFKA_BOOTSTRAP_SERVERS", "kafka.not-yet:" + port + ",other.never:" + port,
+                    "JAVA_TOOL_OPTIONS", "-Djdk.net.hosts.file=" + hosts);
+            try (var application = cluster.launch(named, "run")) {
+                await().atMost(SOON)
+                        .until(() -> application.output().contains("DNS does not know kafka.not-yet, other.never yet"));
+                Files.writeString(hosts, "127.0.0.1 localhost\n127.0.0.1 kafka.not-yet\n");
+
+                application.awaitReady(SOON);
                 decideOne(cluster, "local", 0);
                 assertThat(application.output()).doesNotContain("\tat ");
             }

@@ -106,7 +106,7 @@ public record PipelineTopics(
     }
 
     /** Returns the topics that Kafka Streams makes where they are missing. */
-    Set<String> internal() {
+    public Set<String> internal() {
         var all = new TreeSet<>(repartition);
         all.addAll(changelogs);
         return all;
@@ -126,7 +126,7 @@ public record PipelineTopics(
     }
 
     /** Returns an internal topic as Kafka Streams would make it. A test compares with what it makes. */
-    NewTopic asStreamsMakesIt(String topic, int partitions) {
+    public NewTopic asStreamsMakesIt(String topic, int partitions) {
         var config = new TreeMap<String, String>();
         config.put(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, TimestampType.CREATE_TIME.name);
         if (changelogs.contains(topic)) {

@@ -158,6 +158,18 @@ final class AgentAudit {
         }
     }
 
+    /** Nothing may be decided before all policies are read, and never by the default where one applies. */
+    private void checkDefault(int row) {
+        if (!Policies.isDefault(decisions.policy(row))) return;
+        String key = policies.applied(decisions.agentId(decisions.agentOf(row)), decisions.decidedAtMicros(row));
+        if (key == null) return;
+        violations.add(
+                decisions.outcome(row) == Outcome.APPROVED ? NO_OVER_ADMISSION : NO_FALSE_REFUSALS,
+                at(row),
+                "decides agent " + agentId(row) + " by the default, although the policy " + Text.shorten(key)
+                        + " had long been there");
+    }
+
     private void checkMode(int row, Mode mode) {
         if (mode != Mode.ENFORCE && decisions.outcome(row) == Outcome.REJECTED)
             violations.add(
@@ -177,6 +189,7 @@ final class AgentAudit {
         Map<String, Spending> spending = new HashMap<>();
         double worst = 0;
         for (int row : byTime) {
+            checkDefault(row);
             Terms terms = policies.terms(decisions.policy(row));
             if (terms == null) {
                 unknownPolicy++;

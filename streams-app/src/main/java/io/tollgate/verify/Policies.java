@@ -27,12 +27,14 @@ final class Policies {
             .build();
 
     private final Map<String, Terms> byHeader = new HashMap<>();
+    private final PolicyTimeline timeline = new PolicyTimeline();
 
     Policies(double defaultCapacityTokens, double defaultRefillTokensPerSecond) {
         byHeader.put(DEFAULT, single(new Limit("", defaultCapacityTokens, defaultRefillTokensPerSecond), Mode.ENFORCE));
     }
 
     void add(PolicyRecord policy) {
+        timeline.add(policy);
         if (policy.key() == null || policy.value() == null) return;
         Terms terms = read(policy.value());
         String key = new String(policy.key(), StandardCharsets.UTF_8);
@@ -43,6 +45,12 @@ final class Policies {
     @Nullable
     Terms terms(String header) {
         return byHeader.get(header);
+    }
+
+    /** Returns the key of a policy that applied to the agent then; null if none is known to have. */
+    @Nullable
+    String applied(String agentId, long atMicros) {
+        return timeline.applied(agentId, atMicros);
     }
 
     /**

@@ -157,8 +157,8 @@ public final class TopicsReader {
                 consumer,
                 ends,
                 ends,
-                kafka -> checker.policy(
-                        new PolicyRecord(kafka.partition(), kafka.offset(), kafka.key(), kafka.value())));
+                kafka -> checker.policy(new PolicyRecord(
+                        kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value())));
         return ends;
     }
 

@@ -416,7 +416,7 @@ class CheckerMutationTest {
     private static PolicyRecord inShadow(PolicyRecord policy) {
         var value =
                 new String(policy.value(), UTF_8).replace("enforce", "shadow").getBytes(UTF_8);
-        return new PolicyRecord(policy.partition(), policy.offset(), policy.key(), value);
+        return new PolicyRecord(policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), value);
     }
 
     private static byte[] headerValue(Decided d, String name) {

@@ -16,6 +16,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class CheckerTest {
     private static final String AGENT = "a";
@@ -183,6 +185,33 @@ class CheckerTest {
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.notes()).singleElement().asString().contains("10 decisions");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"agent-7", "agent-*", "*"})
+    void defaultsInsteadOfPoliciesAreFound(String key) {
+        history.spend(History.home("agent-7"), "agent-7", 1);
+        history.policy(key, "nobody", 5, 1, "enforce").pass(1_000_000);
+        history.spend(History.home("agent-7"), "agent-7", 1); // may not have been seen yet
+        assertThat(history.check().violations()).isEmpty();
+
+        history.pass(20_000_000).spend(History.home("agent-7"), "agent-7", 1);
+
+        assertThat(history.check().violations())
+                .singleElement()
+                .satisfies(violation -> assertThat(violation.what())
+                        .isEqualTo("decides agent \"agent-7\" by the default, although the policy " + key
+                                + " had long been there"));
+    }
+
+    @Test
+    void defaultsWhereNoPolicyIsCertainAreNot() {
+        history.policy("agent-7", "nobody", -5, 1, "enforce") // refused
+                .policy("agent", "nobody", 5, 1, "enforce")
+                .policy("agent-8*", "nobody", 5, 1, "enforce");
+        history.pass(60_000_000).spend(History.home("agent-7"), "agent-7", 1);
+
+        assertThat(history.check().violations()).isEmpty();
     }
 
     @Test

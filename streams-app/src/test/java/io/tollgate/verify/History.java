@@ -127,7 +127,7 @@ final class History {
                 + (limits[0].name().isEmpty() ? texts.get(0) : "\"limits\":[{" + String.join("},{", texts) + "}]")
                 + "}";
         long offset = policies.size();
-        policies.add(new PolicyRecord(0, offset, key.getBytes(UTF_8), json.getBytes(UTF_8)));
+        policies.add(new PolicyRecord(0, offset, nowMicros / 1000, key.getBytes(UTF_8), json.getBytes(UTF_8)));
         plans.put(agent, new Plan(key + "@0/" + offset, mode, List.of(limits)));
         return this;
     }
