@@ -39,6 +39,7 @@ class PolicyTopicIT {
                     var decisions = new Decisions(cluster)) {
                 requests.send("agent", 900, 1);
                 await().atMost(SOON)
+                        .ignoreExceptions() // it does not serve yet
                         .untilAsserted(() -> assertThat(ready(application))
                                 .contains("not ready: waits for policies: ", " of 2 records of ", " are read"));
                 await().during(LONG)
