@@ -17,10 +17,7 @@ class PartitionsChangedIT {
 
     @Test
     void givenMorePartitions_whenThePipelineNotices_thenItEndsAndNewTopicsContinueTheBuckets() throws Exception {
-        try (var old = TestCluster.onSharedBroker()
-                        .withLimit(CAPACITY, 0)
-                        .withSharedRedis()
-                        .with("KAFKA_METADATA_MAX_AGE_MS", "1000"); // else it takes minutes to notice
+        try (var old = TestCluster.onSharedBroker().withLimit(CAPACITY, 0).withSharedRedis();
                 var fresh = TestCluster.onSharedBroker().withLimit(CAPACITY, 0).with("REDIS_URL", old.redisUrl())) {
             endsWhenPartitionsAreAdded(old);
             refusesToStart(old);
