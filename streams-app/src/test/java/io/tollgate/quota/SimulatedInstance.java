@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
-import io.tollgate.bucket.DecidedBy;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
@@ -24,7 +23,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -59,6 +61,9 @@ final class SimulatedInstance {
     long longestOutageMicros;
 
     private long outageMicros;
+    /** How often a request waited for an answer. */
+    long waits;
+
     private ConsumerRecord<byte[], byte[]> current;
 
     /** A record that was polled, and of which topic of its name. */
@@ -153,9 +158,10 @@ final class SimulatedInstance {
                 TIMEOUT.toNanos(),
                 connection.answersWithin(1_000_000),
                 () -> connection.answersWithin(TIMEOUT.toNanos() / 1000));
+        var own = new OwnTime();
         var clock = new BucketClock(SimulatedRedis.wallMicros(time.nowMicros()) + hostAheadMicros, time::nanoTime);
         var calls =
-                new SharedBuckets(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, time, coldCalls);
+                new SharedBuckets(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, own, coldCalls);
         shared = new Shared(
                 SimulatedKafka.REQUESTS,
                 SimulatedKafka.PARTITIONS,
@@ -167,7 +173,7 @@ final class SimulatedInstance {
                 new TopicSources(kafka::topicId),
                 new CommittedOffsets(),
                 METRICS,
-                time,
+                own,
                 limits,
                 new ConcurrentHashMap<>());
         prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
@@ -267,10 +273,7 @@ final class SimulatedInstance {
             var partition = waiting.get(pick % waiting.size());
             var buffered = buffers.get(partition).removeFirst();
             current = buffered.record();
-            long before = time.nowMicros();
-            int outputs = outputs().size();
             tasks.get(partition.partition()).process(current);
-            noteWait(time.nowMicros() - before, outputs);
             if (buffered.incarnation() == kafka.incarnations.get(partition.topic())) {
                 consumed.put(partition, current.offset() + 1);
             }
@@ -278,17 +281,34 @@ final class SimulatedInstance {
         return count;
     }
 
-    private List<Output> outputs() {
-        return kafka.exactlyOnce ? transaction.outputs : kafka.outputs;
-    }
+    /** The time of all, and how long this instance waits in it. */
+    private final class OwnTime implements TaskTime {
+        @Override
+        public long nanoTime() {
+            return time.nanoTime();
+        }
 
-    private void noteWait(long waitedMicros, int outputsBefore) {
-        if (outputs().size() == outputsBefore) return;
-        var decision = outputs().get(outputsBefore).decision();
-        if (decision == null) return;
-        if (decision.decidedBy() == DecidedBy.REDIS && waitedMicros > 0) outageMicros = 0;
-        if (decision.decidedBy() == DecidedBy.LOCAL) outageMicros += waitedMicros;
-        longestOutageMicros = Math.max(longestOutageMicros, Math.max(outageMicros, waitedMicros));
+        @Override
+        public <T> CompletableFuture<T> within(CompletableFuture<T> call, long timeoutNanos) {
+            return time.within(call, timeoutNanos);
+        }
+
+        @Override
+        public <T> T await(CompletableFuture<T> call, long timeoutNanos)
+                throws ExecutionException, TimeoutException, InterruptedException {
+            if (!call.isDone()) waits++;
+            long before = time.nowMicros();
+            boolean answered = false;
+            try {
+                T answer = time.await(call, timeoutNanos);
+                answered = true;
+                return answer;
+            } finally {
+                long waited = time.nowMicros() - before;
+                outageMicros = answered ? 0 : outageMicros + waited;
+                longestOutageMicros = Math.max(longestOutageMicros, Math.max(outageMicros, waited));
+            }
+        }
     }
 
     void punctuate() {

@@ -57,8 +57,8 @@ final class SimulatedRedis {
     }
 
     void down(boolean isDown) {
+        if (down && !isDown) scriptLoaded = false;
         down = isDown;
-        if (!isDown) scriptLoaded = false;
     }
 
     void freeze(long micros) {

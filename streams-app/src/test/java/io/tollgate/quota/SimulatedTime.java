@@ -18,15 +18,9 @@ final class SimulatedTime implements TaskTime {
     private final PriorityQueue<Event> events = new PriorityQueue<>();
     private long nowMicros = 1_000_000;
     private long number;
-    /** How often somebody has waited for Redis, in all. */
-    private long waits;
 
     long nowMicros() {
         return nowMicros;
-    }
-
-    long waits() {
-        return waits;
     }
 
     /** Has something happen after so long. */
@@ -68,7 +62,6 @@ final class SimulatedTime implements TaskTime {
     @Override
     public <T> T await(CompletableFuture<T> call, long timeoutNanos)
             throws ExecutionException, TimeoutException, InterruptedException {
-        if (!call.isDone()) waits++;
         long deadline = nowMicros + timeoutNanos / 1000;
         while (!call.isDone() && !events.isEmpty() && events.peek().atMicros() <= deadline) runNext();
         if (!call.isDone()) {

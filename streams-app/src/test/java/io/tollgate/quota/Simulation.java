@@ -28,6 +28,9 @@ import org.apache.kafka.common.TopicPartition;
 final class Simulation {
     private static final int INSTANCES = 2;
     private static final int NOBODY = -1;
+    /** A power of two; with the smaller ones it is above the capacity. */
+    private static final int MOST_LEFT_TOKENS = 32;
+
     /** Two agents of one partition, and one of the other. */
     private static final List<String> AGENTS = agents();
 
@@ -57,7 +60,6 @@ final class Simulation {
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
     private final Map<String, double[]> limits = new HashMap<>();
-    private final List<Published> published = new ArrayList<>();
     private boolean clocksStep;
     private long longestOutageMicros;
 
@@ -100,6 +102,31 @@ final class Simulation {
         return simulation.judge();
     }
 
+    /** Returns what was published and decided in a history, a line for each decision. */
+    static String tell(History history, LuaRedis lua) {
+        var simulation = new Simulation(history, lua);
+        try {
+            simulation.play();
+        } catch (RuntimeException | Error e) {
+            return text(e);
+        }
+        var text = new StringBuilder();
+        for (var output : simulation.kafka.outputs) {
+            if (output.decision() == null) continue;
+            text.append(output.decision().decidedAtMicros() - SimulatedRedis.wallMicros(0))
+                    .append(" µs: ")
+                    .append(output.published().topicId)
+                    .append('/')
+                    .append(output.published().partition)
+                    .append('/')
+                    .append(output.published().offset)
+                    .append(' ')
+                    .append(told(output))
+                    .append('\n');
+        }
+        return text.toString();
+    }
+
     private static String text(Throwable failure) {
         var text = new StringBuilder(failure.toString());
         for (var frame : failure.getStackTrace()) {
@@ -107,6 +134,28 @@ final class Simulation {
             text.append("\n    at ").append(frame);
         }
         return text.toString();
+    }
+
+    /** Returns how often a process that started without Redis waits for it, when it is back and many agents have polled requests. */
+    static long waitsAfterAStartWithoutRedis(int agents, CallLimits limits, LuaRedis lua) {
+        var time = new SimulatedTime();
+        var redis = new SimulatedRedis(time, lua);
+        var kafka = new SimulatedKafka(true);
+        redis.down(true);
+        var policies = new Policies(Policy.byDefault(new Limit(10, 0)), () -> {});
+        var instance = new SimulatedInstance(time, kafka, redis, spend -> {}, policies, limits, 0, 0);
+        instance.assign(0);
+        for (int i = 0, named = 0; named < agents; i++) {
+            if (home("agent-" + i) != 0) continue;
+            kafka.publish("agent-" + i, 1, 0, 0);
+            named++;
+        }
+        instance.poll(agents, false);
+        redis.down(false);
+        time.pass(2_000_000);
+        if (!instance.breaker.isClosed()) throw new IllegalStateException("Redis is not in use again");
+        instance.process(agents, 0);
+        return instance.waits;
     }
 
     private void play() {
@@ -160,9 +209,9 @@ final class Simulation {
                 var agent = agent(step);
                 int home = home(agent);
                 int partition = step.value(2) == 2 ? (home + 1) % SimulatedKafka.PARTITIONS : home;
-                published.add(kafka.publish(agent, step.value(1), partition, time.nowMicros() / 1000));
+                kafka.publish(agent, step.value(1), partition, time.nowMicros() / 1000);
             }
-            case INVALID -> published.add(kafka.publish(null, 0, step.value(0), time.nowMicros() / 1000));
+            case INVALID -> kafka.publish(null, 0, step.value(0), time.nowMicros() / 1000);
             case POLL -> {
                 var instance = instances[step.value(0)];
                 if (!instance.dead) instance.poll(1 + step.value(1), step.value(2) == 1);
@@ -374,11 +423,10 @@ final class Simulation {
         }
     }
 
-    /** Asks for more than an agent can have left. */
+    /** Asks for all that an agent can have left, to the last token. */
     private void drain(String agent) {
-        int count = (int) Math.ceil(limits.get(agent)[0]) + 1;
-        for (int i = 0; i < count; i++) {
-            published.add(kafka.publish(agent, 1, home(agent), time.nowMicros() / 1000));
+        for (int cost = MOST_LEFT_TOKENS; cost > 0; cost /= 2) {
+            kafka.publish(agent, cost, home(agent), time.nowMicros() / 1000);
         }
     }
 

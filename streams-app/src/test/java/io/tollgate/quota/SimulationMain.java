@@ -1,14 +1,23 @@
 package io.tollgate.quota;
 
 import io.tollgate.redis.LuaRedis;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.TreeMap;
 
 /** Runs histories from a seed on, and prints for each promise that is broken the shortest history. */
 public final class SimulationMain {
     private SimulationMain() {}
 
-    /** @param args first seed, seconds, how many failures to print for each promise */
-    public static void main(String[] args) {
+    /** @param args first seed, seconds, how many failures to print for each promise; or a file with a history to tell */
+    public static void main(String[] args) throws IOException {
+        if (args.length == 1 && args[0].endsWith(".txt")) {
+            var history = History.parse(Files.readString(Path.of(args[0])));
+            System.out.println(Simulation.tell(history, new LuaRedis()));
+            System.out.println(Simulation.run(history, new LuaRedis()));
+            return;
+        }
         long seed = args.length > 0 ? Long.parseLong(args[0]) : 1;
         long seconds = args.length > 1 ? Long.parseLong(args[1]) : 10;
         int most = args.length > 2 ? Integer.parseInt(args[2]) : 1;

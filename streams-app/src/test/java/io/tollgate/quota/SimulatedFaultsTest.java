@@ -1,0 +1,127 @@
+package io.tollgate.quota;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tollgate.redis.LuaRedis;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Histories that have broken a promise, the shortest that the simulator found. */
+@Tag("simulation")
+class SimulatedFaultsTest {
+    private static final LuaRedis LUA = new LuaRedis();
+
+    private static void keepsEveryPromise(String history) {
+        var parsed = History.parse(history);
+
+        var violation = Simulation.run(parsed, LUA);
+
+        assertThat(violation).as(() -> Simulation.tell(parsed, LUA)).isEmpty();
+    }
+
+    @Test
+    void failoverThatAStrayNoticesFirst() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
+                publish cost=1 stray=2
+                work instance=1 most=4
+                work most=4
+                publish cost=6
+                work most=4
+                failover
+                pass millis=30
+                publish cost=1 stray=2
+                work instance=1 most=4
+                work most=4
+                """);
+    }
+
+    @Test
+    void redisEmptiedBetweenTwoCallsOfAPoll() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=2
+                publish cost=6
+                publish cost=6
+                poll most=4
+                empty after=13
+                """);
+    }
+
+    @Test
+    void writesLostBeforeTheirAnswersAreTaken() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=0 call_agents=3 call_requests=3 calls=2
+                publish agent=2 cost=1
+                poll instance=1 most=1
+                pass millis=92
+                publish agent=2 cost=1
+                failover writes=6
+                """);
+    }
+
+    @Test
+    void zombieWithABacklogThatIsCommitted() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
+                publish cost=1
+                publish cost=1
+                publish cost=1
+                poll most=4
+                steal
+                work instance=1 most=4
+                publish cost=1
+                work instance=1 most=4
+                process count=7
+                """);
+    }
+
+    @Test
+    void requestsMadeAnewWhileRunning() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=20 rate=0 cold=0 call_agents=3 call_requests=2 calls=1
+                publish cost=3
+                work most=1
+                recreate
+                """);
+    }
+
+    @Test
+    void rekeyedMadeAnewWhileRunning() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=0 cold=0 call_agents=3 call_requests=5 calls=1
+                publish cost=3 stray=2
+                work instance=1 most=2
+                work most=2
+                publish cost=1 stray=2
+                recreate rekeyed=1
+                """);
+    }
+
+    @Test
+    void strayChargedInTwoCallsAfterAnOutage() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=10 rate=1 cold=200 call_agents=1 call_requests=5 calls=2
+                redis_down millis=158 after=4
+                publish cost=2
+                crash
+                publish agent=2 cost=1 stray=2
+                poll instance=1 most=2
+                pass millis=1348
+                process instance=1 count=7 order=4983460
+                commit instance=1
+                poll instance=1 most=8 reversed=1
+                publish cost=4 stray=1
+                """);
+    }
+
+    @Test
+    void manyAgentsAskedTogetherAfterAnOutage() {
+        int agents = 60;
+
+        long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2), LUA);
+
+        assertThat(waits)
+                .as("one wait for each call of 20 agents, and one or two more")
+                .isBetween(1L, 5L);
+    }
+}
