@@ -71,7 +71,6 @@ final class Pipeline implements AutoCloseable {
             Admin admin,
             MeterRegistry registry,
             String httpAddress) {
-        lag = new LagCollector(admin, settings.streams().applicationId(), RequestTopology.consumedTopics(settings));
         wrongOnTheBrokers = () -> RequestTopology.preflight(settings).wrong(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
@@ -104,6 +103,7 @@ final class Pipeline implements AutoCloseable {
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
         topics = PipelineTopics.of(topology, properties, settings);
+        lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
         streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed), time);

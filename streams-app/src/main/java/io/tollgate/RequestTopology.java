@@ -23,7 +23,6 @@ import io.tollgate.quota.Shared;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
-import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -89,12 +88,6 @@ final class RequestTopology {
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), nothing).build(properties);
         return PipelineTopics.of(topology, properties, settings);
-    }
-
-    /** Returns the topics whose records the application consumes and commits. */
-    static List<String> consumedTopics(Settings settings) {
-        return List.of(
-                settings.topics().requests(), rekeyedTopic(settings.streams().applicationId()));
     }
 
     /** Returns the name that Streams gives the internal topic through which strays come home. */

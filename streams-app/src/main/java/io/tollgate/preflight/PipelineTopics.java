@@ -105,6 +105,13 @@ public record PipelineTopics(
         return settings;
     }
 
+    /** Returns the topics whose records wait until the application has consumed and committed them. */
+    public Set<String> consumed() {
+        var all = new TreeSet<>(sources);
+        all.addAll(repartition);
+        return all;
+    }
+
     /** Returns the topics that Kafka Streams makes where they are missing. */
     public Set<String> internal() {
         var all = new TreeSet<>(repartition);
