@@ -38,9 +38,6 @@ final class StreamsProperties {
             properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
             properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 300);
         }
-        // Under at_least_once Streams would read what producers have taken back, which nobody may be charged for. Last,
-        // because no setting of the user's may change it.
-        properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG), "read_committed");
         var streams = settings.streams();
         properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, settings.kafka().bootstrapServers());
         properties.put(StreamsConfig.APPLICATION_ID_CONFIG, streams.applicationId());

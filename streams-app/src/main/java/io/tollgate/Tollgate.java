@@ -31,7 +31,9 @@ import picocli.CommandLine.Spec;
         description = "Quota enforcement on a Kafka stream: each request is checked against its agent's token bucket.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        footer = {"", "Settings come from the environment; docs/settings.md lists them. `tollgate sandbox` starts everything."
+        footer = {
+            "",
+            "Settings come from the environment; docs/settings.md lists them. `tollgate sandbox` starts everything."
         })
 public final class Tollgate implements Runnable {
     @Spec
