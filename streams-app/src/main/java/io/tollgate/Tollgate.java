@@ -83,6 +83,7 @@ public final class Tollgate implements Runnable {
                 topics.approved(),
                 topics.rejected(),
                 topics.policies(),
+                topics.events(),
                 settings.defaultLimit().capacityTokens(),
                 settings.defaultLimit().refillTokensPerSecond());
     }

@@ -6,6 +6,7 @@ import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 import static io.tollgate.verify.Invariant.ORDER;
 
 import io.tollgate.verify.Report.AgentFigures;
+import io.tollgate.verify.Resets.Reset;
 import io.tollgate.verify.Snapshot.OutputPartition;
 import io.tollgate.verify.Terms.Limit;
 import io.tollgate.verify.Terms.Mode;
@@ -27,6 +28,7 @@ final class AgentAudit {
     private final CheckerSettings settings;
     private final Policies policies;
     private final Decisions decisions;
+    private final Resets resets;
     private final Violations violations;
     private final Snapshot snapshot;
     private final int[] begins;
@@ -46,11 +48,13 @@ final class AgentAudit {
             CheckerSettings settings,
             Policies policies,
             Decisions decisions,
+            Resets resets,
             Violations violations,
             Snapshot snapshot) {
         this.settings = settings;
         this.policies = policies;
         this.decisions = decisions;
+        this.resets = resets;
         this.violations = violations;
         this.snapshot = snapshot;
         this.begins = new int[decisions.agents() + 1];
@@ -74,8 +78,9 @@ final class AgentAudit {
                             .thenComparing(decisions::outcome)
                             .thenComparingInt(decisions::sourcePartition)
                             .thenComparingLong(decisions::sourceOffset));
-            double overdraft = checkSpending(byTime);
-            followRedis(complete(agent, byTime));
+            List<Reset> filled = filled(agent);
+            double overdraft = checkSpending(byTime, filled);
+            followRedis(complete(agent, byTime), filled);
             show(figures(agent, byTime, overdraft));
         }
     }
@@ -185,11 +190,24 @@ final class AgentAudit {
                             + Text.shorten(decisions.policy(row)));
     }
 
-    private double checkSpending(List<Integer> byTime) {
+    /** Returns when the agent's buckets that count were full at once. A shadow policy has others. */
+    private List<Reset> filled(int agent) {
+        return resets.of(decisions.agentId(agent)).stream()
+                .filter(reset -> {
+                    Terms terms = policies.terms(reset.policy());
+                    return terms == null || terms.mode() != Mode.SHADOW;
+                })
+                .toList();
+    }
+
+    private double checkSpending(List<Integer> byTime, List<Reset> filled) {
         Map<String, Spending> spending = new HashMap<>();
         double worst = 0;
+        int resetsSeen = 0;
         for (int row : byTime) {
             checkDefault(row);
+            for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
+                spending.clear(); // full, as at the beginning
             Terms terms = policies.terms(decisions.policy(row));
             if (terms == null) {
                 unknownPolicy++;
@@ -217,6 +235,10 @@ final class AgentAudit {
         return worst;
     }
 
+    private static boolean isBefore(List<Reset> filled, int next, long nowMicros) {
+        return next < filled.size() && filled.get(next).atMicros() <= nowMicros;
+    }
+
     private String overdrawn(int row, Limit limit, Spending spending) {
         return "agent " + agentId(row) + " got " + Text.number(spending.overdraftTokens())
                 + " tokens more within " + Text.number(spending.seconds()) + " s than capacity "
@@ -240,13 +262,19 @@ final class AgentAudit {
     }
 
     /** Follows the bucket through stretches in which Redis alone decided, under one policy with one limit. */
-    private void followRedis(List<Integer> byTime) {
+    private void followRedis(List<Integer> byTime, List<Reset> filled) {
         Ledger ledger = null;
         String policy = "";
         int suspect = -1;
+        int resetsSeen = 0;
         for (int from = 0, to; from < byTime.size(); from = to) {
             int first = byTime.get(from);
             long now = decisions.decidedAtMicros(first);
+            for (; isBefore(filled, resetsSeen, now); resetsSeen++) {
+                close(ledger, suspect);
+                ledger = null;
+                policy = "";
+            }
             boolean followable = true;
             double approvedTokens = 0;
             double remaining = Double.POSITIVE_INFINITY;

@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Checks the contract's invariants on records that somebody else has read.
  *
- * <p>Give it the requests first, then what was decided, each partition in the order of its offsets; policies at any
- * time. Then ask for the report, once. Keeps about 150 bytes for each decided request and none of their bytes.
+ * <p>Give it the requests first, then what was decided, each partition in the order of its offsets; policies and events at
+ * any time. Then ask for the report, once. Keeps about 150 bytes for each decided request and none of their bytes.
  */
 final class Checker {
     private static final List<String> ABSENT_WHEN_INVALID = List.of(
@@ -51,6 +51,7 @@ final class Checker {
     private final Policies policies;
     private final Requests requests = new Requests();
     private final Decisions decisions = new Decisions();
+    private final Resets resets = new Resets();
     private final Fingerprint fingerprint = new Fingerprint();
 
     /** Decided records whose request was not read: source partition and offset, outcome, partition and offset. */
@@ -99,6 +100,11 @@ final class Checker {
     /** Takes note of a policy. */
     public void policy(PolicyRecord policy) {
         policies.add(policy);
+    }
+
+    /** Takes note of the value of an event. */
+    public void event(byte @Nullable [] value) {
+        resets.add(value);
     }
 
     /** Returns how many requests still wait for their decision. */
@@ -420,7 +426,7 @@ final class Checker {
         long outside = checkStrangers(snapshot);
         List<String> notes = new ArrayList<>();
         checkStated(notes);
-        var audit = new AgentAudit(settings, policies, decisions, violations, snapshot);
+        var audit = new AgentAudit(settings, policies, decisions, resets, violations, snapshot);
         audit.run();
         long lost = 0;
         long unjudged = 0;
@@ -441,6 +447,7 @@ final class Checker {
         figures.put("pending", lost);
         figures.put("duplicates", duplicates);
         figures.put("outside_of_what_was_read", outside);
+        figures.put("bucket_resets", resets.size());
         figures.putAll(audit.figures());
         if (unjudged > 0)
             notes.add(unjudged + " requests have no decision, but retention has removed old decisions: not judged");

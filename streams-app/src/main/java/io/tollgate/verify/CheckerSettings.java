@@ -5,7 +5,7 @@ package io.tollgate.verify;
  *
  * @param fromMillis requests with a timestamp before this one need not be decided within what was read
  * @param toMillis nor those with a later timestamp than this one: that of their decision is another, and may be before the cut
- * @param exclusive no other program spends, no operator fills a bucket, and Redis loses nothing
+ * @param exclusive no other program spends, and Redis loses nothing
  */
 record CheckerSettings(VerifySettings topics, long fromMillis, long toMillis, boolean exclusive) {
     /** Returns the settings where everything that the topics hold was read. */

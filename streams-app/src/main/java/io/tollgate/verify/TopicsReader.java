@@ -37,6 +37,9 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  */
 public final class TopicsReader {
     private static final Duration POLL = Duration.ofMillis(200);
+    /** Events have the bucket's time and requests their sender's, whose clock may be ahead. */
+    private static final Duration EVENTS_BEFORE = Duration.ofHours(1);
+
     private static final Duration STALLED = Duration.ofSeconds(60);
 
     private final VerifySettings settings;
@@ -50,7 +53,7 @@ public final class TopicsReader {
      *
      * @param from {@link Instant#MIN}: all that is retained; otherwise only requests with this timestamp or a later one
      * @param patience how long to wait for decisions that are not there yet
-     * @param exclusive no other program spends, no operator fills a bucket, and Redis loses nothing
+     * @param exclusive no other program spends, and Redis loses nothing
      * @throws CannotReadException if the brokers cannot be reached, or a topic is missing or not readable
      */
     public Report verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
@@ -86,10 +89,12 @@ public final class TopicsReader {
                         partitions(consumer, settings.rejectedTopic()).stream())
                 .toList();
         List<TopicPartition> policies = partitions(consumer, settings.policiesTopic());
+        List<TopicPartition> events = partitions(consumer, settings.eventsTopic());
 
         // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.
-        consumer.assign(
-                Stream.of(requests, decided, policies).flatMap(List::stream).toList());
+        consumer.assign(Stream.of(requests, decided, policies, events)
+                .flatMap(List::stream)
+                .toList());
         Map<TopicPartition, Long> policiesRead = readPolicies(consumer, checker, policies, Map.of());
 
         Map<TopicPartition, Long> requestsFrom = starts(consumer, requests, fromMillis);
@@ -114,6 +119,8 @@ public final class TopicsReader {
         Map<TopicPartition, Long> requestsBegin = consumer.beginningOffsets(requests);
         Map<TopicPartition, Long> requestsLogEnd = consumer.endOffsets(requests);
         readPolicies(consumer, checker, policies, policiesRead);
+        // After the decisions: a bucket that was filled is told of before, or together with, what was spent of it.
+        readEvents(consumer, checker, events, fromMillis);
 
         Map<Integer, Range> ranges = new HashMap<>();
         for (TopicPartition partition : requests)
@@ -160,6 +167,15 @@ public final class TopicsReader {
                 kafka -> checker.policy(new PolicyRecord(
                         kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value())));
         return ends;
+    }
+
+    private static void readEvents(
+            Consumer<byte[], byte[]> consumer, Checker checker, List<TopicPartition> partitions, long fromMillis)
+            throws CannotReadException {
+        boolean all = fromMillis == Long.MIN_VALUE;
+        seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
+        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+        readTo(consumer, ends, ends, kafka -> checker.event(kafka.value()));
     }
 
     /** Goes to these offsets, so that the next poll returns what is there and nothing else. */

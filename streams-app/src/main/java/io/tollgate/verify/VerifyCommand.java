@@ -25,7 +25,7 @@ import picocli.CommandLine.Spec;
             "Reads the topics as any consumer would and checks the promises: each request is decided exactly once,"
                     + " in order, within its quota, charged once and not refused without need.",
             "Without options it looks at the requests of the last hour, by the timestamp of their records.",
-            "A bucket that an operator filled (bucket reset) shows as too much admitted.",
+            "A bucket that an operator filled (bucket reset) counts as full from then on.",
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:every promise holds", "1:a promise is broken, or the topics cannot be read", "2:wrong usage"
@@ -53,7 +53,7 @@ public final class VerifyCommand implements Callable<Integer> {
 
     @Option(
             names = "--exclusive",
-            description = "No other program spends, nobody fills buckets and Redis loses nothing: then tokens that"
+            description = "No other program spends and Redis loses nothing: then tokens that"
                     + " vanish, and refusals that the bucket's arithmetic does not explain, are violations too.")
     private boolean exclusive;
 

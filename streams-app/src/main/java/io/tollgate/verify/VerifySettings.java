@@ -15,6 +15,7 @@ public record VerifySettings(
         String approvedTopic,
         String rejectedTopic,
         String policiesTopic,
+        String eventsTopic,
         double defaultCapacityTokens,
         double defaultRefillTokensPerSecond) {
     public VerifySettings {

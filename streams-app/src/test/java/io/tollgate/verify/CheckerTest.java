@@ -329,6 +329,75 @@ class CheckerTest {
         assertThat(report.violations()).hasSize(21);
     }
 
+    @Test
+    void resetGivesTheBucketOnceMore() {
+        history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
+
+        Report report = history.checkExclusive();
+
+        assertThat(report.violations()).isEmpty();
+        assertThat(report.figures()).containsEntry("bucket_resets", 1);
+    }
+
+    @Test
+    void resetGivesEachLimitOnceMore() {
+        history.policy(AGENT, AGENT, "enforce", new History.Promise("burst", 10, 1), new History.Promise("day", 50, 0));
+        for (int i = 0; i < 3; i++) history.spend(HOME, AGENT, 10).reset(AGENT);
+
+        assertThat(history.checkExclusive().violations()).isEmpty();
+        history.events.clear();
+        assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
+    }
+
+    @Test
+    void refillWithoutAnEventIsAViolation() {
+        history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
+        history.events.clear();
+
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void eventGivesTheBucketOnlyOnce() {
+        history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100).reset(AGENT);
+        history.spend(HOME, AGENT, 100).events.remove(1);
+
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void eventGivesNothingBeforeItsTime() {
+        history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
+        history.pass(1).reset(AGENT).events.remove(0);
+
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void eventGivesNothingToOthers() {
+        history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
+        history.events.clear();
+        history.reset("b");
+
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void resetOfAShadowBucketGivesNothing() {
+        history.spend(HOME, AGENT, 100).policy(AGENT, AGENT, 100, 10, "shadow").reset(AGENT);
+        history.policy(AGENT, AGENT, 100, 10, "enforce").spend(HOME, AGENT, 100);
+
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void tokensGoneBeforeAResetAreStillMissing() {
+        history.spend(HOME, AGENT, 10).pass(1000).spend(HOME, AGENT, 10).pass(1000);
+        history.steal(AGENT, 40).spend(HOME, AGENT, 10).reset(AGENT).spend(HOME, AGENT, 10);
+
+        assertThat(history.checkExclusive().violationCounts()).isEqualTo(Map.of(CHARGED_ONCE, 1L));
+    }
+
     private static Decided underDefault(Decided d) {
         List<HeaderField> headers = d.headers().stream()
                 .map(h -> h.name().equals("quota-policy") ? new HeaderField(h.name(), "default".getBytes(UTF_8)) : h)

@@ -22,12 +22,20 @@ import org.jspecify.annotations.Nullable;
 final class History {
     static final int PARTITIONS = 3;
     static final VerifySettings SETTINGS = new VerifySettings(
-            Map.of(), "agent-requests", "approved-requests", "rejected-requests", "agent-quotas", 100, 10);
+            Map.of(),
+            "agent-requests",
+            "approved-requests",
+            "rejected-requests",
+            "agent-quotas",
+            "quota-events",
+            100,
+            10);
     private static final long START_MICROS = 1_767_225_600_000_000L;
 
     final List<Request> requests = new ArrayList<>();
     final List<PolicyRecord> policies = new ArrayList<>();
     final List<Decided> decided = new ArrayList<>();
+    final List<byte[]> events = new ArrayList<>();
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
     private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
@@ -76,6 +84,7 @@ final class History {
             history.decidedBy(i % 100 >= 70 ? "local" : "redis");
             List<String> agents = List.of("a", "b", "ü🦊", "own", "shadowed", "free", "named", "several");
             String agent = agents.get(random.nextInt(agents.size()));
+            if (i % 40 == 39) history.reset("own");
             int partition = random.nextInt(5) == 0 ? random.nextInt(PARTITIONS) : home(agent);
             switch (random.nextInt(20)) {
                 case 0 -> history.invalid(partition, random.nextBoolean() ? null : "{\"agent_id\":" + i + "}");
@@ -164,6 +173,20 @@ final class History {
     /** Takes tokens out of a bucket without a word. */
     History steal(String agent, double tokens) {
         for (Bucket bucket : refilled(agent, plan(agent))) bucket.tokens -= tokens;
+        return this;
+    }
+
+    /** Fills a bucket and tells so, at a moment of its own. */
+    History reset(String agent) {
+        pass(1);
+        Plan plan = plan(agent);
+        List<Bucket> held = refilled(agent, plan);
+        for (int i = 0; i < held.size(); i++)
+            held.get(i).tokens = plan.limits().get(i).capacity();
+        Promise first = plan.limits().get(0);
+        events.add(bytes("{\"event\":\"bucket_reset\",\"agent_id\":\"" + agent + "\",\"at\":" + nowMicros
+                + ",\"remaining\":" + first.capacity() + ",\"capacity\":" + first.capacity() + ",\"refill_rate\":"
+                + first.rate() + ",\"policy\":\"" + plan.policy() + "\"}"));
         return this;
     }
 
@@ -304,6 +327,7 @@ final class History {
         requests.forEach(checker::request);
         decided.forEach(checker::decided);
         policies.forEach(checker::policy);
+        events.forEach(checker::event);
         return checker.report(snapshot);
     }
 

@@ -83,7 +83,14 @@ class VerifyCommandTest {
 
     private int run(Map<String, Object> kafka, String... arguments) {
         var settings = new VerifySettings(
-                kafka, "agent-requests", "approved-requests", "rejected-requests", "agent-quotas", 1000, 10);
+                kafka,
+                "agent-requests",
+                "approved-requests",
+                "rejected-requests",
+                "agent-quotas",
+                "quota-events",
+                1000,
+                10);
         return new CommandLine(new VerifyCommand(() -> settings))
                 .setOut(new PrintWriter(out, true))
                 .setErr(new PrintWriter(err, true))

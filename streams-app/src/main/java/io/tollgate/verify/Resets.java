@@ -1,0 +1,51 @@
+package io.tollgate.verify;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The buckets that somebody filled, as the events {@code bucket_reset} tell. */
+final class Resets {
+    private static final JsonMapper JSON = new JsonMapper();
+
+    /**
+     * A bucket was filled.
+     *
+     * @param atMicros before every decision of this microsecond
+     * @param policy whose limits were full; empty where the event does not say
+     */
+    record Reset(long atMicros, String policy) {}
+
+    private final Map<String, List<Reset>> byAgent = new HashMap<>();
+
+    /** Takes note of the value of an event; of any other than a reset there is none to take. */
+    void add(byte @Nullable [] event) {
+        if (event == null) return;
+        try {
+            JsonNode json = JSON.readTree(event);
+            JsonNode at = json.path("at");
+            if (!json.path("event").asText().equals("bucket_reset") || !at.isIntegralNumber()) return;
+            byAgent.computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayList<>())
+                    .add(new Reset(at.longValue(), json.path("policy").asText()));
+        } catch (IOException malformed) {
+            // not an event: credits nothing
+        }
+    }
+
+    /** Returns the agent's, the earliest first. */
+    List<Reset> of(String agentId) {
+        return byAgent.getOrDefault(agentId, List.of()).stream()
+                .sorted(Comparator.comparingLong(Reset::atMicros))
+                .toList();
+    }
+
+    int size() {
+        return byAgent.values().stream().mapToInt(List::size).sum();
+    }
+}
