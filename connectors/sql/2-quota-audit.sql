@@ -47,17 +47,23 @@ CREATE TABLE quota_audit.quota_events (
     remaining         double precision NOT NULL,
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
-    source_topic      text             NOT NULL,
-    source_partition  integer          NOT NULL,
-    source_offset     bigint           NOT NULL,
-    source_timestamp  timestamptz      NOT NULL,
+    policy            text, -- of a bucket_reset: whose limits were full then
+    by                text, -- of a bucket_reset: who filled the bucket
+    source_topic      text, -- of the others: the request
+    source_partition  integer,
+    source_offset     bigint,
+    source_timestamp  timestamptz,
     kafka_topic       text             NOT NULL,
     kafka_partition   integer          NOT NULL,
     kafka_offset      bigint           NOT NULL,
     recorded_at       timestamptz      NOT NULL DEFAULT clock_timestamp(),
-    -- One request may cause several events, and each of an agent's limits its own.
-    UNIQUE NULLS NOT DISTINCT (source_topic, source_partition, source_offset, event, limit_name)
+    CHECK (event = 'bucket_reset' OR (source_topic, source_partition, source_offset, source_timestamp) IS NOT NULL)
 );
+-- One request may cause several events, and each of an agent's limits its own.
+CREATE UNIQUE INDEX quota_events_of_requests ON quota_audit.quota_events
+    (source_topic, source_partition, source_offset, event, limit_name) NULLS NOT DISTINCT WHERE source_topic IS NOT NULL;
+-- An agent's bucket is filled once at a time.
+CREATE UNIQUE INDEX quota_events_of_resets ON quota_audit.quota_events (agent_id, at) WHERE source_topic IS NULL;
 CREATE INDEX quota_events_by_agent ON quota_audit.quota_events (agent_id, at);
 CREATE INDEX quota_events_by_time ON quota_audit.quota_events (at);
 
@@ -189,10 +195,12 @@ CREATE TABLE quota_audit.quota_events_inbox (
     remaining         double precision NOT NULL,
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
-    source_topic      text             NOT NULL,
-    source_partition  integer          NOT NULL,
-    source_offset     bigint           NOT NULL,
-    source_timestamp  bigint           NOT NULL,
+    policy            text,
+    by                text,
+    source_topic      text,
+    source_partition  integer,
+    source_offset     bigint,
+    source_timestamp  bigint,
     kafka_topic       text             NOT NULL,
     kafka_partition   integer          NOT NULL,
     kafka_offset      bigint           NOT NULL
@@ -202,11 +210,11 @@ CREATE FUNCTION quota_audit.take_quota_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO quota_audit.quota_events
-        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, source_topic, source_partition, source_offset,
-         source_timestamp, kafka_topic, kafka_partition, kafka_offset)
+        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, policy, by, source_topic, source_partition,
+         source_offset, source_timestamp, kafka_topic, kafka_partition, kafka_offset)
     VALUES
         (NEW.event, NEW.agent_id, quota_audit.time_of(NEW.at), NEW."limit", NEW.remaining, NEW.capacity, NEW.refill_rate,
-         NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
+         NEW.policy, NEW.by, NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
          NEW.kafka_topic, NEW.kafka_partition, NEW.kafka_offset)
     ON CONFLICT DO NOTHING;
     RETURN NULL; -- the inbox stays empty

@@ -20,6 +20,7 @@ import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Shared;
+import io.tollgate.quota.TaskOutput;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
@@ -137,20 +138,28 @@ final class RequestTopology {
                         Named.as("parse-rekeyed"));
     }
 
-    private KStream<byte[], Decided> decide(KStream<byte[], Incoming> requests) {
+    private KStream<byte[], TaskOutput> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
                 withStore(buckets, () -> new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED)),
                 Named.as("decide"));
     }
 
-    private void routeApproved(KStream<byte[], Decided> decided) {
-        decided.process(RouteApproved::new, Named.as(DECIDED.approved()))
+    private void routeApproved(KStream<byte[], TaskOutput> decided) {
+        decisions(decided)
+                .process(RouteApproved::new, Named.as(DECIDED.approved()))
                 .to(topics.approved(), produced("write-approved"));
     }
 
-    private void routeRejected(KStream<byte[], Decided> decided) {
-        decided.process(() -> new RouteRejected(shared.maxRecordBytes()), Named.as(DECIDED.rejected()))
+    private void routeRejected(KStream<byte[], TaskOutput> decided) {
+        decisions(decided)
+                .process(() -> new RouteRejected(shared.maxRecordBytes()), Named.as(DECIDED.rejected()))
                 .to(topics.rejected(), produced("write-rejected"));
+    }
+
+    /** What goes to these operators by their names is decided. */
+    @SuppressWarnings("unchecked")
+    private static KStream<byte[], Decided> decisions(KStream<byte[], ? extends TaskOutput> decided) {
+        return (KStream<byte[], Decided>) decided;
     }
 
     private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
@@ -159,7 +168,7 @@ final class RequestTopology {
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 
-    private void tellEvents(KStream<byte[], Decided> decided) {
+    private void tellEvents(KStream<byte[], TaskOutput> decided) {
         decided.process(withStore(DetectEvents.storeBuilder(), DetectEvents::new), Named.as(DECIDED.all()))
                 .to(topics.events(), produced("write-events"));
     }

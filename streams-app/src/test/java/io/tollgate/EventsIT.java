@@ -5,6 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.RedisServer;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -97,6 +102,72 @@ class EventsIT {
         }
     }
 
+    /** Filled while traffic flows; then the pipeline dies, and what is not told of is done to Redis. */
+    @Test
+    void filledBucketIsOnRecordAndForgedOneIsNot() throws Exception {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker().withLimit(10, 0).with("REDIS_URL", redis.uri());
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            try (var application = cluster.start()) {
+                for (int i = 0; i < 15; i++) requests.send("filled", 1, i);
+                decisions.await(15, application);
+                assertThat(reset(application, "filled")).isEqualTo(200);
+                for (int i = 0; i < 15; i++) requests.send("filled", 1, i);
+                decisions.await(30, application);
+                application.kill();
+            }
+            try (var application = cluster.start()) {
+                for (int i = 0; i < 5; i++) requests.send("filled", 1, i);
+                decisions.await(35, application);
+                assertThat(decisions.poll())
+                        .filteredOn(Decisions.Seen::approved)
+                        .hasSize(20);
+                assertThat(resets(cluster, "filled")).singleElement().satisfies(event -> {
+                    assertThat(event.get("by").textValue()).startsWith("api:");
+                    assertThat(event.get("policy").textValue()).isEqualTo("default");
+                    assertThat(event.get("remaining").doubleValue()).isEqualTo(10);
+                });
+                assertThat(verify(cluster)).isZero();
+
+                redis.ask("HSET quota:filled:tokens tokens 10");
+                await().atMost(SOON).until(() -> {
+                    requests.send("filled", 1, 0);
+                    return decisions.poll().stream()
+                                    .filter(Decisions.Seen::approved)
+                                    .count()
+                            > 20;
+                });
+                decisions.await(requests.published().size(), application);
+                assertThat(verify(cluster)).isEqualTo(1);
+            }
+        }
+    }
+
+    private static int reset(ApplicationProcess application, String agentId) throws Exception {
+        var request = HttpRequest.newBuilder(application.http().resolve("/api/agents/" + agentId + "/reset"))
+                .POST(HttpRequest.BodyPublishers.noBody())
+                .build();
+        return HttpClient.newHttpClient()
+                .send(request, HttpResponse.BodyHandlers.discarding())
+                .statusCode();
+    }
+
+    private static List<JsonNode> resets(TestCluster cluster, String agentId) {
+        try (var events = new Events(cluster)) {
+            return events.all().stream()
+                    .filter(event -> event.get("event").textValue().equals("bucket_reset")
+                            && event.get("agent_id").textValue().equals(agentId))
+                    .toList();
+        }
+    }
+
+    private static int verify(TestCluster cluster) {
+        try (var verify = cluster.launch("verify", "--from-beginning")) {
+            return verify.awaitExit(Duration.ofSeconds(60)).orElseThrow();
+        }
+    }
+
     private static String source(JsonNode event) {
         var source = event.get("source");
         return source.get("topic").textValue() + "/" + source.get("partition") + "/" + source.get("offset");
@@ -121,6 +192,16 @@ class EventsIT {
                     .toList();
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
+        }
+
+        /** Returns the events of all clusters, as many as there are now. */
+        List<JsonNode> all() {
+            var ends = consumer.endOffsets(consumer.assignment());
+            var all = new ArrayList<JsonNode>();
+            while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
+                consumer.poll(Duration.ofMillis(200)).forEach(record -> all.add(Decisions.json(record.value())));
+            }
+            return all;
         }
 
         List<JsonNode> poll() {

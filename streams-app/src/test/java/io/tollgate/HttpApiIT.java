@@ -208,6 +208,7 @@ class HttpApiIT {
 
     @Test
     void givenOpenApi_whenServed_thenItsPathsAreThere() throws IOException {
+        put("x", "{\"capacity\":5,\"refill_rate\":0}");
         var document = JSON.readTree(get(withToken, "/api/openapi.json").body());
         document.path("paths").fieldNames().forEachRemaining(path -> {
             if (path.contains("events")) return;
@@ -289,7 +290,7 @@ class HttpApiIT {
     @CsvSource({
         "POST, /api/status, 'GET, HEAD'",
         "GET, /api/agents/x/reset, POST",
-        "GET, /api/policies/x, 'PUT, DELETE'",
+        "POST, /api/policies/x, 'GET, HEAD, PUT, DELETE'",
         "DELETE, /, 'GET, HEAD'",
         "PUT, /metrics, 'GET, HEAD'",
         "PATCH, /api/agents/x, 'GET, HEAD'",
@@ -485,6 +486,73 @@ class HttpApiIT {
         var deleted = send(request(withoutToken, "/api/policies/" + AgentPath.encode("../p"))
                 .DELETE());
         assertThat(deleted.statusCode()).as(deleted.body()).isEqualTo(204);
+    }
+
+    @Test
+    void putKeepsWhatItDoesNotName() {
+        put("noted", "{\"capacity\":5,\"refill_rate\":0,\"mode\":\"shadow\",\"note\":\"why\"}");
+        var answer = put("noted", "{\"capacity\":7,\"refill_rate\":1}");
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+
+        var read = get(withToken, "/api/policies/noted");
+        conforms("Policy", read.body());
+        assertThat(read.headers().firstValue("ETag")).isEqualTo(answer.headers().firstValue("ETag"));
+        assertThat(json(read).path("policy")).isEqualTo(json(answer).path("policy"));
+        var document = json(read).path("document");
+        assertThat(document.path("capacity").asDouble()).isEqualTo(7);
+        assertThat(document.path("mode").asText()).isEqualTo("shadow");
+        assertThat(document.path("note").asText()).isEqualTo("why");
+        var all = get(withToken, "/api/policies");
+        conforms("Policies", all.body());
+        assertThat(json(all).path("policies").findValuesAsText("agent_id")).contains("noted");
+    }
+
+    @Test
+    void changeOfAnotherPolicyIsRefused() {
+        assertThat(put("tagged", "{\"capacity\":5,\"refill_rate\":0}", "If-Match", "*")
+                        .statusCode())
+                .isEqualTo(412);
+        var first = put("tagged", "{\"capacity\":5,\"refill_rate\":0}", "If-None-Match", "*");
+        assertThat(first.statusCode()).isEqualTo(200);
+        var etag = first.headers().firstValue("ETag").orElseThrow();
+        assertThat(put("tagged", "{\"capacity\":6}", "If-None-Match", "*").statusCode())
+                .isEqualTo(412);
+        assertThat(put("tagged", "{\"capacity\":6}", "If-Match", etag).statusCode())
+                .isEqualTo(200);
+
+        var late = put("tagged", "{\"capacity\":7}", "If-Match", etag);
+        assertThat(late.statusCode()).isEqualTo(412);
+        conforms("Problem", late.body());
+        assertThat(send(policy("tagged").header("If-Match", etag).DELETE()).statusCode())
+                .isEqualTo(412);
+        assertThat(json(get(withToken, "/api/policies/tagged"))
+                        .at("/document/capacity")
+                        .asDouble())
+                .isEqualTo(6);
+        assertThat(send(policy("tagged").DELETE()).statusCode()).isEqualTo(204);
+        assertThat(get(withToken, "/api/policies/tagged").statusCode()).isEqualTo(404);
+    }
+
+    @Test
+    void agentThatWasNeverSeenIsNotKnown() {
+        assertThat(json(get(withToken, agent("never-seen"))).path("known")).isEqualTo(JSON.valueToTree(false));
+        assertThat(json(get(withToken, agent("never-seen"))).path("known"))
+                .as("and looking does not make it known")
+                .isEqualTo(JSON.valueToTree(false));
+
+        requests.send("seen", 0, 1);
+        await().atMost(Duration.ofSeconds(30))
+                .until(() -> json(get(withToken, agent("seen"))).path("known").asBoolean());
+    }
+
+    private static HttpRequest.Builder policy(String key) {
+        return request(withToken, "/api/policies/" + AgentPath.encode(key)).header("Authorization", "Bearer " + TOKEN);
+    }
+
+    private static HttpResponse<String> put(String key, String json, String... headers) {
+        var request =
+                policy(key).header("Content-Type", "application/json").PUT(HttpRequest.BodyPublishers.ofString(json));
+        return send(headers.length == 0 ? request : request.headers(headers));
     }
 
     private static HttpResponse<String> reset(ApplicationProcess instance, String agentId) {

@@ -4,7 +4,9 @@ import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
+import io.tollgate.quota.BucketReset;
 import io.tollgate.quota.Decided;
+import io.tollgate.quota.TaskOutput;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,7 +30,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Only decisions that were enforced count: under {@code shadow} and {@code off} nobody is refused.
  */
-public final class DetectEvents extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
+public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, byte[], byte[]> {
     static final String STORE = "told-events";
 
     /** The most agents that a task watches; some 10 MB. */
@@ -75,8 +77,15 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
     }
 
     @Override
-    public void process(Record<byte[], Decided> record) {
-        var decided = record.value();
+    public void process(Record<byte[], TaskOutput> record) {
+        if (record.value() instanceof BucketReset reset) {
+            forward(record.key(), ResetEvent.json(reset), reset.atMicros());
+        } else {
+            process(record, (Decided) record.value());
+        }
+    }
+
+    private void process(Record<byte[], TaskOutput> record, Decided decided) {
         if (decided.policy().mode() != Mode.ENFORCE) return;
         boolean approved = decided.decision().isApproved();
         var left = decided.scarcest();
@@ -102,20 +111,22 @@ public final class DetectEvents extends ContextualProcessor<byte[], Decided, byt
         if (after != agent.told) remember(agentId, agent, after);
         if (after != before)
             forward(
-                    record,
+                    record.key(),
                     new QuotaEvent(
-                            kind.orElseThrow(),
-                            agentId,
-                            nowMicros,
-                            left.limit(),
-                            left.tokens(),
-                            Source.read(record.headers()),
-                            OriginalTimestamp.of(record)));
+                                    kind.orElseThrow(),
+                                    agentId,
+                                    nowMicros,
+                                    left.limit(),
+                                    left.tokens(),
+                                    Source.read(record.headers()),
+                                    OriginalTimestamp.of(record))
+                            .json(),
+                    nowMicros);
     }
 
-    private void forward(Record<byte[], Decided> record, QuotaEvent event) {
+    private void forward(byte[] key, byte[] event, long atMicros) {
         // Its own time and no headers: agents set those of their requests, and may set them as they like.
-        context().forward(new Record<>(record.key(), event.json(), event.atMicros() / 1000, new RecordHeaders()));
+        context().forward(new Record<>(key, event, atMicros / 1000, new RecordHeaders()));
     }
 
     private void remember(String agentId, Watched agent, Told told) {

@@ -53,7 +53,7 @@ record QuotaEvent(
         return bytes.toByteArray();
     }
 
-    private static void number(JsonGenerator json, String field, double value) throws IOException {
+    static void number(JsonGenerator json, String field, double value) throws IOException {
         json.writeFieldName(field);
         json.writeNumber(Decimal.text(value));
     }

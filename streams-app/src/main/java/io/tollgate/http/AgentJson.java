@@ -14,7 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /** An agent, as the API shows it. */
 record AgentJson(
-        String agentId, BucketJson bucket, PolicyJson policy, List<DecisionJson> recentDecisions, String instance) {
+        String agentId,
+        boolean known,
+        BucketJson bucket,
+        PolicyJson policy,
+        List<DecisionJson> recentDecisions,
+        String instance) {
     /**
      * The bucket now.
      *
@@ -86,7 +91,7 @@ record AgentJson(
                 limit.capacityTokens(),
                 limit.refillTokensPerSecond());
         var recent = view.recent().stream().map(DecisionJson::of).toList();
-        return new AgentJson(agentId, bucket, policy, recent, instance);
+        return new AgentJson(agentId, view.known(), bucket, policy, recent, instance);
     }
 
     private static List<LimitJson> limits(AgentView view) {

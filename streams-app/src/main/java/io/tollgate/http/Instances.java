@@ -34,6 +34,9 @@ final class Instances implements AutoCloseable {
     /** Marks a call that an instance hands on: whoever gets it answers, and hands on nothing. Gives no rights. */
     static final String HANDED_ON = "Tollgate-Handed-On";
 
+    /** Who called the instance that hands a call on. Goes on record; gives no rights either. */
+    static final String CALLER = "Tollgate-Caller";
+
     private static final Duration STATUS_TIMEOUT = Duration.ofMillis(900);
     private static final Duration AGENT_TIMEOUT = Duration.ofSeconds(4);
 
@@ -89,11 +92,13 @@ final class Instances implements AutoCloseable {
      *
      * @throws Problem 502 if it does not answer
      */
-    HttpResponse<byte[]> handOn(HostInfo to, String method, String path, @Nullable String authorization) {
+    HttpResponse<byte[]> handOn(
+            HostInfo to, String method, String path, @Nullable String authorization, String caller) {
         var request = HttpRequest.newBuilder(
                         uri(address(to), path).orElseThrow(() -> new Problem(502, unreachable(to))))
                 .method(method, HttpRequest.BodyPublishers.noBody())
                 .header(HANDED_ON, self)
+                .header(CALLER, caller)
                 .timeout(AGENT_TIMEOUT);
         if (authorization != null) request.header("Authorization", authorization);
         if (method.equals("POST")) request.header("Content-Type", "application/json");

@@ -5,10 +5,7 @@ import io.javalin.http.Context;
 import io.javalin.http.HandlerType;
 import io.javalin.http.HttpResponseException;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
-import io.tollgate.policy.InvalidPolicyException;
-import io.tollgate.policy.PolicyDocument;
-import io.tollgate.policy.PolicyJson;
-import io.tollgate.policy.PolicyTopic;
+import io.tollgate.config.Settings;
 import io.tollgate.quota.AgentView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -77,6 +74,11 @@ final class Routes implements AutoCloseable {
         get(routes, "/api/agents", this::mostThrottled);
         get(routes, "/api/agents/{id}", this::agent);
         add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
+        get(routes, "/api/policies", context -> json(context, PolicyRoutes.all(settings())));
+        get(
+                routes,
+                "/api/policies/{id}",
+                context -> json(context, PolicyRoutes.get(settings(), agentId(context), context)));
         add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
         add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
         routes.exception(Problem.class, (problem, context) -> problem.answer(context));
@@ -188,7 +190,7 @@ final class Routes implements AutoCloseable {
         requireJsonOrNothing(context);
         var agentId = agentId(context);
         if (handedOn(context, agentId, "/reset")) return;
-        var filled = agent(agentId, shown().observed().agents().reset(agentId));
+        var filled = agent(agentId, shown().observed().agents().reset(agentId, by(context)));
         // Once: whose bucket was filled is worth a line, and the id is printable but for what we escape.
         log.info(
                 "the bucket of agent \"{}\" was filled by {}",
@@ -202,23 +204,15 @@ final class Routes implements AutoCloseable {
         if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
         requireJsonOrNothing(context);
         var agentId = agentId(context);
-        PolicyDocument policy;
-        try {
-            policy = PolicyJson.parse(body(context));
-        } catch (InvalidPolicyException invalid) {
-            throw new Problem(400, String.valueOf(invalid.getMessage()));
-        }
-        try (var topic = new PolicyTopic(shown().observed().settings())) {
-            json(context, new WrittenJson(agentId, topic.put(agentId, policy, changedBy(context))));
-        }
+        json(context, PolicyRoutes.put(settings(), agentId, body(context), context, by(context)));
         log.info(
                 "the policy of \"{}\" was set by {}",
                 printable(agentId),
                 context.req().getRemoteAddr());
     }
 
-    private static String changedBy(Context context) {
-        return "api:" + context.req().getRemoteAddr();
+    private Settings settings() {
+        return shown().observed().settings();
     }
 
     /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
@@ -243,16 +237,11 @@ final class Routes implements AutoCloseable {
         return new Problem(413, "the body must have at most " + MAX_BODY_BYTES + " bytes");
     }
 
-    /** @param policy its name, as the header {@code quota-policy} will say it */
-    private record WrittenJson(String agentId, String policy) {}
-
     private void deletePolicy(Context context) throws IOException {
         guard.requireMayChange(context);
         requireJsonOrNothing(context);
         var agentId = agentId(context);
-        try (var topic = new PolicyTopic(shown().observed().settings())) {
-            topic.delete(agentId, changedBy(context));
-        }
+        PolicyRoutes.delete(settings(), agentId, context, by(context));
         log.info(
                 "the policy of \"{}\" was deleted by {}",
                 printable(agentId),
@@ -288,11 +277,25 @@ final class Routes implements AutoCloseable {
         if (isHandedOn(context)) throw new Problem(503, "the agent's task is moving: try again");
         var path = "/api/agents/" + AgentPath.encode(agentId) + action;
         var answer = shown().instances()
-                .handOn(holder.get(), context.method().name(), path, context.header("Authorization"));
+                .handOn(
+                        holder.get(),
+                        context.method().name(),
+                        path,
+                        context.header("Authorization"),
+                        context.req().getRemoteAddr());
         context.status(answer.statusCode())
                 .contentType(answer.headers().firstValue("Content-Type").orElse(Problem.CONTENT_TYPE))
                 .result(answer.body());
         return true;
+    }
+
+    /** Returns who asks for a change: of a call that was handed on, who called first. */
+    private static String by(Context context) {
+        var first = isHandedOn(context) ? context.header(Instances.CALLER) : null;
+        return "api:"
+                + (first != null && first.matches("[0-9a-zA-Z.:%-]{1,64}")
+                        ? first
+                        : context.req().getRemoteAddr());
     }
 
     private static boolean isHandedOn(Context context) {

@@ -127,7 +127,7 @@ public final class PolicyTopic implements AutoCloseable {
             return;
         }
         var name = name(agentId, record.partition(), record.offset());
-        found.merge(agentId, StoredPolicy.of(agentId, name, record.value()), StoredPolicy::replacedBy);
+        found.merge(agentId, StoredPolicy.of(agentId, name, record.value()), StoredPolicy::followedBy);
     }
 
     /**

@@ -32,7 +32,7 @@ public record StoredPolicy(String agentId, Optional<Good> good, Optional<Ignored
     }
 
     /** Returns what stands there after a later record under the same key: a bad policy never replaces a good one. */
-    StoredPolicy replacedBy(StoredPolicy later) {
+    public StoredPolicy followedBy(StoredPolicy later) {
         return new StoredPolicy(agentId, later.good.or(() -> good), later.ignored);
     }
 }

@@ -36,9 +36,14 @@ public final class AgentInspector {
         return ask(agentId, TaskBuckets::look);
     }
 
-    /** Fills the agent's bucket, in Redis as well, be it when Redis is back; returns the agent, as {@link #look} does. */
-    public CompletableFuture<AgentView> reset(String agentId) {
-        return ask(agentId, TaskBuckets::reset);
+    /**
+     * Fills the agent's bucket, in Redis as well, be it when Redis is back, and puts it on record; returns the agent, as {@link #look}
+     * does, once that is committed.
+     *
+     * @param by who: {@code api:} and an address
+     */
+    public CompletableFuture<AgentView> reset(String agentId, String by) {
+        return ask(agentId, (task, id, answer) -> task.reset(id, by, answer));
     }
 
     private interface Question {

@@ -11,13 +11,27 @@ import java.util.List;
  * @param buckets one for each of the policy's limits, refilled to {@code nowMicros}
  * @param readFrom where the bucket was read
  * @param nowMicros microseconds since the epoch on the bucket's clock
+ * @param known whether the agent was ever seen, as far as anybody remembers: an idle agent with a full bucket is forgotten
  * @param recent its last decisions, newest first, as far as they are remembered
  */
 public record AgentView(
-        Policy policy, AgentBuckets buckets, DecidedBy readFrom, long nowMicros, List<RecentDecision> recent) {
+        Policy policy,
+        AgentBuckets buckets,
+        DecidedBy readFrom,
+        long nowMicros,
+        boolean known,
+        List<RecentDecision> recent) {
     /** Returns the same agent with the buckets that Redis holds. */
     AgentView inRedis(AgentBuckets held) {
         long heldMicros = (long) Math.floor(held.first().lastRefillSeconds() * 1e6 + 0.5);
-        return new AgentView(policy, held, DecidedBy.REDIS, heldMicros, recent);
+        return new AgentView(policy, held, DecidedBy.REDIS, heldMicros, known || !isFull(held), recent);
+    }
+
+    private boolean isFull(AgentBuckets held) {
+        var limits = policy.limits();
+        for (int i = 0; i < limits.size(); i++) {
+            if (held.buckets().get(i).tokens() < limits.get(i).limit().capacityTokens()) return false;
+        }
+        return true;
     }
 }

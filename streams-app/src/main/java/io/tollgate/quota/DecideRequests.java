@@ -5,6 +5,7 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Intake;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Objects;
 import org.apache.kafka.streams.processor.PunctuationType;
@@ -15,7 +16,7 @@ import org.apache.kafka.streams.state.StoreBuilder;
 import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
-public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], Decided> {
+public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
     /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
     private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofMillis(250);
 
@@ -34,7 +35,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
      *
      * @param approved takes what was approved
      * @param rejected takes what was rejected
-     * @param all takes both, after that
+     * @param all takes both, after that, and the news of buckets that were filled
      */
     public record Branches(String approved, String rejected, String all) {}
 
@@ -57,11 +58,12 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     }
 
     @Override
-    public void init(ProcessorContext<byte[], Decided> context) {
+    public void init(ProcessorContext<byte[], TaskOutput> context) {
         super.init(context);
         MirrorStore opened = context.getStateStore(MirrorStore.NAME);
         int partition = context.taskId().partition();
         var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
+        task.tellResets(this::tell);
         opened.serve(task::beforeCommit, task::take);
         store = opened;
         buckets = task;
@@ -95,9 +97,16 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         var decided = task.decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
-        var answered = record.withValue(decided);
+        Record<byte[], TaskOutput> answered = record.withValue(decided);
         context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
         context().forward(answered, branches.all());
+    }
+
+    /** Hands on that a bucket was filled, and has that committed soon: somebody waits for it. */
+    private void tell(BucketReset reset) {
+        var key = reset.agentId().getBytes(StandardCharsets.UTF_8);
+        context().forward(new Record<>(key, reset, reset.atMicros() / 1000), branches.all());
+        context().commit();
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.Spend;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,9 @@ import java.util.function.Function;
  * <p>The rule: a filled bucket is decided on by the mirror alone until Redis has filled its own. Only then may "the smaller of the
  * two" be said again: before, Redis' copy from before the filling would win. Nothing of the agent is on its way to Redis
  * meanwhile, so that a filling can never overtake a charge.
+ *
+ * <p>Redis is told only once the filling is committed, and with it the event that puts it on record: what is undone must have given
+ * nothing away.
  */
 final class Refills {
     private record Filled(String agentId, Spend.Kept kept) {}
@@ -23,14 +27,47 @@ final class Refills {
     /** By buckets: whether a call is under way. */
     private final Map<Filled, Boolean> untold = new LinkedHashMap<>();
 
+    /** Buckets filled since the last commit began, and what to do when that is committed. */
+    private final Map<Filled, List<Runnable>> uncommitted = new LinkedHashMap<>();
+    /** As they were when the commit began that is under way, or was the last. */
+    private final Map<Filled, List<Runnable>> committing = new LinkedHashMap<>();
+
     Refills(Mirror mirror, Questions questions) {
         this.mirror = mirror;
         this.questions = questions;
     }
 
+    /** Has something done once it is committed that these buckets were filled. */
+    void afterCommit(AgentMirror filled, Runnable then) {
+        uncommitted.computeIfAbsent(key(filled), buckets -> new ArrayList<>()).add(then);
+    }
+
+    /** Notes that what was filled until now is committed next. */
+    void beforeCommit() {
+        uncommitted.forEach((filled, then) ->
+                committing.computeIfAbsent(filled, buckets -> new ArrayList<>()).addAll(then));
+        uncommitted.clear();
+    }
+
+    /** Goes on with what was filled before the last commit began, which has succeeded. */
+    void committed() {
+        if (committing.isEmpty()) return;
+        var done = committing.values().stream().flatMap(List::stream).toList();
+        committing.clear();
+        done.forEach(Runnable::run);
+    }
+
+    private boolean isCommitted(Filled filled) {
+        return !uncommitted.containsKey(filled) && !committing.containsKey(filled);
+    }
+
+    private static Filled key(AgentMirror filled) {
+        return new Filled(filled.agent().id(), filled.kept());
+    }
+
     /** Notes buckets that Redis must be told of. */
     void note(AgentMirror filled) {
-        untold.putIfAbsent(new Filled(filled.agent().id(), filled.kept()), false);
+        untold.putIfAbsent(key(filled), false);
     }
 
     /** Tells Redis of all buckets that it has not been told of. */
@@ -38,13 +75,14 @@ final class Refills {
         if (untold.isEmpty()) return;
         for (var filled : List.copyOf(untold.keySet())) {
             boolean inUse = redis.inUse(filled.agentId(), filled.kept());
-            if (inUse && !untold.get(filled)) tell(redis, filled, terms.apply(filled.agentId()), () -> {});
+            if (inUse && isCommitted(filled) && !untold.get(filled))
+                tell(redis, filled, terms.apply(filled.agentId()), () -> {});
         }
     }
 
     /** Tells Redis of one agent's buckets; {@code then} runs on the stream thread, once Redis has answered or failed to. */
     void tell(SharedBuckets redis, AgentMirror filled, Terms terms, Runnable then) {
-        tell(redis, new Filled(filled.agent().id(), filled.kept()), terms, then);
+        tell(redis, key(filled), terms, then);
     }
 
     private void tell(SharedBuckets redis, Filled filled, Terms terms, Runnable then) {

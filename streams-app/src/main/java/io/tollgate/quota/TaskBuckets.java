@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
@@ -42,6 +43,7 @@ final class TaskBuckets {
     private final Questions questions = new Questions();
     private final TaskActivity activity = new TaskActivity();
     private final Refills refills;
+    private Consumer<BucketReset> resets = reset -> {};
     private final Shared shared;
     private final CallLimits limits;
     private final Mirror mirror;
@@ -79,12 +81,19 @@ final class TaskBuckets {
         return questions;
     }
 
+    /** Says who is told of each bucket that is filled, at once and on the stream thread: what it writes is committed with the filling. */
+    void tellResets(Consumer<BucketReset> resets) {
+        this.resets = resets;
+    }
+
     TaskActivity activity() {
         return activity;
     }
 
     /** Answers other threads' questions, and tells Redis of buckets that were filled while it was away. */
     void answerQuestions() {
+        // No commit is under way here: the last has succeeded, or this task would be no more.
+        refills.committed();
         questions.answer();
         shared.redis()
                 .ifPresent(redis -> refills.tell(
@@ -112,23 +121,46 @@ final class TaskBuckets {
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.terms(), nowSeconds);
         var recent = activity.recent(buckets.agent());
-        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, recent);
+        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, isKnown(buckets.agent()), recent);
     }
 
-    /** Fills an agent's buckets: at once in the mirror, and in Redis as soon as it answers. */
-    void reset(String agentId, CompletableFuture<AgentView> answer) {
+    private boolean isKnown(Agent agent) {
+        if (agent.lastDecidedMicros() > 0 || agent.isAwaited()) return true;
+        for (var kept : Spend.Kept.values()) {
+            if (mirror.of(agent, kept).bucket() != null) return true;
+        }
+        return false;
+    }
+
+    /**
+     * Fills an agent's buckets: at once in the mirror, and once that is committed in Redis, as soon as it answers. An answer comes
+     * after the commit: what is undone was never told.
+     *
+     * @param by who
+     */
+    void reset(String agentId, String by, CompletableFuture<AgentView> answer) {
         var agent = mirror.agent(agentId);
         var policy = agent.policy(shared.policies());
         var buckets = mirror.of(agent, kept(policy));
-        long nowMicros = agent.notBeforeLast(shared.clock().getAsLong());
+        // A moment of its own, so that every reader knows what was decided before.
+        long nowMicros = agent.notBeforeLast(Math.max(shared.clock().getAsLong(), agent.lastDecidedMicros() + 1));
         buckets.fill(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
                 shared.redis().isPresent());
         mirror.storeWithCommit(buckets);
-        var redis = redisFor(buckets);
+        refills.afterCommit(buckets, () -> tellFilled(agentId, kept(policy), answer));
+        resets.accept(new BucketReset(agentId, policy, nowMicros, by));
+    }
+
+    private void tellFilled(String agentId, Spend.Kept kept, CompletableFuture<AgentView> answer) {
+        var agent = mirror.agent(agentId);
+        var policy = agent.policy(shared.policies());
+        var buckets = mirror.of(agent, kept);
         if (buckets.isRefillUntold()) refills.note(buckets);
-        if (redis.isEmpty()) answer.complete(viewOfMirror(buckets, policy));
-        else refills.tell(redis.get(), buckets, policy.terms(), () -> look(agentId, answer));
+        redisFor(buckets)
+                .ifPresentOrElse(
+                        redis -> refills.tell(redis, buckets, policy.terms(), () -> look(agentId, answer)),
+                        () -> look(agentId, answer));
     }
 
     Mirror mirror() {
@@ -176,6 +208,7 @@ final class TaskBuckets {
     /** Writes to the store what must be committed with what the task commits now. */
     void beforeCommit() {
         mirror.beforeCommit();
+        refills.beforeCommit();
         requestsProgress.beforeCommit();
         rekeyedProgress.beforeCommit();
     }

@@ -19,6 +19,7 @@ import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.BucketReset;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Left;
 import java.io.IOException;
@@ -317,6 +318,27 @@ class DetectEventsTest {
         approved("other", 1000, 1000);
         sweep();
         assertThat(stored()).isZero();
+    }
+
+    @Test
+    void resetIsToldEachTime() {
+        var policy = new Policy("a@0/7", Mode.ENFORCE, List.of(NamedLimit.only(LIMIT)));
+        for (int second = 0; second < 2; second++)
+            detect.process(new Record<>(
+                    "a".getBytes(UTF_8), new BucketReset("a", policy, micros(second), "api:127.0.0.1"), 77));
+
+        assertThat(context.forwarded())
+                .extracting(told -> told.record().timestamp() + " "
+                        + new String(told.record().value(), UTF_8))
+                .containsExactly(
+                        "1700000000000 {\"event\":\"bucket_reset\",\"agent_id\":\"a\",\"at\":1700000000000000,"
+                                + "\"remaining\":1000,\"capacity\":1000,\"refill_rate\":2.5,\"policy\":\"a@0/7\",\"by\":\"api:127.0.0.1\"}",
+                        "1700000001000 {\"event\":\"bucket_reset\",\"agent_id\":\"a\",\"at\":1700000001000000,"
+                                + "\"remaining\":1000,\"capacity\":1000,\"refill_rate\":2.5,\"policy\":\"a@0/7\",\"by\":\"api:127.0.0.1\"}");
+        context.forwarded()
+                .forEach(told -> assertThat(
+                                SCHEMA.validate(new String(told.record().value(), UTF_8), InputFormat.JSON))
+                        .isEmpty());
     }
 
     @Test

@@ -75,7 +75,7 @@ final class SimulatedInstance {
         final MirrorStore store;
         final SimulatedContext<byte[], Incoming> requestsContext;
         final SimulatedContext<byte[], Incoming> rekeyedContext;
-        final SimulatedContext<byte[], Decided> decideContext;
+        final SimulatedContext<byte[], TaskOutput> decideContext;
         final ParseRequests requests =
                 new ParseRequests(SimulatedKafka.PARTITIONS, 1_000_000, PARSED, DecideRequests::intake, METRICS);
         final ParseRekeyed rekeyed = new ParseRekeyed(PARSED, DecideRequests::intake);
@@ -105,10 +105,11 @@ final class SimulatedInstance {
             }
         }
 
-        private void decided(Record<byte[], Decided> record, String child) {
+        private void decided(Record<byte[], TaskOutput> record, String child) {
+            if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
-            transaction.output(new Output(
-                    published(), record.value().decision(), record.value().policy()));
+            var decided = (Decided) record.value();
+            transaction.output(new Output(published(), decided.decision(), decided.policy()));
         }
 
         void process(ConsumerRecord<byte[], byte[]> record) {

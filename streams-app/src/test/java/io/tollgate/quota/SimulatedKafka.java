@@ -88,11 +88,17 @@ final class SimulatedKafka {
         final List<Entry> strays = new ArrayList<>();
         final List<Log> written = new ArrayList<>();
         final List<Output> outputs = new ArrayList<>();
+        final List<BucketReset> resets = new ArrayList<>();
         boolean ended;
 
         void output(Output output) {
             if (exactlyOnce) outputs.add(output);
             else SimulatedKafka.this.outputs.add(output);
+        }
+
+        void reset(BucketReset reset) {
+            if (exactlyOnce) resets.add(reset);
+            else SimulatedKafka.this.resets.add(reset);
         }
 
         void stray(int partition, byte[] value, Headers headers, long timestamp, Published published) {
@@ -107,6 +113,7 @@ final class SimulatedKafka {
         void commit(Map<TopicPartition, Long> offsets, Map<Integer, Map<String, byte[]>> stored) {
             end(State.COMMITTED);
             SimulatedKafka.this.outputs.addAll(outputs);
+            SimulatedKafka.this.resets.addAll(resets);
             committed.putAll(offsets);
             store(stored);
         }
@@ -130,6 +137,8 @@ final class SimulatedKafka {
     final List<Map<String, byte[]>> changelogs = new ArrayList<>();
     final List<Published> published = new ArrayList<>();
     final List<Output> outputs = new ArrayList<>();
+    /** Buckets that were filled, as committed events tell. */
+    final List<BucketReset> resets = new ArrayList<>();
 
     SimulatedKafka(boolean exactlyOnce) {
         this.exactlyOnce = exactlyOnce;

@@ -10,6 +10,7 @@ import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.redis.LuaRedis;
 import io.tollgate.redis.Spend;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -56,7 +57,6 @@ final class Simulation {
     private final List<String[]> policyLog = new ArrayList<>();
     private final Set<String> inexact = new HashSet<>();
     private final Map<String, Double> unknownTokens = new HashMap<>();
-    private final Map<String, Integer> resets = new HashMap<>();
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
     private final Map<String, double[]> limits = new HashMap<>();
@@ -371,8 +371,7 @@ final class Simulation {
         int partition = home(agent);
         if (owner[partition] == NOBODY) return;
         inexact.add(agent);
-        resets.merge(agent, 1, Integer::sum);
-        instances[owner[partition]].inspector().reset(agent);
+        instances[owner[partition]].inspector().reset(agent, "api:127.0.0.1");
     }
 
     private void change(String agent, double capacity, double rate) {
@@ -483,7 +482,12 @@ final class Simulation {
     }
 
     private Optional<Violation> overAdmission(String agent) {
-        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0));
+        double capacity = highestCapacity.get(agent);
+        var filled = new ArrayDeque<>(kafka.resets.stream()
+                .filter(reset -> reset.agentId().equals(agent))
+                .map(BucketReset::atMicros)
+                .sorted()
+                .toList());
         double rate = highestRate.get(agent);
         double most = 0;
         long lastMicros = 0;
@@ -491,6 +495,10 @@ final class Simulation {
             long now = output.decision().decidedAtMicros();
             most = Math.max(0, most - rate * (now - lastMicros) / 1e6);
             lastMicros = now;
+            while (!filled.isEmpty() && filled.peek() <= now) {
+                filled.remove();
+                most = 0;
+            }
             if (!output.decision().isApproved()) continue;
             most += output.published().cost;
             if (most > capacity + rate * SLACK_SECONDS + EPSILON) {

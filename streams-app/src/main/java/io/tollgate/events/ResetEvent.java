@@ -1,0 +1,35 @@
+package io.tollgate.events;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import io.tollgate.quota.BucketReset;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+
+/** Puts on record that somebody filled an agent's bucket. */
+final class ResetEvent {
+    private static final JsonFactory JSON = new JsonFactory();
+
+    private ResetEvent() {}
+
+    /** Returns the event as {@code schemas/quota-event.schema.json} describes it; of several limits it states the first. */
+    static byte[] json(BucketReset reset) {
+        var limit = reset.policy().limit();
+        var bytes = new ByteArrayOutputStream(256);
+        try (var json = JSON.createGenerator(bytes)) {
+            json.writeStartObject();
+            json.writeStringField("event", "bucket_reset");
+            json.writeStringField("agent_id", reset.agentId());
+            json.writeNumberField("at", reset.atMicros());
+            QuotaEvent.number(json, "remaining", limit.capacityTokens());
+            QuotaEvent.number(json, "capacity", limit.capacityTokens());
+            QuotaEvent.number(json, "refill_rate", limit.refillTokensPerSecond());
+            json.writeStringField("policy", reset.policy().name());
+            json.writeStringField("by", reset.by());
+            json.writeEndObject();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
+        }
+        return bytes.toByteArray();
+    }
+}

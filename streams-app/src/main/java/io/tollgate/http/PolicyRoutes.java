@@ -1,0 +1,139 @@
+package io.tollgate.http;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonInclude.Include;
+import com.fasterxml.jackson.annotation.JsonRawValue;
+import io.javalin.http.Context;
+import io.tollgate.config.Settings;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.PolicyChange;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
+import io.tollgate.policy.PolicyMerge;
+import io.tollgate.policy.PolicyTopic;
+import io.tollgate.policy.StoredPolicy;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Policies over HTTP. Thread-safe. A change reads what stands there and writes, one change of this instance at a time; of two that
+ * different instances make within that moment the last one stays.
+ */
+final class PolicyRoutes {
+    private static final Object CHANGING = new Object();
+
+    /** @param policy its name, as the header {@code quota-policy} says it */
+    record WrittenJson(String agentId, String policy) {}
+
+    /**
+     * What stands under one key.
+     *
+     * @param policy its name, as the header {@code quota-policy} says it
+     * @param document as {@code schemas/agent-quota.schema.json} says
+     * @param mistake of a later record that cannot be read, if there is one
+     */
+    @JsonInclude(Include.NON_NULL)
+    record PolicyJsonView(
+            String agentId,
+            @Nullable String policy,
+            @JsonRawValue @Nullable String document,
+            @Nullable String mistake) {
+        static PolicyJsonView of(StoredPolicy stored) {
+            return new PolicyJsonView(
+                    stored.agentId(),
+                    stored.good().map(StoredPolicy.Good::name).orElse(null),
+                    stored.good()
+                            .map(good -> new String(PolicyJson.write(good.document()), StandardCharsets.UTF_8))
+                            .orElse(null),
+                    stored.ignored().map(StoredPolicy.Ignored::mistake).orElse(null));
+        }
+    }
+
+    /** All policies, by key. */
+    record PoliciesJson(List<PolicyJsonView> policies) {}
+
+    /** @param etag changes with each record under the key */
+    private record Current(StoredPolicy stored, String etag) {}
+
+    private PolicyRoutes() {}
+
+    static PoliciesJson all(Settings settings) {
+        try (var topic = new PolicyTopic(settings)) {
+            return new PoliciesJson(
+                    topic.read().values().stream().map(PolicyJsonView::of).toList());
+        }
+    }
+
+    /** @throws Problem 404 if nothing stands under the key */
+    static PolicyJsonView get(Settings settings, String key, Context context) {
+        try (var topic = new PolicyTopic(settings)) {
+            var current = current(topic, key).orElseThrow(() -> new Problem(404, "there is no policy with this key"));
+            context.header("ETag", current.etag());
+            return PolicyJsonView.of(current.stored());
+        }
+    }
+
+    /** @throws Problem 400 if it is not a policy; 412 if another stands there than the call expects */
+    static WrittenJson put(Settings settings, String key, byte[] body, Context context, String by) {
+        try (var topic = new PolicyTopic(settings)) {
+            synchronized (CHANGING) {
+                var current = current(topic, key);
+                requireExpected(context, current);
+                var good = current.flatMap(found -> found.stored().good());
+                PolicyDocument policy =
+                        good.isPresent() ? PolicyMerge.merge(good.get().document(), body) : PolicyJson.parse(body);
+                var name = topic.put(key, policy, by);
+                context.header("ETag", etag(name));
+                return new WrittenJson(key, name);
+            }
+        } catch (InvalidPolicyException invalid) {
+            throw new Problem(400, String.valueOf(invalid.getMessage()));
+        }
+    }
+
+    /** @throws Problem 412 if another policy stands there than the call expects */
+    static void delete(Settings settings, String key, Context context, String by) {
+        try (var topic = new PolicyTopic(settings)) {
+            synchronized (CHANGING) {
+                requireExpected(context, current(topic, key));
+                topic.delete(key, by);
+            }
+        }
+    }
+
+    private static Optional<Current> current(PolicyTopic topic, String key) {
+        StoredPolicy stored = null;
+        String etag = "";
+        for (PolicyChange change : topic.history(key)) {
+            var next = change.stored().orElse(null);
+            stored = stored == null || next == null ? next : stored.followedBy(next);
+            etag = etag(change.name());
+        }
+        return stored == null ? Optional.empty() : Optional.of(new Current(stored, etag));
+    }
+
+    /** The place of the record: its key stands in the address, and may hold what a header must not. */
+    private static String etag(String name) {
+        return '"' + name.substring(name.lastIndexOf('@') + 1) + '"';
+    }
+
+    private static void requireExpected(Context context, Optional<Current> current) {
+        var match = context.header("If-Match");
+        if (match != null && !names(match, current))
+            throw new Problem(412, "another policy stands there than If-Match names: read it again");
+        var noneMatch = context.header("If-None-Match");
+        if (noneMatch != null && names(noneMatch, current))
+            throw new Problem(412, "the policy that If-None-Match names stands there");
+    }
+
+    private static boolean names(String header, Optional<Current> current) {
+        return current.isPresent()
+                && Stream.of(header.split(","))
+                        .map(String::strip)
+                        .anyMatch(tag ->
+                                tag.equals("*") || tag.equals(current.get().etag()));
+    }
+}
