@@ -3,7 +3,6 @@ package io.tollgate.cli;
 import io.tollgate.config.Settings;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -21,10 +20,8 @@ import org.apache.kafka.common.errors.InterruptException;
 
 /** Asks Kafka whether it is there, before the command's own clients would try for a quarter of a minute and longer. */
 final class KafkaAnswer {
-    /** Since the start of the JVM, so that a user knows within five seconds. */
-    private static final Duration WITHIN = Duration.ofMillis(4000);
-    /** At least, where the machine is slow. */
-    private static final Duration AT_LEAST = Duration.ofMillis(1500);
+    /** A silent port is given up sooner; names are looked up for longer, and a busy machine is no silent broker. */
+    private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(10);
     /** For a broker that has shown a sign of life: a login may take its time. */
     private static final Duration LOGIN = Duration.ofSeconds(15);
     /** Until then, a port that speaks something else has said so. */
@@ -34,13 +31,13 @@ final class KafkaAnswer {
 
     /** @throws CommandFailure with one line if Kafka does not answer, or its ports speak something else than our clients */
     static void require(Settings settings, Preflight preflight) {
-        var living = living(settings.kafka().bootstrapServers(), preflight);
-        if (living.isEmpty()) throw away(settings);
-        // First, because clients do not survive a port that speaks something else; but a silent one must not hide
-        // others.
         var listeners = inBackground(preflight::listeners);
-        ifFatal(listeners, LISTENERS);
-        if (answers(settings, living.get())) return;
+        var living = living(settings.kafka().bootstrapServers(), preflight);
+        if (living.isPresent()) {
+            // First, because clients do not survive a port that speaks something else.
+            ifFatal(listeners, LISTENERS);
+            if (answers(settings, living.get())) return;
+        }
         ifFatal(listeners, Duration.ZERO);
         throw away(settings);
     }
@@ -52,8 +49,6 @@ final class KafkaAnswer {
 
     /** Returns the server that is the first to show a sign of life; empty if none does in time. */
     private static Optional<String> living(String servers, Preflight preflight) {
-        long sinceStart = System.currentTimeMillis()
-                - ManagementFactory.getRuntimeMXBean().getStartTime();
         var first = new CompletableFuture<Optional<String>>();
         var all = Arrays.stream(servers.split(","))
                 .map(String::strip)
@@ -63,7 +58,7 @@ final class KafkaAnswer {
                 .toArray(CompletableFuture[]::new);
         CompletableFuture.allOf(all).whenComplete((none, thrown) -> first.complete(Optional.empty()));
         try {
-            return get(first, Duration.ofMillis(Math.max(AT_LEAST.toMillis(), WITHIN.toMillis() - sinceStart)));
+            return get(first, SIGN_OF_LIFE);
         } catch (TimeoutException silent) {
             return Optional.empty();
         }

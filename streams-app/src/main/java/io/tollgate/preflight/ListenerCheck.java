@@ -34,11 +34,7 @@ final class ListenerCheck {
         var host = Utils.getHost(server);
         var port = Utils.getPort(server);
         if (host == null || port == null) return false;
-        var probe = new ProtocolProbe(host, port);
-        // In the language that is expected there first: brokers log the other one as an error.
-        return protocol(kafka).endsWith("SSL")
-                ? probe.speaksTls() || probe.speaksPlainKafka()
-                : probe.speaksPlainKafka() || probe.speaksTls();
+        return new ProtocolProbe(host, port).answers(protocol(kafka).endsWith("SSL"));
     }
 
     private static Optional<String> mismatch(ProtocolProbe wire, String protocol) {

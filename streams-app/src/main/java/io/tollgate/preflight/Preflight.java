@@ -33,7 +33,7 @@ public final class Preflight {
     }
 
     /**
-     * Returns whether somebody answers as a broker does, with TLS or without; takes some seconds if nobody does.
+     * Returns whether somebody answers when greeted as the settings say. Takes three seconds if nobody does, whose name is known.
      *
      * @param server one of KAFKA_BOOTSTRAP_SERVERS
      */

@@ -54,6 +54,17 @@ final class ProtocolProbe {
         }
     }
 
+    /** Returns whether the port says anything when it is greeted as TLS does, or as Kafka does without TLS. */
+    boolean answers(boolean tls) {
+        try (var socket = connect()) {
+            if (!tls) return answersKafka(socket, API_VERSIONS, (short) 0, new byte[0]);
+            socket.getOutputStream().write(clientHello());
+            return socket.getInputStream().read() >= 0;
+        } catch (IOException closedOrSilent) {
+            return false;
+        }
+    }
+
     /** Returns whether the port speaks Kafka without TLS, but hangs up on who asks something before logging in. */
     boolean asksForLogin() {
         try (var socket = connect()) {
