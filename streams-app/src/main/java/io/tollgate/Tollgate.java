@@ -5,6 +5,7 @@ import io.tollgate.cli.CommandFailure;
 import io.tollgate.cli.CompletionCommand;
 import io.tollgate.cli.ConfigOption;
 import io.tollgate.cli.Conventions;
+import io.tollgate.cli.DoctorCommand;
 import io.tollgate.cli.HelpCommand;
 import io.tollgate.cli.KafkaOptions;
 import io.tollgate.cli.LoadCommand;
@@ -58,6 +59,7 @@ public final class Tollgate implements Runnable {
                 .addSubcommand(new PolicyCommand(kafka()))
                 .addSubcommand(new BucketCommand(new ConfigOption(System::getenv)))
                 .addSubcommand(verify(kafka()))
+                .addSubcommand(new DoctorCommand(kafka(), Tollgate::explained))
                 .addSubcommand(new CompletionCommand())
                 .addSubcommand(new HelpCommand())
                 .addSubcommand(new VersionCommand());

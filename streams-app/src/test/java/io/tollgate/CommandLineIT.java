@@ -41,6 +41,7 @@ class CommandLineIT {
                 "policy set --help",
                 "policy load --help",
                 "verify --help",
+                "doctor --help",
                 "version --help",
                 "completion --help",
                 "help",

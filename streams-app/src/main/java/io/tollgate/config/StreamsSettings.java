@@ -33,18 +33,16 @@ public record StreamsSettings(
                 1,
                 1024,
                 "must be a whole number from 1 to 1024");
-        return new StreamsSettings(
-                id,
-                exactlyOnce,
-                threads,
-                stateDir(env),
-                env.text("TOLLGATE_STATE_DIR").isEmpty());
+        boolean ofAnyCluster = env.text("TOLLGATE_STATE_DIR").isEmpty();
+        return new StreamsSettings(id, exactlyOnce, threads, stateDir(env), ofAnyCluster);
     }
 
     private static Path stateDir(Env env) {
         var text = env.text("TOLLGATE_STATE_DIR");
         try {
-            return text.map(Path::of).orElseGet(() -> userCache(env).resolve("tollgate"));
+            var folder = text.map(Path::of).orElseGet(() -> userCache(env).resolve("tollgate"));
+            env.show("TOLLGATE_STATE_DIR", folder.toString());
+            return folder;
         } catch (InvalidPathException e) {
             env.mistake("TOLLGATE_STATE_DIR", "must be a folder", text.orElse(""));
             return Path.of("");

@@ -209,7 +209,7 @@ public final class Env {
     private <T> T parsed(String name, T otherwise, String rule, Function<String, T> parse, Predicate<T> legal) {
         var text = text(name);
         if (text.isEmpty()) {
-            note(name, String.valueOf(otherwise), Origin.DEFAULT);
+            note(name, String.valueOf(otherwise).replaceFirst("\\.0$", ""), Origin.DEFAULT);
             return otherwise;
         }
         try {
@@ -223,7 +223,7 @@ public final class Env {
     }
 
     private void note(String name, String value, Origin origin) {
-        settings.put(name, new Setting(name, printable(value), origin));
+        settings.put(name, new Setting(name, value.replaceAll("\\p{Cntrl}", "?"), origin));
     }
 
     /** Notes a mistake; the value is shown, shortened and without control characters, and where it stands. */

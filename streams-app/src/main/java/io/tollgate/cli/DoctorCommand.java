@@ -1,0 +1,270 @@
+package io.tollgate.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.lettuce.core.LettuceVersion;
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
+import io.tollgate.env.Env;
+import io.tollgate.env.Origin;
+import io.tollgate.env.Setting;
+import io.tollgate.preflight.BrokerVersion;
+import io.tollgate.preflight.Finding;
+import io.tollgate.preflight.Preflight;
+import io.tollgate.preflight.RedisVersion;
+import java.io.PrintWriter;
+import java.lang.management.ManagementFactory;
+import java.time.zone.ZoneRulesProvider;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.utils.AppInfoParser;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Shows versions, addresses and settings, and what is wrong with what the pipeline stands on. */
+@Command(
+        name = "doctor",
+        description = {
+            "Shows versions, addresses, and each setting in effect with where it comes from; looks at everything that"
+                    + " `topics check` looks at.",
+            "Exit 1 if something is wrong; each wrong thing is one line with its remedy. Secrets are masked."
+        },
+        mixinStandardHelpOptions = true)
+public final class DoctorCommand implements Callable<Integer> {
+    private static final String UNKNOWN = "unknown";
+    private static final Pattern FAMILIES = Pattern.compile("(KAFKA|REDIS|TOKEN|TOLLGATE)_.*");
+    /** Since the start of the JVM, as for Kafka, so that a user knows within five seconds. */
+    private static final long REDIS_MILLIS = 4500;
+    /** At least, where the machine is slow. */
+    private static final long REDIS_LEAST_MILLIS = 1500;
+
+    @Mixin
+    private final KafkaOptions kafka;
+
+    private final Function<Throwable, String> explain;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(names = "--json", description = "Print one JSON object instead of tables.")
+    private boolean json;
+
+    /** @param explain says in one line what a client of Kafka's has thrown */
+    public DoctorCommand(KafkaOptions kafka, Function<Throwable, String> explain) {
+        this.kafka = kafka;
+        this.explain = explain;
+    }
+
+    /** What Redis says of itself, and what is wrong with it. */
+    private record RedisState(String version, List<Finding> findings) {}
+
+    @Override
+    public Integer call() throws SettingsException {
+        var env = kafka.env();
+        var settings = Settings.from(env, Settings.Use.TOOL);
+        var preflight = kafka.preflight(settings);
+        var redis = inBackground(settings, preflight);
+        var findings = new ArrayList<Finding>();
+        var brokers = brokers(settings, preflight, findings);
+        var redisState = await(redis, settings);
+        // Warnings elsewhere are of what works all the same; what is wrong with Redis makes decisions local.
+        redisState.findings.forEach(finding -> findings.add(new Finding(true, finding.text())));
+        print(versions(brokers, redisState), addresses(settings, env), inEffect(env), findings);
+        return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
+    }
+
+    private String brokers(Settings settings, Preflight preflight, List<Finding> findings) {
+        try {
+            KafkaAnswer.require(settings, preflight);
+            try (var topics = new TopicAdmin(settings)) {
+                findings.addAll(preflight.brokers(topics.admin()));
+                return BrokerVersion.of(topics.admin());
+            }
+        } catch (CommandFailure | KafkaException away) {
+            explain.apply(away).lines().forEach(line -> findings.add(new Finding(true, line)));
+            return UNKNOWN;
+        }
+    }
+
+    /** Redis is asked at the same time, so that whoever is away is known within five seconds. */
+    private static CompletableFuture<RedisState> inBackground(Settings settings, Preflight preflight) {
+        var state = new CompletableFuture<RedisState>();
+        var thread = new Thread(
+                () -> {
+                    try {
+                        var findings = preflight.redis();
+                        var version = settings.redis().uri().flatMap(RedisVersion::of);
+                        state.complete(new RedisState(version.orElse(UNKNOWN), findings));
+                    } catch (RuntimeException | Error failed) {
+                        state.completeExceptionally(failed);
+                    }
+                },
+                "doctor-redis");
+        thread.setDaemon(true);
+        thread.start();
+        return state;
+    }
+
+    private static RedisState await(CompletableFuture<RedisState> redis, Settings settings) {
+        if (settings.redis().uri().isEmpty()) return new RedisState("not configured", List.of());
+        try {
+            long sinceStart = System.currentTimeMillis()
+                    - ManagementFactory.getRuntimeMXBean().getStartTime();
+            return redis.get(Math.max(REDIS_LEAST_MILLIS, REDIS_MILLIS - sinceStart), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException silent) {
+            return wrong("does not answer");
+        } catch (ExecutionException failed) {
+            return wrong("cannot be asked (" + failed.getCause() + ")");
+        } catch (InterruptedException e) {
+            throw new InterruptException(e);
+        }
+    }
+
+    private static RedisState wrong(String what) {
+        return new RedisState(
+                UNKNOWN,
+                List.of(new Finding(true, "Redis " + what + ": check REDIS_URL, or unset it to decide locally")));
+    }
+
+    private static Map<String, String> versions(String brokers, RedisState redis) {
+        var versions = new LinkedHashMap<String, String>();
+        versions.put("tollgate", VersionCommand.version());
+        versions.put(
+                "java", Runtime.version() + ", " + System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        versions.put("kafka_clients", AppInfoParser.getVersion());
+        versions.put("kafka_brokers", brokers);
+        versions.put("lettuce", LettuceVersion.getVersion().replaceFirst("/.*", ""));
+        versions.put("redis", redis.version);
+        versions.put("time_zones", ZoneRulesProvider.getVersions("UTC").lastKey());
+        return versions;
+    }
+
+    private static Map<String, String> addresses(Settings settings, Env env) {
+        var addresses = new LinkedHashMap<String, String>();
+        addresses.put("kafka", settings.kafka().bootstrapServers());
+        addresses.put("redis", redisUrl(env));
+        var host = settings.http().host();
+        addresses.put(
+                "http",
+                "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":"
+                        + settings.http().port());
+        addresses.put("state_folder", settings.streams().stateDir().toString());
+        return addresses;
+    }
+
+    private static String redisUrl(Env env) {
+        return env.settings().stream()
+                .filter(setting -> setting.name().equals("REDIS_URL"))
+                .map(Setting::value)
+                .filter(url -> !url.isEmpty())
+                .findFirst()
+                .orElse("none");
+    }
+
+    /** Files of secrets are named by the secrets themselves; what is ignored is not in effect. */
+    private static List<Setting> inEffect(Env env) {
+        return env.settings().stream()
+                .filter(setting -> !setting.name().endsWith(Env.FILE))
+                .filter(setting ->
+                        !setting.value().isEmpty() || setting.origin().kind() == Origin.Kind.DEFAULT)
+                .toList();
+    }
+
+    private void print(
+            Map<String, String> versions,
+            Map<String, String> addresses,
+            List<Setting> settings,
+            List<Finding> findings) {
+        var out = spec.commandLine().getOut();
+        if (json) printJson(out, versions, addresses, settings, findings);
+        else printTables(out, versions, addresses, settings, findings);
+        out.flush();
+    }
+
+    private static void printTables(
+            PrintWriter out,
+            Map<String, String> versions,
+            Map<String, String> addresses,
+            List<Setting> settings,
+            List<Finding> findings) {
+        section(out, "Versions", rows(versions));
+        section(out, "Addresses", rows(addresses));
+        section(
+                out,
+                "Settings",
+                settings.stream()
+                        .map(setting -> List.of(
+                                setting.name(),
+                                setting.value().isEmpty() ? "unset" : setting.value(),
+                                setting.origin().toString()))
+                        .toList());
+        if (findings.isEmpty()) out.println("Nothing is wrong.");
+        findings.forEach(finding -> out.println((finding.fatal() ? "wrong: " : "warning: ") + finding.text()));
+    }
+
+    private static List<List<String>> rows(Map<String, String> values) {
+        return values.entrySet().stream()
+                .map(each -> List.of(each.getKey().replace('_', ' '), each.getValue()))
+                .toList();
+    }
+
+    private static void section(PrintWriter out, String title, List<List<String>> rows) {
+        out.println(title);
+        Table.of(rows).lines().forEach(line -> out.println("  " + line));
+        out.println();
+    }
+
+    private static void printJson(
+            PrintWriter out,
+            Map<String, String> versions,
+            Map<String, String> addresses,
+            List<Setting> settings,
+            List<Finding> findings) {
+        var document = new LinkedHashMap<String, Object>();
+        document.put("ok", findings.stream().noneMatch(Finding::fatal));
+        document.put("versions", versions);
+        document.put("addresses", addresses);
+        document.put("settings", settings.stream().map(DoctorCommand::json).toList());
+        document.put("findings", findings.stream().map(DoctorCommand::json).toList());
+        try {
+            out.println(JsonMapper.builder()
+                    .build()
+                    .writerWithDefaultPrettyPrinter()
+                    .writeValueAsString(document));
+        } catch (JsonProcessingException impossible) {
+            throw new IllegalStateException(impossible); // texts and booleans only
+        }
+    }
+
+    private static Map<String, Object> json(Setting setting) {
+        var json = new LinkedHashMap<String, Object>();
+        json.put("name", setting.name());
+        json.put("value", setting.value().isEmpty() ? null : setting.value());
+        json.put("source", setting.origin().kind().name().toLowerCase(Locale.ROOT));
+        if (!setting.origin().name().isEmpty())
+            json.put("from", setting.origin().name());
+        return json;
+    }
+
+    private static Map<String, Object> json(Finding finding) {
+        var json = new LinkedHashMap<String, Object>();
+        json.put("wrong", finding.fatal());
+        json.put("text", finding.text());
+        return json;
+    }
+}
