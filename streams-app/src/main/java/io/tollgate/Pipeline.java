@@ -26,9 +26,13 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
@@ -41,6 +45,9 @@ import org.slf4j.LoggerFactory;
 final class Pipeline implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Pipeline.class);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
+    /** Within this time all threads have found out that topics take less. */
+    private static final Duration LOWERED_FOR = Duration.ofMinutes(1);
+
     private static final Duration SLICE = Duration.ofMillis(250);
     private static final Duration SAY_EVERY = Duration.ofSeconds(10);
 
@@ -56,6 +63,9 @@ final class Pipeline implements AutoCloseable {
     private final TopicWatch topicWatch;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Supplier<Optional<String>> wrongOnTheBrokers;
+    private final IntSupplier largestRecordBytes;
+    private final AtomicInteger recordLimit;
+    private volatile long loweredNanos = System.nanoTime() - LOWERED_FOR.toNanos();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
@@ -71,6 +81,8 @@ final class Pipeline implements AutoCloseable {
             Admin admin,
             MeterRegistry registry,
             String httpAddress) {
+        recordLimit = new AtomicInteger(largestRecordBytes);
+        this.largestRecordBytes = () -> RequestTopology.preflight(settings).largestRecordBytes(admin);
         wrongOnTheBrokers = () -> RequestTopology.preflight(settings).wrong(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
@@ -87,7 +99,7 @@ final class Pipeline implements AutoCloseable {
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,
-                largestRecordBytes,
+                recordLimit::get,
                 settings.streams().exactlyOnce(),
                 shared,
                 clock,
@@ -204,6 +216,12 @@ final class Pipeline implements AutoCloseable {
      * see it.
      */
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
+        if (isTooLarge(thrown) && isLowered()) {
+            log.warn(
+                    "topics take smaller records than before: those above {} bytes are invalid (too_large) from here",
+                    recordLimit.get());
+            return StreamThreadExceptionResponse.REPLACE_THREAD;
+        }
         if (!Unanswered.isIn(thrown)) {
             end(thrown);
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
@@ -217,6 +235,25 @@ final class Pipeline implements AutoCloseable {
                 "Kafka did not answer a stream thread in time; another one goes on in its place: {}",
                 thrown.toString());
         return StreamThreadExceptionResponse.REPLACE_THREAD;
+    }
+
+    private static boolean isTooLarge(Throwable thrown) {
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof RecordTooLargeException) return true;
+        }
+        return false;
+    }
+
+    /** Asks the topics again what they take: lowered since, the same record is invalid when it is read again. */
+    private boolean isLowered() {
+        try {
+            int now = largestRecordBytes.getAsInt();
+            if (now < recordLimit.getAndSet(now)) loweredNanos = System.nanoTime();
+        } catch (RetriableException away) {
+            return true; // the next thread asks again
+        }
+        // Several threads may find out at the same time.
+        return System.nanoTime() - loweredNanos < LOWERED_FOR.toNanos();
     }
 
     private void end(Throwable thrown) {

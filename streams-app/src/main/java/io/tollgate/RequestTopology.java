@@ -77,7 +77,7 @@ final class RequestTopology {
         var nothing = Shared.of(
                 settings.topics().requests(),
                 1,
-                Integer.MAX_VALUE,
+                () -> Integer.MAX_VALUE,
                 settings.streams().exactlyOnce(),
                 Optional.empty(),
                 new BucketClock(),

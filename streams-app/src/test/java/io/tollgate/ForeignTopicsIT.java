@@ -84,6 +84,39 @@ class ForeignTopicsIT {
         }
     }
 
+    @Test
+    void loweredSizesEndNothing() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
+                var admin = admin(cluster);
+                var application = cluster.start();
+                var decisions = new Decisions(cluster)) {
+            send(cluster, incompressible("before"));
+            decisions.await(1, application);
+            set(admin, cluster.settings().topics().approved(), "max.message.bytes", "20000");
+
+            send(cluster, incompressible("after"));
+            send(cluster, request("small", 1, 100));
+
+            assertThat(decisions.await(3, application))
+                    .filteredOn(seen -> !seen.approved())
+                    .singleElement()
+                    .satisfies(seen -> assertThat(Decisions.json(seen.record().value())
+                                    .get("detail")
+                                    .textValue())
+                            .contains("too_large"));
+            assertThat(application.output()).contains("topics take smaller records than before");
+            assertThat(application.isReady()).isTrue();
+        }
+    }
+
+    private static byte[] incompressible(String agent) {
+        var noise = new byte[30_000];
+        new java.util.Random(7).nextBytes(noise);
+        return ("{\"agent_id\":\"" + agent + "\",\"payload\":\""
+                        + java.util.Base64.getEncoder().encodeToString(noise) + "\"}")
+                .getBytes(UTF_8);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

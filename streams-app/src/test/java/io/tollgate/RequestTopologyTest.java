@@ -108,7 +108,7 @@ class RequestTopologyTest {
         var shared = Shared.of(
                 settings.topics().requests(),
                 PARTITIONS,
-                64 * 1024 * 1024,
+                () -> 64 * 1024 * 1024,
                 settings.streams().exactlyOnce(),
                 Optional.empty(),
                 clock,

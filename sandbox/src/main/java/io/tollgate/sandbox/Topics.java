@@ -40,7 +40,11 @@ final class Topics {
         topics.add(topic(APPROVED, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
         // A rejection holds the request, in base64 if it is unreadable.
         topics.add(topic(REJECTED, PARTITIONS, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
-        topics.add(topic(POLICIES, 1, "cleanup.policy", "compact"));
+        // Auditors ask by which policy a decision was made: what was replaced is kept for 30 days.
+        topics.add(topic(
+                POLICIES,
+                1,
+                Map.of("cleanup.policy", "compact", "min.compaction.lag.ms", Long.toString(2_592_000_000L))));
         topics.add(topic(EVENTS, 1, "cleanup.policy", "delete"));
         try (Admin admin = Admin.create(client)) {
             for (var creation : admin.createTopics(topics).values().entrySet()) {

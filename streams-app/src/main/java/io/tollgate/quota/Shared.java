@@ -6,13 +6,14 @@ import io.tollgate.policy.Policies;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.IntSupplier;
 
 /**
  * What all tasks of an instance share. Thread-safe.
  *
  * @param requestsTopic the topic that agents write to
  * @param partitions how many partitions it has
- * @param maxRecordBytes key, value and headers of the largest record that can be decided
+ * @param recordLimit key, value and headers of the largest record that can be decided, in bytes; new tasks ask for it
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
  * @param callLimits for each task
@@ -21,7 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public record Shared(
         String requestsTopic,
         int partitions,
-        int maxRecordBytes,
+        IntSupplier recordLimit,
         boolean exactlyOnce,
         Optional<SharedBuckets> redis,
         BucketClock clock,
@@ -33,11 +34,16 @@ public record Shared(
         CallLimits callLimits,
         Map<Integer, TaskBuckets> tasks) {
 
+    /** Returns key, value and headers of the largest record that can be decided now. */
+    public int maxRecordBytes() {
+        return recordLimit.getAsInt();
+    }
+
     /** Returns the same without any task yet. */
     public static Shared of(
             String requestsTopic,
             int partitions,
-            int maxRecordBytes,
+            IntSupplier recordLimit,
             boolean exactlyOnce,
             Optional<SharedBuckets> redis,
             BucketClock clock,
@@ -48,7 +54,7 @@ public record Shared(
         return new Shared(
                 requestsTopic,
                 partitions,
-                maxRecordBytes,
+                recordLimit,
                 exactlyOnce,
                 redis,
                 clock,

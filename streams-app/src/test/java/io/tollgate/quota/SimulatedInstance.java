@@ -166,7 +166,7 @@ final class SimulatedInstance {
         shared = new Shared(
                 SimulatedKafka.REQUESTS,
                 SimulatedKafka.PARTITIONS,
-                1_000_000,
+                () -> 1_000_000,
                 kafka.exactlyOnce,
                 Optional.of(calls),
                 clock,

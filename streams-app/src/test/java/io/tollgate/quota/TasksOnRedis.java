@@ -61,7 +61,7 @@ abstract class TasksOnRedis {
         return Shared.of(
                 TOPIC,
                 1,
-                1_000_000,
+                () -> 1_000_000,
                 exactlyOnce,
                 Optional.of(buckets),
                 clock,
