@@ -160,6 +160,7 @@ function _complete_tollgate() {
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} bucket" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} verify" ];    then _picocli_tollgate; return $?; fi
+  if [ "${COMP_LINE}" = "${COMP_WORDS[0]} doctor" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} completion" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} help" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} version" ];    then _picocli_tollgate; return $?; fi
@@ -183,37 +184,39 @@ function _complete_tollgate() {
   local cmds3=(policy)
   local cmds4=(bucket)
   local cmds5=(verify)
-  local cmds6=(completion)
-  local cmds7=(help)
-  local cmds8=(version)
-  local cmds9=(sandbox)
-  local cmds10=(topics check)
-  local cmds11=(topics create)
-  local cmds12=(policy delete)
-  local cmds13=(policy export)
-  local cmds14=(policy get)
-  local cmds15=(policy history)
-  local cmds16=(policy list)
-  local cmds17=(policy load)
-  local cmds18=(policy set)
-  local cmds19=(bucket reset)
-  local cmds20=(bucket show)
+  local cmds6=(doctor)
+  local cmds7=(completion)
+  local cmds8=(help)
+  local cmds9=(version)
+  local cmds10=(sandbox)
+  local cmds11=(topics check)
+  local cmds12=(topics create)
+  local cmds13=(policy delete)
+  local cmds14=(policy export)
+  local cmds15=(policy get)
+  local cmds16=(policy history)
+  local cmds17=(policy list)
+  local cmds18=(policy load)
+  local cmds19=(policy set)
+  local cmds20=(bucket reset)
+  local cmds21=(bucket show)
 
-  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
-  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
-  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_set; return $?; fi
-  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_load; return $?; fi
-  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_list; return $?; fi
-  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_history; return $?; fi
-  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_get; return $?; fi
-  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_policy_export; return $?; fi
-  if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
-  if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_topics_create; return $?; fi
-  if CompWordsContainsArray "${cmds10[@]}"; then _picocli_tollgate_topics_check; return $?; fi
-  if CompWordsContainsArray "${cmds9[@]}"; then _picocli_tollgate_sandbox; return $?; fi
-  if CompWordsContainsArray "${cmds8[@]}"; then _picocli_tollgate_version; return $?; fi
-  if CompWordsContainsArray "${cmds7[@]}"; then _picocli_tollgate_help; return $?; fi
-  if CompWordsContainsArray "${cmds6[@]}"; then _picocli_tollgate_completion; return $?; fi
+  if CompWordsContainsArray "${cmds21[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
+  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
+  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_policy_set; return $?; fi
+  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_load; return $?; fi
+  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_list; return $?; fi
+  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_history; return $?; fi
+  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_get; return $?; fi
+  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_export; return $?; fi
+  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
+  if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_topics_create; return $?; fi
+  if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_topics_check; return $?; fi
+  if CompWordsContainsArray "${cmds10[@]}"; then _picocli_tollgate_sandbox; return $?; fi
+  if CompWordsContainsArray "${cmds9[@]}"; then _picocli_tollgate_version; return $?; fi
+  if CompWordsContainsArray "${cmds8[@]}"; then _picocli_tollgate_help; return $?; fi
+  if CompWordsContainsArray "${cmds7[@]}"; then _picocli_tollgate_completion; return $?; fi
+  if CompWordsContainsArray "${cmds6[@]}"; then _picocli_tollgate_doctor; return $?; fi
   if CompWordsContainsArray "${cmds5[@]}"; then _picocli_tollgate_verify; return $?; fi
   if CompWordsContainsArray "${cmds4[@]}"; then _picocli_tollgate_bucket; return $?; fi
   if CompWordsContainsArray "${cmds3[@]}"; then _picocli_tollgate_policy; return $?; fi
@@ -230,7 +233,7 @@ function _picocli_tollgate() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
 
-  local commands="run topics load policy bucket verify completion help version sandbox"
+  local commands="run topics load policy bucket verify doctor completion help version sandbox"
   local flag_opts="'-h' '--help' '-V' '--version'"
   local arg_opts=""
 
@@ -421,6 +424,36 @@ function _picocli_tollgate_verify() {
     '--wait')
       return
       ;;
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
+
+  if [[ "${curr_word}" == -* ]]; then
+    COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
+  else
+    local positionals=""
+    local IFS=$'\n'
+    COMPREPLY=( $(compgen -W "${commands// /$'\n'}${IFS}${positionals}" -- "${curr_word}") )
+  fi
+}
+
+# Generates completions for the options and subcommands of the `doctor` subcommand.
+function _picocli_tollgate_doctor() {
+  # Get completion data
+  local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
+
+  local commands=""
+  local flag_opts="'--json' '-h' '--help' '-V' '--version'"
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
     '--config')
       return
       ;;
