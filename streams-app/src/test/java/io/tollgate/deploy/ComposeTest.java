@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ComposeTest {
     private static final JsonNode SERVICES =
             DeploymentFiles.yaml("docker-compose.yml").get("services");
+
+    private static final Pattern HOST = Pattern.compile("(?:^|[,@]|//)([a-z][a-z0-9-]*):\\d+");
 
     @Test
     void givenTheCompositionAndTheDockerfile_whenImagesAreNamed_thenByAVersion() {
@@ -48,6 +51,87 @@ class ComposeTest {
         assertThat(settings.http().host())
                 .as("reachable from outside of the container")
                 .isEqualTo("0.0.0.0");
+    }
+
+    @Test
+    void oneServiceBuildsEachTag() {
+        var built = new TreeMap<String, String>();
+        SERVICES.properties().forEach(service -> {
+            if (service.getValue().has("build"))
+                assertThat(built.put(service.getValue().get("image").asText(), service.getKey()))
+                        .as("who builds %s besides %s", service.getValue().get("image"), service.getKey())
+                        .isNull();
+        });
+        assertThat(built).hasSize(1);
+
+        SERVICES.properties().forEach(service -> {
+            var builder = built.get(service.getValue().get("image").asText());
+            if (builder == null || builder.equals(service.getKey())) return;
+            assertThat(service.getValue().path("pull_policy").asText())
+                    .as("%s: no registry has the tag", service.getKey())
+                    .isEqualTo("never");
+            assertThat(service.getValue()
+                            .at("/depends_on/" + builder + "/condition")
+                            .asText())
+                    .as("%s starts when its image is built", service.getKey())
+                    .isEqualTo("service_completed_successfully");
+        });
+    }
+
+    @Test
+    void consoleCanBeUsedWithADemoToken() throws Exception {
+        for (var service : List.of("tollgate-1", "tollgate-2")) {
+            var token =
+                    SERVICES.get(service).at("/environment/TOLLGATE_HTTP_TOKEN").asText();
+            assertThat(token).isNotEmpty();
+            assertThat(DeploymentFiles.text("docker-compose.yml").lines().takeWhile(line -> line.startsWith("#")))
+                    .as("said at the top")
+                    .anyMatch(line -> line.contains("token: " + token));
+        }
+    }
+
+    @Test
+    void everyNameLeadsToAService() {
+        SERVICES.properties().forEach(service -> {
+            var depends = service.getValue().path("depends_on");
+            var names = depends.isArray()
+                    ? depends.valueStream().map(JsonNode::asText).toList()
+                    : depends.properties().stream().map(Map.Entry::getKey).toList();
+            assertThat(names).as(service.getKey()).allMatch(SERVICES::has);
+            service.getValue()
+                    .path("environment")
+                    .properties()
+                    .forEach(variable -> HOST.matcher(variable.getValue().asText())
+                            .results()
+                            .map(host -> host.group(1))
+                            .filter(host -> !host.equals("localhost"))
+                            .forEach(host -> assertThat(SERVICES.has(host))
+                                    .as("%s of %s leads to %s", variable.getKey(), service.getKey(), host)
+                                    .isTrue()));
+        });
+        var sources = DeploymentFiles.yaml("deploy/grafana/provisioning/datasources/tollgate.yml")
+                .findValuesAsText("url");
+        assertThat(sources)
+                .hasSize(2)
+                .allMatch(url -> SERVICES.has(url.replaceFirst("^http://", "").replaceFirst(":\\d+$", "")));
+    }
+
+    @Test
+    void commandsStartWhatTheImageHolds() {
+        var entryPoint = DeploymentFiles.entryPoint();
+        for (var service : List.of("topics", "load")) {
+            var words = SERVICES.get(service)
+                    .get("entrypoint")
+                    .valueStream()
+                    .map(JsonNode::asText)
+                    .toList();
+            assertThat(words).first().isEqualTo(entryPoint.get(0));
+            assertThat(words)
+                    .containsSequence(entryPoint.subList(entryPoint.indexOf("-jar"), entryPoint.size()))
+                    .noneMatch(option -> option.contains("SharedArchive"));
+        }
+        assertThat(SERVICES.get("tollgate-1").has("entrypoint")).isFalse();
+        assertThat(DeploymentFiles.text("Dockerfile")).containsPattern("(?m)^CMD \\[\"run\"\\]$");
     }
 
     /** What the image sets and what the composition adds, as the process sees them. */

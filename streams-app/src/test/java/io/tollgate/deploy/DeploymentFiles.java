@@ -54,6 +54,20 @@ public final class DeploymentFiles {
         }
     }
 
+    /** Returns what the image starts, word for word. */
+    static List<String> entryPoint() {
+        var line = text("Dockerfile")
+                .lines()
+                .filter(each -> each.startsWith("ENTRYPOINT "))
+                .findFirst()
+                .orElseThrow();
+        try {
+            return List.of(new ObjectMapper().readValue(line.substring("ENTRYPOINT ".length()), String[].class));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     static List<Path> filesIn(String dir) {
         try (var files = Files.list(ROOT.resolve(dir))) {
             return files.sorted().toList();

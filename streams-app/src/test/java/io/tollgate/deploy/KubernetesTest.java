@@ -12,11 +12,15 @@ import com.fasterxml.jackson.databind.introspect.Annotated;
 import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
+import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.apps.StatefulSet;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.openshift.api.model.monitoring.v1.ServiceMonitor;
@@ -25,6 +29,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -84,12 +89,92 @@ class KubernetesTest {
     }
 
     @Test
-    void givenTheKustomization_whenItListsResources_thenEveryFileAndNothingElse() {
+    void kustomizationListsWhatEveryClusterTakes() {
         var listed = DeploymentFiles.yaml(DIR + "/kustomization.yaml")
                 .get("resources")
                 .valueStream();
+        var needsNoOperator = resources().stream()
+                .filter(file -> !file.equals("service-monitor.yaml"))
+                .toList();
 
-        assertThat(listed.map(JsonNode::asText)).containsExactlyInAnyOrderElementsOf(resources());
+        assertThat(listed.map(JsonNode::asText)).containsExactlyInAnyOrderElementsOf(needsNoOperator);
+    }
+
+    @Test
+    void serviceLinksStayOutOfTheEnvironment() throws Exception {
+        assertThat(pod().getEnableServiceLinks()).isFalse();
+    }
+
+    @Test
+    void initContainerLeavesNothingOnTheStateVolume() throws Exception {
+        var container = pod().getInitContainers().get(0);
+        var entryPoint = DeploymentFiles.entryPoint();
+
+        assertThat(container.getCommand()).first().isEqualTo(entryPoint.get(0));
+        assertThat(container.getCommand())
+                .containsSequence(entryPoint.subList(entryPoint.indexOf("-jar"), entryPoint.size()))
+                .noneMatch(option -> option.contains("SharedArchive"));
+        assertThat(container.getVolumeMounts())
+                .noneMatch(mount -> mount.getMountPath().startsWith("/var/lib/tollgate"));
+        assertThat(container.getArgs()).startsWith("topics", "create");
+    }
+
+    @Test
+    void pipelineRunsByTheImagesEntryPoint() throws Exception {
+        var container = pod().getContainers().get(0);
+
+        assertThat(container.getCommand()).isEmpty();
+        assertThat(container.getArgs()).containsExactly("run");
+    }
+
+    @Test
+    void everyImageIsReplacedByTheKustomization() throws Exception {
+        var replaced =
+                DeploymentFiles.yaml(DIR + "/kustomization.yaml").at("/images").findValuesAsText("name");
+        var pod = pod();
+
+        assertThat(Stream.concat(pod.getInitContainers().stream(), pod.getContainers().stream())
+                        .map(Container::getImage))
+                .hasSize(2)
+                .allMatch(replaced::contains);
+    }
+
+    @Test
+    void podsFindWhatTheyName() throws Exception {
+        var pod = pod();
+        var service = (Service) read(DeploymentFiles.yaml(DIR + "/service.yaml"));
+        var set = (StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml"));
+        var config =
+                read(DeploymentFiles.yaml(DIR + "/config.yaml")).getMetadata().getName();
+        var secret =
+                read(DeploymentFiles.yaml(DIR + "/secret.yaml")).getMetadata().getName();
+        var volumes = Stream.concat(
+                        pod.getVolumes().stream().map(Volume::getName),
+                        set.getSpec().getVolumeClaimTemplates().stream()
+                                .map(claim -> claim.getMetadata().getName()))
+                .toList();
+
+        assertThat(set.getSpec().getServiceName())
+                .isEqualTo(service.getMetadata().getName());
+        assertThat(service.getSpec().getSelector())
+                .isEqualTo(set.getSpec().getTemplate().getMetadata().getLabels());
+        for (var container :
+                List.of(pod.getInitContainers().get(0), pod.getContainers().get(0))) {
+            assertThat(container.getEnvFrom().get(0).getConfigMapRef().getName())
+                    .isEqualTo(config);
+            assertThat(container.getEnvFrom().get(1).getSecretRef().getName()).isEqualTo(secret);
+            assertThat(container.getVolumeMounts()).allMatch(mount -> volumes.contains(mount.getName()));
+        }
+        assertThat(pod.getContainers().get(0).getPorts())
+                .extracting(ContainerPort::getName)
+                .contains(service.getSpec().getPorts().get(0).getTargetPort().getStrVal());
+    }
+
+    private static PodSpec pod() throws Exception {
+        return ((StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml")))
+                .getSpec()
+                .getTemplate()
+                .getSpec();
     }
 
     @Test
