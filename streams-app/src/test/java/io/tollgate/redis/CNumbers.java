@@ -58,7 +58,7 @@ final class CNumbers {
         return out.toString();
     }
 
-    private static String fixed(double number, int precision) {
+    static String fixed(double number, int precision) {
         if (Double.isNaN(number)) return "nan";
         if (Double.isInfinite(number)) return number > 0 ? "inf" : "-inf";
         var text = new BigDecimal(number)

@@ -34,6 +34,13 @@ public final class LuaRedis {
     private final LuaValue script;
     private Map<String, Entry> keys = new HashMap<>();
     private long nowMicros;
+    private Observer observer = (names, arguments, before, reply) -> {};
+
+    /** Hears of each call. */
+    public interface Observer {
+        /** @param before the state before the call, for {@link #restore} */
+        void ran(byte[][] names, byte[][] arguments, Object before, byte[] reply);
+    }
 
     /** An empty Redis, whose clock stands at 0. */
     public LuaRedis() {
@@ -63,12 +70,20 @@ public final class LuaRedis {
         var argumentsTable = new LuaTable(names.length, 0);
         for (int i = 0; i < names.length; i++) keysTable.rawset(i + 1, LuaString.valueUsing(names[i]));
         for (int i = 0; i < arguments.length; i++) argumentsTable.rawset(i + 1, LuaString.valueUsing(arguments[i]));
+        var before = keys;
+        keys = new HashMap<>(before);
         globals.rawset(KEYS, keysTable);
         globals.rawset(ARGV, argumentsTable);
         var reply = script.call().checkstring();
         var bytes = new byte[reply.length()];
         reply.copyInto(0, bytes, 0, bytes.length);
+        observer.ran(names, arguments, before, bytes);
         return bytes;
+    }
+
+    /** Has this one hear of each call from now on. */
+    public void observe(Observer next) {
+        observer = next;
     }
 
     private static final LuaString KEYS = LuaValue.valueOf("KEYS");

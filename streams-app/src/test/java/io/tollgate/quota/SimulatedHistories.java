@@ -1,0 +1,13 @@
+package io.tollgate.quota;
+
+import io.tollgate.redis.LuaRedis;
+
+/** Runs histories for tests of other packages. */
+public final class SimulatedHistories {
+    private SimulatedHistories() {}
+
+    /** Runs the history of this seed, whatever comes of it. */
+    public static void run(long seed, LuaRedis lua) {
+        Simulation.run(History.of(seed), lua);
+    }
+}

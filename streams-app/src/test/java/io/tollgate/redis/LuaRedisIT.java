@@ -1,0 +1,161 @@
+package io.tollgate.redis;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.lettuce.core.codec.ByteArrayCodec;
+import io.tollgate.quota.SimulatedHistories;
+import io.tollgate.sandbox.RedisServer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Gives a real Redis what {@link LuaRedis} was given, and demands the same answers and fields to the last byte. */
+class LuaRedisIT {
+    private static final String TIME = "redis.call('TIME')";
+    /** The script's loop ends with the keys: what stands behind their arguments is the time. */
+    private static final String GIVEN_TIME = "{ARGV[#KEYS + 1], ARGV[#KEYS + 2]}";
+
+    private static RedisServer server;
+    private static RedisClient client;
+    private static RedisCommands<byte[], byte[]> real;
+    private static String digest;
+
+    @BeforeAll
+    static void start() {
+        server = RedisServer.start();
+        client = RedisClient.create(server.uri());
+        real = client.connect(ByteArrayCodec.INSTANCE).sync();
+        var text = new String(SpendScript.TEXT, StandardCharsets.ISO_8859_1);
+        assertThat(text).containsOnlyOnce(TIME);
+        digest = real.scriptLoad(text.replace(TIME, GIVEN_TIME).getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    @AfterAll
+    static void stop() {
+        client.close();
+        server.close();
+    }
+
+    @ParameterizedTest(name = "seeds from {0}")
+    @ValueSource(longs = {1, 10_001, 20_001})
+    void sameHistoriesGiveTheSameBytes(long seed) {
+        var lua = new LuaRedis();
+        var before = new LuaRedis();
+        var calls = new int[1];
+        lua.observe((names, arguments, state, reply) -> {
+            before.setNow(lua.nowMicros());
+            before.restore(state);
+            compare(lua, before, names, arguments, reply);
+            calls[0]++;
+        });
+
+        for (long next = seed; calls[0] < 1500; next++) SimulatedHistories.run(next, lua);
+    }
+
+    private static void compare(LuaRedis lua, LuaRedis before, byte[][] names, byte[][] arguments, byte[] reply) {
+        for (byte[] name : names) {
+            var key = new String(name, StandardCharsets.ISO_8859_1);
+            real.del(name);
+            if (before.isString(key)) real.set(name, new byte[0]);
+            before.fields(key).forEach((field, value) -> real.hset(name, bytes(field), bytes(value)));
+            long ttl = before.ttlSeconds(key);
+            if (ttl > 0) real.expire(name, ttl);
+        }
+        var all = Arrays.copyOf(arguments, arguments.length + 2);
+        all[arguments.length] = bytes(Long.toString(lua.nowMicros() / 1_000_000));
+        all[arguments.length + 1] = bytes(Long.toString(lua.nowMicros() % 1_000_000));
+
+        byte[] replied = real.evalsha(digest, ScriptOutputType.VALUE, names, all);
+
+        assertThat(reply).as("reply").isEqualTo(replied);
+        for (byte[] name : names) {
+            var key = new String(name, StandardCharsets.ISO_8859_1);
+            if (lua.isString(key)) continue;
+            assertThat(lua.fields(key)).as(key).isEqualTo(fields(name));
+            // Sooner by what the real one has counted down since.
+            assertThat(lua.ttlSeconds(key)).as("time to live").isBetween(real.ttl(name), real.ttl(name) + 2);
+        }
+    }
+
+    private static Map<String, String> fields(byte[] name) {
+        var fields = new TreeMap<String, String>();
+        real.hgetall(name).forEach((field, value) -> fields.put(text(field), text(value)));
+        return fields;
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.ISO_8859_1);
+    }
+
+    private static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.ISO_8859_1);
+    }
+
+    @Test
+    void numbersAreWrittenAsCWritesThem() {
+        var random = new Random(1);
+        for (int i = 0; i < 3000; i++) {
+            double number = i < 1000
+                    ? random.nextInt(100_000) / 1e4
+                    : i < 2000 ? 1.7e9 + random.nextDouble() : Double.longBitsToDouble(random.nextLong());
+            if (Double.isNaN(number) || Double.isInfinite(number)) continue;
+            byte[] argument = bytes(Double.toString(number));
+
+            byte[] written = real.eval(
+                    "local n = tonumber(ARGV[1]) return string.format('%.17g %.0f %.6f', n, n, n)",
+                    ScriptOutputType.VALUE, new byte[0][], argument);
+
+            assertThat(CNumbers.general(number, 17) + " " + CNumbers.fixed(number, 0) + " " + CNumbers.fixed(number, 6))
+                    .isEqualTo(text(written));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "1",
+                "-1.5",
+                " 7 ",
+                "1e3",
+                "1E-3",
+                ".5",
+                "5.",
+                "0x10",
+                "0X1f",
+                "nan",
+                "NaN",
+                "inf",
+                "-inf",
+                "infinity",
+                "1x",
+                "1e",
+                "e1",
+                "--1",
+                "+3",
+                "1 2",
+                "9.999e-08",
+                "1e400"
+            })
+    void numbersAreReadAsCReadsThem(String number) {
+        byte[] read = real.eval(
+                "local n = tonumber(ARGV[1]) return n and string.format('%.17g', n) or 'none'",
+                ScriptOutputType.VALUE, new byte[0][], bytes(number));
+
+        var parsed = CNumbers.parse(number);
+
+        var written = parsed == null ? "none" : CNumbers.general(parsed, 17);
+        assertThat(written.replace("-nan", "nan")).isEqualTo(text(read).replace("-nan", "nan"));
+    }
+}
