@@ -163,6 +163,19 @@ class CommandScriptTest {
     }
 
     @Test
+    void archiveHasNoSandboxAndAsksItsJar() throws IOException {
+        Files.delete(clone.resolve("pom.xml"));
+
+        assertThat(runWithJava(List.of("sandbox")))
+                .isEqualTo(
+                        new Ended(1, "", "tollgate: the sandbox is part of the sources, not of the release archive\n"));
+        for (String asked : List.of("version", "--version", "-V", "policy version")) {
+            assertThat(runWithJava(List.of(asked.split(" "))))
+                    .isEqualTo(new Ended(1, "", "tollgate: " + clone.resolve("tollgate.jar") + " is missing\n"));
+        }
+    }
+
+    @Test
     void missingJavaIsSaid() {
         assertThat(run(List.of("policy", "get", "help")))
                 .isEqualTo(new Ended(

@@ -15,6 +15,6 @@ public final class SandboxCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new CommandFailure("the sandbox is part of the sources: clone them, and run ./tollgate sandbox there");
+        throw new CommandFailure("the sandbox is part of the sources, not of the release archive");
     }
 }
