@@ -117,6 +117,14 @@ public final class Tollgate implements Runnable {
             return "Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener ("
                     + message + ")";
         }
-        return Refusal.in(thrown).orElse(message);
+        return Refusal.in(thrown).orElseGet(() -> withCause(message, thrown));
+    }
+
+    /** Kafka's clients say that they could not be made, and only the cause says why: a keystore that is not there. */
+    private static String withCause(String message, Throwable thrown) {
+        Throwable deepest = thrown;
+        while (deepest.getCause() != null) deepest = deepest.getCause();
+        var reason = String.valueOf(deepest.getMessage()).lines().findFirst().orElse("");
+        return message.contains(reason) ? message : message + " (" + reason + ")";
     }
 }
