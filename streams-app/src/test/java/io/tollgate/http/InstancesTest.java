@@ -18,6 +18,7 @@ class InstancesTest {
     @CsvSource({"tollgate-2:8080", "10.0.0.1:80", "[::1]:8080", "[fe80::1%eth0]:8080"})
     void otherAddressesAreAsked(String address) {
         assertThat(Instances.uri(address, "/api/status?history=true"))
-                .hasValueSatisfying(uri -> assertThat(uri).hasToString("http://" + address + "/api/status?history=true"));
+                .hasValueSatisfying(
+                        uri -> assertThat(uri).hasToString("http://" + address + "/api/status?history=true"));
     }
 }
