@@ -26,6 +26,7 @@ final class SimulatedBreaker implements CallBreaker {
     private boolean closed;
     private boolean ended;
     private int probesAnswered;
+    private int closings;
 
     SimulatedBreaker(
             SimulatedTime time, long timeoutNanos, boolean closed, java.util.function.BooleanSupplier answers) {
@@ -80,8 +81,14 @@ final class SimulatedBreaker implements CallBreaker {
                 probeAfter(1_000);
             } else {
                 closed = true;
+                closings++;
             }
         });
+    }
+
+    /** Returns how often it has closed: each time an outage has ended. */
+    int closings() {
+        return closings;
     }
 
     void end() {

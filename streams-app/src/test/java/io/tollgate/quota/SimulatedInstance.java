@@ -61,6 +61,7 @@ final class SimulatedInstance {
     long longestOutageMicros;
 
     private long outageMicros;
+    private int closings;
     /** How often a request waited for an answer. */
     long waits;
 
@@ -298,6 +299,8 @@ final class SimulatedInstance {
         public <T> T await(CompletableFuture<T> call, long timeoutNanos)
                 throws ExecutionException, TimeoutException, InterruptedException {
             if (!call.isDone()) waits++;
+            if (breaker.closings() != closings) outageMicros = 0;
+            closings = breaker.closings();
             long before = time.nowMicros();
             boolean answered = false;
             try {
