@@ -82,6 +82,36 @@ class ContinuousIntegrationTest {
         assertThat(mixed.output()).contains("TEST-B.xml is not of Java 25");
     }
 
+    @Test
+    void warningsAndFormat_stopBuildsOfCiOnly() throws Exception {
+        var root = Files.readString(DeploymentFiles.ROOT.resolve("pom.xml"));
+        int begin = root.indexOf("<id>ci</id>");
+        int end = root.indexOf("</profile>", begin);
+        var ci = root.substring(begin, end);
+        var everybody = root.substring(0, begin) + root.substring(end);
+
+        assertThat(ci)
+                .contains("<name>env.CI</name>", "<goal>check</goal>")
+                .contains("<javac.fail.on.warning>true</javac.fail.on.warning>");
+        assertThat(everybody)
+                .contains("<javac.fail.on.warning>false</javac.fail.on.warning>")
+                .doesNotContain("-Werror", "<goal>check</goal>");
+        try (var modules =
+                Files.newDirectoryStream(DeploymentFiles.ROOT, path -> Files.exists(path.resolve("pom.xml")))) {
+            for (Path module : modules) {
+                assertThat(Files.readString(module.resolve("pom.xml")))
+                        .as(module.toString())
+                        .doesNotContain("-Werror", "failOnWarning", "fail.on.warning", "<goal>check</goal>");
+            }
+        }
+    }
+
+    @Test
+    void skipTests_skipsIntegrationTestsToo() throws Exception {
+        assertThat(Files.readString(DeploymentFiles.ROOT.resolve("pom.xml")))
+                .contains("<skipITs>${skipTests}</skipITs>");
+    }
+
     private static void report(Path folder, String name, int version) throws IOException {
         Files.writeString(
                 folder.resolve("TEST-" + name + ".xml"),
