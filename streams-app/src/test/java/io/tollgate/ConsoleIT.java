@@ -38,6 +38,7 @@ import org.openqa.selenium.chrome.ChromeOptions;
 
 /** The console in a real browser, over a real pipeline with traffic. Skipped where there is no Chromium with its driver. */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+@Order(1) // long, and one after the other
 class ConsoleIT {
     private static final String TOKEN = "let-me-in";
     private static final String HOSTILE = "<img src=x onerror=document.title='hacked'>";

@@ -27,12 +27,14 @@ import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The HTTP API of two instances, of which the first has a token and the second has none; on the real jar. */
+@Order(1) // long, and one after the other
 class HttpApiIT {
     private static final String TOKEN = "s3cret-of-the-test";
     private static final double CAPACITY = 50;

@@ -3,8 +3,10 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 
+@Order(1) // long, and one after the other
 class LocalModeIT {
     private static final int AGENTS = 8;
 

@@ -53,6 +53,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Kafka with logins, TLS and ACLs, Redis with TLS and an ACL user: the pipeline with exactly the rights that suffice, and with fewer. */
 @TestMethodOrder(
         MethodOrderer.OrderAnnotation.class) // rights are taken away from the internal topics that the first test makes
+@Order(1) // long, and one after the other
 class SecureIT {
     private static final Duration SOON = Duration.ofSeconds(120);
     /** Everything that is logged at all. */
