@@ -5,6 +5,7 @@ import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
@@ -99,6 +100,20 @@ public final class FailoverBuckets implements Buckets {
         this.time = time;
         this.observer = observer;
         this.closesBreaker = closesBreaker;
+        warmUp();
+    }
+
+    /** Loads what a call runs through: in an application that is starting, that alone may take longer than Redis may. */
+    private void warmUp() {
+        var terms = Terms.of(new Limit(1, 0));
+        var decision = new Decision.Approved(1, 0, DecidedBy.REDIS, terms);
+        var answer = new Answer.Decided(AgentBuckets.of(new Bucket(1, 0)), List.of(decision), 0, false, false);
+        var copy = new AgentCopy();
+        copy.decide(terms.first(), Charge.of(1), 0, 0);
+        var call = copy.send(terms.first(), 1, 0, 0, 0).orElseThrow();
+        copy.answered(call, answer, terms.first(), 0, 0);
+        time.after(0, () -> {});
+        RedisFailures.inWords(tooLate());
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.tollgate.redis;
 
+import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
@@ -52,6 +53,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     private final RedisURI uri;
     private final ClientResources resources;
+    private final RedisClient client;
     private final ReentrantLock connecting = new ReentrantLock();
     private volatile @Nullable RedisConnection connection;
     private volatile boolean closed;
@@ -73,6 +75,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .reconnectDelay(Delay.constant(RECONNECT_DELAY))
                 .commandLatencyRecorder(latencies)
                 .build();
+        this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);
     }
 
     private static Spend shadow(Spend spend) {
@@ -193,7 +196,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         try {
             if (closed) throw new RedisConnectionException("closed");
             var current = connection;
-            if (current == null) current = RedisConnection.open(uri, resources, CONNECT_TIMEOUT);
+            if (current == null) current = RedisConnection.open(client, uri, resources, CONNECT_TIMEOUT);
             connection = current;
             return current;
         } finally {
@@ -357,6 +360,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         } finally {
             connecting.unlock();
         }
+        client.close();
         resources.shutdown(0, 1, TimeUnit.SECONDS);
     }
 }

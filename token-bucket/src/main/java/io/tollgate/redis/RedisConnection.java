@@ -1,6 +1,5 @@
 package io.tollgate.redis;
 
-import io.lettuce.core.AbstractRedisClient;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
@@ -37,17 +36,15 @@ final class RedisConnection implements AutoCloseable {
     /** How often answers may lead to asking a cluster who holds what. */
     private static final Duration MOST_OFTEN = Duration.ofSeconds(1);
 
-    private final AbstractRedisClient client;
+    private final Runnable closing;
     private final RedisScriptingAsyncCommands<byte[], byte[]> commands;
     private final @Nullable ClusterNodes nodes;
     private final String digest;
     private volatile boolean oneKeyPerCall;
 
     private RedisConnection(
-            AbstractRedisClient client,
-            RedisScriptingAsyncCommands<byte[], byte[]> commands,
-            @Nullable ClusterNodes nodes) {
-        this.client = client;
+            Runnable closing, RedisScriptingAsyncCommands<byte[], byte[]> commands, @Nullable ClusterNodes nodes) {
+        this.closing = closing;
         this.commands = commands;
         this.nodes = nodes;
         this.digest = commands.digest(SpendScript.TEXT);
@@ -59,22 +56,30 @@ final class RedisConnection implements AutoCloseable {
      *
      * @throws RedisException if Redis cannot be reached, or refuses
      */
-    static RedisConnection open(RedisURI address, ClientResources resources, Duration timeout) {
+    static RedisConnection open(RedisClient client, RedisURI address, ClientResources resources, Duration timeout) {
         // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
         var uri = RedisBuckets.within(timeout, address);
-        var single = RedisClient.create(resources, uri);
-        single.setOptions(options(ClientOptions.builder(), timeout).build());
+        var connection = client.connect(ByteArrayCodec.INSTANCE, uri);
         try {
-            var connection = single.connect(ByteArrayCodec.INSTANCE);
-            if (isCluster(single, uri)) {
-                single.close();
+            if (isCluster(client, uri)) {
+                connection.close();
                 return openCluster(uri, resources, timeout);
             }
-            return ready(new RedisConnection(single, connection.async(), null), connection, timeout);
+            return ready(new RedisConnection(connection::close, connection.async(), null), connection, timeout);
         } catch (RuntimeException e) {
-            single.close();
+            connection.close();
             throw e;
         }
+    }
+
+    /**
+     * Returns a client for {@link #open}, to be kept for as long as anybody connects: the threads of one that is closed are gone, and what it had
+     * still to do about a connection that failed fails with a stack trace in the log, every time.
+     */
+    static RedisClient client(ClientResources resources, Duration timeout) {
+        var client = RedisClient.create(resources);
+        client.setOptions(options(ClientOptions.builder(), timeout).build());
+        return client;
     }
 
     private static RedisConnection openCluster(RedisURI uri, ClientResources resources, Duration timeout) {
@@ -90,7 +95,7 @@ final class RedisConnection implements AutoCloseable {
         try {
             var connection = client.connect(ByteArrayCodec.INSTANCE);
             return ready(
-                    new RedisConnection(client, connection.async(), new ClusterNodes(client, connection)),
+                    new RedisConnection(client::close, connection.async(), new ClusterNodes(client, connection)),
                     connection,
                     timeout);
         } catch (RuntimeException e) {
@@ -134,7 +139,7 @@ final class RedisConnection implements AutoCloseable {
 
     private static boolean isCluster(RedisClient client, RedisURI uri) {
         if (!uri.getSentinels().isEmpty()) return false;
-        try (var connection = client.connect(StringCodec.UTF8)) {
+        try (var connection = client.connect(StringCodec.UTF8, uri)) {
             return connection.sync().info("cluster").contains("cluster_enabled:1");
         } catch (RedisException refused) {
             return false; // a user without INFO; a cluster would answer the first call with MOVED, which is reported
@@ -186,6 +191,6 @@ final class RedisConnection implements AutoCloseable {
 
     @Override
     public void close() {
-        client.close();
+        closing.run();
     }
 }
