@@ -11,6 +11,7 @@ import io.tollgate.http.HttpServer;
 import io.tollgate.metrics.ProcessMetrics;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
+import java.security.Security;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -25,10 +26,13 @@ final class PipelineProcess {
     private static final Duration SAY_EVERY = Duration.ofSeconds(30);
     private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
 
+    private static final String ADDRESS_TTL = "networkaddress.cache.ttl";
+
     private PipelineProcess() {}
 
     /** Returns the exit code; ends the process itself where threads might keep it alive. */
     static int run(Settings settings) throws InterruptedException {
+        forgetAddressesSoon();
         if (!settings.kafka().ignored().isEmpty()) {
             log.warn(
                     "ignored, no property of Kafka's clients: {}",
@@ -43,6 +47,13 @@ final class PipelineProcess {
             heed(RequestTopology.preflight(here).stateFolder());
             heed(preflight.redis());
             return run(here, topics, cluster);
+        }
+    }
+
+    /** A name that moves, as that of Redis after a failover, is followed within seconds: a JVM remembers its address for 30. */
+    private static void forgetAddressesSoon() {
+        if (Security.getProperty(ADDRESS_TTL) == null && System.getProperty("sun.net.inetaddr.ttl") == null) {
+            Security.setProperty(ADDRESS_TTL, "5");
         }
     }
 
