@@ -57,18 +57,6 @@ class StreamsPropertiesTest {
                         assertThat(each).containsEntry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"));
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
-    void consumersReadCommittedRecordsInBothModes(String guarantee) throws SettingsException {
-        var settings = Settings.from(Map.of("TOLLGATE_PROCESSING_GUARANTEE", guarantee), Settings.Use.PIPELINE);
-        var streams = new StreamsConfig(StreamsProperties.of(settings));
-
-        assertThat(streams.getMainConsumerConfigs("group", "client", 0))
-                .containsEntry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        assertThat(streams.getRestoreConsumerConfigs("client"))
-                .containsEntry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-    }
-
     private static Map<String, Object> producer(Map<String, String> environment) throws SettingsException {
         var settings = Settings.from(environment, Settings.Use.PIPELINE);
         return new StreamsConfig(StreamsProperties.of(settings)).getProducerConfigs("test");
