@@ -515,12 +515,21 @@ final class Simulation {
                 + output.decision().decidedBy() + ", " + output.decision().remainingTokens() + " left";
     }
 
+    /** Returns what may have been charged for requests whose topic was deleted before they were decided. */
+    private double costOfDeleted(String agent) {
+        return kafka.published.stream()
+                .filter(each -> each.deleted && agent.equals(each.agent))
+                .filter(each -> kafka.outputs.stream().noneMatch(output -> output.published() == each))
+                .mapToDouble(each -> each.cost)
+                .sum();
+    }
+
     /** What the bucket covers is not refused; and so nothing is charged twice. */
     private Optional<Violation> falseRefusal(String agent) {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().refillRate();
-        double lost = unknownTokens.getOrDefault(agent, 0.0);
+        double lost = unknownTokens.getOrDefault(agent, 0.0) + costOfDeleted(agent);
         var outputs = decided(agent);
         double tokens = capacity;
         long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();

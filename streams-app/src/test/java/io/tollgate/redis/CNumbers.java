@@ -5,6 +5,7 @@ import java.math.MathContext;
 import java.math.RoundingMode;
 import java.util.regex.Pattern;
 import org.luaj.vm2.LuaError;
+import org.luaj.vm2.LuaValue;
 import org.luaj.vm2.Varargs;
 
 /** Numbers as C reads and writes them, and so Redis' Lua. */
@@ -46,9 +47,9 @@ final class CNumbers {
             switch (matcher.group(2).charAt(0)) {
                 case '%' -> out.append('%');
                 case 's' -> out.append(args.arg(arg++).tojstring());
-                case 'd', 'u' -> out.append((long) args.arg(arg++).checkdouble());
-                case 'f' -> out.append(fixed(args.arg(arg++).checkdouble(), precision));
-                default -> out.append(general(args.arg(arg++).checkdouble(), precision));
+                case 'd', 'u' -> out.append((long) number(args.arg(arg++)));
+                case 'f' -> out.append(fixed(number(args.arg(arg++)), precision));
+                default -> out.append(general(number(args.arg(arg++)), precision));
             }
         }
         out.append(format, end, format.length());
@@ -56,6 +57,12 @@ final class CNumbers {
             throw new LuaError("CNumbers does not know all of " + format);
         }
         return out.toString();
+    }
+
+    /** A string that holds a number is one. */
+    private static double number(LuaValue value) {
+        var parsed = value.type() == LuaValue.TSTRING ? parse(value.tojstring()) : null;
+        return parsed == null ? value.checkdouble() : parsed;
     }
 
     static String fixed(double number, int precision) {

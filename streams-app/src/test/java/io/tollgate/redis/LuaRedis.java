@@ -18,7 +18,6 @@ import org.luaj.vm2.Varargs;
 import org.luaj.vm2.lib.OneArgFunction;
 import org.luaj.vm2.lib.VarArgFunction;
 import org.luaj.vm2.lib.jse.JsePlatform;
-import org.luaj.vm2.luajc.LuaJC;
 
 /**
  * A Redis in this process that runs {@code spend.lua}, the real text, on hashes in memory and at a time of our choice: what
@@ -44,7 +43,6 @@ public final class LuaRedis {
 
     /** An empty Redis, whose clock stands at 0. */
     public LuaRedis() {
-        LuaJC.install(globals); // takes some seconds, and then runs twice as fast
         globals.set("redis", redis());
         globals.set("struct", struct());
         globals.set("bit", bit());
