@@ -10,6 +10,7 @@ import com.networknt.schema.InputFormat;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
 import io.tollgate.http.AgentPath;
+import io.tollgate.policy.PolicyTopic;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
@@ -488,6 +489,11 @@ class HttpApiIT {
         var deleted = send(request(withoutToken, "/api/policies/" + AgentPath.encode("../p"))
                 .DELETE());
         assertThat(deleted.statusCode()).as(deleted.body()).isEqualTo(204);
+        try (var topic = new PolicyTopic(cluster.settings())) {
+            assertThat(topic.history("../p"))
+                    .hasSize(2)
+                    .allSatisfy(change -> assertThat(change.changedBy()).hasValue("api:127.0.0.1"));
+        }
     }
 
     @Test
