@@ -48,7 +48,7 @@ CREATE TABLE quota_audit.quota_events (
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
     policy            text, -- of a bucket_reset: whose limits were full then
-    by                text, -- of a bucket_reset: who filled the bucket
+    "by"              text, -- of a bucket_reset: who filled the bucket
     source_topic      text, -- of the others: the request
     source_partition  integer,
     source_offset     bigint,
@@ -196,7 +196,7 @@ CREATE TABLE quota_audit.quota_events_inbox (
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
     policy            text,
-    by                text,
+    "by"              text,
     source_topic      text,
     source_partition  integer,
     source_offset     bigint,
@@ -210,11 +210,11 @@ CREATE FUNCTION quota_audit.take_quota_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO quota_audit.quota_events
-        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, policy, by, source_topic, source_partition,
+        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, policy, "by", source_topic, source_partition,
          source_offset, source_timestamp, kafka_topic, kafka_partition, kafka_offset)
     VALUES
         (NEW.event, NEW.agent_id, quota_audit.time_of(NEW.at), NEW."limit", NEW.remaining, NEW.capacity, NEW.refill_rate,
-         NEW.policy, NEW.by, NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
+         NEW.policy, NEW."by", NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
          NEW.kafka_topic, NEW.kafka_partition, NEW.kafka_offset)
     ON CONFLICT DO NOTHING;
     RETURN NULL; -- the inbox stays empty
