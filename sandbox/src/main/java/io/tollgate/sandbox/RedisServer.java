@@ -248,7 +248,7 @@ public final class RedisServer extends SandboxProcess {
     }
 
     /**
-     * Returns the text that a command as one would type it is answered with.
+     * Returns the text that a command as one would type it is answered with; nothing is an empty text.
      *
      * @throws IllegalStateException if Redis refuses it, or nobody answers within a second
      */
@@ -263,7 +263,8 @@ public final class RedisServer extends SandboxProcess {
                 if (!first.startsWith("+")) throw new IllegalStateException(command + ": " + first);
                 return first.substring(1);
             }
-            var text = new char[Integer.parseInt(first.substring(1))]; // what we ask for is ASCII
+            // What we ask for is ASCII; -1 is the length of what is not there.
+            var text = new char[Math.max(0, Integer.parseInt(first.substring(1)))];
             int read = 0;
             while (read < text.length) {
                 int more = reader.read(text, read, text.length - read);

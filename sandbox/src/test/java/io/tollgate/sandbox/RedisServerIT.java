@@ -26,6 +26,13 @@ class RedisServerIT {
     }
 
     @Test
+    void whatIsNotThere_isAnEmptyText() {
+        try (RedisServer redis = RedisServer.start()) {
+            assertThat(redis.text("GET nothing")).isEmpty();
+        }
+    }
+
+    @Test
     void givenNoAppendOnlyFile_whenRestarted_thenItIsEmpty() {
         try (RedisServer redis = RedisServer.start()) {
             assertThat(redis.ask("SET k v")).hasValue("+OK");

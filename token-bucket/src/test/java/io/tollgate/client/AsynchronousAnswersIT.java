@@ -203,7 +203,8 @@ class AsynchronousAnswersIT {
                     .limit(LIMIT)
                     .listener(listener)
                     .build()) {
-                assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
+                // A machine under load may keep the first call waiting for too long.
+                await().until(() -> quota.checkAndConsume("a", 1).decidedBy() == DecidedBy.REDIS);
                 server.kill();
                 await().until(() ->
                         quota.checkAndConsume("a", 1) != null && quota.status() instanceof SharingStatus.Local);
