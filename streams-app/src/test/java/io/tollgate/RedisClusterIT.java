@@ -22,7 +22,10 @@ class RedisClusterIT {
     private static final String PATIENT = "400";
 
     private static TestCluster cluster(RedisCluster redis) {
-        return TestCluster.onSharedBroker().with("REDIS_URL", redis.uri()).with("TOLLGATE_REDIS_TIMEOUT_MS", PATIENT);
+        return TestCluster.onSharedBroker()
+                .withPatience()
+                .with("REDIS_URL", redis.uri())
+                .with("TOLLGATE_REDIS_TIMEOUT_MS", PATIENT);
     }
 
     private static void awaitEveryNode(FaultScenario scenario) {
