@@ -18,14 +18,9 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 @Execution(ExecutionMode.CONCURRENT)
 class RedisClusterIT {
     private static final Duration SOON = Duration.ofSeconds(60);
-    /** A busy machine must not open a breaker that the test wants closed. */
-    private static final String PATIENT = "400";
 
     private static TestCluster cluster(RedisCluster redis) {
-        return TestCluster.onSharedBroker()
-                .withPatience()
-                .with("REDIS_URL", redis.uri())
-                .with("TOLLGATE_REDIS_TIMEOUT_MS", PATIENT);
+        return TestCluster.onSharedBroker().withPatience().with("REDIS_URL", redis.uri());
     }
 
     private static void awaitEveryNode(FaultScenario scenario) {
