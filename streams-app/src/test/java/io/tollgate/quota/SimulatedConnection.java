@@ -98,6 +98,9 @@ final class SimulatedConnection implements RedisCalls {
         if (redis.isDown()) return new byte[0];
         long answeredMicros = time.nowMicros() + oneWayMicros;
         boolean late = answeredMicros - call.madeMicros >= SimulatedInstance.TIMEOUT.toNanos() / 1000;
+        if (call.operation == Operation.SPEND) {
+            for (var spend : call.spends) ledger.executed(spend);
+        }
         if (call.operation == Operation.SPEND && (late || call.madeOn != generation || losesNextReply)) {
             for (var spend : call.spends) ledger.fateUnknown(spend);
         }
@@ -112,7 +115,19 @@ final class SimulatedConnection implements RedisCalls {
         var call = new Call(operation, spends);
         underWay.add(call);
         send(call);
+        if (operation == Operation.SPEND) {
+            time.after(SimulatedInstance.TIMEOUT.toNanos() / 1000, () -> {
+                if (!call.answers.isDone()) failed(spends);
+            });
+            call.answers.whenComplete((answers, failure) -> {
+                if (failure != null) failed(spends);
+            });
+        }
         return call.answers;
+    }
+
+    private void failed(List<Spend> spends) {
+        for (var spend : spends) ledger.failed(spend.agentId());
     }
 
     private void send(Call call) {

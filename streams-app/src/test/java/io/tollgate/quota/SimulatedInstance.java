@@ -48,6 +48,7 @@ final class SimulatedInstance {
     final SimulatedConnection connection;
     final SimulatedBreaker breaker;
     private final Policies policies;
+    private final Simulation.Ledger ledger;
     private final Map<Integer, Task> tasks = new TreeMap<>();
     private final Map<TopicPartition, Long> positions = new HashMap<>();
     private final Map<TopicPartition, Deque<Buffered>> buffers = new HashMap<>();
@@ -66,6 +67,7 @@ final class SimulatedInstance {
     long waits;
 
     private ConsumerRecord<byte[], byte[]> current;
+    private String incarnation;
 
     /** A record that was polled, and of which topic of its name. */
     private record Buffered(ConsumerRecord<byte[], byte[]> record, int incarnation) {}
@@ -109,6 +111,7 @@ final class SimulatedInstance {
         private void decided(Record<byte[], TaskOutput> record, String child) {
             if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
+            ledger.decided(published().agent, incarnation, current.partition(), current.offset());
             var decided = (Decided) record.value();
             transaction.output(new Output(published(), decided.decision(), decided.policy()));
         }
@@ -154,6 +157,7 @@ final class SimulatedInstance {
         this.time = time;
         this.kafka = kafka;
         this.policies = policies;
+        this.ledger = ledger;
         connection = new SimulatedConnection(time, redis, ledger);
         breaker = new SimulatedBreaker(
                 time,
@@ -275,6 +279,7 @@ final class SimulatedInstance {
             var partition = waiting.get(pick % waiting.size());
             var buffered = buffers.get(partition).removeFirst();
             current = buffered.record();
+            incarnation = "cluster/" + current.topic() + "#" + buffered.incarnation();
             tasks.get(partition.partition()).process(current);
             if (buffered.incarnation() == kafka.incarnations.get(partition.topic())) {
                 consumed.put(partition, current.offset() + 1);

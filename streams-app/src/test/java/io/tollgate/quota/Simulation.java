@@ -46,9 +46,83 @@ final class Simulation {
     /** A promise that was not kept. */
     record Violation(String promise, String what) {}
 
-    /** Hears of calls that Redis has executed, and whose answer does not arrive in time. */
+    /** Hears of what Redis does that its callers may not know. */
     interface Ledger {
+        /** Redis has executed it. */
+        void executed(Spend spend);
+
+        /** Redis has executed it, and its answer does not arrive in time. */
         void fateUnknown(Spend spend);
+
+        /** A call for this agent has failed: others that are answered may not be used any more. */
+        void failed(String agent);
+
+        /** The request at this position was decided. */
+        void decided(String agent, String topicId, int partition, long offset);
+    }
+
+    private final class Charges implements Ledger {
+        /** By agent and position: what Redis has been asked for, and nobody has decided yet. */
+        private final Map<String, Map<String, Double>> undecided = new HashMap<>();
+
+        private final Map<Long, String> sources = new HashMap<>();
+
+        void noteSources() {
+            var ids = new TopicSources(kafka::topicId);
+            for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
+                for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
+                    sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
+                }
+            }
+        }
+
+        @Override
+        public void executed(Spend spend) {
+            var its = undecided.computeIfAbsent(spend.agentId(), agent -> new HashMap<>());
+            var source = sources.get(spend.source());
+            for (var charge : spend.charges()) its.put(source + charge.offset(), charge.costTokens());
+        }
+
+        @Override
+        public void fateUnknown(Spend spend) {
+            double cost = 0;
+            for (var charge : spend.charges()) cost += charge.costTokens();
+            unknownTokens.merge(spend.agentId(), cost, Double::sum);
+        }
+
+        @Override
+        public void failed(String agent) {
+            double cost = 0;
+            for (double each : undecided.getOrDefault(agent, Map.of()).values()) cost += each;
+            unknownTokens.merge(agent, cost, Double::sum);
+        }
+
+        @Override
+        public void decided(String agent, String topicId, int partition, long offset) {
+            undecided.getOrDefault(agent, Map.of()).remove(topicId + "/" + partition + "/" + offset);
+        }
+    }
+
+    private static final class Unheard implements Ledger {
+        @Override
+        public void executed(Spend spend) {
+            // Nobody judges.
+        }
+
+        @Override
+        public void fateUnknown(Spend spend) {
+            // Nobody judges.
+        }
+
+        @Override
+        public void failed(String agent) {
+            // Nobody judges.
+        }
+
+        @Override
+        public void decided(String agent, String topicId, int partition, long offset) {
+            // Nobody judges.
+        }
     }
 
     private final History history;
@@ -64,6 +138,10 @@ final class Simulation {
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
     private final Map<String, double[]> limits = new HashMap<>();
+    private final Charges charges = new Charges();
+    /** Whether an instance has lost a partition. */
+    private boolean moved;
+
     private boolean clocksStep;
     private long longestOutageMicros;
 
@@ -147,7 +225,7 @@ final class Simulation {
         var kafka = new SimulatedKafka(true);
         redis.down(true);
         var policies = new Policies(Policy.byDefault(new Limit(10, 0)), () -> {});
-        var instance = new SimulatedInstance(time, kafka, redis, spend -> {}, policies, limits, 0, 0);
+        var instance = new SimulatedInstance(time, kafka, redis, new Unheard(), policies, limits, 0, 0);
         instance.assign(0);
         for (int i = 0, named = 0; named < agents; i++) {
             if (home("agent-" + i) != 0) continue;
@@ -163,6 +241,7 @@ final class Simulation {
     }
 
     private void play() {
+        charges.noteSources();
         for (int i = 0; i < INSTANCES; i++) start(i);
         for (int partition = 0; partition < SimulatedKafka.PARTITIONS; partition++) {
             owner[partition] = partition % INSTANCES;
@@ -193,17 +272,11 @@ final class Simulation {
                 time,
                 kafka,
                 redis,
-                this::fateUnknown,
+                charges,
                 policies,
                 new CallLimits(setup.callAgents(), setup.callRequests(), setup.calls()),
                 hostAheadMicros[number],
                 setup.coldCalls());
-    }
-
-    private void fateUnknown(Spend spend) {
-        double cost = 0;
-        for (var charge : spend.charges()) cost += charge.costTokens();
-        unknownTokens.merge(spend.agentId(), cost, Double::sum);
     }
 
     /** What those do who run the pipeline, and Kafka. */
@@ -251,6 +324,7 @@ final class Simulation {
             case RECREATE -> {
                 var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
                 kafka.recreate(topic);
+                charges.noteSources();
                 for (var instance : instances) instance.recreated(topic);
             }
             case REDIS_CLOCK -> {
@@ -267,6 +341,8 @@ final class Simulation {
 
     /** What happens to Redis and the network, and what other programs do. */
     private void outside(Step step) {
+        // What an instance has charged that is gone nobody can know any more, but by the fence that is lost now.
+        if (moved && LOSSES.contains(step.kind())) AGENTS.forEach(charges::failed);
         switch (step.kind()) {
             case REDIS_DOWN -> {
                 redis.down(true);
@@ -324,6 +400,7 @@ final class Simulation {
         if (owner[partition] == to || next.dead || next.zombie) return;
         if (owner[partition] != NOBODY) {
             var before = instances[owner[partition]];
+            moved = true;
             before.commit(false);
             before.revoke(partition);
         }
@@ -335,6 +412,7 @@ final class Simulation {
         int to = 1 - from;
         var victim = instances[from];
         if (victim.dead || victim.zombie || instances[to].dead || instances[to].zombie) return;
+        moved = true;
         victim.zombie = true;
         for (int partition = 0; partition < owner.length; partition++) {
             if (owner[partition] != from) continue;
@@ -346,6 +424,7 @@ final class Simulation {
     private void crash(int number, boolean committed) {
         var instance = instances[number];
         if (instance.dead) return;
+        moved = true;
         if (committed) instance.commit(true);
         instance.crash();
         noteOutage(instance);
@@ -391,6 +470,7 @@ final class Simulation {
     private void offsetsBack(int partition, boolean rekeyed, int by) {
         if (!kafka.exactlyOnce || owner[partition] == NOBODY) return;
         var instance = instances[owner[partition]];
+        moved = true;
         instance.commit(false);
         instance.revoke(partition);
         var topic = new TopicPartition(rekeyed ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS, partition);
