@@ -572,9 +572,10 @@ final class Simulation {
     private boolean isForgotten() {
         if (kafka.exactlyOnce) return false;
         var kinds = history.steps().stream().map(Step::kind).toList();
-        boolean moved = kinds.contains(Step.Kind.CRASH) || kinds.contains(Step.Kind.STEAL);
         boolean lost = LOSSES.stream().anyMatch(kinds::contains);
-        return moved && lost || kinds.contains(Step.Kind.RECREATE);
+        return kinds.contains(Step.Kind.CRASH) && lost
+                || kinds.contains(Step.Kind.STEAL) // a zombie's decisions go out, too
+                || kinds.contains(Step.Kind.RECREATE);
     }
 
     private Optional<Violation> overAdmission(String agent) {
