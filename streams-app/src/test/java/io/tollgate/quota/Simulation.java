@@ -99,7 +99,7 @@ final class Simulation {
 
         @Override
         public void decided(String agent, String topicId, int partition, long offset) {
-            undecided.getOrDefault(agent, Map.of()).remove(topicId + "/" + partition + "/" + offset);
+            undecided.computeIfAbsent(agent, each -> new HashMap<>()).remove(topicId + "/" + partition + "/" + offset);
         }
     }
 
