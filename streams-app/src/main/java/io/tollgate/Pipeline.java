@@ -8,7 +8,10 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.cli.CommandFailure;
 import io.tollgate.config.Settings;
 import io.tollgate.http.Observed;
+import io.tollgate.kafka.CommitTrackingClients;
+import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.LagCollector;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.kafka.TopicWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
@@ -16,8 +19,6 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.quota.AgentInspector;
-import io.tollgate.quota.CommitNotingClients;
-import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.Shared;
 import io.tollgate.quota.SharedBuckets;
 import io.tollgate.quota.TopicSources;
@@ -96,6 +97,8 @@ final class Pipeline implements AutoCloseable {
         var latencies = new MicrometerCommandLatencyRecorder(registry, MicrometerOptions.create());
         shared = redis.uri()
                 .map(uri -> SharedBuckets.start(new RedisBuckets(uri, latencies), redis.timeout(), clock, metrics));
+        var properties = StreamsProperties.of(settings);
+        var watch = new StreamThreadWatch(StreamsProperties.sessionTimeout(properties));
         var deciding = Shared.of(
                 settings.topics().requests(),
                 partitions,
@@ -106,10 +109,10 @@ final class Pipeline implements AutoCloseable {
                 policies,
                 new TopicSources(admin),
                 committed,
-                metrics);
+                metrics,
+                watch);
         agents = new AgentInspector(deciding);
         PipelineGauges.bind(registry, deciding);
-        var properties = StreamsProperties.of(settings);
         properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
         StreamsProperties.prefetch(properties, deciding);
         var topology =
@@ -118,7 +121,8 @@ final class Pipeline implements AutoCloseable {
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
-        streams = new KafkaStreams(topology, properties, new CommitNotingClients(committed), time);
+        var clients = new CommitTrackingClients(committed, watch, deciding::wakeAskedTasks);
+        streams = new KafkaStreams(topology, properties, clients, time);
         clockSetBack = new ClockSetBack(streams, time, this::end);
         streams.setUncaughtExceptionHandler(this::onUncaught);
         abandoned = settings.streams().exactlyOnce()

@@ -11,12 +11,13 @@ import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.preflight.Preflight;
-import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
 import io.tollgate.quota.Shared;
@@ -24,6 +25,7 @@ import io.tollgate.quota.TaskOutput;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -84,7 +86,8 @@ final class RequestTopology {
                 new Policies(Policy.byDefault(settings.defaultLimit()), () -> {}),
                 (topic, partition) -> 1,
                 new CommittedOffsets(),
-                new PipelineMetrics(new SimpleMeterRegistry()));
+                new PipelineMetrics(new SimpleMeterRegistry()),
+                new StreamThreadWatch(Duration.ZERO));
         var properties = StreamsProperties.of(settings);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), nothing).build(properties);

@@ -4,6 +4,7 @@ import io.tollgate.config.Settings;
 import io.tollgate.quota.BoundedRocksDb;
 import io.tollgate.quota.Prefetch;
 import io.tollgate.quota.Shared;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -43,6 +44,12 @@ final class StreamsProperties {
         properties.put(StreamsConfig.APPLICATION_ID_CONFIG, streams.applicationId());
         properties.put(StreamsConfig.STATE_DIR_CONFIG, streams.stateDir().toString());
         return properties;
+    }
+
+    /** Returns after how long brokers give a silent instance's partitions to others. */
+    static Duration sessionTimeout(Properties properties) {
+        var set = properties.get(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG);
+        return Duration.ofMillis(set == null ? 45_000 : Long.parseLong(set.toString()));
     }
 
     /** Adds the prefetch to the main consumer. */

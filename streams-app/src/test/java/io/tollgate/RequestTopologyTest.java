@@ -12,10 +12,11 @@ import com.networknt.schema.SpecificationVersion;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.CommittedOffsets;
 import io.tollgate.quota.MirrorStore;
 import io.tollgate.quota.Shared;
 import java.io.IOException;
@@ -115,7 +116,8 @@ class RequestTopologyTest {
                 policies(settings),
                 (topic, partition) -> topic.hashCode() * 31L + partition + 1,
                 new CommittedOffsets(),
-                new PipelineMetrics(registry));
+                new PipelineMetrics(registry),
+                new StreamThreadWatch(Duration.ofDays(1)));
         return new RequestTopology(settings.topics(), settings.streams().applicationId(), shared)
                 .build(StreamsProperties.of(settings));
     }

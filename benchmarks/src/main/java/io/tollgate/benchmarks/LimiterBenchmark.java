@@ -10,6 +10,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.LocalBuckets;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import java.time.Duration;
@@ -39,8 +40,8 @@ public class LimiterBenchmark {
     private final BucketClock clock = new BucketClock();
     private final LocalBuckets tollgate = new LocalBuckets(clock);
     private final List<Charge> charge = List.of(Charge.of(1));
-    private final Terms terms = Terms.of(LIMIT);
-    private AgentBuckets pure = AgentBuckets.full(terms, TokenBucket.seconds(clock.getAsLong()));
+    private final Promises promises = Promises.of(Terms.of(LIMIT));
+    private AgentBuckets pure = AgentBuckets.full(promises.terms(), TokenBucket.seconds(clock.getAsLong()));
 
     private final Bucket bucket4j = newBucket4j();
     private final RateLimiter guava = RateLimiter.create(PER_SECOND);
@@ -86,7 +87,7 @@ public class LimiterBenchmark {
     /** The arithmetic alone, as the pipeline's tasks call it. */
     @Benchmark
     public Object oneTollgateArithmetic() {
-        var outcome = TokenBucket.spend(pure, Fence.NONE, terms, -1, charge, clock.getAsLong(), DecidedBy.LOCAL);
+        var outcome = TokenBucket.spend(pure, Fence.NONE, promises, -1, charge, clock.getAsLong(), DecidedBy.LOCAL);
         pure = outcome.buckets();
         return outcome;
     }

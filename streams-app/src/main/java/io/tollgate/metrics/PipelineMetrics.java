@@ -27,6 +27,7 @@ public final class PipelineMetrics {
     private final Counter strays;
     private final Counter decidedBefore;
     private final Counter replays;
+    private final Counter disagreed;
     private final Counter reconciled;
     private final Counter repaired;
     private final Counter unusableKeys;
@@ -65,6 +66,10 @@ public final class PipelineMetrics {
                 "tollgate.decided.before",
                 "Records that Kafka gave again after they were decided and committed, left out");
         replays = counter(registry, "tollgate.replays", "Requests answered from the fence, without a charge");
+        disagreed = counter(
+                registry,
+                "tollgate.disagreed",
+                "Agents decided locally because Redis lacked what it was told, or knew other decisions");
         reconciled = counter(registry, "tollgate.reconciled", "Buckets in Redis that continued from the local copy");
         repaired = counter(registry, "tollgate.repaired", "Buckets in Redis with an unreadable field, replaced");
         unusableKeys =
@@ -144,6 +149,11 @@ public final class PipelineMetrics {
     }
 
     /** Counts a bucket in Redis that continued from the mirror. */
+    public void disagreed() {
+        disagreed.increment();
+    }
+
+    /** Counts a bucket in Redis that continued from the local copy. */
     public void reconciled() {
         reconciled.increment();
     }

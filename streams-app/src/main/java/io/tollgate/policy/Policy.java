@@ -2,6 +2,7 @@ package io.tollgate.policy;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import java.util.List;
 
@@ -30,6 +31,11 @@ public record Policy(String name, Mode mode, Terms terms) {
         return decidedBy == terms || decidedBy.equals(terms)
                 ? this
                 : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, decidedBy);
+    }
+
+    /** Returns what an agent is promised by this policy. */
+    public Promises promises() {
+        return Promises.of(terms);
     }
 
     /** Returns all limits; the first is the one that other programs share. */

@@ -12,12 +12,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * One agent of a task: its requests that are polled but not yet decided, and the mirrors of its buckets. Not thread-safe.
  *
- * <p>The buckets that count and those of a shadow policy have mirrors of their own. All wait in one queue, so that the order of decisions
- * stays that of the requests when the mode changes between them.
+ * <p>The buckets that count and those of a shadow policy have mirrors of their own. What waits for either stands in one queue for each
+ * source, so that the order of decisions stays that of the requests when the mode changes between them.
  */
 final class Agent {
     private final String id;
-    private final Deque<PendingDecision> pending = new ArrayDeque<>(4);
+    private final Deque<PendingDecision> requests = new ArrayDeque<>(4);
+    /** Mostly none stray: an object less for each of many agents. */
+    private @Nullable Deque<PendingDecision> strays;
+
     private List<PendingDecision> polled = List.of();
     private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
     private @Nullable Policy policy;
@@ -46,9 +49,11 @@ final class Agent {
         return seen;
     }
 
-    /** Returns the requests polled but not yet decided, in their order. */
-    Deque<PendingDecision> pending() {
-        return pending;
+    /** Returns the requests of one source that are polled but not yet decided, in their order. */
+    Deque<PendingDecision> pending(int place) {
+        if (place == TaskSources.REQUESTS) return requests;
+        if (strays == null) strays = new ArrayDeque<>(4);
+        return strays;
     }
 
     /** Notes a request of the batch that is being polled; returns whether it is the agent's first in it. */
@@ -68,7 +73,7 @@ final class Agent {
 
     /** Returns whether requests of it wait: then it must stay in memory. */
     boolean isAwaited() {
-        return !pending.isEmpty() || !polled.isEmpty();
+        return !requests.isEmpty() || strays != null && !strays.isEmpty() || !polled.isEmpty();
     }
 
     /** Returns the policy now in force. */
@@ -91,12 +96,11 @@ final class Agent {
     }
 
     /**
-     * Returns whether everything pending before this request is on its way to these buckets in Redis, so that what is sent now arrives
-     * after it; false where the request is not pending.
+     * Returns whether all of its source that is pending before this request is on its way to these buckets in Redis; false where the
+     * request is not pending.
      */
     boolean isAllSentBefore(PendingDecision request, AgentMirror mirror) {
-        // Not only the last: what waits may come from two sources, and is sent for one of them at a time.
-        for (var earlier : pending) {
+        for (var earlier : pending(request.place())) {
             if (earlier == request) return true;
             if (!earlier.isUsable(mirror)) return false;
         }

@@ -33,7 +33,7 @@ public final class AgentInspector {
      * @throws IllegalArgumentException if the id is not legal
      */
     public CompletableFuture<AgentView> look(String agentId) {
-        return ask(agentId, TaskBuckets::look);
+        return ask(agentId, AgentQueries::look);
     }
 
     /**
@@ -43,11 +43,11 @@ public final class AgentInspector {
      * @param by who: {@code api:} and an address
      */
     public CompletableFuture<AgentView> reset(String agentId, String by) {
-        return ask(agentId, (task, id, answer) -> task.reset(id, by, answer));
+        return ask(agentId, (queries, id, answer) -> queries.reset(id, by, answer));
     }
 
     private interface Question {
-        void put(TaskBuckets task, String agentId, CompletableFuture<AgentView> answer);
+        void put(AgentQueries queries, String agentId, CompletableFuture<AgentView> answer);
     }
 
     private CompletableFuture<AgentView> ask(String agentId, Question question) {
@@ -56,7 +56,8 @@ public final class AgentInspector {
             return CompletableFuture.failedFuture(new RejectedExecutionException("the agent's task does not run here"));
         }
         try {
-            return task.questions().ask(answer -> question.put(task, agentId, answer));
+            var queries = task.queries();
+            return queries.questions().ask(answer -> question.put(queries, agentId, answer));
         } catch (RejectedExecutionException tooMany) {
             return CompletableFuture.failedFuture(tooMany);
         }

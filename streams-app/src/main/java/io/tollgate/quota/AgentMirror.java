@@ -5,17 +5,15 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Spend;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -35,15 +33,22 @@ final class AgentMirror {
     private long changedNanos;
     private int writtenIn;
     private int epoch;
+    /** Calls of this epoch whose answers were not taken over yet. */
+    private int underWay;
+    /** The last offsets that those asked for, by place of their source; -1: none. */
+    private long sentRequests = -1;
+
+    private long sentRekeyed = -1;
     private boolean superseding;
+    /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
+    private boolean complete;
+
     private boolean answered;
     private int refills;
-    /** By source: what was refused without asking since Redis answered last. */
-    private Map<Long, Fence> unasked = Map.of(); // mostly stays so: an object less for each of a million agents
-    /** Sources of which Redis has decided a request anew: what follows is new to it, and not decided before a crash. */
-    private Set<Long> pastReplays = Set.of();
-    /** Sources of which we decided a request alone before that: Redis may know the next ones, from before a crash. */
-    private Set<Long> aloneAmongReplays = Set.of();
+    /** What was refused without asking since Redis answered last, by place of its source; mostly nothing. */
+    private Fence @Nullable [] unasked;
+    /** Sources of which Redis has decided a request anew, a bit for each place: what follows is new to it, too. */
+    private int pastReplays;
 
     private long answeredNanos;
 
@@ -109,9 +114,17 @@ final class AgentMirror {
         return epoch;
     }
 
+    /** Gives up the answers under way: they know nothing of what was decided here. */
+    private void nextEpoch() {
+        epoch++;
+        underWay = 0;
+        sentRequests = -1;
+        sentRekeyed = -1;
+    }
+
     /** Fills the buckets. Answers under way know nothing of it; {@code untold}: nor does Redis. */
     void fill(AgentBuckets full, boolean untold) {
-        epoch++;
+        nextEpoch();
         refills++;
         stored = false;
         answered = false;
@@ -138,14 +151,84 @@ final class AgentMirror {
         bucket.refillUntold(false);
     }
 
-    /** Returns what to ask Redis for these charges. */
-    Spend spend(List<PendingDecision> requests, Terms terms, long source, long committedOffset) {
-        var charges = charges(requests);
-        var copy = bucket == null ? null : new Spend.Copy(bucket.buckets(), bucket.fence(source), standing(bucket));
-        var refused = unasked.isEmpty()
-                ? Fence.NONE
-                : unasked.getOrDefault(source, Fence.NONE).uncommitted(committedOffset);
-        return new Spend(agent.id(), kept, terms, charges, source, committedOffset, refused, copy);
+    /**
+     * Returns what to ask Redis for these charges.
+     *
+     * @param place of their source
+     * @param once whether decisions are committed together with their offsets
+     */
+    Spend spend(
+            List<PendingDecision> requests,
+            Promises promises,
+            int place,
+            TaskSources sources,
+            long committedOffset,
+            boolean once) {
+        var refused = unasked == null ? Fence.NONE : unasked[place].uncommitted(committedOffset);
+        return new Spend(
+                agent.id(),
+                kept,
+                promises,
+                charges(requests),
+                sources.id(place),
+                committedOffset,
+                once,
+                refused,
+                copy(promises.terms(), place, sources, once));
+    }
+
+    private Spend.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
+        if (underWay > 0) {
+            var buckets = bucket == null ? AgentBuckets.full(terms, 0) : bucket.buckets();
+            return new Spend.Copy(
+                    buckets,
+                    Spend.Standing.UNDER_WAY,
+                    Spend.Copy.INCOMPLETE,
+                    sentThrough(place, sources),
+                    Fence.NONE,
+                    others(place, sources, false));
+        }
+        var held = bucket;
+        if (held == null) return null;
+        var standing = standing(held, once);
+        var fence = held.fence(sources.id(place));
+        return new Spend.Copy(
+                held.buckets(),
+                standing,
+                complete ? held.foreignSeconds() : Spend.Copy.INCOMPLETE,
+                fence.lastOffset(),
+                fence,
+                others(place, sources, standing == Spend.Standing.SUPERSEDES));
+    }
+
+    /** Returns the last offset of this source that was decided here, or is on its way to be. */
+    private long sentThrough(int place, TaskSources sources) {
+        long sent = place == TaskSources.REQUESTS ? sentRequests : sentRekeyed;
+        return bucket == null ? sent : Math.max(sent, bucket.lastOffset(sources.id(place)));
+    }
+
+    private List<Spend.OfSource> others(int place, TaskSources sources, boolean all) {
+        int other = 1 - place;
+        long id = sources.id(other);
+        long through = sentThrough(other, sources);
+        var held = bucket;
+        boolean onlyOurs = held == null || held.hasOnly(sources);
+        if (through < 0 && !all && onlyOurs) return List.of(); // nearly always
+        var others = new ArrayList<Spend.OfSource>(1);
+        boolean complete = underWay == 0 && held != null;
+        others.add(new Spend.OfSource(id, through, complete ? held.fence(id) : Fence.NONE));
+        if (onlyOurs) return others;
+        held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
+            if (!sources.holds(gone)) others.add(new Spend.OfSource(gone, fence.lastOffset(), Fence.NONE));
+        });
+        return others;
+    }
+
+    /** Notes that a call is on its way. */
+    void sent(int place, long lastOffset) {
+        underWay++;
+        if (place == TaskSources.REQUESTS) sentRequests = Math.max(sentRequests, lastOffset);
+        else sentRekeyed = Math.max(sentRekeyed, lastOffset);
     }
 
     private static List<Charge> charges(List<PendingDecision> requests) {
@@ -159,8 +242,8 @@ final class AgentMirror {
      * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a moment ago and nothing
      * else was decided since. So a flood leaves few groups behind.
      */
-    long refusedUnaskedAt(long source, long nowMicros) {
-        var groups = unasked.getOrDefault(source, Fence.NONE).groups();
+    long refusedUnaskedAt(int place, long nowMicros) {
+        var groups = unasked(place).groups();
         if (!groups.isEmpty()) {
             long before = groups.get(0).decidedAtMicros();
             if (nowMicros - before < TOGETHER_MICROS && agent.lastDecidedMicros() == before) return before;
@@ -168,25 +251,35 @@ final class AgentMirror {
         return agent.notBeforeLast(nowMicros);
     }
 
-    /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
-    void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
-        var before = unasked.getOrDefault(request.source(), Fence.NONE).uncommitted(committedOffset);
-        if (unasked.isEmpty()) unasked = new HashMap<>(2);
-        unasked.put(request.source(), before.plusRefused(request.charge().offset(), refusal));
+    private Fence unasked(int place) {
+        return unasked == null ? Fence.NONE : unasked[place];
     }
 
-    private Spend.Standing standing(MirroredBucket known) {
-        if (superseding) return Spend.Standing.SUPERSEDES;
-        return known.decidedWithoutRedis() ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
+    /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
+    void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
+        if (unasked == null) {
+            unasked = new Fence[TaskSources.COUNT];
+            Arrays.fill(unasked, Fence.NONE);
+        }
+        unasked[request.place()] = unasked[request.place()]
+                .uncommitted(committedOffset)
+                .plusRefused(request.charge().offset(), refusal);
+    }
+
+    private void forgetUnasked(int place) {
+        if (unasked == null) return;
+        unasked[place] = Fence.NONE;
+        if (unasked[1 - place].groups().isEmpty()) unasked = null;
     }
 
     /**
-     * Returns whether we decided a request of this source alone that may have been decided before a crash. What Redis knows of those
-     * after it would stand after our decision with the time of then: it must continue from our copy instead, where that is not
-     * published yet.
+     * Under exactly-once, what Redis decided beyond our copy went nowhere: the answers were given up, or are of a transaction that was
+     * aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
      */
-    boolean isAloneAmongReplays(long source) {
-        return aloneAmongReplays.contains(source);
+    private Spend.Standing standing(MirroredBucket known, boolean once) {
+        boolean alone = known.decidedWithoutRedis();
+        if (superseding || alone && once) return Spend.Standing.SUPERSEDES;
+        return alone ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
     }
 
     /**
@@ -194,9 +287,26 @@ final class AgentMirror {
      * calls that we gave up, whose answers went nowhere.
      */
     void startAnew(Terms terms, double nowSeconds) {
-        epoch++;
+        nextEpoch();
         superseding = true;
-        if (bucket == null) bucket = new MirroredBucket(AgentBuckets.full(terms, nowSeconds), true);
+        held(AgentBuckets.full(terms, nowSeconds)).decidedWithoutRedis(true);
+    }
+
+    /** Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do. */
+    void disagreed(AgentBuckets inRedis, Promises promises, double nowSeconds) {
+        if (bucket == null) {
+            held(inRedis);
+            return;
+        }
+        var theirs = TokenBucket.refill(inRedis, promises, nowSeconds);
+        var ours = TokenBucket.refill(bucket.buckets(), promises, nowSeconds);
+        var smaller = new ArrayList<Bucket>(1);
+        for (int i = 0; i < ours.buckets().size(); i++) {
+            var one = ours.buckets().get(i);
+            var other = theirs.buckets().get(i);
+            smaller.add(other.tokens() < one.tokens() ? new Bucket(other.tokens(), one.lastRefillSeconds()) : one);
+        }
+        bucket.hold(new AgentBuckets(promises.terms(), smaller));
     }
 
     /** Returns our copy; where there is none, one that begins with these buckets. */
@@ -206,54 +316,35 @@ final class AgentMirror {
     }
 
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
-    void accept(Asked asked, Answer.Decided answer) {
+    void accept(Asked asked, Answer.Decided answer, TaskSources sources) {
+        underWay--; // of this epoch, or the answer could not be used
         answered = true;
+        complete = true;
         answeredNanos = asked.chunk().awaitedNanos();
         stored = false;
         superseding = false;
         var spend = asked.spend();
-        aloneAmongReplays = without(aloneAmongReplays, spend.source());
-        if (answer.replays() < answer.decisions().size()) notePastReplays(spend.source());
+        int place = asked.place();
+        if (answer.replays() < answer.decisions().size()) pastReplays |= 1 << place;
         var held = held(answer.buckets());
-        var groups = groups(spend, answer, fenceOffset(held, spend.source()));
-        if (!groups.isEmpty() || !unasked.isEmpty()) {
-            held.hold(spend.source(), grown(held, spend, groups));
-            if (!unasked.isEmpty()) unasked.remove(spend.source());
+        var groups = groups(spend, answer, fence(place, spend.source()).lastOffset());
+        if (!groups.isEmpty() || unasked != null) {
+            held.hold(spend.source(), grown(held, place, spend, groups));
+            forgetUnasked(place);
         }
         if (isNewer(answer.buckets(), held)) held.hold(answer.buckets());
+        held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
-    }
-
-    private long fenceOffset(MirroredBucket held, long source) {
-        return unasked.isEmpty() ? held.lastOffset(source) : fence(source).lastOffset();
+        held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
     }
 
     /** Returns the fence with these groups, oldest first; where there are any, without what is committed. */
-    private Fence grown(MirroredBucket held, Spend spend, List<Fence.Group> groups) {
-        boolean allCommitted = unasked.isEmpty() && held.lastOffset(spend.source()) <= spend.committedOffset();
-        var fence = allCommitted && !groups.isEmpty() ? Fence.NONE : fence(spend.source());
+    private Fence grown(MirroredBucket held, int place, Spend spend, List<Fence.Group> groups) {
+        boolean allCommitted = unasked == null && held.lastOffset(spend.source()) <= spend.committedOffset();
+        var fence = allCommitted && !groups.isEmpty() ? Fence.NONE : fence(place, spend.source());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
         for (var group : groups) fence = fence.plus(group);
         return fence;
-    }
-
-    private void notePastReplays(long source) {
-        pastReplays = with(pastReplays, source);
-    }
-
-    private static Set<Long> with(Set<Long> sources, long source) {
-        if (sources.contains(source)) return sources;
-        if (sources.isEmpty()) return Set.of(source);
-        var more = new HashSet<>(sources);
-        more.add(source);
-        return Set.copyOf(more);
-    }
-
-    private static Set<Long> without(Set<Long> sources, long source) {
-        if (!sources.contains(source)) return sources;
-        var fewer = new HashSet<>(sources);
-        fewer.remove(source);
-        return Set.copyOf(fewer);
     }
 
     /**
@@ -328,24 +419,22 @@ final class AgentMirror {
     }
 
     /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
-    Fence fence(long source) {
-        var fence = bucket == null ? Fence.NONE : bucket.fence(source);
-        if (unasked.isEmpty()) return fence;
-        var refused = unasked.getOrDefault(source, Fence.NONE);
+    Fence fence(int place, long id) {
+        var fence = bucket == null ? Fence.NONE : bucket.fence(id);
+        var refused = unasked(place);
         if (refused.lastOffset() <= fence.lastOffset()) return fence;
         return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
                 .toList());
     }
 
     /** Keeps what was decided without Redis; answers under way do not know of it. */
-    void decidedLocally(TokenBucket.Outcome outcome, long source) {
-        epoch++;
+    void decidedLocally(TokenBucket.Outcome outcome, int place, long id) {
+        nextEpoch();
         stored = false;
-        if (!pastReplays.contains(source)) aloneAmongReplays = with(aloneAmongReplays, source);
-        if (!unasked.isEmpty()) unasked.remove(source);
+        forgetUnasked(place);
         var held = held(outcome.buckets());
         held.hold(outcome.buckets());
-        held.hold(source, outcome.fence());
+        held.hold(id, outcome.fence());
         held.decidedWithoutRedis(true);
     }
 
@@ -355,17 +444,18 @@ final class AgentMirror {
      * not know yet what the agent is promised now: a new rate counts from when it does. Nor where the request may have been
      * decided before a crash: Redis knows how, and has charged it.
      */
-    boolean surelyRefuses(long source, double costTokens, Terms terms, double nowSeconds, long nowNanos) {
+    boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
+        var terms = promises.terms();
         if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
         if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
-        if (!pastReplays.contains(source)) return false;
+        if ((pastReplays & 1 << place) == 0) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (nowNanos - answeredNanos >= TRUSTED_NANOS) return false;
         var known = bucket.terms();
         return known != null
                 && known.equals(terms)
                 && costTokens
-                        > TokenBucket.refill(bucket.buckets(), terms, nowSeconds)
+                        > TokenBucket.refill(bucket.buckets(), promises, nowSeconds)
                                 .leastTokens();
     }
 }

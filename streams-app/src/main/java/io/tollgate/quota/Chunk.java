@@ -49,11 +49,12 @@ final class Chunk {
         try {
             awaitedNanos = time.nanoTime();
             answers = time.await(call, Math.max(0, deadlineNanos - awaitedNanos));
-        } catch (ExecutionException | TimeoutException e) {
-            // Too late: if it is answered after all, nobody listens. Redis may have charged; the fence knows these
-            // offsets.
+        } catch (ExecutionException e) {
             failed = true;
-            call.cancel(false);
+        } catch (TimeoutException late) {
+            // If it is answered after all, nobody listens. Redis may have charged; the fence knows these offsets.
+            failed = true;
+            call.completeExceptionally(late);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             failed = true;

@@ -1,14 +1,11 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Intake;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Mode;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.Objects;
-import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -17,18 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
 public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
-    /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
-    private static final Duration WRITE_BEHIND_INTERVAL = Duration.ofMillis(250);
-
-    private static final Duration SWEEP_INTERVAL = Duration.ofSeconds(10);
-    private static final Duration QUESTIONS_INTERVAL = Duration.ofMillis(50);
-    private static final Duration PUBLISH_INTERVAL = Duration.ofSeconds(1);
-
     private final Shared shared;
     private final String rekeyedTopic;
     private final Branches branches;
     private @Nullable MirrorStore store;
     private @Nullable TaskBuckets buckets;
+    private @Nullable TaskTimer timer;
 
     /**
      * Where decisions go on to: names of the topology's operators. Sent on by name, a record meets no filter.
@@ -63,36 +54,27 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         MirrorStore opened = context.getStateStore(MirrorStore.NAME);
         int partition = context.taskId().partition();
         var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
-        task.tellResets(this::tell);
-        opened.serve(task::beforeCommit, task::take);
+        task.queries().tellResets(this::tell);
+        opened.serve(task::beforeCommit, task.offsets()::take);
         store = opened;
         buckets = task;
         shared.tasks().put(partition, task);
-        context.schedule(
-                WRITE_BEHIND_INTERVAL,
-                PunctuationType.WALL_CLOCK_TIME,
-                time -> task.mirror().writeBehind());
-        context.schedule(QUESTIONS_INTERVAL, PunctuationType.WALL_CLOCK_TIME, time -> task.answerQuestions());
-        context.schedule(
-                PUBLISH_INTERVAL,
-                PunctuationType.WALL_CLOCK_TIME,
-                time -> task.activity().publish());
-        context.schedule(
-                SWEEP_INTERVAL,
-                PunctuationType.WALL_CLOCK_TIME,
-                time -> task.mirror().sweep(TokenBucket.seconds(shared.clock().getAsLong())));
+        timer = new TaskTimer(context, task, shared);
+        task.servedBy(timer);
     }
 
     @Override
     public void process(Record<byte[], Incoming> record) {
         var task = Objects.requireNonNull(buckets);
+        long nowNanos = shared.time().nanoTime();
+        shared.watch().beat(nowNanos);
+        Objects.requireNonNull(timer).wake(nowNanos);
         var pending = PendingDecision.take(record.headers());
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
-            long source = task.source(position.topic());
+            int place = task.offsets().sources().placeOf(position.topic());
             var request = (Request) record.value();
-            pending = new PendingDecision(
-                    request, source, position.offset(), shared.time().nanoTime(), true);
+            pending = new PendingDecision(request, place, position.offset(), nowNanos, true);
         }
         var decided = task.decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);

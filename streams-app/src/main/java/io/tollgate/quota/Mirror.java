@@ -41,7 +41,7 @@ final class Mirror {
     /** To find one to evict: where all were seen lately, the last of these goes, unless its requests are about to be decided. */
     private static final int MOST_LOOKED_AT = 8;
 
-    private static final int MAX_SWEPT = 2_000;
+    private static final int MAX_SWEPT = 250;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
     private static final double IDLE_SECONDS = 60;
 
@@ -183,6 +183,11 @@ final class Mirror {
         var oldest = toWrite.peek();
         unstoredSinceNanos = oldest == null ? 0 : oldest.changedNanos();
         agentsInMemory = agents.size();
+    }
+
+    /** Returns whether nothing waits to be written behind. */
+    boolean isWritten() {
+        return toWrite.isEmpty();
     }
 
     /** Returns how many agents were in memory a moment ago. For any thread. */

@@ -21,7 +21,10 @@ import org.jspecify.annotations.Nullable;
  * answer, the garbage collector moved them all, and took more of the CPU than the stream threads.
  */
 final class MirroredBucket {
-    private static final byte VERSION = 1;
+    private static final byte VERSION = 2;
+    /** Did not say when Redis last met a write of another program. */
+    private static final byte WITHOUT_FOREIGN = 1;
+
     private static final byte DECIDED_WITHOUT_REDIS = 1;
     private static final byte REFILL_UNTOLD = 2;
 
@@ -48,6 +51,7 @@ final class MirroredBucket {
 
     private boolean decidedWithoutRedis;
     private boolean refillUntold;
+    private double foreignSeconds;
 
     /** @param decidedWithoutRedis whether it holds decisions that Redis has not seen */
     MirroredBucket(AgentBuckets buckets, boolean decidedWithoutRedis) {
@@ -109,6 +113,15 @@ final class MirroredBucket {
     /** Notes whether somebody has filled it, and Redis has not been told. */
     void refillUntold(boolean untold) {
         refillUntold = untold;
+    }
+
+    /** Notes when Redis last met a write of another program, seconds since the epoch. */
+    void foreignSeconds(double seconds) {
+        foreignSeconds = seconds;
+    }
+
+    double foreignSeconds() {
+        return foreignSeconds;
     }
 
     boolean decidedWithoutRedis() {
@@ -173,10 +186,10 @@ final class MirroredBucket {
         var buckets = buckets().buckets();
         var fences = fences();
         int termsBytes = terms == null ? 0 : terms.encodedBytes();
-        int size = 1 + 1 + 4 + termsBytes + 16 * buckets.size();
+        int size = 1 + 1 + 8 + 4 + termsBytes + 16 * buckets.size();
         for (var fence : fences.values()) size += 8 + 4 + fence.encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(VERSION).put(flags()).putInt(termsBytes);
+        bytes.put(VERSION).put(flags()).putDouble(foreignSeconds).putInt(termsBytes);
         if (terms != null) terms.encode(bytes);
         for (var bucket : buckets) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
         fences.forEach((source, fence) -> {
@@ -186,14 +199,36 @@ final class MirroredBucket {
         return bytes.array();
     }
 
+    /** Returns whether it has fences of no other sources than these. */
+    boolean hasOnly(TaskSources sources) {
+        if (fenced) return sources.holds(source);
+        if (fences.isEmpty()) return true;
+        for (var id : fences.keySet()) if (!sources.holds(id)) return false;
+        return true;
+    }
+
+    /** Forgets the fences of other sources than these: of topics that are gone. */
+    void keepOnly(TaskSources sources) {
+        if (fenced || fences.isEmpty()) {
+            fenced &= sources.holds(source);
+            return;
+        }
+        if (fences.keySet().stream().allMatch(sources::holds)) return;
+        var kept = new HashMap<>(fences);
+        kept.keySet().removeIf(id -> !sources.holds(id));
+        fences = Map.of();
+        kept.forEach(this::hold);
+    }
+
     /** Returns the copy that {@link #encode} wrote. */
     static MirroredBucket decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
         byte version = bytes.get();
-        if (version != VERSION) {
+        if (version != VERSION && version != WITHOUT_FOREIGN) {
             throw new IllegalStateException("local-buckets holds version " + version + ", this is version " + VERSION);
         }
         byte flags = bytes.get();
+        double foreignSeconds = version == WITHOUT_FOREIGN ? 0 : bytes.getDouble();
         var encodedTerms = new byte[bytes.getInt()];
         bytes.get(encodedTerms);
         var terms = encodedTerms.length == 0 ? null : Terms.decode(encodedTerms);
@@ -202,6 +237,7 @@ final class MirroredBucket {
             buckets.add(new Bucket(bytes.getDouble(), bytes.getDouble()));
         }
         var decoded = new MirroredBucket(new AgentBuckets(terms, buckets), (flags & DECIDED_WITHOUT_REDIS) != 0);
+        decoded.foreignSeconds = foreignSeconds;
         decoded.refillUntold = (flags & REFILL_UNTOLD) != 0;
         while (bytes.hasRemaining()) {
             long source = bytes.getLong();

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * stream thread alone.
  */
 final class PendingDecision extends Parsed {
-    private final long source;
+    private final int place;
     private final Charge charge;
     private @Nullable Agent agent;
     private @Nullable Policy policy;
@@ -22,18 +22,19 @@ final class PendingDecision extends Parsed {
     private @Nullable Asked asked;
     private int index;
     private boolean queued;
+    private boolean decided;
 
     /**
      * @param request what is to be decided
-     * @param source names the topic and partition of the offset
+     * @param place of its topic among {@link TaskSources}
      * @param offset where it stands there
      * @param polledNanos by {@link TaskTime#nanoTime}
      * @param timed whether to measure how long after that it is decided
      */
-    PendingDecision(Request request, long source, long offset, long polledNanos, boolean timed) {
+    PendingDecision(Request request, int place, long offset, long polledNanos, boolean timed) {
         super(request);
         this.timed = timed;
-        this.source = source;
+        this.place = place;
         this.charge = new Charge(offset, request.costTokens());
         this.polledNanos = polledNanos;
     }
@@ -42,8 +43,9 @@ final class PendingDecision extends Parsed {
         return (Request) incoming();
     }
 
-    long source() {
-        return source;
+    /** Returns the place of its topic among {@link TaskSources}. */
+    int place() {
+        return place;
     }
 
     Charge charge() {
@@ -83,6 +85,15 @@ final class PendingDecision extends Parsed {
 
     boolean isQueued() {
         return queued;
+    }
+
+    /** Notes that it was decided. */
+    void decided() {
+        decided = true;
+    }
+
+    boolean isDecided() {
+        return decided;
     }
 
     /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */

@@ -12,6 +12,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -72,6 +73,8 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             boolean published = partition.topic().equals(instance.requestsTopic());
             prefetch(task, instance.time().nanoTime(), parser, partition, records, published);
             return true;
+        } catch (TaskMigratedException migrated) {
+            return false; // the first of these records says so, where Streams hears of it
         } catch (RuntimeException e) {
             log.error("prefetch failed for {}", partition, e);
             return false;
@@ -87,25 +90,25 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records,
             boolean published) {
-        long source = task.source(partition.topic());
-        task.polled(source, records);
+        int place = published ? TaskSources.REQUESTS : TaskSources.REKEYED;
+        task.offsets().polled(place, records);
         boolean all = records.size() <= ALL_TIMED;
         int noted = 0;
         for (var record : records) {
-            if (!task.isNew(source, record.offset())) continue; // the topology leaves it out
+            if (!task.offsets().isNew(place, record.offset())) continue; // the topology leaves it out
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.value());
             if (incoming instanceof Request request) {
                 boolean timed = all || noted++ % TIMED_EACH == 0;
-                var pending = new PendingDecision(request, source, record.offset(), polledNanos, timed);
+                var pending = new PendingDecision(request, place, record.offset(), polledNanos, timed);
                 record.headers().add(pending);
                 task.notePolled(pending);
             } else {
                 record.headers().add(new Parsed(incoming));
             }
         }
-        task.prefetch(source, missed.getOrDefault(partition, -1L));
+        task.prefetch(place, missed.getOrDefault(partition, -1L));
     }
 
     /** Under at-least-once, where the consumer itself commits. */

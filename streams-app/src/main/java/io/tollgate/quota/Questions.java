@@ -5,12 +5,16 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
+import org.apache.kafka.common.KafkaException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What other threads ask a task, whose state belongs to its stream thread alone: asked from anywhere, answered on that thread
  * between records. Thread-safe.
  */
 final class Questions {
+    private static final Logger log = LoggerFactory.getLogger(Questions.class);
     private static final int MOST_WAITING = 1_000;
     private static final int MOST_IN_A_ROUND = 100;
 
@@ -34,13 +38,20 @@ final class Questions {
             question.accept(answer);
         } catch (RuntimeException e) {
             answer.completeExceptionally(e);
-            throw e; // from the state store, such as of a task that moves: Streams knows what to do
+            // From the state store, such as of a task that moves: Streams knows what to do. Anything else is the
+            // asker's.
+            if (e instanceof KafkaException) throw e;
+            log.error("a question of another thread failed", e);
         }
     }
 
     /** As {@link #ask}, without an answer. */
     void tell(Runnable news) {
         if (!waiting.offer(news)) throw new RejectedExecutionException("too many questions wait for the task's thread");
+    }
+
+    boolean isEmpty() {
+        return waiting.isEmpty();
     }
 
     /** Answers what waits, a bounded number; on the stream thread. */

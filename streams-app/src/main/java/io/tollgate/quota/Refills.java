@@ -1,6 +1,6 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.Promises;
 import io.tollgate.redis.Spend;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -70,25 +70,29 @@ final class Refills {
         untold.putIfAbsent(key(filled), false);
     }
 
+    boolean isEmpty() {
+        return untold.isEmpty() && uncommitted.isEmpty() && committing.isEmpty();
+    }
+
     /** Tells Redis of all buckets that it has not been told of. */
-    void tell(SharedBuckets redis, Function<String, Terms> terms) {
+    void tell(SharedBuckets redis, Function<String, Promises> promises) {
         if (untold.isEmpty()) return;
         for (var filled : List.copyOf(untold.keySet())) {
             boolean inUse = redis.inUse(filled.agentId(), filled.kept());
             if (inUse && isCommitted(filled) && !untold.get(filled))
-                tell(redis, filled, terms.apply(filled.agentId()), () -> {});
+                tell(redis, filled, promises.apply(filled.agentId()), () -> {});
         }
     }
 
     /** Tells Redis of one agent's buckets; {@code then} runs on the stream thread, once Redis has answered or failed to. */
-    void tell(SharedBuckets redis, AgentMirror filled, Terms terms, Runnable then) {
-        tell(redis, key(filled), terms, then);
+    void tell(SharedBuckets redis, AgentMirror filled, Promises promises, Runnable then) {
+        tell(redis, key(filled), promises, then);
     }
 
-    private void tell(SharedBuckets redis, Filled filled, Terms terms, Runnable then) {
+    private void tell(SharedBuckets redis, Filled filled, Promises promises, Runnable then) {
         int refill = mirrorOf(filled).refills();
         untold.put(filled, true);
-        redis.fill(filled.agentId(), filled.kept(), terms).whenComplete((done, failure) -> {
+        redis.fill(filled.agentId(), filled.kept(), promises).whenComplete((done, failure) -> {
             try {
                 questions.tell(() -> {
                     var buckets = mirrorOf(filled);

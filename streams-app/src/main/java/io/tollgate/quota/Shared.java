@@ -1,6 +1,8 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.BucketClock;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import java.util.Map;
@@ -30,6 +32,7 @@ public record Shared(
         Sources sources,
         CommittedOffsets committed,
         PipelineMetrics metrics,
+        StreamThreadWatch watch,
         TaskTime time,
         CallLimits callLimits,
         Map<Integer, TaskBuckets> tasks) {
@@ -50,7 +53,8 @@ public record Shared(
             Policies policies,
             Sources sources,
             CommittedOffsets committed,
-            PipelineMetrics metrics) {
+            PipelineMetrics metrics,
+            StreamThreadWatch watch) {
         return new Shared(
                 requestsTopic,
                 partitions,
@@ -62,9 +66,15 @@ public record Shared(
                 sources,
                 committed,
                 metrics,
+                watch,
                 TaskTime.SYSTEM,
                 CallLimits.USUAL,
                 new ConcurrentHashMap<>());
+    }
+
+    /** Wakes the tasks of this stream thread that were idle, and that somebody has asked something. */
+    public void wakeAskedTasks() {
+        tasks.values().forEach(TaskBuckets::wakeIfAsked);
     }
 
     /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */

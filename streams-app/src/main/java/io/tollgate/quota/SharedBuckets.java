@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
-import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.Promises;
 import io.tollgate.failover.CallBreaker;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
@@ -33,7 +33,7 @@ public final class SharedBuckets implements AutoCloseable {
     private static final int COLD_CALLS = 200;
 
     /** With what else takes time, no request waits for more than a second. */
-    private static final Duration COLD_TIMEOUT = Duration.ofMillis(800);
+    private static final Duration COLD_TIMEOUT = Duration.ofMillis(700);
 
     private final AtomicInteger coldCalls;
     private final RedisCalls redis;
@@ -132,8 +132,8 @@ public final class SharedBuckets implements AutoCloseable {
     }
 
     /** Fills an agent's buckets in Redis. Within the breaker's time limit. */
-    CompletableFuture<Void> fill(String agentId, Spend.Kept kept, Terms terms) {
-        return time.within(redis.reset(agentId, kept, terms).toCompletableFuture(), timeout.toNanos());
+    CompletableFuture<Void> fill(String agentId, Spend.Kept kept, Promises promises) {
+        return time.within(redis.reset(agentId, kept, promises).toCompletableFuture(), timeout.toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */

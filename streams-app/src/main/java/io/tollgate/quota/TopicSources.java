@@ -16,7 +16,7 @@ import org.apache.kafka.common.KafkaException;
 
 /**
  * Sources named by cluster id, topic id and partition: a topic that is deleted and created again is another source, whose offsets
- * begin anew. Asks the cluster once for each topic. Thread-safe.
+ * begin anew. Asks the cluster once for each topic, unless told to ask again. Thread-safe.
  */
 public final class TopicSources implements Sources {
     private static final int TIMEOUT_SECONDS = 30;
@@ -38,6 +38,13 @@ public final class TopicSources implements Sources {
     @Override
     public long idOf(String topic, int partition) {
         return hash(topics.computeIfAbsent(topic, idOfTopic) + "/" + partition);
+    }
+
+    /** @throws KafkaException as {@link #idOf}, and if there is no such topic any more */
+    @Override
+    public long askedAgain(String topic, int partition) {
+        topics.put(topic, idOfTopic.apply(topic));
+        return idOf(topic, partition);
     }
 
     private static String describe(Admin admin, String topic) {

@@ -16,13 +16,16 @@ import io.tollgate.redis.Spend;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 
 class AgentMirrorTest {
     private static final Limit LIMIT = new Limit(20, 5);
     private static final Terms TERMS = Terms.of(LIMIT);
-    private static final long AT_HOME = 1;
-    private static final long STRAYS = 2;
+    private static final int AT_HOME = TaskSources.REQUESTS;
+    private static final int STRAYS = TaskSources.REKEYED;
+    private static final TaskSources SOURCES =
+            new TaskSources(new TopicPartition("requests", 0), new TopicPartition("rekeyed", 0), 17, 18);
 
     /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
     @Test
@@ -35,8 +38,8 @@ class AgentMirrorTest {
         accept(agent, AT_HOME, 30, before);
 
         assertThat(agent.bucketsOrFull(TERMS, 1001).first()).isEqualTo(after);
-        assertThat(agent.fence(AT_HOME).lastOffset()).isEqualTo(30);
-        assertThat(agent.fence(STRAYS).lastOffset()).isEqualTo(70);
+        assertThat(agent.fence(AT_HOME, SOURCES.id(AT_HOME)).lastOffset()).isEqualTo(30);
+        assertThat(agent.fence(STRAYS, SOURCES.id(STRAYS)).lastOffset()).isEqualTo(70);
     }
 
     @Test
@@ -49,17 +52,15 @@ class AgentMirrorTest {
         assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
     }
 
-    private static void accept(AgentMirror agent, long source, long offset, Bucket left) {
+    private static void accept(AgentMirror agent, int place, long offset, Bucket left) {
         var charge = new Charge(offset, 1);
         var asks = new Request(Optional.empty(), "agent", 1, new byte[0]);
-        var request = new PendingDecision(asks, source, offset, 0, true);
-        var spend = new Spend("agent", LIMIT, List.of(charge), source, -1, null);
+        var request = new PendingDecision(asks, place, offset, 0, true);
+        var spend = new Spend("agent", LIMIT, List.of(charge), SOURCES.id(place), -1, null);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
-        var answer = new Answer.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false);
+        var answer = new Answer.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false, 0);
         var call = CompletableFuture.completedFuture(new Answers(0, List.of(answer)));
-        agent.accept(
-                new Asked(agent, new Chunk(call, 0, TaskTime.SYSTEM), 0, spend, List.of(request), agent.epoch()),
-                answer);
+        agent.accept(new Asked(agent, new Chunk(call, 0, TaskTime.SYSTEM), 0, spend, request.place()), answer, SOURCES);
     }
 }

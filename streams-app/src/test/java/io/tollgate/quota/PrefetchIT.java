@@ -8,6 +8,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Request;
+import io.tollgate.kafka.CommittedOffsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -156,7 +157,7 @@ class PrefetchIT extends TasksOnRedis {
             task.notePolled(request);
             polled.add(request);
         }
-        task.prefetch(task.source(TOPIC), -1);
+        task.prefetch(TaskSources.REQUESTS, -1);
         var sent = polled.stream().filter(request -> request.asked() != null).toList();
         var decisions = new ArrayList<Decision>();
         for (var request : polled) decisions.add(task.decide(request).decision());
@@ -190,14 +191,14 @@ class PrefetchIT extends TasksOnRedis {
         for (int i = 0; i < agents; i++) {
             var pending = pending(task, "agent-" + i, firstOffset + i);
             task.notePolled(pending);
-            task.prefetch(task.source(TOPIC), -1);
+            task.prefetch(TaskSources.REQUESTS, -1);
             task.decide(pending);
         }
     }
 
     private static PendingDecision pending(TaskBuckets task, String agentId, long offset) {
         var request = new Request(Optional.empty(), agentId, 1, new byte[0]);
-        return new PendingDecision(request, task.source(TOPIC), offset, 0, true);
+        return new PendingDecision(request, TaskSources.REQUESTS, offset, 0, true);
     }
 
     private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
@@ -209,9 +210,9 @@ class PrefetchIT extends TasksOnRedis {
     }
 
     private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
-        var request = new PendingDecision(REQUEST, task.source(topic), offset, 0, true);
+        var request = new PendingDecision(REQUEST, task.offsets().sources().placeOf(topic), offset, 0, true);
         task.notePolled(request);
-        task.prefetch(task.source(topic), missedThrough);
+        task.prefetch(task.offsets().sources().placeOf(topic), missedThrough);
         return request;
     }
 
@@ -232,7 +233,7 @@ class PrefetchIT extends TasksOnRedis {
         var decisions = new ArrayList<Decision>();
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
-            if (pending == null) pending = new PendingDecision(REQUEST, task.source(TOPIC), record.offset(), 0, true);
+            if (pending == null) pending = new PendingDecision(REQUEST, TaskSources.REQUESTS, record.offset(), 0, true);
             decisions.add(task.decide(pending).decision());
         }
         return decisions;

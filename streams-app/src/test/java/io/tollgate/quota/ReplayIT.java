@@ -7,6 +7,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.ingest.Request;
+import io.tollgate.kafka.CommittedOffsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -69,14 +70,13 @@ class ReplayIT extends TasksOnRedis {
 
     private static void decide(TaskBuckets task, int source, int count, double[] costs, List<Seen> seen, int life) {
         var polled = new ArrayList<PendingDecision>();
-        long id = task.source(TOPICS.get(source));
         for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
             var request = new Request(Optional.empty(), "agent", costs[offset], new byte[0]);
-            polled.add(new PendingDecision(request, id, offset, 0, true));
+            polled.add(new PendingDecision(request, source, offset, 0, true));
         }
         if (polled.isEmpty()) return;
         for (var request : polled) task.notePolled(request);
-        task.prefetch(id, -1);
+        task.prefetch(source, -1);
         for (var pending : polled) {
             seen.add(new Seen(
                     life, pending.charge().costTokens(), task.decide(pending).decision()));

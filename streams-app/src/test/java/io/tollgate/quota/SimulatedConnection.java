@@ -3,7 +3,7 @@ package io.tollgate.quota;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.tollgate.bucket.AgentBuckets;
-import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.Promises;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Answers;
 import io.tollgate.redis.RedisCalls;
@@ -198,13 +198,18 @@ final class SimulatedConnection implements RedisCalls {
 
     @Override
     public CompletableFuture<AgentBuckets> look(Spend spend) {
-        return call(Operation.LOOK, List.of(spend))
-                .thenApply(answers -> decided(answers).buckets());
+        return call(Operation.LOOK, List.of(spend)).thenApply(SimulatedConnection::buckets);
+    }
+
+    private static AgentBuckets buckets(Answers answers) {
+        return answers.answers().get(0) instanceof Answer.Disagrees disagrees
+                ? disagrees.buckets()
+                : decided(answers).buckets();
     }
 
     @Override
-    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms) {
-        return call(Operation.RESET, List.of(ScriptCodec.withoutCharges(agentId, kept, terms)))
+    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
+        return call(Operation.RESET, List.of(ScriptCodec.withoutCharges(agentId, kept, promises)))
                 .thenApply(answers -> {
                     decided(answers);
                     return null;

@@ -8,6 +8,8 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.Stray;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
@@ -31,6 +33,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.apache.kafka.streams.processor.api.Record;
 
 /** One process of the pipeline with one stream thread: the real processors, in the hands of a history. */
@@ -179,6 +182,7 @@ final class SimulatedInstance {
                 new TopicSources(kafka::topicId),
                 new CommittedOffsets(),
                 METRICS,
+                new StreamThreadWatch(Duration.ofDays(1)),
                 own,
                 limits,
                 new ConcurrentHashMap<>());
@@ -280,7 +284,12 @@ final class SimulatedInstance {
             var buffered = buffers.get(partition).removeFirst();
             current = buffered.record();
             incarnation = "cluster/" + current.topic() + "#" + buffered.incarnation();
-            tasks.get(partition.partition()).process(current);
+            try {
+                tasks.get(partition.partition()).process(current);
+            } catch (TaskMigratedException migrated) {
+                rejoin();
+                return count;
+            }
             if (buffered.incarnation() == kafka.incarnations.get(partition.topic())) {
                 consumed.put(partition, current.offset() + 1);
             }
@@ -366,6 +375,14 @@ final class SimulatedInstance {
         transaction = kafka.new Transaction();
         consumed.clear();
         zombie = false;
+    }
+
+    /** Gives everything up that is not committed, and starts again, as Streams does. */
+    private void rejoin() {
+        var mine = List.copyOf(tasks.keySet());
+        boolean others = zombie;
+        loseAll();
+        if (!others) mine.forEach(this::assign);
     }
 
     /** Ends without a word. Its transaction stays open until somebody aborts it. */

@@ -6,6 +6,8 @@ import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
@@ -68,7 +70,8 @@ abstract class TasksOnRedis {
                 new Policies(Policy.byDefault(limit), () -> {}),
                 (topic, partition) -> topic.hashCode(),
                 committed,
-                metrics);
+                metrics,
+                new StreamThreadWatch(Duration.ofDays(1)));
     }
 
     /** Returns an empty store: what a crash leaves of a mirror that was never written. */

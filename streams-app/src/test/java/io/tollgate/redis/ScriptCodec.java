@@ -1,5 +1,6 @@
 package io.tollgate.redis;
 
+import io.tollgate.bucket.Promises;
 import java.util.List;
 
 /** What goes to {@code spend.lua} and comes back, for tests of other packages. */
@@ -28,7 +29,7 @@ public final class ScriptCodec {
         return SpendScript.answers(reply, spends);
     }
 
-    public static Spend withoutCharges(String agentId, Spend.Kept kept, io.tollgate.bucket.Terms terms) {
-        return SpendScript.withoutCharges(agentId, kept, terms);
+    public static Spend withoutCharges(String agentId, Spend.Kept kept, Promises promises) {
+        return SpendScript.withoutCharges(agentId, kept, promises);
     }
 }

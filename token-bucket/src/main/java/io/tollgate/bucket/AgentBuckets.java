@@ -54,7 +54,7 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
      */
     public int predecessor(Terms next, int limit) {
         if (terms == null) return limit == 0 ? 0 : -1;
-        if (terms == next || terms.limits().equals(next.limits())) return limit; // the same object, nearly always
+        if (terms.limits().equals(next.limits())) return limit;
         int place = terms.indexOf(next.limits().get(limit).name());
         if (place >= 0) return place;
         return limit == 0 && next.indexOf(terms.limits().get(0).name()) < 0 ? 0 : -1;

@@ -58,7 +58,8 @@ public final class LocalBuckets implements Buckets {
             double nowSeconds = TokenBucket.later(clockSeconds, lastRefillSeconds);
             double refilled = TokenBucket.refilled(tokens, nowSeconds - lastRefillSeconds, limit);
             long nowMicros = TokenBucket.micros(nowSeconds, clockSeconds, clockMicros);
-            var decision = TokenBucket.decide(refilled, cost, nowMicros, termsNow, DecidedBy.LOCAL);
+            var decision =
+                    TokenBucket.decide(refilled, cost, nowMicros, nowSeconds - clockSeconds, termsNow, DecidedBy.LOCAL);
             tokens = decision.remainingTokens();
             lastRefillSeconds = nowSeconds;
             if (terms != termsNow) terms = termsNow; // hardly ever: the collector hears of such writes

@@ -6,6 +6,7 @@ import io.tollgate.bucket.Decision.QuotaExceeded;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -85,44 +86,93 @@ public final class TokenBucket {
         return new Bucket(tokens, later(nowSeconds, lastRefillSeconds));
     }
 
-    /**
-     * Returns the buckets under these terms at {@code nowSeconds}, or at their last refill if that is later.
-     *
-     * <p>The time before counts as it was promised then: a new rate counts from now, a larger capacity gives nothing, a smaller one
-     * cuts. A limit that is new starts full, one that is gone is forgotten.
-     */
+    /** As {@link #refill(AgentBuckets, Promises, double)}, where what is promised now counts from now. */
     public static AgentBuckets refill(AgentBuckets held, Terms terms, double nowSeconds) {
-        double now = notBefore(held, terms, nowSeconds);
-        return buckets(terms, refilled(held, terms, now), now);
+        return refill(held, Promises.of(terms), nowSeconds);
     }
 
-    private static double notBefore(AgentBuckets held, Terms terms, double clockSeconds) {
-        double now = clockSeconds;
-        for (int i = 0; i < terms.limits().size(); i++) {
-            int place = held.predecessor(terms, i);
-            if (place >= 0) now = later(now, held.buckets().get(place).lastRefillSeconds());
+    /**
+     * Returns the buckets under what is promised now, at {@code nowSeconds}, or at their last refill if that is later.
+     *
+     * <p>Each promise counts from its own moment: the time before is credited by the one before it; a smaller capacity cuts, a larger
+     * one gives nothing. A limit that is new starts full, one that is gone is forgotten.
+     */
+    public static AgentBuckets refill(AgentBuckets held, Promises promises, double nowSeconds) {
+        double now = notBefore(held, promises, nowSeconds);
+        return buckets(promises.terms(), refilled(held, promises, now), now);
+    }
+
+    /** Returns the moment of a decision: not before the last refill of a bucket that matters to what was promised. */
+    private static double notBefore(AgentBuckets held, Promises promises, double clockSeconds) {
+        double now = later(clockSeconds, held.first().lastRefillSeconds());
+        for (int i = 1; i < held.buckets().size(); i++) {
+            var name = Objects.requireNonNull(held.terms()).limits().get(i).name();
+            if (isPromised(name, promises))
+                now = later(now, held.buckets().get(i).lastRefillSeconds());
         }
         return now;
     }
 
+    private static boolean isPromised(String name, Promises promises) {
+        if (promises.terms().indexOf(name) >= 0) return true;
+        for (var before : promises.earlier()) {
+            if (before.terms().indexOf(name) >= 0) return true;
+        }
+        return false;
+    }
+
     /** Returns the tokens for each limit at a moment that is not before the last refill. */
-    private static double[] refilled(AgentBuckets held, Terms terms, double nowSeconds) {
-        var tokens = new double[terms.limits().size()];
+    private static double[] refilled(AgentBuckets held, Promises promises, double nowSeconds) {
+        var brought = held.terms() == null
+                ? new AgentBuckets(promises.terms(), withLimitsAdded(held, promises.terms(), nowSeconds))
+                : held;
+        double leftAt = held.first().lastRefillSeconds();
+        var earlier = promises.earlier();
+        for (int i = 0; i < earlier.size(); i++) {
+            double next = i + 1 < earlier.size() ? earlier.get(i + 1).sinceSeconds() : promises.sinceSeconds();
+            boolean over = next <= leftAt; // when the tokens were left
+            if (!over)
+                brought = moved(brought, earlier.get(i).terms(), earlier.get(i).sinceSeconds(), nowSeconds);
+        }
+        brought = moved(brought, promises.terms(), promises.sinceSeconds(), nowSeconds);
+        var limits = promises.terms().limits();
+        var tokens = new double[limits.size()];
         for (int i = 0; i < tokens.length; i++) {
-            var limit = terms.limits().get(i).limit();
-            int place = held.predecessor(terms, i);
-            if (place < 0) {
-                tokens[i] = limit.capacityTokens();
-                continue;
-            }
-            var before = held.terms() == null
-                    ? limit
-                    : held.terms().limits().get(place).limit();
-            var bucket = held.buckets().get(place);
-            double then = refilled(bucket.tokens(), nowSeconds - bucket.lastRefillSeconds(), before);
-            tokens[i] = atMost(limit.capacityTokens(), then);
+            var bucket = brought.buckets().get(i);
+            double elapsed = nowSeconds - bucket.lastRefillSeconds();
+            tokens[i] = refilled(bucket.tokens(), elapsed, limits.get(i).limit());
         }
         return tokens;
+    }
+
+    /** Returns one bucket for each limit, those that are not held full. */
+    private static List<Bucket> withLimitsAdded(AgentBuckets held, Terms terms, double nowSeconds) {
+        var buckets = new ArrayList<>(held.buckets());
+        for (int i = buckets.size(); i < terms.limits().size(); i++) {
+            buckets.add(Bucket.full(terms.limits().get(i).limit(), nowSeconds));
+        }
+        return buckets;
+    }
+
+    /** Returns the buckets as they go on under the next promise, at the moment from which it counts. */
+    private static AgentBuckets moved(AgentBuckets held, Terms next, double sinceSeconds, double nowSeconds) {
+        if (next.equals(held.terms())) return held;
+        double at = Math.min(sinceSeconds, nowSeconds);
+        var buckets = new Bucket[next.limits().size()];
+        for (int i = 0; i < buckets.length; i++) {
+            var limit = next.limits().get(i).limit();
+            int place = held.predecessor(next, i);
+            if (place < 0) {
+                buckets[i] = Bucket.full(limit, nowSeconds);
+                continue;
+            }
+            var before = held.buckets().get(place);
+            var promised =
+                    Objects.requireNonNull(held.terms()).limits().get(place).limit();
+            double tokens = refilled(before.tokens(), at - before.lastRefillSeconds(), promised);
+            buckets[i] = new Bucket(atMost(limit.capacityTokens(), tokens), later(at, before.lastRefillSeconds()));
+        }
+        return new AgentBuckets(next, List.of(buckets));
     }
 
     private static AgentBuckets buckets(Terms terms, double[] tokens, double nowSeconds) {
@@ -131,7 +181,7 @@ public final class TokenBucket {
         return new AgentBuckets(terms, List.of(buckets));
     }
 
-    /** As {@link #spend(AgentBuckets, Fence, Terms, long, List, long, DecidedBy)}, with one limit that never changes. */
+    /** As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, with one limit that never changes. */
     public static Outcome spend(
             Bucket bucket,
             Fence fence,
@@ -140,7 +190,14 @@ public final class TokenBucket {
             List<Charge> charges,
             long clockMicros,
             DecidedBy decidedBy) {
-        return spend(AgentBuckets.of(bucket), fence, Terms.of(limit), committedOffset, charges, clockMicros, decidedBy);
+        return spend(
+                AgentBuckets.of(bucket),
+                fence,
+                Promises.of(Terms.of(limit)),
+                committedOffset,
+                charges,
+                clockMicros,
+                decidedBy);
     }
 
     /**
@@ -151,22 +208,24 @@ public final class TokenBucket {
      *
      * @param held the buckets as they were left, under whatever terms
      * @param fence the fence of the charges' source; unchanged by charges that are {@link Charge#UNORDERED}
-     * @param terms what the agent is promised now
+     * @param promises what the agent is promised
      * @param committedOffset the highest offset that will never be processed again; -1 if none is known
      * @param charges ascending by offset
      */
     public static Outcome spend(
             AgentBuckets held,
             Fence fence,
-            Terms terms,
+            Promises promises,
             long committedOffset,
             List<Charge> charges,
             long clockMicros,
             DecidedBy decidedBy) {
         double clockSeconds = seconds(clockMicros);
-        double nowSeconds = notBefore(held, terms, clockSeconds);
+        double nowSeconds = notBefore(held, promises, clockSeconds);
         long nowMicros = micros(nowSeconds, clockSeconds, clockMicros);
-        double[] tokens = refilled(held, terms, nowSeconds);
+        double aheadSeconds = nowSeconds - clockSeconds;
+        var terms = promises.terms();
+        double[] tokens = refilled(held, promises, nowSeconds);
 
         var kept = fence.uncommitted(committedOffset);
         long fenceOffset = fence.lastOffset();
@@ -186,7 +245,7 @@ public final class TokenBucket {
                 replays++;
                 continue;
             }
-            decisions[i] = decide(tokens, charge.costTokens(), nowMicros, terms, decidedBy);
+            decisions[i] = decide(tokens, charge.costTokens(), nowMicros, aheadSeconds, terms, decidedBy);
             if (offset <= fenceOffset) continue;
             if (decided == 0) oldest = offset;
             newest = offset;
@@ -238,23 +297,29 @@ public final class TokenBucket {
     }
 
     /** Decides one charge, and takes it from the tokens of each limit, or of none. */
-    private static Decision decide(double[] tokens, double cost, long nowMicros, Terms terms, DecidedBy decidedBy) {
+    private static Decision decide(
+            double[] tokens, double cost, long nowMicros, double aheadSeconds, Terms terms, DecidedBy decidedBy) {
         if (tokens.length == 1) {
-            var decision = decide(tokens[0], cost, nowMicros, terms, decidedBy);
+            var decision = decide(tokens[0], cost, nowMicros, aheadSeconds, terms, decidedBy);
             tokens[0] = decision.remainingTokens();
             return decision;
         }
         int refusing = refusing(terms, tokens, cost);
-        if (refusing >= 0) return refusal(cost, tokens[refusing], nowMicros, terms, refusing, decidedBy);
+        if (refusing >= 0) return refusal(cost, tokens[refusing], nowMicros, aheadSeconds, terms, refusing, decidedBy);
         for (int i = 0; i < tokens.length; i++) tokens[i] = charged(tokens[i], cost);
         return new Approved(least(tokens), nowMicros, decidedBy, terms);
     }
 
-    /** Decides one charge by terms of a single limit; what the decision says is left is what is left of these tokens. */
-    static Decision decide(double tokens, double cost, long nowMicros, Terms terms, DecidedBy decidedBy) {
+    /**
+     * Decides one charge by terms of a single limit; what the decision says is left is what is left of these tokens.
+     *
+     * @param aheadSeconds how far the bucket is ahead of its clock: until then it stands still
+     */
+    static Decision decide(
+            double tokens, double cost, long nowMicros, double aheadSeconds, Terms terms, DecidedBy decidedBy) {
         return covers(tokens, cost)
                 ? new Approved(charged(tokens, cost), nowMicros, decidedBy, terms)
-                : refusal(cost, tokens, nowMicros, terms, 0, decidedBy);
+                : refusal(cost, tokens, nowMicros, aheadSeconds, terms, 0, decidedBy);
     }
 
     /**
@@ -283,10 +348,10 @@ public final class TokenBucket {
     }
 
     /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. Empty: for ever. */
-    static Optional<Duration> retryAfter(double missingTokens, Limit limit) {
+    static Optional<Duration> retryAfter(double missingTokens, Limit limit, double aheadSeconds) {
         // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
-        double millis = Math.floor(Math.max(0, missingTokens) / limit.refillTokensPerSecond() * 1000 + 0.001) + 1;
-        return waitOf(millis);
+        double seconds = Math.max(0, missingTokens) / limit.refillTokensPerSecond() + aheadSeconds;
+        return waitOf(Math.floor(seconds * 1000 + 0.001) + 1);
     }
 
     /**
@@ -307,14 +372,21 @@ public final class TokenBucket {
             return new Approved(least(tokens), group.decidedAtMicros(), decidedBy, terms);
         }
         int limit = group.refusedBy(charge.offset());
-        return refusal(charge.costTokens(), tokens[limit], group.decidedAtMicros(), terms, limit, decidedBy);
+        return refusal(charge.costTokens(), tokens[limit], group.decidedAtMicros(), 0, terms, limit, decidedBy);
     }
 
     private static Decision refusal(
-            double cost, double tokens, long nowMicros, Terms terms, int limit, DecidedBy decidedBy) {
+            double cost,
+            double tokens,
+            long nowMicros,
+            double aheadSeconds,
+            Terms terms,
+            int limit,
+            DecidedBy decidedBy) {
         var refusing = terms.limits().get(limit).limit();
         return cost > refusing.capacityTokens()
                 ? new CostExceedsCapacity(tokens, nowMicros, decidedBy, terms, limit)
-                : new QuotaExceeded(tokens, retryAfter(cost - tokens, refusing), nowMicros, decidedBy, terms, limit);
+                : new QuotaExceeded(
+                        tokens, retryAfter(cost - tokens, refusing, aheadSeconds), nowMicros, decidedBy, terms, limit);
     }
 }

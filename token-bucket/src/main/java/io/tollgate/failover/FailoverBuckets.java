@@ -9,6 +9,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.Answer;
@@ -107,7 +108,7 @@ public final class FailoverBuckets implements Buckets {
     private void warmUp() {
         var terms = Terms.of(new Limit(1, 0));
         var decision = new Decision.Approved(1, 0, DecidedBy.REDIS, terms);
-        var answer = new Answer.Decided(AgentBuckets.of(new Bucket(1, 0)), List.of(decision), 0, false, false);
+        var answer = new Answer.Decided(AgentBuckets.of(new Bucket(1, 0)), List.of(decision), 0, false, false, 0);
         var copy = new AgentCopy();
         copy.decide(terms.first(), Charge.of(1), 0, 0);
         var call = copy.send(terms.first(), 1, 0, 0, 0).orElseThrow();
@@ -287,10 +288,11 @@ public final class FailoverBuckets implements Buckets {
         return new Spend(
                 agentId,
                 Spend.Kept.ENFORCED,
-                Terms.of(limit),
+                Promises.of(Terms.of(limit)),
                 List.of(),
                 Spend.NO_SOURCE,
                 Charge.UNORDERED,
+                false,
                 Fence.NONE,
                 known);
     }
@@ -310,7 +312,7 @@ public final class FailoverBuckets implements Buckets {
         AgentId.require(agentId);
         return ask(
                         nodes.apply(agentId),
-                        () -> redis.reset(agentId, Spend.Kept.ENFORCED, Terms.of(limit))
+                        () -> redis.reset(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit)))
                                 .thenApply(done -> true),
                         () -> false)
                 .thenAccept(inRedis -> {

@@ -15,14 +15,29 @@ public sealed interface Answer {
      * @param replays how many of them had been decided before, and were answered from the fence
      * @param repaired whether a stored field was unreadable and has been replaced
      * @param reconciled whether the bucket continued from our copy
+     * @param foreignSeconds when Redis last met a write of another program, seconds since the epoch; 0: never
      */
-    record Decided(AgentBuckets buckets, List<Decision> decisions, int replays, boolean repaired, boolean reconciled)
+    record Decided(
+            AgentBuckets buckets,
+            List<Decision> decisions,
+            int replays,
+            boolean repaired,
+            boolean reconciled,
+            double foreignSeconds)
             implements Answer {
         /** Returns the bucket of the first limit. */
         public Bucket bucket() {
             return buckets.first();
         }
     }
+
+    /**
+     * Redis lacks what the caller was told or has sent, or knows decisions that the caller does not: nothing was charged or written.
+     * The caller decides on its own copy, if that holds no more than these buckets, and its next call supersedes.
+     *
+     * @param buckets what Redis holds; full where it holds nothing
+     */
+    record Disagrees(AgentBuckets buckets, double foreignSeconds) implements Answer {}
 
     /** This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not concerned. */
     record Failed(String message) implements Answer {}

@@ -15,6 +15,7 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
 import java.time.Duration;
@@ -82,10 +83,11 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return new Spend(
                 spend.agentId(),
                 Spend.Kept.SHADOW,
-                spend.terms(),
+                spend.promises(),
                 spend.charges(),
                 spend.source(),
                 spend.committedOffset(),
+                spend.isOnce(),
                 spend.unasked(),
                 spend.copy());
     }
@@ -235,37 +237,43 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     @Override
     public CompletionStage<Bucket> look(String agentId, Limit limit) {
-        return look(agentId, Spend.Kept.ENFORCED, Terms.of(limit)).thenApply(AgentBuckets::first);
+        return look(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit))).thenApply(AgentBuckets::first);
     }
 
     /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
     @Override
     public CompletableFuture<AgentBuckets> look(Spend spend) {
         return call(Operation.LOOK, List.of(spend))
-                .thenApply(answers -> decided(answers).buckets());
+                .thenApply(answers -> bucketsOf(answers.answers().get(0)));
     }
 
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
-        return reset(agentId, Spend.Kept.ENFORCED, Terms.of(limit));
+        return reset(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit)));
     }
 
     /** Returns the agent's buckets refilled to now, one for each limit; nothing is written. */
-    public CompletionStage<AgentBuckets> look(String agentId, Spend.Kept kept, Terms terms) {
-        return withoutCharges(Operation.LOOK, agentId, kept, terms);
+    public CompletionStage<AgentBuckets> look(String agentId, Spend.Kept kept, Promises promises) {
+        return withoutCharges(Operation.LOOK, agentId, kept, promises);
     }
 
     /** Fills the agent's buckets. */
     @Override
-    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms) {
-        return withoutCharges(Operation.RESET, agentId, kept, terms).thenAccept(filled -> {});
+    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
+        return withoutCharges(Operation.RESET, agentId, kept, promises).thenAccept(filled -> {});
     }
 
     private CompletionStage<AgentBuckets> withoutCharges(
-            Operation operation, String agentId, Spend.Kept kept, Terms terms) {
+            Operation operation, String agentId, Spend.Kept kept, Promises promises) {
         AgentId.require(agentId);
-        return call(operation, List.of(SpendScript.withoutCharges(agentId, kept, terms)))
-                .thenApply(answers -> decided(answers).buckets());
+        return call(operation, List.of(SpendScript.withoutCharges(agentId, kept, promises)))
+                .thenApply(answers -> bucketsOf(answers.answers().get(0)));
+    }
+
+    private static AgentBuckets bucketsOf(Answer answer) {
+        if (answer instanceof Answer.Decided decided) return decided.buckets();
+        if (answer instanceof Answer.Disagrees disagrees) return disagrees.buckets();
+        throw new UnusableKeyException(((Answer.Failed) answer).message());
     }
 
     /** Returns the only answer, where a failed key is the caller's failure. */
@@ -332,8 +340,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         var keys = new byte[spends.size()][];
         var arguments = new byte[spends.size()][];
         for (int i = 0; i < keys.length; i++) {
-            keys[i] = SpendScript.key(spends.get(i).agentId(), spends.get(i).kept());
-            arguments[i] = SpendScript.argument(operation, spends.get(i));
+            var spend = spends.get(i);
+            keys[i] = SpendScript.key(spend.agentId(), spend.kept());
+            arguments[i] = SpendScript.argument(operation, spend);
         }
         return connection
                 .call(keys, arguments)

@@ -1,7 +1,7 @@
 package io.tollgate.redis;
 
 import io.tollgate.bucket.AgentBuckets;
-import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.Promises;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -18,7 +18,7 @@ public interface RedisCalls extends AutoCloseable {
     CompletableFuture<AgentBuckets> look(Spend spend);
 
     /** Fills an agent's buckets, one for each limit. */
-    CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms);
+    CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises);
 
     @Override
     void close();

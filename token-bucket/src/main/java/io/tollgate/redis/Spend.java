@@ -5,6 +5,7 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -13,10 +14,12 @@ import org.jspecify.annotations.Nullable;
  * What one agent asks of its buckets in one call. Immutable.
  *
  * @param kept which of the agent's buckets: those that count, or those that only say what would be
- * @param terms what the agent is promised now
+ * @param promises what the agent is promised
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
+ * @param isOnce whether what is at or below the fence was decided, once and for all: if no group covers it, Redis and the caller
+ *     {@linkplain Answer.Disagrees disagree}. Otherwise it is decided afresh
  * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
  *     it lies below the fence
  * @param copy what we last knew of the buckets; null if nothing
@@ -24,10 +27,11 @@ import org.jspecify.annotations.Nullable;
 public record Spend(
         String agentId,
         Kept kept,
-        Terms terms,
+        Promises promises,
         List<Charge> charges,
         long source,
         long committedOffset,
+        boolean isOnce,
         Fence unasked,
         @Nullable Copy copy) {
     /** The source of requests that have none: they are never recognised as replays. */
@@ -44,21 +48,52 @@ public record Spend(
     /** One limit without a name, in the bucket that counts. */
     public Spend(
             String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
-        this(agentId, Kept.ENFORCED, Terms.of(limit), charges, source, committedOffset, Fence.NONE, copy);
+        this(
+                agentId,
+                Kept.ENFORCED,
+                Promises.of(Terms.of(limit)),
+                charges,
+                source,
+                committedOffset,
+                false,
+                Fence.NONE,
+                copy);
+    }
+
+    /** Returns what the agent is promised now. */
+    public Terms terms() {
+        return promises.terms();
     }
 
     /**
-     * Our copy of an agent's buckets. Those in Redis continue from the smaller of the two where the key is gone, where its fence
-     * is behind ours (Redis lost writes), or where we decided without it; otherwise Redis is the truth.
+     * Our copy of an agent's buckets. Those in Redis continue from it where the key is gone, where a fence there is behind ours (Redis
+     * lost writes), or where we decided without it: from the smaller of the two, or from the copy where nobody else has written
+     * since. Otherwise Redis is the truth.
      *
-     * @param fence our fence for the source of the charges
+     * @param foreignSeconds when Redis last met a write of another program, as far as the copy knows ({@link Answer.Decided});
+     *     {@link #INCOMPLETE}: the copy may lack decisions that Redis knows
+     * @param fenceOffset how far decisions went in the source of the charges; while calls are under way, what was sent last
+     * @param fence our fence for that source
+     * @param others the same for other sources
      */
-    public record Copy(AgentBuckets buckets, Fence fence, Standing standing) {
+    public record Copy(
+            AgentBuckets buckets,
+            Standing standing,
+            double foreignSeconds,
+            long fenceOffset,
+            Fence fence,
+            List<OfSource> others) {
+        /** What a copy says that may lack decisions which Redis knows: the smaller of the two goes on. */
+        public static final double INCOMPLETE = -1;
+
         /** A copy of one bucket, whose agent is promised what it was. */
         public Copy(Bucket bucket, Fence fence, Standing standing) {
-            this(AgentBuckets.of(bucket), fence, standing);
+            this(AgentBuckets.of(bucket), standing, INCOMPLETE, fence.lastOffset(), fence, List.of());
         }
     }
+
+    /** How far decisions went in one source, and the fence where it is to be kept. */
+    public record OfSource(long source, long fenceOffset, Fence fence) {}
 
     /** How our copy stands to the bucket in Redis; the order is that of the script. */
     public enum Standing {
@@ -66,8 +101,10 @@ public record Spend(
         FOLLOWS,
         /** It holds decisions that Redis has not seen. */
         DECIDED_ALONE,
-        /** As before; and what Redis has decided beyond it was answered to calls that we have given up. */
-        SUPERSEDES
+        /** As before; and what Redis has decided beyond it went nowhere. */
+        SUPERSEDES,
+        /** Calls are under way whose decisions it does not hold: if Redis lacks them, we {@linkplain Answer.Disagrees disagree}. */
+        UNDER_WAY
     }
 
     /** Returns what a program without an ordered source asks. */

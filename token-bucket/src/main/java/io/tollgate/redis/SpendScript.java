@@ -9,6 +9,7 @@ import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Decision.CostExceedsCapacity;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import java.io.IOException;
@@ -24,11 +25,12 @@ import org.jspecify.annotations.Nullable;
 final class SpendScript {
     static final byte[] TEXT = read();
 
-    private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 4;
+    private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 5 * 8 + 7 * 4;
     private static final int CHARGE_BYTES = 16;
     private static final byte[] NOTHING = {};
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
+    private static final int DISAGREES = 3;
     private static final int FAILED = 255;
     private static final int REPLAYED = 16;
 
@@ -36,7 +38,8 @@ final class SpendScript {
     enum Operation {
         SPEND,
         LOOK,
-        RESET
+        RESET,
+        SPEND_ONCE
     }
 
     private SpendScript() {}
@@ -53,44 +56,85 @@ final class SpendScript {
 
     static byte[] argument(Operation operation, Spend spend) {
         var copy = spend.copy();
-        byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), spend.terms());
+        var terms = spend.terms();
+        byte[] history = history(spend.promises());
+        byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), terms);
+        byte[] others = copy == null ? NOTHING : others(copy.others());
         var fence = copy == null ? Fence.NONE : copy.fence();
-        int termsBytes = spend.terms().encodedBytes();
-        int fenceBytes = fence.encodedBytes();
-        int unaskedBytes = spend.unasked().encodedBytes();
-        int chargesBytes = CHARGE_BYTES * spend.charges().size();
-        var bytes = ByteBuffer.allocate(
-                        FIXED_BYTES + termsBytes + rest.length + fenceBytes + unaskedBytes + chargesBytes)
+        var unasked = spend.unasked();
+        var charges = spend.charges();
+        var bytes = ByteBuffer.allocate(FIXED_BYTES
+                        + terms.encodedBytes()
+                        + history.length
+                        + rest.length
+                        + fence.encodedBytes()
+                        + unasked.encodedBytes()
+                        + others.length
+                        + CHARGE_BYTES * charges.size())
                 .order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put((byte) operation.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
+        var exact = operation == Operation.SPEND && spend.isOnce() ? Operation.SPEND_ONCE : operation;
+        bytes.put((byte) exact.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
-        bytes.putInt(termsBytes).putInt(rest.length).putInt(fenceBytes).putInt(unaskedBytes);
-        spend.terms().encode(bytes);
-        bytes.put(rest);
+        bytes.putDouble(spend.promises().sinceSeconds());
+        bytes.putInt(terms.encodedBytes()).putInt(history.length).putInt(rest.length);
+        bytes.putInt(fence.encodedBytes()).putInt(unasked.encodedBytes()).putInt(others.length);
+        bytes.putInt(charges.size());
+        terms.encode(bytes);
+        bytes.put(history).put(rest);
         fence.encode(bytes);
-        spend.unasked().encode(bytes);
-        bytes.putInt(spend.charges().size());
-        for (Charge charge : spend.charges()) {
-            bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
-        }
+        unasked.encode(bytes);
+        bytes.put(others);
+        for (Charge charge : charges) bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
         return bytes.array();
     }
 
     private static void putCopy(ByteBuffer bytes, Spend.@Nullable Copy copy) {
         if (copy == null) {
-            bytes.put((byte) 0).putDouble(0).putDouble(0).putDouble(-1);
+            bytes.put((byte) 0)
+                    .putDouble(0)
+                    .putDouble(0)
+                    .putDouble(Spend.Copy.INCOMPLETE)
+                    .putDouble(-1);
             return;
         }
         bytes.put((byte) (copy.standing().ordinal() + 1))
                 .putDouble(copy.buckets().first().tokens())
                 .putDouble(copy.buckets().first().lastRefillSeconds())
-                .putDouble(copy.fence().lastOffset());
+                .putDouble(copy.foreignSeconds())
+                .putDouble(copy.fenceOffset());
+    }
+
+    /** Almost always nothing: what is promised has not changed lately. */
+    private static byte[] history(Promises promises) {
+        if (promises.earlier().isEmpty()) return NOTHING;
+        int size = 0;
+        for (var before : promises.earlier()) size += 8 + 4 + before.terms().encodedBytes();
+        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        for (var before : promises.earlier()) {
+            bytes.putDouble(before.sinceSeconds()).putInt(before.terms().encodedBytes());
+            before.terms().encode(bytes);
+        }
+        return bytes.array();
+    }
+
+    /** Almost always nothing: an agent's requests come from one source. */
+    private static byte[] others(List<Spend.OfSource> others) {
+        if (others.isEmpty()) return NOTHING;
+        int size = 0;
+        for (var other : others) size += 8 + 8 + 4 + other.fence().encodedBytes();
+        var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        for (var other : others) {
+            bytes.putLong(other.source()).putDouble(other.fenceOffset());
+            bytes.putInt(other.fence().encodedBytes());
+            other.fence().encode(bytes);
+        }
+        return bytes.array();
     }
 
     /** Almost always nothing: one limit, which has not changed. */
     private static byte[] rest(AgentBuckets copy, Terms terms) {
         var before = copy.terms();
-        boolean unchanged = before == null || before.limits().equals(terms.limits());
+        boolean unchanged = before == null || before.equals(terms);
         if (copy.buckets().size() == 1 && unchanged) return NOTHING;
         byte[] encoded = before == null ? NOTHING : before.encode();
         var bytes = ByteBuffer.allocate(
@@ -124,8 +168,11 @@ final class SpendScript {
             return new Answer.Failed(new String(text, StandardCharsets.UTF_8));
         }
         double lastRefillSeconds = bytes.getDouble();
+        double foreignSeconds = bytes.getDouble();
         var buckets = new Bucket[spend.terms().limits().size()];
         for (int i = 0; i < buckets.length; i++) buckets[i] = new Bucket(bytes.getDouble(), lastRefillSeconds);
+        var after = new AgentBuckets(spend.terms(), List.of(buckets));
+        if (status == DISAGREES) return new Answer.Disagrees(after, foreignSeconds);
         int replays = 0;
         var decisions = new Decision[spend.charges().size()];
         for (int i = 0; i < decisions.length; i++) {
@@ -134,8 +181,8 @@ final class SpendScript {
             if (replayed) replays++;
             decisions[i] = decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms());
         }
-        var after = new AgentBuckets(spend.terms(), List.of(buckets));
-        return new Answer.Decided(after, List.of(decisions), replays, status == REPAIRED, status == RECONCILED);
+        return new Answer.Decided(
+                after, List.of(decisions), replays, status == REPAIRED, status == RECONCILED, foreignSeconds);
     }
 
     private static Decision decision(int verdict, boolean replayed, ByteBuffer bytes, Terms now) {
@@ -166,8 +213,8 @@ final class SpendScript {
     }
 
     /** A spend that only looks at a bucket, or fills it. */
-    static Spend withoutCharges(String agentId, Spend.Kept kept, Terms terms) {
-        return new Spend(agentId, kept, terms, List.of(), Spend.NO_SOURCE, -1, Fence.NONE, null);
+    static Spend withoutCharges(String agentId, Spend.Kept kept, Promises promises) {
+        return new Spend(agentId, kept, promises, List.of(), Spend.NO_SOURCE, -1, false, Fence.NONE, null);
     }
 
     private static byte[] read() {

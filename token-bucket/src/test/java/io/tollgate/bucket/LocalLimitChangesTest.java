@@ -12,7 +12,8 @@ class LocalLimitChangesTest extends LimitChangesContract {
     protected Step spend(Terms terms, Charge charge) {
         long nowMicros = clock.getAsLong();
         if (held == null) held = AgentBuckets.full(terms, TokenBucket.seconds(nowMicros));
-        var outcome = TokenBucket.spend(held, fence, terms, -1, List.of(charge), nowMicros, DecidedBy.LOCAL);
+        var outcome =
+                TokenBucket.spend(held, fence, Promises.of(terms), -1, List.of(charge), nowMicros, DecidedBy.LOCAL);
         held = outcome.buckets();
         fence = outcome.fence();
         return step(outcome.buckets(), outcome.decisions());

@@ -11,6 +11,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.RedisBuckets;
@@ -106,7 +107,8 @@ class ResourceQuotaManagerIT {
     }
 
     private static Answer.Decided spend(RedisBuckets pipeline, Terms terms, Charge charge) {
-        var spend = new Spend("a", Spend.Kept.ENFORCED, terms, List.of(charge), 17, -1, Fence.NONE, null);
+        var spend = new Spend(
+                "a", Spend.Kept.ENFORCED, Promises.of(terms), List.of(charge), 17, -1, false, Fence.NONE, null);
         return (Answer.Decided) pipeline.spend(List.of(spend)).join().answers().get(0);
     }
 

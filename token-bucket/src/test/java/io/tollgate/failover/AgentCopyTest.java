@@ -115,6 +115,10 @@ class AgentCopyTest {
                 : new Decision.CostExceedsCapacity(left, NOW, DecidedBy.REDIS, terms, 0);
         var bucket = new Bucket(left, NOW / 1e6);
         copy.answered(
-                call, new Answer.Decided(AgentBuckets.of(bucket), List.of(decision), 0, false, false), LIMIT, NOW, 0);
+                call,
+                new Answer.Decided(AgentBuckets.of(bucket), List.of(decision), 0, false, false, 0),
+                LIMIT,
+                NOW,
+                0);
     }
 }

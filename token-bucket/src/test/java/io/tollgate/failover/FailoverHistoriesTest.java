@@ -10,7 +10,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
-import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.Answer;
 import io.tollgate.redis.Answers;
@@ -286,7 +286,7 @@ class FailoverHistoriesTest {
             var outcome =
                     TokenBucket.spend(bucket, Fence.NONE, limit, -1, spend.charges(), redisMicros(), DecidedBy.REDIS);
             data.put(spend.agentId(), outcome.bucket());
-            return new Answer.Decided(AgentBuckets.of(outcome.bucket()), outcome.decisions(), 0, false, false);
+            return new Answer.Decided(AgentBuckets.of(outcome.bucket()), outcome.decisions(), 0, false, false, 0);
         }
 
         @Override
@@ -344,7 +344,7 @@ class FailoverHistoriesTest {
         }
 
         @Override
-        public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Terms terms) {
+        public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
             throw new UnsupportedOperationException();
         }
 

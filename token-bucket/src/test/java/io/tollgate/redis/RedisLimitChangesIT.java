@@ -4,6 +4,7 @@ import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.LimitChangesContract;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.sandbox.RedisServer;
 import java.time.Duration;
@@ -36,7 +37,8 @@ class RedisLimitChangesIT extends LimitChangesContract {
 
     @Override
     protected Step spend(Terms terms, Charge charge) {
-        var spend = new Spend(agent, Spend.Kept.ENFORCED, terms, List.of(charge), SOURCE, -1, Fence.NONE, null);
+        var spend = new Spend(
+                agent, Spend.Kept.ENFORCED, Promises.of(terms), List.of(charge), SOURCE, -1, false, Fence.NONE, null);
         var answer =
                 (Answer.Decided) redis.spend(List.of(spend)).join().answers().get(0);
         return step(answer.buckets(), answer.decisions());

@@ -17,6 +17,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
 import io.tollgate.sandbox.RedisServer;
@@ -340,15 +341,15 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @CsvSource({
-        "66, NaN",
-        "66, 0",
-        "66, -1",
-        "66, Infinity",
-        "66, 1e13", // capacity
-        "74, NaN",
-        "74, -1",
-        "74, Infinity",
-        "74, 1e13", // refill rate
+        "94, NaN",
+        "94, 0",
+        "94, -1",
+        "94, Infinity",
+        "94, 1e13", // capacity
+        "102, NaN",
+        "102, -1",
+        "102, Infinity",
+        "102, 1e13", // refill rate
         "18, NaN",
         "18, Infinity",
         "18, -Infinity", // the copy's tokens
@@ -356,15 +357,17 @@ class SpendScriptIT {
         "26, Infinity",
         "26, -Infinity", // its last refill
         "9, NaN",
-        "34, NaN", // committed offset, the copy's fence
-        "87, -2",
-        "87, 0.5",
-        "87, NaN",
-        "87, Infinity", // offset
-        "95, -1",
-        "95, NaN",
-        "95, Infinity",
-        "95, 1e13" // cost
+        "34, NaN",
+        "42, NaN",
+        "50, NaN", // committed offset, the last foreign write, the copy's fence, since when the terms count
+        "111, -2",
+        "111, 0.5",
+        "111, NaN",
+        "111, Infinity", // offset
+        "119, -1",
+        "119, NaN",
+        "119, Infinity",
+        "119, 1e13" // cost
     })
     void givenIllegalNumber_whenTheScriptIsCalled_thenThatAgentIsRefusedAndNothingOfItIsWritten(int at, double value) {
         var copy = copy(new Bucket(1, redisSeconds()), Fence.NONE, false);
@@ -458,7 +461,15 @@ class SpendScriptIT {
         var unasked = new Fence(
                 List.of(new Fence.Group(4, 5, refusedAt, Terms.of(SLOW), List.of(10.0), false, List.of(), List.of())));
         decide(new Spend(
-                AGENT, Spend.Kept.ENFORCED, Terms.of(SLOW), List.of(new Charge(7, 5)), SOURCE, -1, unasked, null));
+                AGENT,
+                Spend.Kept.ENFORCED,
+                Promises.of(Terms.of(SLOW)),
+                List.of(new Charge(7, 5)),
+                SOURCE,
+                -1,
+                false,
+                unasked,
+                null));
 
         var again = decide(fenced(
                 AGENT, SLOW, -1, null, new Charge(2, 90), new Charge(4, 50), new Charge(5, 11), new Charge(7, 5)));
@@ -797,7 +808,7 @@ class SpendScriptIT {
     }
 
     private static List<Long> sourcesIn(byte[] fence) {
-        var entries = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN);
+        var entries = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN).position(24);
         var sources = new ArrayList<Long>();
         while (entries.hasRemaining()) {
             sources.add(entries.getLong());

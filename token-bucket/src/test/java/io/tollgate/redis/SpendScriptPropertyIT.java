@@ -13,6 +13,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.sandbox.RedisServer;
@@ -21,6 +22,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -38,6 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Feeds Java and Lua the same random histories, and demands the same answers and the same state to the last bit. */
 @Execution(ExecutionMode.CONCURRENT) // each seed has agents of its own
 class SpendScriptPropertyIT {
+    private static final int WRITTEN_BYTES = 24;
     private static final int STEPS = 2500;
     private static final int AGENTS = 10;
     private static final long[] SOURCES = {Spend.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
@@ -120,7 +123,7 @@ class SpendScriptPropertyIT {
         if (!ours) held = AgentBuckets.of(held.first()); // what other programs know
         var fence = model.fences.getOrDefault(source, Fence.NONE);
         var expected = TokenBucket.spend(
-                held, fence, spend.terms(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
+                held, fence, spend.promises(), spend.committedOffset(), spend.charges(), clockMicros, DecidedBy.REDIS);
 
         for (int i = 0; i < expected.buckets().buckets().size(); i++) {
             assertSame(
@@ -189,7 +192,7 @@ class SpendScriptPropertyIT {
     }
 
     private static Map<Long, byte[]> storedGroups(byte[] fence) {
-        var bytes = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN);
+        var bytes = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN).position(WRITTEN_BYTES);
         var groups = new HashMap<Long, byte[]>();
         while (bytes.hasRemaining()) {
             long source = bytes.getLong();
@@ -210,7 +213,12 @@ class SpendScriptPropertyIT {
         switch (kind) {
             case 0, 1, 2 -> {
                 double seconds = random.nextDouble() * Math.pow(10, random.nextInt(7) - 3);
-                write(model, limit, new Bucket(bucket.tokens(), bucket.lastRefillSeconds() - seconds));
+                // All of it longer ago, not another program that sets its clock back.
+                for (int i = 0; i < model.held.buckets().size(); i++) {
+                    var each = model.held.buckets().get(i);
+                    write(model, i, new Bucket(each.tokens(), each.lastRefillSeconds() - seconds));
+                }
+                writtenBefore(model, seconds);
             }
             case 3 -> {
                 double left = random.nextInt(20) == 0 ? -random.nextDouble() * 10 : bucket.tokens() / 3;
@@ -243,6 +251,32 @@ class SpendScriptPropertyIT {
         model.held = withBucket(model.held, limit, bucket);
     }
 
+    /** Lets the script take its last write for one that is longer ago. */
+    private static void writtenBefore(Model model, double seconds) {
+        byte[] key = SpendScript.key(model.agentId);
+        byte[] fence = commands.hget(key, utf8("fence"));
+        if (fence == null) return;
+        var bytes = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putDouble(Double.BYTES, bytes.getDouble(Double.BYTES) - seconds);
+        commands.hset(key, utf8("fence"), fence);
+    }
+
+    /** Mostly a promise that counts from some moment about when the bucket was left, now and then after others. */
+    private static Promises randomPromises(Model model, Random random) {
+        if (model.held == null || random.nextInt(3) == 0) return Promises.of(model.terms);
+        double leftAt = model.held.first().lastRefillSeconds();
+        var moments = new double[1 + random.nextInt(3)];
+        for (int i = 0; i < moments.length; i++) {
+            moments[i] = leftAt + (random.nextDouble() - 0.2) * Math.pow(10, random.nextInt(5) - 1);
+        }
+        Arrays.sort(moments);
+        var earlier = new ArrayList<Promises.Earlier>();
+        for (int i = 0; i < moments.length - 1; i++) {
+            earlier.add(new Promises.Earlier(randomTerms(random), moments[i]));
+        }
+        return new Promises(model.terms, moments[moments.length - 1], earlier);
+    }
+
     private static Spend randomSpend(Model model, Random random) {
         long source = SOURCES[random.nextInt(SOURCES.length)];
         var costs = randomCosts(model.terms.first(), random);
@@ -272,10 +306,11 @@ class SpendScriptPropertyIT {
         return new Spend(
                 model.agentId,
                 Spend.Kept.ENFORCED,
-                model.terms,
+                randomPromises(model, random),
                 charges,
                 source,
                 model.committed.get(source),
+                false,
                 Fence.NONE,
                 null);
     }

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.kafka;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -15,7 +15,12 @@ public final class CommittedOffsets {
     }
 
     /** Returns the highest committed offset; -1 if none was noted. */
-    long of(TopicPartition partition) {
+    public long of(TopicPartition partition) {
         return committed.getOrDefault(partition, -1L);
+    }
+
+    /** Forgets what was noted of a topic: it was made anew. */
+    public void forget(String topic) {
+        committed.keySet().removeIf(partition -> partition.topic().equals(topic));
     }
 }

@@ -1,0 +1,66 @@
+package io.tollgate.kafka;
+
+import java.time.Duration;
+import org.apache.kafka.streams.errors.TaskMigratedException;
+
+/**
+ * Notices that a stream thread stood still for so long that its partitions have gone to another instance. Thread-safe; each thread is
+ * watched for itself.
+ *
+ * <p>A process that was frozen (a stopped container, a laptop's lid, a pause of the garbage collector) goes on in the middle of a batch. Kafka
+ * aborts its transaction, but hears of it only with the next commit; what is asked of Redis until then cannot be taken back.
+ */
+public final class StreamThreadWatch {
+    /** Of the session timeout: brokers count from the last heartbeat, which was sent before the thread stood still. */
+    private static final double SURE_OF = 0.8;
+
+    private static final class Pulse {
+        private boolean beats;
+        private boolean polls;
+        private long lastNanos;
+    }
+
+    private final ThreadLocal<Pulse> pulses = ThreadLocal.withInitial(Pulse::new);
+    private final long longestNanos;
+
+    /** @param sessionTimeout after which brokers give a silent member's partitions to others */
+    public StreamThreadWatch(Duration sessionTimeout) {
+        longestNanos = (long) (sessionTimeout.toNanos() * SURE_OF);
+    }
+
+    /**
+     * Notes that this thread is at work.
+     *
+     * @param nowNanos by {@link System#nanoTime}
+     * @throws TaskMigratedException if it stood still since the last time: Streams then gives up the thread's tasks and joins anew
+     */
+    public void beat(long nowNanos) {
+        var pulse = pulses.get();
+        long still = nowNanos - pulse.lastNanos;
+        boolean late = pulse.beats && still > longestNanos;
+        pulse.beats = true;
+        pulse.lastNanos = nowNanos;
+        if (late) {
+            throw new TaskMigratedException("the thread stood still for " + still / 1_000_000
+                    + " ms: its partitions have gone to others, and nothing more is decided for them here");
+        }
+    }
+
+    /** As {@link #beat}, of a thread that is about to poll. */
+    void beatBeforePoll(long nowNanos) {
+        pulses.get().polls = true;
+        beat(nowNanos);
+    }
+
+    /** Notes that brokers have just confirmed that the thread's partitions are its own, however long that took. */
+    void confirmed(long nowNanos) {
+        var pulse = pulses.get();
+        pulse.beats = true;
+        pulse.lastNanos = nowNanos;
+    }
+
+    /** Returns whether this thread's polls are seen: not with the streams group protocol, which makes its own consumer. */
+    public boolean seesPolls() {
+        return pulses.get().polls;
+    }
+}

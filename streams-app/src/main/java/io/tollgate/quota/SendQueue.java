@@ -1,0 +1,218 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.Policy;
+import io.tollgate.redis.Spend;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * One task's requests on their way to Redis, a few calls at a time: a large poll must not keep other programs waiting. For one stream
+ * thread alone.
+ */
+final class SendQueue {
+    private final Shared shared;
+    private final CallLimits limits;
+    private final Mirror mirror;
+    private final TaskOffsets offsets;
+    private final Deque<Map<AgentMirror, List<PendingDecision>>> queued = new ArrayDeque<>();
+    private final Deque<Chunk> unanswered = new ArrayDeque<>();
+    /** Requests that were not sent because Redis was away, in the order in which they will be decided. */
+    private final Deque<PendingDecision> leftBehind = new ArrayDeque<>();
+
+    private Map<AgentMirror, List<PendingDecision>> filling = new LinkedHashMap<>();
+    private int fillingRequests;
+
+    SendQueue(Shared shared, Mirror mirror, TaskOffsets offsets) {
+        this.shared = shared;
+        this.limits = shared.callLimits();
+        this.mirror = mirror;
+        this.offsets = offsets;
+    }
+
+    /** Queues an agent's requests of one source and policy, in the order of their offsets. */
+    void add(AgentMirror buckets, List<PendingDecision> requests) {
+        for (int from = 0; from < requests.size(); from += limits.requests()) {
+            var part = requests.subList(from, Math.min(from + limits.requests(), requests.size()));
+            filling.put(buckets, part);
+            fillingRequests += part.size();
+            for (var request : part) request.queued(true);
+            if (filling.size() == limits.agents() || fillingRequests >= limits.requests()) queueFilling();
+        }
+    }
+
+    private void queueFilling() {
+        if (!filling.isEmpty()) queued.add(filling);
+        filling = new LinkedHashMap<>();
+        fillingRequests = 0;
+    }
+
+    /** Sends as much of what was added as Redis should have of this task at a time. */
+    void flush() {
+        queueFilling();
+        sendMore();
+    }
+
+    void sendMore() {
+        while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
+        if (queued.isEmpty()) return;
+        while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
+        while (!queued.isEmpty() && unanswered.size() < limits.calls()) sendNext();
+    }
+
+    /** Sends what is queued, up to this request. */
+    void sendUpTo(PendingDecision request) {
+        while (request.isQueued() && !queued.isEmpty()) sendNext();
+    }
+
+    private void sendNext() {
+        double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
+        var redis = shared.redis().orElseThrow();
+        var call = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+        queued.removeFirst().forEach((buckets, requests) -> {
+            for (var request : requests) request.queued(false);
+            var unsent = requests.get(0).asked() == null
+                    ? requests
+                    : requests.stream()
+                            .filter(request -> request.asked() == null)
+                            .toList();
+            if (unsent.isEmpty()) return;
+            if (!redis.inUse(buckets)) leftBehind.addAll(unsent);
+            else if (isToBeSent(buckets, unsent, nowSeconds)) call.put(buckets, unsent);
+        });
+        if (!call.isEmpty()) send(redis, call);
+    }
+
+    /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
+    private boolean isToBeSent(AgentMirror buckets, List<PendingDecision> requests, double nowSeconds) {
+        return !buckets.isRefillUntold()
+                && buckets.agent().isAllSentBefore(requests.get(0), buckets)
+                && !refusesAll(buckets, requests, nowSeconds);
+    }
+
+    private boolean refusesAll(AgentMirror buckets, List<PendingDecision> requests, double nowSeconds) {
+        for (var request : requests) {
+            if (!surelyRefuses(buckets, request, nowSeconds)) return false;
+        }
+        return true;
+    }
+
+    /** Returns whether Redis would surely refuse the request. */
+    boolean surelyRefuses(AgentMirror buckets, PendingDecision request, double nowSeconds) {
+        // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
+        // it.
+        return shared.exactlyOnce()
+                && buckets.surelyRefuses(
+                        request.place(),
+                        request.charge().costTokens(),
+                        policy(request).promises(),
+                        nowSeconds,
+                        shared.time().nanoTime());
+    }
+
+    /**
+     * Sends the first request of an agent now, with what else of its source waits there. Other agents whose requests were left behind
+     * go with it: each alone would take a round trip when Redis is back.
+     *
+     * @param atOnce how many of the agent's requests may be sent; others may lie between them that are not noted
+     */
+    Asked sendNow(SharedBuckets redis, AgentMirror buckets, PendingDecision first, double nowSeconds, int atOnce) {
+        var call = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+        call.put(buckets, waiting(buckets, first, nowSeconds, atOnce));
+        int requests = call.get(buckets).size();
+        while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
+            var next = leftBehind.removeFirst();
+            var its = bucketsOf(next);
+            if (its.isEmpty() || call.containsKey(its.get()) || !redis.inUse(its.get())) continue;
+            var together = waiting(its.get(), next, nowSeconds, limits.requests());
+            call.put(its.get(), together);
+            requests += together.size();
+        }
+        send(redis, call);
+        return Objects.requireNonNull(first.asked());
+    }
+
+    /** Returns the buckets of a request that can be sent next; empty where it was decided or sent, or others come before it. */
+    private Optional<AgentMirror> bucketsOf(PendingDecision request) {
+        var agent = request.agent();
+        if (agent == null || request.isDecided() || request.asked() != null) return Optional.empty();
+        if (agent.pending(request.place()).peekFirst() != request) return Optional.empty();
+        var buckets = mirror.of(agent, kept(policy(request)));
+        return buckets.isRefillUntold() ? Optional.empty() : Optional.of(buckets);
+    }
+
+    private List<PendingDecision> waiting(AgentMirror buckets, PendingDecision first, double nowSeconds, int atOnce) {
+        var pending = buckets.agent().pending(first.place());
+        var policy = policy(first);
+        // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
+        // reason: their answers are given again.
+        for (var request : pending) {
+            if (!request.isAbandoned(buckets)) continue;
+            buckets.startAnew(policy.terms(), nowSeconds);
+            break;
+        }
+        // One call knows one policy, and what comes after another one must not overtake it.
+        var requests = new ArrayList<PendingDecision>();
+        for (var request : pending) {
+            if (requests.size() == atOnce || !isOf(policy, request)) break;
+            requests.add(request);
+        }
+        return requests;
+    }
+
+    private static boolean isOf(Policy policy, PendingDecision request) {
+        var its = request.policy();
+        return its == policy
+                || its != null && its.mode() == policy.mode() && its.promises().equals(policy.promises());
+    }
+
+    /** Returns which of an agent's buckets a policy spends. */
+    static Spend.Kept kept(Policy policy) {
+        return policy.mode() == Mode.SHADOW ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
+    }
+
+    static Policy policy(PendingDecision request) {
+        return Objects.requireNonNull(request.policy());
+    }
+
+    /** @param requests of one source and one policy for each agent */
+    private void send(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests) {
+        for (var ofOneNode : redis.byNode(requests)) sendTogether(redis, ofOneNode);
+    }
+
+    private void sendTogether(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests) {
+        var spends = new ArrayList<Spend>(requests.size());
+        requests.forEach((buckets, charged) -> spends.add(spend(buckets, charged)));
+        var chunk = redis.send(spends);
+        unanswered.add(chunk);
+        int index = 0;
+        for (var entry : requests.entrySet()) {
+            var buckets = entry.getKey();
+            var charged = entry.getValue();
+            int place = charged.get(0).place();
+            var asked = new Asked(buckets, chunk, index, spends.get(index), place);
+            for (int i = 0; i < charged.size(); i++) charged.get(i).sent(asked, i);
+            buckets.sent(place, charged.get(charged.size() - 1).charge().offset());
+            index++;
+        }
+    }
+
+    private Spend spend(AgentMirror buckets, List<PendingDecision> charged) {
+        var first = charged.get(0);
+        int place = first.place();
+        return buckets.spend(
+                charged,
+                policy(first).promises(),
+                place,
+                offsets.sources(),
+                offsets.committed(place),
+                shared.exactlyOnce());
+    }
+}

@@ -1,0 +1,113 @@
+package io.tollgate.quota;
+
+import io.tollgate.metrics.RareWarning;
+import java.util.List;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.streams.errors.TaskMigratedException;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What one task knows of the offsets of its two sources: under which ids they are kept, how far decisions went, and what is committed. For
+ * one stream thread alone.
+ *
+ * <p>A stored offset counts only for the topic it was stored for. So with the first records, and where an offset is seen that was polled or
+ * decided before, the cluster is asked whether the topic is still the same one.
+ */
+final class TaskOffsets {
+    private static final Logger log = LoggerFactory.getLogger(TaskOffsets.class);
+
+    private final RareWarning goneBack = new RareWarning(log);
+    private final Shared shared;
+    private final KeyValueStore<String, byte[]> store;
+    private final Progress[] progress = new Progress[TaskSources.COUNT];
+    private final long[] polledThrough = {-1, -1};
+    private final TaskSources sources;
+    private boolean isMadeAnew;
+
+    TaskOffsets(Shared shared, KeyValueStore<String, byte[]> store, String rekeyedTopic, int partition) {
+        this.shared = shared;
+        this.store = store;
+        this.sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
+        for (int place = 0; place < progress.length; place++) progress[place] = stored(place);
+    }
+
+    private Progress stored(int place) {
+        var topic = sources.partition(place).topic();
+        return shared.exactlyOnce() ? Progress.exactlyOnce(store, topic, sources.id(place)) : Progress.atLeastOnce();
+    }
+
+    TaskSources sources() {
+        return sources;
+    }
+
+    /** Returns the highest committed offset of a source; -1 if none is known. */
+    long committed(int place) {
+        return shared.committed().of(sources.partition(place));
+    }
+
+    /**
+     * Notes the batch that is being polled, before any of it is noted.
+     *
+     * @throws TaskMigratedException if the topic was made anew
+     */
+    void polled(int place, List<ConsumerRecord<byte[], byte[]>> records) {
+        long first = records.get(0).offset();
+        boolean isFirst = polledThrough[place] < 0;
+        if (isFirst || first <= polledThrough[place] || !isNew(place, first)) askWhetherMadeAnew(place);
+        polledThrough[place] = records.get(records.size() - 1).offset();
+        progress[place].polled(records);
+    }
+
+    /** Returns whether something must come of the record at this offset. */
+    boolean isNew(int place, long offset) {
+        return progress[place].isNew(offset);
+    }
+
+    /** Returns the last offset that was taken in; -1 if none was. */
+    long takenThrough(int place) {
+        return progress[place].takenThrough();
+    }
+
+    /**
+     * Takes a record in, as {@link io.tollgate.ingest.Intake} says.
+     *
+     * @throws TaskMigratedException if the topic was made anew
+     */
+    boolean take(RecordMetadata position) {
+        int place = sources.placeOf(position.topic());
+        if (isMadeAnew) throw madeAnew(position.topic());
+        if (progress[place].take(position.offset())) return true;
+        askWhetherMadeAnew(place);
+        shared.metrics().decidedBefore();
+        goneBack.say(
+                "{}-{} is read again from offset {}, but was decided through {}: Kafka's committed offset has gone back. Nothing "
+                        + "is decided twice; what was is left out",
+                position.topic(),
+                position.partition(),
+                position.offset(),
+                progress[place].takenThrough());
+        return false;
+    }
+
+    private void askWhetherMadeAnew(int place) {
+        var partition = sources.partition(place);
+        long now = shared.sources().askedAgain(partition.topic(), partition.partition());
+        if (now == sources.id(place)) return;
+        isMadeAnew = true;
+        shared.committed().forget(partition.topic());
+        throw madeAnew(partition.topic());
+    }
+
+    /** Streams then gives up the task, with what it holds of the topic that is gone, and starts it afresh. */
+    private static TaskMigratedException madeAnew(String topic) {
+        return new TaskMigratedException("topic " + topic + " was made anew: its offsets begin anew");
+    }
+
+    /** Writes to the store what must be committed with what the task commits now. */
+    void beforeCommit() {
+        for (var each : progress) each.beforeCommit();
+    }
+}

@@ -1,0 +1,40 @@
+package io.tollgate.quota;
+
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * The two partitions whose records one task decides, by place: that of the topic of requests, and that of the internal topic through which
+ * strays come home. Immutable.
+ *
+ * @param requestsId the id under which fences keep its offsets, {@link Sources}
+ * @param rekeyedId the same for strays
+ */
+record TaskSources(TopicPartition requests, TopicPartition rekeyed, long requestsId, long rekeyedId) {
+    static final int REQUESTS = 0;
+    static final int REKEYED = 1;
+    static final int COUNT = 2;
+
+    static TaskSources of(Sources sources, String requestsTopic, String rekeyedTopic, int partition) {
+        return new TaskSources(
+                new TopicPartition(requestsTopic, partition),
+                new TopicPartition(rekeyedTopic, partition),
+                sources.idOf(requestsTopic, partition),
+                sources.idOf(rekeyedTopic, partition));
+    }
+
+    int placeOf(String topic) {
+        return topic.equals(requests.topic()) ? REQUESTS : REKEYED;
+    }
+
+    TopicPartition partition(int place) {
+        return place == REQUESTS ? requests : rekeyed;
+    }
+
+    long id(int place) {
+        return place == REQUESTS ? requestsId : rekeyedId;
+    }
+
+    boolean holds(long id) {
+        return id == requestsId || id == rekeyedId;
+    }
+}

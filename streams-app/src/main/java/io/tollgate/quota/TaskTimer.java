@@ -1,0 +1,91 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.kafka.NodeScheduler;
+import java.time.Duration;
+import org.apache.kafka.streams.processor.Cancellable;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one task does between records: often while there is something to do, hardly ever while it is idle. For one stream thread alone.
+ *
+ * <p>Streams takes each punctuation for work that must be committed, so that a task with a short interval commits for ever. A timer that
+ * is idle is woken by the next record, or by a question of another thread, before the next poll.
+ */
+final class TaskTimer {
+    private static final Duration BUSY_INTERVAL = Duration.ofMillis(50);
+    private static final Duration IDLE_INTERVAL = Duration.ofSeconds(10);
+    /** Where polls are not seen, nobody wakes the timer for a question. */
+    private static final Duration UNSEEN_INTERVAL = Duration.ofSeconds(1);
+
+    private static final long IDLE_AFTER_NANOS = Duration.ofSeconds(2).toNanos();
+    /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
+    private static final long WRITE_BEHIND_MILLIS = Duration.ofMillis(250).toMillis();
+
+    private static final long PUBLISH_MILLIS = Duration.ofSeconds(1).toMillis();
+    private static final long SWEEP_MILLIS = Duration.ofSeconds(1).toMillis();
+
+    private final Thread thread = Thread.currentThread();
+    private final NodeScheduler scheduler;
+    private final TaskBuckets task;
+    private final Shared shared;
+    private @Nullable Cancellable schedule;
+    private boolean isIdle;
+    private long lastWorkNanos;
+    private long lastWriteMillis;
+    private long lastPublishMillis;
+    private long lastSweepMillis;
+
+    /** Starts; to be called while the processor is being initialized. */
+    TaskTimer(ProcessorContext<?, ?> context, TaskBuckets task, Shared shared) {
+        this.scheduler = new NodeScheduler(context);
+        this.task = task;
+        this.shared = shared;
+        lastWorkNanos = shared.time().nanoTime();
+        repeat(BUSY_INTERVAL);
+    }
+
+    /** Notes that there is work. */
+    void wake(long nowNanos) {
+        lastWorkNanos = nowNanos;
+        if (!isIdle) return;
+        isIdle = false;
+        repeat(BUSY_INTERVAL);
+    }
+
+    /** Wakes it if somebody has asked the task something; does nothing on another thread than the task's. */
+    void wakeIfAsked() {
+        if (isIdle && thread == Thread.currentThread() && !task.queries().isIdle()) {
+            wake(shared.time().nanoTime());
+        }
+    }
+
+    private void repeat(Duration interval) {
+        if (schedule != null) schedule.cancel();
+        schedule = scheduler.every(interval, this::tick);
+    }
+
+    private void tick(long wallMillis) {
+        long now = shared.time().nanoTime();
+        shared.watch().beat(now);
+        if (!task.queries().isIdle()) lastWorkNanos = now;
+        task.queries().answer();
+        if (wallMillis - lastWriteMillis >= WRITE_BEHIND_MILLIS) {
+            lastWriteMillis = wallMillis;
+            task.mirror().writeBehind();
+        }
+        if (wallMillis - lastPublishMillis >= PUBLISH_MILLIS) {
+            lastPublishMillis = wallMillis;
+            task.activity().publish();
+        }
+        if (wallMillis - lastSweepMillis >= SWEEP_MILLIS) {
+            lastSweepMillis = wallMillis;
+            task.mirror().sweep(TokenBucket.seconds(shared.clock().getAsLong()));
+        }
+        if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && task.mirror().isWritten()) {
+            isIdle = true;
+            repeat(shared.watch().seesPolls() ? IDLE_INTERVAL : UNSEEN_INTERVAL);
+        }
+    }
+}
