@@ -64,7 +64,10 @@ class CoreSimulationTest {
             if (seed - FIRST_SEED >= HISTORIES) return;
             var history = History.of(seed);
             var violation = Simulation.run(history, lua);
-            if (violation.isPresent()) failure.compareAndSet(null, shortest(seed, history, violation.get(), lua));
+            if (violation.isEmpty()) continue;
+            long seconds = (System.nanoTime() - startNanos) / 1_000_000_000;
+            failure.compareAndSet(
+                    null, shortest(seed, history, violation.get(), lua) + "\nseen after " + seconds + " s");
         }
     }
 
