@@ -9,7 +9,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,7 +17,6 @@ import org.slf4j.LoggerFactory;
  * Looks for a history that breaks a promise: as many as fit into {@code simulation.seconds}, at most {@code simulation.histories}, from
  * {@code simulation.seed} on.
  */
-@Tag("simulation")
 class CoreSimulationTest {
     private static final Logger log = LoggerFactory.getLogger(CoreSimulationTest.class);
     private static final long FIRST_SEED = Long.getLong("simulation.seed", 1);

@@ -3,11 +3,9 @@ package io.tollgate.quota;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.redis.LuaRedis;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Histories that have broken a promise, the shortest that the simulator found. */
-@Tag("simulation")
 class SimulatedFaultsTest {
     private static final LuaRedis LUA = new LuaRedis();
 

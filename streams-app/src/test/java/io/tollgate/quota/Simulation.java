@@ -39,6 +39,10 @@ final class Simulation {
     private static final Set<Step.Kind> LOSSES =
             Set.of(Step.Kind.EMPTY, Step.Kind.FAILOVER, Step.Kind.DELETE, Step.Kind.CORRUPT, Step.Kind.WRONG_TYPE);
 
+    /** By which calls fail. */
+    private static final Set<Step.Kind> FAILURES =
+            Set.of(Step.Kind.REDIS_DOWN, Step.Kind.FREEZE, Step.Kind.CUT, Step.Kind.LOSE_REPLY, Step.Kind.SLOW);
+
     private static final double EPSILON = 1e-6;
     private static final long LONGEST_WAIT_MICROS = 1_000_000;
     private static final double SLACK_SECONDS = 0.05;
@@ -622,9 +626,19 @@ final class Simulation {
                 .sum();
     }
 
+    /**
+     * Where calls fail, Redis loses data or a topic is made anew, what Redis charged for requests whose answers were not used may be charged
+     * again: the agent gets less.
+     */
+    private boolean mayLoseTokens() {
+        return history.steps().stream()
+                .map(Step::kind)
+                .anyMatch(kind -> LOSSES.contains(kind) || FAILURES.contains(kind) || kind == Step.Kind.RECREATE);
+    }
+
     /** What the bucket covers is not refused; and so nothing is charged twice. */
     private Optional<Violation> falseRefusal(String agent) {
-        if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep) return Optional.empty();
+        if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().refillRate();
         double lost = unknownTokens.getOrDefault(agent, 0.0) + costOfDeleted(agent);
