@@ -16,8 +16,11 @@ final class SizeLimits {
     /** Room for what a rejection says beside its request, or in its place. */
     static final int ROOM_FOR_REJECTION_BYTES = 4_096;
 
-    /** What compression may add to bytes that cannot be compressed, as a part of them. */
-    private static final int COMPRESSION_PART = 128;
+    /**
+     * What compression may add to bytes that cannot be compressed, as a part of them. Little, so that the room that
+     * {@code topics create} leaves for headers is enough on topics of many megabytes as well.
+     */
+    private static final int COMPRESSION_PART = 1_024;
 
     private final Brokers brokers;
     private final PipelineTopics topics;
