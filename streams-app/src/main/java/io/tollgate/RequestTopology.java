@@ -126,7 +126,7 @@ final class RequestTopology {
                         buckets,
                         () -> new ParseRequests(
                                 shared.partitions(),
-                                shared.maxRecordBytes(),
+                                shared.recordLimit(),
                                 PARSED,
                                 DecideRequests::intake,
                                 shared.metrics())),
@@ -137,7 +137,10 @@ final class RequestTopology {
         return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
                 .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
                 .process(
-                        withStore(buckets, () -> new ParseRekeyed(PARSED, DecideRequests::intake)),
+                        withStore(
+                                buckets,
+                                () -> new ParseRekeyed(
+                                        shared.recordLimit(), PARSED, DecideRequests::intake, shared.metrics())),
                         Named.as("parse-rekeyed"));
     }
 

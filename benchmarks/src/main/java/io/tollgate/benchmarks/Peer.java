@@ -94,7 +94,7 @@ public final class Peer {
 
     private static final class Decide extends ContextualFixedKeyProcessor<byte[], byte[], Verdict> {
         private final Decider decider;
-        private final Parse parse = new Parse(1, Integer.MAX_VALUE);
+        private final Parse parse = new Parse(1, () -> Integer.MAX_VALUE);
 
         private Decide(Decider decider) {
             this.decider = decider;
@@ -102,7 +102,7 @@ public final class Peer {
 
         @Override
         public void process(FixedKeyRecord<byte[], byte[]> record) {
-            var request = (Request) parse.rekeyed(record.value());
+            var request = (Request) parse.rekeyed(record.key(), record.value(), record.headers());
             boolean approved = decider.approves(request.agentId(), request.costTokens());
             var position = context().recordMetadata().orElseThrow();
             var source = position.topic() + "/" + position.partition() + "/" + position.offset();

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -30,10 +31,11 @@ public class RecordBenchmark {
                             + "\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"A prompt of ordinary length, so that"
                             + " a request is as large as requests are.\"}}")
                     .getBytes(StandardCharsets.UTF_8);
+    private static final Headers NO_HEADERS = new RecordHeaders();
 
-    private final Parse parse = new Parse(8, Integer.MAX_VALUE);
+    private final Parse parse = new Parse(8, () -> Integer.MAX_VALUE);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
-    private final Request request = (Request) parse.rekeyed(REQUEST);
+    private final Request request = (Request) parse.rekeyed(null, REQUEST, NO_HEADERS);
     private final Decided approved = new Decided(
             request, policy, new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms()));
     private final Decided rejected = new Decided(
@@ -51,7 +53,7 @@ public class RecordBenchmark {
 
     @Benchmark
     public Object parse() {
-        return parse.rekeyed(REQUEST);
+        return parse.rekeyed(null, REQUEST, NO_HEADERS);
     }
 
     @Benchmark

@@ -7,6 +7,7 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Request;
 import java.util.SplittableRandom;
 import java.util.function.IntPredicate;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.Test;
 
 class WorkloadTest {
@@ -40,9 +41,10 @@ class WorkloadTest {
         byte[] bytes = Workload.request(1_234_567, 4321);
 
         assertThat(bytes.length).isBetween(180, 230);
-        assertThat(new Parse(8, Integer.MAX_VALUE).rekeyed(bytes)).isInstanceOfSatisfying(Request.class, request -> {
-            assertThat(request.agentId()).isEqualTo("agent-4321");
-            assertThat(request.costTokens()).isEqualTo(1);
-        });
+        assertThat(new Parse(8, () -> Integer.MAX_VALUE).rekeyed(null, bytes, new RecordHeaders()))
+                .isInstanceOfSatisfying(Request.class, request -> {
+                    assertThat(request.agentId()).isEqualTo("agent-4321");
+                    assertThat(request.costTokens()).isEqualTo(1);
+                });
     }
 }

@@ -1,6 +1,7 @@
 package io.tollgate.ingest;
 
 import io.tollgate.metrics.InvalidRule;
+import java.util.function.IntSupplier;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.utils.Utils;
@@ -10,15 +11,18 @@ import org.jspecify.annotations.Nullable;
 public final class Parse {
     private static final int HEADER_OVERHEAD_BYTES = 10;
 
+    /** What a stray may have gained on its way home, its agent's id as key and where it came from: no reason to refuse it there. */
+    private static final int STRAY_GAINS_BYTES = 1_024;
+
     private final int partitions;
-    private final int maxRecordBytes;
+    private final IntSupplier maxRecordBytes;
     private final RequestParser parser = new RequestParser();
 
     /**
      * @param partitions how many partitions the topic of requests has
-     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
+     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
-    public Parse(int partitions, int maxRecordBytes) {
+    public Parse(int partitions, IntSupplier maxRecordBytes) {
         this.partitions = partitions;
         this.maxRecordBytes = maxRecordBytes;
     }
@@ -33,14 +37,9 @@ public final class Parse {
      * none overtakes another.
      */
     public Incoming published(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
-        if (length(key) + length(value) + bytes(headers) > maxRecordBytes) {
-            return new Unreadable(
-                    value == null ? new byte[0] : value,
-                    InvalidRule.TOO_LARGE,
-                    "too_large: record must be at most " + maxRecordBytes
-                            + " bytes with key and headers, not compressed");
-        }
-        var incoming = rekeyed(value);
+        int limit = maxRecordBytes.getAsInt();
+        if (length(key) + length(value) + bytes(headers) > limit) return tooLarge(value, limit);
+        var incoming = parse(value);
         if (!(incoming instanceof Request request)) return incoming;
         return partitionOf(request.key(), partitions) == partition ? request : new Stray(request);
     }
@@ -60,8 +59,25 @@ public final class Parse {
         return bytes == null ? 0 : bytes.length;
     }
 
-    /** Returns what has come home through {@code rekeyed}, where nothing is out of place. Never throws. */
-    public Incoming rekeyed(byte @Nullable [] value) {
+    /**
+     * Returns what has come home through {@code rekeyed}, where nothing is out of place. Never throws.
+     *
+     * <p>It was not too large when it was sent home, but topics may have come to take less since.
+     */
+    public Incoming rekeyed(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
+        int limit = maxRecordBytes.getAsInt();
+        long bytes = length(key) + length(value) + bytes(headers);
+        return bytes - STRAY_GAINS_BYTES > limit ? tooLarge(value, limit) : parse(value);
+    }
+
+    private static Unreadable tooLarge(byte @Nullable [] value, int limit) {
+        return new Unreadable(
+                value == null ? new byte[0] : value,
+                InvalidRule.TOO_LARGE,
+                "too_large: record must be at most " + limit + " bytes with key and headers, not compressed");
+    }
+
+    private Incoming parse(byte @Nullable [] value) {
         try {
             return parser.parse(value);
         } catch (InvalidRequestException e) {

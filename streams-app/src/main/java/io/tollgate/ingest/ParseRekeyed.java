@@ -1,21 +1,30 @@
 package io.tollgate.ingest;
 
+import io.tollgate.metrics.PipelineMetrics;
 import java.util.Objects;
+import java.util.function.IntSupplier;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
-/** Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them: nothing is checked again. */
+/**
+ * Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them; only what topics take may
+ * have changed.
+ */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse = new Parse(1, Integer.MAX_VALUE);
+    private final Parse parse;
     private final Branches branches;
     private final Intake.OfTask intakes;
+    private final PipelineMetrics metrics;
     private @Nullable Intake intake;
 
-    public ParseRekeyed(Branches branches, Intake.OfTask intakes) {
+    /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
+    public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, Intake.OfTask intakes, PipelineMetrics metrics) {
+        this.parse = new Parse(1, maxRecordBytes);
         this.branches = branches;
         this.intakes = intakes;
+        this.metrics = metrics;
     }
 
     @Override
@@ -29,8 +38,10 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
         var position = context().recordMetadata().orElseThrow();
         if (!Objects.requireNonNull(intake).take(position)) return;
         var parsed = Parsed.on(record.headers());
-        var incoming = parsed != null ? parsed.incoming() : parse.rekeyed(record.value());
+        var incoming =
+                parsed != null ? parsed.incoming() : parse.rekeyed(record.key(), record.value(), record.headers());
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(record.headers());
+        if (incoming instanceof Unreadable unreadable) metrics.invalid(unreadable.rule());
         // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
         // other.
         if (!Source.isNoted(record.headers())) {

@@ -3,6 +3,7 @@ package io.tollgate.ingest;
 import io.tollgate.metrics.PipelineMetrics;
 import java.util.ArrayList;
 import java.util.Objects;
+import java.util.function.IntSupplier;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -23,7 +24,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     private static final String RESERVED_HEADERS = "quota-";
 
     private final Parse parse;
-    private final int maxRecordBytes;
+    private final IntSupplier maxRecordBytes;
     private final Branches branches;
     private final Intake.OfTask intakes;
     private final PipelineMetrics metrics;
@@ -31,10 +32,14 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
 
     /**
      * @param partitions how many partitions the topic of requests has
-     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes
+     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
     public ParseRequests(
-            int partitions, int maxRecordBytes, Branches branches, Intake.OfTask intakes, PipelineMetrics metrics) {
+            int partitions,
+            IntSupplier maxRecordBytes,
+            Branches branches,
+            Intake.OfTask intakes,
+            PipelineMetrics metrics) {
         this.parse = new Parse(partitions, maxRecordBytes);
         this.branches = branches;
         this.intakes = intakes;
@@ -84,7 +89,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
     private boolean isBaggage(Record<byte[], byte[]> record, Headers headers) {
         long baggage = Parse.length(record.key()) + Parse.bytes(headers);
-        return baggage > maxRecordBytes;
+        return baggage > maxRecordBytes.getAsInt();
     }
 
     /**

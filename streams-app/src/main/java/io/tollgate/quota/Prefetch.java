@@ -46,7 +46,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             throw new IllegalArgumentException(SHARED_CONFIG + " is missing");
         }
         shared = object;
-        parse = new Parse(object.partitions(), object.maxRecordBytes());
+        parse = new Parse(object.partitions(), object.recordLimit());
     }
 
     @Override
@@ -98,7 +98,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             if (!task.offsets().isNew(place, record.offset())) continue; // the topology leaves it out
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
-                    : parser.rekeyed(record.value());
+                    : parser.rekeyed(record.key(), record.value(), record.headers());
             if (incoming instanceof Request request) {
                 boolean timed = all || noted++ % TIMED_EACH == 0;
                 var pending = new PendingDecision(request, place, record.offset(), polledNanos, timed);

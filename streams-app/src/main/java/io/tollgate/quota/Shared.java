@@ -15,7 +15,7 @@ import java.util.function.IntSupplier;
  *
  * @param requestsTopic the topic that agents write to
  * @param partitions how many partitions it has
- * @param recordLimit key, value and headers of the largest record that can be decided, in bytes; new tasks ask for it
+ * @param recordLimit key, value and headers of the largest record that can be decided, in bytes; asked for with each record
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
  * @param callLimits for each task

@@ -163,7 +163,7 @@ class ParseRequestsTest {
                         "parse",
                         () -> new ParseRequests(
                                 partitions,
-                                1_000_000,
+                                () -> 1_000_000,
                                 new Branches("keep", "keep", "keep"),
                                 context -> position -> position.offset() >= firstNew,
                                 new PipelineMetrics(registry)),

@@ -83,8 +83,8 @@ final class SimulatedInstance {
         final SimulatedContext<byte[], Incoming> rekeyedContext;
         final SimulatedContext<byte[], TaskOutput> decideContext;
         final ParseRequests requests =
-                new ParseRequests(SimulatedKafka.PARTITIONS, 1_000_000, PARSED, DecideRequests::intake, METRICS);
-        final ParseRekeyed rekeyed = new ParseRekeyed(PARSED, DecideRequests::intake);
+                new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, DecideRequests::intake, METRICS);
+        final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, DecideRequests::intake, METRICS);
         final DecideRequests decide = new DecideRequests(shared, SimulatedKafka.REKEYED, DECIDED);
 
         Task(int partition) {
