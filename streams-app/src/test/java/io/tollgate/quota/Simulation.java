@@ -10,7 +10,6 @@ import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.redis.LuaRedis;
 import io.tollgate.redis.Spend;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -38,10 +37,6 @@ final class Simulation {
     /** By which Redis loses what it was told. */
     private static final Set<Step.Kind> LOSSES =
             Set.of(Step.Kind.EMPTY, Step.Kind.FAILOVER, Step.Kind.DELETE, Step.Kind.CORRUPT, Step.Kind.WRONG_TYPE);
-
-    /** By which calls fail. */
-    private static final Set<Step.Kind> FAILURES =
-            Set.of(Step.Kind.REDIS_DOWN, Step.Kind.FREEZE, Step.Kind.CUT, Step.Kind.LOSE_REPLY, Step.Kind.SLOW);
 
     private static final double EPSILON = 1e-6;
     private static final long LONGEST_WAIT_MICROS = 1_000_000;
@@ -139,6 +134,7 @@ final class Simulation {
     private final List<String[]> policyLog = new ArrayList<>();
     private final Set<String> inexact = new HashSet<>();
     private final Map<String, Double> unknownTokens = new HashMap<>();
+    private final Map<String, Integer> resets = new HashMap<>();
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
     private final Map<String, double[]> limits = new HashMap<>();
@@ -458,6 +454,7 @@ final class Simulation {
         int partition = home(agent);
         if (owner[partition] == NOBODY) return;
         inexact.add(agent);
+        resets.merge(agent, 1, Integer::sum);
         instances[owner[partition]].inspector().reset(agent, "api:127.0.0.1");
     }
 
@@ -584,12 +581,8 @@ final class Simulation {
 
     private Optional<Violation> overAdmission(String agent) {
         if (isForgotten()) return Optional.empty();
-        double capacity = highestCapacity.get(agent);
-        var filled = new ArrayDeque<>(kafka.resets.stream()
-                .filter(reset -> reset.agentId().equals(agent))
-                .map(BucketReset::atMicros)
-                .sorted()
-                .toList());
+        // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
+        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0));
         double rate = highestRate.get(agent);
         double most = 0;
         long lastMicros = 0;
@@ -597,10 +590,6 @@ final class Simulation {
             long now = output.decision().decidedAtMicros();
             most = Math.max(0, most - rate * (now - lastMicros) / 1e6);
             lastMicros = now;
-            while (!filled.isEmpty() && filled.peek() <= now) {
-                filled.remove();
-                most = 0;
-            }
             if (!output.decision().isApproved()) continue;
             most += output.published().cost;
             if (most > capacity + rate * SLACK_SECONDS + EPSILON) {
@@ -631,9 +620,7 @@ final class Simulation {
      * again: the agent gets less.
      */
     private boolean mayLoseTokens() {
-        return history.steps().stream()
-                .map(Step::kind)
-                .anyMatch(kind -> LOSSES.contains(kind) || FAILURES.contains(kind) || kind == Step.Kind.RECREATE);
+        return history.steps().stream().map(Step::kind).anyMatch(Step.Kind::disturbsCalls);
     }
 
     /** What the bucket covers is not refused; and so nothing is charged twice. */

@@ -58,6 +58,11 @@ record Step(Kind kind, List<Integer> values, int after) {
             }
         }
 
+        /** Returns whether calls may fail by it, or what was charged be lost. */
+        boolean disturbsCalls() {
+            return isOutside() && this != FORGET_SCRIPT || this == RECREATE;
+        }
+
         boolean isOutside() {
             return ordinal() >= REDIS_DOWN.ordinal() && ordinal() <= OTHER.ordinal();
         }
