@@ -10,7 +10,9 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -213,13 +215,20 @@ class CommandLineIT {
     }
 
     @Test
-    void oneSilentBrokerHidesNoOther() throws IOException {
-        try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-            var servers = "127.0.0.1:" + silent.getLocalPort() + ",127.0.0.1:1," + TestCluster.sharedBroker();
+    void silentBrokersHideNoOther() throws IOException {
+        var silent = new ArrayList<ServerSocket>();
+        try {
+            for (int i = 0; i < 6; i++) silent.add(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
+            var servers = silent.stream()
+                            .map(socket -> "127.0.0.1:" + socket.getLocalPort())
+                            .collect(Collectors.joining(","))
+                    + ",127.0.0.1:1," + TestCluster.sharedBroker();
 
             var ended = run(TestCluster.onSharedBroker(), "policy list --bootstrap-server " + servers);
 
             assertThat(ended).isEqualTo(new Ended(0, "there are no policies; the default applies to everybody\n"));
+        } finally {
+            for (var socket : silent) socket.close();
         }
     }
 

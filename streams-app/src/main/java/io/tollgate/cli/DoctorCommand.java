@@ -87,8 +87,8 @@ public final class DoctorCommand implements Callable<Integer> {
 
     private String brokers(Settings settings, Preflight preflight, List<Finding> findings) {
         try {
-            KafkaAnswer.require(settings, preflight);
-            try (var topics = new TopicAdmin(settings)) {
+            var answered = settings.withServer(KafkaAnswer.require(settings, preflight));
+            try (var topics = new TopicAdmin(answered)) {
                 findings.addAll(preflight.brokers(topics.admin()));
                 return BrokerVersion.of(topics.admin());
             }

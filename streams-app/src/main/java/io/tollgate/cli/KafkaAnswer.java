@@ -29,14 +29,19 @@ final class KafkaAnswer {
 
     private KafkaAnswer() {}
 
-    /** @throws CommandFailure with one line if Kafka does not answer, or its ports speak something else than our clients */
-    static void require(Settings settings, Preflight preflight) {
+    /**
+     * Returns the server that has answered. Clients that know of no other lose no time on a silent one, which they would ask again
+     * and again, at random.
+     *
+     * @throws CommandFailure with one line if Kafka does not answer, or its ports speak something else than our clients
+     */
+    static String require(Settings settings, Preflight preflight) {
         var listeners = inBackground(preflight::listeners);
         var living = living(settings.kafka().bootstrapServers(), preflight);
         if (living.isPresent()) {
             // First, because clients do not survive a port that speaks something else.
             ifFatal(listeners, LISTENERS);
-            if (answers(settings, living.get())) return;
+            if (answers(settings, living.get())) return living.get();
         }
         ifFatal(listeners, Duration.ZERO);
         throw away(settings);

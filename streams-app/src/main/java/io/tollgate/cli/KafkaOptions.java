@@ -37,15 +37,14 @@ public final class KafkaOptions extends ConfigOption {
     }
 
     /**
-     * Returns the settings once Kafka has answered.
+     * Returns the settings once Kafka has answered, with the server that did.
      *
      * @throws CommandFailure within five seconds of the start if it does not
      * @throws SettingsException with every mistake there is
      */
     public Settings answered() throws SettingsException {
         var settings = read(Settings.Use.TOOL);
-        KafkaAnswer.require(settings, preflights.apply(settings));
-        return settings;
+        return settings.withServer(KafkaAnswer.require(settings, preflights.apply(settings)));
     }
 
     Preflight preflight(Settings settings) {

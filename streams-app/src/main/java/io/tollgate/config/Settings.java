@@ -58,6 +58,12 @@ public record Settings(
         return new Settings(kafka, redis, topics, defaultLimit, streams.inCluster(clusterId), http);
     }
 
+    /** Returns these, with this one as the only bootstrap server. */
+    public Settings withServer(String server) {
+        var at = new KafkaConfig(server, kafka.properties(), kafka.ignored());
+        return new Settings(at, redis, topics, defaultLimit, streams, http);
+    }
+
     /** What waits within a transaction must be done long before the brokers abort it. */
     private static void checkTransactionTimeout(Env env, Settings settings) {
         var properties = settings.kafka().properties();
