@@ -153,7 +153,13 @@ final class World implements AutoCloseable {
 
     /** Ends everything, the last one that was started first. */
     @Override
-    public void close() throws Exception {
-        while (!starting.isEmpty()) starting.pop().close();
+    public void close() {
+        while (!starting.isEmpty()) {
+            try {
+                starting.pop().close();
+            } catch (Exception e) {
+                throw new IllegalStateException("a part did not end", e);
+            }
+        }
     }
 }

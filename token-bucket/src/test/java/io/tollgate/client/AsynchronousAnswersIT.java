@@ -107,24 +107,25 @@ class AsynchronousAnswersIT {
     @Test
     void executorOfTheCaller_isUsedAndLeftOpen() {
         var executor = Executors.newSingleThreadExecutor(task -> new Thread(task, "mine"));
-        try (var server = RedisServer.start();
-                var quota = ResourceQuotaManager.builder()
-                        .redis(server.uri())
-                        .limit(LIMIT)
-                        .executor(executor)
-                        .build()) {
-            var held = new CountDownLatch(1);
-            executor.execute(() -> waitFor(held));
-            var name = quota.checkAndConsumeAsync("a", 1)
-                    .thenApply(decision -> Thread.currentThread().getName())
-                    .toCompletableFuture();
-            assertThat(quota.checkAndConsume("a", 1).isApproved())
-                    .as("who waits needs no executor")
-                    .isTrue();
-            held.countDown();
+        try {
+            try (var server = RedisServer.start();
+                    var quota = ResourceQuotaManager.builder()
+                            .redis(server.uri())
+                            .limit(LIMIT)
+                            .executor(executor)
+                            .build()) {
+                var held = new CountDownLatch(1);
+                executor.execute(() -> waitFor(held));
+                var name = quota.checkAndConsumeAsync("a", 1)
+                        .thenApply(decision -> Thread.currentThread().getName())
+                        .toCompletableFuture();
+                assertThat(quota.checkAndConsume("a", 1).isApproved())
+                        .as("who waits needs no executor")
+                        .isTrue();
+                held.countDown();
 
-            assertThat(name.join()).isEqualTo("mine");
-            quota.close();
+                assertThat(name.join()).isEqualTo("mine");
+            }
             assertThat(executor.isShutdown()).isFalse();
         } finally {
             executor.shutdownNow();
