@@ -112,6 +112,65 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** Redis comes back with the offsets that the copy knows, but with decisions that others have replaced since. */
+    @Test
+    void failoverToDecisionsThatWereSuperseded() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=1 call_requests=4 calls=3
+                publish agent=2 cost=2 stray=2
+                publish cost=1
+                publish agent=1 stray=2
+                publish agent=2 stray=1
+                crash
+                publish stray=2
+                publish stray=1
+                publish agent=1 cost=1
+                publish stray=1
+                publish agent=2 cost=2
+                publish agent=2 cost=2 stray=2
+                publish cost=2 stray=1
+                publish agent=2 cost=2 stray=2
+                publish cost=2 stray=2
+                publish agent=2 stray=2
+                publish agent=2 cost=2 stray=1
+                publish agent=1
+                publish cost=2 stray=1
+                publish cost=2 stray=2
+                publish stray=1
+                work instance=1 most=5 order=11648469
+                publish agent=1 cost=1 stray=2
+                publish agent=2 cost=1 stray=1
+                publish cost=2 stray=1
+                publish cost=2
+                publish agent=1 cost=1 stray=2
+                publish agent=1 stray=2
+                publish cost=1 stray=2
+                poll instance=1 most=5
+                publish agent=1 cost=2 stray=2
+                poll instance=1 most=2 reversed=1
+                publish agent=2 stray=1
+                publish agent=2 cost=2 stray=2
+                process instance=1 count=7 order=1275487
+                publish cost=2 stray=1
+                process instance=1 count=3 order=5944242
+                lose_reply instance=1 after=875
+                publish agent=1 cost=2
+                pass millis=941
+                publish
+                publish agent=2 cost=2
+                publish agent=2 stray=1
+                publish agent=2 cost=2
+                process instance=1 count=6 order=6354539
+                commit instance=1
+                publish
+                poll instance=1 most=4 reversed=1
+                pass millis=1268
+                publish agent=1 cost=1 stray=1
+                work instance=1 most=4 order=13934195
+                failover writes=6 after=1217
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;

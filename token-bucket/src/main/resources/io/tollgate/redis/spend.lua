@@ -430,6 +430,8 @@ local function decide(key, argument)
 
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local lacks = gone or fence_offset < copy_fence
+  -- Taken back to a state of the same offsets, whose decisions were superseded since: what we wrote last is older than the copy.
+  if relation > 0 and relation ~= DECIDED_ALONE and relation ~= SUPERSEDES and was_last and was_last < copy_last then lacks = true end
   for i = 1, #sources do
     local entry = places[sources[i][1]]
     if sources[i][2] > (entry and entry[2] or -1) then lacks = true end
