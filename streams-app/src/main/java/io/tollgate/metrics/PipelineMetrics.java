@@ -148,7 +148,7 @@ public final class PipelineMetrics {
         if (requests > 0) replays.increment(requests);
     }
 
-    /** Counts a bucket in Redis that continued from the mirror. */
+    /** Counts an agent decided locally because Redis lacked what it was told, or knew other decisions. */
     public void disagreed() {
         disagreed.increment();
     }

@@ -86,11 +86,6 @@ public final class TokenBucket {
         return new Bucket(tokens, later(nowSeconds, lastRefillSeconds));
     }
 
-    /** As {@link #refill(AgentBuckets, Promises, double)}, where what is promised now counts from now. */
-    public static AgentBuckets refill(AgentBuckets held, Terms terms, double nowSeconds) {
-        return refill(held, Promises.of(terms), nowSeconds);
-    }
-
     /**
      * Returns the buckets under what is promised now, at {@code nowSeconds}, or at their last refill if that is later.
      *
