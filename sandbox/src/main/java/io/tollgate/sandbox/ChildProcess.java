@@ -148,8 +148,25 @@ final class ChildProcess implements AutoCloseable {
         if (isAlive()) signal("INT");
     }
 
+    /** Returns once the process stands still: its threads may run on for a moment after the signal was sent. */
     void freeze() {
         signal("STOP");
+        awaitReady(this::isStopped, Duration.ofSeconds(10));
+    }
+
+    /** True as well where threads cannot be looked at: there is no /proc on macOS. */
+    private boolean isStopped() {
+        Path threads = Path.of("/proc", Long.toString(pid()), "task");
+        if (!Files.isDirectory(threads)) return true;
+        try (var each = Files.newDirectoryStream(threads)) {
+            for (Path thread : each) {
+                String stat = Files.readString(thread.resolve("stat"));
+                if (stat.charAt(stat.lastIndexOf(')') + 2) != 'T') return false;
+            }
+            return true;
+        } catch (IOException threadThatEnds) {
+            return false;
+        }
     }
 
     void thaw() {
