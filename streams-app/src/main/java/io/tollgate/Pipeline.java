@@ -8,6 +8,7 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.cli.CommandFailure;
 import io.tollgate.config.Settings;
 import io.tollgate.http.Observed;
+import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.CommitTrackingClients;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.LagCollector;
@@ -19,9 +20,8 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.quota.AgentInspector;
-import io.tollgate.quota.Shared;
-import io.tollgate.quota.SharedBuckets;
-import io.tollgate.quota.TopicSources;
+import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RedisGateway;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.List;
@@ -53,7 +53,7 @@ final class Pipeline implements AutoCloseable {
     private static final Duration SAY_EVERY = Duration.ofSeconds(10);
 
     private final KafkaStreams streams;
-    private final Optional<SharedBuckets> shared;
+    private final Optional<RedisGateway> shared;
     private final Policies policies;
     private final PolicyReader policyReader;
     private final AgentInspector agents;
@@ -96,10 +96,10 @@ final class Pipeline implements AutoCloseable {
         var redis = settings.redis();
         var latencies = new MicrometerCommandLatencyRecorder(registry, MicrometerOptions.create());
         shared = redis.uri()
-                .map(uri -> SharedBuckets.start(new RedisBuckets(uri, latencies), redis.timeout(), clock, metrics));
+                .map(uri -> RedisGateway.start(new RedisBuckets(uri, latencies), redis.timeout(), clock, metrics));
         var properties = StreamsProperties.of(settings);
         var watch = new StreamThreadWatch(StreamsProperties.sessionTimeout(properties));
-        var deciding = Shared.of(
+        var deciding = QuotaContext.of(
                 settings.topics().requests(),
                 partitions,
                 recordLimit::get,
@@ -107,7 +107,7 @@ final class Pipeline implements AutoCloseable {
                 shared,
                 clock,
                 policies,
-                new TopicSources(admin),
+                new ClusterSourceIds(admin),
                 committed,
                 metrics,
                 watch);
@@ -293,7 +293,7 @@ final class Pipeline implements AutoCloseable {
     /** Returns what there is to look at. */
     Observed observed(Settings settings, String version, MeterRegistry registry) {
         return new Observed(
-                settings, version, streams, agents, shared.map(SharedBuckets::breaker), this::waitsFor, lag, registry);
+                settings, version, streams, agents, shared.map(RedisGateway::breaker), this::waitsFor, lag, registry);
     }
 
     /** Returns what tells how many records wait. */
@@ -319,6 +319,6 @@ final class Pipeline implements AutoCloseable {
                     CLOSE_TIMEOUT.toSeconds());
         }
         policyReader.close();
-        shared.ifPresent(SharedBuckets::close);
+        shared.ifPresent(RedisGateway::close);
     }
 }

@@ -4,19 +4,19 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.failover.RedisBreaker;
-import io.tollgate.quota.Shared;
+import io.tollgate.quota.QuotaContext;
 import java.util.Locale;
 
 /** Figures that are read when they are asked for: nothing is written for them on the way of a record. */
 final class PipelineGauges {
     private PipelineGauges() {}
 
-    static void bind(MeterRegistry registry, Shared shared) {
-        Gauge.builder("tollgate.mirror.age", shared, Shared::mirrorAgeSeconds)
+    static void bind(MeterRegistry registry, QuotaContext shared) {
+        Gauge.builder("tollgate.mirror.age", shared, QuotaContext::mirrorAgeSeconds)
                 .description("Age of the oldest answer of Redis that the state store does not hold")
                 .baseUnit("seconds")
                 .register(registry);
-        Gauge.builder("tollgate.mirror.agents", shared, Shared::mirrorAgents)
+        Gauge.builder("tollgate.mirror.agents", shared, QuotaContext::mirrorAgents)
                 .description("Agents whose buckets are in memory")
                 .register(registry);
         shared.redis().ifPresent(redis -> bind(registry, redis.breaker()));

@@ -20,7 +20,7 @@ import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.preflight.Preflight;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.Decided;
-import io.tollgate.quota.Shared;
+import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.TaskOutput;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
@@ -60,10 +60,10 @@ final class RequestTopology {
 
     private final Topics topics;
     private final String applicationId;
-    private final Shared shared;
+    private final QuotaContext shared;
     private final StoreBuilder<?> buckets = DecideRequests.storeBuilder();
 
-    RequestTopology(Topics topics, String applicationId, Shared shared) {
+    RequestTopology(Topics topics, String applicationId, QuotaContext shared) {
         this.topics = topics;
         this.applicationId = applicationId;
         this.shared = shared;
@@ -76,7 +76,7 @@ final class RequestTopology {
 
     /** Returns the topics this topology uses. It is built for that, and thrown away: it decides nothing. */
     static PipelineTopics topics(Settings settings) {
-        var nothing = Shared.of(
+        var nothing = QuotaContext.of(
                 settings.topics().requests(),
                 1,
                 () -> Integer.MAX_VALUE,

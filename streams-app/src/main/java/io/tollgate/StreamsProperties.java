@@ -1,9 +1,9 @@
 package io.tollgate;
 
 import io.tollgate.config.Settings;
-import io.tollgate.quota.BoundedRocksDb;
+import io.tollgate.kafka.RocksDbMemory;
 import io.tollgate.quota.Prefetch;
-import io.tollgate.quota.Shared;
+import io.tollgate.quota.QuotaContext;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -53,7 +53,7 @@ final class StreamsProperties {
     }
 
     /** Adds the prefetch to the main consumer. */
-    static void prefetch(Properties properties, Shared shared) {
+    static void prefetch(Properties properties, QuotaContext shared) {
         properties.put(
                 StreamsConfig.mainConsumerPrefix(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG), Prefetch.class.getName());
         properties.put(StreamsConfig.mainConsumerPrefix(Prefetch.SHARED_CONFIG), shared);
@@ -82,7 +82,7 @@ final class StreamsProperties {
                 Map.entry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4"),
                 // Never wait for the other topic of a task: requests and strays of one partition need no common order.
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
-                Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, BoundedRocksDb.class),
+                Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, RocksDbMemory.class),
                 // Who joins gets its share of the tasks at once, and restores them, where that takes less than a
                 // second; with the default of 10,000 records, a minute of traffic would do for the long way. That one
                 // warms copies up beside their owners and looks after them every ten minutes, two tasks at a time:

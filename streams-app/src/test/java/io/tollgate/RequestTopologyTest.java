@@ -17,8 +17,8 @@ import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.MirrorStore;
-import io.tollgate.quota.Shared;
+import io.tollgate.quota.BucketStore;
+import io.tollgate.quota.QuotaContext;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,7 +106,7 @@ class RequestTopologyTest {
     }
 
     private Topology topology(Settings settings) {
-        var shared = Shared.of(
+        var shared = QuotaContext.of(
                 settings.topics().requests(),
                 PARTITIONS,
                 () -> 64 * 1024 * 1024,
@@ -565,7 +565,7 @@ class RequestTopologyTest {
     private long stored() {
         long count = 0;
         try (var all =
-                ((MirrorStore) driver.getStateStore("local-buckets")).wrapped().all()) {
+                ((BucketStore) driver.getStateStore("local-buckets")).wrapped().all()) {
             while (all.hasNext()) {
                 if (all.next().key.charAt(0) != 0) count++;
             }

@@ -11,9 +11,10 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
-import io.tollgate.redis.Answer;
+import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.RedisBuckets;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -183,22 +184,22 @@ final class Limiters {
 
         /** Sends one call; its decisions are those of the agents, one each. */
         CompletableFuture<?> spend(int[] agents, int inFlight) {
-            var spends = new ArrayList<Spend>(agents.length);
+            var spends = new ArrayList<SpendRequest>(agents.length);
             // What is on its way is not committed yet.
             long committed = offset - 1 - (long) agents.length * inFlight;
             for (int agent : agents) {
                 var copy = copies[agent];
-                spends.add(new Spend(
+                spends.add(new SpendRequest(
                         Workload.agentName(agent),
                         limit,
                         List.of(new Charge(offset++, 1)),
-                        exact ? 1 : Spend.NO_SOURCE,
+                        exact ? 1 : SpendRequest.NO_SOURCE,
                         Math.max(-1, committed),
-                        copy == null || !exact ? null : new Spend.Copy(copy, Fence.NONE, Spend.Standing.FOLLOWS)));
+                        copy == null || !exact ? null : new SpendRequest.Copy(copy, Fence.NONE, CopyStatus.FOLLOWS)));
             }
             return buckets.spend(spends).thenAccept(answers -> {
                 for (int i = 0; i < agents.length; i++) {
-                    if (!(answers.answers().get(i) instanceof Answer.Decided decided)) {
+                    if (!(answers.answers().get(i) instanceof SpendResult.Decided decided)) {
                         throw new IllegalStateException(
                                 "Redis refused " + answers.answers().get(i));
                     }

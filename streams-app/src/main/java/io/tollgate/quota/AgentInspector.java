@@ -10,15 +10,15 @@ import java.util.concurrent.RejectedExecutionException;
 
 /** Looks at agents whose tasks run here, and fills their buckets, for people and tools. Thread-safe; never waits. */
 public final class AgentInspector {
-    private final Shared shared;
+    private final QuotaContext shared;
 
-    public AgentInspector(Shared shared) {
+    public AgentInspector(QuotaContext shared) {
         this.shared = shared;
     }
 
     /** Returns the name of the store that holds the agents' buckets, by which Streams finds out where an agent is held. */
     public String store() {
-        return MirrorStore.NAME;
+        return BucketStore.NAME;
     }
 
     /** Returns whether the agent's task runs here. */
@@ -57,7 +57,7 @@ public final class AgentInspector {
         }
         try {
             var queries = task.queries();
-            return queries.questions().ask(answer -> question.put(queries, agentId, answer));
+            return queries.mailbox().ask(answer -> question.put(queries, agentId, answer));
         } catch (RejectedExecutionException tooMany) {
             return CompletableFuture.failedFuture(tooMany);
         }

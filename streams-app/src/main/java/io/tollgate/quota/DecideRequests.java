@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
 public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
-    private final Shared shared;
+    private final QuotaContext shared;
     private final String rekeyedTopic;
     private final Branches branches;
-    private @Nullable MirrorStore store;
-    private @Nullable TaskBuckets buckets;
+    private @Nullable BucketStore store;
+    private @Nullable TaskDecider buckets;
     private @Nullable TaskTimer timer;
 
     /**
@@ -31,7 +31,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     public record Branches(String approved, String rejected, String all) {}
 
     /** @param rekeyedTopic the internal topic through which strays come home */
-    public DecideRequests(Shared shared, String rekeyedTopic, Branches branches) {
+    public DecideRequests(QuotaContext shared, String rekeyedTopic, Branches branches) {
         this.shared = shared;
         this.rekeyedTopic = rekeyedTopic;
         this.branches = branches;
@@ -39,21 +39,21 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
 
     /** Returns the intake of the task whose processor asks; that processor must be connected to the store. */
     public static Intake intake(ProcessorContext<?, ?> context) {
-        MirrorStore store = context.getStateStore(MirrorStore.NAME);
+        BucketStore store = context.getStateStore(BucketStore.NAME);
         return store::take;
     }
 
     /** Returns the store of the mirror. */
-    public static StoreBuilder<MirrorStore> storeBuilder() {
-        return new MirrorStore.Builder();
+    public static StoreBuilder<BucketStore> storeBuilder() {
+        return new BucketStore.Builder();
     }
 
     @Override
     public void init(ProcessorContext<byte[], TaskOutput> context) {
         super.init(context);
-        MirrorStore opened = context.getStateStore(MirrorStore.NAME);
+        BucketStore opened = context.getStateStore(BucketStore.NAME);
         int partition = context.taskId().partition();
-        var task = new TaskBuckets(shared, opened.wrapped(), partition, rekeyedTopic);
+        var task = new TaskDecider(shared, opened.wrapped(), partition, rekeyedTopic);
         task.queries().tellResets(this::tell);
         opened.serve(task::beforeCommit, task.offsets()::take);
         store = opened;

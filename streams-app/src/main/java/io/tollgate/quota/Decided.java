@@ -11,10 +11,11 @@ import io.tollgate.policy.Policy;
  * @param policy the one that it was decided by
  * @param scarcest what it left of the limit that it is about
  */
-public record Decided(Request request, Policy policy, Decision decision, Left scarcest) implements TaskOutput {
+public record Decided(Request request, Policy policy, Decision decision, RemainingQuota scarcest)
+        implements TaskOutput {
     /** An agent of one limit. */
     public Decided(Request request, Policy policy, Decision decision) {
-        this(request, policy, decision, Left.of(decision, null));
+        this(request, policy, decision, RemainingQuota.of(decision, null));
     }
 
     /** Returns whether the request goes on: a shadow policy lets everything pass. */

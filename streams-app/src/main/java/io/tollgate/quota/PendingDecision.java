@@ -15,11 +15,11 @@ import org.jspecify.annotations.Nullable;
 final class PendingDecision extends Parsed {
     private final int place;
     private final Charge charge;
-    private @Nullable Agent agent;
+    private @Nullable AgentQueue agent;
     private @Nullable Policy policy;
     private final long polledNanos;
     private final boolean timed;
-    private @Nullable Asked asked;
+    private RedisCall.@Nullable Part asked;
     private int index;
     private boolean queued;
     private boolean decided;
@@ -53,14 +53,14 @@ final class PendingDecision extends Parsed {
     }
 
     /** Notes whose it is, and which policy decides it: the one that is in force when it is polled. */
-    void decideBy(Agent agent, Policy policy) {
+    void decideBy(AgentQueue agent, Policy policy) {
         this.agent = agent;
         this.policy = policy;
     }
 
     /** Returns whose it is; null before that was looked up. While it waits there, the agent stays in memory. */
     @Nullable
-    Agent agent() {
+    AgentQueue agent() {
         return agent;
     }
 
@@ -97,14 +97,13 @@ final class PendingDecision extends Parsed {
     }
 
     /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */
-    void sent(Asked asked, int index) {
+    void sent(RedisCall.Part asked, int index) {
         this.asked = asked;
         this.index = index;
     }
 
     /** Returns the call that asks for it; null if none does. */
-    @Nullable
-    Asked asked() {
+    RedisCall.@Nullable Part asked() {
         return asked;
     }
 
@@ -113,13 +112,13 @@ final class PendingDecision extends Parsed {
     }
 
     /** Returns whether it was sent for these buckets, and nothing has been decided on them without Redis since. */
-    boolean isUsable(AgentMirror mirror) {
-        return asked != null && asked.mirror() == mirror && asked.epoch() == mirror.epoch();
+    boolean isUsable(AgentState cache) {
+        return asked != null && asked.state() == cache && asked.epoch() == cache.epoch();
     }
 
     /** Returns whether it was sent for these buckets, in a call whose answer can no longer be used. */
-    boolean isAbandoned(AgentMirror mirror) {
-        return asked != null && asked.mirror() == mirror && asked.epoch() != mirror.epoch();
+    boolean isAbandoned(AgentState cache) {
+        return asked != null && asked.state() == cache && asked.epoch() != cache.epoch();
     }
 
     /** Removes and returns what the prefetch left on the record; null if it left nothing. */

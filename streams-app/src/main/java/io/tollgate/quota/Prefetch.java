@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * been processed.
  */
 public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
-    /** The consumer property that holds the {@link Shared} object. */
+    /** The consumer property that holds the {@link QuotaContext} object. */
     public static final String SHARED_CONFIG = "tollgate.shared";
 
     /** Of a large poll's requests, one in so many is timed: to time each takes a twentieth of the CPU. */
@@ -35,14 +35,14 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     private static final Logger log = LoggerFactory.getLogger(Prefetch.class);
 
-    private @Nullable Shared shared;
+    private @Nullable QuotaContext shared;
     private @Nullable Parse parse;
     /** The last offset that was polled without being sent: what follows must not reach Redis before it. */
     private final Map<TopicPartition, Long> missed = new HashMap<>();
 
     @Override
     public void configure(Map<String, ?> configs) {
-        if (!(configs.get(SHARED_CONFIG) instanceof Shared object)) {
+        if (!(configs.get(SHARED_CONFIG) instanceof QuotaContext object)) {
             throw new IllegalArgumentException(SHARED_CONFIG + " is missing");
         }
         shared = object;
@@ -66,7 +66,10 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     /** Returns whether all of the records are noted. */
     private boolean prefetch(
-            Shared instance, Parse parser, TopicPartition partition, List<ConsumerRecord<byte[], byte[]>> records) {
+            QuotaContext instance,
+            Parse parser,
+            TopicPartition partition,
+            List<ConsumerRecord<byte[], byte[]>> records) {
         var task = instance.tasks().get(partition.partition());
         if (task == null) return false; // not running yet
         try {
@@ -84,7 +87,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
     }
 
     private void prefetch(
-            TaskBuckets task,
+            TaskDecider task,
             long polledNanos, // once for the batch, not for each record
             Parse parser,
             TopicPartition partition,

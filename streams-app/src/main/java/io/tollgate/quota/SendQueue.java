@@ -3,7 +3,8 @@ package io.tollgate.quota;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.SpendRequest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -18,27 +19,27 @@ import java.util.Optional;
  * thread alone.
  */
 final class SendQueue {
-    private final Shared shared;
+    private final QuotaContext shared;
     private final CallLimits limits;
-    private final Mirror mirror;
+    private final AgentCache cache;
     private final TaskOffsets offsets;
-    private final Deque<Map<AgentMirror, List<PendingDecision>>> queued = new ArrayDeque<>();
-    private final Deque<Chunk> unanswered = new ArrayDeque<>();
+    private final Deque<Map<AgentState, List<PendingDecision>>> queued = new ArrayDeque<>();
+    private final Deque<RedisCall> unanswered = new ArrayDeque<>();
     /** Requests that were not sent because Redis was away, in the order in which they will be decided. */
     private final Deque<PendingDecision> leftBehind = new ArrayDeque<>();
 
-    private Map<AgentMirror, List<PendingDecision>> filling = new LinkedHashMap<>();
+    private Map<AgentState, List<PendingDecision>> filling = new LinkedHashMap<>();
     private int fillingRequests;
 
-    SendQueue(Shared shared, Mirror mirror, TaskOffsets offsets) {
+    SendQueue(QuotaContext shared, AgentCache cache, TaskOffsets offsets) {
         this.shared = shared;
         this.limits = shared.callLimits();
-        this.mirror = mirror;
+        this.cache = cache;
         this.offsets = offsets;
     }
 
     /** Queues an agent's requests of one source and policy, in the order of their offsets. */
-    void add(AgentMirror buckets, List<PendingDecision> requests) {
+    void add(AgentState buckets, List<PendingDecision> requests) {
         for (int from = 0; from < requests.size(); from += limits.requests()) {
             var part = requests.subList(from, Math.min(from + limits.requests(), requests.size()));
             filling.put(buckets, part);
@@ -75,7 +76,7 @@ final class SendQueue {
     private void sendNext() {
         double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var redis = shared.redis().orElseThrow();
-        var call = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+        var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
         queued.removeFirst().forEach((buckets, requests) -> {
             for (var request : requests) request.queued(false);
             var unsent = requests.get(0).asked() == null
@@ -91,13 +92,13 @@ final class SendQueue {
     }
 
     /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
-    private boolean isToBeSent(AgentMirror buckets, List<PendingDecision> requests, double nowSeconds) {
-        return !buckets.isRefillUntold()
+    private boolean isToBeSent(AgentState buckets, List<PendingDecision> requests, double nowSeconds) {
+        return !buckets.isResetPending()
                 && buckets.agent().isAllSentBefore(requests.get(0), buckets)
                 && !refusesAll(buckets, requests, nowSeconds);
     }
 
-    private boolean refusesAll(AgentMirror buckets, List<PendingDecision> requests, double nowSeconds) {
+    private boolean refusesAll(AgentState buckets, List<PendingDecision> requests, double nowSeconds) {
         for (var request : requests) {
             if (!surelyRefuses(buckets, request, nowSeconds)) return false;
         }
@@ -105,7 +106,7 @@ final class SendQueue {
     }
 
     /** Returns whether Redis would surely refuse the request. */
-    boolean surelyRefuses(AgentMirror buckets, PendingDecision request, double nowSeconds) {
+    boolean surelyRefuses(AgentState buckets, PendingDecision request, double nowSeconds) {
         // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
         // it.
         return shared.exactlyOnce()
@@ -123,8 +124,9 @@ final class SendQueue {
      *
      * @param atOnce how many of the agent's requests may be sent; others may lie between them that are not noted
      */
-    Asked sendNow(SharedBuckets redis, AgentMirror buckets, PendingDecision first, double nowSeconds, int atOnce) {
-        var call = new LinkedHashMap<AgentMirror, List<PendingDecision>>();
+    RedisCall.Part sendNow(
+            RedisGateway redis, AgentState buckets, PendingDecision first, double nowSeconds, int atOnce) {
+        var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
         call.put(buckets, waiting(buckets, first, nowSeconds, atOnce));
         int requests = call.get(buckets).size();
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
@@ -140,15 +142,15 @@ final class SendQueue {
     }
 
     /** Returns the buckets of a request that can be sent next; empty where it was decided or sent, or others come before it. */
-    private Optional<AgentMirror> bucketsOf(PendingDecision request) {
+    private Optional<AgentState> bucketsOf(PendingDecision request) {
         var agent = request.agent();
         if (agent == null || request.isDecided() || request.asked() != null) return Optional.empty();
         if (agent.pending(request.place()).peekFirst() != request) return Optional.empty();
-        var buckets = mirror.of(agent, kept(policy(request)));
-        return buckets.isRefillUntold() ? Optional.empty() : Optional.of(buckets);
+        var buckets = cache.of(agent, kind(policy(request)));
+        return buckets.isResetPending() ? Optional.empty() : Optional.of(buckets);
     }
 
-    private List<PendingDecision> waiting(AgentMirror buckets, PendingDecision first, double nowSeconds, int atOnce) {
+    private List<PendingDecision> waiting(AgentState buckets, PendingDecision first, double nowSeconds, int atOnce) {
         var pending = buckets.agent().pending(first.place());
         var policy = policy(first);
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
@@ -174,8 +176,8 @@ final class SendQueue {
     }
 
     /** Returns which of an agent's buckets a policy spends. */
-    static Spend.Kept kept(Policy policy) {
-        return policy.mode() == Mode.SHADOW ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
+    static BucketKind kind(Policy policy) {
+        return policy.mode() == Mode.SHADOW ? BucketKind.SHADOW : BucketKind.ENFORCED;
     }
 
     static Policy policy(PendingDecision request) {
@@ -183,28 +185,28 @@ final class SendQueue {
     }
 
     /** @param requests of one source and one policy for each agent */
-    private void send(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests) {
+    private void send(RedisGateway redis, Map<AgentState, List<PendingDecision>> requests) {
         for (var ofOneNode : redis.byNode(requests)) sendTogether(redis, ofOneNode);
     }
 
-    private void sendTogether(SharedBuckets redis, Map<AgentMirror, List<PendingDecision>> requests) {
-        var spends = new ArrayList<Spend>(requests.size());
+    private void sendTogether(RedisGateway redis, Map<AgentState, List<PendingDecision>> requests) {
+        var spends = new ArrayList<SpendRequest>(requests.size());
         requests.forEach((buckets, charged) -> spends.add(spend(buckets, charged)));
-        var chunk = redis.send(spends);
-        unanswered.add(chunk);
+        var call = redis.send(spends);
+        unanswered.add(call);
         int index = 0;
         for (var entry : requests.entrySet()) {
             var buckets = entry.getKey();
             var charged = entry.getValue();
             int place = charged.get(0).place();
-            var asked = new Asked(buckets, chunk, index, spends.get(index), place);
+            var asked = new RedisCall.Part(buckets, call, index, spends.get(index), place);
             for (int i = 0; i < charged.size(); i++) charged.get(i).sent(asked, i);
             buckets.sent(place, charged.get(charged.size() - 1).charge().offset());
             index++;
         }
     }
 
-    private Spend spend(AgentMirror buckets, List<PendingDecision> charged) {
+    private SpendRequest spend(AgentState buckets, List<PendingDecision> charged) {
         var first = charged.get(0);
         int place = first.place();
         return buckets.spend(

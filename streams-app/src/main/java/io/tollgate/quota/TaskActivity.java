@@ -30,7 +30,7 @@ final class TaskActivity {
 
     /** The newest decisions of one agent, in a ring. */
     static final class LastDecisions {
-        private @Nullable Agent owner;
+        private @Nullable AgentQueue owner;
         private boolean seenLately;
         private final @Nullable Decision[] decisions = new Decision[DECISIONS_EACH];
         private final double[] costs = new double[DECISIONS_EACH];
@@ -61,7 +61,7 @@ final class TaskActivity {
     }
 
     /** Notes a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
-    void decided(Agent agent, double costTokens, Decision decision, boolean enforced) {
+    void decided(AgentQueue agent, double costTokens, Decision decision, boolean enforced) {
         var last = agent.lastDecisions();
         if (last == null || last.owner != agent) {
             last = rings.size() < AGENTS ? newRing() : takeFromAnother();
@@ -114,7 +114,7 @@ final class TaskActivity {
         }
     }
 
-    List<RecentDecision> recent(Agent agent) {
+    List<RecentDecision> recent(AgentQueue agent) {
         var last = agent.lastDecisions();
         return last == null || last.owner != agent ? List.of() : last.newestFirst();
     }

@@ -20,23 +20,25 @@ final class TaskOffsets {
     private static final Logger log = LoggerFactory.getLogger(TaskOffsets.class);
 
     private final RareWarning goneBack = new RareWarning(log);
-    private final Shared shared;
+    private final QuotaContext shared;
     private final KeyValueStore<String, byte[]> store;
-    private final Progress[] progress = new Progress[TaskSources.COUNT];
+    private final ProcessedOffsets[] progress = new ProcessedOffsets[TaskSources.COUNT];
     private final long[] polledThrough = {-1, -1};
     private final TaskSources sources;
     private boolean isMadeAnew;
 
-    TaskOffsets(Shared shared, KeyValueStore<String, byte[]> store, String rekeyedTopic, int partition) {
+    TaskOffsets(QuotaContext shared, KeyValueStore<String, byte[]> store, String rekeyedTopic, int partition) {
         this.shared = shared;
         this.store = store;
         this.sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
         for (int place = 0; place < progress.length; place++) progress[place] = stored(place);
     }
 
-    private Progress stored(int place) {
+    private ProcessedOffsets stored(int place) {
         var topic = sources.partition(place).topic();
-        return shared.exactlyOnce() ? Progress.exactlyOnce(store, topic, sources.id(place)) : Progress.atLeastOnce();
+        return shared.exactlyOnce()
+                ? ProcessedOffsets.exactlyOnce(store, topic, sources.id(place))
+                : ProcessedOffsets.atLeastOnce();
     }
 
     TaskSources sources() {

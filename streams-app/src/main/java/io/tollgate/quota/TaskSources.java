@@ -1,12 +1,13 @@
 package io.tollgate.quota;
 
+import io.tollgate.kafka.SourceIds;
 import org.apache.kafka.common.TopicPartition;
 
 /**
  * The two partitions whose records one task decides, by place: that of the topic of requests, and that of the internal topic through which
  * strays come home. Immutable.
  *
- * @param requestsId the id under which fences keep its offsets, {@link Sources}
+ * @param requestsId the id under which fences keep its offsets, {@link SourceIds}
  * @param rekeyedId the same for strays
  */
 record TaskSources(TopicPartition requests, TopicPartition rekeyed, long requestsId, long rekeyedId) {
@@ -14,7 +15,7 @@ record TaskSources(TopicPartition requests, TopicPartition rekeyed, long request
     static final int REKEYED = 1;
     static final int COUNT = 2;
 
-    static TaskSources of(Sources sources, String requestsTopic, String rekeyedTopic, int partition) {
+    static TaskSources of(SourceIds sources, String requestsTopic, String rekeyedTopic, int partition) {
         return new TaskSources(
                 new TopicPartition(requestsTopic, partition),
                 new TopicPartition(rekeyedTopic, partition),

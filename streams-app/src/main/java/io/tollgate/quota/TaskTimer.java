@@ -28,8 +28,8 @@ final class TaskTimer {
 
     private final Thread thread = Thread.currentThread();
     private final NodeScheduler scheduler;
-    private final TaskBuckets task;
-    private final Shared shared;
+    private final TaskDecider task;
+    private final QuotaContext shared;
     private @Nullable Cancellable schedule;
     private boolean isIdle;
     private long lastWorkNanos;
@@ -38,7 +38,7 @@ final class TaskTimer {
     private long lastSweepMillis;
 
     /** Starts; to be called while the processor is being initialized. */
-    TaskTimer(ProcessorContext<?, ?> context, TaskBuckets task, Shared shared) {
+    TaskTimer(ProcessorContext<?, ?> context, TaskDecider task, QuotaContext shared) {
         this.scheduler = new NodeScheduler(context);
         this.task = task;
         this.shared = shared;
@@ -73,7 +73,7 @@ final class TaskTimer {
         task.queries().answer();
         if (wallMillis - lastWriteMillis >= WRITE_BEHIND_MILLIS) {
             lastWriteMillis = wallMillis;
-            task.mirror().writeBehind();
+            task.cache().writeBehind();
         }
         if (wallMillis - lastPublishMillis >= PUBLISH_MILLIS) {
             lastPublishMillis = wallMillis;
@@ -81,9 +81,9 @@ final class TaskTimer {
         }
         if (wallMillis - lastSweepMillis >= SWEEP_MILLIS) {
             lastSweepMillis = wallMillis;
-            task.mirror().sweep(TokenBucket.seconds(shared.clock().getAsLong()));
+            task.cache().sweep(TokenBucket.seconds(shared.clock().getAsLong()));
         }
-        if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && task.mirror().isWritten()) {
+        if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && task.cache().isWritten()) {
             isIdle = true;
             repeat(shared.watch().seesPolls() ? IDLE_INTERVAL : UNSEEN_INTERVAL);
         }

@@ -21,7 +21,7 @@ import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.BucketReset;
 import io.tollgate.quota.Decided;
-import io.tollgate.quota.Left;
+import io.tollgate.quota.RemainingQuota;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -406,7 +406,10 @@ class DetectEventsTest {
                 .add("mine", new byte[0])
                 .add("quota-source", ("agent-requests/3/" + ++offset).getBytes(UTF_8));
         detect.process(new Record<>(
-                request.key(), new Decided(request, policy, decision, Left.of(decision, after)), 77, headers));
+                request.key(),
+                new Decided(request, policy, decision, RemainingQuota.of(decision, after)),
+                77,
+                headers));
     }
 
     private static long micros(double seconds) {

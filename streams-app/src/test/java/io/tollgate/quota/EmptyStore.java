@@ -18,7 +18,7 @@ final class EmptyStore {
         properties.put("bootstrap.servers", "none:1");
         var context = new MockProcessorContext<>(properties, new TaskId(0, 0), dir.toFile());
         var store = Stores.keyValueStoreBuilder(
-                        Stores.inMemoryKeyValueStore(MirrorStore.NAME), Serdes.String(), Serdes.ByteArray())
+                        Stores.inMemoryKeyValueStore(BucketStore.NAME), Serdes.String(), Serdes.ByteArray())
                 .withLoggingDisabled()
                 .build();
         store.init(context.getStateStoreContext(), store);

@@ -41,7 +41,7 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenStrayThatOvertakes_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
         var limit = new Limit(CAPACITY, 0);
-        var task = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var task = new TaskDecider(shared(limit), store(), 0, REKEYED);
         var home = prefetched(task, TOPIC, 1, 0);
         var stray = prefetched(task, REKEYED, 0, -1);
         task.decide(stray);
@@ -49,7 +49,7 @@ class PrefetchIT extends TasksOnRedis {
         task.decide(home);
         task.decide(next);
 
-        var again = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var again = new TaskDecider(shared(limit), store(), 0, REKEYED);
         var last = List.of(
                         prefetched(again, TOPIC, 1, -1),
                         prefetched(again, TOPIC, 2, -1),
@@ -65,8 +65,8 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenBucketThatIsSpent_whenProcessedAgainAfterACrashOneByOne_thenNothingIsRefusedThatWasApproved() {
         var limit = new Limit(2, 0);
-        var before = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
-        var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 4);
+        var before = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 4);
+        var after = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 4);
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, true, false, false);
         assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
@@ -75,8 +75,8 @@ class PrefetchIT extends TasksOnRedis {
     /** What Redis knows of the others would stand after the local decision, with the time of before the crash. */
     @Test
     void givenAnsweredRequests_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreDecidedAfterIt() {
-        decideOneByOne(new TaskBuckets(shared(TWO), store(), 0, REKEYED), 4);
-        var after = decideTheFirstWithoutRedis(new TaskBuckets(shared(TWO), store(), 0, REKEYED), 4);
+        decideOneByOne(new TaskDecider(shared(TWO), store(), 0, REKEYED), 4);
+        var after = decideTheFirstWithoutRedis(new TaskDecider(shared(TWO), store(), 0, REKEYED), 4);
 
         assertThat(after)
                 .extracting(Decision::decidedBy)
@@ -89,13 +89,13 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenAtLeastOnce_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreAnsweredAsBefore() {
         var shared = shared(TWO, new CommittedOffsets(), false);
-        var before = decideOneByOne(new TaskBuckets(shared, store(), 0, REKEYED), 4);
-        var after = decideTheFirstWithoutRedis(new TaskBuckets(shared, store(), 0, REKEYED), 4);
+        var before = decideOneByOne(new TaskDecider(shared, store(), 0, REKEYED), 4);
+        var after = decideTheFirstWithoutRedis(new TaskDecider(shared, store(), 0, REKEYED), 4);
 
         assertThat(after.subList(1, 4)).isEqualTo(before.subList(1, 4));
     }
 
-    private List<Decision> decideTheFirstWithoutRedis(TaskBuckets task, int count) {
+    private List<Decision> decideTheFirstWithoutRedis(TaskDecider task, int count) {
         askRedis("RENAME " + KEY + " kept");
         askRedis("SET " + KEY + " text");
         var decisions = new ArrayList<>(decideOneByOne(task, 1));
@@ -111,13 +111,13 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenRequestRefusedWithoutAsking_whenItIsProcessedAgainAfterACrash_thenItIsRefusedAtTheTimeOfThen() {
         var limit = new Limit(1, 2);
-        var task = new TaskBuckets(shared(limit), store(), 0, REKEYED);
+        var task = new TaskDecider(shared(limit), store(), 0, REKEYED);
         var before = decideOneByOne(task, 2);
         long filled = clock.getAsLong() + 600_000;
         await().until(() -> clock.getAsLong() > filled);
         assertThat(task.decide(prefetched(task, TOPIC, 2, -1)).decision().isApproved())
                 .isTrue();
-        var after = decideOneByOne(new TaskBuckets(shared(limit), store(), 0, REKEYED), 2);
+        var after = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 2);
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, false);
         assertThat(after).isEqualTo(before);
@@ -127,13 +127,13 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenRecordsThatWereDecidedAndCommitted_whenTheyArePolledAgain_thenRedisIsNotAskedForThem() {
         var store = store();
-        var before = Progress.exactlyOnce(store, TOPIC, TOPIC.hashCode());
+        var before = ProcessedOffsets.exactlyOnce(store, TOPIC, TOPIC.hashCode());
         before.take(9);
         before.beforeCommit();
         var shared = shared(new Limit(CAPACITY, 0));
         var prefetch = new Prefetch();
         prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
-        var task = new TaskBuckets(shared, store, 0, REKEYED);
+        var task = new TaskDecider(shared, store, 0, REKEYED);
         shared.tasks().put(0, task);
 
         var noted = poll(prefetch, 0, 12).stream()
@@ -150,7 +150,7 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenPollOfManyAgents_whenPrefetched_thenRedisGetsTwoCallsAtATimeAndDecidesAll() {
         int agents = 1_280;
-        var task = new TaskBuckets(shared(new Limit(1, 0)), store(), 0, REKEYED);
+        var task = new TaskDecider(shared(new Limit(1, 0)), store(), 0, REKEYED);
         var polled = new ArrayList<PendingDecision>();
         for (int offset = 0; offset < 2 * agents; offset++) {
             var request = pending(task, "agent-" + offset % agents, offset);
@@ -172,22 +172,22 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenAnswersOfRedis_whenTheirRequestsAreDecided_thenTheFirstAgentsAreStoredWithThemAndOthersBehind() {
         var store = store();
-        var task = new TaskBuckets(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
+        var task = new TaskDecider(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
         decideForEach(task, 0, 520);
-        task.mirror().beforeCommit();
+        task.cache().beforeCommit();
         long withTheirDecisions = store.approximateNumEntries();
         decideForEach(task, 520, 512);
-        task.mirror().beforeCommit();
+        task.cache().beforeCommit();
         byte[] twiceSpent = store.get("agent-0");
-        task.mirror().writeBehind();
+        task.cache().writeBehind();
 
         assertThat(withTheirDecisions).isEqualTo(512);
-        assertThat(MirroredBucket.decode(twiceSpent).buckets().leastTokens()).isEqualTo(CAPACITY - 2);
+        assertThat(BucketCopy.decode(twiceSpent).buckets().leastTokens()).isEqualTo(CAPACITY - 2);
         assertThat(store.approximateNumEntries()).isEqualTo(520);
     }
 
     /** Decides one request of each of so many agents. */
-    private static void decideForEach(TaskBuckets task, long firstOffset, int agents) {
+    private static void decideForEach(TaskDecider task, long firstOffset, int agents) {
         for (int i = 0; i < agents; i++) {
             var pending = pending(task, "agent-" + i, firstOffset + i);
             task.notePolled(pending);
@@ -196,12 +196,12 @@ class PrefetchIT extends TasksOnRedis {
         }
     }
 
-    private static PendingDecision pending(TaskBuckets task, String agentId, long offset) {
+    private static PendingDecision pending(TaskDecider task, String agentId, long offset) {
         var request = new Request(Optional.empty(), agentId, 1, new byte[0]);
         return new PendingDecision(request, TaskSources.REQUESTS, offset, 0, true);
     }
 
-    private static List<Decision> decideOneByOne(TaskBuckets task, int count) {
+    private static List<Decision> decideOneByOne(TaskDecider task, int count) {
         var decisions = new ArrayList<Decision>();
         for (int offset = 0; offset < count; offset++) {
             decisions.add(task.decide(prefetched(task, TOPIC, offset, -1)).decision());
@@ -209,14 +209,14 @@ class PrefetchIT extends TasksOnRedis {
         return decisions;
     }
 
-    private static PendingDecision prefetched(TaskBuckets task, String topic, long offset, long missedThrough) {
+    private static PendingDecision prefetched(TaskDecider task, String topic, long offset, long missedThrough) {
         var request = new PendingDecision(REQUEST, task.offsets().sources().placeOf(topic), offset, 0, true);
         task.notePolled(request);
         task.prefetch(task.offsets().sources().placeOf(topic), missedThrough);
         return request;
     }
 
-    private Shared shared(Limit limit) {
+    private QuotaContext shared(Limit limit) {
         return shared(limit, new CommittedOffsets());
     }
 
@@ -227,7 +227,7 @@ class PrefetchIT extends TasksOnRedis {
         prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
         var polled = new ArrayList<ConsumerRecord<byte[], byte[]>>();
         polled.addAll(poll(prefetch, 0, missed));
-        var task = new TaskBuckets(shared, store(), 0, REKEYED);
+        var task = new TaskDecider(shared, store(), 0, REKEYED);
         shared.tasks().put(0, task);
         polled.addAll(poll(prefetch, missed, count));
         var decisions = new ArrayList<Decision>();

@@ -42,7 +42,7 @@ class ReplayIT extends TasksOnRedis {
         boolean done = false;
         for (int life = 0; !done; life++) {
             var offsets = new CommittedOffsets();
-            var task = new TaskBuckets(shared(LIMIT, offsets), store(), 0, TOPICS.get(1));
+            var task = new TaskDecider(shared(LIMIT, offsets), store(), 0, TOPICS.get(1));
             for (int source = 0; source < TOPICS.size(); source++) cut(seen.get(source), committed[source]);
             do {
                 int source = random.nextInt(TOPICS.size());
@@ -68,7 +68,7 @@ class ReplayIT extends TasksOnRedis {
         seen.subList(committed, seen.size()).clear();
     }
 
-    private static void decide(TaskBuckets task, int source, int count, double[] costs, List<Seen> seen, int life) {
+    private static void decide(TaskDecider task, int source, int count, double[] costs, List<Seen> seen, int life) {
         var polled = new ArrayList<PendingDecision>();
         for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
             var request = new Request(Optional.empty(), "agent", costs[offset], new byte[0]);

@@ -4,12 +4,13 @@ import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Promises;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Answers;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisCalls;
 import io.tollgate.redis.ScriptCodec;
 import io.tollgate.redis.ScriptCodec.Operation;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import io.tollgate.redis.SpendResults;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -32,13 +33,13 @@ final class SimulatedConnection implements RedisCalls {
 
     private final class Call {
         final Operation operation;
-        final List<Spend> spends;
+        final List<SpendRequest> spends;
         final long madeMicros = time.nowMicros();
         final int madeOn = generation;
-        final CompletableFuture<Answers> answers = new CompletableFuture<>();
+        final CompletableFuture<SpendResults> answers = new CompletableFuture<>();
         boolean arrived;
 
-        Call(Operation operation, List<Spend> spends) {
+        Call(Operation operation, List<SpendRequest> spends) {
             this.operation = operation;
             this.spends = spends;
         }
@@ -107,7 +108,7 @@ final class SimulatedConnection implements RedisCalls {
         return redis.run(ScriptCodec.keys(call.spends), ScriptCodec.arguments(call.operation, call.spends));
     }
 
-    private CompletableFuture<Answers> call(Operation operation, List<Spend> spends) {
+    private CompletableFuture<SpendResults> call(Operation operation, List<SpendRequest> spends) {
         if (!connected || redis.isDown()) {
             connected = false;
             return CompletableFuture.failedFuture(new RedisConnectionException("not connected"));
@@ -126,7 +127,7 @@ final class SimulatedConnection implements RedisCalls {
         return call.answers;
     }
 
-    private void failed(List<Spend> spends) {
+    private void failed(List<SpendRequest> spends) {
         for (var spend : spends) ledger.failed(spend.agentId());
     }
 
@@ -192,32 +193,32 @@ final class SimulatedConnection implements RedisCalls {
     }
 
     @Override
-    public CompletableFuture<Answers> spend(List<Spend> spends) {
+    public CompletableFuture<SpendResults> spend(List<SpendRequest> spends) {
         return call(Operation.SPEND, spends);
     }
 
     @Override
-    public CompletableFuture<AgentBuckets> look(Spend spend) {
+    public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
         return call(Operation.LOOK, List.of(spend)).thenApply(SimulatedConnection::buckets);
     }
 
-    private static AgentBuckets buckets(Answers answers) {
-        return answers.answers().get(0) instanceof Answer.Disagrees disagrees
+    private static AgentBuckets buckets(SpendResults answers) {
+        return answers.answers().get(0) instanceof SpendResult.Disagrees disagrees
                 ? disagrees.buckets()
                 : decided(answers).buckets();
     }
 
     @Override
-    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
-        return call(Operation.RESET, List.of(ScriptCodec.withoutCharges(agentId, kept, promises)))
+    public CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises) {
+        return call(Operation.RESET, List.of(ScriptCodec.withoutCharges(agentId, kind, promises)))
                 .thenApply(answers -> {
                     decided(answers);
                     return null;
                 });
     }
 
-    private static Answer.Decided decided(Answers answers) {
-        if (answers.answers().get(0) instanceof Answer.Decided decided) return decided;
+    private static SpendResult.Decided decided(SpendResults answers) {
+        if (answers.answers().get(0) instanceof SpendResult.Decided decided) return decided;
         throw new RedisException("unusable key");
     }
 

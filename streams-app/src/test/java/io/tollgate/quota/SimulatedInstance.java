@@ -8,6 +8,7 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.Stray;
+import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
@@ -46,7 +47,7 @@ final class SimulatedInstance {
 
     private final SimulatedTime time;
     private final SimulatedKafka kafka;
-    private final Shared shared;
+    private final QuotaContext shared;
     private final Prefetch prefetch = new Prefetch();
     final SimulatedConnection connection;
     final SimulatedBreaker breaker;
@@ -78,7 +79,7 @@ final class SimulatedInstance {
     private final class Task {
         final int partition;
         final SimulatedStore stored;
-        final MirrorStore store;
+        final BucketStore store;
         final SimulatedContext<byte[], Incoming> requestsContext;
         final SimulatedContext<byte[], Incoming> rekeyedContext;
         final SimulatedContext<byte[], TaskOutput> decideContext;
@@ -90,7 +91,7 @@ final class SimulatedInstance {
         Task(int partition) {
             this.partition = partition;
             stored = new SimulatedStore(kafka.changelogs.get(partition));
-            store = MirrorStore.over(stored);
+            store = BucketStore.over(stored);
             requestsContext = new SimulatedContext<>(partition, store, time, this::parsed);
             rekeyedContext = new SimulatedContext<>(partition, store, time, this::parsed);
             decideContext = new SimulatedContext<>(partition, store, time, this::decided);
@@ -170,8 +171,8 @@ final class SimulatedInstance {
         var own = new OwnTime();
         var clock = new BucketClock(SimulatedRedis.wallMicros(time.nowMicros()) + hostAheadMicros, time::nanoTime);
         var calls =
-                new SharedBuckets(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, own, coldCalls);
-        shared = new Shared(
+                new RedisGateway(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, own, coldCalls);
+        shared = new QuotaContext(
                 SimulatedKafka.REQUESTS,
                 SimulatedKafka.PARTITIONS,
                 () -> 1_000_000,
@@ -179,7 +180,7 @@ final class SimulatedInstance {
                 Optional.of(calls),
                 clock,
                 policies,
-                new TopicSources(kafka::topicId),
+                new ClusterSourceIds(kafka::topicId),
                 new CommittedOffsets(),
                 METRICS,
                 new StreamThreadWatch(Duration.ofDays(1)),

@@ -108,7 +108,7 @@ final class SimulatedStore implements KeyValueStore<String, byte[]> {
 
     @Override
     public String name() {
-        return MirrorStore.NAME;
+        return BucketStore.NAME;
     }
 
     @Override

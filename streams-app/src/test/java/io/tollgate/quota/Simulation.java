@@ -2,13 +2,14 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Parse;
+import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyRecords;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.redis.LuaRedis;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -48,10 +49,10 @@ final class Simulation {
     /** Hears of what Redis does that its callers may not know. */
     interface Ledger {
         /** Redis has executed it. */
-        void executed(Spend spend);
+        void executed(SpendRequest spend);
 
         /** Redis has executed it, and its answer does not arrive in time. */
-        void fateUnknown(Spend spend);
+        void fateUnknown(SpendRequest spend);
 
         /** A call for this agent has failed: others that are answered may not be used any more. */
         void failed(String agent);
@@ -67,7 +68,7 @@ final class Simulation {
         private final Map<Long, String> sources = new HashMap<>();
 
         void noteSources() {
-            var ids = new TopicSources(kafka::topicId);
+            var ids = new ClusterSourceIds(kafka::topicId);
             for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
                 for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
                     sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
@@ -76,14 +77,14 @@ final class Simulation {
         }
 
         @Override
-        public void executed(Spend spend) {
+        public void executed(SpendRequest spend) {
             var its = undecided.computeIfAbsent(spend.agentId(), agent -> new HashMap<>());
             var source = sources.get(spend.source());
             for (var charge : spend.charges()) its.put(source + charge.offset(), charge.costTokens());
         }
 
         @Override
-        public void fateUnknown(Spend spend) {
+        public void fateUnknown(SpendRequest spend) {
             double cost = 0;
             for (var charge : spend.charges()) cost += charge.costTokens();
             unknownTokens.merge(spend.agentId(), cost, Double::sum);
@@ -104,12 +105,12 @@ final class Simulation {
 
     private static final class Unheard implements Ledger {
         @Override
-        public void executed(Spend spend) {
+        public void executed(SpendRequest spend) {
             // Nobody judges.
         }
 
         @Override
-        public void fateUnknown(Spend spend) {
+        public void fateUnknown(SpendRequest spend) {
             // Nobody judges.
         }
 

@@ -35,12 +35,12 @@ abstract class TasksOnRedis {
     private Path dir;
 
     private RedisServer redis;
-    private SharedBuckets buckets;
+    private RedisGateway buckets;
 
     @BeforeEach
     void open() {
         redis = RedisServer.start();
-        buckets = SharedBuckets.start(
+        buckets = RedisGateway.start(
                 new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
     }
 
@@ -55,12 +55,12 @@ abstract class TasksOnRedis {
         assertThat(redis.ask(command)).as(command).hasValue("+OK");
     }
 
-    Shared shared(Limit limit, CommittedOffsets committed) {
+    QuotaContext shared(Limit limit, CommittedOffsets committed) {
         return shared(limit, committed, true);
     }
 
-    Shared shared(Limit limit, CommittedOffsets committed, boolean exactlyOnce) {
-        return Shared.of(
+    QuotaContext shared(Limit limit, CommittedOffsets committed, boolean exactlyOnce) {
+        return QuotaContext.of(
                 TOPIC,
                 1,
                 () -> 1_000_000,

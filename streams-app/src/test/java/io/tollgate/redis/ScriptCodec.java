@@ -14,22 +14,22 @@ public final class ScriptCodec {
 
     private ScriptCodec() {}
 
-    public static byte[][] keys(List<Spend> spends) {
+    public static byte[][] keys(List<SpendRequest> spends) {
         return spends.stream()
-                .map(spend -> SpendScript.key(spend.agentId(), spend.kept()))
+                .map(spend -> SpendScript.key(spend.agentId(), spend.kind()))
                 .toArray(byte[][]::new);
     }
 
-    public static byte[][] arguments(Operation operation, List<Spend> spends) {
+    public static byte[][] arguments(Operation operation, List<SpendRequest> spends) {
         var its = SpendScript.Operation.valueOf(operation.name());
         return spends.stream().map(spend -> SpendScript.argument(its, spend)).toArray(byte[][]::new);
     }
 
-    public static Answers answers(byte[] reply, List<Spend> spends) {
+    public static SpendResults answers(byte[] reply, List<SpendRequest> spends) {
         return SpendScript.answers(reply, spends);
     }
 
-    public static Spend withoutCharges(String agentId, Spend.Kept kept, Promises promises) {
-        return SpendScript.withoutCharges(agentId, kept, promises);
+    public static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises) {
+        return SpendScript.withoutCharges(agentId, kind, promises);
     }
 }

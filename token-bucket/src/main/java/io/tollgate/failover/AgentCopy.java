@@ -7,8 +7,9 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
@@ -36,7 +37,7 @@ final class AgentCopy {
     private static final long NOTHING_COMMITTED = -1;
 
     /** A call under way, and how things stood when it was sent. */
-    record Sent(long number, double costTokens, long localCharges, long outages, Spend.@Nullable Copy copy) {}
+    record Sent(long number, double costTokens, long localCharges, long outages, SpendRequest.@Nullable Copy copy) {}
 
     /** Requests that wait until Redis was told; for whoever sends them. */
     final Queue<FailoverBuckets.Request> waiting = new ArrayDeque<>();
@@ -97,24 +98,25 @@ final class AgentCopy {
     }
 
     /** Returns the copy as a call that is sent now should carry it; null: none. */
-    Spend.@Nullable Copy copy(Limit limitNow, long outagesNow, long clockMicros, long ownMicros) {
+    SpendRequest.@Nullable Copy copy(Limit limitNow, long outagesNow, long clockMicros, long ownMicros) {
         return copy(limitNow, untold || bucket != null && outages != outagesNow, clockMicros, ownMicros);
     }
 
-    private Spend.@Nullable Copy copy(Limit limitNow, boolean tells, long clockMicros, long ownMicros) {
+    private SpendRequest.@Nullable Copy copy(Limit limitNow, boolean tells, long clockMicros, long ownMicros) {
         if (bucket == null && underWay == 0) return null;
-        var standing = tells ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
+        var status = tells ? CopyStatus.DECIDED_ALONE : CopyStatus.FOLLOWS;
         if (bucket != null && underWay == 0) {
-            return new Spend.Copy(current(bucket, clockMicros, ownMicros), Fence.NONE, standing);
+            return new SpendRequest.Copy(current(bucket, clockMicros, ownMicros), Fence.NONE, status);
         }
         var left = refilled(limitNow, clockMicros, ownMicros);
         double heldBack =
                 Math.min(tokensUnderWay, Math.max(0, left.tokens())); // what is not covered is not charged either
-        return new Spend.Copy(new Bucket(left.tokens() - heldBack, left.lastRefillSeconds()), Fence.NONE, standing);
+        return new SpendRequest.Copy(
+                new Bucket(left.tokens() - heldBack, left.lastRefillSeconds()), Fence.NONE, status);
     }
 
     /** Notes what Redis answered to a call that was waited for. */
-    void answered(Sent call, Answer.Decided answer, Limit limitNow, long clockMicros, long ownMicros) {
+    void answered(Sent call, SpendResult.Decided answer, Limit limitNow, long clockMicros, long ownMicros) {
         arrived(call);
         if (localCharges == call.localCharges() && call.number() > answered) {
             bucket = answer.bucket();
@@ -166,7 +168,7 @@ final class AgentCopy {
     }
 
     /** Fills the bucket. */
-    void fill() {
+    void reset() {
         bucket = null;
         untold = false;
         localCharges++; // answers to what was asked before say nothing about it

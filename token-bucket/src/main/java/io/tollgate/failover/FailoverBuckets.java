@@ -12,11 +12,12 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Answers;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisCalls;
 import io.tollgate.redis.RedisFailures;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import io.tollgate.redis.SpendResults;
 import io.tollgate.redis.UnusableKeyException;
 import java.time.Duration;
 import java.util.List;
@@ -81,7 +82,7 @@ public final class FailoverBuckets implements Buckets {
     public FailoverBuckets(RedisCalls redis, RedisBreaker breaker, CallObserver observer) {
         this(
                 redis,
-                agentId -> breaker.of(agentId, Spend.Kept.ENFORCED),
+                agentId -> breaker.of(agentId, BucketKind.ENFORCED),
                 breaker.timeout(),
                 CallTime.ofProcess(),
                 observer,
@@ -108,7 +109,7 @@ public final class FailoverBuckets implements Buckets {
     private void warmUp() {
         var terms = Terms.of(new Limit(1, 0));
         var decision = new Decision.Approved(1, 0, DecidedBy.REDIS, terms);
-        var answer = new Answer.Decided(AgentBuckets.of(new Bucket(1, 0)), List.of(decision), 0, false, false, 0);
+        var answer = new SpendResult.Decided(AgentBuckets.of(new Bucket(1, 0)), List.of(decision), 0, false, false, 0);
         var copy = new AgentCopy();
         copy.decide(terms.first(), Charge.of(1), 0, 0);
         var call = copy.send(terms.first(), 1, 0, 0, 0).orElseThrow();
@@ -134,7 +135,7 @@ public final class FailoverBuckets implements Buckets {
     }
 
     /** Returns the call that was sent; null if none was. */
-    private @Nullable CompletableFuture<Answers> begin(Request request, AgentCopy copy) {
+    private @Nullable CompletableFuture<SpendResults> begin(Request request, AgentCopy copy) {
         if (request.decision != null) return null; // it was due meanwhile
         var node = request.node;
         request.copy = copy;
@@ -159,16 +160,17 @@ public final class FailoverBuckets implements Buckets {
         }
         request.sent = sent.get();
         request.sentNanos = time.nanoTime();
-        var spend = Spend.unordered(request.agentId, request.limit, request.charge.costTokens(), request.sent.copy());
+        var spend = SpendRequest.unordered(
+                request.agentId, request.limit, request.charge.costTokens(), request.sent.copy());
         return called(() -> redis.spend(List.of(spend)));
     }
 
     /** Decides the request, if it is not yet: by the answer, or here if there is none in time. Never throws. */
-    private void end(Request request, @Nullable Answers answers, @Nullable Throwable failure) {
+    private void end(Request request, @Nullable SpendResults answers, @Nullable Throwable failure) {
         try {
             var node = request.node;
             // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
-            var decided = answers != null && answers.answers().get(0) instanceof Answer.Decided it ? it : null;
+            var decided = answers != null && answers.answers().get(0) instanceof SpendResult.Decided it ? it : null;
             var copy = Objects.requireNonNull(request.copy);
             List<Request> released;
             synchronized (copy) {
@@ -277,20 +279,20 @@ public final class FailoverBuckets implements Buckets {
                 () -> lookHere(agentId, limit, node));
     }
 
-    private Spend look(String agentId, Limit limit, RedisNode node) {
+    private SpendRequest look(String agentId, Limit limit, RedisNode node) {
         var copy = copies.get(agentId);
-        Spend.Copy known = null;
+        SpendRequest.Copy known = null;
         if (copy != null) {
             synchronized (copy) {
                 known = copy.copy(limit, node.outages(), node.clock().getAsLong(), ownMicros());
             }
         }
-        return new Spend(
+        return new SpendRequest(
                 agentId,
-                Spend.Kept.ENFORCED,
+                BucketKind.ENFORCED,
                 Promises.of(Terms.of(limit)),
                 List.of(),
-                Spend.NO_SOURCE,
+                SpendRequest.NO_SOURCE,
                 Charge.UNORDERED,
                 false,
                 Fence.NONE,
@@ -312,14 +314,14 @@ public final class FailoverBuckets implements Buckets {
         AgentId.require(agentId);
         return ask(
                         nodes.apply(agentId),
-                        () -> redis.reset(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit)))
+                        () -> redis.reset(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit)))
                                 .thenApply(done -> true),
                         () -> false)
                 .thenAccept(inRedis -> {
                     var copy = copies.get(agentId);
                     if (copy == null) return;
                     synchronized (copy) {
-                        copy.fill();
+                        copy.reset();
                     }
                 });
     }

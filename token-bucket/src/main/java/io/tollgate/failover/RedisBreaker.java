@@ -1,9 +1,9 @@
 package io.tollgate.failover;
 
 import io.lettuce.core.LettuceVersion;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.RedisFailures;
-import io.tollgate.redis.Spend;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -102,17 +102,17 @@ public final class RedisBreaker implements AutoCloseable {
     }
 
     /** Returns the breaker of the node that holds the agent's buckets; on a single server always the same. */
-    public NodeBreaker of(String agentId, Spend.Kept kept) {
-        var node = nodes.get(redis.nodeOf(agentId, kept));
-        return node != null ? node : ofUnknown(agentId, kept);
+    public NodeBreaker of(String agentId, BucketKind kind) {
+        var node = nodes.get(redis.nodeOf(agentId, kind));
+        return node != null ? node : ofUnknown(agentId, kind);
     }
 
-    private NodeBreaker ofUnknown(String agentId, Spend.Kept kept) {
+    private NodeBreaker ofUnknown(String agentId, BucketKind kind) {
         if (System.nanoTime() - lookedNanos > LOOK_AGAIN_NANOS) {
             lookedNanos = System.nanoTime();
             follow();
         }
-        return nodes.getOrDefault(redis.nodeOf(agentId, kept), nobody);
+        return nodes.getOrDefault(redis.nodeOf(agentId, kind), nobody);
     }
 
     void changed(Status to, boolean whetherAsked) {

@@ -46,9 +46,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
-    private static final Spend PROBE = Spend.unordered("", new Limit(1, 1), 0, null);
+    private static final SpendRequest PROBE = SpendRequest.unordered("", new Limit(1, 1), 0, null);
     /** Two keys in different slots, as a call for several agents has them: what stands before Redis may refuse such a call. */
-    private static final List<Spend> PROBES = List.of(PROBE, shadow(PROBE));
+    private static final List<SpendRequest> PROBES = List.of(PROBE, shadow(PROBE));
 
     private static final Logger log = LoggerFactory.getLogger(RedisBuckets.class);
 
@@ -79,10 +79,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);
     }
 
-    private static Spend shadow(Spend spend) {
-        return new Spend(
+    private static SpendRequest shadow(SpendRequest spend) {
+        return new SpendRequest(
                 spend.agentId(),
-                Spend.Kept.SHADOW,
+                BucketKind.SHADOW,
                 spend.promises(),
                 spend.charges(),
                 spend.source(),
@@ -120,9 +120,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /** Returns which of {@link #nodes} holds the agent's buckets; {@link #ONLY_NODE} on a cluster: none. */
-    public String nodeOf(String agentId, Spend.Kept kept) {
+    public String nodeOf(String agentId, BucketKind kind) {
         var cluster = nodesOfCluster();
-        return cluster == null ? ONLY_NODE : cluster.nodeOf(SpendScript.key(agentId, kept));
+        return cluster == null ? ONLY_NODE : cluster.nodeOf(SpendScript.key(agentId, kind));
     }
 
     /** Returns a node's address, for people; {@code Redis} where there is only one. */
@@ -171,7 +171,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                     cluster == null ? call(current, Operation.SPEND, PROBES) : probe(current, cluster.probeKey(node));
             var answers = call.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
             for (var answer : answers.answers()) {
-                if (answer instanceof Answer.Failed failed) throw new RedisException(failed.message());
+                if (answer instanceof SpendResult.Failed failed) throw new RedisException(failed.message());
             }
             return answers.clockMicros();
         } catch (TimeoutException e) {
@@ -186,7 +186,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    private static CompletableFuture<Answers> probe(RedisConnection connection, byte[] key) {
+    private static CompletableFuture<SpendResults> probe(RedisConnection connection, byte[] key) {
         return connection
                 .call(new byte[][] {key}, new byte[][] {SpendScript.argument(Operation.SPEND, PROBE)})
                 .thenApply(reply -> SpendScript.answers(reply, List.of(PROBE)))
@@ -224,73 +224,73 @@ public final class RedisBuckets implements Buckets, RedisCalls {
      * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as a whole
      */
     @Override
-    public CompletableFuture<Answers> spend(List<Spend> spends) {
+    public CompletableFuture<SpendResults> spend(List<SpendRequest> spends) {
         return call(Operation.SPEND, spends);
     }
 
     @Override
     public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
         AgentId.require(agentId);
-        return spend(List.of(Spend.unordered(agentId, limit, costTokens, null)))
+        return spend(List.of(SpendRequest.unordered(agentId, limit, costTokens, null)))
                 .thenApply(answers -> decided(answers).decisions().get(0));
     }
 
     @Override
     public CompletionStage<Bucket> look(String agentId, Limit limit) {
-        return look(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit))).thenApply(AgentBuckets::first);
+        return look(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit))).thenApply(AgentBuckets::first);
     }
 
     /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
     @Override
-    public CompletableFuture<AgentBuckets> look(Spend spend) {
+    public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
         return call(Operation.LOOK, List.of(spend))
                 .thenApply(answers -> bucketsOf(answers.answers().get(0)));
     }
 
     @Override
     public CompletionStage<Void> reset(String agentId, Limit limit) {
-        return reset(agentId, Spend.Kept.ENFORCED, Promises.of(Terms.of(limit)));
+        return reset(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit)));
     }
 
     /** Returns the agent's buckets refilled to now, one for each limit; nothing is written. */
-    public CompletionStage<AgentBuckets> look(String agentId, Spend.Kept kept, Promises promises) {
-        return withoutCharges(Operation.LOOK, agentId, kept, promises);
+    public CompletionStage<AgentBuckets> look(String agentId, BucketKind kind, Promises promises) {
+        return withoutCharges(Operation.LOOK, agentId, kind, promises);
     }
 
     /** Fills the agent's buckets. */
     @Override
-    public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
-        return withoutCharges(Operation.RESET, agentId, kept, promises).thenAccept(filled -> {});
+    public CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises) {
+        return withoutCharges(Operation.RESET, agentId, kind, promises).thenAccept(filled -> {});
     }
 
     private CompletionStage<AgentBuckets> withoutCharges(
-            Operation operation, String agentId, Spend.Kept kept, Promises promises) {
+            Operation operation, String agentId, BucketKind kind, Promises promises) {
         AgentId.require(agentId);
-        return call(operation, List.of(SpendScript.withoutCharges(agentId, kept, promises)))
+        return call(operation, List.of(SpendScript.withoutCharges(agentId, kind, promises)))
                 .thenApply(answers -> bucketsOf(answers.answers().get(0)));
     }
 
-    private static AgentBuckets bucketsOf(Answer answer) {
-        if (answer instanceof Answer.Decided decided) return decided.buckets();
-        if (answer instanceof Answer.Disagrees disagrees) return disagrees.buckets();
-        throw new UnusableKeyException(((Answer.Failed) answer).message());
+    private static AgentBuckets bucketsOf(SpendResult answer) {
+        if (answer instanceof SpendResult.Decided decided) return decided.buckets();
+        if (answer instanceof SpendResult.Disagrees disagrees) return disagrees.buckets();
+        throw new UnusableKeyException(((SpendResult.Failed) answer).message());
     }
 
     /** Returns the only answer, where a failed key is the caller's failure. */
-    private static Answer.Decided decided(Answers answers) {
+    private static SpendResult.Decided decided(SpendResults answers) {
         var answer = answers.answers().get(0);
-        if (answer instanceof Answer.Decided decided) return decided;
-        throw new UnusableKeyException(((Answer.Failed) answer).message());
+        if (answer instanceof SpendResult.Decided decided) return decided;
+        throw new UnusableKeyException(((SpendResult.Failed) answer).message());
     }
 
-    private CompletableFuture<Answers> call(Operation operation, List<Spend> spends) {
+    private CompletableFuture<SpendResults> call(Operation operation, List<SpendRequest> spends) {
         var current = connection;
         if (current == null) return CompletableFuture.failedFuture(new RedisConnectionException("not connected"));
         return call(current, operation, spends);
     }
 
-    private static CompletableFuture<Answers> call(
-            RedisConnection connection, Operation operation, List<Spend> spends) {
+    private static CompletableFuture<SpendResults> call(
+            RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         try {
             if (spends.size() == 1) return callTogether(connection, operation, spends);
             if (connection.takesOneKeyPerCall()) return callOneByOne(connection, operation, spends);
@@ -304,8 +304,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    private static CompletableFuture<Answers> callOneByOne(
-            RedisConnection connection, Operation operation, List<Spend> spends, Throwable refusal) {
+    private static CompletableFuture<SpendResults> callOneByOne(
+            RedisConnection connection, Operation operation, List<SpendRequest> spends, Throwable refusal) {
         if (connection.takeOneKeyPerCall()) {
             log.warn(
                     "what answers for Redis refuses calls for several agents ({}): each agent is asked for by itself from now"
@@ -320,8 +320,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /** In a call for each, all under way together. */
-    private static CompletableFuture<Answers> callOneByOne(
-            RedisConnection connection, Operation operation, List<Spend> spends) {
+    private static CompletableFuture<SpendResults> callOneByOne(
+            RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         var calls = spends.stream()
                 .map(spend -> callTogether(connection, operation, List.of(spend)))
                 .toList();
@@ -335,13 +335,13 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return message.contains("crossslot") || message.contains("same slot");
     }
 
-    private static CompletableFuture<Answers> callTogether(
-            RedisConnection connection, Operation operation, List<Spend> spends) {
+    private static CompletableFuture<SpendResults> callTogether(
+            RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         var keys = new byte[spends.size()][];
         var arguments = new byte[spends.size()][];
         for (int i = 0; i < keys.length; i++) {
             var spend = spends.get(i);
-            keys[i] = SpendScript.key(spend.agentId(), spend.kept());
+            keys[i] = SpendScript.key(spend.agentId(), spend.kind());
             arguments[i] = SpendScript.argument(operation, spend);
         }
         return connection
@@ -350,14 +350,14 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .toCompletableFuture();
     }
 
-    private static Answers join(List<CompletableFuture<Answers>> calls) {
-        var answers = new ArrayList<Answer>(calls.size());
+    private static SpendResults join(List<CompletableFuture<SpendResults>> calls) {
+        var answers = new ArrayList<SpendResult>(calls.size());
         long clockMicros = Long.MAX_VALUE; // the earliest of all: it errs to the side of refusing
         for (var call : calls) {
             clockMicros = Math.min(clockMicros, call.join().clockMicros());
             answers.addAll(call.join().answers());
         }
-        return new Answers(clockMicros, answers);
+        return new SpendResults(clockMicros, answers);
     }
 
     @Override

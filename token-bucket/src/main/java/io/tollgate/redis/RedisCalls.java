@@ -12,13 +12,13 @@ public interface RedisCalls extends AutoCloseable {
     boolean isCluster();
 
     /** Decides several agents' charges in one call, as {@link RedisBuckets#spend(List)} does. */
-    CompletableFuture<Answers> spend(List<Spend> spends);
+    CompletableFuture<SpendResults> spend(List<SpendRequest> spends);
 
     /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
-    CompletableFuture<AgentBuckets> look(Spend spend);
+    CompletableFuture<AgentBuckets> look(SpendRequest spend);
 
     /** Fills an agent's buckets, one for each limit. */
-    CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises);
+    CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises);
 
     @Override
     void close();

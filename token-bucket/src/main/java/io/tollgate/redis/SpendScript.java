@@ -45,16 +45,16 @@ final class SpendScript {
     private SpendScript() {}
 
     static byte[] key(String agentId) {
-        return key(agentId, Spend.Kept.ENFORCED);
+        return key(agentId, BucketKind.ENFORCED);
     }
 
     /** No agent's id makes one of these names look like another's: all end in what they are for. */
-    static byte[] key(String agentId, Spend.Kept kept) {
-        var suffix = kept == Spend.Kept.SHADOW ? ":shadow" : ":tokens";
+    static byte[] key(String agentId, BucketKind kind) {
+        var suffix = kind == BucketKind.SHADOW ? ":shadow" : ":tokens";
         return ("quota:" + agentId + suffix).getBytes(StandardCharsets.UTF_8);
     }
 
-    static byte[] argument(Operation operation, Spend spend) {
+    static byte[] argument(Operation operation, SpendRequest spend) {
         var copy = spend.copy();
         var terms = spend.terms();
         byte[] history = history(spend.promises());
@@ -88,16 +88,16 @@ final class SpendScript {
         return bytes.array();
     }
 
-    private static void putCopy(ByteBuffer bytes, Spend.@Nullable Copy copy) {
+    private static void putCopy(ByteBuffer bytes, SpendRequest.@Nullable Copy copy) {
         if (copy == null) {
             bytes.put((byte) 0)
                     .putDouble(0)
                     .putDouble(0)
-                    .putDouble(Spend.Copy.INCOMPLETE)
+                    .putDouble(SpendRequest.Copy.INCOMPLETE)
                     .putDouble(-1);
             return;
         }
-        bytes.put((byte) (copy.standing().ordinal() + 1))
+        bytes.put((byte) (copy.status().ordinal() + 1))
                 .putDouble(copy.buckets().first().tokens())
                 .putDouble(copy.buckets().first().lastRefillSeconds())
                 .putDouble(copy.foreignSeconds())
@@ -118,7 +118,7 @@ final class SpendScript {
     }
 
     /** Almost always nothing: an agent's requests come from one source. */
-    private static byte[] others(List<Spend.OfSource> others) {
+    private static byte[] others(List<SpendRequest.OfSource> others) {
         if (others.isEmpty()) return NOTHING;
         int size = 0;
         for (var other : others) size += 8 + 8 + 4 + other.fence().encodedBytes();
@@ -152,27 +152,27 @@ final class SpendScript {
      *
      * @throws java.nio.BufferUnderflowException if it is cut off
      */
-    static Answers answers(byte[] reply, List<Spend> spends) {
+    static SpendResults answers(byte[] reply, List<SpendRequest> spends) {
         var bytes = ByteBuffer.wrap(reply).order(ByteOrder.LITTLE_ENDIAN);
         long clockMicros = (long) bytes.getDouble();
-        var answers = new ArrayList<Answer>(spends.size());
-        for (Spend spend : spends) answers.add(answer(bytes, spend));
-        return new Answers(clockMicros, answers);
+        var answers = new ArrayList<SpendResult>(spends.size());
+        for (SpendRequest spend : spends) answers.add(answer(bytes, spend));
+        return new SpendResults(clockMicros, answers);
     }
 
-    private static Answer answer(ByteBuffer bytes, Spend spend) {
+    private static SpendResult answer(ByteBuffer bytes, SpendRequest spend) {
         int status = Byte.toUnsignedInt(bytes.get());
         if (status == FAILED) {
             var text = new byte[bytes.getInt()];
             bytes.get(text);
-            return new Answer.Failed(new String(text, StandardCharsets.UTF_8));
+            return new SpendResult.Failed(new String(text, StandardCharsets.UTF_8));
         }
         double lastRefillSeconds = bytes.getDouble();
         double foreignSeconds = bytes.getDouble();
         var buckets = new Bucket[spend.terms().limits().size()];
         for (int i = 0; i < buckets.length; i++) buckets[i] = new Bucket(bytes.getDouble(), lastRefillSeconds);
         var after = new AgentBuckets(spend.terms(), List.of(buckets));
-        if (status == DISAGREES) return new Answer.Disagrees(after, foreignSeconds);
+        if (status == DISAGREES) return new SpendResult.Disagrees(after, foreignSeconds);
         int replays = 0;
         var decisions = new Decision[spend.charges().size()];
         for (int i = 0; i < decisions.length; i++) {
@@ -181,7 +181,7 @@ final class SpendScript {
             if (replayed) replays++;
             decisions[i] = decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms());
         }
-        return new Answer.Decided(
+        return new SpendResult.Decided(
                 after, List.of(decisions), replays, status == REPAIRED, status == RECONCILED, foreignSeconds);
     }
 
@@ -213,8 +213,9 @@ final class SpendScript {
     }
 
     /** A spend that only looks at a bucket, or fills it. */
-    static Spend withoutCharges(String agentId, Spend.Kept kept, Promises promises) {
-        return new Spend(agentId, kept, promises, List.of(), Spend.NO_SOURCE, -1, false, Fence.NONE, null);
+    static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises) {
+        return new SpendRequest(
+                agentId, kind, promises, List.of(), SpendRequest.NO_SOURCE, -1, false, Fence.NONE, null);
     }
 
     private static byte[] read() {

@@ -13,9 +13,10 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
-import io.tollgate.redis.Answer;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisBuckets;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -106,10 +107,11 @@ class ResourceQuotaManagerIT {
         }
     }
 
-    private static Answer.Decided spend(RedisBuckets pipeline, Terms terms, Charge charge) {
-        var spend = new Spend(
-                "a", Spend.Kept.ENFORCED, Promises.of(terms), List.of(charge), 17, -1, false, Fence.NONE, null);
-        return (Answer.Decided) pipeline.spend(List.of(spend)).join().answers().get(0);
+    private static SpendResult.Decided spend(RedisBuckets pipeline, Terms terms, Charge charge) {
+        var spend = new SpendRequest(
+                "a", BucketKind.ENFORCED, Promises.of(terms), List.of(charge), 17, -1, false, Fence.NONE, null);
+        return (SpendResult.Decided)
+                pipeline.spend(List.of(spend)).join().answers().get(0);
     }
 
     private static long secondsToLive(RedisServer server) {

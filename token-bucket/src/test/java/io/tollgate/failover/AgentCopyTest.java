@@ -9,8 +9,8 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendResult;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -41,7 +41,7 @@ class AgentCopyTest {
 
         var tells = send(1);
         assertThat(tells.copy()).isNotNull();
-        assertThat(tells.copy().standing()).isEqualTo(Spend.Standing.DECIDED_ALONE);
+        assertThat(tells.copy().status()).isEqualTo(CopyStatus.DECIDED_ALONE);
         assertThat(tells.copy().buckets().first().tokens()).isEqualTo(5);
         answered(tells, 4, true);
         assertThat(copy.isUntold()).isFalse();
@@ -78,10 +78,9 @@ class AgentCopyTest {
 
         var call = copy.send(LIMIT, 1, 1, NOW, 0).orElseThrow();
 
-        assertThat(call.copy().standing()).isEqualTo(Spend.Standing.DECIDED_ALONE);
+        assertThat(call.copy().status()).isEqualTo(CopyStatus.DECIDED_ALONE);
         answered(call, 5, true);
-        assertThat(copy.send(LIMIT, 1, 1, NOW, 0).orElseThrow().copy().standing())
-                .isEqualTo(Spend.Standing.FOLLOWS);
+        assertThat(copy.send(LIMIT, 1, 1, NOW, 0).orElseThrow().copy().status()).isEqualTo(CopyStatus.FOLLOWS);
     }
 
     @Test
@@ -116,7 +115,7 @@ class AgentCopyTest {
         var bucket = new Bucket(left, NOW / 1e6);
         copy.answered(
                 call,
-                new Answer.Decided(AgentBuckets.of(bucket), List.of(decision), 0, false, false, 0),
+                new SpendResult.Decided(AgentBuckets.of(bucket), List.of(decision), 0, false, false, 0),
                 LIMIT,
                 NOW,
                 0);

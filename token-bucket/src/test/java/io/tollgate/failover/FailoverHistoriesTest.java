@@ -12,10 +12,12 @@ import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Answers;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.RedisCalls;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import io.tollgate.redis.SpendResults;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -235,8 +237,8 @@ class FailoverHistoriesTest {
         }
 
         @Override
-        public CompletableFuture<Answers> spend(List<Spend> spends) {
-            var call = new CompletableFuture<Answers>();
+        public CompletableFuture<SpendResults> spend(List<SpendRequest> spends) {
+            var call = new CompletableFuture<SpendResults>();
             underWay.add(call);
             int by = connection;
             // In order over one connection; what is on its way when it is lost may arrive all the same, before anything
@@ -247,7 +249,7 @@ class FailoverHistoriesTest {
             return call;
         }
 
-        private void arrive(int by, boolean vanishes, Spend spend, CompletableFuture<Answers> call) {
+        private void arrive(int by, boolean vanishes, SpendRequest spend, CompletableFuture<SpendResults> call) {
             if (now < frozenUntil) {
                 later(frozenUntil, () -> arrive(by, vanishes, spend, call));
                 return;
@@ -257,7 +259,7 @@ class FailoverHistoriesTest {
             say("Redis ran " + spend.agentId() + ", copy " + spend.copy() + ": " + answer);
             long slow = random.nextInt(8) == 0 ? random.nextInt(200) : random.nextInt(5);
             repliesFrom = Math.max(repliesFrom, now + slow * MILLI);
-            var reply = new Answers(redisMicros(), List.of(answer));
+            var reply = new SpendResults(redisMicros(), List.of(answer));
             later(repliesFrom, () -> {
                 if (by != connection) return;
                 underWay.remove(call);
@@ -268,12 +270,12 @@ class FailoverHistoriesTest {
         private long repliesFrom;
 
         /** What {@code spend.lua} does with a spend that has no source. */
-        private Answer execute(Spend spend) {
+        private SpendResult execute(SpendRequest spend) {
             double seconds = TokenBucket.seconds(redisMicros());
             var stored = data.get(spend.agentId());
             var copy = spend.copy();
             var bucket = stored == null ? Bucket.full(limit, seconds) : stored;
-            if (copy != null && (stored == null || copy.standing() != Spend.Standing.FOLLOWS)) {
+            if (copy != null && (stored == null || copy.status() != CopyStatus.FOLLOWS)) {
                 double moment = Math.max(
                         seconds,
                         Math.max(
@@ -286,7 +288,7 @@ class FailoverHistoriesTest {
             var outcome =
                     TokenBucket.spend(bucket, Fence.NONE, limit, -1, spend.charges(), redisMicros(), DecidedBy.REDIS);
             data.put(spend.agentId(), outcome.bucket());
-            return new Answer.Decided(AgentBuckets.of(outcome.bucket()), outcome.decisions(), 0, false, false, 0);
+            return new SpendResult.Decided(AgentBuckets.of(outcome.bucket()), outcome.decisions(), 0, false, false, 0);
         }
 
         @Override
@@ -339,12 +341,12 @@ class FailoverHistoriesTest {
         }
 
         @Override
-        public CompletableFuture<AgentBuckets> look(Spend spend) {
+        public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
             throw new UnsupportedOperationException();
         }
 
         @Override
-        public CompletionStage<Void> reset(String agentId, Spend.Kept kept, Promises promises) {
+        public CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises) {
             throw new UnsupportedOperationException();
         }
 

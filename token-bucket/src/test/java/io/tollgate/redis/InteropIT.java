@@ -227,10 +227,10 @@ class InteropIT {
         return answer(limit, offset, cost).decisions().get(0).isApproved();
     }
 
-    private static Answer.Decided answer(Limit limit, long offset, double cost) {
-        var spend =
-                new Spend("both", limit, List.of(new Charge(offset, cost)), SOURCE, Math.max(-1, offset - 100), null);
-        return (Answer.Decided) ours.spend(List.of(spend)).join().answers().get(0);
+    private static SpendResult.Decided answer(Limit limit, long offset, double cost) {
+        var spend = new SpendRequest(
+                "both", limit, List.of(new Charge(offset, cost)), SOURCE, Math.max(-1, offset - 100), null);
+        return (SpendResult.Decided) ours.spend(List.of(spend)).join().answers().get(0);
     }
 
     private static double tokens() {

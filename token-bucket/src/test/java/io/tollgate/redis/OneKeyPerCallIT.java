@@ -43,13 +43,13 @@ class OneKeyPerCallIT {
                 assertThat(said()).as("found by the probe").hasSize(1).allMatch(line -> line.contains("CROSSSLOT"));
 
                 var spends = IntStream.range(0, 200)
-                        .mapToObj(i -> Spend.unordered("agent-" + i, LIMIT, i % 11, null))
+                        .mapToObj(i -> SpendRequest.unordered("agent-" + i, LIMIT, i % 11, null))
                         .toList();
                 var answers = redis.spend(spends).join().answers();
 
                 assertThat(answers).hasSize(200);
                 for (int i = 0; i < 200; i++) {
-                    assertThat(((Answer.Decided) answers.get(i)).bucket().tokens())
+                    assertThat(((SpendResult.Decided) answers.get(i)).bucket().tokens())
                             .isEqualTo(10 - i % 11);
                 }
                 assertThat(said()).hasSize(1);

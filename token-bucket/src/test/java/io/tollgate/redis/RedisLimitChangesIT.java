@@ -37,10 +37,10 @@ class RedisLimitChangesIT extends LimitChangesContract {
 
     @Override
     protected Step spend(Terms terms, Charge charge) {
-        var spend = new Spend(
-                agent, Spend.Kept.ENFORCED, Promises.of(terms), List.of(charge), SOURCE, -1, false, Fence.NONE, null);
-        var answer =
-                (Answer.Decided) redis.spend(List.of(spend)).join().answers().get(0);
+        var spend = new SpendRequest(
+                agent, BucketKind.ENFORCED, Promises.of(terms), List.of(charge), SOURCE, -1, false, Fence.NONE, null);
+        var answer = (SpendResult.Decided)
+                redis.spend(List.of(spend)).join().answers().get(0);
         return step(answer.buckets(), answer.decisions());
     }
 }

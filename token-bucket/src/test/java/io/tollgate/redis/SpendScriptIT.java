@@ -246,10 +246,10 @@ class SpendScriptIT {
 
         var answers = join(fenced(AGENT, SLOW, -1, null, new Charge(2, 1)), unfenced("other", SLOW, 1));
 
-        var answer = (Answer.Decided) answers.get(0);
+        var answer = (SpendResult.Decided) answers.get(0);
         assertThat(answer.repaired()).isTrue();
         assertThat(answer.decisions().get(0)).isInstanceOf(Decision.QuotaExceeded.class);
-        assertThat(((Answer.Decided) answers.get(1)).bucket().tokens()).isEqualTo(99);
+        assertThat(((SpendResult.Decided) answers.get(1)).bucket().tokens()).isEqualTo(99);
         assertThat(Double.parseDouble(commands.hget(KEY, "tokens"))).isZero();
         assertThat(Double.parseDouble(commands.hget(KEY, "last_refill"))).isCloseTo(redisSeconds(), within(5.0));
         assertThat(decide(unfenced(AGENT, SLOW, 0)).repaired()).isFalse();
@@ -273,7 +273,7 @@ class SpendScriptIT {
         var before = decide(unfenced(AGENT, SLOW, 40));
         commands.hset(KEY, "tokens", text);
 
-        var answer = decide(Spend.unordered(AGENT, SLOW, 10, copy(before.bucket(), Fence.NONE, false)));
+        var answer = decide(SpendRequest.unordered(AGENT, SLOW, 10, copy(before.bucket(), Fence.NONE, false)));
 
         assertThat(answer.repaired()).isTrue();
         assertThat(answer.bucket().tokens()).isCloseTo(50, within(0.01));
@@ -328,12 +328,12 @@ class SpendScriptIT {
 
         var answers = join(unfenced("first", SLOW, 1), unfenced(AGENT, SLOW, 1), unfenced("last", SLOW, 1));
 
-        assertThat(answers.get(0)).isInstanceOf(Answer.Decided.class);
+        assertThat(answers.get(0)).isInstanceOf(SpendResult.Decided.class);
         assertThat(answers.get(1))
                 .isInstanceOfSatisfying(
-                        Answer.Failed.class,
+                        SpendResult.Failed.class,
                         failed -> assertThat(failed.message()).startsWith("WRONGTYPE"));
-        assertThat(((Answer.Decided) answers.get(2)).bucket().tokens()).isEqualTo(99);
+        assertThat(((SpendResult.Decided) answers.get(2)).bucket().tokens()).isEqualTo(99);
         assertThat(commands.get(KEY)).isEqualTo("not a hash");
     }
 
@@ -372,13 +372,13 @@ class SpendScriptIT {
     void givenIllegalNumber_whenTheScriptIsCalled_thenThatAgentIsRefusedAndNothingOfItIsWritten(int at, double value) {
         var copy = copy(new Bucket(1, redisSeconds()), Fence.NONE, false);
         var argument = SpendScript.argument(
-                Operation.SPEND, new Spend(AGENT, SLOW, List.of(new Charge(1, 1)), SOURCE, -1, copy));
+                Operation.SPEND, new SpendRequest(AGENT, SLOW, List.of(new Charge(1, 1)), SOURCE, -1, copy));
         ByteBuffer.wrap(argument).order(ByteOrder.LITTLE_ENDIAN).putDouble(at, value);
 
         var answers = callRaw(List.of(AGENT, "other"), List.of(argument, argumentOf(unfenced("other", SLOW, 1))));
 
-        assertThat(answers.get(0)).isInstanceOf(Answer.Failed.class);
-        assertThat(answers.get(1)).isInstanceOf(Answer.Decided.class);
+        assertThat(answers.get(0)).isInstanceOf(SpendResult.Failed.class);
+        assertThat(answers.get(1)).isInstanceOf(SpendResult.Decided.class);
         assertThat(commands.exists(KEY)).isZero();
     }
 
@@ -387,15 +387,15 @@ class SpendScriptIT {
         var fence = new Fence(List.of(new Fence.Group(1, 1, 1, 1, false, List.of())));
         var copy = copy(new Bucket(1, redisSeconds()), fence, false);
         var whole = SpendScript.argument(
-                Operation.SPEND, new Spend(AGENT, SLOW, List.of(new Charge(2, 1)), SOURCE, -1, copy));
+                Operation.SPEND, new SpendRequest(AGENT, SLOW, List.of(new Charge(2, 1)), SOURCE, -1, copy));
 
         for (int length = 0; length < whole.length; length++) {
             var answers = callRaw(
                     List.of("other", AGENT),
                     List.of(argumentOf(unfenced("other", SLOW, 0.01)), Arrays.copyOf(whole, length)));
 
-            assertThat(answers.get(0)).as("%s bytes", length).isInstanceOf(Answer.Decided.class);
-            assertThat(answers.get(1)).as("%s bytes", length).isInstanceOf(Answer.Failed.class);
+            assertThat(answers.get(0)).as("%s bytes", length).isInstanceOf(SpendResult.Decided.class);
+            assertThat(answers.get(1)).as("%s bytes", length).isInstanceOf(SpendResult.Failed.class);
             assertThat(commands.exists(KEY)).isZero();
         }
     }
@@ -443,7 +443,7 @@ class SpendScriptIT {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 10), new Charge(2, 20)));
         decide(fenced(AGENT, SLOW, -1, null, new Charge(3, 5), new Charge(4, 90), new Charge(5, 15)));
         var decidedAlone = new Fence(List.of(oneGroup(2, 90, false), oneGroup(1, 90, true)));
-        var copy = new Spend.Copy(new Bucket(90, redisSeconds()), decidedAlone, Spend.Standing.SUPERSEDES);
+        var copy = new SpendRequest.Copy(new Bucket(90, redisSeconds()), decidedAlone, CopyStatus.SUPERSEDES);
 
         var again = decide(fenced(AGENT, SLOW, -1, copy, new Charge(3, 5), new Charge(4, 90), new Charge(5, 15)));
 
@@ -460,9 +460,9 @@ class SpendScriptIT {
         long refusedAt = first.decisions().get(0).decidedAtMicros() + 1;
         var unasked = new Fence(
                 List.of(new Fence.Group(4, 5, refusedAt, Terms.of(SLOW), List.of(10.0), false, List.of(), List.of())));
-        decide(new Spend(
+        decide(new SpendRequest(
                 AGENT,
-                Spend.Kept.ENFORCED,
+                BucketKind.ENFORCED,
                 Promises.of(Terms.of(SLOW)),
                 List.of(new Charge(7, 5)),
                 SOURCE,
@@ -494,11 +494,11 @@ class SpendScriptIT {
     @Test
     void givenOtherSources_whenOneDecides_thenTheFencesOfTheOthersStay() {
         for (long source = 1; source <= 4; source++) {
-            decide(new Spend(AGENT, SLOW, List.of(new Charge(10 * source, 1)), source, -1, null));
+            decide(new SpendRequest(AGENT, SLOW, List.of(new Charge(10 * source, 1)), source, -1, null));
         }
 
         for (long source = 1; source <= 4; source++) {
-            var replay = decide(new Spend(AGENT, SLOW, List.of(new Charge(10 * source, 1)), source, -1, null));
+            var replay = decide(new SpendRequest(AGENT, SLOW, List.of(new Charge(10 * source, 1)), source, -1, null));
             assertThat(replay.replays()).as("source %s", source).isEqualTo(1);
         }
     }
@@ -506,7 +506,7 @@ class SpendScriptIT {
     @Test
     void givenManySources_whenTheyDecideOneAfterTheOther_thenOnlyTheLatestAreKept() {
         for (long source = 1; source <= 50; source++) {
-            decide(new Spend(AGENT, SLOW, List.of(new Charge(1, 1)), source, -1, null));
+            decide(new SpendRequest(AGENT, SLOW, List.of(new Charge(1, 1)), source, -1, null));
         }
 
         var fence = bytes.hget(utf8(KEY), utf8("fence"));
@@ -542,7 +542,7 @@ class SpendScriptIT {
         var before = decide(unfenced(AGENT, SLOW, 90));
         commands.del(KEY);
 
-        var answer = decide(Spend.unordered(AGENT, SLOW, 5, copy(before.bucket(), Fence.NONE, false)));
+        var answer = decide(SpendRequest.unordered(AGENT, SLOW, 5, copy(before.bucket(), Fence.NONE, false)));
 
         assertThat(answer.reconciled()).isTrue();
         assertThat(answer.bucket().tokens()).isCloseTo(5, within(0.01));
@@ -552,7 +552,7 @@ class SpendScriptIT {
     void givenKeyGoneAndAnOldCopy_whenSpent_thenTheCopyIsRefilledToNow() {
         var old = new Bucket(10, redisSeconds() - 20);
 
-        var answer = decide(Spend.unordered(AGENT, new Limit(100, 2), 1, copy(old, Fence.NONE, false)));
+        var answer = decide(SpendRequest.unordered(AGENT, new Limit(100, 2), 1, copy(old, Fence.NONE, false)));
 
         assertThat(answer.bucket().tokens()).isCloseTo(49, within(0.5));
     }
@@ -590,7 +590,7 @@ class SpendScriptIT {
         decide(unfenced(AGENT, SLOW, 10));
         var copy = copy(new Bucket(30, redisSeconds()), Fence.NONE, true);
 
-        var answer = decide(Spend.unordered(AGENT, SLOW, 1, copy));
+        var answer = decide(SpendRequest.unordered(AGENT, SLOW, 1, copy));
 
         assertThat(answer.reconciled()).isTrue();
         assertThat(answer.bucket().tokens()).isCloseTo(29, within(0.01));
@@ -739,57 +739,57 @@ class SpendScriptIT {
             heal.run();
         }
         assertThat(dump()).isEqualTo(before);
-        assertThat(join(spends.toArray(Spend[]::new))).allMatch(answer -> answer instanceof Answer.Decided);
+        assertThat(join(spends.toArray(SpendRequest[]::new))).allMatch(answer -> answer instanceof SpendResult.Decided);
     }
 
     // What the tests say it with.
 
-    private static Spend unfenced(String agentId, Limit limit, double cost) {
-        return Spend.unordered(agentId, limit, cost, null);
+    private static SpendRequest unfenced(String agentId, Limit limit, double cost) {
+        return SpendRequest.unordered(agentId, limit, cost, null);
     }
 
-    private static Spend fenced(
-            String agentId, Limit limit, long committed, Spend.@Nullable Copy copy, Charge... charges) {
-        return new Spend(agentId, limit, List.of(charges), SOURCE, committed, copy);
+    private static SpendRequest fenced(
+            String agentId, Limit limit, long committed, SpendRequest.@Nullable Copy copy, Charge... charges) {
+        return new SpendRequest(agentId, limit, List.of(charges), SOURCE, committed, copy);
     }
 
-    private static Spend.Copy copy(Bucket bucket, Fence fence, boolean decidedWithoutRedis) {
-        return new Spend.Copy(
-                bucket, fence, decidedWithoutRedis ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS);
+    private static SpendRequest.Copy copy(Bucket bucket, Fence fence, boolean decidedWithoutRedis) {
+        return new SpendRequest.Copy(
+                bucket, fence, decidedWithoutRedis ? CopyStatus.DECIDED_ALONE : CopyStatus.FOLLOWS);
     }
 
     private static Fence.Group oneGroup(long offset, double tokens, boolean approved) {
         return new Fence.Group(offset, 1000 + offset, tokens, approved, List.of());
     }
 
-    private static Fence.Group group(Answer.Decided answer, long offset) {
+    private static Fence.Group group(SpendResult.Decided answer, long offset) {
         var decision = answer.decisions().get(0);
         return new Fence.Group(
                 offset, decision.decidedAtMicros(), decision.remainingTokens(), decision.isApproved(), List.of());
     }
 
-    private static Fence fenceOf(Answer.Decided answer, long offset) {
+    private static Fence fenceOf(SpendResult.Decided answer, long offset) {
         return Fence.NONE.plus(group(answer, offset));
     }
 
-    private static Answer.Decided decide(Spend spend) {
-        return (Answer.Decided) join(spend).get(0);
+    private static SpendResult.Decided decide(SpendRequest spend) {
+        return (SpendResult.Decided) join(spend).get(0);
     }
 
-    private static List<Answer> join(Spend... spends) {
+    private static List<SpendResult> join(SpendRequest... spends) {
         return redis.spend(List.of(spends)).join().answers();
     }
 
-    private static List<Boolean> approvals(Answer.Decided answer) {
+    private static List<Boolean> approvals(SpendResult.Decided answer) {
         return answer.decisions().stream().map(Decision::isApproved).toList();
     }
 
-    private static byte[] argumentOf(Spend spend) {
+    private static byte[] argumentOf(SpendRequest spend) {
         return SpendScript.argument(Operation.SPEND, spend);
     }
 
     /** Calls the script with arguments that no code of ours would make; every agent asks for one charge. */
-    private static List<Answer> callRaw(List<String> agents, List<byte[]> arguments) {
+    private static List<SpendResult> callRaw(List<String> agents, List<byte[]> arguments) {
         var keys = agents.stream().map(SpendScript::key).toArray(byte[][]::new);
         byte[] reply = bytes.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments.toArray(byte[][]::new));
         return SpendScript.answers(

@@ -43,7 +43,7 @@ class SpendScriptPropertyIT {
     private static final int WRITTEN_BYTES = 24;
     private static final int STEPS = 2500;
     private static final int AGENTS = 10;
-    private static final long[] SOURCES = {Spend.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
+    private static final long[] SOURCES = {SpendRequest.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
 
     private static RedisServer server;
     private static RedisBuckets redis;
@@ -102,7 +102,7 @@ class SpendScriptPropertyIT {
             var answers = redis.spend(spends).get();
 
             for (int i = 0; i < spends.size(); i++) {
-                var answer = (Answer.Decided) answers.answers().get(i);
+                var answer = (SpendResult.Decided) answers.answers().get(i);
                 var model = chunk.get(i);
                 compare(model, spends.get(i), answer, answers.clockMicros(), "step " + step + " of seed " + seed);
                 replays += answer.replays();
@@ -115,9 +115,10 @@ class SpendScriptPropertyIT {
         assertThat(refusals).as("refusals").isGreaterThan(STEPS / 4);
     }
 
-    private static void compare(Model model, Spend spend, Answer.Decided answer, long clockMicros, String where) {
+    private static void compare(
+            Model model, SpendRequest spend, SpendResult.Decided answer, long clockMicros, String where) {
         long source = spend.source();
-        boolean ours = source != Spend.NO_SOURCE;
+        boolean ours = source != SpendRequest.NO_SOURCE;
         double clock = TokenBucket.seconds(clockMicros);
         var held = model.held == null ? AgentBuckets.full(spend.terms(), clock) : model.held;
         if (!ours) held = AgentBuckets.of(held.first()); // what other programs know
@@ -277,12 +278,12 @@ class SpendScriptPropertyIT {
         return new Promises(model.terms, moments[moments.length - 1], earlier);
     }
 
-    private static Spend randomSpend(Model model, Random random) {
+    private static SpendRequest randomSpend(Model model, Random random) {
         long source = SOURCES[random.nextInt(SOURCES.length)];
         var costs = randomCosts(model.terms.first(), random);
-        if (source == Spend.NO_SOURCE) {
+        if (source == SpendRequest.NO_SOURCE) {
             var charges = costs.stream().map(Charge::of).toList();
-            return new Spend(model.agentId, model.terms.first(), charges, source, -1, null);
+            return new SpendRequest(model.agentId, model.terms.first(), charges, source, -1, null);
         }
         long committed = model.committed.getOrDefault(source, -1L);
         long last = model.last.getOrDefault(source, -1L);
@@ -303,9 +304,9 @@ class SpendScriptPropertyIT {
         model.last.put(source, last);
         if (random.nextInt(3) == 0) committed = last - random.nextInt(10);
         model.committed.put(source, Math.max(-1, committed));
-        return new Spend(
+        return new SpendRequest(
                 model.agentId,
-                Spend.Kept.ENFORCED,
+                BucketKind.ENFORCED,
                 randomPromises(model, random),
                 charges,
                 source,

@@ -8,7 +8,7 @@ import java.util.Comparator;
 import org.jspecify.annotations.Nullable;
 
 /** What is left of one of an agent's limits. Immutable. */
-public record Left(NamedLimit limit, double tokens) {
+public record RemainingQuota(NamedLimit limit, double tokens) {
     private static final Comparator<NamedLimit> BY_CAPACITY =
             Comparator.comparingDouble(named -> named.limit().capacityTokens());
 
@@ -23,19 +23,19 @@ public record Left(NamedLimit limit, double tokens) {
      * @param buckets the agent's after the call that the decision was part of; null or of other terms, as after a crash, if they are
      *     not known: then the smallest limit is taken to be the one that holds the fewest tokens
      */
-    public static Left of(Decision decision, @Nullable AgentBuckets buckets) {
+    public static RemainingQuota of(Decision decision, @Nullable AgentBuckets buckets) {
         double fewest = decision.remainingTokens();
-        if (decision instanceof Decision.Refused refused) return new Left(refused.refusedBy(), fewest);
+        if (decision instanceof Decision.Refused refused) return new RemainingQuota(refused.refusedBy(), fewest);
         var limits = decision.terms().limits();
-        if (limits.size() == 1) return new Left(limits.get(0), fewest);
+        if (limits.size() == 1) return new RemainingQuota(limits.get(0), fewest);
         if (buckets == null || !decision.terms().equals(buckets.terms())) {
-            return new Left(Collections.min(limits, BY_CAPACITY), fewest);
+            return new RemainingQuota(Collections.min(limits, BY_CAPACITY), fewest);
         }
-        var scarcest = new Left(limits.get(0), Double.POSITIVE_INFINITY);
+        var scarcest = new RemainingQuota(limits.get(0), Double.POSITIVE_INFINITY);
         for (int i = 0; i < limits.size(); i++) {
             // Within a call each approval costs every limit the same: what lies between two of them stays as it is.
             double more = buckets.buckets().get(i).tokens() - buckets.leastTokens();
-            var left = new Left(limits.get(i), fewest + more);
+            var left = new RemainingQuota(limits.get(i), fewest + more);
             if (left.share() < scarcest.share()) scarcest = left;
         }
         return scarcest;

@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -15,21 +15,21 @@ import org.jspecify.annotations.Nullable;
  * <p>The buckets that count and those of a shadow policy have mirrors of their own. What waits for either stands in one queue for each
  * source, so that the order of decisions stays that of the requests when the mode changes between them.
  */
-final class Agent {
+final class AgentQueue {
     private final String id;
     private final Deque<PendingDecision> requests = new ArrayDeque<>(4);
     /** Mostly none stray: an object less for each of many agents. */
     private @Nullable Deque<PendingDecision> strays;
 
     private List<PendingDecision> polled = List.of();
-    private final @Nullable AgentMirror[] mirrors = new AgentMirror[Spend.Kept.values().length];
+    private final @Nullable AgentState[] states = new AgentState[BucketKind.values().length];
     private @Nullable Policy policy;
     private long policyVersion;
     private TaskActivity.@Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
     private boolean seenLately = true;
 
-    Agent(String id) {
+    AgentQueue(String id) {
         this.id = id;
     }
 
@@ -87,22 +87,22 @@ final class Agent {
 
     /** Returns the mirror that is in memory; null if none is. */
     @Nullable
-    AgentMirror mirror(Spend.Kept kept) {
-        return mirrors[kept.ordinal()];
+    AgentState state(BucketKind kind) {
+        return states[kind.ordinal()];
     }
 
-    void keep(Spend.Kept kept, @Nullable AgentMirror mirror) {
-        mirrors[kept.ordinal()] = mirror;
+    void keep(BucketKind kind, @Nullable AgentState state) {
+        states[kind.ordinal()] = state;
     }
 
     /**
      * Returns whether all of its source that is pending before this request is on its way to these buckets in Redis; false where the
      * request is not pending.
      */
-    boolean isAllSentBefore(PendingDecision request, AgentMirror mirror) {
+    boolean isAllSentBefore(PendingDecision request, AgentState state) {
         for (var earlier : pending(request.place())) {
             if (earlier == request) return true;
-            if (!earlier.isUsable(mirror)) return false;
+            if (!earlier.isUsable(state)) return false;
         }
         return false;
     }

@@ -13,20 +13,20 @@ import org.jspecify.annotations.Nullable;
 /**
  * What one agent asks of its buckets in one call. Immutable.
  *
- * @param kept which of the agent's buckets: those that count, or those that only say what would be
+ * @param kind which of the agent's buckets: those that count, or those that only say what would be
  * @param promises what the agent is promised
  * @param charges ascending by offset
  * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
  * @param isOnce whether what is at or below the fence was decided, once and for all: if no group covers it, Redis and the caller
- *     {@linkplain Answer.Disagrees disagree}. Otherwise it is decided afresh
+ *     {@linkplain SpendResult.Disagrees disagree}. Otherwise it is decided afresh
  * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
  *     it lies below the fence
  * @param copy what we last knew of the buckets; null if nothing
  */
-public record Spend(
+public record SpendRequest(
         String agentId,
-        Kept kept,
+        BucketKind kind,
         Promises promises,
         List<Charge> charges,
         long source,
@@ -37,20 +37,12 @@ public record Spend(
     /** The source of requests that have none: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
 
-    /** Which of an agent's buckets. */
-    public enum Kept {
-        /** Shared with other programs, at {@code quota:<agent>:tokens}. */
-        ENFORCED,
-        /** Ours alone, at {@code quota:<agent>:shadow}: what is spent here is missing nowhere. */
-        SHADOW
-    }
-
     /** One limit without a name, in the bucket that counts. */
-    public Spend(
+    public SpendRequest(
             String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
         this(
                 agentId,
-                Kept.ENFORCED,
+                BucketKind.ENFORCED,
                 Promises.of(Terms.of(limit)),
                 charges,
                 source,
@@ -70,7 +62,7 @@ public record Spend(
      * lost writes), or where we decided without it: from the smaller of the two, or from the copy where nobody else has written
      * since. Otherwise Redis is the truth.
      *
-     * @param foreignSeconds when Redis last met a write of another program, as far as the copy knows ({@link Answer.Decided});
+     * @param foreignSeconds when Redis last met a write of another program, as far as the copy knows ({@link SpendResult.Decided});
      *     {@link #INCOMPLETE}: the copy may lack decisions that Redis knows
      * @param fenceOffset how far decisions went in the source of the charges; while calls are under way, what was sent last
      * @param fence our fence for that source
@@ -78,7 +70,7 @@ public record Spend(
      */
     public record Copy(
             AgentBuckets buckets,
-            Standing standing,
+            CopyStatus status,
             double foreignSeconds,
             long fenceOffset,
             Fence fence,
@@ -87,28 +79,16 @@ public record Spend(
         public static final double INCOMPLETE = -1;
 
         /** A copy of one bucket, whose agent is promised what it was. */
-        public Copy(Bucket bucket, Fence fence, Standing standing) {
-            this(AgentBuckets.of(bucket), standing, INCOMPLETE, fence.lastOffset(), fence, List.of());
+        public Copy(Bucket bucket, Fence fence, CopyStatus status) {
+            this(AgentBuckets.of(bucket), status, INCOMPLETE, fence.lastOffset(), fence, List.of());
         }
     }
 
     /** How far decisions went in one source, and the fence where it is to be kept. */
     public record OfSource(long source, long fenceOffset, Fence fence) {}
 
-    /** How our copy stands to the bucket in Redis; the order is that of the script. */
-    public enum Standing {
-        /** It is what Redis said last. */
-        FOLLOWS,
-        /** It holds decisions that Redis has not seen. */
-        DECIDED_ALONE,
-        /** As before; and what Redis has decided beyond it went nowhere. */
-        SUPERSEDES,
-        /** Calls are under way whose decisions it does not hold: if Redis lacks them, we {@linkplain Answer.Disagrees disagree}. */
-        UNDER_WAY
-    }
-
     /** Returns what a program without an ordered source asks. */
-    public static Spend unordered(String agentId, Limit limit, double costTokens, @Nullable Copy copy) {
-        return new Spend(agentId, limit, List.of(Charge.of(costTokens)), NO_SOURCE, -1, copy);
+    public static SpendRequest unordered(String agentId, Limit limit, double costTokens, @Nullable Copy copy) {
+        return new SpendRequest(agentId, limit, List.of(Charge.of(costTokens)), NO_SOURCE, -1, copy);
     }
 }

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ProgressTest {
+class ProcessedOffsetsTest {
     private static final String TOPIC = "requests";
     private static final long SOURCE = 17;
 
@@ -71,10 +71,10 @@ class ProgressTest {
         before.beforeCommit();
         var after = progress();
         after.take(12);
-        store.delete(Progress.KEYS + TOPIC);
+        store.delete(ProcessedOffsets.KEYS + TOPIC);
         after.beforeCommit();
 
-        assertThat(store.get(Progress.KEYS + TOPIC)).isNull();
+        assertThat(store.get(ProcessedOffsets.KEYS + TOPIC)).isNull();
     }
 
     @Test
@@ -83,8 +83,10 @@ class ProgressTest {
         before.take(41);
         before.beforeCommit();
 
-        assertThat(Progress.exactlyOnce(store, TOPIC, SOURCE + 1).isNew(0)).isTrue();
-        assertThat(Progress.exactlyOnce(store, "rekeyed", SOURCE).isNew(0)).isTrue();
+        assertThat(ProcessedOffsets.exactlyOnce(store, TOPIC, SOURCE + 1).isNew(0))
+                .isTrue();
+        assertThat(ProcessedOffsets.exactlyOnce(store, "rekeyed", SOURCE).isNew(0))
+                .isTrue();
     }
 
     /** A log that has lost its end gives its offsets again to other records, under a leader of a later epoch. */
@@ -123,26 +125,26 @@ class ProgressTest {
 
     @Test
     void givenAtLeastOnce_whenRecordsComeAgain_thenTheyAreTakenAgain() {
-        var progress = Progress.atLeastOnce();
+        var progress = ProcessedOffsets.atLeastOnce();
         progress.take(41);
         progress.beforeCommit();
 
         assertThat(progress.take(12)).isTrue();
         assertThat(progress.takenThrough()).isEqualTo(12);
-        assertThat(store.get(Progress.KEYS + TOPIC)).isNull();
+        assertThat(store.get(ProcessedOffsets.KEYS + TOPIC)).isNull();
     }
 
     @Test
     void givenALaterVersion_whenTheTaskStarts_thenItEndsAndSaysWhy() {
-        store.put(Progress.KEYS + TOPIC, new byte[] {2});
+        store.put(ProcessedOffsets.KEYS + TOPIC, new byte[] {2});
 
         assertThatThrownBy(this::progress)
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("local-buckets holds progress of version 2, this is version 1");
     }
 
-    private Progress progress() {
-        return Progress.exactlyOnce(store, TOPIC, SOURCE);
+    private ProcessedOffsets progress() {
+        return ProcessedOffsets.exactlyOnce(store, TOPIC, SOURCE);
     }
 
     private static List<ConsumerRecord<byte[], byte[]>> records(long from, long to, int epoch) {

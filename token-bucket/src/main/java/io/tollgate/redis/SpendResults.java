@@ -8,4 +8,4 @@ import java.util.List;
  * @param clockMicros the clock of Redis, microseconds since the epoch
  * @param answers one for each spend, in their order
  */
-public record Answers(long clockMicros, List<Answer> answers) {}
+public record SpendResults(long clockMicros, List<SpendResult> answers) {}

@@ -9,7 +9,7 @@ import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Agents leave memory with a commit, and nothing of them is lost. */
-class MirrorTest {
+class AgentCacheTest {
     private static final Limit LIMIT = new Limit(10_000, 0);
     private static final int IN_MEMORY = 1_000; // the fewest, which so many tasks leave to each
 
@@ -27,12 +27,12 @@ class MirrorTest {
     private Path dir;
 
     private KeyValueStore<String, byte[]> store;
-    private Mirror mirror;
+    private AgentCache cache;
 
     @BeforeEach
     void open() {
         store = EmptyStore.in(dir);
-        mirror = new Mirror(store, new Policies(Policy.byDefault(LIMIT), () -> {}), Integer.MAX_VALUE);
+        cache = new AgentCache(store, new Policies(Policy.byDefault(LIMIT), () -> {}), Integer.MAX_VALUE);
     }
 
     @Test
@@ -40,7 +40,7 @@ class MirrorTest {
         int agents = 3 * IN_MEMORY;
         for (int i = 0; i < agents; i++) fill(i, i); // as answers of Redis that wait to be written behind
         int beforeTheCommit = agentsInMemory();
-        mirror.beforeCommit();
+        cache.beforeCommit();
 
         assertThat(beforeTheCommit).isEqualTo(agents);
         assertThat(agentsInMemory()).isEqualTo(IN_MEMORY);
@@ -56,7 +56,7 @@ class MirrorTest {
         var next = agent(1);
         next.wasSeenLately();
         hold(IN_MEMORY, 0);
-        mirror.beforeCommit();
+        cache.beforeCommit();
 
         assertThat(agent(0)).isSameAs(eldest);
         assertThat(agent(1)).isNotSameAs(next);
@@ -68,9 +68,9 @@ class MirrorTest {
         waiting.notePolled(new PendingDecision(
                 new Request(Optional.empty(), waiting.id(), 1, new byte[0]), 1, 1, System.nanoTime(), false));
         for (int i = 1; i < 5 * IN_MEMORY; i++) hold(i, i);
-        mirror.beforeCommit();
+        cache.beforeCommit();
         for (int i = 5 * IN_MEMORY; i < 10 * IN_MEMORY; i++) hold(i, i % IN_MEMORY);
-        mirror.beforeCommit();
+        cache.beforeCommit();
 
         assertThat(agent(0)).isSameAs(waiting);
     }
@@ -81,33 +81,33 @@ class MirrorTest {
         hold(1, 7);
         hold(1, 5);
         assertThat(store.approximateNumEntries()).isZero();
-        mirror.beforeCommit();
+        cache.beforeCommit();
 
-        assertThat(MirroredBucket.decode(store.get("agent-1")).leastTokens()).isEqualTo(5);
+        assertThat(BucketCopy.decode(store.get("agent-1")).leastTokens()).isEqualTo(5);
     }
 
-    private Agent agent(int number) {
-        return mirror.agent("agent-" + number);
+    private AgentQueue agent(int number) {
+        return cache.agent("agent-" + number);
     }
 
     private void hold(int number, double tokens) {
-        mirror.storeWithCommit(fill(number, tokens));
+        cache.storeWithCommit(fill(number, tokens));
     }
 
-    private AgentMirror fill(int number, double tokens) {
-        var buckets = mirror.of(agent(number), Spend.Kept.ENFORCED);
-        buckets.fill(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), false);
+    private AgentState fill(int number, double tokens) {
+        var buckets = cache.of(agent(number), BucketKind.ENFORCED);
+        buckets.reset(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), false);
         return buckets;
     }
 
     private double tokensOf(int number) {
-        return mirror.of(agent(number), Spend.Kept.ENFORCED)
+        return cache.of(agent(number), BucketKind.ENFORCED)
                 .bucketsOrFull(Terms.of(LIMIT), 1_000)
                 .leastTokens();
     }
 
     private int agentsInMemory() {
-        mirror.writeBehind(); // which counts them
-        return mirror.agentsInMemory();
+        cache.writeBehind(); // which counts them
+        return cache.agentsInMemory();
     }
 }

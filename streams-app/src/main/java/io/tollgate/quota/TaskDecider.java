@@ -7,7 +7,7 @@ import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
-import io.tollgate.redis.Answer;
+import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -23,27 +23,27 @@ import org.slf4j.LoggerFactory;
  * <p>Three ways, in this order: what Redis answered to the call that was sent when the records were polled; a call made now, for
  * all of the agent's requests that wait; the mirror. A request whose call failed is never sent again: Redis may have charged it.
  */
-final class TaskBuckets {
-    private static final Logger log = LoggerFactory.getLogger(TaskBuckets.class);
+final class TaskDecider {
+    private static final Logger log = LoggerFactory.getLogger(TaskDecider.class);
 
     private final RareWarning unusableKeys = new RareWarning(log);
     private final RareWarning repairs = new RareWarning(log);
     private final TaskActivity activity = new TaskActivity();
-    private final Shared shared;
-    private final Mirror mirror;
+    private final QuotaContext shared;
+    private final AgentCache cache;
     private final TaskOffsets offsets;
     private final SendQueue queue;
     private final AgentQueries queries;
     private volatile @Nullable TaskTimer timer;
     /** The agents of the batch that is being polled. */
-    private final List<Agent> polled = new ArrayList<>();
+    private final List<AgentQueue> polled = new ArrayList<>();
 
-    TaskBuckets(Shared shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
+    TaskDecider(QuotaContext shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
         this.shared = shared;
         this.offsets = new TaskOffsets(shared, store, rekeyedTopic, partition);
-        this.mirror = new Mirror(store, shared.policies(), shared.partitions());
-        this.queue = new SendQueue(shared, mirror, offsets);
-        this.queries = new AgentQueries(shared, mirror, offsets, activity);
+        this.cache = new AgentCache(store, shared.policies(), shared.partitions());
+        this.queue = new SendQueue(shared, cache, offsets);
+        this.queries = new AgentQueries(shared, cache, offsets, activity);
     }
 
     /** Says which timer serves the task. */
@@ -69,20 +69,20 @@ final class TaskBuckets {
         return activity;
     }
 
-    Mirror mirror() {
-        return mirror;
+    AgentCache cache() {
+        return cache;
     }
 
     /** Writes to the store what must be committed with what the task commits now. */
     void beforeCommit() {
-        mirror.beforeCommit();
+        cache.beforeCommit();
         offsets.beforeCommit();
         queries.beforeCommit();
     }
 
     /** Notes a request of the batch that is being polled, in the order of offsets. */
     void notePolled(PendingDecision request) {
-        var agent = mirror.agent(request.request().agentId());
+        var agent = cache.agent(request.request().agentId());
         if (agent.notePolled(request)) polled.add(agent);
     }
 
@@ -106,7 +106,7 @@ final class TaskBuckets {
             var policy = agent.policy(shared.policies());
             for (var request : requests) request.decideBy(agent, policy);
             agent.pending(place).addAll(requests);
-            if (mayBeSent && policy.mode() != Mode.OFF) queue.add(mirror.of(agent, SendQueue.kept(policy)), requests);
+            if (mayBeSent && policy.mode() != Mode.OFF) queue.add(cache.of(agent, SendQueue.kind(policy)), requests);
         }
         polled.clear();
         queue.flush();
@@ -122,11 +122,11 @@ final class TaskBuckets {
         var request = pending.request();
         var noted = pending.agent();
         boolean prefetched = noted != null;
-        var agent = noted != null ? noted : mirror.agent(request.agentId());
+        var agent = noted != null ? noted : cache.agent(request.agentId());
         if (pending.policy() == null) pending.decideBy(agent, agent.policy(shared.policies()));
         var policy = SendQueue.policy(pending);
         bringToFront(agent, pending);
-        var buckets = policy.mode() == Mode.OFF ? null : mirror.of(agent, SendQueue.kept(policy));
+        var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, SendQueue.kind(policy));
         var decision = buckets == null
                 ? approveUncharged(agent, policy)
                 : decideFirst(
@@ -140,11 +140,11 @@ final class TaskBuckets {
         activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
         var held = buckets == null ? null : buckets.bucket();
         boolean several = decision.terms().limits().size() > 1;
-        var left = Left.of(decision, held == null || !several ? null : held.buckets());
+        var left = RemainingQuota.of(decision, held == null || !several ? null : held.buckets());
         return new Decided(request, policy.of(agent.id(), decision.terms()), decision, left);
     }
 
-    private Decision approveUncharged(Agent agent, Policy policy) {
+    private Decision approveUncharged(AgentQueue agent, Policy policy) {
         return new Decision.Approved(
                 policy.limit().capacityTokens(),
                 agent.notBeforeLast(shared.clock().getAsLong()),
@@ -153,7 +153,7 @@ final class TaskBuckets {
     }
 
     /** Makes the request the first of its source: records that never arrived here, if any, left theirs behind. */
-    private static void bringToFront(Agent agent, PendingDecision request) {
+    private static void bringToFront(AgentQueue agent, PendingDecision request) {
         var pending = agent.pending(request.place());
         if (pending.peekFirst() == request) return;
         while (!pending.isEmpty()
@@ -164,8 +164,8 @@ final class TaskBuckets {
     }
 
     /** @param atOnce how many of the agent's pending requests may be sent; others may lie between them that are not noted */
-    private Decision decideFirst(AgentMirror buckets, PendingDecision request, Policy policy, int atOnce) {
-        if (buckets.isRefillUntold()) {
+    private Decision decideFirst(AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
+        if (buckets.isResetPending()) {
             queries.noteUntold(buckets); // after a restart it is known from the store alone
             return decideLocally(buckets, request, policy);
         }
@@ -190,35 +190,36 @@ final class TaskBuckets {
     }
 
     /** Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, or it refused the agent's key. */
-    private Optional<Answer.Decided> decided(Asked asked, Policy policy) {
+    private Optional<SpendResult.Decided> decided(RedisCall.Part asked, Policy policy) {
         var answer = asked.await();
         if (answer.isEmpty()) return Optional.empty();
-        if (answer.get() instanceof Answer.Decided decided) return Optional.of(decided);
-        if (answer.get() instanceof Answer.Disagrees disagrees) {
+        if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
+        if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
-            asked.mirror().disagreed(disagrees.buckets(), policy.promises(), nowSeconds);
+            asked.state().disagreed(disagrees.buckets(), policy.promises(), nowSeconds);
             return Optional.empty();
         }
         shared.metrics().unusableKey();
         unusableKeys.say(
                 "Redis refuses the bucket of agent \"{}\", which is decided locally: {}",
                 asked.spend().agentId(),
-                ((Answer.Failed) answer.get()).message());
+                ((SpendResult.Failed) answer.get()).message());
         return Optional.empty();
     }
 
-    private Decision accept(AgentMirror buckets, PendingDecision request, Asked asked, Answer.Decided answer) {
+    private Decision accept(
+            AgentState buckets, PendingDecision request, RedisCall.Part asked, SpendResult.Decided answer) {
         if (asked.isFirstUse()) {
             boolean wasStored = buckets.isStored();
             buckets.accept(asked, answer, offsets.sources());
-            mirror.changed(buckets, wasStored, asked.chunk().awaitedNanos());
+            cache.changed(buckets, wasStored, asked.call().awaitedNanos());
             note(buckets.agent().id(), answer);
         }
         return answer.decisions().get(request.index());
     }
 
-    private void note(String agentId, Answer.Decided answer) {
+    private void note(String agentId, SpendResult.Decided answer) {
         shared.metrics().replayed(answer.replays());
         if (answer.reconciled()) shared.metrics().reconciled();
         if (!answer.repaired()) return;
@@ -227,7 +228,7 @@ final class TaskBuckets {
                 "the bucket of agent \"{}\" in Redis held a field that is no number, and has been repaired", agentId);
     }
 
-    private Decision decideLocally(AgentMirror buckets, PendingDecision request, Policy policy) {
+    private Decision decideLocally(AgentState buckets, PendingDecision request, Policy policy) {
         int place = request.place();
         long id = offsets.sources().id(place);
         long nowMicros = buckets.agent().notBeforeLast(shared.clock().getAsLong());
@@ -241,12 +242,12 @@ final class TaskBuckets {
                 DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
         buckets.decidedLocally(outcome, place, id);
-        mirror.storeWithCommit(buckets);
+        cache.storeWithCommit(buckets);
         return outcome.decisions().get(0);
     }
 
     /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
-    private Decision refuseUnasked(AgentMirror buckets, PendingDecision request, Policy policy, long nowMicros) {
+    private Decision refuseUnasked(AgentState buckets, PendingDecision request, Policy policy, long nowMicros) {
         int place = request.place();
         long atMicros = buckets.refusedUnaskedAt(place, nowMicros);
         var refusal = TokenBucket.spend(

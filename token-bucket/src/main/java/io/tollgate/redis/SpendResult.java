@@ -5,8 +5,8 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Decision;
 import java.util.List;
 
-/** What Redis answered to one agent's {@link Spend}. Immutable. */
-public sealed interface Answer {
+/** What Redis answered to one agent's {@link SpendRequest}. Immutable. */
+public sealed interface SpendResult {
     /**
      * Decided.
      *
@@ -24,7 +24,7 @@ public sealed interface Answer {
             boolean repaired,
             boolean reconciled,
             double foreignSeconds)
-            implements Answer {
+            implements SpendResult {
         /** Returns the bucket of the first limit. */
         public Bucket bucket() {
             return buckets.first();
@@ -37,8 +37,8 @@ public sealed interface Answer {
      *
      * @param buckets what Redis holds; full where it holds nothing
      */
-    record Disagrees(AgentBuckets buckets, double foreignSeconds) implements Answer {}
+    record Disagrees(AgentBuckets buckets, double foreignSeconds) implements SpendResult {}
 
     /** This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not concerned. */
-    record Failed(String message) implements Answer {}
+    record Failed(String message) implements SpendResult {}
 }

@@ -3,7 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.policy.Policies;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,7 +11,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of one task's agents, in memory over the {@link MirrorStore}. For one stream thread alone: the one that polls the
+ * The buckets of one task's agents, in memory over the {@link BucketStore}. For one stream thread alone: the one that polls the
  * task's records and processes them.
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * those polled since the last commit; who was not seen lately goes to the store. A bucket that is full again is forgotten in both,
  * because an absent bucket is a full one.
  */
-final class Mirror {
+final class AgentCache {
     private static final int MAX_IN_MEMORY = 100_000;
     private static final int LEAST_IN_MEMORY = 1_000;
     /** Of the heap for each agent, of which it takes a third: a small heap must not fill up with them. */
@@ -53,10 +53,10 @@ final class Mirror {
     private final int mostWrittenAtOnce;
     private final int mostWrittenBehind;
     private final Policies policies;
-    private final LinkedHashMap<String, Agent> agents = new LinkedHashMap<>(1024);
-    private final ArrayDeque<AgentMirror> toWrite = new ArrayDeque<>();
+    private final LinkedHashMap<String, AgentQueue> agents = new LinkedHashMap<>(1024);
+    private final ArrayDeque<AgentState> toWrite = new ArrayDeque<>();
     /** Those that must be in the store when the task commits. */
-    private final ArrayList<AgentMirror> toCommit = new ArrayList<>();
+    private final ArrayList<AgentState> toCommit = new ArrayList<>();
 
     /** Counts the calls of {@link #writeBehind}. */
     private int round = 1;
@@ -71,7 +71,7 @@ final class Mirror {
     private volatile int agentsInMemory;
 
     /** @param tasks how many may run in this process, each with a mirror of its own */
-    Mirror(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
+    AgentCache(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
         this.mostWrittenAtOnce = Math.max(LEAST_OF_A_TASK, WRITTEN_AT_ONCE / tasks);
@@ -81,29 +81,29 @@ final class Mirror {
     }
 
     /** Returns the agent, without any mirror where it was not in memory. */
-    Agent agent(String agentId) {
+    AgentQueue agent(String agentId) {
         var known = agents.get(agentId);
         if (known != null) {
             known.seen();
             return known;
         }
-        var agent = new Agent(agentId);
+        var agent = new AgentQueue(agentId);
         agents.put(agentId, agent);
         return agent;
     }
 
     /** Returns what we know of the agent's buckets, from memory or from the store. */
-    AgentMirror of(Agent agent, Spend.Kept kept) {
-        var known = agent.mirror(kept);
+    AgentState of(AgentQueue agent, BucketKind kind) {
+        var known = agent.state(kind);
         if (known != null) return known;
-        byte[] encoded = store.get(key(agent.id(), kept));
-        var loaded = new AgentMirror(agent, kept, encoded == null ? null : MirroredBucket.decode(encoded));
-        agent.keep(kept, loaded);
+        byte[] encoded = store.get(key(agent.id(), kind));
+        var loaded = new AgentState(agent, kind, encoded == null ? null : BucketCopy.decode(encoded));
+        agent.keep(kind, loaded);
         return loaded;
     }
 
-    private static String key(String agentId, Spend.Kept kept) {
-        return kept == Spend.Kept.SHADOW ? agentId + SHADOW : agentId;
+    private static String key(String agentId, BucketKind kind) {
+        return kind == BucketKind.SHADOW ? agentId + SHADOW : agentId;
     }
 
     /**
@@ -119,26 +119,26 @@ final class Mirror {
                 agents.put(agent.id(), agent); // as the youngest
                 continue;
             }
-            for (var kept : Spend.Kept.values()) {
-                var mirror = agent.mirror(kept);
-                if (mirror != null) store(mirror);
+            for (var kind : BucketKind.values()) {
+                var state = agent.state(kind);
+                if (state != null) store(state);
             }
             return;
         }
     }
 
     /** Writes the agent's buckets to the store, if the store does not hold them yet. */
-    private void store(AgentMirror mirror) {
-        if (mirror.isStored() || mirror.bucket() == null) return;
-        store.put(key(mirror.agent().id(), mirror.kept()), mirror.bucket().encode());
-        mirror.markStored();
+    private void store(AgentState state) {
+        if (state.isStored() || state.bucket() == null) return;
+        store.put(key(state.agent().id(), state.kind()), state.bucket().encode());
+        state.markStored();
     }
 
     /** Has the agent's buckets written before the task commits, as they are then. */
-    void storeWithCommit(AgentMirror mirror) {
-        if (mirror.isStored() || mirror.isToCommit()) return;
-        mirror.toCommit(true);
-        toCommit.add(mirror);
+    void storeWithCommit(AgentState state) {
+        if (state.isStored() || state.isToCommit()) return;
+        state.toCommit(true);
+        toCommit.add(state);
     }
 
     /**
@@ -146,9 +146,9 @@ final class Mirror {
      * since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams would throw.
      */
     void beforeCommit() {
-        for (var mirror : toCommit) {
-            mirror.toCommit(false);
-            store(mirror);
+        for (var state : toCommit) {
+            state.toCommit(false);
+            store(state);
         }
         toCommit.clear();
         for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne();
@@ -161,7 +161,7 @@ final class Mirror {
      * @param wasStored whether the store held what it was before
      * @param nowNanos by {@link System#nanoTime}
      */
-    void changed(AgentMirror agent, boolean wasStored, long nowNanos) {
+    void changed(AgentState agent, boolean wasStored, long nowNanos) {
         if (agent.writtenIn() == round || writtenAtOnce < mostWrittenAtOnce) {
             if (agent.writtenIn() != round) writtenAtOnce++;
             agent.writtenIn(round);
@@ -213,22 +213,22 @@ final class Mirror {
                     break;
                 }
                 var entry = stored.next();
-                if (entry.key.startsWith(Progress.KEYS)) continue;
+                if (entry.key.startsWith(ProcessedOffsets.KEYS)) continue;
                 boolean shadow = entry.key.endsWith(SHADOW);
                 var agentId = shadow ? entry.key.substring(0, entry.key.length() - SHADOW.length()) : entry.key;
-                var kept = shadow ? Spend.Kept.SHADOW : Spend.Kept.ENFORCED;
+                var kind = shadow ? BucketKind.SHADOW : BucketKind.ENFORCED;
                 var agent = agents.get(agentId);
                 if (agent != null && agent.isAwaited()) continue;
-                var inMemory = agent == null ? null : agent.mirror(kept);
+                var inMemory = agent == null ? null : agent.state(kind);
                 var bucket = inMemory != null && inMemory.bucket() != null
                         ? inMemory.bucket()
-                        : MirroredBucket.decode(entry.value);
-                if (bucket.refillUntold() // full, but Redis may hold less
+                        : BucketCopy.decode(entry.value);
+                if (bucket.resetPending() // full, but Redis may hold less
                         || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds)) continue;
                 full.add(entry.key);
                 if (inMemory == null || agent == null) continue;
                 inMemory.markStored(); // or writing behind would bring it back
-                agent.keep(kept, null);
+                agent.keep(kind, null);
             }
         }
         for (var key : full) store.delete(key);

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * offsets say the same, but they can go back: brokers lose them, forget them, and let people reset them. What is behind is then
  * read again, and must not be decided again.
  */
-final class Progress {
+final class ProcessedOffsets {
     /** No agent's id begins with a control character. */
     static final String KEYS = "\u0000progress/";
 
@@ -31,20 +31,20 @@ final class Progress {
 
     private boolean isStored = true;
 
-    private Progress(@Nullable KeyValueStore<String, byte[]> store, String topic, long source) {
+    private ProcessedOffsets(@Nullable KeyValueStore<String, byte[]> store, String topic, long source) {
         this.store = store;
         this.key = KEYS + topic;
         this.source = source;
     }
 
     /** Returns where the task stands that processes again what was not committed: nothing is known of what was. */
-    static Progress atLeastOnce() {
-        return new Progress(null, "", 0);
+    static ProcessedOffsets atLeastOnce() {
+        return new ProcessedOffsets(null, "", 0);
     }
 
     /** Returns what the store holds; nothing, if it is of a topic of this name that was deleted. */
-    static Progress exactlyOnce(KeyValueStore<String, byte[]> store, String topic, long source) {
-        var progress = new Progress(store, topic, source);
+    static ProcessedOffsets exactlyOnce(KeyValueStore<String, byte[]> store, String topic, long source) {
+        var progress = new ProcessedOffsets(store, topic, source);
         var stored = store.get(progress.key);
         if (stored == null) return progress;
         var buffer = ByteBuffer.wrap(stored);

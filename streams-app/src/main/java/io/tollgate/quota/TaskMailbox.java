@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
  * What other threads ask a task, whose state belongs to its stream thread alone: asked from anywhere, answered on that thread
  * between records. Thread-safe.
  */
-final class Questions {
-    private static final Logger log = LoggerFactory.getLogger(Questions.class);
+final class TaskMailbox {
+    private static final Logger log = LoggerFactory.getLogger(TaskMailbox.class);
     private static final int MOST_WAITING = 1_000;
     private static final int MOST_IN_A_ROUND = 100;
 

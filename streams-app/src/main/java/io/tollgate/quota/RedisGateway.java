@@ -6,10 +6,11 @@ import io.tollgate.bucket.Promises;
 import io.tollgate.failover.CallBreaker;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.RedisCalls;
 import io.tollgate.redis.RedisFailures;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.SpendRequest;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -25,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * The buckets in Redis as the pipeline sees them: called in chunks under the breaker, never waiting and never throwing.
  * Thread-safe; one for all stream threads.
  */
-public final class SharedBuckets implements AutoCloseable {
+public final class RedisGateway implements AutoCloseable {
     /**
      * The first calls of a process are slow because it is cold, not because Redis is: they may take longer. Without, a restart
      * would decide on mirrors that are a little older than the crash.
@@ -37,7 +38,7 @@ public final class SharedBuckets implements AutoCloseable {
 
     private final AtomicInteger coldCalls;
     private final RedisCalls redis;
-    private final BiFunction<String, Spend.Kept, CallBreaker> breakers;
+    private final BiFunction<String, BucketKind, CallBreaker> breakers;
     private final Duration timeout;
     private final @Nullable RedisBreaker breaker;
     private final TaskTime time;
@@ -50,10 +51,9 @@ public final class SharedBuckets implements AutoCloseable {
      * @param redis is closed with this
      * @param clock follows the clock of Redis from now on
      */
-    public static SharedBuckets start(
-            RedisBuckets redis, Duration timeout, BucketClock clock, PipelineMetrics metrics) {
+    public static RedisGateway start(RedisBuckets redis, Duration timeout, BucketClock clock, PipelineMetrics metrics) {
         var breaker = RedisBreaker.start(redis, timeout);
-        return new SharedBuckets(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM, COLD_CALLS);
+        return new RedisGateway(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM, COLD_CALLS);
     }
 
     /**
@@ -62,9 +62,9 @@ public final class SharedBuckets implements AutoCloseable {
      * @param breakers name the breaker of the node that holds the agent's buckets
      * @param coldCalls how many may take longer
      */
-    SharedBuckets(
+    RedisGateway(
             RedisCalls redis,
-            BiFunction<String, Spend.Kept, CallBreaker> breakers,
+            BiFunction<String, BucketKind, CallBreaker> breakers,
             Duration timeout,
             @Nullable RedisBreaker breaker,
             BucketClock clock,
@@ -82,27 +82,27 @@ public final class SharedBuckets implements AutoCloseable {
     }
 
     /** Returns whether Redis is to be asked for these buckets now. */
-    boolean inUse(AgentMirror buckets) {
-        return inUse(buckets.agent().id(), buckets.kept());
+    boolean inUse(AgentState buckets) {
+        return inUse(buckets.agent().id(), buckets.kind());
     }
 
-    boolean inUse(String agentId, Spend.Kept kept) {
-        return breakers.apply(agentId, kept).isClosed();
+    boolean inUse(String agentId, BucketKind kind) {
+        return breakers.apply(agentId, kind).isClosed();
     }
 
     /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
-    <T> Collection<Map<AgentMirror, T>> byNode(Map<AgentMirror, T> requests) {
+    <T> Collection<Map<AgentState, T>> byNode(Map<AgentState, T> requests) {
         if (!redis.isCluster()) return List.of(requests);
-        var parts = new LinkedHashMap<CallBreaker, Map<AgentMirror, T>>();
+        var parts = new LinkedHashMap<CallBreaker, Map<AgentState, T>>();
         requests.forEach((buckets, charged) -> parts.computeIfAbsent(
-                        breakers.apply(buckets.agent().id(), buckets.kept()), node -> new LinkedHashMap<>())
+                        breakers.apply(buckets.agent().id(), buckets.kind()), node -> new LinkedHashMap<>())
                 .put(buckets, charged));
         return parts.values();
     }
 
     /** Sends one call, for agents of one node; its breaker hears of it once, however many requests are in it. */
-    Chunk send(List<Spend> spends) {
-        var node = breakers.apply(spends.get(0).agentId(), spends.get(0).kept());
+    RedisCall send(List<SpendRequest> spends) {
+        var node = breakers.apply(spends.get(0).agentId(), spends.get(0).kind());
         long start = time.nanoTime();
         boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
         long timeoutNanos = (cold && COLD_TIMEOUT.compareTo(timeout) > 0 ? COLD_TIMEOUT : timeout).toNanos();
@@ -123,17 +123,17 @@ public final class SharedBuckets implements AutoCloseable {
                 metrics.redisFailed(RedisFailures.isTimeout(failure));
             }
         });
-        return new Chunk(timely, start + timeoutNanos, time);
+        return new RedisCall(timely, start + timeoutNanos, time);
     }
 
     /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
-    CompletableFuture<AgentBuckets> look(Spend spend) {
+    CompletableFuture<AgentBuckets> look(SpendRequest spend) {
         return time.within(redis.look(spend), timeout.toNanos());
     }
 
     /** Fills an agent's buckets in Redis. Within the breaker's time limit. */
-    CompletableFuture<Void> fill(String agentId, Spend.Kept kept, Promises promises) {
-        return time.within(redis.reset(agentId, kept, promises).toCompletableFuture(), timeout.toNanos());
+    CompletableFuture<Void> reset(String agentId, BucketKind kind, Promises promises) {
+        return time.within(redis.reset(agentId, kind, promises).toCompletableFuture(), timeout.toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.kafka;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -18,19 +18,19 @@ import org.apache.kafka.common.KafkaException;
  * Sources named by cluster id, topic id and partition: a topic that is deleted and created again is another source, whose offsets
  * begin anew. Asks the cluster once for each topic, unless told to ask again. Thread-safe.
  */
-public final class TopicSources implements Sources {
+public final class ClusterSourceIds implements SourceIds {
     private static final int TIMEOUT_SECONDS = 30;
 
     private final UnaryOperator<String> idOfTopic;
     private final Map<String, String> topics = new ConcurrentHashMap<>();
 
     /** @param admin is not closed */
-    public TopicSources(Admin admin) {
+    public ClusterSourceIds(Admin admin) {
         this(topic -> describe(admin, topic));
     }
 
     /** @param idOfTopic names the cluster and the topic that bears this name now */
-    TopicSources(UnaryOperator<String> idOfTopic) {
+    public ClusterSourceIds(UnaryOperator<String> idOfTopic) {
         this.idOfTopic = idOfTopic;
     }
 

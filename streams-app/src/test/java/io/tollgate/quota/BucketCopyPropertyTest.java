@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the store keeps of an agent is what the mirror held, whatever that was. */
-class MirroredBucketPropertyTest {
+class BucketCopyPropertyTest {
     private static final int BUCKETS = 500;
 
     @ParameterizedTest(name = "seed {0}")
@@ -31,11 +31,11 @@ class MirroredBucketPropertyTest {
             mostLimits = Math.max(mostLimits, bucket.buckets().buckets().size());
             mostFences = Math.max(mostFences, bucket.fences().size());
 
-            var read = MirroredBucket.decode(bucket.encode());
+            var read = BucketCopy.decode(bucket.encode());
             assertThat(read.buckets()).isEqualTo(bucket.buckets()); // records compare doubles by their bits
             assertThat(read.fences()).isEqualTo(bucket.fences());
             assertThat(read.decidedWithoutRedis()).isEqualTo(bucket.decidedWithoutRedis());
-            assertThat(read.refillUntold()).isEqualTo(bucket.refillUntold());
+            assertThat(read.resetPending()).isEqualTo(bucket.resetPending());
         }
         assertThat(mostLimits).isEqualTo(Terms.MAX_LIMITS);
         assertThat(mostFences).isGreaterThan(1);
@@ -62,7 +62,7 @@ class MirroredBucketPropertyTest {
                     assertThat(bucket.lastOffset(each)).isEqualTo(expected.lastOffset());
                 });
             }
-            var read = MirroredBucket.decode(bucket.encode());
+            var read = BucketCopy.decode(bucket.encode());
             last.forEach((each, expected) -> assertThat(read.fence(each)).isEqualTo(expected));
         }
         assertThat(inPlace).isGreaterThan(BUCKETS / 10);
@@ -84,14 +84,14 @@ class MirroredBucketPropertyTest {
                 List.of())));
     }
 
-    private static MirroredBucket bucket(Random random) {
+    private static BucketCopy bucket(Random random) {
         var terms = random.nextInt(5) == 0 ? null : terms(random);
         int limits = terms == null ? 1 : terms.limits().size();
         var buckets = IntStream.range(0, limits)
                 .mapToObj(i -> new Bucket(number(random), number(random)))
                 .toList();
-        var bucket = new MirroredBucket(new AgentBuckets(terms, buckets), random.nextBoolean());
-        bucket.refillUntold(random.nextBoolean());
+        var bucket = new BucketCopy(new AgentBuckets(terms, buckets), random.nextBoolean());
+        bucket.resetPending(random.nextBoolean());
         for (int i = random.nextInt(4); i > 0; i--) bucket.hold(random.nextLong(), fence(random));
         return bucket;
     }

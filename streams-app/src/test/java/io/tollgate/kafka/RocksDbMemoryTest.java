@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.kafka;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -14,7 +14,7 @@ import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 
 /** Stores of one process share a budget; real RocksDB. */
-class BoundedRocksDbTest {
+class RocksDbMemoryTest {
     private static final int STORES = 128;
     private static final int ENTRIES = 20;
 
@@ -25,7 +25,7 @@ class BoundedRocksDbTest {
     void manyStoresFitIntoTheBudgetSoThatWritesDoNotFlush() throws RocksDBException {
         var stores = new ArrayList<RocksDB>();
         try (var options = new Options().setCreateIfMissing(true).setTableFormatConfig(new BlockBasedTableConfig())) {
-            new BoundedRocksDb().setConfig("local-buckets", options, Map.of());
+            new RocksDbMemory().setConfig("local-buckets", options, Map.of());
             for (int n = 0; n < STORES; n++)
                 stores.add(RocksDB.open(options, dir.resolve("store-" + n).toString()));
             for (int n = 0; n < ENTRIES; n++) {

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.SourceIds;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
@@ -21,21 +22,21 @@ import java.util.function.IntSupplier;
  * @param callLimits for each task
  * @param tasks the mirror of each task that runs here, by partition; one stream thread uses each
  */
-public record Shared(
+public record QuotaContext(
         String requestsTopic,
         int partitions,
         IntSupplier recordLimit,
         boolean exactlyOnce,
-        Optional<SharedBuckets> redis,
+        Optional<RedisGateway> redis,
         BucketClock clock,
         Policies policies,
-        Sources sources,
+        SourceIds sources,
         CommittedOffsets committed,
         PipelineMetrics metrics,
         StreamThreadWatch watch,
         TaskTime time,
         CallLimits callLimits,
-        Map<Integer, TaskBuckets> tasks) {
+        Map<Integer, TaskDecider> tasks) {
 
     /** Returns key, value and headers of the largest record that can be decided now. */
     public int maxRecordBytes() {
@@ -43,19 +44,19 @@ public record Shared(
     }
 
     /** Returns the same without any task yet. */
-    public static Shared of(
+    public static QuotaContext of(
             String requestsTopic,
             int partitions,
             IntSupplier recordLimit,
             boolean exactlyOnce,
-            Optional<SharedBuckets> redis,
+            Optional<RedisGateway> redis,
             BucketClock clock,
             Policies policies,
-            Sources sources,
+            SourceIds sources,
             CommittedOffsets committed,
             PipelineMetrics metrics,
             StreamThreadWatch watch) {
-        return new Shared(
+        return new QuotaContext(
                 requestsTopic,
                 partitions,
                 recordLimit,
@@ -74,13 +75,13 @@ public record Shared(
 
     /** Wakes the tasks of this stream thread that were idle, and that somebody has asked something. */
     public void wakeAskedTasks() {
-        tasks.values().forEach(TaskBuckets::wakeIfAsked);
+        tasks.values().forEach(TaskDecider::wakeIfAsked);
     }
 
     /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */
     public double mirrorAgeSeconds() {
         return tasks.values().stream()
-                .mapToDouble(task -> task.mirror().ageSeconds())
+                .mapToDouble(task -> task.cache().ageSeconds())
                 .max()
                 .orElse(0);
     }
@@ -88,7 +89,7 @@ public record Shared(
     /** Returns how many agents' buckets are in memory. */
     public double mirrorAgents() {
         return tasks.values().stream()
-                .mapToInt(task -> task.mirror().agentsInMemory())
+                .mapToInt(task -> task.cache().agentsInMemory())
                 .sum();
     }
 }

@@ -10,16 +10,17 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Answers;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import io.tollgate.redis.SpendResults;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 
-class AgentMirrorTest {
+class AgentStateTest {
     private static final Limit LIMIT = new Limit(20, 5);
     private static final Terms TERMS = Terms.of(LIMIT);
     private static final int AT_HOME = TaskSources.REQUESTS;
@@ -30,7 +31,7 @@ class AgentMirrorTest {
     /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
     @Test
     void givenTwoAnswers_whenTheOlderIsTakenOverLast_thenTheCopyStaysTheNewerOne() {
-        var agent = new AgentMirror(new Agent("agent"), Spend.Kept.ENFORCED, null);
+        var agent = new AgentState(new AgentQueue("agent"), BucketKind.ENFORCED, null);
         var before = new Bucket(9, 1000);
         var after = new Bucket(4, 1000.1);
 
@@ -44,7 +45,7 @@ class AgentMirrorTest {
 
     @Test
     void givenTwoAnswersOfOneMoment_whenTakenOver_thenTheCopyIsTheSmallerOne() {
-        var agent = new AgentMirror(new Agent("agent"), Spend.Kept.ENFORCED, null);
+        var agent = new AgentState(new AgentQueue("agent"), BucketKind.ENFORCED, null);
 
         accept(agent, STRAYS, 70, new Bucket(4, 1000));
         accept(agent, AT_HOME, 30, new Bucket(9, 1000));
@@ -52,15 +53,19 @@ class AgentMirrorTest {
         assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
     }
 
-    private static void accept(AgentMirror agent, int place, long offset, Bucket left) {
+    private static void accept(AgentState agent, int place, long offset, Bucket left) {
         var charge = new Charge(offset, 1);
         var asks = new Request(Optional.empty(), "agent", 1, new byte[0]);
         var request = new PendingDecision(asks, place, offset, 0, true);
-        var spend = new Spend("agent", LIMIT, List.of(charge), SOURCES.id(place), -1, null);
+        var spend = new SpendRequest("agent", LIMIT, List.of(charge), SOURCES.id(place), -1, null);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
-        var answer = new Answer.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false, 0);
-        var call = CompletableFuture.completedFuture(new Answers(0, List.of(answer)));
-        agent.accept(new Asked(agent, new Chunk(call, 0, TaskTime.SYSTEM), 0, spend, request.place()), answer, SOURCES);
+        var answer =
+                new SpendResult.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false, 0);
+        var call = CompletableFuture.completedFuture(new SpendResults(0, List.of(answer)));
+        agent.accept(
+                new RedisCall.Part(agent, new RedisCall(call, 0, TaskTime.SYSTEM), 0, spend, request.place()),
+                answer,
+                SOURCES);
     }
 }

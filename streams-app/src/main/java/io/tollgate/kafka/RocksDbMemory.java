@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.kafka;
 
 import java.util.Map;
 import org.apache.kafka.streams.state.RocksDBConfigSetter;
@@ -11,7 +11,7 @@ import org.rocksdb.RocksDB;
 import org.rocksdb.WriteBufferManager;
 
 /** One block cache and one budget of write buffers for all stores of the process: without, RocksDB's memory grows with tasks. */
-public final class BoundedRocksDb implements RocksDBConfigSetter {
+public final class RocksDbMemory implements RocksDBConfigSetter {
     private static final long CACHE_BYTES = 64L * 1024 * 1024;
     private static final long WRITE_BUFFERS_BYTES = 32L * 1024 * 1024;
     private static final int BLOOM_BITS_PER_KEY = 10;

@@ -1,8 +1,8 @@
-package io.tollgate.quota;
+package io.tollgate.kafka;
 
 /** Names the places that offsets belong to, so that the fence never takes one topic's offset for another's. Thread-safe. */
 @FunctionalInterface
-public interface Sources {
+public interface SourceIds {
     /** Returns a number that no other partition of any topic of any cluster is likely to have; never 0. */
     long idOf(String topic, int partition);
 

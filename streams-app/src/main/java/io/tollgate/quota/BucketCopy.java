@@ -20,13 +20,13 @@ import org.jspecify.annotations.Nullable;
  * refused, is kept in place: an answer of Redis then changes numbers, and leaves no objects behind. With new objects for each
  * answer, the garbage collector moved them all, and took more of the CPU than the stream threads.
  */
-final class MirroredBucket {
+final class BucketCopy {
     private static final byte VERSION = 2;
     /** Did not say when Redis last met a write of another program. */
     private static final byte WITHOUT_FOREIGN = 1;
 
     private static final byte DECIDED_WITHOUT_REDIS = 1;
-    private static final byte REFILL_UNTOLD = 2;
+    private static final byte RESET_PENDING = 2;
 
     private @Nullable Terms terms;
     /** Of the buckets; where there is one, what it holds. */
@@ -50,11 +50,11 @@ final class MirroredBucket {
     private Map<Long, Fence> fences = Map.of();
 
     private boolean decidedWithoutRedis;
-    private boolean refillUntold;
+    private boolean resetPending;
     private double foreignSeconds;
 
     /** @param decidedWithoutRedis whether it holds decisions that Redis has not seen */
-    MirroredBucket(AgentBuckets buckets, boolean decidedWithoutRedis) {
+    BucketCopy(AgentBuckets buckets, boolean decidedWithoutRedis) {
         this.decidedWithoutRedis = decidedWithoutRedis;
         hold(buckets);
     }
@@ -111,8 +111,8 @@ final class MirroredBucket {
     }
 
     /** Notes whether somebody has filled it, and Redis has not been told. */
-    void refillUntold(boolean untold) {
-        refillUntold = untold;
+    void resetPending(boolean untold) {
+        resetPending = untold;
     }
 
     /** Notes when Redis last met a write of another program, seconds since the epoch. */
@@ -128,8 +128,8 @@ final class MirroredBucket {
         return decidedWithoutRedis;
     }
 
-    boolean refillUntold() {
-        return refillUntold;
+    boolean resetPending() {
+        return resetPending;
     }
 
     AgentBuckets buckets() {
@@ -178,7 +178,7 @@ final class MirroredBucket {
     }
 
     private byte flags() {
-        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (refillUntold ? REFILL_UNTOLD : 0));
+        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (resetPending ? RESET_PENDING : 0));
     }
 
     /** Returns the bytes that the state store keeps. */
@@ -221,7 +221,7 @@ final class MirroredBucket {
     }
 
     /** Returns the copy that {@link #encode} wrote. */
-    static MirroredBucket decode(byte[] encoded) {
+    static BucketCopy decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
         byte version = bytes.get();
         if (version != VERSION && version != WITHOUT_FOREIGN) {
@@ -236,9 +236,9 @@ final class MirroredBucket {
         for (int i = terms == null ? 1 : terms.limits().size(); i > 0; i--) {
             buckets.add(new Bucket(bytes.getDouble(), bytes.getDouble()));
         }
-        var decoded = new MirroredBucket(new AgentBuckets(terms, buckets), (flags & DECIDED_WITHOUT_REDIS) != 0);
+        var decoded = new BucketCopy(new AgentBuckets(terms, buckets), (flags & DECIDED_WITHOUT_REDIS) != 0);
         decoded.foreignSeconds = foreignSeconds;
-        decoded.refillUntold = (flags & REFILL_UNTOLD) != 0;
+        decoded.resetPending = (flags & RESET_PENDING) != 0;
         while (bytes.hasRemaining()) {
             long source = bytes.getLong();
             int size = bytes.getInt();

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Promises;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,11 +19,11 @@ import java.util.function.Function;
  * <p>Redis is told only once the filling is committed, and with it the event that puts it on record: what is undone must have given
  * nothing away.
  */
-final class Refills {
-    private record Filled(String agentId, Spend.Kept kept) {}
+final class PendingResets {
+    private record Filled(String agentId, BucketKind kind) {}
 
-    private final Mirror mirror;
-    private final Questions questions;
+    private final AgentCache cache;
+    private final TaskMailbox mailbox;
     /** By buckets: whether a call is under way. */
     private final Map<Filled, Boolean> untold = new LinkedHashMap<>();
 
@@ -32,13 +32,13 @@ final class Refills {
     /** As they were when the commit began that is under way, or was the last. */
     private final Map<Filled, List<Runnable>> committing = new LinkedHashMap<>();
 
-    Refills(Mirror mirror, Questions questions) {
-        this.mirror = mirror;
-        this.questions = questions;
+    PendingResets(AgentCache cache, TaskMailbox mailbox) {
+        this.cache = cache;
+        this.mailbox = mailbox;
     }
 
     /** Has something done once it is committed that these buckets were filled. */
-    void afterCommit(AgentMirror filled, Runnable then) {
+    void afterCommit(AgentState filled, Runnable then) {
         uncommitted.computeIfAbsent(key(filled), buckets -> new ArrayList<>()).add(then);
     }
 
@@ -61,12 +61,12 @@ final class Refills {
         return !uncommitted.containsKey(filled) && !committing.containsKey(filled);
     }
 
-    private static Filled key(AgentMirror filled) {
-        return new Filled(filled.agent().id(), filled.kept());
+    private static Filled key(AgentState filled) {
+        return new Filled(filled.agent().id(), filled.kind());
     }
 
     /** Notes buckets that Redis must be told of. */
-    void note(AgentMirror filled) {
+    void note(AgentState filled) {
         untold.putIfAbsent(key(filled), false);
     }
 
@@ -75,28 +75,28 @@ final class Refills {
     }
 
     /** Tells Redis of all buckets that it has not been told of. */
-    void tell(SharedBuckets redis, Function<String, Promises> promises) {
+    void tell(RedisGateway redis, Function<String, Promises> promises) {
         if (untold.isEmpty()) return;
         for (var filled : List.copyOf(untold.keySet())) {
-            boolean inUse = redis.inUse(filled.agentId(), filled.kept());
+            boolean inUse = redis.inUse(filled.agentId(), filled.kind());
             if (inUse && isCommitted(filled) && !untold.get(filled))
                 tell(redis, filled, promises.apply(filled.agentId()), () -> {});
         }
     }
 
     /** Tells Redis of one agent's buckets; {@code then} runs on the stream thread, once Redis has answered or failed to. */
-    void tell(SharedBuckets redis, AgentMirror filled, Promises promises, Runnable then) {
+    void tell(RedisGateway redis, AgentState filled, Promises promises, Runnable then) {
         tell(redis, key(filled), promises, then);
     }
 
-    private void tell(SharedBuckets redis, Filled filled, Promises promises, Runnable then) {
-        int refill = mirrorOf(filled).refills();
+    private void tell(RedisGateway redis, Filled filled, Promises promises, Runnable then) {
+        int reset = stateOf(filled).resets();
         untold.put(filled, true);
-        redis.fill(filled.agentId(), filled.kept(), promises).whenComplete((done, failure) -> {
+        redis.reset(filled.agentId(), filled.kind(), promises).whenComplete((done, failure) -> {
             try {
-                questions.tell(() -> {
-                    var buckets = mirrorOf(filled);
-                    if (failure == null && buckets.refills() == refill) told(filled, buckets);
+                mailbox.tell(() -> {
+                    var buckets = stateOf(filled);
+                    if (failure == null && buckets.resets() == reset) told(filled, buckets);
                     else untold.replace(filled, false); // again in the next round
                     then.run();
                 });
@@ -106,13 +106,13 @@ final class Refills {
         });
     }
 
-    private AgentMirror mirrorOf(Filled filled) {
-        return mirror.of(mirror.agent(filled.agentId()), filled.kept());
+    private AgentState stateOf(Filled filled) {
+        return cache.of(cache.agent(filled.agentId()), filled.kind());
     }
 
-    private void told(Filled filled, AgentMirror buckets) {
+    private void told(Filled filled, AgentState buckets) {
         untold.remove(filled);
-        buckets.refillTold();
-        mirror.storeWithCommit(buckets);
+        buckets.resetTold();
+        cache.storeWithCommit(buckets);
     }
 }

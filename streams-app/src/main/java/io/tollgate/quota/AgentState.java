@@ -8,8 +8,10 @@ import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.redis.Answer;
-import io.tollgate.redis.Spend;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -18,16 +20,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
-final class AgentMirror {
+final class AgentState {
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
 
     /** What is refused unasked within this time is answered as at one moment. */
     private static final long TOGETHER_MICROS = 20_000;
 
-    private final Agent agent;
-    private final Spend.Kept kept;
-    private @Nullable MirroredBucket bucket;
+    private final AgentQueue agent;
+    private final BucketKind kind;
+    private @Nullable BucketCopy bucket;
     private boolean stored = true;
     private boolean toCommit;
     private long changedNanos;
@@ -44,7 +46,7 @@ final class AgentMirror {
     private boolean complete;
 
     private boolean answered;
-    private int refills;
+    private int resets;
     /** What was refused without asking since Redis answered last, by place of its source; mostly nothing. */
     private Fence @Nullable [] unasked;
     /** Sources of which Redis has decided a request anew, a bit for each place: what follows is new to it, too. */
@@ -53,23 +55,23 @@ final class AgentMirror {
     private long answeredNanos;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
-    AgentMirror(Agent agent, Spend.Kept kept, @Nullable MirroredBucket bucket) {
+    AgentState(AgentQueue agent, BucketKind kind, @Nullable BucketCopy bucket) {
         this.agent = agent;
-        this.kept = kept;
+        this.kind = kind;
         this.bucket = bucket;
     }
 
-    Agent agent() {
+    AgentQueue agent() {
         return agent;
     }
 
-    Spend.Kept kept() {
-        return kept;
+    BucketKind kind() {
+        return kind;
     }
 
     /** Returns our copy; null if there is none, which means a full bucket. */
     @Nullable
-    MirroredBucket bucket() {
+    BucketCopy bucket() {
         return bucket;
     }
 
@@ -100,7 +102,7 @@ final class AgentMirror {
         return changedNanos;
     }
 
-    /** Returns the round in which it was last written with its decision, as {@link Mirror} counts them; 0: none. */
+    /** Returns the round in which it was last written with its decision, as {@link AgentCache} counts them; 0: none. */
     int writtenIn() {
         return writtenIn;
     }
@@ -123,32 +125,32 @@ final class AgentMirror {
     }
 
     /** Fills the buckets. Answers under way know nothing of it; {@code untold}: nor does Redis. */
-    void fill(AgentBuckets full, boolean untold) {
+    void reset(AgentBuckets full, boolean untold) {
         nextEpoch();
-        refills++;
+        resets++;
         stored = false;
         answered = false;
         var filled = held(full);
         filled.hold(full);
         filled.decidedWithoutRedis(true);
-        filled.refillUntold(untold);
+        filled.resetPending(untold);
     }
 
     /** Returns whether somebody has filled the bucket and Redis has not been told: until then the mirror decides. */
-    boolean isRefillUntold() {
-        return bucket != null && bucket.refillUntold();
+    boolean isResetPending() {
+        return bucket != null && bucket.resetPending();
     }
 
     /** Returns a number that is another one after each {@link #fill}. */
-    int refills() {
-        return refills;
+    int resets() {
+        return resets;
     }
 
     /** Notes that Redis has filled its bucket as well: from now on the smaller of the two goes on. */
-    void refillTold() {
+    void resetTold() {
         if (bucket == null) return;
         stored = false;
-        bucket.refillUntold(false);
+        bucket.resetPending(false);
     }
 
     /**
@@ -157,7 +159,7 @@ final class AgentMirror {
      * @param place of their source
      * @param once whether decisions are committed together with their offsets
      */
-    Spend spend(
+    SpendRequest spend(
             List<PendingDecision> requests,
             Promises promises,
             int place,
@@ -165,9 +167,9 @@ final class AgentMirror {
             long committedOffset,
             boolean once) {
         var refused = unasked == null ? Fence.NONE : unasked[place].uncommitted(committedOffset);
-        return new Spend(
+        return new SpendRequest(
                 agent.id(),
-                kept,
+                kind,
                 promises,
                 charges(requests),
                 sources.id(place),
@@ -177,28 +179,28 @@ final class AgentMirror {
                 copy(promises.terms(), place, sources, once));
     }
 
-    private Spend.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
+    private SpendRequest.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
         if (underWay > 0) {
             var buckets = bucket == null ? AgentBuckets.full(terms, 0) : bucket.buckets();
-            return new Spend.Copy(
+            return new SpendRequest.Copy(
                     buckets,
-                    Spend.Standing.UNDER_WAY,
-                    Spend.Copy.INCOMPLETE,
+                    CopyStatus.UNDER_WAY,
+                    SpendRequest.Copy.INCOMPLETE,
                     sentThrough(place, sources),
                     Fence.NONE,
                     others(place, sources, false));
         }
         var held = bucket;
         if (held == null) return null;
-        var standing = standing(held, once);
+        var status = status(held, once);
         var fence = held.fence(sources.id(place));
-        return new Spend.Copy(
+        return new SpendRequest.Copy(
                 held.buckets(),
-                standing,
-                complete ? held.foreignSeconds() : Spend.Copy.INCOMPLETE,
+                status,
+                complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
                 fence.lastOffset(),
                 fence,
-                others(place, sources, standing == Spend.Standing.SUPERSEDES));
+                others(place, sources, status == CopyStatus.SUPERSEDES));
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */
@@ -207,19 +209,19 @@ final class AgentMirror {
         return bucket == null ? sent : Math.max(sent, bucket.lastOffset(sources.id(place)));
     }
 
-    private List<Spend.OfSource> others(int place, TaskSources sources, boolean all) {
+    private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean all) {
         int other = 1 - place;
         long id = sources.id(other);
         long through = sentThrough(other, sources);
         var held = bucket;
         boolean onlyOurs = held == null || held.hasOnly(sources);
         if (through < 0 && !all && onlyOurs) return List.of(); // nearly always
-        var others = new ArrayList<Spend.OfSource>(1);
+        var others = new ArrayList<SpendRequest.OfSource>(1);
         boolean complete = underWay == 0 && held != null;
-        others.add(new Spend.OfSource(id, through, complete ? held.fence(id) : Fence.NONE));
+        others.add(new SpendRequest.OfSource(id, through, complete ? held.fence(id) : Fence.NONE));
         if (onlyOurs) return others;
         held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
-            if (!sources.holds(gone)) others.add(new Spend.OfSource(gone, fence.lastOffset(), Fence.NONE));
+            if (!sources.holds(gone)) others.add(new SpendRequest.OfSource(gone, fence.lastOffset(), Fence.NONE));
         });
         return others;
     }
@@ -276,10 +278,10 @@ final class AgentMirror {
      * Under exactly-once, what Redis decided beyond our copy went nowhere: the answers were given up, or are of a transaction that was
      * aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
      */
-    private Spend.Standing standing(MirroredBucket known, boolean once) {
+    private CopyStatus status(BucketCopy known, boolean once) {
         boolean alone = known.decidedWithoutRedis();
-        if (superseding || alone && once) return Spend.Standing.SUPERSEDES;
-        return alone ? Spend.Standing.DECIDED_ALONE : Spend.Standing.FOLLOWS;
+        if (superseding || alone && once) return CopyStatus.SUPERSEDES;
+        return alone ? CopyStatus.DECIDED_ALONE : CopyStatus.FOLLOWS;
     }
 
     /**
@@ -310,17 +312,17 @@ final class AgentMirror {
     }
 
     /** Returns our copy; where there is none, one that begins with these buckets. */
-    private MirroredBucket held(AgentBuckets first) {
-        if (bucket == null) bucket = new MirroredBucket(first, false);
+    private BucketCopy held(AgentBuckets first) {
+        if (bucket == null) bucket = new BucketCopy(first, false);
         return bucket;
     }
 
     /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
-    void accept(Asked asked, Answer.Decided answer, TaskSources sources) {
+    void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
         underWay--; // of this epoch, or the answer could not be used
         answered = true;
         complete = true;
-        answeredNanos = asked.chunk().awaitedNanos();
+        answeredNanos = asked.call().awaitedNanos();
         stored = false;
         superseding = false;
         var spend = asked.spend();
@@ -339,7 +341,7 @@ final class AgentMirror {
     }
 
     /** Returns the fence with these groups, oldest first; where there are any, without what is committed. */
-    private Fence grown(MirroredBucket held, int place, Spend spend, List<Fence.Group> groups) {
+    private Fence grown(BucketCopy held, int place, SpendRequest spend, List<Fence.Group> groups) {
         boolean allCommitted = unasked == null && held.lastOffset(spend.source()) <= spend.committedOffset();
         var fence = allCommitted && !groups.isEmpty() ? Fence.NONE : fence(place, spend.source());
         if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
@@ -351,14 +353,14 @@ final class AgentMirror {
      * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
      * comes last, and does not know what the newer one charged.
      */
-    private static boolean isNewer(AgentBuckets answered, MirroredBucket held) {
+    private static boolean isNewer(AgentBuckets answered, BucketCopy held) {
         double answeredAt = answered.first().lastRefillSeconds();
         if (answeredAt != held.lastRefillSeconds()) return answeredAt > held.lastRefillSeconds();
         return answered.leastTokens() < held.leastTokens();
     }
 
     /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
-    private static List<Fence.Group> groups(Spend spend, Answer.Decided answer, long fenceOffset) {
+    private static List<Fence.Group> groups(SpendRequest spend, SpendResult.Decided answer, long fenceOffset) {
         int count = answer.decisions().size();
         int from = 0;
         while (from < count && spend.charges().get(from).offset() <= fenceOffset) from++; // ascending
@@ -379,7 +381,7 @@ final class AgentMirror {
     }
 
     /** @param to exclusive */
-    private static Fence.Group group(int from, int to, Spend spend, Answer.Decided answer) {
+    private static Fence.Group group(int from, int to, SpendRequest spend, SpendResult.Decided answer) {
         var decisions = answer.decisions();
         var charges = spend.charges();
         var newest = decisions.get(to - 1);
@@ -404,7 +406,7 @@ final class AgentMirror {
                 refusals);
     }
 
-    private static List<Double> tokensAfter(Decision newest, Spend spend, Answer.Decided answer) {
+    private static List<Double> tokensAfter(Decision newest, SpendRequest spend, SpendResult.Decided answer) {
         var terms = newest.terms();
         if (terms.limits().size() == 1) return List.of(newest.remainingTokens());
         // What was decided before a crash, by terms of then: Redis has said no more than what was left.
