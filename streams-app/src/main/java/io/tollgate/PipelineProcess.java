@@ -24,6 +24,9 @@ final class PipelineProcess {
     private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
 
     private static final Duration SAY_EVERY = Duration.ofSeconds(30);
+    /** Short enough that people who watch a start are told within five seconds that nobody answers. */
+    private static final Duration ANSWERS_SOON = Duration.ofSeconds(4);
+
     private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
 
     private static final String ADDRESS_TTL = "networkaddress.cache.ttl";
@@ -67,30 +70,42 @@ final class PipelineProcess {
 
     /** Waits until names of the brokers resolve, as long as it takes: in a cluster that starts, they may come last. */
     private static void awaitNames(Settings settings, Preflight preflight) throws InterruptedException {
-        long saidNanos = System.nanoTime() - SAY_EVERY.toNanos();
+        var waiting = new Waiting(settings.kafka().bootstrapServers());
         for (var unknown = preflight.unknownNames(); !unknown.isEmpty(); unknown = preflight.unknownNames()) {
-            if (System.nanoTime() - saidNanos >= SAY_EVERY.toNanos()) {
-                saidNanos = System.nanoTime();
-                log.warn(
-                        "waiting for Kafka at {}: DNS does not know {} yet",
-                        settings.kafka().bootstrapServers(),
-                        String.join(", ", unknown));
-            }
+            waiting.because("DNS does not know " + String.join(", ", unknown) + " yet");
             Thread.sleep(NAMES_AGAIN_AFTER.toMillis());
         }
     }
 
     /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
     private static Cluster awaitCluster(Settings settings, Preflight preflight, TopicAdmin topics) {
+        var waiting = new Waiting(settings.kafka().bootstrapServers());
+        if (!topics.answersWithin(ANSWERS_SOON)) waiting.because("no answer yet");
         while (true) {
             try {
                 heed(preflight.brokers(topics.admin()));
                 return new Cluster(
                         topics.clusterId(), topics.requestPartitions(), preflight.largestRecordBytes(topics.admin()));
             } catch (RetriableException away) {
-                log.warn("waiting for Kafka at {}: {}", settings.kafka().bootstrapServers(), away.getMessage());
+                waiting.because(String.valueOf(away.getMessage()));
                 heed(preflight.listeners()); // they may have come with other listeners than those that we expect
             }
+        }
+    }
+
+    /** Says why the start takes its time: at once, and then every half minute. */
+    private static final class Waiting {
+        private final String servers;
+        private long saidNanos = System.nanoTime() - SAY_EVERY.toNanos();
+
+        Waiting(String servers) {
+            this.servers = servers;
+        }
+
+        void because(String reason) {
+            if (System.nanoTime() - saidNanos < SAY_EVERY.toNanos()) return;
+            saidNanos = System.nanoTime();
+            log.warn("waiting for Kafka at {}: {}", servers, reason);
         }
     }
 

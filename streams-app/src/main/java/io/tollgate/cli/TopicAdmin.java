@@ -13,8 +13,10 @@ import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
@@ -48,6 +50,17 @@ public final class TopicAdmin implements AutoCloseable {
     /** Returns the id of the Kafka cluster. */
     public String clusterId() {
         return String.valueOf(Brokers.await(admin.describeCluster().clusterId())); // none on very old brokers
+    }
+
+    /** Returns whether a broker has answered within this time; a login may take longer. */
+    public boolean answersWithin(Duration time) {
+        try {
+            Brokers.await(admin.describeCluster(new DescribeClusterOptions().timeoutMs((int) time.toMillis()))
+                    .clusterId());
+            return true;
+        } catch (RetriableException away) {
+            return false;
+        }
     }
 
     /** What became of one topic. */
