@@ -7,6 +7,7 @@ import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RequestTimestamp;
@@ -44,6 +45,7 @@ import org.apache.kafka.streams.kstream.Repartitioned;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 import org.apache.kafka.streams.state.StoreBuilder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong.
@@ -135,7 +137,9 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
         return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
-                .repartition(Repartitioned.with(BYTES, BYTES).withName("rekeyed"))
+                .repartition(Repartitioned.with(BYTES, BYTES)
+                        .withStreamPartitioner(RequestTopology::partitionOf)
+                        .withName("rekeyed"))
                 .process(
                         withStore(
                                 buckets,
@@ -196,6 +200,12 @@ final class RequestTopology {
     }
 
     private static Produced<byte[], byte[]> produced(String name) {
-        return Produced.with(BYTES, BYTES).withName(name);
+        return Produced.with(BYTES, BYTES, RequestTopology::partitionOf).withName(name);
+    }
+
+    /** Names the partition of each key, whatever the producer's own partitioner would do; empty: there is no key. */
+    private static Optional<Set<Integer>> partitionOf(
+            String topic, byte @Nullable [] key, byte @Nullable [] value, int partitions) {
+        return key == null ? Optional.empty() : Optional.of(Set.of(Parse.partitionOf(key, partitions)));
     }
 }

@@ -130,12 +130,17 @@ final class SampleAgents implements AutoCloseable {
             var record = stray(key, value, partition, partitions);
             return new ProducerRecord<>(record.topic(), partition, null, value);
         }
-        return new ProducerRecord<>(Topics.REQUESTS, key, value);
+        return new ProducerRecord<>(Topics.REQUESTS, murmur2Partition(key, partitions), key, value);
     }
 
     private ProducerRecord<byte[], byte[]> stray(byte[] key, byte[] value, int partition, int partitions) {
-        if (partition != Utils.toPositive(Utils.murmur2(key)) % partitions) strays.incrementAndGet();
+        if (partition != murmur2Partition(key, partitions)) strays.incrementAndGet();
         return new ProducerRecord<>(Topics.REQUESTS, partition, key, value);
+    }
+
+    /** Returns the partition that Kafka's Java producer chooses for a key, whatever the client was configured with. */
+    static int murmur2Partition(byte[] key, int partitions) {
+        return Utils.toPositive(Utils.murmur2(key)) % partitions;
     }
 
     /**

@@ -2,6 +2,7 @@ package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import io.tollgate.ingest.Parse;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -79,11 +80,12 @@ public final class LoadCommand implements Callable<Integer> {
         require(skew >= 0 && skew <= 10, "--skew must be from 0 to 10", skew);
         require(costTokens >= 0 && costTokens <= 1e12, "--cost must be from 0 to 1e12", costTokens);
         var settings = kafka.answered();
+        int partitions;
         try (var topics = new TopicAdmin(settings)) {
-            topics.requestPartitions(); // a clear message now rather than a producer that waits for a minute
+            partitions = topics.requestPartitions(); // a clear message now, not a producer that waits for a minute
         }
         long start = System.nanoTime();
-        publish(settings);
+        publish(settings, partitions);
         double seconds = (System.nanoTime() - start) / 1e9;
         var out = spec.commandLine().getOut();
         out.printf(
@@ -95,7 +97,7 @@ public final class LoadCommand implements Callable<Integer> {
         if (!legal) throw new ParameterException(spec.commandLine(), rule + ", but is " + value);
     }
 
-    private void publish(Settings settings) {
+    private void publish(Settings settings, int partitions) {
         var properties = settings.kafka().clientProperties("producer.", ProducerConfig.configNames());
         properties.putIfAbsent(ProducerConfig.LINGER_MS_CONFIG, "5");
         var failure = new AtomicReference<Exception>();
@@ -107,9 +109,10 @@ public final class LoadCommand implements Callable<Integer> {
             for (long i = 0; i < records && failure.get() == null; i++) {
                 if (rate > 0) awaitTurn(start + (long) (i / rate * 1e9));
                 var agent = "agent-" + choose.next();
-                producer.send(request(settings.topics().requests(), agent, i), (metadata, thrown) -> {
-                    if (thrown != null) failure.compareAndSet(null, thrown);
-                });
+                producer.send(
+                        request(settings.topics().requests(), partitions, agent, costTokens, i), (metadata, thrown) -> {
+                            if (thrown != null) failure.compareAndSet(null, thrown);
+                        });
                 progress.step();
             }
             producer.flush();
@@ -118,11 +121,14 @@ public final class LoadCommand implements Callable<Integer> {
             throw new CommandFailure("publishing failed: " + failure.get().getMessage());
     }
 
-    private ProducerRecord<byte[], byte[]> request(String topic, String agent, long number) {
+    /** Names the partition itself: no setting of a producer may send an agent elsewhere. */
+    static ProducerRecord<byte[], byte[]> request(
+            String topic, int partitions, String agent, double costTokens, long number) {
         var json = "{\"request_id\":\"load-" + number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + costTokens
                 + ",\"payload\":{\"kind\":\"sample\"}}";
+        byte[] key = agent.getBytes(StandardCharsets.UTF_8);
         return new ProducerRecord<>(
-                topic, agent.getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8));
+                topic, Parse.partitionOf(key, partitions), key, json.getBytes(StandardCharsets.UTF_8));
     }
 
     private static void awaitTurn(long atNanos) {
