@@ -43,7 +43,7 @@ class LateRedisIT {
                 System.out.println("FAULT Redis late, " + AGENTS + " agents known: gap " + gap.toMillis() + " ms");
                 assertThat(gap).isLessThan(FaultScenario.ONE_DELAY);
                 assertThat(without.isReady()).isTrue();
-                traffic.close();
+                traffic.end();
                 requests.published();
                 Verdict.of(cluster, SOON).clean();
             }
@@ -72,6 +72,10 @@ class LateRedisIT {
 
         @Override
         public void close() {
+            end();
+        }
+
+        void end() {
             ended = true;
             try {
                 thread.join();
