@@ -18,9 +18,11 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.config.ConfigResource;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 
 /** Topics that somebody else made, and brokers with rules of their own. */
+@Order(2) // rather long, and one after the other
 class ForeignTopicsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     /** Kafka's own default for max.message.bytes. */

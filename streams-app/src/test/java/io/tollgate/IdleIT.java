@@ -13,10 +13,15 @@ import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A pipeline that has decided requests on every partition, and to which nobody sends any more. */
+@Order(1) // long
+@Execution(ExecutionMode.CONCURRENT) // each has a broker and a Redis of its own
 class IdleIT {
     private static final Duration SETTLED = Duration.ofSeconds(10);
     private static final Duration LOOK = Duration.ofSeconds(20);

@@ -16,9 +16,11 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 
 /** A topic of policies that is not read yet, has too many partitions, or is another one than before. */
+@Order(2) // rather long, and one after the other
 class PolicyTopicIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     /** Longer than decisions ever waited for policies that were not read. */

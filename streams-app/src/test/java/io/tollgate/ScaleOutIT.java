@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Test;
  * How long a partition is silent while instances join, leave, are killed and are replaced one after the other; measured for each
  * way of membership, and each ends with the checker.
  */
+@Order(2) // rather long, and one after the other
 class ScaleOutIT {
     private static final Duration SESSION_TIMEOUT = Duration.ofSeconds(6); // as TestCluster sets it
     /** With the streams protocol the broker says it: as the sandbox's does. */

@@ -21,11 +21,13 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Agents whose clocks are wrong by years, and a broker that looks for what is past its retention every second. */
+@Order(2) // rather long, and one after the other
 class TimestampsIT {
     private static final Duration SOON = Duration.ofSeconds(90);
     private static final int REQUESTS = 400;
