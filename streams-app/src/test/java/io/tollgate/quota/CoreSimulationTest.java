@@ -11,6 +11,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,6 +20,7 @@ import org.slf4j.LoggerFactory;
  * Looks for a history that breaks a promise: as many as fit into {@code simulation.seconds}, at most {@code simulation.histories}, from
  * {@code simulation.seed} on.
  */
+@Execution(ExecutionMode.CONCURRENT) // its minute passes while all other unit tests run, one after the other
 class CoreSimulationTest {
     private static final Logger log = LoggerFactory.getLogger(CoreSimulationTest.class);
     private static final long FIRST_SEED = Long.getLong("simulation.seed", 1);
