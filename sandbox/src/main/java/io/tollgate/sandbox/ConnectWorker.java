@@ -155,6 +155,8 @@ public final class ConnectWorker extends SandboxProcess {
         properties.put("scheduled.rebalance.max.delay.ms", "0");
         properties.put("session.timeout.ms", "6000");
         properties.put("heartbeat.interval.ms", "1000");
+        properties.put("consumer.session.timeout.ms", "6000"); // a sink waits for its killed predecessor's end
+        properties.put("consumer.heartbeat.interval.ms", "1000");
         return properties;
     }
 
