@@ -35,7 +35,8 @@ class KafkaBrokerIT {
     /** One test of a broker's whole life, because each start takes seconds. */
     @Test
     void givenAcknowledgedRecords_whenBrokerIsFrozenKilledAndStartedOnAnotherPort_thenAllAreThere() throws Exception {
-        KafkaBroker.Options options = KafkaBroker.Options.defaults().withDir(dir);
+        KafkaBroker.Options options =
+                KafkaBroker.Options.defaults().asShortLived().withDir(dir);
         try (KafkaBroker broker = KafkaBroker.start(options)) {
             createTopic(broker);
             try (var producer = producer(broker)) {

@@ -41,7 +41,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Execution(ExecutionMode.CONCURRENT) // each seed has agents of its own
 class SpendScriptPropertyIT {
     private static final int WRITTEN_BYTES = 24;
-    private static final int STEPS = 2500;
+    /** -Pfuzz for a long run. */
+    private static final int STEPS = Integer.getInteger("tollgate.fuzz.records", 10_000) / 10;
+
     private static final int AGENTS = 10;
     private static final long[] SOURCES = {SpendRequest.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
 
