@@ -107,7 +107,7 @@ final class Pipeline implements AutoCloseable {
                 shared,
                 clock,
                 policies,
-                new ClusterSourceIds(admin),
+                new ClusterSourceIds(admin, watch),
                 committed,
                 metrics,
                 watch);

@@ -3,10 +3,13 @@ package io.tollgate;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
+import io.tollgate.kafka.TopicMadeAnewException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
+import org.apache.kafka.streams.errors.MissingSourceTopicException;
 
 /**
  * Lets the same line of a library pass once a minute: while brokers are away, each of Kafka's clients says so every second. Lines of
@@ -16,6 +19,10 @@ import java.util.regex.Pattern;
 public final class RepeatedLines extends Filter<ILoggingEvent> {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int MOST_REMEMBERED = 1000;
+
+    /** Kafka Streams shows a stack trace of these, and we have said in a line what has happened. */
+    private static final Set<String> SAID_BY_US =
+            Set.of(TopicMadeAnewException.class.getName(), MissingSourceTopicException.class.getName());
 
     private static final Pattern NUMBERS = Pattern.compile("\\d+");
 
@@ -34,6 +41,8 @@ public final class RepeatedLines extends Filter<ILoggingEvent> {
     @Override
     public FilterReply decide(ILoggingEvent event) {
         if (event.getLoggerName().startsWith("io.tollgate")) return FilterReply.NEUTRAL;
+        var thrown = event.getThrowableProxy();
+        if (thrown != null && SAID_BY_US.contains(thrown.getClassName())) return FilterReply.DENY;
         var line = new Line(
                 event.getLoggerName(),
                 NUMBERS.matcher(String.valueOf(event.getMessage())).replaceAll("#"));

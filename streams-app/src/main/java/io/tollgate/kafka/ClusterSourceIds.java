@@ -10,51 +10,86 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.UnaryOperator;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.Uuid;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Sources named by cluster id, topic id and partition: a topic that is deleted and created again is another source, whose offsets
- * begin anew. Asks the cluster once for each topic, unless told to ask again. Thread-safe.
+ * begin anew. A stream thread whose polls are seen knows its topics by the ids that it fetches by; else the cluster is asked once for each
+ * topic, unless told to ask again. Thread-safe.
  */
 public final class ClusterSourceIds implements SourceIds {
     private static final int TIMEOUT_SECONDS = 30;
 
-    private final UnaryOperator<String> idOfTopic;
-    private final Map<String, String> topics = new ConcurrentHashMap<>();
-
-    /** @param admin is not closed */
-    public ClusterSourceIds(Admin admin) {
-        this(topic -> describe(admin, topic));
+    /** The topic that bears a name now. */
+    @FunctionalInterface
+    public interface TopicIds {
+        /** @throws KafkaException if the cluster does not say within 30 s, or there is no such topic */
+        Uuid idOf(String topic);
     }
 
-    /** @param idOfTopic names the cluster and the topic that bears this name now */
-    public ClusterSourceIds(UnaryOperator<String> idOfTopic) {
-        this.idOfTopic = idOfTopic;
+    private final Supplier<String> clusterId;
+    private final TopicIds topicIds;
+    private final StreamThreadWatch watch;
+    private final Map<String, Uuid> asked = new ConcurrentHashMap<>();
+    private volatile @Nullable String cluster;
+
+    /** @param admin is not closed */
+    public ClusterSourceIds(Admin admin, StreamThreadWatch watch) {
+        this(() -> await(admin.describeCluster().clusterId()), topic -> describe(admin, topic), watch);
+    }
+
+    /** @param topicIds asks the cluster for the topic that bears a name now */
+    public ClusterSourceIds(Supplier<String> clusterId, TopicIds topicIds, StreamThreadWatch watch) {
+        this.clusterId = clusterId;
+        this.topicIds = topicIds;
+        this.watch = watch;
     }
 
     /** @throws KafkaException if the cluster does not say within 30 s; Streams then ends the thread, and a restart asks again */
     @Override
     public long idOf(String topic, int partition) {
-        return hash(topics.computeIfAbsent(topic, idOfTopic) + "/" + partition);
+        var fetched = watch.topics();
+        var id = fetched.isPresent()
+                ? fetched.get().id(topic).orElseGet(() -> expected(fetched.get(), topic))
+                : asked.computeIfAbsent(topic, topicIds::idOf);
+        return hash(cluster() + "/" + id + "/" + partition);
     }
 
     /** @throws KafkaException as {@link #idOf}, and if there is no such topic any more */
     @Override
     public long askedAgain(String topic, int partition) {
-        topics.put(topic, idOfTopic.apply(topic));
+        if (watch.topics().isEmpty()) asked.put(topic, topicIds.idOf(topic));
         return idOf(topic, partition);
     }
 
-    private static String describe(Admin admin, String topic) {
+    /** An internal topic that was created a moment ago: the consumer has its partitions before it hears of it. */
+    private Uuid expected(FetchedTopics fetched, String topic) {
+        var id = topicIds.idOf(topic);
+        fetched.expect(topic, id);
+        return id;
+    }
+
+    private String cluster() {
+        var known = cluster;
+        if (known == null) cluster = known = clusterId.get();
+        return known;
+    }
+
+    private static Uuid describe(Admin admin, String topic) {
+        return await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic))
+                .topicId();
+    }
+
+    private static <T> T await(KafkaFuture<T> answer) {
         try {
-            var cluster = admin.describeCluster().clusterId().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
-            var description =
-                    admin.describeTopics(List.of(topic)).allTopicNames().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
-            return cluster + "/" + description.get(topic).topicId();
+            return answer.get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
         } catch (ExecutionException | TimeoutException e) {
-            throw new KafkaException("cannot describe topic " + topic, e);
+            throw new KafkaException("the cluster does not say which topics it has", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new KafkaException("interrupted", e);

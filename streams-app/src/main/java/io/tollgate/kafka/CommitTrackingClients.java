@@ -3,22 +3,28 @@ package io.tollgate.kafka;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.OffsetCommitCallback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.streams.errors.MissingSourceTopicException;
 import org.apache.kafka.streams.processor.internals.DefaultKafkaClientSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Kafka's own clients, with two differences. The producer notes which offsets a transaction has committed: under exactly-once Streams
+ * Kafka's own clients, with these differences. The producer notes which offsets a transaction has committed: under exactly-once Streams
  * commits through the producer, and no interceptor hears of it. The consumer says when it is polled, which a stream thread does some ten
- * times a second however little there is to do: a punctuator that did the same would commit each time.
+ * times a second however little there is to do: a punctuator that did the same would commit each time. Both commit each offset with the id
+ * of its topic, and the consumer reads a topic that was made anew from its beginning, {@link FetchedTopics}. While a topic is gone, it waits.
  */
 public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
     private final CommittedOffsets committed;
@@ -38,8 +44,14 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
     }
 
     private static final class PollingConsumer extends KafkaConsumer<byte[], byte[]> {
+        private static final Logger log = LoggerFactory.getLogger(CommitTrackingClients.class);
+        /** Streams would poll without a pause where nothing is assigned. */
+        private static final Duration PAUSE = Duration.ofMillis(100);
+
         private final StreamThreadWatch watch;
         private final Runnable beforePoll;
+        private final FetchedTopics topics = new FetchedTopics(this);
+        private boolean isTopicMissing;
 
         PollingConsumer(Map<String, Object> config, StreamThreadWatch watch, Runnable beforePoll) {
             super(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
@@ -49,11 +61,59 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
 
         @Override
         public ConsumerRecords<byte[], byte[]> poll(Duration timeout) {
-            watch.beatBeforePoll(System.nanoTime());
+            watch.beatBeforePoll(System.nanoTime(), topics);
             beforePoll.run();
-            var records = super.poll(timeout);
+            beginAgainIfMadeAnew(); // heard of since the last poll
+            var outdated = topics.takeOutdated(assignment());
+            if (!outdated.isEmpty()) seekToBeginning(outdated);
+            var records = pollTopics(timeout);
             watch.beat(System.nanoTime());
+            beginAgainIfMadeAnew(); // what was polled may be of either topic
             return records;
+        }
+
+        /** Streams would give up the thread where a topic is missing; its consumer hears of it when it is there again, and joins anew. */
+        private ConsumerRecords<byte[], byte[]> pollTopics(Duration timeout) {
+            if (isTopicMissing && !assignment().isEmpty()) isTopicMissing = false;
+            try {
+                return super.poll(isTopicMissing && timeout.compareTo(PAUSE) < 0 ? PAUSE : timeout);
+            } catch (MissingSourceTopicException missing) {
+                if (!isTopicMissing) log.warn("a topic is missing; waiting until it is created again");
+                isTopicMissing = true;
+                return ConsumerRecords.empty();
+            }
+        }
+
+        private void beginAgainIfMadeAnew() {
+            var anew = topics.takeMadeAnew();
+            if (anew == null) return;
+            log.info("topic {} was deleted and created again: reading it from its beginning", anew);
+            throw new TopicMadeAnewException(anew);
+        }
+
+        @Override
+        public Map<TopicPartition, OffsetAndMetadata> committed(Set<TopicPartition> partitions) {
+            return topics.current(super.committed(partitions));
+        }
+
+        @Override
+        public Map<TopicPartition, OffsetAndMetadata> committed(Set<TopicPartition> partitions, Duration timeout) {
+            return topics.current(super.committed(partitions, timeout));
+        }
+
+        @Override
+        public void commitSync(Map<TopicPartition, OffsetAndMetadata> offsets) {
+            super.commitSync(topics.marked(offsets));
+        }
+
+        @Override
+        public void commitSync(Map<TopicPartition, OffsetAndMetadata> offsets, Duration timeout) {
+            super.commitSync(topics.marked(offsets), timeout);
+        }
+
+        @Override
+        public void commitAsync(Map<TopicPartition, OffsetAndMetadata> offsets, OffsetCommitCallback callback) {
+            super.commitAsync(topics.marked(offsets), callback);
         }
     }
 
@@ -77,7 +137,7 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         @Override
         public void sendOffsetsToTransaction(
                 Map<TopicPartition, OffsetAndMetadata> offsets, ConsumerGroupMetadata group) {
-            super.sendOffsetsToTransaction(offsets, group);
+            super.sendOffsetsToTransaction(watch.marked(offsets), group);
             inTransaction.putAll(offsets);
         }
 

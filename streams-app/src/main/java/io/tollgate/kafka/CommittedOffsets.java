@@ -19,8 +19,8 @@ public final class CommittedOffsets {
         return committed.getOrDefault(partition, -1L);
     }
 
-    /** Forgets what was noted of a topic: it was made anew. */
-    public void forget(String topic) {
-        committed.keySet().removeIf(partition -> partition.topic().equals(topic));
+    /** Forgets what was noted of a partition: it may be of a topic that is gone. */
+    public void forget(TopicPartition partition) {
+        committed.remove(partition);
     }
 }

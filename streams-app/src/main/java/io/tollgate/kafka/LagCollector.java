@@ -13,14 +13,13 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -115,53 +114,58 @@ public final class LagCollector implements Collector, AutoCloseable {
     }
 
     private Map<TopicPartition, Long> lag() throws ExecutionException, InterruptedException {
-        var partitions = partitions();
+        var topicIds = topicIds();
         // Before the ends: in between more may be published and committed, and no lag may look smaller than it is.
-        var committed = committed();
-        var ends = offsets(partitions, OffsetSpec.latest());
-        var unread = partitions.stream()
+        var committed = committed(topicIds);
+        var ends = offsets(topicIds.keySet(), OffsetSpec.latest());
+        var unread = topicIds.keySet().stream()
                 .filter(partition -> committed.getOrDefault(partition, Long.MAX_VALUE) > ends.get(partition))
                 .toList();
         var starts = offsets(unread, OffsetSpec.earliest());
         var lag = new HashMap<TopicPartition, Long>();
         ends.forEach((partition, end) -> {
-            // What was committed of a topic that was there before, with more records, counts for nothing.
             long from = starts.containsKey(partition) ? starts.get(partition) : committed.get(partition);
             lag.put(partition, Math.max(0, end - from));
         });
         return Map.copyOf(lag);
     }
 
-    private List<TopicPartition> partitions() throws ExecutionException, InterruptedException {
+    /** Returns the partitions that there are, and the id of the topic of each. */
+    private Map<TopicPartition, Uuid> topicIds() throws ExecutionException, InterruptedException {
         var described = admin.describeTopics(topics, new DescribeTopicsOptions().timeoutMs(PATIENCE_MILLIS))
                 .topicNameValues();
-        var found = Stream.<TopicPartition>builder();
+        var found = new HashMap<TopicPartition, Uuid>();
         for (var topic : described.entrySet()) {
             try {
-                int partitions = topic.getValue().get().partitions().size();
-                IntStream.range(0, partitions)
-                        .forEach(partition -> found.add(new TopicPartition(topic.getKey(), partition)));
+                var now = topic.getValue().get();
+                for (int partition = 0; partition < now.partitions().size(); partition++) {
+                    found.put(new TopicPartition(topic.getKey(), partition), now.topicId());
+                }
             } catch (ExecutionException e) {
                 if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
             }
         }
-        return found.build().toList();
+        return found;
     }
 
-    private Map<TopicPartition, Long> committed() throws ExecutionException, InterruptedException {
+    /** Returns what the group has committed of these topics: what was of a topic that is gone counts for nothing. */
+    private Map<TopicPartition, Long> committed(Map<TopicPartition, Uuid> topicIds)
+            throws ExecutionException, InterruptedException {
         var options = new ListConsumerGroupOffsetsOptions().timeoutMs(PATIENCE_MILLIS);
         var committed = new HashMap<TopicPartition, Long>();
         admin.listConsumerGroupOffsets(group, options)
                 .partitionsToOffsetAndMetadata()
                 .get()
                 .forEach((partition, offset) -> {
-                    if (offset != null) committed.put(partition, offset.offset());
+                    if (offset != null && FetchedTopics.isOf(offset, topicIds.get(partition))) {
+                        committed.put(partition, offset.offset());
+                    }
                 });
         return committed;
     }
 
     /** The log end rather than the last stable offset: what waits behind an open transaction waits as well. */
-    private Map<TopicPartition, Long> offsets(List<TopicPartition> partitions, OffsetSpec which)
+    private Map<TopicPartition, Long> offsets(Collection<TopicPartition> partitions, OffsetSpec which)
             throws ExecutionException, InterruptedException {
         if (partitions.isEmpty()) return Map.of();
         var wanted = partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> which));

@@ -1,7 +1,12 @@
 package io.tollgate.kafka;
 
 import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.errors.TaskMigratedException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Notices that a stream thread stood still for so long that its partitions have gone to another instance. Thread-safe; each thread is
@@ -16,7 +21,7 @@ public final class StreamThreadWatch {
 
     private static final class Pulse {
         private boolean beats;
-        private boolean polls;
+        private @Nullable FetchedTopics topics;
         private long lastNanos;
     }
 
@@ -46,10 +51,26 @@ public final class StreamThreadWatch {
         }
     }
 
-    /** As {@link #beat}, of a thread that is about to poll. */
-    void beatBeforePoll(long nowNanos) {
-        pulses.get().polls = true;
+    /** As {@link #beat}, of a thread that is about to poll these topics. */
+    void beatBeforePoll(long nowNanos, FetchedTopics topics) {
+        pulses.get().topics = topics;
         beat(nowNanos);
+    }
+
+    /** Returns whether a topic that this thread polls was made anew since its tasks began: then nothing that it has just polled is to be used. */
+    public boolean isAnyTopicMadeAnew() {
+        var topics = pulses.get().topics;
+        return topics != null && topics.isAnyMadeAnew();
+    }
+
+    /** Returns what this thread knows of the topics that it polls; empty where {@link #seesPolls} is false. */
+    Optional<FetchedTopics> topics() {
+        return Optional.ofNullable(pulses.get().topics);
+    }
+
+    /** Returns the offsets as this thread is to commit them. */
+    Map<TopicPartition, OffsetAndMetadata> marked(Map<TopicPartition, OffsetAndMetadata> offsets) {
+        return topics().map(topics -> topics.marked(offsets)).orElse(offsets);
     }
 
     /** Notes that brokers have just confirmed that the thread's partitions are its own, however long that took. */
@@ -61,6 +82,6 @@ public final class StreamThreadWatch {
 
     /** Returns whether this thread's polls are seen: not with the streams group protocol, which makes its own consumer. */
     public boolean seesPolls() {
-        return pulses.get().polls;
+        return pulses.get().topics != null;
     }
 }

@@ -53,9 +53,12 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
     public ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
         var instance = shared;
         var parser = parse;
-        if (instance == null || parser == null) return records;
+        if (instance == null || parser == null || instance.watch().isAnyTopicMadeAnew()) return records;
         for (var partition : records.partitions()) {
             var polled = records.records(partition);
+            long first = polled.get(0).offset();
+            missed.computeIfPresent(
+                    partition, (same, last) -> Math.min(last, first - 1)); // what is polled again is not missed
             // The topology decides every record that has no pending decision, one by one.
             if (!prefetch(instance, parser, partition, polled)) {
                 missed.put(partition, polled.get(polled.size() - 1).offset());

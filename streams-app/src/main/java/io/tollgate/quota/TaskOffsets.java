@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.kafka.TopicMadeAnewException;
 import io.tollgate.metrics.RareWarning;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -31,7 +32,10 @@ final class TaskOffsets {
         this.shared = shared;
         this.store = store;
         this.sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
-        for (int place = 0; place < progress.length; place++) progress[place] = stored(place);
+        for (int place = 0; place < progress.length; place++) {
+            shared.committed().forget(sources.partition(place)); // may be of the topic that bore its name before
+            progress[place] = stored(place);
+        }
     }
 
     private ProcessedOffsets stored(int place) {
@@ -80,7 +84,7 @@ final class TaskOffsets {
      */
     boolean take(RecordMetadata position) {
         int place = sources.placeOf(position.topic());
-        if (isMadeAnew) throw madeAnew(position.topic());
+        if (isMadeAnew) throw new TopicMadeAnewException(position.topic());
         if (progress[place].take(position.offset())) return true;
         askWhetherMadeAnew(place);
         shared.metrics().decidedBefore();
@@ -99,13 +103,7 @@ final class TaskOffsets {
         long now = shared.sources().askedAgain(partition.topic(), partition.partition());
         if (now == sources.id(place)) return;
         isMadeAnew = true;
-        shared.committed().forget(partition.topic());
-        throw madeAnew(partition.topic());
-    }
-
-    /** Streams then gives up the task, with what it holds of the topic that is gone, and starts it afresh. */
-    private static TaskMigratedException madeAnew(String topic) {
-        return new TaskMigratedException("topic " + topic + " was made anew: its offsets begin anew");
+        throw new TopicMadeAnewException(partition.topic());
     }
 
     /** Writes to the store what must be committed with what the task commits now. */

@@ -8,7 +8,6 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.Stray;
-import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
@@ -180,7 +179,7 @@ final class SimulatedInstance {
                 Optional.of(calls),
                 clock,
                 policies,
-                new ClusterSourceIds(kafka::topicId),
+                kafka.sourceIds(),
                 new CommittedOffsets(),
                 METRICS,
                 new StreamThreadWatch(Duration.ofDays(1)),
@@ -228,7 +227,7 @@ final class SimulatedInstance {
         return tasks.containsKey(partition);
     }
 
-    /** The topic was made anew: the consumer begins at its start. */
+    /** The topic was made anew: what is committed of the old one does not count, and the consumer begins at the start of the new one. */
     void recreated(String topic) {
         positions.replaceAll((partition, at) -> partition.topic().equals(topic) ? Long.valueOf(0) : at);
         consumed.keySet().removeIf(partition -> partition.topic().equals(topic));

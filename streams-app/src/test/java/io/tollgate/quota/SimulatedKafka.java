@@ -1,8 +1,11 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
+import io.tollgate.kafka.ClusterSourceIds;
+import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.policy.Policy;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -11,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
@@ -165,6 +169,14 @@ final class SimulatedKafka {
 
     String topicId(String topic) {
         return "cluster/" + topic + "#" + incarnations.get(topic);
+    }
+
+    /** Returns the ids under which an instance keeps offsets; its polls are not seen, so that it asks the cluster. */
+    ClusterSourceIds sourceIds() {
+        return new ClusterSourceIds(
+                () -> "cluster",
+                topic -> new Uuid(topic.hashCode(), incarnations.get(topic)),
+                new StreamThreadWatch(Duration.ofDays(1)));
     }
 
     void store(Map<Integer, Map<String, byte[]>> written) {

@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Parse;
-import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyRecords;
@@ -68,7 +67,7 @@ final class Simulation {
         private final Map<Long, String> sources = new HashMap<>();
 
         void noteSources() {
-            var ids = new ClusterSourceIds(kafka::topicId);
+            var ids = kafka.sourceIds();
             for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
                 for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
                     sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
