@@ -35,12 +35,17 @@ final class AgentState {
     private long changedNanos;
     private int writtenIn;
     private int epoch;
-    /** Calls of this epoch whose answers were not taken over yet. */
-    private int underWay;
+    /** Calls of this epoch whose answers were not taken over yet, in the order of sending; mostly nothing. */
+    private RedisCall.@Nullable Part oldestUnderWay;
+
     /** The last offsets that those asked for, by place of their source; -1: none. */
     private long sentRequests = -1;
 
     private long sentRekeyed = -1;
+    /** The last offsets that any call asked for, those included that were given up. */
+    private long everSentRequests = -1;
+
+    private long everSentRekeyed = -1;
     private boolean superseding;
     /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
     private boolean complete;
@@ -119,7 +124,7 @@ final class AgentState {
     /** Gives up the answers under way: they know nothing of what was decided here. */
     private void nextEpoch() {
         epoch++;
-        underWay = 0;
+        oldestUnderWay = null;
         sentRequests = -1;
         sentRekeyed = -1;
     }
@@ -180,7 +185,7 @@ final class AgentState {
     }
 
     private SpendRequest.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
-        if (underWay > 0) {
+        if (oldestUnderWay != null) {
             var buckets = bucket == null ? AgentBuckets.full(terms, 0) : bucket.buckets();
             return new SpendRequest.Copy(
                     buckets,
@@ -212,13 +217,14 @@ final class AgentState {
     private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean all) {
         int other = 1 - place;
         long id = sources.id(other);
-        long through = sentThrough(other, sources);
+        // Where our decisions replace those of Redis, what it decided beyond all that we ever asked for is somebody else's.
+        long through = all ? Math.max(sentThrough(other, sources), everSent(other)) : sentThrough(other, sources);
         var held = bucket;
         boolean onlyOurs = held == null || held.hasOnly(sources);
         if (through < 0 && !all && onlyOurs) return List.of(); // nearly always
         var others = new ArrayList<SpendRequest.OfSource>(1);
-        boolean complete = underWay == 0 && held != null;
-        others.add(new SpendRequest.OfSource(id, through, complete ? held.fence(id) : Fence.NONE));
+        boolean knowsAll = oldestUnderWay == null && held != null;
+        others.add(new SpendRequest.OfSource(id, through, knowsAll ? held.fence(id) : Fence.NONE));
         if (onlyOurs) return others;
         held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
             if (!sources.holds(gone)) others.add(new SpendRequest.OfSource(gone, fence.lastOffset(), Fence.NONE));
@@ -226,11 +232,36 @@ final class AgentState {
         return others;
     }
 
+    private long everSent(int place) {
+        return place == TaskSources.REQUESTS ? everSentRequests : everSentRekeyed;
+    }
+
     /** Notes that a call is on its way. */
-    void sent(int place, long lastOffset) {
-        underWay++;
-        if (place == TaskSources.REQUESTS) sentRequests = Math.max(sentRequests, lastOffset);
-        else sentRekeyed = Math.max(sentRekeyed, lastOffset);
+    void sent(RedisCall.Part part, long lastOffset) {
+        if (oldestUnderWay == null) oldestUnderWay = part;
+        else oldestUnderWay.append(part);
+        if (part.place() == TaskSources.REQUESTS) {
+            sentRequests = Math.max(sentRequests, lastOffset);
+            everSentRequests = Math.max(everSentRequests, lastOffset);
+        } else {
+            sentRekeyed = Math.max(sentRekeyed, lastOffset);
+            everSentRekeyed = Math.max(everSentRekeyed, lastOffset);
+        }
+    }
+
+    /**
+     * Returns the calls whose answers are to be taken over before this one's, and this one, in the order of sending: its buckets hold what
+     * those charged, so that our copy must remember their requests, too. Empty if its answer was taken over.
+     */
+    List<RedisCall.Part> answeredThrough(RedisCall.Part asked) {
+        if (asked.isAccepted()) return List.of();
+        if (asked == oldestUnderWay) return List.of(asked); // nearly always
+        var answered = new ArrayList<RedisCall.Part>();
+        for (var part = oldestUnderWay; part != null; part = part.next()) {
+            if (part == asked || part.isDecided()) answered.add(part);
+            if (part == asked) break;
+        }
+        return answered;
     }
 
     private static List<Charge> charges(List<PendingDecision> requests) {
@@ -294,13 +325,18 @@ final class AgentState {
         held(AgentBuckets.full(terms, nowSeconds)).decidedWithoutRedis(true);
     }
 
-    /** Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do. */
-    void disagreed(AgentBuckets inRedis, Promises promises, double nowSeconds) {
+    /**
+     * Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do.
+     *
+     * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has written
+     */
+    void disagreed(SpendResult.Disagrees inRedis, Promises promises, double nowSeconds, boolean once) {
         if (bucket == null) {
-            held(inRedis);
+            held(inRedis.buckets());
             return;
         }
-        var theirs = TokenBucket.refill(inRedis, promises, nowSeconds);
+        if (once && complete && inRedis.foreignSeconds() == bucket.foreignSeconds()) return;
+        var theirs = TokenBucket.refill(inRedis.buckets(), promises, nowSeconds);
         var ours = TokenBucket.refill(bucket.buckets(), promises, nowSeconds);
         var smaller = new ArrayList<Bucket>(1);
         for (int i = 0; i < ours.buckets().size(); i++) {
@@ -317,9 +353,10 @@ final class AgentState {
         return bucket;
     }
 
-    /** Takes over what Redis answered, the first time that one of the call's requests is decided. */
+    /** Takes over what Redis answered, once for each call. */
     void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
-        underWay--; // of this epoch, or the answer could not be used
+        asked.accepted();
+        if (oldestUnderWay != null) oldestUnderWay = oldestUnderWay.without(asked);
         answered = true;
         complete = true;
         answeredNanos = asked.call().awaitedNanos();

@@ -71,6 +71,8 @@ final class RedisCall {
         private final int place;
         private final int epoch;
         private boolean accepted;
+        /** The next call for the same buckets that is under way. */
+        private @Nullable Part next;
 
         /**
          * @param mirror of the buckets that are asked for
@@ -107,11 +109,38 @@ final class RedisCall {
             return epoch;
         }
 
-        /** Returns whether this is the first time that it is asked: then the answer is to be taken over. */
-        boolean isFirstUse() {
-            boolean first = !accepted;
+        /** Returns whether its answer was taken over. */
+        boolean isAccepted() {
+            return accepted;
+        }
+
+        void accepted() {
             accepted = true;
-            return first;
+        }
+
+        /** Returns whether Redis has decided its requests, as far as is known without waiting. */
+        boolean isDecided() {
+            return call.isDone() && await().orElse(null) instanceof SpendResult.Decided;
+        }
+
+        @Nullable
+        Part next() {
+            return next;
+        }
+
+        /** Puts a later call behind this one and those behind it: a few at most. */
+        void append(Part later) {
+            var last = this;
+            while (last.next != null) last = last.next;
+            last.next = later;
+        }
+
+        /** Returns this one and those behind it, without the given one. */
+        @Nullable
+        Part without(Part gone) {
+            if (this == gone) return next;
+            if (next != null) next = next.without(gone);
+            return this;
         }
 
         /** Waits for the answer, until the call's deadline at most; empty if there is none in time. */

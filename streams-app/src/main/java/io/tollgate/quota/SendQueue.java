@@ -201,7 +201,7 @@ final class SendQueue {
             int place = charged.get(0).place();
             var asked = new RedisCall.Part(buckets, call, index, spends.get(index), place);
             for (int i = 0; i < charged.size(); i++) charged.get(i).sent(asked, i);
-            buckets.sent(place, charged.get(charged.size() - 1).charge().offset());
+            buckets.sent(asked, charged.get(charged.size() - 1).charge().offset());
             index++;
         }
     }

@@ -197,7 +197,7 @@ final class TaskDecider {
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
-            asked.state().disagreed(disagrees.buckets(), policy.promises(), nowSeconds);
+            asked.state().disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce());
             return Optional.empty();
         }
         shared.metrics().unusableKey();
@@ -210,11 +210,12 @@ final class TaskDecider {
 
     private Decision accept(
             AgentState buckets, PendingDecision request, RedisCall.Part asked, SpendResult.Decided answer) {
-        if (asked.isFirstUse()) {
+        for (var part : buckets.answeredThrough(asked)) {
             boolean wasStored = buckets.isStored();
-            buckets.accept(asked, answer, offsets.sources());
-            cache.changed(buckets, wasStored, asked.call().awaitedNanos());
-            note(buckets.agent().id(), answer);
+            var its = part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
+            buckets.accept(part, its, offsets.sources());
+            cache.changed(buckets, wasStored, part.call().awaitedNanos());
+            note(buckets.agent().id(), its);
         }
         return answer.decisions().get(request.index());
     }

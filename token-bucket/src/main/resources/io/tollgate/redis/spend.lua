@@ -13,7 +13,7 @@
 --   rest      empty where the copy has one limit, and the terms of this call; else: size of its terms I4 (0 unknown), its terms, and
 --             for each limit after the first: tokens d, last refill d
 --   groups    the copy's own, of this source; refused: groups of what the caller refused alone since the last call
---   sources   of the copy's other sources: source c8, fence offset d, size of its groups I4, groups
+--   sources   of the copy's other sources: source c8, fence offset d (3: what was ever sent), size of its groups I4, groups
 --   returns   now in microseconds d; then for each key: status B, and
 --             status 255: size of a text I4, text; nothing of this key was written
 --             else: last refill d, last foreign write d, for each limit tokens d; status 3: nothing more, and nothing was written; else
@@ -440,6 +440,12 @@ local function decide(key, argument)
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   local disagrees = relation == UNDER_WAY and lacks -- the copy does not know what was lost
     or relation == SUPERSEDES and fence_offset > copy_fence and fence_offset > newest and count > 0 -- somebody else decided
+  if relation == SUPERSEDES and operation == ONCE and count > 0 then -- or did so in another source
+    for i = 1, #sources do
+      local entry = places[sources[i][1]]
+      if entry and entry[2] > sources[i][2] then disagrees = true end
+    end
+  end
 
   if reconciled then for i = 1, #copies do if copies[i][2] > now then now = copies[i][2] end end end
   local left, absent = brought(levels, old, promises, now)
@@ -456,6 +462,7 @@ local function decide(key, argument)
   if reconciled then
     -- Where nobody else has written, the copy is what follows. Otherwise the smaller of the two goes on.
     local follows = ahead and foreign == copy_foreign
+    if relation == DECIDED_ALONE and was_last and was_last > copy_last then follows = false end -- it has come late
     local known, unknown = brought(copies, copy_limits, promises, now)
     for i = 1, #left do
       if not unknown[i] and (absent[i] or follows or known[i] < left[i]) then left[i] = known[i] end
@@ -561,7 +568,7 @@ local function decide(key, argument)
       for i = 1, reconciled and #sources or 0 do
         local id, offset, body = sources[i][1], sources[i][2], sources[i][3]
         if offset > (places[id] and places[id][2] or -1) or relation == SUPERSEDES and operation == ONCE then
-          if offset >= 0 then keep(id, #body > 0 and body or up_to(offset, now_micros, left[1])) end
+          keep(id, body)
           restored[id] = true
         end
       end
