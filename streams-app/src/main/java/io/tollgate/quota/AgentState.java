@@ -217,7 +217,8 @@ final class AgentState {
     private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean all) {
         int other = 1 - place;
         long id = sources.id(other);
-        // Where our decisions replace those of Redis, what it decided beyond all that we ever asked for is somebody else's.
+        // Where our decisions replace those of Redis, what it decided beyond all that we ever asked for is somebody
+        // else's.
         long through = all ? Math.max(sentThrough(other, sources), everSent(other)) : sentThrough(other, sources);
         var held = bucket;
         boolean onlyOurs = held == null || held.hasOnly(sources);

@@ -212,7 +212,8 @@ final class TaskDecider {
             AgentState buckets, PendingDecision request, RedisCall.Part asked, SpendResult.Decided answer) {
         for (var part : buckets.answeredThrough(asked)) {
             boolean wasStored = buckets.isStored();
-            var its = part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
+            var its =
+                    part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
             buckets.accept(part, its, offsets.sources());
             cache.changed(buckets, wasStored, part.call().awaitedNanos());
             note(buckets.agent().id(), its);

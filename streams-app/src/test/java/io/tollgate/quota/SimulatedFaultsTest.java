@@ -171,6 +171,81 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A zombie that Redis disagreed with in one source does not supersede what its successor has decided in the other. */
+    @Test
+    void zombieThatIsToldOfItsSuccessor() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=1 cold=1 call_agents=1 call_requests=2 calls=2
+                publish agent=1 cost=1 stray=2
+                publish agent=1 stray=1
+                publish stray=2
+                publish agent=2 stray=2
+                publish stray=1
+                publish
+                publish agent=1 stray=2
+                publish cost=1 stray=1
+                publish cost=1 stray=1
+                publish stray=2
+                publish agent=1 stray=2
+                work instance=1 most=5 order=4923523
+                publish cost=1 stray=2
+                publish cost=1 stray=2
+                poll most=5 reversed=1
+                process count=1 order=12616309
+                work instance=1 most=3 order=15772422
+                poll most=8
+                steal
+                publish cost=1 stray=2
+                process count=2 order=1138648
+                work instance=1 most=5 order=13098712
+                work instance=1 most=1 order=11800988
+                process count=6 order=5506467
+                """);
+    }
+
+    /** A call with a copy of before a local decision comes late, when Redis has gone on from a newer one. */
+    @Test
+    void callThatComesAfterANewerOne() {
+        keepsEveryPromise("""
+                at_least_once agents=3 capacity=10 rate=1 cold=0 call_agents=1 call_requests=4 calls=2
+                slow millis=68 after=21
+                publish cost=5 stray=2
+                publish cost=5 stray=1
+                work most=8 order=5778905
+                failover writes=2
+                publish cost=1
+                poll instance=1 most=3 reversed=1
+                publish agent=1 cost=4 stray=1
+                process instance=1 count=2 order=4019949
+                publish cost=1 stray=2
+                poll most=6
+                process count=6 order=12962904
+                poll instance=1 most=8 reversed=1
+                publish agent=1 cost=6
+                poll most=3
+                process instance=1 count=6 order=11498740
+                publish
+                poll most=5 reversed=1
+                pass millis=1855
+                process count=3 order=12415261
+                """);
+    }
+
+    /** The second call's answer is used first, then the first call's becomes unusable: what it charged is not charged again. */
+    @Test
+    void answerUsedBeforeThatOfAnEarlierCall() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=5 rate=1 cold=0 call_agents=3 call_requests=2 calls=2
+                publish agent=1 cost=1 stray=2
+                publish agent=1 cost=1 stray=2
+                publish agent=2 stray=2
+                publish cost=2 stray=1
+                work instance=1 most=7 order=9155289
+                delete after=31
+                work most=4 order=4671479
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;

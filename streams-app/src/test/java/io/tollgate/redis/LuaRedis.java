@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -343,11 +344,22 @@ public final class LuaRedis {
     /** One letter of a format; {@code size}: in bytes, -1: as the number before says. */
     private record Item(char kind, int size) {}
 
-    private static final Map<LuaString, List<Item>> FORMATS = new HashMap<>();
+    /** What was parsed of the script's constants, by their identity: to hash a LuaString is to read it whole. */
+    private static final class Formats {
+        private static final int MOST = 256;
 
-    private static synchronized List<Item> items(LuaString format) {
-        var known = FORMATS.get(format);
-        if (known != null) return known;
+        private final Map<LuaString, List<Item>> parsed = new IdentityHashMap<>();
+
+        List<Item> items(LuaString format) {
+            var known = parsed.get(format);
+            if (known != null) return known;
+            var items = LuaRedis.items(format);
+            if (parsed.size() < MOST) parsed.put(format, items);
+            return items;
+        }
+    }
+
+    private static List<Item> items(LuaString format) {
         var items = new ArrayList<Item>();
         var text = latin1(format);
         for (int i = 0; i < text.length(); i++) {
@@ -374,14 +386,15 @@ public final class LuaRedis {
                         default -> throw new LuaError("LuaRedis does not know struct's " + letter);
                     });
         }
-        FORMATS.put(copy(format), items);
         return items;
     }
 
     private static final class Pack extends VarArgFunction {
+        private final Formats formats = new Formats();
+
         @Override
         public Varargs invoke(Varargs args) {
-            var items = items(args.checkstring(1));
+            var items = formats.items(args.checkstring(1));
             int size = 0;
             for (int i = 0; i < items.size(); i++) {
                 var item = items.get(i);
@@ -414,9 +427,11 @@ public final class LuaRedis {
     }
 
     private static final class Unpack extends VarArgFunction {
+        private final Formats formats = new Formats();
+
         @Override
         public Varargs invoke(Varargs args) {
-            var items = items(args.checkstring(1));
+            var items = formats.items(args.checkstring(1));
             var string = args.checkstring(2);
             int at = args.optint(3, 1) - 1;
             if (at < 0) throw new LuaError("offset must be 1 or greater");
