@@ -19,6 +19,8 @@ import io.tollgate.config.SettingsException;
 import io.tollgate.verify.VerifyCommand;
 import io.tollgate.verify.VerifySettings;
 import java.io.UncheckedIOException;
+import java.util.Map;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.KafkaException;
 import picocli.CommandLine;
@@ -49,25 +51,29 @@ public final class Tollgate implements Runnable {
         System.exit(commandLine().execute(arguments));
     }
 
-    /** Returns all commands. */
+    /** Returns all commands, with the settings of this process's environment. */
     public static CommandLine commandLine() {
+        return commandLine(System::getenv);
+    }
+
+    static CommandLine commandLine(Supplier<Map<String, String>> environment) {
         var commands = new CommandLine(new Tollgate())
                 .addSubcommand(new SandboxCommand())
-                .addSubcommand(new RunCommand(kafka(), PipelineProcess::run))
-                .addSubcommand(new TopicsCommand(kafka()))
-                .addSubcommand(new LoadCommand(kafka()))
-                .addSubcommand(new PolicyCommand(kafka()))
-                .addSubcommand(new BucketCommand(new ConfigOption(System::getenv)))
-                .addSubcommand(verify(kafka()))
-                .addSubcommand(new DoctorCommand(kafka(), Tollgate::explained))
+                .addSubcommand(new RunCommand(kafka(environment), PipelineProcess::run))
+                .addSubcommand(new TopicsCommand(kafka(environment)))
+                .addSubcommand(new LoadCommand(kafka(environment)))
+                .addSubcommand(new PolicyCommand(kafka(environment)))
+                .addSubcommand(new BucketCommand(new ConfigOption(environment)))
+                .addSubcommand(verify(kafka(environment)))
+                .addSubcommand(new DoctorCommand(kafka(environment), Tollgate::explained))
                 .addSubcommand(new CompletionCommand())
                 .addSubcommand(new HelpCommand())
                 .addSubcommand(new VersionCommand());
         return Conventions.applied(commands).setExecutionExceptionHandler(Tollgate::report);
     }
 
-    private static KafkaOptions kafka() {
-        return new KafkaOptions(System::getenv, RequestTopology::preflight);
+    private static KafkaOptions kafka(Supplier<Map<String, String>> environment) {
+        return new KafkaOptions(environment, RequestTopology::preflight);
     }
 
     private static CommandLine verify(KafkaOptions kafka) {

@@ -3,8 +3,6 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -12,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -29,8 +28,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Order(1) // long, and one after the other
 class CommandLineIT {
     private static final Duration SOON = Duration.ofSeconds(60);
-
-    private record Ended(int exitCode, String output) {}
 
     @ParameterizedTest
     @ValueSource(
@@ -53,7 +50,7 @@ class CommandLineIT {
                 "policy help set"
             })
     void givenHelp_whenAsked_thenUsageAndExit0(String arguments) {
-        var ended = runHere(arguments);
+        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isZero();
         var name = ("tollgate " + arguments.replace("--help", "").replace("help", ""))
@@ -65,7 +62,7 @@ class CommandLineIT {
     @Test
     void givenVersion_whenAsked_thenItIsTheJars() {
         for (String arguments : new String[] {"version", "--version"}) {
-            var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
+            var ended = runAlone(TestCluster.on("127.0.0.1:1"), arguments);
 
             assertThat(ended.exitCode()).isZero();
             assertThat(ended.output())
@@ -94,7 +91,7 @@ class CommandLineIT {
                 "verify --wait -1 | --wait must be whole seconds from 0",
             })
     void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
-        var ended = runHere(arguments);
+        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isEqualTo(2);
         assertThat(ended.output())
@@ -187,8 +184,17 @@ class CommandLineIT {
                 "verify",
             })
     void brokerAwayIsSaidAtOnce(String arguments) {
+        assertSaidAtOnce(() -> run(TestCluster.on("127.0.0.1:1"), arguments));
+    }
+
+    @Test
+    void brokerAwayIsSaidSoonAfterTheStart() {
+        assertSaidAtOnce(() -> runAlone(TestCluster.on("127.0.0.1:1"), "policy list"));
+    }
+
+    private static void assertSaidAtOnce(Supplier<Ended> command) {
         long start = System.nanoTime();
-        var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
+        var ended = command.get();
 
         assertThat(ended)
                 .isEqualTo(new Ended(
@@ -264,14 +270,23 @@ class CommandLineIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"@ops", "@missing", " a ", "-x", "--json", "${user.name}", "'a'", "\"a\"", "a=b"})
-    void idsAreTakenAsTyped(String agentId, @TempDir Path dir) throws IOException {
+    @ValueSource(strings = {"@missing", " a ", "-x", "--json", "${user.name}", "'a'", "\"a\"", "a=b"})
+    void idsAreTakenAsTyped(String agentId) {
+        try (var cluster = TestCluster.onSharedBroker()) {
+            var ended = cluster.command("policy", "set", "--capacity", "5", "--refill-rate", "1", "--", agentId);
+
+            assertThat(ended).isEqualTo(new Ended(0, agentId + "@0/0: 5 at once, 1/s, enforce\n"));
+        }
+    }
+
+    @Test
+    void idIsNoNameOfAFile(@TempDir Path dir) throws IOException {
         Files.writeString(dir.resolve("ops"), "agent-1\n");
         try (var cluster = TestCluster.onSharedBroker();
-                var application = cluster.launchIn(
-                        dir, "policy", "set", "--capacity", "5", "--refill-rate", "1", "--", agentId)) {
+                var application =
+                        cluster.launchIn(dir, "policy", "set", "--capacity", "5", "--refill-rate", "1", "@ops")) {
             assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(0);
-            assertThat(application.output()).isEqualTo(agentId + "@0/0: 5 at once, 1/s, enforce\n");
+            assertThat(application.output()).isEqualTo("@ops@0/0: 5 at once, 1/s, enforce\n");
         }
     }
 
@@ -294,17 +309,16 @@ class CommandLineIT {
         return run(cluster.with("KAFKA_BOOTSTRAP_SERVERS", address), arguments);
     }
 
-    /** Runs what needs no settings, without the second that a JVM of its own takes. */
-    private static Ended runHere(String arguments) {
-        var said = new StringWriter();
-        var commands = Tollgate.commandLine().setOut(new PrintWriter(said)).setErr(new PrintWriter(said));
-        int exitCode = commands.execute(arguments.isEmpty() ? new String[0] : arguments.split(" "));
-        return new Ended(exitCode, said.toString());
+    private static Ended run(TestCluster cluster, String arguments) {
+        try (cluster) {
+            return cluster.command(arguments.isEmpty() ? new String[0] : arguments.split(" "));
+        }
     }
 
-    private static Ended run(TestCluster cluster, String arguments) {
+    /** In a JVM of its own, as a user does, whose start is part of the time that it takes. */
+    private static Ended runAlone(TestCluster cluster, String arguments) {
         try (cluster;
-                var application = cluster.launch(arguments.isEmpty() ? new String[0] : arguments.split(" "))) {
+                var application = cluster.launch(arguments.split(" "))) {
             int exitCode = application
                     .awaitExit(SOON)
                     .orElseThrow(() -> new AssertionError(arguments + " does not end: " + application.output()));

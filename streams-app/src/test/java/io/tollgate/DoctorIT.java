@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,12 +19,6 @@ class DoctorIT {
     @TempDir
     private Path dir;
 
-    private record Ended(int exitCode, String output) {
-        JsonNode json() throws IOException {
-            return JSON.readTree(output);
-        }
-    }
-
     @Test
     void healthyClusterHasNothingWrong() throws IOException {
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis().with("TOLLGATE_HTTP_TOKEN", "hunter2")) {
@@ -36,7 +28,7 @@ class DoctorIT {
 
             assertThat(ended.exitCode()).as(ended.output()).isZero();
             assertThat(ended.output()).doesNotContain("hunter2");
-            var versions = ended.json().get("versions");
+            var versions = json(ended).get("versions");
             assertThat(versions.get("kafka_clients").asText()).matches("\\d+\\.\\d+\\.\\d+");
             assertThat(versions.get("kafka_brokers").asText()).matches("4\\.\\d.*metadata.version \\d+.*1 broker.*");
             assertThat(versions.get("redis").asText()).matches("\\d+\\.\\d+\\.\\d+");
@@ -72,8 +64,8 @@ class DoctorIT {
             var ended = doctor("--json", "--config", config(cluster));
 
             assertThat(ended.exitCode()).isEqualTo(1);
-            assertThat(ended.json().get("ok").asBoolean()).isFalse();
-            assertThat(ended.json().get("findings").toString()).contains("tollgate topics create");
+            assertThat(json(ended).get("ok").asBoolean()).isFalse();
+            assertThat(json(ended).get("findings").toString()).contains("tollgate topics create");
         }
     }
 
@@ -90,7 +82,7 @@ class DoctorIT {
     }
 
     private static String setting(Ended ended, String name) throws IOException {
-        for (var setting : ended.json().get("settings")) {
+        for (var setting : json(ended).get("settings")) {
             if (setting.get("name").asText().equals(name)) return setting.toString();
         }
         throw new AssertionError(name + " is not shown: " + ended.output());
@@ -106,12 +98,14 @@ class DoctorIT {
         return file.toString();
     }
 
+    private static JsonNode json(Ended ended) throws IOException {
+        return JSON.readTree(ended.output());
+    }
+
+    /** Without settings in the environment: they come from the file. */
     private static Ended doctor(String... options) {
-        var said = new StringWriter();
         var arguments = new ArrayList<>(List.of("doctor"));
         arguments.addAll(List.of(options));
-        var commands = Tollgate.commandLine().setOut(new PrintWriter(said)).setErr(new PrintWriter(said));
-        int exitCode = commands.execute(arguments.toArray(String[]::new));
-        return new Ended(exitCode, said.toString());
+        return TestCluster.on("127.0.0.1:1").command(arguments.toArray(String[]::new));
     }
 }

@@ -623,11 +623,9 @@ class HttpApiIT {
     /** Returns the exit code, a blank, and what was printed. */
     private static String command(String token, String... arguments) {
         var all = Stream.concat(Stream.of("bucket"), Stream.of(arguments)).toArray(String[]::new);
-        try (var ended =
-                TestCluster.on("127.0.0.1:1").with("TOLLGATE_HTTP_TOKEN", token).launch(all)) {
-            int exitCode = ended.awaitExit(Duration.ofSeconds(60)).orElseThrow();
-            return exitCode + " " + ended.output();
-        }
+        var ended =
+                TestCluster.on("127.0.0.1:1").with("TOLLGATE_HTTP_TOKEN", token).command(all);
+        return ended.exitCode() + " " + ended.output();
     }
 
     // ---- plumbing

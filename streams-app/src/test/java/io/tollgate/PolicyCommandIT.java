@@ -33,60 +33,40 @@ class PolicyCommandIT {
     @TempDir
     private Path dir;
 
-    private record Ended(int exitCode, String output) {}
-
     @Test
     void givenAPolicy_whenSetReadAndDeleted_thenTheTopicAndTheAnswersAgree() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(70, 7)) {
-            var set = run(
-                    cluster,
-                    "policy",
-                    "set",
-                    "agent 7",
-                    "--capacity",
-                    "50",
-                    "--refill-rate",
-                    "2.5",
-                    "--note",
-                    "why not");
+            var set = cluster.command(
+                    "policy", "set", "agent 7", "--capacity", "50", "--refill-rate", "2.5", "--note", "why not");
             assertThat(set).isEqualTo(new Ended(0, "agent 7@0/0: 50 at once, 2.5/s, enforce (why not)\n"));
-            var everybody = run(
-                    cluster,
-                    "policy",
-                    "set",
-                    "*",
-                    "--limit",
-                    "burst:100:10",
-                    "--limit",
-                    "day:5e4:0.58",
-                    "--mode",
-                    "shadow");
+            var everybody = cluster.command(
+                    "policy", "set", "*", "--limit", "burst:100:10", "--limit", "day:5e4:0.58", "--mode", "shadow");
             assertThat(everybody.output())
                     .isEqualTo("*@0/1: burst 100 at once, 10/s and day 50000 at once, 0.58/s, shadow\n");
             putRaw(cluster, "agent 7", "{\"capacity\":-1,\"refill_rate\":1}");
             putRaw(cluster, "broken", "no");
 
-            var own = json(run(cluster, "policy", "get", "agent 7", "--json"));
+            var own = json(cluster.command("policy", "get", "agent 7", "--json"));
             assertThat(own.toString())
                     .isEqualTo(
                             "{\"agent_id\":\"agent 7\",\"policy\":\"agent 7@0/0\",\"source\":\"own\",\"capacity\":50,"
                                     + "\"refill_rate\":2.5,\"mode\":\"enforce\",\"limits\":[{\"capacity\":50,\"refill_rate\":2.5}],"
                                     + "\"note\":\"why not\",\"ignored\":{\"policy\":\"agent 7@0/2\","
                                     + "\"mistake\":\"capacity must be above 0 and at most 1e12\"}}");
-            var other = run(cluster, "policy", "get", "other");
+            var other = cluster.command("policy", "get", "other");
             assertThat(other.exitCode()).isZero();
             assertThat(other.output())
                     .containsPattern("policy +\\*@0/1\n")
                     .containsPattern("source +the policy of everybody")
                     .containsPattern("capacity day +50000 tokens\n");
-            var list = json(run(cluster, "policy", "list", "--json"));
+            var list = json(cluster.command("policy", "list", "--json"));
             assertThat(list)
                     .extracting(policy -> policy.get("agent_id").textValue())
                     .containsExactly("*", "agent 7", "broken");
             assertThat(list.get(2).toString())
                     .contains("\"policy\":\"broken@0/3\"")
                     .doesNotContain("capacity");
-            assertThat(run(cluster, "policy", "list").output().lines())
+            assertThat(cluster.command("policy", "list").output().lines())
                     .satisfiesExactly(
                             line -> assertThat(line).matches("AGENT +POLICY +MODE +LIMITS +NOTE"),
                             line -> assertThat(line).startsWith("*        *@0/1        shadow   burst 100 at once"),
@@ -95,13 +75,14 @@ class PolicyCommandIT {
                                     .contains("ignored agent 7@0/2"),
                             line -> assertThat(line).startsWith("broken   -").contains("ignored broken@0/3"));
 
-            assertThat(run(cluster, "policy", "delete", "agent 7").output()).startsWith("deleted agent 7: 50 at once");
-            assertThat(run(cluster, "policy", "delete", "*").exitCode()).isZero();
-            var byDefault = json(run(cluster, "policy", "get", "agent 7", "--json"));
+            assertThat(cluster.command("policy", "delete", "agent 7").output())
+                    .startsWith("deleted agent 7: 50 at once");
+            assertThat(cluster.command("policy", "delete", "*").exitCode()).isZero();
+            var byDefault = json(cluster.command("policy", "get", "agent 7", "--json"));
             assertThat(byDefault.get("policy").textValue()).isEqualTo("default");
             assertThat(byDefault.get("source").textValue()).isEqualTo("default");
             assertThat(byDefault.get("capacity").intValue()).isEqualTo(70);
-            assertThat(run(cluster, "policy", "delete", "agent 7"))
+            assertThat(cluster.command("policy", "delete", "agent 7"))
                     .isEqualTo(new Ended(0, "agent 7 has no policy of its own\n"));
         }
     }
@@ -117,7 +98,7 @@ class PolicyCommandIT {
                             "same: {capacity: 10, refill_rate: 1}\nchanges: {capacity: 20, refill_rate: 1}\n\"*\": {capacity: 5, refill_rate: 5}\n")
                     .toString();
 
-            var shown = run(cluster, "policy", "load", file, "--dry-run", "--delete-others");
+            var shown = cluster.command("policy", "load", file, "--dry-run", "--delete-others");
             assertThat(shown).isEqualTo(new Ended(0, """
                             unchanged  same
                             changed    changes: 10 at once, 1/s, enforce -> 20 at once, 1/s, enforce
@@ -127,16 +108,17 @@ class PolicyCommandIT {
                             """));
             assertThat(topic.read().keySet()).containsExactly("changes", "other", "same");
 
-            assertThat(run(cluster, "policy", "load", file).output())
+            assertThat(cluster.command("policy", "load", file).output())
                     .isEqualTo("1 added, 1 changed, 0 removed, 1 unchanged\n");
             assertThat(topic.read().keySet()).containsExactly("*", "changes", "other", "same");
-            assertThat(run(cluster, "policy", "load", file, "--delete-others").output())
+            assertThat(cluster.command("policy", "load", file, "--delete-others")
+                            .output())
                     .isEqualTo("0 added, 0 changed, 1 removed, 3 unchanged\n");
             assertThat(topic.read().keySet()).containsExactly("*", "changes", "same");
 
             var wrong =
                     Files.writeString(dir.resolve("wrong.yaml"), "good: {capacity: 1, refill_rate: 1}\na: {}\nb: 1\n");
-            var refused = run(cluster, "policy", "load", wrong.toString());
+            var refused = cluster.command("policy", "load", wrong.toString());
             assertThat(refused.exitCode()).isEqualTo(1);
             assertThat(refused.output())
                     .isEqualTo("line 2: a: capacity is missing\nline 3: b: value must be a JSON object\n");
@@ -147,18 +129,18 @@ class PolicyCommandIT {
     @Test
     void historySaysWhoChangedWhat() throws Exception {
         try (var cluster = TestCluster.onSharedBroker()) {
-            assertThat(run(cluster, "policy", "history", "@ops"))
+            assertThat(cluster.command("policy", "history", "@ops"))
                     .isEqualTo(new Ended(0, "the topic holds no policy of @ops\n"));
-            run(cluster, "policy", "set", "@ops", "--capacity", "5", "--refill-rate", "1");
-            run(cluster, "policy", "set", "@ops2", "--capacity", "6", "--refill-rate", "1");
+            cluster.command("policy", "set", "@ops", "--capacity", "5", "--refill-rate", "1");
+            cluster.command("policy", "set", "@ops2", "--capacity", "6", "--refill-rate", "1");
             putRaw(cluster, "@ops", "{\"capacity\":-1,\"refill_rate\":1}");
-            run(cluster, "policy", "delete", "@ops");
+            cluster.command("policy", "delete", "@ops");
             var file = Files.writeString(
                     dir.resolve("p.yaml"), "'@ops': {capacity: 7, refill_rate: 1, note: \"a\\tb\"}\n");
-            run(cluster, "policy", "load", file.toString());
+            cluster.command("policy", "load", file.toString());
 
             var me = "cli:" + System.getProperty("user.name") + "@\\S+";
-            assertThat(run(cluster, "policy", "history", "@ops").output().lines())
+            assertThat(cluster.command("policy", "history", "@ops").output().lines())
                     .satisfiesExactly(
                             line -> assertThat(line).matches("WHEN +POLICY +BY +WHAT"),
                             line -> assertThat(line).matches("20\\S+Z  @ops@0/0  " + me + "  5 at once, 1/s, enforce"),
@@ -167,7 +149,7 @@ class PolicyCommandIT {
                             line -> assertThat(line).matches("20\\S+Z  @ops@0/3  " + me + "  deleted"),
                             line -> assertThat(line)
                                     .matches("20\\S+Z  @ops@0/4  " + me + "  7 at once, 1/s, enforce \\(a b\\)"));
-            var json = json(run(cluster, "policy", "history", "@ops", "--json"));
+            var json = json(cluster.command("policy", "history", "@ops", "--json"));
             assertThat(json).hasSize(4);
             assertThat(json)
                     .extracting(change -> change.get("change").textValue())
@@ -184,30 +166,30 @@ class PolicyCommandIT {
         try (var from = TestCluster.onSharedBroker();
                 var to = TestCluster.onSharedBroker();
                 var third = TestCluster.onSharedBroker()) {
-            assertThat(run(from, "policy", "export")).isEqualTo(new Ended(0, "{}\n"));
-            run(from, "policy", "set", "@ops", "--capacity", "5", "--refill-rate", "0.25", "--note", "näh: #1");
-            run(from, "policy", "set", "--limit", "a:1:1", "--limit", "b:2:2", "--mode", "off", "--", "-x");
-            run(from, "policy", "set", "*", "--capacity", "1e12", "--refill-rate", "0");
-            run(from, "policy", "set", " 42 ", "--capacity", "1", "--refill-rate", "0");
+            assertThat(from.command("policy", "export")).isEqualTo(new Ended(0, "{}\n"));
+            from.command("policy", "set", "@ops", "--capacity", "5", "--refill-rate", "0.25", "--note", "näh: #1");
+            from.command("policy", "set", "--limit", "a:1:1", "--limit", "b:2:2", "--mode", "off", "--", "-x");
+            from.command("policy", "set", "*", "--capacity", "1e12", "--refill-rate", "0");
+            from.command("policy", "set", " 42 ", "--capacity", "1", "--refill-rate", "0");
 
-            var exported = run(from, "policy", "export").output();
+            var exported = from.command("policy", "export").output();
             var file = Files.writeString(dir.resolve("all.yaml"), exported).toString();
             var list = Files.writeString(
                             dir.resolve("all.json"),
-                            run(from, "policy", "list", "--json").output())
+                            from.command("policy", "list", "--json").output())
                     .toString();
 
-            assertThat(run(to, "policy", "load", file).output())
+            assertThat(to.command("policy", "load", file).output())
                     .isEqualTo("4 added, 0 changed, 0 removed, 0 unchanged\n");
-            assertThat(run(to, "policy", "export").output()).isEqualTo(exported);
-            assertThat(run(to, "policy", "load", list, "--delete-others").output())
+            assertThat(to.command("policy", "export").output()).isEqualTo(exported);
+            assertThat(to.command("policy", "load", list, "--delete-others").output())
                     .isEqualTo("0 added, 0 changed, 0 removed, 4 unchanged\n");
-            assertThat(run(third, "policy", "load", list).output()).startsWith("4 added");
-            assertThat(run(third, "policy", "export").output()).isEqualTo(exported);
+            assertThat(third.command("policy", "load", list).output()).startsWith("4 added");
+            assertThat(third.command("policy", "export").output()).isEqualTo(exported);
 
             putRaw(from, "@ops", "no");
             putRaw(from, "broken", "no");
-            var warned = run(from, "policy", "export");
+            var warned = from.command("policy", "export");
             assertThat(warned.exitCode()).isZero();
             assertThat(warned.output())
                     .contains(
@@ -242,8 +224,8 @@ class PolicyCommandIT {
             var said = "topic " + cluster.settings().topics().policies()
                     + " does not exist: create it with `tollgate topics create`\n";
 
-            assertThat(run(cluster, "policy", "list")).isEqualTo(new Ended(1, said));
-            assertThat(run(cluster, "policy", "set", "a", "--capacity", "1", "--refill-rate", "1"))
+            assertThat(cluster.command("policy", "list")).isEqualTo(new Ended(1, said));
+            assertThat(cluster.command("policy", "set", "a", "--capacity", "1", "--refill-rate", "1"))
                     .isEqualTo(new Ended(1, said));
         }
     }
@@ -251,7 +233,7 @@ class PolicyCommandIT {
     @Test
     void givenABrokerThatIsAway_whenSet_thenOneLineSaysSoInTime() {
         try (var cluster = TestCluster.on("127.0.0.1:1")) {
-            var ended = run(cluster, "policy", "set", "a", "--capacity", "1", "--refill-rate", "1");
+            var ended = cluster.command("policy", "set", "a", "--capacity", "1", "--refill-rate", "1");
 
             assertThat(ended.exitCode()).isEqualTo(1);
             assertThat(ended.output().lines().filter(line -> line.contains("Kafka does not answer")))
@@ -277,14 +259,5 @@ class PolicyCommandIT {
     private static JsonNode json(Ended ended) throws JsonProcessingException {
         assertThat(ended.exitCode()).as(ended.output()).isZero();
         return JSON.readTree(ended.output());
-    }
-
-    private static Ended run(TestCluster cluster, String... arguments) {
-        try (var application = cluster.launch(arguments)) {
-            int exitCode = application
-                    .awaitExit(SOON)
-                    .orElseThrow(() -> new AssertionError("does not end: " + application.output()));
-            return new Ended(exitCode, application.output());
-        }
     }
 }

@@ -7,6 +7,8 @@ import io.tollgate.config.SettingsException;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.SharedServers;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -146,6 +148,16 @@ final class TestCluster implements AutoCloseable {
         try (var topics = new TopicAdmin(settings())) {
             topics.create(PARTITIONS, (short) -1);
         }
+    }
+
+    /** Runs a command that ends by itself with our settings, without the seconds that a JVM of its own takes. */
+    Ended command(String... arguments) {
+        var printed = new StringWriter();
+        var commands = Tollgate.commandLine(() -> environment)
+                .setOut(new PrintWriter(printed, true))
+                .setErr(new PrintWriter(printed, true));
+        int exitCode = commands.execute(arguments);
+        return new Ended(exitCode, printed.toString());
     }
 
     /** Starts the real jar with our settings; does not wait. */
