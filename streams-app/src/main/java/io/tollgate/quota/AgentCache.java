@@ -69,6 +69,7 @@ final class AgentCache {
     private volatile long unstoredSinceNanos;
 
     private volatile int agentsInMemory;
+    private int commits;
 
     /** @param tasks how many may run in this process, each with a mirror of its own */
     AgentCache(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
@@ -141,11 +142,17 @@ final class AgentCache {
         toCommit.add(state);
     }
 
+    /** Returns how often the task has come to a commit. */
+    int commits() {
+        return commits;
+    }
+
     /**
      * Writes what must be committed with the decisions that the task commits now, and evicts the agents that are too many: not earlier,
      * since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams would throw.
      */
     void beforeCommit() {
+        commits++;
         for (var state : toCommit) {
             state.toCommit(false);
             store(state);

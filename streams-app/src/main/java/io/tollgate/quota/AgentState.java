@@ -47,6 +47,9 @@ final class AgentState {
 
     private long everSentRekeyed = -1;
     private boolean superseding;
+    /** How often the task had come to a commit when Redis disagreed; -1: it never did. */
+    private int disagreedIn = -1;
+
     /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
     private boolean complete;
 
@@ -146,7 +149,16 @@ final class AgentState {
         return bucket != null && bucket.resetPending();
     }
 
-    /** Returns a number that is another one after each {@link #fill}. */
+    /**
+     * Returns whether our copy decides, without asking Redis: while it has not been told that somebody has filled the bucket; and where it
+     * disagreed, until the task has committed. Then it was ours to decide: a task that has lost its partition does not get there,
+     * and must not supersede what its successor has decided.
+     */
+    boolean isDecidedAlone(int commits) {
+        return isResetPending() || disagreedIn == commits;
+    }
+
+    /** Returns a number that is another one after each {@link #reset}. */
     int resets() {
         return resets;
     }
@@ -330,8 +342,10 @@ final class AgentState {
      * Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do.
      *
      * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has written
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
-    void disagreed(SpendResult.Disagrees inRedis, Promises promises, double nowSeconds, boolean once) {
+    void disagreed(SpendResult.Disagrees inRedis, Promises promises, double nowSeconds, boolean once, int commits) {
+        disagreedIn = commits;
         if (bucket == null) {
             held(inRedis.buckets());
             return;

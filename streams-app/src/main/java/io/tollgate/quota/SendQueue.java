@@ -93,7 +93,7 @@ final class SendQueue {
 
     /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
     private boolean isToBeSent(AgentState buckets, List<PendingDecision> requests, double nowSeconds) {
-        return !buckets.isResetPending()
+        return !buckets.isDecidedAlone(cache.commits())
                 && buckets.agent().isAllSentBefore(requests.get(0), buckets)
                 && !refusesAll(buckets, requests, nowSeconds);
     }
@@ -147,7 +147,7 @@ final class SendQueue {
         if (agent == null || request.isDecided() || request.asked() != null) return Optional.empty();
         if (agent.pending(request.place()).peekFirst() != request) return Optional.empty();
         var buckets = cache.of(agent, kind(policy(request)));
-        return buckets.isResetPending() ? Optional.empty() : Optional.of(buckets);
+        return buckets.isDecidedAlone(cache.commits()) ? Optional.empty() : Optional.of(buckets);
     }
 
     private List<PendingDecision> waiting(AgentState buckets, PendingDecision first, double nowSeconds, int atOnce) {

@@ -179,7 +179,7 @@ final class TaskDecider {
         long nowMicros = shared.clock().getAsLong();
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var redis = shared.redis().filter(each -> each.inUse(buckets));
-        if (redis.isEmpty()) return decideLocally(buckets, request, policy);
+        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(buckets, request, policy);
         if (queue.surelyRefuses(buckets, request, nowSeconds)) {
             return refuseUnasked(buckets, request, policy, nowMicros);
         }
@@ -197,7 +197,7 @@ final class TaskDecider {
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
-            asked.state().disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce());
+            asked.state().disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
         shared.metrics().unusableKey();

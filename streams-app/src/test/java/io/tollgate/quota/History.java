@@ -4,12 +4,16 @@ import io.tollgate.quota.Step.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** What happens to a pipeline, from a seed. */
 record History(Setup setup, List<Step> steps) {
     private static final int LEAST_STEPS = 200;
     private static final double[] RATES = {0, 1, 1000};
+
+    /** What an instance does several times on end. */
+    private static final Set<Kind> STEADY = Set.of(Kind.POLL, Kind.PROCESS, Kind.COMMIT, Kind.WORK);
 
     /**
      * What stays the same in a history.
@@ -61,6 +65,10 @@ record History(Setup setup, List<Step> steps) {
     static History of(long seed) {
         var random = new Random(seed * 0x9E3779B97F4A7C15L);
         random.nextInt();
+        // Every third time calls succeed and nothing is lost: then not a token may be missing.
+        boolean calm = seed % 3 == 0;
+        // Every sixth time partitions move again and again while few requests are asked for: zombies have backlogs.
+        boolean stealing = seed % 6 == 0;
         var setup = new Setup(
                 random.nextInt(8) > 0,
                 1 + random.nextInt(3),
@@ -68,10 +76,8 @@ record History(Setup setup, List<Step> steps) {
                 random.nextInt(5) < 3 ? 0 : 1 + random.nextInt(2),
                 new int[] {0, 0, 1, 200}[random.nextInt(4)],
                 1 + random.nextInt(3),
-                1 + random.nextInt(5),
-                1 + random.nextInt(3));
-        // Every third time calls succeed and nothing is lost: then not a token may be missing.
-        boolean calm = seed % 3 == 0;
+                stealing ? 1 : 1 + random.nextInt(5),
+                stealing ? 1 : 1 + random.nextInt(3));
         var wheel = new ArrayList<Kind>();
         add(wheel, Kind.PUBLISH, 24);
         add(wheel, Kind.POLL, 10);
@@ -79,6 +85,10 @@ record History(Setup setup, List<Step> steps) {
         add(wheel, Kind.COMMIT, 5);
         add(wheel, Kind.WORK, 4);
         add(wheel, Kind.PASS, 4);
+        if (stealing) {
+            add(wheel, Kind.WORK, 6);
+            add(wheel, Kind.STEAL, 3);
+        }
         for (var kind : Kind.values()) {
             boolean chosen = kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3;
             int weight = 1 + random.nextInt(3);
@@ -88,13 +98,16 @@ record History(Setup setup, List<Step> steps) {
         int mostCost = 1 + random.nextInt(6);
         var steps = new ArrayList<Step>();
         int count = LEAST_STEPS + random.nextInt(40);
+        int instance = 0;
         for (int i = 0; i < count; i++) {
             var step = Step.random(wheel.get(random.nextInt(wheel.size())), random);
+            if (STEADY.contains(step.kind())) {
+                if (random.nextInt(4) > 0)
+                    step = step.with(0, instance); // so that one does much while the other stands still
+                instance = step.value(0);
+            }
             if (step.kind() == Kind.PUBLISH) {
-                step = new Step(
-                        Kind.PUBLISH,
-                        List.of(step.value(0), step.value(1) % (mostCost + 1), step.value(2)),
-                        step.after());
+                step = step.with(1, step.value(1) % (mostCost + 1));
             }
             steps.add(step);
         }

@@ -203,6 +203,28 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A zombie that Redis disagreed with does not supersede what its successor has decided since. */
+    @Test
+    void zombieThatDecidesOnAfterADisagreement() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
+                publish agent=1 cost=1 stray=1
+                publish agent=2 stray=2
+                publish agent=1 cost=3
+                publish agent=1 cost=2 stray=1
+                publish agent=1 stray=1
+                publish agent=1 cost=1
+                publish cost=2 stray=1
+                publish stray=1
+                poll most=7 reversed=1
+                steal
+                poll instance=1 most=4
+                work instance=1 most=1 order=7554643
+                poll instance=1 most=8 reversed=1
+                process count=7 order=1764742
+                """);
+    }
+
     /** A call with a copy of before a local decision comes late, when Redis has gone on from a newer one. */
     @Test
     void callThatComesAfterANewerOne() {

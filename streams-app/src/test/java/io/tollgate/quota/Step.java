@@ -72,6 +72,13 @@ record Step(Kind kind, List<Integer> values, int after) {
         return values.get(index);
     }
 
+    /** Returns the same with another value. */
+    Step with(int index, int value) {
+        var changed = new ArrayList<>(values);
+        changed.set(index, value);
+        return new Step(kind, changed, after);
+    }
+
     static Step random(Kind kind, Random random) {
         var values = new ArrayList<Integer>();
         for (int below : kind.below) values.add(random.nextInt(below));
