@@ -79,7 +79,7 @@ final class AgentAudit {
                             .thenComparingInt(decisions::sourcePartition)
                             .thenComparingLong(decisions::sourceOffset));
             List<Reset> filled = filled(agent);
-            double overdraft = checkSpending(byTime, filled);
+            double overdraft = checkSpending(byTime, filled, policies.rates(decisions.agentId(agent)));
             followRedis(complete(agent, byTime), filled);
             show(figures(agent, byTime, overdraft));
         }
@@ -200,7 +200,7 @@ final class AgentAudit {
                 .toList();
     }
 
-    private double checkSpending(List<Integer> byTime, List<Reset> filled) {
+    private double checkSpending(List<Integer> byTime, List<Reset> filled, RateTimeline.OfAgent rates) {
         Map<String, Spending> spending = new HashMap<>();
         double worst = 0;
         int resetsSeen = 0;
@@ -223,7 +223,10 @@ final class AgentAudit {
             long now = decisions.decidedAtMicros(row);
             for (Limit limit : terms.limits()) {
                 Spending of = spending.computeIfAbsent(limit.name(), name -> new Spending(limit, now));
-                if (of.approve(limit, now, cost)) violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
+                double between = rates.largest(
+                        limit.name(), limit == terms.limits().get(0), of.lastMicros(), now, policies.byDefault());
+                if (of.approve(limit, now, cost, between))
+                    violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
                 worst = Math.max(worst, of.overdraftTokens());
                 worstBeyondSlack = Math.max(worstBeyondSlack, of.beyondSlackTokens());
             }

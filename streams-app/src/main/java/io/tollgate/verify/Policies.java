@@ -28,6 +28,7 @@ final class Policies {
 
     private final Map<String, Terms> byHeader = new HashMap<>();
     private final PolicyTimeline timeline = new PolicyTimeline();
+    private final RateTimeline rates = new RateTimeline();
 
     Policies(double defaultCapacityTokens, double defaultRefillTokensPerSecond) {
         byHeader.put(DEFAULT, single(new Limit("", defaultCapacityTokens, defaultRefillTokensPerSecond), Mode.ENFORCE));
@@ -35,8 +36,9 @@ final class Policies {
 
     void add(PolicyRecord policy) {
         timeline.add(policy);
-        if (policy.key() == null || policy.value() == null) return;
-        Terms terms = read(policy.value());
+        Terms terms = policy.value() == null ? null : read(policy.value());
+        rates.add(policy, terms);
+        if (policy.key() == null) return;
         String key = new String(policy.key(), StandardCharsets.UTF_8);
         if (terms != null) byHeader.put(key + "@" + policy.partition() + "/" + policy.offset(), terms);
     }
@@ -51,6 +53,16 @@ final class Policies {
     @Nullable
     String applied(String agentId, long atMicros) {
         return timeline.applied(agentId, atMicros);
+    }
+
+    /** Returns how fast the agent's buckets may have filled. */
+    RateTimeline.OfAgent rates(String agentId) {
+        return rates.of(agentId);
+    }
+
+    /** Returns what applies where no policy does. */
+    Terms byDefault() {
+        return single(defaultLimit(), Mode.ENFORCE);
     }
 
     /**

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PolicyTimeline {
     /** By how much a policy may be seen late, or clocks may differ. */
-    private static final long GRACE_MICROS = 10_000_000;
+    static final long GRACE_MICROS = 10_000_000;
 
     private static final double MOST_TOKENS = 1e12;
     private static final String ANY = "*";
@@ -61,7 +61,7 @@ final class PolicyTimeline {
         return null;
     }
 
-    private static List<String> keys(String agentId) {
+    static List<String> keys(String agentId) {
         var keys = new ArrayList<String>();
         keys.add(agentId);
         for (int length = agentId.length(); length >= 0; length--) keys.add(agentId.substring(0, length) + ANY);
@@ -69,7 +69,7 @@ final class PolicyTimeline {
     }
 
     /** Whether this is a policy in its plain form, which no pipeline refuses. */
-    private static boolean isCertain(byte[] value) {
+    static boolean isCertain(byte[] value) {
         try {
             JsonNode policy = JSON.readTree(value);
             for (var fields = policy.fieldNames(); fields.hasNext(); ) {

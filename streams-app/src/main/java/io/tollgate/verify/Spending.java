@@ -11,7 +11,7 @@ import io.tollgate.verify.Terms.Limit;
  * the promise is broken where {@code excess > C + r·0.05 s}.
  *
  * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity and the larger rate
- * of those in force since its beginning then count, so that no lawful spending is called too much.
+ * of those in force since its beginning then count, also of those that came and went between two decisions, so that no lawful spending is called too much.
  */
 final class Spending {
     private double excessTokens;
@@ -30,14 +30,20 @@ final class Spending {
         lastMicros = nowMicros;
     }
 
+    /** Goes on to a decision, where no policy came and went since the one before. */
+    boolean approve(Limit limit, long nowMicros, double costTokens) {
+        return approve(limit, nowMicros, costTokens, 0);
+    }
+
     /**
      * Goes on to a decision under {@code limit}, of which {@code costTokens} were approved.
      *
      * @param nowMicros not before that of the call before
+     * @param rateBetween the largest rate of the policies that came and went since the call before; tokens per second
      * @return whether the promise breaks here, having held just before
      */
-    boolean approve(Limit limit, long nowMicros, double costTokens) {
-        double rate = Math.max(lastRate, limit.refillTokensPerSecond());
+    boolean approve(Limit limit, long nowMicros, double costTokens, double rateBetween) {
+        double rate = Math.max(rateBetween, Math.max(lastRate, limit.refillTokensPerSecond()));
         excessTokens -= (nowMicros - lastMicros) / 1e6 * rate;
         if (excessTokens <= 0) {
             begin(limit, nowMicros);
@@ -53,6 +59,11 @@ final class Spending {
         boolean before = broken;
         broken = beyondSlackTokens() > 0;
         return broken && !before;
+    }
+
+    /** Returns when the decision before was made. */
+    long lastMicros() {
+        return lastMicros;
     }
 
     /** Returns what the worst interval that ends now has above capacity and refill; negative where there is none. */

@@ -108,6 +108,7 @@ class CheckerMutationTest {
                     plain(),
                     d -> extraHeader(d, "quota-reason", "shadow:quota_exceeded")),
             new Mutation("refusals of one agent approved", NO_OVER_ADMISSION, CheckerMutationTest::approveAll),
+            new Mutation("credited faster than any policy gave", NO_OVER_ADMISSION, CheckerMutationTest::tooFast),
             new Mutation("bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "a", 201)),
             new Mutation("named bucket twice as large", NO_OVER_ADMISSION, history -> spree(history, "named", 61)),
             edit(
@@ -322,6 +323,15 @@ class CheckerMutationTest {
     private static void spree(History history, String agent, double tokens) {
         history.pass(60_000_000);
         for (int i = 0; i < 10; i++) history.approve(History.home(agent), agent, tokens / 10, null);
+    }
+
+    /** Approves after a rate that came and went what a higher one would have given. */
+    private static void tooFast(History history) {
+        int home = History.home("hasty");
+        history.policy("hasty", "hasty", 1000, 0, "enforce").approve(home, "hasty", 1000, null);
+        history.pass(60_000_000).policy("hasty", "hasty", 1000, 5, "enforce");
+        history.pass(10_000_000).policy("hasty", "hasty", 1000, 0, "enforce");
+        history.pass(60_000_000).approve(home, "hasty", 1000, null);
     }
 
     /** Approves what the burst covers for half an hour, which is more than the day does. */

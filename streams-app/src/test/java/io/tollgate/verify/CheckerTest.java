@@ -233,6 +233,16 @@ class CheckerTest {
     }
 
     @Test
+    void ratesThatCameAndWentCount() {
+        history.policy(AGENT, AGENT, 1000, 0, "enforce").approve(HOME, AGENT, 1000, null);
+        history.pass(60_000_000).policy(AGENT, AGENT, 1000, 100, "enforce");
+        history.pass(10_000_000).policy(AGENT, AGENT, 1000, 0, "enforce");
+        history.pass(60_000_000).approve(HOME, AGENT, 1000, null);
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    @Test
     void givenOverdraftWithinTheSlack_whenChecked_thenItIsAFigureAndNoViolation() {
         history.approve(HOME, AGENT, 100, null).approve(HOME, AGENT, 0.4, null);
 
