@@ -93,27 +93,15 @@ public final class TokenBucket {
      * one gives nothing. A limit that is new starts full, one that is gone is forgotten.
      */
     public static AgentBuckets refill(AgentBuckets held, Promises promises, double nowSeconds) {
-        double now = notBefore(held, promises, nowSeconds);
+        double now = notBefore(held, nowSeconds);
         return buckets(promises.terms(), refilled(held, promises, now), now);
     }
 
-    /** Returns the moment of a decision: not before the last refill of a bucket that matters to what was promised. */
-    private static double notBefore(AgentBuckets held, Promises promises, double clockSeconds) {
-        double now = later(clockSeconds, held.first().lastRefillSeconds());
-        for (int i = 1; i < held.buckets().size(); i++) {
-            var name = Objects.requireNonNull(held.terms()).limits().get(i).name();
-            if (isPromised(name, promises))
-                now = later(now, held.buckets().get(i).lastRefillSeconds());
-        }
+    /** Returns the moment of a decision: not before the last refill of a bucket. */
+    private static double notBefore(AgentBuckets held, double clockSeconds) {
+        double now = clockSeconds;
+        for (var bucket : held.buckets()) now = later(now, bucket.lastRefillSeconds());
         return now;
-    }
-
-    private static boolean isPromised(String name, Promises promises) {
-        if (promises.terms().indexOf(name) >= 0) return true;
-        for (var before : promises.earlier()) {
-            if (before.terms().indexOf(name) >= 0) return true;
-        }
-        return false;
     }
 
     /** Returns the tokens for each limit at a moment that is not before the last refill. */
@@ -216,7 +204,7 @@ public final class TokenBucket {
             long clockMicros,
             DecidedBy decidedBy) {
         double clockSeconds = seconds(clockMicros);
-        double nowSeconds = notBefore(held, promises, clockSeconds);
+        double nowSeconds = notBefore(held, clockSeconds);
         long nowMicros = micros(nowSeconds, clockSeconds, clockMicros);
         double aheadSeconds = nowSeconds - clockSeconds;
         var terms = promises.terms();
@@ -359,7 +347,8 @@ public final class TokenBucket {
                 : Optional.empty();
     }
 
-    private static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
+    /** Returns the answer that the charge got when the group was decided; {@code now}: terms where the group remembers none. */
+    public static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
         var terms = group.terms() == null ? now : group.terms();
         double[] tokens = new double[group.tokensAfter().size()];
         for (int i = 0; i < tokens.length; i++) tokens[i] = group.tokensAfter().get(i);

@@ -76,14 +76,13 @@ final class SpendScript {
         bytes.put((byte) exact.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
         bytes.putDouble(spend.promises().sinceSeconds());
-        bytes.putInt(terms.encodedBytes()).putInt(history.length).putInt(rest.length);
-        bytes.putInt(fence.encodedBytes()).putInt(unasked.encodedBytes()).putInt(others.length);
+        terms.encode(bytes.putInt(terms.encodedBytes()));
+        bytes.putInt(history.length).put(history);
+        bytes.putInt(rest.length).put(rest);
+        fence.encode(bytes.putInt(fence.encodedBytes()));
+        unasked.encode(bytes.putInt(unasked.encodedBytes()));
+        bytes.putInt(others.length).put(others);
         bytes.putInt(charges.size());
-        terms.encode(bytes);
-        bytes.put(history).put(rest);
-        fence.encode(bytes);
-        unasked.encode(bytes);
-        bytes.put(others);
         for (Charge charge : charges) bytes.putDouble(charge.offset()).putDouble(charge.costTokens());
         return bytes.array();
     }
@@ -174,23 +173,27 @@ final class SpendScript {
         var after = new AgentBuckets(spend.terms(), List.of(buckets));
         if (status == DISAGREES) return new SpendResult.Disagrees(after, foreignSeconds);
         int replays = 0;
+        Fence.@Nullable Group group = null;
         var decisions = new Decision[spend.charges().size()];
         for (int i = 0; i < decisions.length; i++) {
             int verdict = bytes.get();
-            boolean replayed = verdict > REPLAYED;
-            if (replayed) replays++;
-            decisions[i] = decision(replayed ? verdict - REPLAYED : verdict, replayed, bytes, spend.terms());
+            if (verdict != REPLAYED) {
+                decisions[i] = decision(verdict, bytes, spend.terms());
+                continue;
+            }
+            replays++;
+            group = group(bytes, group);
+            decisions[i] = TokenBucket.decideAgain(spend.charges().get(i), group, spend.terms(), DecidedBy.REDIS);
         }
         return new SpendResult.Decided(
                 after, List.of(decisions), replays, status == REPAIRED, status == RECONCILED, foreignSeconds);
     }
 
-    private static Decision decision(int verdict, boolean replayed, ByteBuffer bytes, Terms now) {
+    private static Decision decision(int verdict, ByteBuffer bytes, Terms terms) {
         int limit = bytes.get();
         double remaining = bytes.getDouble();
         long decidedAtMicros = (long) bytes.getDouble();
         double retryAfterMillis = bytes.getDouble();
-        var terms = replayed ? termsBefore(bytes, now) : now;
         return switch (verdict) {
             case 1 -> new Approved(remaining, decidedAtMicros, DecidedBy.REDIS, terms);
             case 2 ->
@@ -206,10 +209,14 @@ final class SpendScript {
         };
     }
 
-    private static Terms termsBefore(ByteBuffer bytes, Terms now) {
+    /** Returns the group that follows; where none does, the one before. */
+    private static Fence.Group group(ByteBuffer bytes, Fence.@Nullable Group before) {
         var encoded = new byte[bytes.getInt()];
         bytes.get(encoded);
-        return encoded.length == 0 ? now : Terms.decode(encoded);
+        if (encoded.length > 0)
+            return Fence.decode(ByteBuffer.wrap(encoded)).groups().get(0);
+        if (before == null) throw new IllegalStateException("spend.lua answered again without a group");
+        return before;
     }
 
     /** A spend that only looks at a bucket, or fills it. */

@@ -1,271 +1,89 @@
 -- Decides requests against token buckets, atomically. One key and one argument per agent.
 --
---   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs); ours: fence, terms, and for each
---             limit after the first tokens:<name>, last_refill:<name>
---   ARGV[i]   little-endian: operation B (0 spend, 1 look, 2 reset, 3 spend under exactly-once), source c8 (zeros: none), committed
---             offset d, relation of the caller's copy B (see below), its first limit's tokens d, last refill d, the last foreign write
---             that it knows of d (-1: it may lack more than that), fence offset d, moment from which the terms count d; sizes I4 of: terms, history, rest, groups, refused, sources;
---             number of requests I4; then those parts, and for each request: offset d, cost d
---   relation  0 no copy; 1 the copy is what Redis said last; 2 it holds decisions that Redis has not seen; 3 the same, and what
---             Redis decided beyond it went nowhere; 4 calls are under way that the copy does not know: the offsets are those sent
---   terms     number of the policy c8, and for each limit: capacity d, refill per second d, length of its name B, name
---   history   for each earlier promise, oldest first: moment from which it counted d, size of its terms I4, terms
---   rest      empty where the copy has one limit, and the terms of this call; else: size of its terms I4 (0 unknown), its terms, and
---             for each limit after the first: tokens d, last refill d
---   groups    the copy's own, of this source; refused: groups of what the caller refused alone since the last call
---   sources   of the copy's other sources: source c8, fence offset d (3: what was ever sent), size of its groups I4, groups
---   returns   now in microseconds d; then for each key: status B, and
---             status 255: size of a text I4, text; nothing of this key was written
---             else: last refill d, last foreign write d, for each limit tokens d; status 3: nothing more, and nothing was written; else
---             for each request: verdict B, limit B (counted from 0), tokens left d, decided at d, retry after ms d; after a verdict
---             from the fence: size I4 of the terms it was decided by (0: those of this call), terms
+--   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs); ours: fence, terms, and
+--             for each limit after the first tokens:<name>, last_refill:<name>
+--   ARGV[i]   little-endian, sizes I4 before texts: operation B (0 spend, 1 look, 2 reset, 3 spend under exactly-once),
+--             source c8 (zeros: none), committed offset d; the caller's copy: relation B, its first limit's tokens d,
+--             last refill d, last foreign write that it knows of d (-1: it may lack more), fence offset d; moment from
+--             which the terms count d; terms; history; rest; groups of the copy's fence; groups that the caller refused
+--             alone since the last call; sources; number of requests I4; for each request: offset d, cost d
+--   relation  0 no copy; 1 it is what Redis said last; 2 it does not know calls under way, its offsets are those sent;
+--             3 it holds decisions that Redis has not seen; 4 the same, and what Redis decided beyond went nowhere
+--   terms     number of the policy c8, and for each limit: capacity d, refill per second d, size of its name B, name
+--   history   for each earlier promise, oldest first: moment from which it counted d, terms
+--   rest      empty where the copy has one limit, by the terms of this call; else: its terms (empty: unknown), and for
+--             each limit after the first: tokens d, last refill d
+--   sources   for each other source of the copy: source c8, fence offset d (4: what was ever sent), groups
+--   returns   now in microseconds d; for each key: status B (255: a text, and nothing was written), last refill d, last
+--             foreign write d, for each limit tokens d; unless status 3 (nothing was written), for each request:
+--             verdict B, limit B (from 0), tokens left d, decided at d, retry after ms d; or 16 B and the group that
+--             decided it before (empty: the one of the request before)
 --
--- Packed arguments, because parsing decimal text costs Redis more than deciding does. TokenBucket.java holds the same steps
--- in the same order, so that both give the same double to the last bit.
+-- Packed, because parsing decimal text costs Redis more than deciding does. TokenBucket.java holds the same steps in
+-- the same order, so that both give the same double to the last bit. The field terms says by which terms the tokens
+-- were left: what a change of limits means for the time before depends on them. Callers without a source and with one
+-- nameless limit are other programs: they neither read nor write it.
 --
--- The field terms says by which terms the tokens were left: what a change of limits means for the time before depends on them.
--- Callers without a source and with one nameless limit are other programs: they neither read nor write it.
---
--- The fence makes a request that is processed again get the answer it got before and be charged once. It begins with what this
--- script wrote last: tokens d, last refill d, and when it last met another program's write d (0 never). Then follow entries, one for each
--- source (source c8, size of groups I4, groups); an entry's groups stand newest first, one for each call that decided:
---   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4,
---   approved I4 (0 none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
+-- The fence makes a request that is processed again get the answer it got before and be charged once. It begins with
+-- what this script wrote last: tokens d, last refill d, and when it last met another program's write d (0 never). Then
+-- an entry for each source (source c8, groups); its groups stand newest first, one for each call that decided:
+--   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4, approved I4 (0
+--   none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
 --   the first, and for each refused request: last - offset I4, limit B; and for each of the approved: last - offset I4
--- A group whose first is above its last answers for nothing, and remembers how far decisions went.
--- Groups at or below the committed offset are dropped: they are never asked for again.
+-- A group whose first is above its last answers for nothing, and remembers how far decisions went. Groups at or below
+-- the committed offset are dropped: they are never asked for again.
 
-local LOOK, RESET, ONCE = 1, 2, 3
-local DECIDED_ALONE, SUPERSEDES, UNDER_WAY = 2, 3, 4
-local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED = 1, 2, 3, 16
-local FINE, REPAIRED, RECONCILED, DISAGREES, FAILED = 0, 1, 2, 3, 255
-local ALL = 4294967295
-local NO_SOURCE = '\0\0\0\0\0\0\0\0'
-local LARGEST = 1e12
-local LARGEST_OFFSET = 9007199254740992 -- above it doubles skip whole numbers
-local FIXED_BYTES, CHARGE_BYTES, GROUP_BYTES, HEADER_BYTES = 86, 16, 44, 24
-local MAX_SOURCES = 4
-local MAX_AHEAD_SECONDS = 86400
-local SHORTEST_TTL_SECONDS, LONGEST_TTL_SECONDS = 3600, 3153600000
-
-local pack, unpack_, sub, floor, format, find = struct.pack, struct.unpack, string.sub, math.floor, string.format, string.find
-
-local time = redis.call('TIME')
-local clock_micros = time[1] * 1000000 + time[2]
-local clock = time[1] + time[2] / 1e6
-local clock_text = format('%.17g', clock) -- most buckets are written at this moment
-
-local function finite(n) return n > -math.huge and n < math.huge end -- false for NaN
-
-local function legal(n, largest) return n >= 0 and n <= largest end -- false for NaN
-
--- tonumber alone takes nan, inf and 0x10: a stored NaN would approve for ever.
-local function number(text)
-  local n = tonumber(text)
-  if n and finite(n) and not find(text, 'x', 1, true) and not find(text, 'X', 1, true) then return n end
-end
-
--- Returns a plain decimal: not every program that shares the bucket reads exponents.
-local function decimal(n)
-  if n == 0 or n >= 1e-4 or n <= -1e-4 then return format('%.17g', n) end
-  return (string.gsub(format('%.99f', n), '0+$', ''))
-end
-
-local function fail(text) return pack('<BI4', FAILED, #text) .. text end
-
+-- What is captured here costs each call, so that constants stand where they are used.
+local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4'
 local parsed = {} -- many agents have the same terms
 
--- Returns the limits, and their places by name; fails on terms that are cut off or hold no limits.
+-- Returns the limits; fails on terms that are cut off or hold no limits.
 local function limits_of(terms)
-  local limits = parsed[terms]
-  if limits then return limits end
-  local at = 9
-  limits = {places = {}}
-  while at <= #terms do
-    local capacity, rate, length, name = unpack_('<ddB', terms, at)
-    at = name + length
-    limits[#limits + 1] = {capacity = capacity, rate = rate, name = sub(terms, name, at - 1)}
-    limits.places[limits[#limits].name] = #limits
-    if not (capacity > 0 and capacity <= LARGEST) then error('capacity must be above 0 and at most 1e12', 0) end
-    if not legal(rate, LARGEST) then error('refill rate must be from 0 to 1e12', 0) end
-  end
-  if at ~= #terms + 1 or #limits == 0 then error('the terms are cut off', 0) end
+  if parsed[terms] then return parsed[terms] end
+  local limits, at = {}, 9
+  repeat
+    local capacity, rate, name
+    capacity, rate, name, at = struct.unpack('<ddBc0', terms, at)
+    local legal = capacity > 0 and capacity <= 1e12 and rate >= 0 and rate <= 1e12
+    if not legal then error('capacity and refill rate must be at most 1e12, and not negative', 0) end
+    limits[#limits + 1] = {capacity = capacity, rate = rate, name = name}
+  until at > #terms
   parsed[terms] = limits
   return limits
 end
 
--- Returns the place of the limit that the new one continues: the one of its name; the first, the shared one, continues the first also
--- where that one's name is gone. Nothing where the limit is new.
-local function predecessor(old, new, i)
-  if old == new then return i end
-  local place = old.places[new[i].name]
-  if place then return place end
-  if i == 1 and not new.places[old[1].name] then return 1 end
-end
-
 local function refill(tokens, elapsed, limit)
   if elapsed > 0 then tokens = tokens + elapsed * limit.rate end
-  if tokens > limit.capacity then tokens = limit.capacity end
-  return tokens
+  return tokens > limit.capacity and limit.capacity or tokens
 end
 
--- Returns the tokens under the last of these promises at a moment. Each promise counts from its own moment on: the time before is
--- credited by the one before it, then a smaller capacity cuts, and a larger one gives nothing. A limit that is new starts full.
-local function brought(levels, limits, promises, now)
-  local left_at = levels[1] and levels[1][2] or now
-  for k = 1, #promises do
-    local next, at = promises[k].limits, promises[k].since
-    local over = k < #promises and promises[k + 1].since <= left_at -- when the tokens were left
-    if next ~= limits and not over then
-      if at > now then at = now end
-      local moved = {}
-      for i = 1, #next do
-        local place = predecessor(limits, next, i)
-        local level = place and levels[place]
-        if level then
-          local tokens, last = refill(level[1], at - level[2], limits[place]), level[2]
-          if tokens > next[i].capacity then tokens = next[i].capacity end
-          moved[i] = {tokens, at > last and at or last, level[3]}
-        else moved[i] = {next[i].capacity, now, true} end
-      end
-      levels, limits = moved, next
-    end
-  end
-  local tokens, absent = {}, {}
-  for i = 1, #limits do
-    local level = levels[i]
-    if level then tokens[i] = refill(level[1], now - level[2], limits[i]) else tokens[i] = limits[i].capacity end
-    absent[i] = not level or level[3]
-  end
-  return tokens, absent
+-- Iterates over groups, newest first: end, start, last and first offset, whether all were approved, else where those
+-- are that were. Fails on damage.
+local function next_group(groups, before)
+  if before == #groups then return end
+  local last, first, at, tokens, size, more, approved, body = struct.unpack('<ddddI4I4I4', groups, before + 1)
+  local list, all = body + size + more, approved == 4294967295
+  local stop = list - 1 + (all and 0 or approved * 4)
+  local legal = last >= 0 and last <= 9007199254740992 and first >= 0 and first <= 9007199254740992
+  if not legal or (at + tokens) * 0 ~= 0 or stop > #groups then error('groups are cut off', 0) end
+  local refused = more - (size > 0 and 8 * (#limits_of(groups:sub(body, body + size - 1)) - 1) or 0)
+  if refused < 0 or refused % 5 ~= 0 or size == 0 and more > 0 then error('groups hold no limits', 0) end
+  return stop, before + 1, last, first, all, list
 end
 
-local function group_size(terms, more, approved)
-  return GROUP_BYTES + terms + more + (approved == ALL and 0 or approved * 4)
-end
-
--- Fails on groups that are cut off or hold no numbers: here, rather than after a write.
-local function check_groups(groups)
-  local pos = 1
-  while pos <= #groups do
-    local last, first, at, tokens, terms, more, approved, body = unpack_('<ddddI4I4I4', groups, pos)
-    if not (legal(last, LARGEST_OFFSET) and legal(first, LARGEST_OFFSET) and finite(at) and finite(tokens)) then
-      error('groups hold no numbers', 0)
-    end
-    pos = pos + group_size(terms, more, approved)
-    local size = terms > 0 and 8 * (#limits_of(sub(groups, body, body + terms - 1)) - 1) or 0
-    if more < size or size == 0 and more > 0 or (more - size) % 5 ~= 0 then error('groups hold no limits', 0) end
-  end
-  if pos ~= #groups + 1 then error('groups are cut off', 0) end
-end
-
--- Returns the entries of a fence after its first bytes: each one's source, last offset (-1 if none) and groups, and their places by
--- source. The groups of sources other than the caller's are not looked into.
-local function entries_of(fence, source, committed)
-  local entries, places, pos = {}, {}, HEADER_BYTES + 1
-  while pos <= #fence do
-    local id, size, body = unpack_('<c8I4', fence, pos)
-    pos = body + size
-    if pos > #fence + 1 then error('fence is cut off', 0) end
-    local last = size > 0 and unpack_('<d', fence, body) or -1
-    if size > 0 and not legal(last, LARGEST_OFFSET) then error('fence holds no offsets', 0) end
-    local groups = sub(fence, body, pos - 1)
-    if id == source then
-      if last <= committed then groups = '' else check_groups(groups) end -- almost always committed, and not looked into
-    end
-    entries[#entries + 1] = {id, last, groups}
-    places[id] = entries[#entries]
-  end
-  return entries, places
-end
-
+-- Returns the groups without those that are committed.
 local function uncommitted(groups, committed)
-  local pos = 1
-  while pos <= #groups do
-    local last, _, _, _, terms, more, approved = unpack_('<ddddI4I4I4', groups, pos)
-    if last <= committed then return sub(groups, 1, pos - 1) end
-    pos = pos + group_size(terms, more, approved)
+  for _, start, last in next_group, groups, 0 do
+    if last <= committed then return groups:sub(1, start - 1) end
   end
   return groups
 end
 
--- Returns a group that answers for nothing, and remembers how far decisions went.
-local function up_to(offset, micros, tokens) return pack('<ddddI4I4I4', offset, offset + 1, micros, tokens, 0, 0, 0) end
-
--- Returns whether the offset was approved, the tokens left, the time of its decision, its terms, and which limit refused (counted
--- from 1); nothing if no group covers it.
-local function recall(groups, offset)
-  local pos = 1
-  while pos <= #groups do
-    local last, first, at, tokens, terms, more, approved, body = unpack_('<ddddI4I4I4', groups, pos)
-    if last < offset then return end
-    if first <= offset then
-      local by, others = sub(groups, body, body + terms - 1), body + terms
-      local tokens_size = more > 0 and 8 * (#limits_of(by) - 1) or 0
-      local list, was_approved = others + more, approved == ALL
-      for i = 1, was_approved and 0 or approved do
-        if last - unpack_('<I4', groups, list + (i - 1) * 4) == offset then was_approved = true end
-      end
-      if was_approved then
-        for k = others, others + tokens_size - 8, 8 do
-          local left = unpack_('<d', groups, k)
-          if left < tokens then tokens = left end
-        end
-        return true, tokens, at, by
-      end
-      for refused = others + tokens_size, list - 5, 5 do
-        local back, limit = unpack_('<I4B', groups, refused)
-        if last - back == offset then
-          if limit > 0 and limit * 8 <= tokens_size then tokens = unpack_('<d', groups, others + (limit - 1) * 8) end
-          return false, tokens, at, by, limit + 1
-        end
-      end
-      return false, tokens, at, by, 1
-    end
-    pos = pos + group_size(terms, more, approved)
-  end
-end
-
--- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost answer
--- may have said. What Redis decided before them stays, and what it decided after, unless that went nowhere.
-local function merged(groups, copy_groups, copy_last, supersedes)
-  local newer, older = {}, {}
-  local copy_first = math.huge
-  local pos = 1
-  while pos <= #copy_groups do
-    local _, first, _, _, terms, more, approved = unpack_('<ddddI4I4I4', copy_groups, pos)
-    if first < copy_first then copy_first = first end
-    pos = pos + group_size(terms, more, approved)
-  end
-  pos = 1
-  while pos <= #groups do
-    local last, first, _, _, terms, more, approved = unpack_('<ddddI4I4I4', groups, pos)
-    local size = group_size(terms, more, approved)
-    if last > copy_last then
-      if not supersedes then
-        if first <= copy_last then first = copy_last + 1 end
-        newer[#newer + 1] = sub(groups, pos, pos + 7) .. pack('<d', first) .. sub(groups, pos + 16, pos + size - 1)
-      end
-    elseif first < copy_first then older[#older + 1] = sub(groups, pos, pos + size - 1) end
-    pos = pos + size
-  end
-  return table.concat(newer) .. copy_groups .. table.concat(older)
-end
-
-local function retry_after_millis(missing, rate, ahead)
-  if missing < 0 then missing = 0 end -- refused before what was left was left
-  local millis = floor((missing / rate + ahead) * 1000 + 0.001) + 1 -- + 1 us: doubles of seconds are 0.24 us apart
-  if millis < 9e15 then return millis end
-  return -1 -- a bucket that does not refill
-end
-
--- Returns which limit refuses (counted from 1); nothing if all cover the cost. Where several refuse: one that no wait helps, else the
--- one with the longest wait.
+-- Returns which limit refuses (from 1; nothing: none): one that no wait helps, else the one of the longest wait.
 local function refusing(limits, left, cost)
-  if cost == 0 then return end
   local by, longest
   for i = 1, #limits do
-    if cost > left[i] then
+    if cost > left[i] and cost ~= 0 then
       if cost > limits[i].capacity then return i end
       local wait = (cost - left[i]) / limits[i].rate
       if not by or wait > longest then by, longest = i, wait end
@@ -274,341 +92,309 @@ local function refusing(limits, left, cost)
   return by
 end
 
--- Returns the copy's limits and levels.
-local function copy_of(rest, limits, tokens, last)
-  local levels = {{tokens, last}}
-  if #rest == 0 then return limits, levels end
-  local size, pos = unpack_('<I4', rest)
-  local old = size == 0 and limits or limits_of(sub(rest, pos, pos + size - 1))
-  pos = pos + size
-  while pos <= #rest do
-    local left, at
-    left, at, pos = unpack_('<dd', rest, pos)
-    if not (finite(left) and finite(at)) then error('the copy must hold finite numbers', 0) end
-    levels[#levels + 1] = {left, at}
-  end
-  if size > 0 and #levels ~= #old then error('the rest of the copy is cut off', 0) end
-  return old, levels
-end
-
--- Returns the promises, oldest first, the one of this call last.
-local function promises_of(history, limits, since)
-  local promises, pos = {}, 1
-  while pos <= #history do
-    local at, size, terms = unpack_('<dI4', history, pos)
-    pos = terms + size
-    promises[#promises + 1] = {since = at, limits = limits_of(sub(history, terms, pos - 1))}
-  end
-  promises[#promises + 1] = {since = since, limits = limits}
-  return promises
-end
-
--- Returns the other sources of the copy, as the entries of a fence.
-local function sources_of(text)
-  local sources, pos = {}, 1
-  while pos <= #text do
-    local id, last, size, body = unpack_('<c8dI4', text, pos)
-    pos = body + size
-    if pos > #text + 1 then error('the sources are cut off', 0) end
-    local groups = sub(text, body, pos - 1)
-    check_groups(groups)
-    sources[#sources + 1] = {id, last, groups}
-  end
-  return sources
-end
-
-local function levels_text(status, last, foreign, left)
-  local text = pack('<Bddd', status, last, foreign, left[1])
-  for i = 2, #left do text = text .. pack('<d', left[i]) end
-  return text
-end
-
-local function cut(text, pos, size)
-  if size == 0 then return '', pos end
-  return sub(text, pos, pos + size - 1), pos + size
-end
-
--- Returns what is held of one limit, as {tokens, last refill}, and whether it was unreadable; nothing where there is nothing.
-local function level_of(tokens_text, last_text, has_copy)
-  if not tokens_text and not last_text then return end
-  local tokens, last = tokens_text and number(tokens_text), last_text and number(last_text)
-  if tokens and last and last <= clock + MAX_AHEAD_SECONDS then return {tokens, last} end
-  return {0, clock, has_copy}, true -- nobody knows what was left: empty unless our copy says more; it refills
-end
-
-local function decide(key, argument)
-  if #argument < FIXED_BYTES then return fail('the argument is cut off') end
-  local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since,
-    terms_size, history_size, rest_size, groups_size, refused_size, sources_size, count, pos =
-    unpack_('<Bc8dBdddddI4I4I4I4I4I4I4', argument)
-  local first = pos + terms_size + history_size + rest_size + groups_size + refused_size + sources_size
-  if #argument ~= first - 1 + CHARGE_BYTES * count then return fail('the argument is cut off') end
-  local terms, history, rest, copy_groups, refused_alone, sources
-  terms, pos = cut(argument, pos, terms_size)
-  history, pos = cut(argument, pos, history_size)
-  rest, pos = cut(argument, pos, rest_size)
-  copy_groups, pos = cut(argument, pos, groups_size)
-  refused_alone, pos = cut(argument, pos, refused_size)
-  sources = cut(argument, pos, sources_size)
-
-  -- Everything is checked before the first write: Redis does not roll back.
-  if not (committed == committed and copy_fence == copy_fence and copy_foreign == copy_foreign and since == since) then return fail('offsets must be numbers') end
-  if not (finite(copy_tokens) and finite(copy_last)) then return fail('the copy must hold finite numbers') end
-  local ok, limits = pcall(limits_of, terms)
-  if not ok then return fail(limits) end
-  local one = #limits == 1
-  local old, copy_limits, copies, promises
-  ok, promises = pcall(promises_of, history, limits, since)
-  if not ok then return fail(promises) end
-  ok, copy_limits, copies = pcall(copy_of, rest, limits, copy_tokens, copy_last)
-  if not ok then return fail(copy_limits) end
-  ok, sources = pcall(sources_of, sources)
-  if not ok then return fail(sources) end
-  if not (pcall(check_groups, copy_groups) and pcall(check_groups, refused_alone)) then return fail('groups are cut off') end
-
-  -- Beside the shared fields, those of each limit of a name that was promised: the first limit of today may have been another's second.
-  local stored, field_of = nil, {}
-  if one and #limits[1].name == 0 and #promises == 1 then
-    stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
-  else
-    local fields = {}
-    for k = 1, #promises do
-      for i = 1, #promises[k].limits do
-        local name = promises[k].limits[i].name
-        if not field_of[name] then
-          field_of[name] = #fields + 5
-          fields[#fields + 1], fields[#fields + 2] = 'tokens:' .. name, 'last_refill:' .. name
-        end
+-- Returns the group that decided this offset, and whether it was approved; nothing if no group covers it.
+local function recall(groups, offset)
+  for stop, start, last, first, was_approved, list in next_group, groups, 0 do
+    if first <= offset and offset <= last then
+      for k = list, stop, 4 do
+        if last - struct.unpack('<I4', groups, k) == offset then was_approved = true end
       end
-    end
-    stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms', unpack(fields))
-  end
-  if stored.err then return fail(stored.err) end -- WRONGTYPE: this agent's key alone
-
-  local status, now, gone = FINE, clock, not stored[1] and not stored[2]
-  local fenced = source ~= NO_SOURCE
-  local ours = fenced or not one or #limits[1].name > 0
-  local stored_terms = ours and stored[4]
-  old = limits
-  if stored_terms and stored_terms ~= terms then
-    local known, before = pcall(limits_of, stored_terms)
-    if known then old = before end -- else the time before counts as what is promised now
-  end
-
-  -- What we wrote last, and whether anybody has written since.
-  local fence = stored[3] or ''
-  local was_tokens, was_last, foreign, entries, places = nil, nil, 0, {}, {}
-  if #fence >= HEADER_BYTES then
-    was_tokens, was_last, foreign = unpack_('<ddd', fence)
-    if fenced then ok, entries, places = pcall(entries_of, fence, source, committed) end
-    if not (finite(was_last) and finite(foreign)) then ok = false end
-    if not ok then was_tokens, was_last, foreign, entries, places, status = nil, nil, 0, {}, {}, REPAIRED end
-  elseif #fence > 0 then status = REPAIRED end
-
-  local levels = {}
-  local level, unreadable = level_of(stored[1], stored[2], relation > 0)
-  if level and not unreadable then
-    if level[1] ~= was_tokens or level[2] ~= was_last then foreign, was_tokens = clock, nil end
-    if was_last and level[2] < was_last then level[2] = was_last end -- no time is credited twice, whoever wrote
-  end
-  levels[1] = level
-  for i = 2, #old do
-    local field = field_of[old[i].name]
-    if field then
-      local bad
-      levels[i], bad = level_of(stored[field], stored[field + 1], relation > 0)
-      unreadable = unreadable or bad
+      return groups:sub(start, stop), was_approved
     end
   end
-  for i = 1, #old do if levels[i] and levels[i][2] > now then now = levels[i][2] end end
+end
+
+-- Brings together what Redis holds, what the caller knows, and what was promised. Returns status, moment of decision,
+-- last foreign write, tokens left, the fence's entries with the call's own first, and the last write's minute if ours.
+local function reconcile(argument, key, stored, ours, fenced, clock)
+  local RESET, UNDER_WAY, DECIDED_ALONE, SUPERSEDES, FINE, REPAIRED, RECONCILED, DISAGREES = 2, 2, 3, 4, 0, 1, 2, 3
+  local pack, unpack_, sub = struct.pack, struct.unpack, string.sub
+  local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
+    rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
+  local limits = limits_of(terms)
+
+  -- Returns the values of each record from this position on; fails where the last one is cut off.
+  local function records(format, text, at)
+    local all = {}
+    while at <= #text do
+      local one = {unpack_(format, text, at)}
+      all[#all + 1], at = one, table.remove(one)
+    end
+    return all
+  end
+
+  local promises = records('<dI4c0', history, 1) -- oldest first, the one of this call last
+  for i = 1, #promises do promises[i][2] = limits_of(promises[i][2]) end
+  promises[#promises + 1] = {since, limits}
+
+  local by = rest ~= '' and unpack_('<I4c0', rest) or ''
+  local copy_limits, copies = by ~= '' and limits_of(by) or limits, records('<dd', rest, 5 + #by)
+  for i = 1, #copies do if (copies[i][1] + copies[i][2]) * 0 ~= 0 then error('the copy holds no numbers', 0) end end
+  table.insert(copies, 1, {copy_tokens, copy_last})
+  local known = records('<c8dI4c0', sources, 1) -- of each source, by the copy: the last offset and the groups
+  table.insert(known, 1, {source, copy_fence, copy_groups})
+
+  -- Returns the same by the fence, the call's own source first (last offset -1: none), and what we wrote last.
+  local function entries_of(fence)
+    local tokens, last, foreign = unpack_('<ddd', fence)
+    if (last + foreign) * 0 ~= 0 then error('the fence holds no numbers', 0) end
+    local entries, held = {{source, -1, ''}}, fenced and records('<c8I4c0', fence, 25) or {}
+    for i = 1, #held do
+      local id, groups = unpack(held[i])
+      local newest = groups ~= '' and unpack_('<d', groups) or -1
+      if id == source and newest <= committed then groups = '' end -- almost always committed, and not looked into
+      entries[id == source and 1 or #entries + 1] = {id, newest, uncommitted(groups, -1)}
+    end
+    return entries, tokens, last, foreign
+  end
+
+  local status, now, gone, fence = FINE, clock, not stored[1] and not stored[2], stored[3] or ''
+  local readable, entries, was_tokens, was_last, foreign = pcall(entries_of, fence)
+  if not readable then status, entries, foreign = fence == '' and FINE or REPAIRED, {{source, -1, ''}}, 0 end
+
+  local unreadable = false
+  -- Returns what is held of one limit: tokens, last refill, and whether nobody knows; nothing where there is nothing.
+  local function level_of(tokens_text, last_text)
+    if not tokens_text and not last_text then return end
+    local tokens, last = tonumber(tokens_text), tonumber(last_text) -- which take nan, inf and 0x10
+    local known = tokens and last and (tokens + last) * 0 == 0 and not string.find(tokens_text .. last_text, '[xX]')
+    if known and last <= clock + 86400 then return {tokens, last} end
+    unreadable = true
+    return {0, clock, relation > 0} -- empty unless our copy says more; it refills
+  end
+
+  local old, levels = limits, {level_of(stored[1], stored[2])}
+  if levels[1] and not unreadable then
+    if levels[1][1] ~= was_tokens or levels[1][2] ~= was_last then foreign, was_tokens = clock, nil end
+    if was_last and levels[1][2] < was_last then levels[1][2] = was_last end -- no time is credited twice, whoever wrote
+  end
+  local known_terms, before = pcall(limits_of, ours and stored[4] or terms)
+  if known_terms then old = before end -- else the time before counts as what is promised now
+  for i = 1, #old do
+    local name = old[i].name
+    if i > 1 then levels[i] = level_of(unpack(redis.call('HMGET', key, 'tokens:' .. name, 'last_refill:' .. name))) end
+    if levels[i] then now = math.max(now, levels[i][2]) end
+  end
   if unreadable then status, gone = REPAIRED, gone or relation > 0 end
-  if gone and relation > 0 then entries, places = {}, {} end -- what was charged is gone, and with it what was decided
-
-  local mine = places[source] or {source, -1, ''}
-  local groups, fence_offset, newest = mine[3], mine[2], -1
-  if count > 0 then newest = unpack_('<d', argument, first + CHARGE_BYTES * (count - 1)) end
+  if gone and relation > 0 then entries = {{source, -1, ''}} end -- what was charged is gone, and what was decided
 
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local lacks = gone or fence_offset < copy_fence
-  -- Taken back to a state of the same offsets, whose decisions were superseded since: what we wrote last is older than the copy.
-  if relation > 0 and relation ~= DECIDED_ALONE and relation ~= SUPERSEDES and was_last and was_last < copy_last then lacks = true end
-  for i = 1, #sources do
-    local entry = places[sources[i][1]]
-    if sources[i][2] > (entry and entry[2] or -1) then lacks = true end
+  local own, by_source, ahead, once = entries[1], {}, relation >= DECIDED_ALONE, operation == 3
+  for i = 1, #entries do by_source[entries[i][1]] = entries[i] end
+  -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
+  local lacks = gone or not ahead and relation > 0 and was_last and was_last < copy_last
+  local elsewhere = false -- whether Redis is ahead in another source
+  for i = 1, #known do
+    local entry = by_source[known[i][1]] or {'', -1}
+    lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2]
   end
-  local ahead = relation == DECIDED_ALONE or relation == SUPERSEDES
+  local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
+  local newest = count > 0 and unpack_('<d', argument, first + 16 * (count - 1)) or math.huge
+  -- The copy does not know what was lost; or somebody else decided, here or in another source.
+  local disagrees = relation == UNDER_WAY and lacks or beyond and own[2] > newest
+    or relation == SUPERSEDES and once and count > 0 and elsewhere
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
-  local disagrees = relation == UNDER_WAY and lacks -- the copy does not know what was lost
-    or relation == SUPERSEDES and fence_offset > copy_fence and fence_offset > newest and count > 0 -- somebody else decided
-  if relation == SUPERSEDES and operation == ONCE and count > 0 then -- or did so in another source
-    for i = 1, #sources do
-      local entry = places[sources[i][1]]
-      if entry and entry[2] > sources[i][2] then disagrees = true end
+  if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
+
+  -- Returns the levels under the last promise, now. Each promise counts from its own moment on: the time before is
+  -- credited by the one before it, then a smaller capacity cuts, and a larger one gives nothing. A limit continues the
+  -- one of its name; the first, the shared one, also a first one whose name is gone. A limit that is new starts full.
+  local function place_of(name, in_limits)
+    for i = 1, #in_limits do if in_limits[i].name == name then return i end end
+  end
+  local function brought(held, by)
+    local left_at = held[1] and held[1][2] or now
+    for k = 1, #promises + 1 do
+      local since, next = unpack(promises[k] or {now, limits})
+      local at, over = math.min(since, now), promises[k + 1] and promises[k + 1][1] <= left_at -- when left
+      if k > #promises or next ~= by and not over then
+        local moved = {}
+        for i = 1, #next do
+          local place = place_of(next[i].name, by) or i == 1 and not place_of(by[1].name, next) and 1
+          local level = place and held[place]
+          local tokens = level and refill(level[1], at - level[2], by[place])
+          moved[i] = level and {math.min(tokens, next[i].capacity), math.max(at, level[2]), level[3]}
+            or {next[i].capacity, now, true}
+        end
+        held, by = moved, next
+      end
     end
+    return held
   end
 
-  if reconciled then for i = 1, #copies do if copies[i][2] > now then now = copies[i][2] end end end
-  local left, absent = brought(levels, old, promises, now)
-  if relation == SUPERSEDES and fence_offset > copy_fence and not disagrees then
-    -- What Redis decided beyond the copy went nowhere: what it charged for that is given back.
-    local back, at = 0, first
-    for _ = 1, count do
-      local offset, cost
-      offset, cost, at = unpack_('<dd', argument, at)
-      if offset > copy_fence and offset <= fence_offset and recall(groups, offset) then back = back + cost end
-    end
-    for i = 1, #left do left[i] = math.min(left[i] + back, limits[i].capacity) end
+  local back, left = 0, {} -- what Redis charged for what went nowhere is given back
+  local charges = beyond and not disagrees and records('<dd', argument, first) or {}
+  for i = 1, #charges do
+    local offset, cost = unpack(charges[i])
+    if offset > copy_fence and select(2, recall(own[3], offset)) then back = back + cost end
   end
-  if reconciled then
-    -- Where nobody else has written, the copy is what follows. Otherwise the smaller of the two goes on.
-    local follows = ahead and foreign == copy_foreign
-    if relation == DECIDED_ALONE and was_last and was_last > copy_last then follows = false end -- it has come late
-    local known, unknown = brought(copies, copy_limits, promises, now)
-    for i = 1, #left do
-      if not unknown[i] and (absent[i] or follows or known[i] < left[i]) then left[i] = known[i] end
-    end
-    if status == FINE then status = RECONCILED end
-    if foreign < copy_foreign then foreign = copy_foreign end
+  -- Where nobody else has written, and it has not come late, the copy is what follows. Otherwise the smaller goes on.
+  local follows = ahead and foreign == copy_foreign and (relation ~= DECIDED_ALONE or (was_last or 0) <= copy_last)
+  local held, copied = brought(levels, old), reconciled and brought(copies, copy_limits) or {}
+  for i = 1, #limits do
+    local tokens, copy, absent = math.min(held[i][1] + back, limits[i].capacity), copied[i], held[i][3]
+    if copy and not copy[3] and (absent or follows or copy[1] < tokens) then tokens = copy[1] end
+    if operation == RESET or disagrees and absent then tokens = limits[i].capacity end
+    left[i] = tokens
   end
-  if operation == RESET then for i = 1, #left do left[i] = limits[i].capacity end end
-  if disagrees then
-    for i = 1, #left do if absent[i] then left[i] = limits[i].capacity end end -- nothing is known
-    return levels_text(DISAGREES, now, foreign, left)
-  end
+  if reconciled then status, foreign = status == FINE and RECONCILED or status, math.max(foreign, copy_foreign) end
+  if disagrees then return DISAGREES, now, foreign, left, entries end
 
-  local kept = groups
-  if fenced then
-    local supersedes = relation == SUPERSEDES
-    if reconciled and (groups_size > 0 or supersedes) then kept = merged(groups, copy_groups, copy_fence, supersedes) end
-    kept = uncommitted(kept, committed)
-    if reconciled and (supersedes or copy_fence > fence_offset) then fence_offset = copy_fence end
-    if refused_size > 0 then -- processed again, they must be refused again, although they lie below the fence
-      local through, from_offset = unpack_('<dd', refused_alone)
-      if from_offset > fence_offset then kept, fence_offset = refused_alone .. kept, through end
+  -- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost
+  -- answer may have said. What Redis decided before them stays, and what it decided after, unless that went nowhere.
+  local went_nowhere, copy_first, newer, older = relation == SUPERSEDES, math.huge, '', ''
+  if reconciled and fenced and (went_nowhere or copy_groups ~= '' or copy_fence > own[2]) then
+    for _, _, _, from in next_group, copy_groups, 0 do copy_first = math.min(copy_first, from) end
+    for stop, start, last, from in next_group, own[3], 0 do
+      if last > copy_fence and not went_nowhere then
+        newer = newer .. pack('<dd', last, math.max(from, copy_fence + 1)) .. sub(own[3], start + 16, stop)
+      elseif last <= copy_fence and from < copy_first then older = older .. sub(own[3], start, stop) end
     end
+    own[3], own[2] = newer .. copy_groups .. older, went_nowhere and copy_fence or math.max(copy_fence, own[2])
   end
-
-  local now_micros = now == clock and clock_micros or floor(now * 1e6 + 0.5)
-  local answers, approved_offsets, refused, decided, oldest = {}, {}, {}, 0, -1
-  newest = fence_offset
-  pos = first
-  for i = 1, count do
-    local offset, cost
-    offset, cost, pos = unpack_('<dd', argument, pos)
-    if not (offset >= -1 and offset <= LARGEST_OFFSET and offset == floor(offset)) then return fail('offset must be a whole number') end
-    if not legal(cost, LARGEST) then return fail('cost must be from 0 to 1e12') end
-    local fresh = not fenced or offset > fence_offset
-    local was_approved, was_left, was_at, was_terms, was_limit
-    if not fresh then
-      was_approved, was_left, was_at, was_terms, was_limit = recall(kept, offset)
-      -- Decided once, and forgotten because that was committed: whoever asks is late, or Redis is not what it was.
-      if was_approved == nil and operation == ONCE then return levels_text(DISAGREES, now, foreign, left) end
-    end
-    if was_approved ~= nil then
-      local by = was_terms
-      if by == terms or #by == 0 then by, was_terms = '', terms end
-      local verdict, millis = REPLAYED + APPROVED, 0
-      if not was_approved then
-        local was = limits_of(was_terms)[was_limit]
-        if cost > was.capacity then verdict = REPLAYED + COST_EXCEEDS_CAPACITY
-        else verdict, millis = REPLAYED + QUOTA_EXCEEDED, retry_after_millis(cost - was_left, was.rate, 0) end
-      end
-      answers[i] = pack('<BBdddI4', verdict, (was_limit or 1) - 1, was_left, was_at, millis, #by) .. by
-    else
-      if fresh then
-        if decided == 0 then oldest = offset end
-        decided, newest = decided + 1, offset
-      end
-      local by = refusing(limits, left, cost)
-      if not by then
-        local least = math.huge
-        for k = 1, #left do
-          if cost > 0 then left[k] = left[k] - cost end
-          if left[k] < least then least = left[k] end
-        end
-        if fresh then approved_offsets[#approved_offsets + 1] = offset end
-        answers[i] = pack('<BBddd', APPROVED, 0, least, now_micros, 0)
-      else
-        if fresh then refused[#refused + 1] = {offset, by - 1} end
-        local limit = limits[by]
-        if cost > limit.capacity then answers[i] = pack('<BBddd', COST_EXCEEDS_CAPACITY, by - 1, left[by], now_micros, 0)
-        else
-          local millis = retry_after_millis(cost - left[by], limit.rate, now - clock)
-          answers[i] = pack('<BBddd', QUOTA_EXCEEDED, by - 1, left[by], now_micros, millis)
-        end
-      end
-    end
+  for i = 2, reconciled and fenced and #known or 0 do
+    local id, through, groups = unpack(known[i])
+    local entry = by_source[id] or {id, -1, ''}
+    if not by_source[id] then table.insert(entries, 2, entry) end
+    if through > entry[2] or went_nowhere and once then entry[2], entry[3] = -1, uncommitted(groups, -1) end
   end
-
-  if operation ~= LOOK and (operation == RESET or count > 0) then
-    local last_text = now == clock and clock_text or format('%.17g', now)
-    local fields = {'tokens', decimal(left[1]), 'last_refill', last_text}
-    if fenced then
-      if decided > 0 then
-        local parts, approved = {}, #approved_offsets
-        for i = 2, #left do parts[#parts + 1] = pack('<d', left[i]) end
-        for i = 1, one and 0 or #refused do parts[#parts + 1] = pack('<I4B', newest - refused[i][1], refused[i][2]) end
-        local more = table.concat(parts)
-        if approved == decided then parts, approved = {}, ALL
-        else
-          parts = {}
-          for i = 1, approved do parts[i] = pack('<I4', newest - approved_offsets[i]) end
-        end
-        kept = pack('<ddddI4I4I4', newest, oldest, now_micros, left[1], #terms, #more, approved)
-          .. terms .. more .. table.concat(parts) .. kept
-      elseif #kept == 0 and fence_offset >= 0 then kept = up_to(fence_offset, now_micros, left[1]) end
-      -- Ours first: what stands last is dropped where there are too many, of topics that are gone.
-      local text, sources_kept = pack('<ddd', left[1], now, foreign), 0
-      local function keep(id, body)
-        if #body == 0 or sources_kept == MAX_SOURCES then return end
-        text, sources_kept = text .. pack('<c8I4', id, #body) .. body, sources_kept + 1
-      end
-      keep(source, kept)
-      local restored = {[source] = true}
-      for i = 1, reconciled and #sources or 0 do
-        local id, offset, body = sources[i][1], sources[i][2], sources[i][3]
-        if offset > (places[id] and places[id][2] or -1) or relation == SUPERSEDES and operation == ONCE then
-          keep(id, body)
-          restored[id] = true
-        end
-      end
-      for i = 1, #entries do if not restored[entries[i][1]] then keep(entries[i][1], entries[i][3]) end end
-      fields[5], fields[6] = 'fence', text
-    end
-    if ours and stored_terms ~= terms then fields[#fields + 1], fields[#fields + 2] = 'terms', terms end
-    for i = 2, #limits do
-      fields[#fields + 1], fields[#fields + 2] = 'tokens:' .. limits[i].name, decimal(left[i])
-      fields[#fields + 1], fields[#fields + 2] = 'last_refill:' .. limits[i].name, last_text
-    end
-    redis.call('HSET', key, unpack(fields))
-    if old ~= limits then
-      for i = 1, #old do -- not needed to be right, and a right that a user may lack: what it leaves is never read
-        local place = limits.places[old[i].name]
-        if #old[i].name > 0 and (not place or place == 1) then
-          redis.pcall('HDEL', key, 'tokens:' .. old[i].name, 'last_refill:' .. old[i].name)
-        end
-      end
-    end
-
-    -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the last
-    -- write was ours (another program's EXPIRE may have shortened it) and the bucket fills within the shortest time to live.
-    local fills = 0
-    for i = 1, #limits do
-      fills = math.max(fills, now - clock + math.ceil((limits[i].capacity - math.min(0, left[i])) / limits[i].rate))
-    end
-    if not ours and stored[4] then -- a program of one limit: those that the pipeline keeps here take their time, too
-      local known, theirs = pcall(limits_of, stored[4])
-      for i = 1, known and #theirs or 0 do fills = math.max(fills, math.ceil(theirs[i].capacity / theirs[i].rate)) end
-    end
-    if not was_tokens or now ~= clock or fills > SHORTEST_TTL_SECONDS or floor(was_last / 60) ~= floor(now / 60) then
-      redis.call('EXPIRE', key, format('%.0f', math.max(SHORTEST_TTL_SECONDS, math.min(fills, LONGEST_TTL_SECONDS)) + 60))
-    end
+  own[3] = uncommitted(own[3], committed)
+  if refused_alone ~= '' then -- processed again, they must be refused again, although they lie below the fence
+    local through, from = unpack_('<dd', refused_alone)
+    if from > own[2] then own[2], own[3] = through, uncommitted(refused_alone, -1) .. own[3] end
   end
-  return levels_text(status, now, foreign, left) .. table.concat(answers)
+  return status, now, foreign, left, entries, was_tokens and math.floor(was_last / 60)
 end
 
-local replies = {pack('<d', clock_micros)}
+-- Returns the reply; and the fields and the time to live where something is to be written.
+local function decide(key, argument, clock, clock_micros, clock_text)
+  local LOOK, RESET, ONCE, DECIDED_ALONE = 1, 2, 3, 3
+  local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED, FINE, DISAGREES = 1, 2, 3, 16, 0, 3
+  local pack, unpack_, floor = struct.pack, struct.unpack, math.floor
+  local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
+    rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
+  local numbers = (committed + copy_tokens + copy_last + copy_foreign + copy_fence) * 0 == 0 and since == since
+  if not numbers or #argument ~= first - 1 + 16 * count then error('the argument is cut off or no numbers', 0) end
+  local limits, fenced = limits_of(terms), source ~= '\0\0\0\0\0\0\0\0'
+  local one = #limits == 1
+  local ours = fenced or not one or limits[1].name ~= ''
+  local stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
+  if stored.err then error(stored.err, 0) end -- WRONGTYPE: this agent's key alone
+
+  -- Almost always: one limit, as before; the last write was ours, of this source, and has all that the copy knows.
+  local status, now, foreign, left, entries, minute = FINE, clock
+  local fence = stored[3] or ''
+  local plain = one and fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
+    and relation < DECIDED_ALONE and history == '' and rest == '' and refused_alone == '' and sources == ''
+  if plain then
+    local tokens, last, id, size, through, kept
+    tokens, last, foreign, id, size, through = unpack_('<dddc8I4d', fence)
+    plain = id == source and size == #fence - 36 and tonumber(stored[1]) == tokens and tonumber(stored[2]) == last
+      and (tokens + foreign + through) * 0 == 0 and copy_last <= last and last <= clock and copy_fence <= through
+    if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37), committed) end
+    left, minute = {refill(tokens, clock - last, limits[1])}, floor(last / 60)
+    entries = {{source, through, kept or ''}}
+  end
+  if not plain then
+    status, now, foreign, left, entries, minute = reconcile(argument, key, stored, ours, fenced, clock)
+  end
+  local own = entries[1]
+
+  local now_micros = now == clock and clock_micros or floor(now * 1e6 + 0.5)
+  local answers, refusals, oldest, newest, refused, said = {}, {}, nil, own[2], false, nil
+  for i = 1, status == DISAGREES and 0 or count do
+    local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
+    local legal = offset >= -1 and offset <= 9007199254740992 and offset % 1 == 0 and cost >= 0 and cost <= 1e12
+    if not legal then error('an offset must be a whole number, and a cost from 0 to 1e12', 0) end
+    local fresh = offset > own[2] or not fenced
+    local group = not fresh and recall(own[3], offset)
+    -- Decided once, and forgotten because that was committed: whoever asks is late, or Redis is not what it was.
+    if not fresh and not group and operation == ONCE then status = DISAGREES break end
+    if group then
+      local again = group == said and '' or group
+      answers[i], said = pack('<BI4', REPLAYED, #again) .. again, group
+    else
+      local by = refusing(limits, left, cost)
+      local verdict, tokens, millis = APPROVED, by and left[by] or math.huge, 0
+      if by and cost > limits[by].capacity then verdict = COST_EXCEEDS_CAPACITY
+      elseif by then -- 1 us more: doubles of seconds are 0.24 us apart
+        millis = floor(((cost - tokens) / limits[by].rate + (now - clock)) * 1000 + 0.001) + 1
+        verdict, millis = QUOTA_EXCEEDED, millis < 9e15 and millis or -1 -- a bucket that does not refill
+      end
+      for k = 1, by and 0 or #left do
+        left[k] = left[k] - cost
+        if left[k] < tokens then tokens = left[k] end
+      end
+      answers[i] = pack('<BBddd', verdict, (by or 1) - 1, tokens, now_micros, millis)
+      if fresh then
+        oldest, newest, refused = oldest or offset, offset, refused or by
+        refusals[i] = by or 0
+      end
+    end
+  end
+
+  local reply = pack('<Bddd', status, now, foreign, left[1])
+  for i = 2, #left do reply = reply .. pack('<d', left[i]) end
+  if status == DISAGREES then return reply end
+  reply = reply .. table.concat(answers)
+  if operation == LOOK or count == 0 and operation ~= RESET then return reply end
+
+  local fields, format = {'', '', '', ''}, string.format
+  if fenced then
+    if oldest then
+      local more, list = '', ''
+      for i = 2, #left do more = more .. pack('<d', left[i]) end
+      for i = 1, refused and count or 0 do
+        local back, by = pack('<I4', newest - unpack_('<d', argument, first + 16 * (i - 1))), refusals[i]
+        if by == 0 then list = list .. back elseif by and not one then more = more .. back .. string.char(by - 1) end
+      end
+      local approved = refused and #list / 4 or 4294967295
+      own[3] = pack('<ddddI4I4I4', newest, oldest, now_micros, left[1], #terms, #more, approved)
+        .. terms .. more .. list .. own[3]
+    end
+    -- Ours first: what stands last is dropped where there are too many, of topics that are gone.
+    local text, sources_kept = pack('<ddd', left[1], now, foreign), 0
+    for i = 1, #entries do
+      local id, last, groups = unpack(entries[i])
+      if groups == '' and last >= 0 then groups = pack('<ddddI4I4I4', last, last + 1, now_micros, left[1], 0, 0, 0) end
+      if groups ~= '' and sources_kept < 4 then
+        text, sources_kept = text .. pack('<c8I4', id, #groups) .. groups, sources_kept + 1
+      end
+    end
+    fields = {'fence', text, '', '', '', ''} -- made as large as it will be
+  end
+  for i = 1, #limits do
+    local at, name = 4 * i + (fenced and -1 or -3), i > 1 and ':' .. limits[i].name or ''
+    local text = format('%.17g', left[i])
+    -- Not every program that shares the bucket reads exponents.
+    if text:find('e-', 1, true) then text = format('%.99f', left[i]):gsub('0+$', '') end
+    fields[at], fields[at + 1] = 'tokens' .. name, text
+    fields[at + 2], fields[at + 3] = 'last_refill' .. name, now == clock and clock_text or format('%.17g', now)
+  end
+  if ours and stored[4] ~= terms then fields[#fields + 1], fields[#fields + 2] = 'terms', terms end
+
+  -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the
+  -- last write was ours (another program's EXPIRE may have shortened it) and the bucket fills within an hour.
+  local fills = 0
+  for i = 1, #limits do
+    fills = math.max(fills, now - clock + math.ceil((limits[i].capacity - math.min(0, left[i])) / limits[i].rate))
+  end
+  local readable, theirs = pcall(limits_of, not ours and stored[4] or terms) -- what the pipeline keeps takes its time
+  for i = 1, readable and #theirs or 0 do fills = math.max(fills, math.ceil(theirs[i].capacity / theirs[i].rate)) end
+  local renew = now ~= clock or fills > 3600 or minute ~= floor(now / 60)
+  return reply, fields, renew and format('%.0f', math.max(3600, math.min(fills, 3153600000)) + 60)
+end
+
+local time = redis.call('TIME')
+local seconds, rest = time[1] + 0, time[2] + 0
+local clock, micros = seconds + rest / 1e6, seconds * 1000000 + rest
+local text = time[1] .. '.' .. ('00000' .. time[2]):sub(-6) -- of the clock: the same double as 17 digits give
+local replies = {struct.pack('<d', micros)}
 for i = 1, #KEYS do
-  replies[i + 1] = decide(KEYS[i], ARGV[i])
+  -- What can fail for one key fails before anything of it is written.
+  local ok, reply, fields, seconds = pcall(decide, KEYS[i], ARGV[i], clock, micros, text)
+  replies[i + 1] = ok and reply or struct.pack('<BI4', 255, #reply) .. reply
+  if ok and fields then redis.call('HSET', KEYS[i], unpack(fields)) end
+  if ok and seconds then redis.call('EXPIRE', KEYS[i], seconds) end
 end
 return table.concat(replies)

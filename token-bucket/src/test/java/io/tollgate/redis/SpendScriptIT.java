@@ -341,15 +341,15 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @CsvSource({
-        "94, NaN",
-        "94, 0",
-        "94, -1",
-        "94, Infinity",
-        "94, 1e13", // capacity
-        "102, NaN",
-        "102, -1",
-        "102, Infinity",
-        "102, 1e13", // refill rate
+        "70, NaN",
+        "70, 0",
+        "70, -1",
+        "70, Infinity",
+        "70, 1e13", // capacity
+        "78, NaN",
+        "78, -1",
+        "78, Infinity",
+        "78, 1e13", // refill rate
         "18, NaN",
         "18, Infinity",
         "18, -Infinity", // the copy's tokens
