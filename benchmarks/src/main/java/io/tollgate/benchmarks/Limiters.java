@@ -142,6 +142,34 @@ final class Limiters {
         }
     }
 
+    /** The least that a script can do with the shared layout: no fence, no copy, no answer that is the same again. */
+    static final class Floor implements Limiter {
+        private final StatefulRedisConnection<String, String> connection;
+        private final String digest;
+        private final String rate;
+        private final String capacity;
+
+        Floor(RedisClient client, Limit limit) {
+            connection = client.connect();
+            digest = connection.sync().scriptLoad(Scripts.PLAIN_BUCKET);
+            rate = Double.toString(limit.refillTokensPerSecond());
+            capacity = Double.toString(limit.capacityTokens());
+        }
+
+        @Override
+        public CompletionStage<List<Object>> spend(String agentId, double costTokens) {
+            String[] keys = {"quota:" + agentId + ":tokens"};
+            return connection
+                    .async()
+                    .evalsha(digest, ScriptOutputType.MULTI, keys, capacity, rate, Double.toString(costTokens));
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            return spend(agentId, costTokens).toCompletableFuture().join().get(0).equals(1L);
+        }
+    }
+
     /** Tollgate's library, one agent for each call. */
     static final class TollgateSingle implements Limiter {
         private final RedisBuckets buckets;

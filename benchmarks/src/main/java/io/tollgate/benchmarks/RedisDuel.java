@@ -71,7 +71,7 @@ final class RedisDuel implements Callable<Integer> {
             warmUp = 0.5;
             seconds = 1;
         }
-        Output.estimate(6 + rounds * 10 * (warmUp + seconds + 0.2));
+        Output.estimate(6 + rounds * 11 * (warmUp + seconds + 0.2));
         var rows = new ArrayList<ObjectNode>();
         try (var server = Ground.openRedis();
                 var tollgate = new RedisBuckets(RedisURI.create(server.uri()))) {
@@ -107,6 +107,7 @@ final class RedisDuel implements Callable<Integer> {
 
     private List<Entry> entries(RedisBuckets tollgate, RedisClient client, RedissonClient redisson) {
         var single = new Limiters.TollgateSingle(tollgate, LIMIT);
+        var floor = new Limiters.Floor(client, LIMIT);
         var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
         var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
         var gateway = new Limiters.Gateway(client, LIMIT);
@@ -115,6 +116,7 @@ final class RedisDuel implements Callable<Integer> {
                 new Entry("the same without fence and copy", chunks(tollgate, false)),
                 new Entry("Tollgate's library, documented", waiting(single)),
                 new Entry(ALONE, pipelined(single)),
+                new Entry("a minimal script (floor), best", pipelined(floor)),
                 new Entry("Bucket4j, documented", waiting(bucket4j)),
                 new Entry("Bucket4j, best", pipelined(bucket4j)),
                 new Entry("Redisson RRateLimiter, documented", prepared(rateLimiter, waiting(rateLimiter))),
