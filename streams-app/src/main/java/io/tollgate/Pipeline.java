@@ -95,8 +95,7 @@ final class Pipeline implements AutoCloseable {
         var committed = new CommittedOffsets();
         var redis = settings.redis();
         var latencies = new MicrometerCommandLatencyRecorder(registry, MicrometerOptions.create());
-        shared = redis.uri()
-                .map(uri -> RedisGateway.start(new RedisBuckets(uri, latencies), redis.timeout(), clock, metrics));
+        shared = redis.uri().map(uri -> RedisGateway.start(new RedisBuckets(uri, latencies), redis.timeout(), metrics));
         var properties = StreamsProperties.of(settings);
         var watch = new StreamThreadWatch(StreamsProperties.sessionTimeout(properties));
         var deciding = QuotaContext.of(

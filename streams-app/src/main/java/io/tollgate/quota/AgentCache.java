@@ -7,6 +7,7 @@ import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.function.ToDoubleBiFunction;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
@@ -209,7 +210,7 @@ final class AgentCache {
     }
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */
-    void sweep(double nowSeconds) {
+    void sweep(ToDoubleBiFunction<String, BucketKind> nowSeconds) {
         var full = new ArrayList<String>();
         int seen = 0;
         try (var stored = sweepFrom == null ? store.all() : store.range(sweepFrom, null)) {
@@ -231,7 +232,7 @@ final class AgentCache {
                         ? inMemory.bucket()
                         : BucketCopy.decode(entry.value);
                 if (bucket.resetPending() // full, but Redis may hold less
-                        || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds)) continue;
+                        || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds.applyAsDouble(agentId, kind))) continue;
                 full.add(entry.key);
                 if (inMemory == null || agent == null) continue;
                 inMemory.markStored(); // or writing behind would bring it back

@@ -91,7 +91,7 @@ final class AgentQueries {
     }
 
     private AgentView viewOfMirror(AgentState buckets, Policy policy) {
-        long nowMicros = shared.clock().getAsLong();
+        long nowMicros = shared.nowMicros(buckets);
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         var recent = activity.recent(buckets.agent());
@@ -118,7 +118,7 @@ final class AgentQueries {
         var kind = SendQueue.kind(policy);
         var buckets = cache.of(agent, kind);
         // A moment of its own, so that every reader knows what was decided before.
-        long nowMicros = agent.notBeforeLast(Math.max(shared.clock().getAsLong(), agent.lastDecidedMicros() + 1));
+        long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros() + 1));
         buckets.reset(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
                 shared.redis().isPresent());

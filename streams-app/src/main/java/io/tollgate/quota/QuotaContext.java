@@ -6,6 +6,7 @@ import io.tollgate.kafka.SourceIds;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
+import io.tollgate.redis.BucketKind;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -19,6 +20,7 @@ import java.util.function.IntSupplier;
  * @param recordLimit key, value and headers of the largest record that can be decided, in bytes; asked for with each record
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
+ * @param clock of the buckets where Redis is not used; else each node of Redis has its own
  * @param callLimits for each task
  * @param tasks the mirror of each task that runs here, by partition; one stream thread uses each
  */
@@ -71,6 +73,16 @@ public record QuotaContext(
                 TaskTime.SYSTEM,
                 CallLimits.USUAL,
                 new ConcurrentHashMap<>());
+    }
+
+    /** Returns the time by which these buckets are decided, microseconds since the epoch. */
+    long nowMicros(String agentId, BucketKind kind) {
+        return redis.map(each -> each.clock(agentId, kind)).orElse(clock).getAsLong();
+    }
+
+    /** Returns the same of buckets that are in memory. */
+    long nowMicros(AgentState buckets) {
+        return nowMicros(buckets.agent().id(), buckets.kind());
     }
 
     /** Wakes the tasks of this stream thread that were idle, and that somebody has asked something. */

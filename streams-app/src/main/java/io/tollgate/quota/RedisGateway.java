@@ -42,18 +42,16 @@ public final class RedisGateway implements AutoCloseable {
     private final Duration timeout;
     private final @Nullable RedisBreaker breaker;
     private final TaskTime time;
-    private final BucketClock clock;
     private final PipelineMetrics metrics;
 
     /**
      * Connects if Redis is there; goes on looking for it otherwise.
      *
      * @param redis is closed with this
-     * @param clock follows the clock of Redis from now on
      */
-    public static RedisGateway start(RedisBuckets redis, Duration timeout, BucketClock clock, PipelineMetrics metrics) {
+    public static RedisGateway start(RedisBuckets redis, Duration timeout, PipelineMetrics metrics) {
         var breaker = RedisBreaker.start(redis, timeout);
-        return new RedisGateway(redis, breaker::of, timeout, breaker, clock, metrics, TaskTime.SYSTEM, COLD_CALLS);
+        return new RedisGateway(redis, breaker::of, timeout, breaker, metrics, TaskTime.SYSTEM, COLD_CALLS);
     }
 
     /**
@@ -67,7 +65,6 @@ public final class RedisGateway implements AutoCloseable {
             BiFunction<String, BucketKind, CallBreaker> breakers,
             Duration timeout,
             @Nullable RedisBreaker breaker,
-            BucketClock clock,
             PipelineMetrics metrics,
             TaskTime time,
             int coldCalls) {
@@ -76,7 +73,6 @@ public final class RedisGateway implements AutoCloseable {
         this.breakers = breakers;
         this.timeout = timeout;
         this.breaker = breaker;
-        this.clock = clock;
         this.time = time;
         this.metrics = metrics;
     }
@@ -88,6 +84,11 @@ public final class RedisGateway implements AutoCloseable {
 
     boolean inUse(String agentId, BucketKind kind) {
         return breakers.apply(agentId, kind).isClosed();
+    }
+
+    /** Returns the clock of the node that holds these buckets: a clock next door may go wrong. */
+    BucketClock clock(String agentId, BucketKind kind) {
+        return breakers.apply(agentId, kind).clock();
     }
 
     /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
@@ -112,7 +113,7 @@ public final class RedisGateway implements AutoCloseable {
             long elapsed = time.nanoTime() - start;
             if (failure == null) {
                 node.answered(cold ? 0 : elapsed);
-                clock.follow(answers.clockMicros());
+                node.clock().follow(answers.clockMicros());
                 metrics.redisAnswered(elapsed, spends.size());
             } else {
                 node.failed(elapsed, failure);

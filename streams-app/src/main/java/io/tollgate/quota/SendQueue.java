@@ -74,7 +74,6 @@ final class SendQueue {
     }
 
     private void sendNext() {
-        double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
         var redis = shared.redis().orElseThrow();
         var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
         queued.removeFirst().forEach((buckets, requests) -> {
@@ -86,19 +85,20 @@ final class SendQueue {
                             .toList();
             if (unsent.isEmpty()) return;
             if (!redis.inUse(buckets)) leftBehind.addAll(unsent);
-            else if (isToBeSent(buckets, unsent, nowSeconds)) call.put(buckets, unsent);
+            else if (isToBeSent(buckets, unsent)) call.put(buckets, unsent);
         });
         if (!call.isEmpty()) send(redis, call);
     }
 
     /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
-    private boolean isToBeSent(AgentState buckets, List<PendingDecision> requests, double nowSeconds) {
+    private boolean isToBeSent(AgentState buckets, List<PendingDecision> requests) {
         return !buckets.isDecidedAlone(cache.commits())
                 && buckets.agent().isAllSentBefore(requests.get(0), buckets)
-                && !refusesAll(buckets, requests, nowSeconds);
+                && !refusesAll(buckets, requests);
     }
 
-    private boolean refusesAll(AgentState buckets, List<PendingDecision> requests, double nowSeconds) {
+    private boolean refusesAll(AgentState buckets, List<PendingDecision> requests) {
+        double nowSeconds = nowSeconds(buckets);
         for (var request : requests) {
             if (!surelyRefuses(buckets, request, nowSeconds)) return false;
         }
@@ -124,16 +124,15 @@ final class SendQueue {
      *
      * @param atOnce how many of the agent's requests may be sent; others may lie between them that are not noted
      */
-    RedisCall.Part sendNow(
-            RedisGateway redis, AgentState buckets, PendingDecision first, double nowSeconds, int atOnce) {
+    RedisCall.Part sendNow(RedisGateway redis, AgentState buckets, PendingDecision first, int atOnce) {
         var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
-        call.put(buckets, waiting(buckets, first, nowSeconds, atOnce));
+        call.put(buckets, waiting(buckets, first, atOnce));
         int requests = call.get(buckets).size();
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
             var next = leftBehind.removeFirst();
             var its = bucketsOf(next);
             if (its.isEmpty() || call.containsKey(its.get()) || !redis.inUse(its.get())) continue;
-            var together = waiting(its.get(), next, nowSeconds, limits.requests());
+            var together = waiting(its.get(), next, limits.requests());
             call.put(its.get(), together);
             requests += together.size();
         }
@@ -150,14 +149,14 @@ final class SendQueue {
         return buckets.isDecidedAlone(cache.commits()) ? Optional.empty() : Optional.of(buckets);
     }
 
-    private List<PendingDecision> waiting(AgentState buckets, PendingDecision first, double nowSeconds, int atOnce) {
+    private List<PendingDecision> waiting(AgentState buckets, PendingDecision first, int atOnce) {
         var pending = buckets.agent().pending(first.place());
         var policy = policy(first);
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their answers are given again.
         for (var request : pending) {
             if (!request.isAbandoned(buckets)) continue;
-            buckets.startAnew(policy.terms(), nowSeconds);
+            buckets.startAnew(policy.terms(), nowSeconds(buckets));
             break;
         }
         // One call knows one policy, and what comes after another one must not overtake it.
@@ -173,6 +172,10 @@ final class SendQueue {
         var its = request.policy();
         return its == policy
                 || its != null && its.mode() == policy.mode() && its.promises().equals(policy.promises());
+    }
+
+    private double nowSeconds(AgentState buckets) {
+        return TokenBucket.seconds(shared.nowMicros(buckets));
     }
 
     /** Returns which of an agent's buckets a policy spends. */

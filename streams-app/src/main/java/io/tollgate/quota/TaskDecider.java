@@ -7,6 +7,7 @@ import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
+import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.List;
@@ -147,7 +148,7 @@ final class TaskDecider {
     private Decision approveUncharged(AgentQueue agent, Policy policy) {
         return new Decision.Approved(
                 policy.limit().capacityTokens(),
-                agent.notBeforeLast(shared.clock().getAsLong()),
+                agent.notBeforeLast(shared.nowMicros(agent.id(), BucketKind.ENFORCED)),
                 DecidedBy.LOCAL,
                 policy.terms());
     }
@@ -176,14 +177,14 @@ final class TaskDecider {
             if (answer.isEmpty()) return decideLocally(buckets, request, policy);
             if (request.isUsable(buckets)) return accept(buckets, request, asked, answer.get());
         }
-        long nowMicros = shared.clock().getAsLong();
+        long nowMicros = shared.nowMicros(buckets);
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var redis = shared.redis().filter(each -> each.inUse(buckets));
         if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(buckets, request, policy);
         if (queue.surelyRefuses(buckets, request, nowSeconds)) {
             return refuseUnasked(buckets, request, policy, nowMicros);
         }
-        var askedNow = queue.sendNow(redis.get(), buckets, request, nowSeconds, atOnce);
+        var askedNow = queue.sendNow(redis.get(), buckets, request, atOnce);
         return decided(askedNow, policy)
                 .map(answer -> accept(buckets, request, askedNow, answer))
                 .orElseGet(() -> decideLocally(buckets, request, policy));
@@ -196,7 +197,7 @@ final class TaskDecider {
         if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
-            double nowSeconds = TokenBucket.seconds(shared.clock().getAsLong());
+            double nowSeconds = TokenBucket.seconds(shared.nowMicros(asked.state()));
             asked.state().disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
@@ -233,7 +234,7 @@ final class TaskDecider {
     private Decision decideLocally(AgentState buckets, PendingDecision request, Policy policy) {
         int place = request.place();
         long id = offsets.sources().id(place);
-        long nowMicros = buckets.agent().notBeforeLast(shared.clock().getAsLong());
+        long nowMicros = buckets.agent().notBeforeLast(shared.nowMicros(buckets));
         var outcome = TokenBucket.spend(
                 buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
                 buckets.fence(place, id),

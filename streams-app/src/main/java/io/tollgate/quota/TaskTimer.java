@@ -81,7 +81,7 @@ final class TaskTimer {
         }
         if (wallMillis - lastSweepMillis >= SWEEP_MILLIS) {
             lastSweepMillis = wallMillis;
-            task.cache().sweep(TokenBucket.seconds(shared.clock().getAsLong()));
+            task.cache().sweep((agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
         }
         if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && task.cache().isWritten()) {
             isIdle = true;

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.BucketClock;
 import io.tollgate.failover.CallBreaker;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -18,6 +19,7 @@ final class SimulatedBreaker implements CallBreaker {
     }
 
     private final SimulatedTime time;
+    private final BucketClock clock;
     private final long slowNanos;
     /** Tells whether a probe made now would be answered in time. */
     private final java.util.function.BooleanSupplier answers;
@@ -29,8 +31,13 @@ final class SimulatedBreaker implements CallBreaker {
     private int closings;
 
     SimulatedBreaker(
-            SimulatedTime time, long timeoutNanos, boolean closed, java.util.function.BooleanSupplier answers) {
+            SimulatedTime time,
+            BucketClock clock,
+            long timeoutNanos,
+            boolean closed,
+            java.util.function.BooleanSupplier answers) {
         this.time = time;
+        this.clock = clock;
         this.slowNanos = timeoutNanos / 4 * 3;
         this.closed = closed;
         this.answers = answers;
@@ -40,6 +47,11 @@ final class SimulatedBreaker implements CallBreaker {
     @Override
     public boolean isClosed() {
         return closed;
+    }
+
+    @Override
+    public BucketClock clock() {
+        return clock;
     }
 
     @Override

@@ -162,15 +162,15 @@ final class SimulatedInstance {
         this.policies = policies;
         this.ledger = ledger;
         connection = new SimulatedConnection(time, redis, ledger);
+        var clock = new BucketClock(SimulatedRedis.wallMicros(time.nowMicros()) + hostAheadMicros, time::nanoTime);
         breaker = new SimulatedBreaker(
                 time,
+                clock,
                 TIMEOUT.toNanos(),
                 connection.answersWithin(1_000_000),
                 () -> connection.answersWithin(TIMEOUT.toNanos() / 1000));
         var own = new OwnTime();
-        var clock = new BucketClock(SimulatedRedis.wallMicros(time.nowMicros()) + hostAheadMicros, time::nanoTime);
-        var calls =
-                new RedisGateway(connection, (agent, kept) -> breaker, TIMEOUT, null, clock, METRICS, own, coldCalls);
+        var calls = new RedisGateway(connection, (agent, kept) -> breaker, TIMEOUT, null, METRICS, own, coldCalls);
         shared = new QuotaContext(
                 SimulatedKafka.REQUESTS,
                 SimulatedKafka.PARTITIONS,

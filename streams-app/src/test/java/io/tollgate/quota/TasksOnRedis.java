@@ -40,8 +40,7 @@ abstract class TasksOnRedis {
     @BeforeEach
     void open() {
         redis = RedisServer.start();
-        buckets = RedisGateway.start(
-                new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), clock, metrics);
+        buckets = RedisGateway.start(new RedisBuckets(RedisURI.create(redis.uri())), Duration.ofSeconds(5), metrics);
     }
 
     @AfterEach

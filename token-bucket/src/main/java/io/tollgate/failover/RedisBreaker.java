@@ -90,6 +90,7 @@ public final class RedisBreaker implements AutoCloseable {
         for (var node : now) {
             nodes.computeIfAbsent(node, name -> {
                 var met = new NodeBreaker(this, redis, name, timeout);
+                met.clock().follow(nobody.clock().getAsLong()); // a host's clock may have jumped since the start
                 met.start();
                 return met;
             });
