@@ -30,6 +30,7 @@ final class PipelineProcess {
     private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
 
     private static final String ADDRESS_TTL = "networkaddress.cache.ttl";
+    private static final String NO_ADDRESS_TTL = "networkaddress.cache.negative.ttl";
 
     private PipelineProcess() {}
 
@@ -53,10 +54,17 @@ final class PipelineProcess {
         }
     }
 
-    /** A name that moves, as that of Redis after a failover, is followed within seconds: a JVM remembers its address for 30. */
+    /**
+     * A name that moves, as that of Redis after a failover, is followed within seconds: a JVM remembers its address for 30, and for 10
+     * that there is none.
+     */
     private static void forgetAddressesSoon() {
         if (Security.getProperty(ADDRESS_TTL) == null && System.getProperty("sun.net.inetaddr.ttl") == null) {
-            Security.setProperty(ADDRESS_TTL, "5");
+            Security.setProperty(ADDRESS_TTL, "3");
+        }
+        if ("10".equals(Security.getProperty(NO_ADDRESS_TTL)) // as every JDK comes
+                && System.getProperty("sun.net.inetaddr.negative.ttl") == null) {
+            Security.setProperty(NO_ADDRESS_TTL, "1");
         }
     }
 

@@ -185,6 +185,11 @@ final class TestCluster implements AutoCloseable {
         return options.withJvmArguments("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     }
 
+    /** Lets programs look names up in this file alone, in the form of {@code /etc/hosts}. */
+    TestCluster withHostsFile(Path hosts) {
+        return with("JAVA_TOOL_OPTIONS", "-Djdk.net.hosts.file=" + hosts);
+    }
+
     /** Starts the pipeline, and returns when every task runs. */
     ApplicationProcess start() {
         return start(Map.of());

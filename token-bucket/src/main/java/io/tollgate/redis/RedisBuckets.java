@@ -9,6 +9,7 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
+import io.lettuce.core.resource.SocketAddressResolver;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
@@ -18,6 +19,7 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -74,6 +76,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .ioThreadPoolSize(2) // netty's least; one connection uses one
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.constant(RECONNECT_DELAY))
+                // Netty's own resolver, the default, reads the hosts file once, and keeps an address as long as DNS
+                // allows:
+                // Docker's 600 s.
+                .socketAddressResolver(SocketAddressResolver.create(InetAddress::getAllByName))
                 .commandLatencyRecorder(latencies)
                 .build();
         this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);

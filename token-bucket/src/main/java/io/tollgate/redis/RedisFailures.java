@@ -11,8 +11,9 @@ import java.util.regex.Pattern;
 /** What failures of Redis mean, for people and for counting. Pure functions. */
 public final class RedisFailures {
     private static final int MAX_CHARACTERS = 200;
-    /** Where in the script a command was refused: it differs from call to call, and helps nobody. */
-    private static final Pattern PLACE_IN_SCRIPT = Pattern.compile("\\s*,? script: .*$");
+    /** What differs from call to call, and helps nobody: where in the script, of which call, for which slot, after which byte. */
+    private static final Pattern OF_ONE_CALL = Pattern.compile(
+            "\\s*,? script: .*$|, with args beginning with: .*$|(?<=^(MOVED|ASK) )\\d+ | at buffer index \\d+.*$");
 
     private RedisFailures() {}
 
@@ -46,11 +47,12 @@ public final class RedisFailures {
         if (message == null || message.isBlank()) {
             return isTimeout(cause) ? "no answer in time" : innermost.getClass().getSimpleName();
         }
-        var line =
-                PLACE_IN_SCRIPT.matcher(message.lines().findFirst().orElse("")).replaceFirst("");
+        var line = OF_ONE_CALL.matcher(message.lines().findFirst().orElse("")).replaceAll("");
         var shown = line.length() > MAX_CHARACTERS ? line.substring(0, MAX_CHARACTERS) + "..." : line;
         // Which address it was stands outside, and what became of it inside.
         if (cause instanceof RedisConnectionException && cause != innermost) return cause.getMessage() + ": " + shown;
+        // Lettuce names its own type here, which says nothing to people.
+        if (innermost instanceof UnsupportedOperationException) return SpendScript.FOREIGN_ANSWER;
         // Of an Error the message alone is a name without a verb.
         return innermost instanceof Error ? innermost.getClass().getSimpleName() + ": " + shown : shown;
     }

@@ -1,5 +1,6 @@
 package io.tollgate.redis;
 
+import io.lettuce.core.RedisException;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
@@ -14,6 +15,7 @@ import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -23,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The packed arguments and answers of {@code spend.lua}, whose first lines describe them. */
 final class SpendScript {
+    /** Said where the answer to the script is not one that it gives. */
+    static final String FOREIGN_ANSWER = "what answers for Redis does not give the answer of the script";
+
     static final byte[] TEXT = read();
 
     private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 5 * 8 + 7 * 4;
@@ -149,9 +154,18 @@ final class SpendScript {
     /**
      * Reads the script's answer to these spends, in their order.
      *
-     * @throws java.nio.BufferUnderflowException if it is cut off
+     * @throws RedisException if it is something else, as of a proxy that answers for itself
      */
-    static SpendResults answers(byte[] reply, List<SpendRequest> spends) {
+    static SpendResults answers(byte @Nullable [] reply, List<SpendRequest> spends) {
+        if (reply == null) throw new RedisException(FOREIGN_ANSWER);
+        try {
+            return read(reply, spends);
+        } catch (BufferUnderflowException cutOff) {
+            throw new RedisException(FOREIGN_ANSWER); // what cut it off says nothing
+        }
+    }
+
+    private static SpendResults read(byte[] reply, List<SpendRequest> spends) {
         var bytes = ByteBuffer.wrap(reply).order(ByteOrder.LITTLE_ENDIAN);
         long clockMicros = (long) bytes.getDouble();
         var answers = new ArrayList<SpendResult>(spends.size());
