@@ -278,6 +278,9 @@ final class Pipeline implements AutoCloseable {
     /** Returns what this waits for before it is ready; empty if it is. */
     Optional<String> waitsFor() {
         if (!policyReader.isCaughtUp()) return Optional.of("policies: " + policyReader.progress());
+        for (var topic : topicWatch.missing()) {
+            if (topics.consumed().contains(topic)) return Optional.of("topic " + topic + ", which does not exist");
+        }
         var state = streams.state();
         return state == KafkaStreams.State.RUNNING
                 ? Optional.empty()

@@ -137,8 +137,9 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         @Override
         public void sendOffsetsToTransaction(
                 Map<TopicPartition, OffsetAndMetadata> offsets, ConsumerGroupMetadata group) {
-            super.sendOffsetsToTransaction(watch.marked(offsets), group);
-            inTransaction.putAll(offsets);
+            var marked = watch.marked(offsets);
+            super.sendOffsetsToTransaction(marked, group);
+            inTransaction.putAll(marked);
         }
 
         @Override

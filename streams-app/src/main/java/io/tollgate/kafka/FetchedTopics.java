@@ -83,11 +83,17 @@ final class FetchedTopics {
         return anew;
     }
 
-    /** Returns the offsets as they are to be committed: each with its topic's id. */
+    /**
+     * Returns the offsets as they are to be committed: each with its topic's id. Without those of topics that are gone: brokers would let a
+     * commit wait until there is a topic of that name again.
+     */
     Map<TopicPartition, OffsetAndMetadata> marked(Map<TopicPartition, OffsetAndMetadata> offsets) {
         var marked = new HashMap<TopicPartition, OffsetAndMetadata>();
-        offsets.forEach((partition, offset) -> marked.put(
-                partition, id(partition.topic()).map(id -> marked(offset, id)).orElse(offset)));
+        offsets.forEach((partition, offset) -> {
+            var id = id(partition.topic());
+            if (id.isEmpty()) marked.put(partition, offset);
+            else if (id.get().equals(fetched(partition.topic()))) marked.put(partition, marked(offset, id.get()));
+        });
         return marked;
     }
 

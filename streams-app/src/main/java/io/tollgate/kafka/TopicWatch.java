@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -54,6 +55,7 @@ public final class TopicWatch implements AutoCloseable {
     private final List<String> topics;
     private final Listener listener;
     private final Map<String, Known> known = new HashMap<>();
+    private final Set<String> missing = ConcurrentHashMap.newKeySet();
     private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
         var thread = new Thread(task, "topic-watch");
         thread.setDaemon(true);
@@ -73,6 +75,11 @@ public final class TopicWatch implements AutoCloseable {
     /** Begins to look. */
     public void start() {
         watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Returns the topics that were there and do not exist any more. */
+    public Set<String> missing() {
+        return Set.copyOf(missing);
     }
 
     private void look() {
@@ -110,6 +117,7 @@ public final class TopicWatch implements AutoCloseable {
         if (anew) before.former.add(before.id);
         before.id = now.topicId();
         before.looksWithout = 0;
+        missing.remove(topic);
         if (first || repartitioned) before.partitions = partitions;
         if (repartitioned) listener.repartitioned(topic, formerPartitions, partitions);
         else if (anew) listener.createdAnew(topic);
@@ -118,7 +126,9 @@ public final class TopicWatch implements AutoCloseable {
     private void isMissing(String topic) {
         var before = known.get(topic);
         if (before == null) return; // not made yet
-        if (++before.looksWithout == LOOKS_UNTIL_MISSING) listener.missing(topic);
+        if (++before.looksWithout != LOOKS_UNTIL_MISSING) return;
+        missing.add(topic);
+        listener.missing(topic);
     }
 
     @Override
