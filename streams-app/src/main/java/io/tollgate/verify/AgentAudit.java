@@ -194,7 +194,7 @@ final class AgentAudit {
     private List<Reset> filled(int agent) {
         return resets.of(decisions.agentId(agent)).stream()
                 .filter(reset -> {
-                    Terms terms = policies.terms(reset.policy());
+                    Terms terms = policies.terms(reset.policy(), reset.atMicros());
                     return terms == null || terms.mode() != Mode.SHADOW;
                 })
                 .toList();
@@ -208,7 +208,7 @@ final class AgentAudit {
             checkDefault(row);
             for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
                 spending.clear(); // full, as at the beginning
-            Terms terms = policies.terms(decisions.policy(row));
+            Terms terms = policies.terms(decisions.policy(row), decisions.decidedAtMicros(row));
             if (terms == null) {
                 unknownPolicy++;
                 spending.clear();
@@ -290,7 +290,7 @@ final class AgentAudit {
                 if (decisions.outcome(row) == Outcome.APPROVED) approvedTokens += decisions.costTokens(row);
                 remaining = Math.min(remaining, decisions.remainingTokens(row));
             }
-            Limit limit = followable ? onlyLimit(decisions.policy(first)) : null;
+            Limit limit = followable ? onlyLimit(decisions.policy(first), now) : null;
             if (limit == null || !policy.equals(decisions.policy(first))) {
                 close(ledger, suspect);
                 ledger = limit == null ? null : new Ledger(limit, now, remaining);
@@ -329,8 +329,8 @@ final class AgentAudit {
                             + " tokens that no approval explains");
     }
 
-    private @Nullable Limit onlyLimit(String policy) {
-        Terms terms = policies.terms(policy);
+    private @Nullable Limit onlyLimit(String policy, long atMicros) {
+        Terms terms = policies.terms(policy, atMicros);
         boolean simple =
                 terms != null && terms.mode() == Mode.ENFORCE && terms.limits().size() == 1;
         return simple ? terms.limits().get(0) : null;

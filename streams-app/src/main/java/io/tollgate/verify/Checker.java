@@ -64,7 +64,7 @@ final class Checker {
     private final Map<Integer, Long> oldestSources = new HashMap<>();
 
     /** By policy and limit, the capacities and rates that rejections state, and the first rejection that does. */
-    private final Map<Stated, String> stated = new HashMap<>();
+    private final Map<Stated, Statement> stated = new HashMap<>();
 
     private final Map<String, Long> rejectedByReason = new TreeMap<>();
     private long requestsSeen;
@@ -73,6 +73,13 @@ final class Checker {
     private long rejected;
     private long duplicates;
     private long pending;
+
+    /** Where and when something was stated last. */
+    private record Statement(String where, long micros) {
+        Statement orLater(Statement other) {
+            return other.micros > micros ? other : this;
+        }
+    }
 
     private record Stated(String policy, String limit, double capacityTokens, double refillTokensPerSecond) {}
 
@@ -318,8 +325,10 @@ final class Checker {
             require(decided, false, "agent_id is missing");
             return;
         }
-        stated.putIfAbsent(
-                new Stated(headers.policy(agentId), limit == null ? "" : limit, capacity, refillRate), at(decided));
+        stated.merge(
+                new Stated(headers.policy(agentId), limit == null ? "" : limit, capacity, refillRate),
+                new Statement(at(decided), headers.decidedAtMicros()),
+                Statement::orLater);
         if (request == null) {
             remember(decided, headers, source, null, decisions.agent(agentId), costTokens, false);
         } else if (request.verdict() == Verdict.INVALID) {
@@ -486,7 +495,8 @@ final class Checker {
 
     /** Compares what rejections say about a policy with the policy. */
     private void checkStated(List<String> notes) {
-        stated.forEach((claim, where) -> {
+        stated.forEach((claim, statement) -> {
+            String where = statement.where();
             if (Policies.isDefault(claim.policy())) {
                 if (policies.widenDefault(claim.capacityTokens(), claim.refillTokensPerSecond()))
                     notes.add("default policy: " + where + " states capacity " + claim.capacityTokens()
@@ -494,7 +504,7 @@ final class Checker {
                             + ", more than TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE here; checked with the larger");
                 return;
             }
-            Terms terms = policies.terms(claim.policy());
+            Terms terms = policies.terms(claim.policy(), statement.micros());
             if (terms == null) return;
             boolean known = terms.limits().stream()
                     .anyMatch(limit -> (limit.name().equals(claim.limit()) || isOnly(limit, terms, claim.limit()))

@@ -21,12 +21,18 @@ import org.jspecify.annotations.Nullable;
  */
 final class Policies {
     private static final String DEFAULT = "default";
+    /** By how much clocks of those who write policies may be ahead. */
+    private static final long GRACE_MICROS = 10_000_000;
+
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .build();
 
     private final Map<String, Terms> byHeader = new HashMap<>();
+    /** When each was written, by the name that the header gives it. */
+    private final Map<String, Long> writtenMicros = new HashMap<>();
+
     private final PolicyTimeline timeline = new PolicyTimeline();
     private final RateTimeline rates = new RateTimeline();
 
@@ -40,13 +46,19 @@ final class Policies {
         rates.add(policy, terms);
         if (policy.key() == null) return;
         String key = new String(policy.key(), StandardCharsets.UTF_8);
-        if (terms != null) byHeader.put(key + "@" + policy.partition() + "/" + policy.offset(), terms);
+        if (terms == null) return;
+        String header = key + "@" + policy.partition() + "/" + policy.offset();
+        byHeader.put(header, terms);
+        writtenMicros.put(header, policy.timestampMillis() * 1000);
     }
 
-    /** Returns what applied, or null where it is unknown. */
+    /**
+     * Returns what applied, or null where it is unknown: names begin anew with a topic that is deleted and created again, so that a policy
+     * which was written after it was applied is another one.
+     */
     @Nullable
-    Terms terms(String header) {
-        return byHeader.get(header);
+    Terms terms(String header, long appliedMicros) {
+        return writtenMicros.getOrDefault(header, 0L) > appliedMicros + GRACE_MICROS ? null : byHeader.get(header);
     }
 
     /** Returns the key of a policy that applied to the agent then; null if none is known to have. */

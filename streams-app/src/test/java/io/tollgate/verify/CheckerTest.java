@@ -96,6 +96,18 @@ class CheckerTest {
     }
 
     @Test
+    void policyOfATopicMadeAnewIsAnother() {
+        history.policy(AGENT, AGENT, 100, 1, "enforce");
+        for (int i = 0; i < 101; i++) history.spend(HOME, AGENT, 1); // the last is refused
+        history.policies.clear();
+        history.pass(3_600_000_000L).policy(AGENT, AGENT, 5, 0, "enforce");
+
+        Report report = history.checkExclusive();
+
+        assertThat(report.violations()).isEmpty();
+    }
+
+    @Test
     void givenDecisionsOfRequestsOutsideTheSnapshot_whenChecked_thenTheyAreNotInvented() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(7, 10).clear(); // published after the snapshot
