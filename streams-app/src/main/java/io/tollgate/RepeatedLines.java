@@ -4,6 +4,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
 import io.tollgate.kafka.TopicMadeAnewException;
+import io.tollgate.kafka.TopicMissingException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -21,8 +22,10 @@ public final class RepeatedLines extends Filter<ILoggingEvent> {
     private static final int MOST_REMEMBERED = 1000;
 
     /** Kafka Streams shows a stack trace of these, and we have said in a line what has happened. */
-    private static final Set<String> SAID_BY_US =
-            Set.of(TopicMadeAnewException.class.getName(), MissingSourceTopicException.class.getName());
+    private static final Set<String> SAID_BY_US = Set.of(
+            TopicMadeAnewException.class.getName(),
+            TopicMissingException.class.getName(),
+            MissingSourceTopicException.class.getName());
 
     private static final Pattern NUMBERS = Pattern.compile("\\d+");
 

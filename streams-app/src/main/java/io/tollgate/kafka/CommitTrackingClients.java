@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -45,8 +46,7 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
 
     private static final class PollingConsumer extends KafkaConsumer<byte[], byte[]> {
         private static final Logger log = LoggerFactory.getLogger(CommitTrackingClients.class);
-        /** Streams would poll without a pause where nothing is assigned. */
-        private static final Duration PAUSE = Duration.ofMillis(100);
+        private static final Duration PAUSE = Duration.ofSeconds(1);
 
         private final StreamThreadWatch watch;
         private final Runnable beforePoll;
@@ -72,15 +72,17 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
             return records;
         }
 
-        /** Streams would give up the thread where a topic is missing; its consumer hears of it when it is there again, and joins anew. */
+        /** Streams would give up the thread where a topic is missing: instead it is to join anew, until the topic is there again. */
         private ConsumerRecords<byte[], byte[]> pollTopics(Duration timeout) {
-            if (isTopicMissing && !assignment().isEmpty()) isTopicMissing = false;
             try {
-                return super.poll(isTopicMissing && timeout.compareTo(PAUSE) < 0 ? PAUSE : timeout);
+                var records = super.poll(timeout);
+                if (!assignment().isEmpty()) isTopicMissing = false;
+                return records;
             } catch (MissingSourceTopicException missing) {
-                if (!isTopicMissing) log.warn("a topic is missing; waiting until it is created again");
+                if (!isTopicMissing) log.warn("a topic does not exist: waiting until it is created");
                 isTopicMissing = true;
-                return ConsumerRecords.empty();
+                LockSupport.parkNanos(PAUSE.toNanos());
+                throw new TopicMissingException();
             }
         }
 
