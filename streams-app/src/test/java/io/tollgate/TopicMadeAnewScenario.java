@@ -86,7 +86,7 @@ final class TopicMadeAnewScenario implements AutoCloseable {
                         .min())
                 .as("tokens left")
                 .hasValue(CAPACITY - published);
-        assertThat(application.isReady()).isTrue();
+        await("ready").atMost(SOON).until(application::isReady);
         assertThat(application.output()).doesNotContain("\tat ");
     }
 
