@@ -3,6 +3,7 @@ package io.tollgate.kafka;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -16,8 +17,11 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.errors.MissingSourceTopicException;
 import org.apache.kafka.streams.processor.internals.DefaultKafkaClientSupplier;
+import org.apache.kafka.streams.processor.internals.assignment.AssignorError;
+import org.apache.kafka.streams.processor.internals.assignment.ReferenceContainer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,10 +55,13 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         private final StreamThreadWatch watch;
         private final Runnable beforePoll;
         private final FetchedTopics topics = new FetchedTopics(this);
+        private final ReferenceContainer assignment;
         private boolean isTopicMissing;
 
         PollingConsumer(Map<String, Object> config, StreamThreadWatch watch, Runnable beforePoll) {
             super(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+            assignment = (ReferenceContainer) Objects.requireNonNull(
+                    config.get(StreamsConfig.InternalConfig.REFERENCE_CONTAINER_PARTITION_ASSIGNOR));
             this.watch = watch;
             this.beforePoll = beforePoll;
         }
@@ -81,6 +88,7 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
             } catch (MissingSourceTopicException missing) {
                 if (!isTopicMissing) log.warn("a topic does not exist: waiting until it is created");
                 isTopicMissing = true;
+                assignment.assignmentErrorCode.set(AssignorError.NONE.code()); // nobody else takes it back
                 LockSupport.parkNanos(PAUSE.toNanos());
                 throw new TopicMissingException();
             }
