@@ -87,7 +87,10 @@ final class Pipeline implements AutoCloseable {
         wrongOnTheBrokers = () -> RequestTopology.preflight(settings).wrong(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
-        policies = new Policies(Policy.byDefault(settings.defaultLimit()), metrics::policyRefused);
+        policies = new Policies(
+                Policy.byDefault(settings.defaultLimit()),
+                metrics::policyRefused,
+                () -> System.currentTimeMillis() / 1000.0);
         policyReader = new PolicyReader(settings, policies, admin);
         Gauge.builder("tollgate.policies", policies, Policies::size)
                 .description("Policies known, besides the default")

@@ -21,7 +21,7 @@ public final class PolicyMemory {
         for (int i = 0; i < policies; i++) {
             var key = String.format("agent-%06d", i).getBytes(StandardCharsets.UTF_8);
             var value = String.format("{\"capacity\":%d,\"refill_rate\":10}", 100 + i % different);
-            held.apply(0, i, key, value.getBytes(StandardCharsets.UTF_8));
+            held.apply(0, i, 0, key, value.getBytes(StandardCharsets.UTF_8));
         }
         long after = usedBytes();
         if (held.size() != policies) throw new IllegalStateException("only " + held.size() + " policies were taken");

@@ -2,6 +2,7 @@ package io.tollgate.policy;
 
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.metrics.RareWarning;
 import java.nio.charset.StandardCharsets;
@@ -12,9 +13,11 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.Objects;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.DoubleSupplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
@@ -29,12 +32,23 @@ import org.slf4j.LoggerFactory;
 public final class Policies {
     private static final int MAX_REFUSED = 1000;
     private static final int MAX_SAYINGS = 10_000;
+    /** Of one key, and of one agent: who was idle for longer is credited by the oldest of these. */
+    private static final int MAX_EARLIER = 8;
+
+    private static final int MAX_CHANGED = 100_000;
 
     /** What policies say, without whose they are. */
     private record Saying(Mode mode, List<NamedLimit> limits) {}
 
-    /** One agent's own policy. */
-    private record Held(Saying saying, long number) {}
+    /**
+     * What a key says from a moment on.
+     *
+     * @param saying null: nothing, for it was deleted
+     */
+    private record Held(@Nullable Saying saying, long number, double sinceSeconds) {}
+
+    /** What counts for one agent from a moment on. */
+    private record Stretch(Terms terms, @Nullable Mode mode, double sinceSeconds) {}
 
     /**
      * A policy that was refused; the one before it stays in force.
@@ -47,15 +61,20 @@ public final class Policies {
     private final RareWarning warning = new RareWarning(LoggerFactory.getLogger(Policies.class));
     private final Runnable onRefused;
     private final Policy byDefault;
+    /** Seconds since the epoch; null: moments are not known. */
+    private final @Nullable DoubleSupplier clock;
+
+    private final double startSeconds;
     private final Map<String, Held> own = new ConcurrentHashMap<>();
+    /** What keys said before, oldest first, and that they were deleted; of those that changed last. Guarded by itself. */
+    private final Map<String, List<Held>> earlier = new LinkedHashMap<>();
+
     private final Map<Saying, Saying> sayings = new LinkedHashMap<>();
     private final Map<String, Refused> refused = new LinkedHashMap<>();
     /** By prefix, without the star. */
-    private final Map<String, Policy> byPrefix = new ConcurrentHashMap<>();
-    /** How many prefixes there are of each length; the longest first. Belongs to the thread that applies. */
-    private final NavigableMap<Integer, Integer> countByLength = new TreeMap<>(Comparator.reverseOrder());
+    private final Map<String, Held> byPrefix = new ConcurrentHashMap<>();
 
-    /** The lengths that prefixes have, the longest first. */
+    /** The lengths that prefixes have or had, the longest first. */
     private volatile int[] lengths = {};
 
     private volatile long version;
@@ -66,8 +85,24 @@ public final class Policies {
      * @param onRefused is told of each policy that is refused
      */
     public Policies(Policy byDefault, Runnable onRefused) {
-        this.byDefault = byDefault;
+        this(byDefault, onRefused, null, Double.POSITIVE_INFINITY);
+    }
+
+    /**
+     * As {@link #Policies(Policy, Runnable)}, where each policy counts from the moment of its record, and the default from now.
+     *
+     * @param clock returns seconds since the epoch: no policy counts from later than when it was read
+     */
+    public Policies(Policy byDefault, Runnable onRefused, DoubleSupplier clock) {
+        this(byDefault, onRefused, clock, clock.getAsDouble());
+    }
+
+    private Policies(Policy byDefault, Runnable onRefused, @Nullable DoubleSupplier clock, double startSeconds) {
+        this.byDefault = new Policy(
+                byDefault.name(), byDefault.mode(), new Promises(byDefault.terms(), startSeconds, List.of()));
         this.onRefused = onRefused;
+        this.clock = clock;
+        this.startSeconds = startSeconds;
     }
 
     /** Returns a number that is another one after each change of a policy that applies to more than one agent. */
@@ -93,30 +128,105 @@ public final class Policies {
             boolean stillInForce = last != null
                     && lastVersion == version
                     && !PolicyNumber.isOwn(last.terms().policy());
-            return stillInForce ? last : shared(agentId);
+            return stillInForce ? last : found(agentId);
         }
+        var saying = Objects.requireNonNull(held.saying());
         if (last != null
                 && last.terms().policy() == held.number()
-                && last.mode() == held.saying().mode()
-                && last.limits().equals(held.saying().limits())) return last;
-        return new Policy(
-                PolicyNumber.name(held.number(), agentId),
-                held.saying().mode(),
-                new Terms(held.number(), held.saying().limits()));
+                && last.mode() == saying.mode()
+                && last.limits().equals(saying.limits())) return last;
+        return found(agentId);
     }
 
-    private Policy shared(String agentId) {
-        // An agent's own key comes first, be it one that is also a prefix.
-        if (agentId.endsWith(PolicyNumber.ANY)) {
-            var itsKey = byPrefix.get(prefix(agentId));
-            if (itsKey != null) return itsKey;
+    private Policy found(String agentId) {
+        synchronized (earlier) {
+            var timelines = timelines(agentId);
+            if (timelines.isEmpty()) return byDefault;
+            if (clock == null) return present(agentId, timelines);
+            var stretches = stretches(timelines);
+            var now = stretches.get(stretches.size() - 1);
+            var before = new ArrayList<Promises.Earlier>();
+            for (int i = Math.max(0, stretches.size() - 1 - MAX_EARLIER); i < stretches.size() - 1; i++) {
+                before.add(new Promises.Earlier(
+                        stretches.get(i).terms(), stretches.get(i).sinceSeconds()));
+            }
+            return new Policy(
+                    PolicyNumber.name(now.terms().policy(), agentId),
+                    Objects.requireNonNull(now.mode()),
+                    new Promises(now.terms(), now.sinceSeconds(), before));
         }
-        for (int length : lengths) {
-            if (length > agentId.length()) continue;
-            var found = byPrefix.get(agentId.substring(0, length));
-            if (found != null) return found;
+    }
+
+    private Policy present(String agentId, List<List<Held>> timelines) {
+        for (var timeline : timelines) {
+            var said = timeline.get(timeline.size() - 1);
+            var saying = said.saying();
+            if (saying != null)
+                return new Policy(
+                        PolicyNumber.name(said.number(), agentId),
+                        saying.mode(),
+                        new Terms(said.number(), saying.limits()));
         }
         return byDefault;
+    }
+
+    /** Returns what each key said that applies to the agent, the one that goes before the others first. */
+    private List<List<Held>> timelines(String agentId) {
+        var timelines = new ArrayList<List<Held>>();
+        // An agent's own key comes first, be it one that is also a prefix.
+        addTimeline(agentId, timelines);
+        for (int length : lengths) {
+            if (length <= agentId.length()) addTimeline(agentId.substring(0, length) + PolicyNumber.ANY, timelines);
+        }
+        return timelines;
+    }
+
+    private void addTimeline(String key, List<List<Held>> timelines) {
+        var before = earlier.getOrDefault(key, List.of());
+        var now = present(key);
+        if (now == null && before.isEmpty()) return;
+        var timeline = new ArrayList<>(before);
+        if (now != null) timeline.add(now);
+        timelines.add(timeline);
+    }
+
+    private @Nullable Held present(String key) {
+        return key.endsWith(PolicyNumber.ANY) ? byPrefix.get(prefix(key)) : own.get(key);
+    }
+
+    /** Returns what counted for an agent, oldest first; the last counts now. */
+    private List<Stretch> stretches(List<List<Held>> timelines) {
+        var moments = new TreeSet<Double>();
+        moments.add(startSeconds);
+        for (var timeline : timelines) {
+            for (var said : timeline) moments.add(said.sinceSeconds());
+        }
+        var stretches = new ArrayList<Stretch>();
+        for (double moment : moments) {
+            var here = at(moment, timelines);
+            if (here == null) continue;
+            var last = stretches.isEmpty() ? null : stretches.get(stretches.size() - 1);
+            if (last == null || !last.terms().equals(here.terms()) || last.mode() != here.mode()) stretches.add(here);
+        }
+        return stretches;
+    }
+
+    /** Returns what counted at a moment; null if that is not known. */
+    private @Nullable Stretch at(double moment, List<List<Held>> timelines) {
+        for (var timeline : timelines) {
+            Held said = null;
+            for (var next : timeline) {
+                if (next.sinceSeconds() <= moment) said = next;
+            }
+            // What it said before its first record that is left, nobody knows: the topic is compacted.
+            if (said == null && moment < startSeconds) return null;
+            if (said != null && said.saying() != null)
+                return new Stretch(
+                        new Terms(said.number(), said.saying().limits()),
+                        said.saying().mode(),
+                        moment);
+        }
+        return moment < startSeconds ? null : new Stretch(byDefault.terms(), byDefault.mode(), moment);
     }
 
     private static String prefix(String key) {
@@ -137,18 +247,24 @@ public final class Policies {
 
     /** Returns policies that are empty, with the same default, which tell the same of what is refused. */
     Policies none() {
-        return new Policies(byDefault, onRefused);
+        return new Policies(byDefault, onRefused, clock, startSeconds);
     }
 
     /** Takes over all of the other's policies, and keeps none of its own. */
     void replaceBy(Policies other) {
-        own.putAll(other.own);
-        own.keySet().retainAll(other.own.keySet());
-        byPrefix.putAll(other.byPrefix);
-        byPrefix.keySet().retainAll(other.byPrefix.keySet());
-        countByLength.clear();
-        countByLength.putAll(other.countByLength);
-        lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
+        synchronized (earlier) {
+            var ours = new ArrayList<>(own.keySet());
+            byPrefix.keySet().forEach(prefix -> ours.add(prefix + PolicyNumber.ANY));
+            for (var key : ours) {
+                if (other.present(key) == null) deleted(key, nowSeconds());
+            }
+            other.earlier.forEach(earlier::put);
+            own.putAll(other.own);
+            own.keySet().retainAll(other.own.keySet());
+            byPrefix.putAll(other.byPrefix);
+            byPrefix.keySet().retainAll(other.byPrefix.keySet());
+            for (int length : other.lengths) addLength(length);
+        }
         version++;
         synchronized (refused) {
             refused.clear();
@@ -157,12 +273,13 @@ public final class Policies {
     }
 
     /** Takes over one record of the topic of policies. Never throws on what it holds. */
-    void apply(int partition, long offset, byte @Nullable [] key, byte @Nullable [] value) {
+    void apply(int partition, long offset, long timestampMillis, byte @Nullable [] key, byte @Nullable [] value) {
         var agentId = key == null ? "" : new String(key, StandardCharsets.UTF_8);
         try {
             requireKey(key, agentId);
-            if (value == null) remove(agentId);
-            else put(agentId, partition, offset, PolicyJson.parse(value));
+            double since = Math.min(timestampMillis / 1000.0, nowSeconds());
+            if (value == null) remove(agentId, since);
+            else put(agentId, partition, offset, since, PolicyJson.parse(value));
             synchronized (refused) {
                 refused.remove(agentId);
             }
@@ -181,18 +298,60 @@ public final class Policies {
         }
     }
 
-    private void put(String key, int partition, long offset, PolicyDocument document) {
+    private double nowSeconds() {
+        return clock == null ? Double.POSITIVE_INFINITY : clock.getAsDouble();
+    }
+
+    private void put(String key, int partition, long offset, double since, PolicyDocument document) {
         var saying = shared(new Saying(document.mode(), document.limits()));
-        if (!key.endsWith(PolicyNumber.ANY)) {
-            own.put(key, new Held(saying, PolicyNumber.ofOwn(partition, offset)));
-            return;
+        synchronized (earlier) {
+            double notBefore = noteEarlier(key, since);
+            if (!key.endsWith(PolicyNumber.ANY)) {
+                own.put(key, new Held(saying, PolicyNumber.ofOwn(partition, offset), notBefore));
+                return;
+            }
+            var prefix = prefix(key);
+            long number = PolicyNumber.ofPrefix(prefix.length(), partition, offset);
+            byPrefix.put(prefix, new Held(saying, number, notBefore));
+            addLength(prefix.length());
         }
-        var prefix = prefix(key);
-        long number = PolicyNumber.ofPrefix(prefix.length(), partition, offset);
-        var policy = new Policy(PolicyNumber.name(number, prefix), saying.mode(), new Terms(number, saying.limits()));
-        if (byPrefix.put(prefix, policy) == null && countByLength.merge(prefix.length(), 1, Integer::sum) == 1)
-            lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
         version++; // last: whoever reads the new number finds the new policy
+    }
+
+    /** Notes what the key said until now; returns from when the next counts, in the order of the topic. */
+    private double noteEarlier(String key, double since) {
+        var before = earlier.getOrDefault(key, List.of());
+        var now = present(key);
+        var last = now != null || before.isEmpty() ? now : before.get(before.size() - 1);
+        if (last == null) return since;
+        if (now != null) keep(key, now);
+        return Math.max(since, last.sinceSeconds());
+    }
+
+    private void keep(String key, Held said) {
+        if (clock == null) return;
+        var kept = new ArrayList<>(earlier.getOrDefault(key, List.of()));
+        kept.add(said);
+        if (kept.size() > MAX_EARLIER) kept.remove(0);
+        earlier.remove(key); // to the end, as what changed last
+        earlier.put(key, List.copyOf(kept));
+        if (earlier.size() > MAX_CHANGED) removeEldest(earlier.values());
+    }
+
+    private void deleted(String key, double since) {
+        double notBefore = noteEarlier(key, since);
+        keep(key, new Held(null, PolicyNumber.DEFAULT, notBefore));
+    }
+
+    private void addLength(int length) {
+        for (int known : lengths) {
+            if (known == length) return;
+        }
+        lengths = IntStream.concat(IntStream.of(lengths), IntStream.of(length))
+                .boxed()
+                .sorted(Comparator.reverseOrder())
+                .mapToInt(known -> known)
+                .toArray();
     }
 
     private Saying shared(Saying saying) {
@@ -201,18 +360,15 @@ public final class Policies {
         return known == null ? saying : known;
     }
 
-    private void remove(String key) {
-        if (!key.endsWith(PolicyNumber.ANY)) {
-            own.remove(key);
-            return;
+    private void remove(String key, double since) {
+        synchronized (earlier) {
+            deleted(key, since);
+            if (key.endsWith(PolicyNumber.ANY)) {
+                byPrefix.remove(prefix(key));
+                addLength(prefix(key).length());
+            } else own.remove(key);
         }
-        var prefix = prefix(key);
-        if (byPrefix.remove(prefix) == null) return;
-        if (countByLength.merge(prefix.length(), -1, Integer::sum) == 0) {
-            countByLength.remove(prefix.length());
-            lengths = countByLength.keySet().stream().mapToInt(length -> length).toArray();
-        }
-        version++;
+        version++; // also for an agent's own: it may have come and gone since the agent asked
     }
 
     private void refuse(Refused policy) {

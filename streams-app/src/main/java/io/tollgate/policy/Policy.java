@@ -11,11 +11,16 @@ import java.util.List;
  *
  * @param name what the header {@code quota-policy} says: {@code default}, or the key of the policy, {@code @}, its partition,
  *     {@code /} and its offset on the topic of policies
- * @param terms its limits, and a number that stands for the name where bytes count
+ * @param promises its limits, with a number that stands for the name where bytes count; since when they count, and what came before
  */
-public record Policy(String name, Mode mode, Terms terms) {
+public record Policy(String name, Mode mode, Promises promises) {
     /** What {@code quota-policy} says of agents that have no policy. */
     public static final String DEFAULT = "default";
+
+    /** A policy that counts from whenever it is first asked for. */
+    public Policy(String name, Mode mode, Terms terms) {
+        this(name, mode, Promises.of(terms));
+    }
 
     public Policy(String name, Mode mode, List<NamedLimit> limits) {
         this(name, mode, new Terms(0, limits));
@@ -28,23 +33,23 @@ public record Policy(String name, Mode mode, Terms terms) {
 
     /** Returns the policy that a decision for this agent was made by: this one, or an earlier one of which only the terms are known. */
     public Policy of(String agentId, Terms decidedBy) {
-        return decidedBy == terms || decidedBy.equals(terms)
+        return decidedBy == terms() || decidedBy.equals(terms())
                 ? this
                 : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, decidedBy);
     }
 
-    /** Returns what an agent is promised by this policy. */
-    public Promises promises() {
-        return Promises.of(terms);
+    /** Returns its limits, and its number. */
+    public Terms terms() {
+        return promises.terms();
     }
 
     /** Returns all limits; the first is the one that other programs share. */
     public List<NamedLimit> limits() {
-        return terms.limits();
+        return terms().limits();
     }
 
     /** Returns the first limit. */
     public Limit limit() {
-        return terms.first();
+        return terms().first();
     }
 }

@@ -144,7 +144,7 @@ public final class PolicyReader implements AutoCloseable {
             }
             var into = staged == null ? policies : staged;
             for (var record : reading.poll(POLL)) {
-                into.apply(record.partition(), record.offset(), record.key(), record.value());
+                into.apply(record.partition(), record.offset(), record.timestamp(), record.key(), record.value());
                 next = record.offset() + 1;
             }
         }

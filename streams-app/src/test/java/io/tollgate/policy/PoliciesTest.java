@@ -79,7 +79,7 @@ class PoliciesTest {
     @Test
     void brokenPrefixLeavesTheOneBefore() {
         put("acme/*", 2);
-        policies.apply(0, offset++, bytes("acme/*"), bytes("{"));
+        policies.apply(0, offset++, 0, bytes("acme/*"), bytes("{"));
 
         assertThat(policies.of("acme/bot").name()).isEqualTo("acme/*@0/0");
         assertThat(policies.refused()).hasSize(1);
@@ -162,11 +162,11 @@ class PoliciesTest {
     }
 
     private void put(String key, double capacity) {
-        policies.apply(0, offset++, bytes(key), bytes("{\"capacity\":" + capacity + ",\"refill_rate\":1}"));
+        policies.apply(0, offset++, 0, bytes(key), bytes("{\"capacity\":" + capacity + ",\"refill_rate\":1}"));
     }
 
     private void delete(String key) {
-        policies.apply(0, offset++, bytes(key), null);
+        policies.apply(0, offset++, 0, bytes(key), null);
     }
 
     private static byte @Nullable [] bytes(String text) {

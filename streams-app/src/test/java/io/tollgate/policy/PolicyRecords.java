@@ -7,6 +7,6 @@ public final class PolicyRecords {
     private PolicyRecords() {}
 
     public static void apply(Policies policies, long offset, String agentId, String json) {
-        policies.apply(0, offset, agentId.getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8));
+        policies.apply(0, offset, 0, agentId.getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8));
     }
 }
