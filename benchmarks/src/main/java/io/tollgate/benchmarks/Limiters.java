@@ -166,7 +166,11 @@ final class Limiters {
 
         @Override
         public boolean spendNow(String agentId, double costTokens) {
-            return spend(agentId, costTokens).toCompletableFuture().join().get(0).equals(1L);
+            return spend(agentId, costTokens)
+                    .toCompletableFuture()
+                    .join()
+                    .get(0)
+                    .equals(1L);
         }
     }
 
