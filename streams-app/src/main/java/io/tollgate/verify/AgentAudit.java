@@ -223,9 +223,15 @@ final class AgentAudit {
             long now = decisions.decidedAtMicros(row);
             for (Limit limit : terms.limits()) {
                 Spending of = spending.computeIfAbsent(limit.name(), name -> new Spending(limit, now));
-                double between = rates.largest(
-                        limit.name(), limit == terms.limits().get(0), of.lastMicros(), now, policies.byDefault());
-                if (of.approve(limit, now, cost, between))
+                double gained = rates.gainedTokens(
+                        limit.name(),
+                        limit == terms.limits().get(0),
+                        of.lastMicros(),
+                        now,
+                        of.lastRate(),
+                        limit.refillTokensPerSecond(),
+                        policies.byDefault());
+                if (of.approve(limit, now, cost, gained))
                     violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
                 worst = Math.max(worst, of.overdraftTokens());
                 worstBeyondSlack = Math.max(worstBeyondSlack, of.beyondSlackTokens());

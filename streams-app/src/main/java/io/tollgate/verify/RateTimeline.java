@@ -10,7 +10,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says how fast an agent's buckets may have filled at most between two decisions, also by policies that came and went between them.
+ * Says how much an agent's buckets can have gained at most between two decisions, also by policies that came and went between them.
  *
  * <p>Where it is not certain which policy was in force, the faster one counts. Not thread-safe.
  */
@@ -20,22 +20,84 @@ final class RateTimeline {
 
     /** What stood under the keys that apply to one agent, the key that goes before the others first. */
     record OfAgent(List<TreeMap<Long, Stood>> keys) {
-        /** Returns the largest rate of a limit that some policy gave; 0 where no policy is known to have changed then. */
-        double largest(String limit, boolean first, long fromMicros, long toMicros, Terms byDefault) {
-            var moments = new TreeSet<Long>();
+        /**
+         * Returns how many tokens a limit can have gained at most between two decisions: each stretch of time by the rate that counted in
+         * it, and by the fastest that may have where a change is near or where it is not known what counted.
+         *
+         * @param first whether it is the policy's first limit, whose bucket goes on under any name
+         * @param rateBefore of the decision at the beginning, tokens per second
+         * @param rateAfter of the decision at the end
+         */
+        double gainedTokens(
+                String limit,
+                boolean first,
+                long fromMicros,
+                long toMicros,
+                double rateBefore,
+                double rateAfter,
+                Terms byDefault) {
+            double named = Math.max(rateBefore, rateAfter);
+            var changes = changes(fromMicros, toMicros);
+            if (changes.isEmpty()) return named * (toMicros - fromMicros) / 1e6;
+            double gained = 0;
+            long begin = fromMicros;
+            for (long end : ends(changes, fromMicros, toMicros)) {
+                gained += rate(limit, first, begin, end, changes, named, byDefault) * (end - begin) / 1e6;
+                begin = end;
+            }
+            return gained;
+        }
+
+        private TreeSet<Long> changes(long fromMicros, long toMicros) {
+            var changes = new TreeSet<Long>();
             for (var key : keys)
-                moments.addAll(key.subMap(
+                changes.addAll(key.subMap(
                                 fromMicros - PolicyTimeline.GRACE_MICROS,
                                 false,
                                 toMicros + PolicyTimeline.GRACE_MICROS,
                                 true)
                         .keySet());
-            // What stood before, the decision before names.
-            double largest = 0;
-            for (long moment : moments) {
-                for (var terms : at(moment, byDefault)) largest = Math.max(largest, rate(terms, limit, first));
+            return changes;
+        }
+
+        /** Returns where stretches end: those near a change, and those between. */
+        private static TreeSet<Long> ends(TreeSet<Long> changes, long fromMicros, long toMicros) {
+            var ends = new TreeSet<Long>();
+            for (long change : changes) {
+                ends.add(change - PolicyTimeline.GRACE_MICROS);
+                ends.add(change + PolicyTimeline.GRACE_MICROS);
+            }
+            ends.add(toMicros);
+            return new TreeSet<>(ends.subSet(fromMicros, false, toMicros, true));
+        }
+
+        private double rate(
+                String limit,
+                boolean first,
+                long beginMicros,
+                long endMicros,
+                TreeSet<Long> changes,
+                double named,
+                Terms byDefault) {
+            var near = changes.subSet(
+                    beginMicros - PolicyTimeline.GRACE_MICROS, false, endMicros + PolicyTimeline.GRACE_MICROS, false);
+            boolean certain = near.isEmpty() && isKnown(beginMicros);
+            double largest = certain ? 0 : named;
+            for (var terms : at(beginMicros, byDefault)) largest = Math.max(largest, rate(terms, limit, first));
+            for (long change : near) {
+                for (var terms : at(change, byDefault)) largest = Math.max(largest, rate(terms, limit, first));
             }
             return largest;
+        }
+
+        /** Returns whether the topic still holds what counted then: compaction leaves no older record of a key. */
+        private boolean isKnown(long micros) {
+            for (var key : keys) {
+                var stood = key.floorEntry(micros);
+                if (stood == null) return false;
+                if (stood.getValue().terms() != null && stood.getValue().certain()) return true;
+            }
+            return true;
         }
 
         private List<Terms> at(long micros, Terms byDefault) {

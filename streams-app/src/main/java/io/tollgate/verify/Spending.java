@@ -10,8 +10,8 @@ import io.tollgate.verify.Terms.Limit;
  * {@code max(excess − r·dt, 0)} and an approval adds its cost, so a single number per limit covers all of them exactly:
  * the promise is broken where {@code excess > C + r·0.05 s}.
  *
- * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity and the larger rate
- * of those in force since its beginning then count, also of those that came and went between two decisions, so that no lawful spending is called too much.
+ * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity of those in force since its
+ * beginning then counts, and for each stretch of time the rate that counted in it ({@link RateTimeline}).
  */
 final class Spending {
     private double excessTokens;
@@ -32,19 +32,19 @@ final class Spending {
 
     /** Goes on to a decision, where no policy came and went since the one before. */
     boolean approve(Limit limit, long nowMicros, double costTokens) {
-        return approve(limit, nowMicros, costTokens, 0);
+        double rate = Math.max(lastRate, limit.refillTokensPerSecond());
+        return approve(limit, nowMicros, costTokens, (nowMicros - lastMicros) / 1e6 * rate);
     }
 
     /**
      * Goes on to a decision under {@code limit}, of which {@code costTokens} were approved.
      *
      * @param nowMicros not before that of the call before
-     * @param rateBetween the largest rate of the policies that came and went since the call before; tokens per second
+     * @param gainedTokens what the limit can have gained at most since the call before
      * @return whether the promise breaks here, having held just before
      */
-    boolean approve(Limit limit, long nowMicros, double costTokens, double rateBetween) {
-        double rate = Math.max(rateBetween, Math.max(lastRate, limit.refillTokensPerSecond()));
-        excessTokens -= (nowMicros - lastMicros) / 1e6 * rate;
+    boolean approve(Limit limit, long nowMicros, double costTokens, double gainedTokens) {
+        excessTokens -= gainedTokens;
         if (excessTokens <= 0) {
             begin(limit, nowMicros);
         } else {
@@ -59,6 +59,11 @@ final class Spending {
         boolean before = broken;
         broken = beyondSlackTokens() > 0;
         return broken && !before;
+    }
+
+    /** Returns the rate of the decision before, tokens per second. */
+    double lastRate() {
+        return lastRate;
     }
 
     /** Returns when the decision before was made. */

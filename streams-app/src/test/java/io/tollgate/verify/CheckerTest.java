@@ -255,6 +255,32 @@ class CheckerTest {
     }
 
     @Test
+    void timeCountsAtTheRateThatWasInForce() {
+        history.policy(AGENT, AGENT, 10_000, 100, "enforce").approve(HOME, AGENT, 10_000, null);
+        history.pass(20_000_000).policy(AGENT, AGENT, 10_000, 0, "enforce");
+        history.pass(100_000_000).approve(HOME, AGENT, 2000, null);
+
+        assertThat(history.check().violations()).isEmpty();
+
+        history.approve(HOME, AGENT, 3000, null);
+
+        assertThat(history.check().violationCounts()).containsOnlyKeys(NO_OVER_ADMISSION);
+    }
+
+    @Test
+    void newRateDoesNotCountForTheTimeBefore() {
+        history.policy("*", AGENT, 10_000, 0, "enforce").approve(HOME, AGENT, 10_000, null);
+        history.pass(100_000_000).policy("*", AGENT, 10_000, 100, "enforce");
+        history.pass(1_000_000).approve(HOME, AGENT, 100, null);
+
+        assertThat(history.check().violations()).isEmpty();
+
+        history.approve(HOME, AGENT, 5000, null);
+
+        assertThat(history.check().violationCounts()).containsOnlyKeys(NO_OVER_ADMISSION);
+    }
+
+    @Test
     void givenOverdraftWithinTheSlack_whenChecked_thenItIsAFigureAndNoViolation() {
         history.approve(HOME, AGENT, 100, null).approve(HOME, AGENT, 0.4, null);
 
