@@ -599,6 +599,10 @@ class HttpApiIT {
         conforms(
                 "Agent",
                 command(TOKEN, "show", "of-the-command", "--json", "--url", url).substring(2));
+        requests.send("nearly-empty", CAPACITY - 1e-7, 2);
+        await().atMost(Duration.ofSeconds(30))
+                .untilAsserted(() -> assertThat(command(TOKEN, "show", "nearly-empty", "--url", url))
+                        .containsPattern("tokens +0\\.000000"));
         assertThat(command("wrong", "reset", "of-the-command", "--url", url))
                 .startsWith("1 ")
                 .contains("refuses: the token is not that of TOLLGATE_HTTP_TOKEN")

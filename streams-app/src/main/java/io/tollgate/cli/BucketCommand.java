@@ -6,6 +6,7 @@ import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.AgentPath;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -162,15 +163,15 @@ public final class BucketCommand implements Runnable {
         } else {
             var policy = agent.path("policy");
             row("agent", agent.path("agent_id").asText());
-            row("tokens", bucket.path("tokens").asText());
-            row("capacity", bucket.path("capacity").asText());
-            row("refill rate", bucket.path("refill_rate").asText() + " per second");
+            row("tokens", plain(bucket.path("tokens")));
+            row("capacity", plain(bucket.path("capacity")));
+            row("refill rate", plain(bucket.path("refill_rate")) + " per second");
             for (JsonNode limit : bucket.path("limits")) {
                 row(
                         "  " + limit.path("name").asText(),
-                        limit.path("tokens").asText() + " of "
-                                + limit.path("capacity").asText() + ", "
-                                + limit.path("refill_rate").asText() + " per second");
+                        plain(limit.path("tokens")) + " of "
+                                + plain(limit.path("capacity")) + ", "
+                                + plain(limit.path("refill_rate")) + " per second");
             }
             row("time to full", timeToFull(bucket.path("time_to_full_ms")));
             row("read from", bucket.path("read_from").asText());
@@ -179,6 +180,11 @@ public final class BucketCommand implements Runnable {
                     policy.path("name").asText() + " (" + policy.path("mode").asText() + ")");
         }
         out.flush();
+    }
+
+    /** Without an exponent, which people misread where little is left. */
+    private static String plain(JsonNode number) {
+        return number.isNumber() ? new BigDecimal(number.asText()).toPlainString() : number.asText();
     }
 
     private static String timeToFull(JsonNode millis) {
