@@ -82,7 +82,7 @@ final class Simulation {
             double threads,
             Histogram micros) {}
 
-    // As StreamsProperties and TaskBuckets are set, which say why. Times are in microseconds.
+    // As StreamsProperties and TaskDecider are set, which say why. Times are in microseconds.
     private static final int POLL_RECORDS = 10_000;
     private static final int FETCH_BYTES = 4 * 1024 * 1024;
     private static final int BATCH_BYTES_EACH = 60;
