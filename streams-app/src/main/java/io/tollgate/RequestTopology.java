@@ -15,6 +15,7 @@ import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.preflight.PipelineTopics;
@@ -63,7 +64,7 @@ final class RequestTopology {
     private final Topics topics;
     private final String applicationId;
     private final QuotaContext shared;
-    private final StoreBuilder<?> buckets = DecideRequests.storeBuilder();
+    private final StoreBuilder<?> buckets = new BucketStore.Builder();
 
     RequestTopology(Topics topics, String applicationId, QuotaContext shared) {
         this.topics = topics;
@@ -126,12 +127,7 @@ final class RequestTopology {
         return requests.process(
                 withStore(
                         buckets,
-                        () -> new ParseRequests(
-                                shared.partitions(),
-                                shared.recordLimit(),
-                                PARSED,
-                                DecideRequests::intake,
-                                shared.metrics())),
+                        () -> new ParseRequests(shared.partitions(), shared.recordLimit(), PARSED, shared.metrics())),
                 Named.as("parse-requests"));
     }
 
@@ -141,10 +137,7 @@ final class RequestTopology {
                         .withStreamPartitioner(RequestTopology::partitionOf)
                         .withName("rekeyed"))
                 .process(
-                        withStore(
-                                buckets,
-                                () -> new ParseRekeyed(
-                                        shared.recordLimit(), PARSED, DecideRequests::intake, shared.metrics())),
+                        withStore(buckets, () -> new ParseRekeyed(shared.recordLimit(), PARSED, shared.metrics())),
                         Named.as("parse-rekeyed"));
     }
 

@@ -27,7 +27,7 @@ class PackageOrderTest {
     private static final List<String> GROUND =
             List.of("bucket", "env", "redis", "failover", "config", "metrics", "kafka");
 
-    private static final List<String> FLOW = List.of("ingest", "policy", "quota", "route", "events");
+    private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "quota", "route", "events");
 
     /** They look at the flow from outside. */
     private static final List<String> BESIDE = List.of("http", "verify", "preflight", "cli");

@@ -1,6 +1,7 @@
 package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
 import java.util.Objects;
 import java.util.function.IntSupplier;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -15,28 +16,26 @@ import org.jspecify.annotations.Nullable;
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final Parse parse;
     private final Branches branches;
-    private final Intake.OfTask intakes;
     private final PipelineMetrics metrics;
-    private @Nullable Intake intake;
+    private @Nullable BucketStore store;
 
     /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
-    public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, Intake.OfTask intakes, PipelineMetrics metrics) {
+    public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new Parse(1, maxRecordBytes);
         this.branches = branches;
-        this.intakes = intakes;
         this.metrics = metrics;
     }
 
     @Override
     public void init(ProcessorContext<byte[], Incoming> context) {
         super.init(context);
-        intake = intakes.in(context);
+        store = context.getStateStore(BucketStore.NAME);
     }
 
     @Override
     public void process(Record<byte[], byte[]> record) {
         var position = context().recordMetadata().orElseThrow();
-        if (!Objects.requireNonNull(intake).take(position)) return;
+        if (!Objects.requireNonNull(store).take(position)) return;
         var parsed = Parsed.on(record.headers());
         var incoming =
                 parsed != null ? parsed.incoming() : parse.rekeyed(record.key(), record.value(), record.headers());

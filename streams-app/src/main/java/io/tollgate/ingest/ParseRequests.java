@@ -1,6 +1,7 @@
 package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
 import java.util.ArrayList;
 import java.util.Objects;
 import java.util.function.IntSupplier;
@@ -26,23 +27,16 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     private final Parse parse;
     private final IntSupplier maxRecordBytes;
     private final Branches branches;
-    private final Intake.OfTask intakes;
     private final PipelineMetrics metrics;
-    private @Nullable Intake intake;
+    private @Nullable BucketStore store;
 
     /**
      * @param partitions how many partitions the topic of requests has
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
-    public ParseRequests(
-            int partitions,
-            IntSupplier maxRecordBytes,
-            Branches branches,
-            Intake.OfTask intakes,
-            PipelineMetrics metrics) {
+    public ParseRequests(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new Parse(partitions, maxRecordBytes);
         this.branches = branches;
-        this.intakes = intakes;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
     }
@@ -50,13 +44,13 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     @Override
     public void init(ProcessorContext<byte[], Incoming> context) {
         super.init(context);
-        intake = intakes.in(context);
+        store = context.getStateStore(BucketStore.NAME);
     }
 
     @Override
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
-        if (!Objects.requireNonNull(intake).take(position)) return;
+        if (!Objects.requireNonNull(store).take(position)) return;
         var parsed = Parsed.on(published.headers());
         var incoming = parsed != null ? parsed.incoming() : parse(published, position);
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());

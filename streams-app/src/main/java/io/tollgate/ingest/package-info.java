@@ -1,7 +1,7 @@
 /**
  * Bytes in, a request or the reason why it is none out.
  *
- * <p>First stage of the flow. Bad input never throws past this package.
+ * <p>Second stage of the flow. Bad input never throws past this package.
  */
 @NullMarked
 package io.tollgate.ingest;

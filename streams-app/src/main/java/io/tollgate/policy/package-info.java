@@ -1,7 +1,7 @@
 /**
  * What each agent was promised.
  *
- * <p>Second stage of the flow.
+ * <p>Third stage of the flow.
  */
 @NullMarked
 package io.tollgate.policy;

@@ -2,14 +2,13 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.function.ToDoubleBiFunction;
-import org.apache.kafka.streams.state.KeyValueStore;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The buckets of one task's agents, in memory over the {@link BucketStore}. For one stream thread alone: the one that polls the
@@ -42,14 +41,10 @@ final class AgentCache {
     /** To find one to evict: where all were seen lately, the last of these goes, unless its requests are about to be decided. */
     private static final int MOST_LOOKED_AT = 8;
 
-    private static final int MAX_SWEPT = 250;
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
     private static final double IDLE_SECONDS = 60;
 
-    private final KeyValueStore<String, byte[]> store;
-    /** No agent's id holds a control character. */
-    private static final String SHADOW = "\u0000shadow";
-
+    private final BucketStore store;
     private final int mostInMemory;
     private final int mostWrittenAtOnce;
     private final int mostWrittenBehind;
@@ -65,7 +60,6 @@ final class AgentCache {
     /** Agents that were written with their decisions in this round. */
     private int writtenAtOnce;
 
-    private @Nullable String sweepFrom;
     /** For metrics, which other threads read: when the oldest change was made that is not stored, 0 for none. */
     private volatile long unstoredSinceNanos;
 
@@ -73,7 +67,7 @@ final class AgentCache {
     private int commits;
 
     /** @param tasks how many may run in this process, each with a mirror of its own */
-    AgentCache(KeyValueStore<String, byte[]> store, Policies policies, int tasks) {
+    AgentCache(BucketStore store, Policies policies, int tasks) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
         this.mostWrittenAtOnce = Math.max(LEAST_OF_A_TASK, WRITTEN_AT_ONCE / tasks);
@@ -98,14 +92,9 @@ final class AgentCache {
     AgentState of(AgentQueue agent, BucketKind kind) {
         var known = agent.state(kind);
         if (known != null) return known;
-        byte[] encoded = store.get(key(agent.id(), kind));
-        var loaded = new AgentState(agent, kind, encoded == null ? null : BucketCopy.decode(encoded));
+        var loaded = new AgentState(agent, kind, store.read(agent.id(), kind));
         agent.keep(kind, loaded);
         return loaded;
-    }
-
-    private static String key(String agentId, BucketKind kind) {
-        return kind == BucketKind.SHADOW ? agentId + SHADOW : agentId;
     }
 
     /**
@@ -132,7 +121,7 @@ final class AgentCache {
     /** Writes the agent's buckets to the store, if the store does not hold them yet. */
     private void store(AgentState state) {
         if (state.isStored() || state.bucket() == null) return;
-        store.put(key(state.agent().id(), state.kind()), state.bucket().encode());
+        store.write(state.agent().id(), state.kind(), state.bucket());
         state.markStored();
     }
 
@@ -211,35 +200,18 @@ final class AgentCache {
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */
     void sweep(ToDoubleBiFunction<String, BucketKind> nowSeconds) {
-        var full = new ArrayList<String>();
-        int seen = 0;
-        try (var stored = sweepFrom == null ? store.all() : store.range(sweepFrom, null)) {
-            sweepFrom = null;
-            while (stored.hasNext()) {
-                if (seen++ == MAX_SWEPT) {
-                    sweepFrom = stored.peekNextKey();
-                    break;
-                }
-                var entry = stored.next();
-                if (entry.key.startsWith(ProcessedOffsets.KEYS)) continue;
-                boolean shadow = entry.key.endsWith(SHADOW);
-                var agentId = shadow ? entry.key.substring(0, entry.key.length() - SHADOW.length()) : entry.key;
-                var kind = shadow ? BucketKind.SHADOW : BucketKind.ENFORCED;
-                var agent = agents.get(agentId);
-                if (agent != null && agent.isAwaited()) continue;
-                var inMemory = agent == null ? null : agent.state(kind);
-                var bucket = inMemory != null && inMemory.bucket() != null
-                        ? inMemory.bucket()
-                        : BucketCopy.decode(entry.value);
-                if (bucket.resetPending() // full, but Redis may hold less
-                        || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds.applyAsDouble(agentId, kind))) continue;
-                full.add(entry.key);
-                if (inMemory == null || agent == null) continue;
-                inMemory.markStored(); // or writing behind would bring it back
-                agent.keep(kind, null);
-            }
-        }
-        for (var key : full) store.delete(key);
+        store.sweep((agentId, kind, stored) -> {
+            var agent = agents.get(agentId);
+            if (agent != null && agent.isAwaited()) return false;
+            var inMemory = agent == null ? null : agent.state(kind);
+            var bucket = inMemory == null || inMemory.bucket() == null ? stored.get() : inMemory.bucket();
+            if (bucket.resetPending() // full, but Redis may hold less
+                    || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds.applyAsDouble(agentId, kind))) return false;
+            if (inMemory == null || agent == null) return true;
+            inMemory.markStored(); // or writing behind would bring it back
+            agent.keep(kind, null);
+            return true;
+        });
     }
 
     private boolean isFullAndIdle(String agentId, AgentBuckets held, double nowSeconds) {

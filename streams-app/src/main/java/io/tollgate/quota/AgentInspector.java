@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentId;
 import io.tollgate.ingest.Parse;
+import io.tollgate.mirror.BucketStore;
 import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
 import java.util.List;

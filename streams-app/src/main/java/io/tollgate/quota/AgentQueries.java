@@ -3,6 +3,8 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.TaskOffsets;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.util.List;

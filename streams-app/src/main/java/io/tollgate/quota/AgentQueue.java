@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;

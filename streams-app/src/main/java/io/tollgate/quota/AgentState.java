@@ -8,6 +8,8 @@ import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.BucketCopy;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.SpendRequest;

@@ -1,15 +1,14 @@
 package io.tollgate.quota;
 
 import io.tollgate.ingest.Incoming;
-import io.tollgate.ingest.Intake;
 import io.tollgate.ingest.Request;
+import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Mode;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
-import org.apache.kafka.streams.state.StoreBuilder;
 import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
@@ -37,25 +36,14 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         this.branches = branches;
     }
 
-    /** Returns the intake of the task whose processor asks; that processor must be connected to the store. */
-    public static Intake intake(ProcessorContext<?, ?> context) {
-        BucketStore store = context.getStateStore(BucketStore.NAME);
-        return store::take;
-    }
-
-    /** Returns the store of the mirror. */
-    public static StoreBuilder<BucketStore> storeBuilder() {
-        return new BucketStore.Builder();
-    }
-
     @Override
     public void init(ProcessorContext<byte[], TaskOutput> context) {
         super.init(context);
         BucketStore opened = context.getStateStore(BucketStore.NAME);
         int partition = context.taskId().partition();
-        var task = new TaskDecider(shared, opened.wrapped(), partition, rekeyedTopic);
+        var task = new TaskDecider(shared, opened, partition, rekeyedTopic);
         task.queries().tellResets(this::tell);
-        opened.serve(task::beforeCommit, task.offsets()::take);
+        opened.serve(task::beforeCommit, task.offsets());
         store = opened;
         buckets = task;
         shared.tasks().put(partition, task);

@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.Charge;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;

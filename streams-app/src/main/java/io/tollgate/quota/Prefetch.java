@@ -4,6 +4,7 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
+import io.tollgate.mirror.TaskSources;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

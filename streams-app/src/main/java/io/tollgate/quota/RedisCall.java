@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;

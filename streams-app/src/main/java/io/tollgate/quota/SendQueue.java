@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;

@@ -5,6 +5,9 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.RareWarning;
+import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.TaskOffsets;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
@@ -12,7 +15,6 @@ import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,9 +41,11 @@ final class TaskDecider {
     /** The agents of the batch that is being polled. */
     private final List<AgentQueue> polled = new ArrayList<>();
 
-    TaskDecider(QuotaContext shared, KeyValueStore<String, byte[]> store, int partition, String rekeyedTopic) {
+    TaskDecider(QuotaContext shared, BucketStore store, int partition, String rekeyedTopic) {
         this.shared = shared;
-        this.offsets = new TaskOffsets(shared, store, rekeyedTopic, partition);
+        var sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
+        this.offsets = new TaskOffsets(
+                sources, shared.sources(), shared.committed(), store, shared.exactlyOnce(), shared.metrics());
         this.cache = new AgentCache(store, shared.policies(), shared.partitions());
         this.queue = new SendQueue(shared, cache, offsets);
         this.queries = new AgentQueries(shared, cache, offsets, activity);

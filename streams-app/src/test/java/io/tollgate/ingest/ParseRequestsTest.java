@@ -4,12 +4,18 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.TaskOffsets;
+import io.tollgate.mirror.TaskSources;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Stream;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -19,17 +25,27 @@ import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyTestDriver;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.test.TestRecord;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ParseRequestsTest {
+    private static final TaskSources SOURCES =
+            new TaskSources(new TopicPartition("agent-requests", 0), new TopicPartition("rekeyed", 0), 17, 18);
+
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final List<Record<byte[], Incoming>> forwarded = new ArrayList<>();
-    private long firstNew;
+    private final PipelineMetrics metrics = new PipelineMetrics(registry);
+
+    @TempDir
+    private static Path dir;
+
+    private TaskOffsets offsets;
     private TopologyTestDriver driver = driver(1);
 
     @AfterEach
@@ -146,7 +162,7 @@ class ParseRequestsTest {
 
     @Test
     void givenRecordsThatWereProcessedBefore_whenTheyComeAgain_thenNothingComesOfThem() {
-        firstNew = 3;
+        offsets.take(new Position("agent-requests", 0, 2));
         pipe("a", "{\"agent_id\":\"a\"}", new RecordHeaders());
         pipe("a", "no request", new RecordHeaders());
         pipe("a", null, new RecordHeaders());
@@ -162,17 +178,21 @@ class ParseRequestsTest {
                 .addProcessor(
                         "parse",
                         () -> new ParseRequests(
-                                partitions,
-                                () -> 1_000_000,
-                                new Branches("keep", "keep", "keep"),
-                                context -> position -> position.offset() >= firstNew,
-                                new PipelineMetrics(registry)),
+                                partitions, () -> 1_000_000, new Branches("keep", "keep", "keep"), metrics),
                         "read")
+                .addStateStore(new BucketStore.Builder(), "parse")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");
         var properties = new Properties();
-        properties.putAll(Map.of("application.id", "parse", "bootstrap.servers", "unused:1"));
-        return new TopologyTestDriver(topology, properties);
+        properties.putAll(
+                Map.of("application.id", "parse", "bootstrap.servers", "unused:1", "state.dir", dir.toString()));
+        var made = new TopologyTestDriver(topology, properties);
+        var store = (BucketStore) made.getStateStore(BucketStore.NAME);
+        offsets = new TaskOffsets(SOURCES, (topic, partition) -> 17, new CommittedOffsets(), store, true, metrics);
+        store.serve(() -> {}, offsets);
+        return made;
     }
+
+    private record Position(String topic, int partition, long offset) implements RecordMetadata {}
 
     private void pipe(String key, String value, Headers headers) {
         driver.createInputTopic("agent-requests", new ByteArraySerializer(), new ByteArraySerializer())

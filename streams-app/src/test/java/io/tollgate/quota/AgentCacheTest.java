@@ -7,13 +7,14 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
+import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.EmptyStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +27,7 @@ class AgentCacheTest {
     @TempDir
     private Path dir;
 
-    private KeyValueStore<String, byte[]> store;
+    private BucketStore store;
     private AgentCache cache;
 
     @BeforeEach
@@ -80,10 +81,10 @@ class AgentCacheTest {
     void givenAnAgentThatChangesTwice_whenTheTaskCommits_thenItIsWrittenAsItIsThen() {
         hold(1, 7);
         hold(1, 5);
-        assertThat(store.approximateNumEntries()).isZero();
+        assertThat(store.wrapped().approximateNumEntries()).isZero();
         cache.beforeCommit();
 
-        assertThat(BucketCopy.decode(store.get("agent-1")).leastTokens()).isEqualTo(5);
+        assertThat(store.read("agent-1", BucketKind.ENFORCED).leastTokens()).isEqualTo(5);
     }
 
     private AgentQueue agent(int number) {

@@ -10,6 +10,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;

@@ -9,6 +9,8 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Request;
 import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.mirror.BucketCopy;
+import io.tollgate.mirror.TaskSources;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -127,10 +129,10 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenRecordsThatWereDecidedAndCommitted_whenTheyArePolledAgain_thenRedisIsNotAskedForThem() {
         var store = store();
-        var before = ProcessedOffsets.exactlyOnce(store, TOPIC, TOPIC.hashCode());
-        before.take(9);
-        before.beforeCommit();
         var shared = shared(new Limit(CAPACITY, 0));
+        var before = new TaskDecider(shared, store, 0, REKEYED);
+        before.offsets().take(new SimulatedContext.Position(TOPIC, 0, 9));
+        before.beforeCommit();
         var prefetch = new Prefetch();
         prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
         var task = new TaskDecider(shared, store, 0, REKEYED);
@@ -175,15 +177,15 @@ class PrefetchIT extends TasksOnRedis {
         var task = new TaskDecider(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
         decideForEach(task, 0, 520);
         task.cache().beforeCommit();
-        long withTheirDecisions = store.approximateNumEntries();
+        long withTheirDecisions = store.wrapped().approximateNumEntries();
         decideForEach(task, 520, 512);
         task.cache().beforeCommit();
-        byte[] twiceSpent = store.get("agent-0");
+        byte[] twiceSpent = store.wrapped().get("agent-0");
         task.cache().writeBehind();
 
         assertThat(withTheirDecisions).isEqualTo(512);
         assertThat(BucketCopy.decode(twiceSpent).buckets().leastTokens()).isEqualTo(CAPACITY - 2);
-        assertThat(store.approximateNumEntries()).isEqualTo(520);
+        assertThat(store.wrapped().approximateNumEntries()).isEqualTo(520);
     }
 
     /** Decides one request of each of so many agents. */

@@ -11,6 +11,7 @@ import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
 import io.tollgate.quota.SimulatedKafka.Output;
@@ -82,9 +83,8 @@ final class SimulatedInstance {
         final SimulatedContext<byte[], Incoming> requestsContext;
         final SimulatedContext<byte[], Incoming> rekeyedContext;
         final SimulatedContext<byte[], TaskOutput> decideContext;
-        final ParseRequests requests =
-                new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, DecideRequests::intake, METRICS);
-        final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, DecideRequests::intake, METRICS);
+        final ParseRequests requests = new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
+        final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, METRICS);
         final DecideRequests decide = new DecideRequests(shared, SimulatedKafka.REKEYED, DECIDED);
 
         Task(int partition) {

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.mirror.BucketStore;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;

@@ -9,6 +9,8 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.EmptyStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.RedisBuckets;
@@ -16,7 +18,6 @@ import io.tollgate.sandbox.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,7 +75,7 @@ abstract class TasksOnRedis {
     }
 
     /** Returns an empty store: what a crash leaves of a mirror that was never written. */
-    KeyValueStore<String, byte[]> store() {
+    BucketStore store() {
         return EmptyStore.in(dir);
     }
 }

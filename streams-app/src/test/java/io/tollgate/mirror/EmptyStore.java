@@ -1,18 +1,17 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import java.nio.file.Path;
 import java.util.Properties;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.processor.TaskId;
 import org.apache.kafka.streams.processor.api.MockProcessorContext;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
 /** What a crash leaves of a mirror that was never written. */
-final class EmptyStore {
+public final class EmptyStore {
     private EmptyStore() {}
 
-    static KeyValueStore<String, byte[]> in(Path dir) {
+    public static BucketStore in(Path dir) {
         var properties = new Properties();
         properties.put("application.id", "test");
         properties.put("bootstrap.servers", "none:1");
@@ -22,6 +21,6 @@ final class EmptyStore {
                 .withLoggingDisabled()
                 .build();
         store.init(context.getStateStoreContext(), store);
-        return store;
+        return BucketStore.over(store);
     }
 }

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import java.nio.ByteBuffer;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import io.tollgate.kafka.SourceIds;
 import org.apache.kafka.common.TopicPartition;
@@ -10,12 +10,12 @@ import org.apache.kafka.common.TopicPartition;
  * @param requestsId the id under which fences keep its offsets, {@link SourceIds}
  * @param rekeyedId the same for strays
  */
-record TaskSources(TopicPartition requests, TopicPartition rekeyed, long requestsId, long rekeyedId) {
-    static final int REQUESTS = 0;
-    static final int REKEYED = 1;
-    static final int COUNT = 2;
+public record TaskSources(TopicPartition requests, TopicPartition rekeyed, long requestsId, long rekeyedId) {
+    public static final int REQUESTS = 0;
+    public static final int REKEYED = 1;
+    public static final int COUNT = 2;
 
-    static TaskSources of(SourceIds sources, String requestsTopic, String rekeyedTopic, int partition) {
+    public static TaskSources of(SourceIds sources, String requestsTopic, String rekeyedTopic, int partition) {
         return new TaskSources(
                 new TopicPartition(requestsTopic, partition),
                 new TopicPartition(rekeyedTopic, partition),
@@ -23,19 +23,19 @@ record TaskSources(TopicPartition requests, TopicPartition rekeyed, long request
                 sources.idOf(rekeyedTopic, partition));
     }
 
-    int placeOf(String topic) {
+    public int placeOf(String topic) {
         return topic.equals(requests.topic()) ? REQUESTS : REKEYED;
     }
 
-    TopicPartition partition(int place) {
+    public TopicPartition partition(int place) {
         return place == REQUESTS ? requests : rekeyed;
     }
 
-    long id(int place) {
+    public long id(int place) {
         return place == REQUESTS ? requestsId : rekeyedId;
     }
 
-    boolean holds(long id) {
+    public boolean holds(long id) {
         return id == requestsId || id == rekeyedId;
     }
 }

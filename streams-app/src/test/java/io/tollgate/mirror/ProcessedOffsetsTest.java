@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -26,7 +26,7 @@ class ProcessedOffsetsTest {
 
     @BeforeEach
     void open() {
-        store = EmptyStore.in(dir);
+        store = EmptyStore.in(dir).wrapped();
     }
 
     @Test

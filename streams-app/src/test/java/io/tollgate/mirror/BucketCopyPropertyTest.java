@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

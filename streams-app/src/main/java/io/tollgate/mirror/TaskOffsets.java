@@ -1,12 +1,14 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.SourceIds;
 import io.tollgate.kafka.TopicMadeAnewException;
+import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.metrics.RareWarning;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
-import org.apache.kafka.streams.state.KeyValueStore;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,41 +19,51 @@ import org.slf4j.LoggerFactory;
  * <p>A stored offset counts only for the topic it was stored for. So with the first records, and where an offset is seen that was polled or
  * decided before, the cluster is asked whether the topic is still the same one.
  */
-final class TaskOffsets {
+public final class TaskOffsets {
     private static final Logger log = LoggerFactory.getLogger(TaskOffsets.class);
 
     private final RareWarning goneBack = new RareWarning(log);
-    private final QuotaContext shared;
-    private final KeyValueStore<String, byte[]> store;
+    private final SourceIds ids;
+    private final CommittedOffsets committed;
+    private final PipelineMetrics metrics;
+    private final TaskSources sources;
     private final ProcessedOffsets[] progress = new ProcessedOffsets[TaskSources.COUNT];
     private final long[] polledThrough = {-1, -1};
-    private final TaskSources sources;
     private boolean isMadeAnew;
 
-    TaskOffsets(QuotaContext shared, KeyValueStore<String, byte[]> store, String rekeyedTopic, int partition) {
-        this.shared = shared;
-        this.store = store;
-        this.sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
+    /**
+     * Reads how far the task has come.
+     *
+     * @param ids which topics bear the names of its sources now
+     * @param exactlyOnce whether the store holds it; else nothing is known of what came of records
+     */
+    public TaskOffsets(
+            TaskSources sources,
+            SourceIds ids,
+            CommittedOffsets committed,
+            BucketStore store,
+            boolean exactlyOnce,
+            PipelineMetrics metrics) {
+        this.sources = sources;
+        this.ids = ids;
+        this.committed = committed;
+        this.metrics = metrics;
         for (int place = 0; place < progress.length; place++) {
-            shared.committed().forget(sources.partition(place)); // may be of the topic that bore its name before
-            progress[place] = stored(place);
+            var partition = sources.partition(place);
+            committed.forget(partition); // may be of the topic that bore its name before
+            progress[place] = exactlyOnce
+                    ? ProcessedOffsets.exactlyOnce(store.wrapped(), partition.topic(), sources.id(place))
+                    : ProcessedOffsets.atLeastOnce();
         }
     }
 
-    private ProcessedOffsets stored(int place) {
-        var topic = sources.partition(place).topic();
-        return shared.exactlyOnce()
-                ? ProcessedOffsets.exactlyOnce(store, topic, sources.id(place))
-                : ProcessedOffsets.atLeastOnce();
-    }
-
-    TaskSources sources() {
+    public TaskSources sources() {
         return sources;
     }
 
     /** Returns the highest committed offset of a source; -1 if none is known. */
-    long committed(int place) {
-        return shared.committed().of(sources.partition(place));
+    public long committed(int place) {
+        return committed.of(sources.partition(place));
     }
 
     /**
@@ -59,7 +71,7 @@ final class TaskOffsets {
      *
      * @throws TaskMigratedException if the topic was made anew
      */
-    void polled(int place, List<ConsumerRecord<byte[], byte[]>> records) {
+    public void polled(int place, List<ConsumerRecord<byte[], byte[]>> records) {
         long first = records.get(0).offset();
         boolean isFirst = polledThrough[place] < 0;
         if (isFirst || first <= polledThrough[place] || !isNew(place, first)) askWhetherMadeAnew(place);
@@ -68,26 +80,27 @@ final class TaskOffsets {
     }
 
     /** Returns whether something must come of the record at this offset. */
-    boolean isNew(int place, long offset) {
+    public boolean isNew(int place, long offset) {
         return progress[place].isNew(offset);
     }
 
     /** Returns the last offset that was taken in; -1 if none was. */
-    long takenThrough(int place) {
+    public long takenThrough(int place) {
         return progress[place].takenThrough();
     }
 
     /**
-     * Takes a record in, as {@link io.tollgate.ingest.Intake} says.
+     * Takes a record in, in the order of offsets.
      *
+     * @return false if it was processed before, and what came of it is committed
      * @throws TaskMigratedException if the topic was made anew
      */
-    boolean take(RecordMetadata position) {
+    public boolean take(RecordMetadata position) {
         int place = sources.placeOf(position.topic());
         if (isMadeAnew) throw new TopicMadeAnewException(position.topic());
         if (progress[place].take(position.offset())) return true;
         askWhetherMadeAnew(place);
-        shared.metrics().decidedBefore();
+        metrics.decidedBefore();
         goneBack.say(
                 "{}-{} is read again from offset {}, but was decided through {}: Kafka's committed offset has gone back. Nothing "
                         + "is decided twice; what was is left out",
@@ -100,14 +113,14 @@ final class TaskOffsets {
 
     private void askWhetherMadeAnew(int place) {
         var partition = sources.partition(place);
-        long now = shared.sources().askedAgain(partition.topic(), partition.partition());
+        long now = ids.askedAgain(partition.topic(), partition.partition());
         if (now == sources.id(place)) return;
         isMadeAnew = true;
         throw new TopicMadeAnewException(partition.topic());
     }
 
     /** Writes to the store what must be committed with what the task commits now. */
-    void beforeCommit() {
+    public void beforeCommit() {
         for (var each : progress) each.beforeCommit();
     }
 }

@@ -1,4 +1,4 @@
-package io.tollgate.quota;
+package io.tollgate.mirror;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * refused, is kept in place: an answer of Redis then changes numbers, and leaves no objects behind. With new objects for each
  * answer, the garbage collector moved them all, and took more of the CPU than the stream threads.
  */
-final class BucketCopy {
+public final class BucketCopy {
     private static final byte VERSION = 2;
     /** Did not say when Redis last met a write of another program. */
     private static final byte WITHOUT_FOREIGN = 1;
@@ -54,13 +54,13 @@ final class BucketCopy {
     private double foreignSeconds;
 
     /** @param decidedWithoutRedis whether it holds decisions that Redis has not seen */
-    BucketCopy(AgentBuckets buckets, boolean decidedWithoutRedis) {
+    public BucketCopy(AgentBuckets buckets, boolean decidedWithoutRedis) {
         this.decidedWithoutRedis = decidedWithoutRedis;
         hold(buckets);
     }
 
     /** Changes the buckets; the fences stay. */
-    void hold(AgentBuckets next) {
+    public void hold(AgentBuckets next) {
         boolean one = next.buckets().size() == 1;
         several = one ? null : next;
         terms = next.terms();
@@ -69,7 +69,7 @@ final class BucketCopy {
     }
 
     /** Changes the fence of one source. */
-    void hold(long ofSource, Fence fence) {
+    public void hold(long ofSource, Fence fence) {
         boolean only =
                 fenced ? source == ofSource : fences.isEmpty() || fences.size() == 1 && fences.containsKey(ofSource);
         if (only) {
@@ -106,56 +106,55 @@ final class BucketCopy {
     }
 
     /** Notes whether the last decisions were made without Redis. */
-    void decidedWithoutRedis(boolean alone) {
+    public void decidedWithoutRedis(boolean alone) {
         decidedWithoutRedis = alone;
     }
 
     /** Notes whether somebody has filled it, and Redis has not been told. */
-    void resetPending(boolean untold) {
+    public void resetPending(boolean untold) {
         resetPending = untold;
     }
 
     /** Notes when Redis last met a write of another program, seconds since the epoch. */
-    void foreignSeconds(double seconds) {
+    public void foreignSeconds(double seconds) {
         foreignSeconds = seconds;
     }
 
-    double foreignSeconds() {
+    public double foreignSeconds() {
         return foreignSeconds;
     }
 
-    boolean decidedWithoutRedis() {
+    public boolean decidedWithoutRedis() {
         return decidedWithoutRedis;
     }
 
-    boolean resetPending() {
+    public boolean resetPending() {
         return resetPending;
     }
 
-    AgentBuckets buckets() {
+    public AgentBuckets buckets() {
         return several != null ? several : new AgentBuckets(terms, List.of(new Bucket(leastTokens, lastRefillSeconds)));
     }
 
-    @Nullable
-    Terms terms() {
+    public @Nullable Terms terms() {
         return terms;
     }
 
-    double leastTokens() {
+    public double leastTokens() {
         return leastTokens;
     }
 
-    double lastRefillSeconds() {
+    public double lastRefillSeconds() {
         return lastRefillSeconds;
     }
 
-    Fence fence(long ofSource) {
+    public Fence fence(long ofSource) {
         if (!fenced) return fences.isEmpty() ? Fence.NONE : fences.getOrDefault(ofSource, Fence.NONE);
         return source == ofSource ? fenceInPlace() : Fence.NONE;
     }
 
     /** Returns the highest offset that the fence of this source remembers; -1 if none. */
-    long lastOffset(long ofSource) {
+    public long lastOffset(long ofSource) {
         if (!fenced) return fence(ofSource).lastOffset();
         return source == ofSource ? lastOffset : -1;
     }
@@ -173,7 +172,7 @@ final class BucketCopy {
     }
 
     /** Returns the fences by source. */
-    Map<Long, Fence> fences() {
+    public Map<Long, Fence> fences() {
         return fenced ? Map.of(source, fenceInPlace()) : fences;
     }
 
@@ -182,7 +181,7 @@ final class BucketCopy {
     }
 
     /** Returns the bytes that the state store keeps. */
-    byte[] encode() {
+    public byte[] encode() {
         var buckets = buckets().buckets();
         var fences = fences();
         int termsBytes = terms == null ? 0 : terms.encodedBytes();
@@ -200,7 +199,7 @@ final class BucketCopy {
     }
 
     /** Returns whether it has fences of no other sources than these. */
-    boolean hasOnly(TaskSources sources) {
+    public boolean hasOnly(TaskSources sources) {
         if (fenced) return sources.holds(source);
         if (fences.isEmpty()) return true;
         for (var id : fences.keySet()) if (!sources.holds(id)) return false;
@@ -208,7 +207,7 @@ final class BucketCopy {
     }
 
     /** Forgets the fences of other sources than these: of topics that are gone. */
-    void keepOnly(TaskSources sources) {
+    public void keepOnly(TaskSources sources) {
         if (fenced || fences.isEmpty()) {
             fenced &= sources.holds(source);
             return;
@@ -221,7 +220,7 @@ final class BucketCopy {
     }
 
     /** Returns the copy that {@link #encode} wrote. */
-    static BucketCopy decode(byte[] encoded) {
+    public static BucketCopy decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
         byte version = bytes.get();
         if (version != VERSION && version != WITHOUT_FOREIGN) {

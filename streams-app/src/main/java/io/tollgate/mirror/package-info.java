@@ -1,0 +1,9 @@
+/**
+ * What one task keeps in RocksDB: our copies of its agents' buckets, and how far it has come in its two topics.
+ *
+ * <p>First stage of the flow: it knows whether a record was processed before. One instance serves one task on one thread.
+ */
+@NullMarked
+package io.tollgate.mirror;
+
+import org.jspecify.annotations.NullMarked;
