@@ -9,6 +9,8 @@ import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,14 +37,13 @@ public final class TaskOffsets {
      * Reads how far the task has come.
      *
      * @param ids which topics bear the names of its sources now
-     * @param exactlyOnce whether the store holds it; else nothing is known of what came of records
+     * @param store holds it under exactly-once; null: nothing is known of what came of records
      */
     public TaskOffsets(
             TaskSources sources,
             SourceIds ids,
             CommittedOffsets committed,
-            BucketStore store,
-            boolean exactlyOnce,
+            @Nullable KeyValueStore<String, byte[]> store,
             PipelineMetrics metrics) {
         this.sources = sources;
         this.ids = ids;
@@ -51,9 +52,9 @@ public final class TaskOffsets {
         for (int place = 0; place < progress.length; place++) {
             var partition = sources.partition(place);
             committed.forget(partition); // may be of the topic that bore its name before
-            progress[place] = exactlyOnce
-                    ? ProcessedOffsets.exactlyOnce(store.wrapped(), partition.topic(), sources.id(place))
-                    : ProcessedOffsets.atLeastOnce();
+            progress[place] = store == null
+                    ? ProcessedOffsets.atLeastOnce()
+                    : ProcessedOffsets.exactlyOnce(store, partition.topic(), sources.id(place));
         }
     }
 

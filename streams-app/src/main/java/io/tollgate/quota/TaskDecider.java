@@ -45,7 +45,11 @@ final class TaskDecider {
         this.shared = shared;
         var sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
         this.offsets = new TaskOffsets(
-                sources, shared.sources(), shared.committed(), store, shared.exactlyOnce(), shared.metrics());
+                sources,
+                shared.sources(),
+                shared.committed(),
+                shared.exactlyOnce() ? store.wrapped() : null,
+                shared.metrics());
         this.cache = new AgentCache(store, shared.policies(), shared.partitions());
         this.queue = new SendQueue(shared, cache, offsets);
         this.queries = new AgentQueries(shared, cache, offsets, activity);

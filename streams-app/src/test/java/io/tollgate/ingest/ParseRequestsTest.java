@@ -187,7 +187,7 @@ class ParseRequestsTest {
                 Map.of("application.id", "parse", "bootstrap.servers", "unused:1", "state.dir", dir.toString()));
         var made = new TopologyTestDriver(topology, properties);
         var store = (BucketStore) made.getStateStore(BucketStore.NAME);
-        offsets = new TaskOffsets(SOURCES, (topic, partition) -> 17, new CommittedOffsets(), store, true, metrics);
+        offsets = new TaskOffsets(SOURCES, (topic, partition) -> 17, new CommittedOffsets(), store.wrapped(), metrics);
         store.serve(() -> {}, offsets);
         return made;
     }
