@@ -168,6 +168,7 @@ function _complete_tollgate() {
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} topics check" ];    then _picocli_tollgate_topics; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} topics create" ];    then _picocli_tollgate_topics; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy delete" ];    then _picocli_tollgate_policy; return $?; fi
+  if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy diff" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy export" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy get" ];    then _picocli_tollgate_policy; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} policy history" ];    then _picocli_tollgate_policy; return $?; fi
@@ -192,23 +193,25 @@ function _complete_tollgate() {
   local cmds11=(topics check)
   local cmds12=(topics create)
   local cmds13=(policy delete)
-  local cmds14=(policy export)
-  local cmds15=(policy get)
-  local cmds16=(policy history)
-  local cmds17=(policy list)
-  local cmds18=(policy load)
-  local cmds19=(policy set)
-  local cmds20=(bucket reset)
-  local cmds21=(bucket show)
+  local cmds14=(policy diff)
+  local cmds15=(policy export)
+  local cmds16=(policy get)
+  local cmds17=(policy history)
+  local cmds18=(policy list)
+  local cmds19=(policy load)
+  local cmds20=(policy set)
+  local cmds21=(bucket reset)
+  local cmds22=(bucket show)
 
-  if CompWordsContainsArray "${cmds21[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
-  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
-  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_policy_set; return $?; fi
-  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_load; return $?; fi
-  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_list; return $?; fi
-  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_history; return $?; fi
-  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_get; return $?; fi
-  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_export; return $?; fi
+  if CompWordsContainsArray "${cmds22[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
+  if CompWordsContainsArray "${cmds21[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
+  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_policy_set; return $?; fi
+  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_policy_load; return $?; fi
+  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_list; return $?; fi
+  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_history; return $?; fi
+  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_get; return $?; fi
+  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_export; return $?; fi
+  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_policy_diff; return $?; fi
   if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
   if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_topics_create; return $?; fi
   if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_topics_check; return $?; fi
@@ -357,7 +360,7 @@ function _picocli_tollgate_policy() {
   local curr_word=${COMP_WORDS[COMP_CWORD]}
   local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
-  local commands="delete export get history list load set"
+  local commands="delete diff export get history list load set"
   local flag_opts="'-h' '--help' '-V' '--version'"
   local arg_opts="'--config' '--bootstrap-server'"
 
@@ -650,6 +653,36 @@ function _picocli_tollgate_policy_delete() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
+  local arg_opts="'--config' '--bootstrap-server'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--bootstrap-server')
+      return
+      ;;
+  esac
+
+  if [[ "${curr_word}" == -* ]]; then
+    COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
+  else
+    local positionals=""
+    local IFS=$'\n'
+    COMPREPLY=( $(compgen -W "${commands// /$'\n'}${IFS}${positionals}" -- "${curr_word}") )
+  fi
+}
+
+# Generates completions for the options and subcommands of the `diff` subcommand.
+function _picocli_tollgate_policy_diff() {
+  # Get completion data
+  local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
+
+  local commands=""
+  local flag_opts="'-h' '--help' '-V' '--version' '--delete-others' '--exit-code'"
   local arg_opts="'--config' '--bootstrap-server'"
 
   type compopt &>/dev/null && compopt +o default

@@ -127,6 +127,45 @@ class PolicyCommandIT {
     }
 
     @Test
+    void diffShowsOnlyWhatLoadWouldChange() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                var topic = new PolicyTopic(cluster.settings())) {
+            var one = policy(10, 1);
+            topic.write(Map.of("same", one, "other", one, "changes", one), "test");
+            putRaw(cluster, "broken", "no");
+            var file = Files.writeString(
+                            dir.resolve("repository.yaml"),
+                            "same: {capacity: 10, refill_rate: 1}\nchanges: {capacity: 20, refill_rate: 1}\nbroken: {capacity: 1, refill_rate: 1}\nnew/*: {capacity: 5, refill_rate: 5}\n")
+                    .toString();
+
+            var shown = cluster.command("policy", "diff", file);
+            assertThat(shown).isEqualTo(new Ended(0, """
+                            changed    changes: 10 at once, 1/s, enforce -> 20 at once, 1/s, enforce
+                            changed    broken: broken@0/3 is ignored: value must be JSON: broken at character 0 -> 1 at once, 1/s, enforce
+                            added      new/*: 5 at once, 5/s, enforce
+                            load would make: 1 added, 2 changed, 0 removed, 1 unchanged
+                            """));
+            var all = cluster.command("policy", "diff", file, "--delete-others", "--exit-code");
+            assertThat(all.exitCode()).isEqualTo(1);
+            assertThat(all.output())
+                    .contains(
+                            "removed    other: 10 at once, 1/s, enforce\n",
+                            "load would make: 1 added, 2 changed, 1 removed, 1 unchanged\n");
+            assertThat(topic.read().keySet()).as("nothing was written").doesNotContain("new/*");
+
+            cluster.command("policy", "load", file, "--delete-others");
+            assertThat(cluster.command("policy", "diff", file, "--delete-others", "--exit-code"))
+                    .isEqualTo(new Ended(0, "no difference\n"));
+            var exported = Files.writeString(
+                            dir.resolve("exported.yaml"),
+                            cluster.command("policy", "export").output())
+                    .toString();
+            assertThat(cluster.command("policy", "diff", exported, "--delete-others", "--exit-code"))
+                    .isEqualTo(new Ended(0, "no difference\n"));
+        }
+    }
+
+    @Test
     void historySaysWhoChangedWhat() throws Exception {
         try (var cluster = TestCluster.onSharedBroker()) {
             assertThat(cluster.command("policy", "history", "@ops"))

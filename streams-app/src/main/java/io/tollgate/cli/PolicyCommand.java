@@ -191,11 +191,34 @@ public final class PolicyCommand implements Runnable {
             var difference = PolicyDifference.between(topic.read(), wanted, deleteOthers);
             if (dryRun) difference.lines().forEach(this::println);
             else if (!difference.changes().isEmpty()) topic.write(difference.changes(), changedBy());
-            println((dryRun ? "would be " : "") + difference.added() + " added, " + difference.changed() + " changed, "
-                    + difference.removed() + " removed, " + difference.unchanged() + " unchanged"
-                    + (dryRun ? "; nothing was written" : ""));
+            println((dryRun ? "would be " : "") + difference.counts() + (dryRun ? "; nothing was written" : ""));
         }
         return 0;
+    }
+
+    @Command(
+            name = "diff",
+            description = {
+                "Shows what load would change: a line for each policy that the topic and the file do not agree on. Writes nothing.",
+                "A record that cannot be read counts as a difference, as it does for load."
+            },
+            mixinStandardHelpOptions = true)
+    int diff(
+            @Parameters(paramLabel = "FILE", description = "The file; - reads standard input.") String file,
+            @Option(names = "--delete-others", description = "As load would delete policies that are not in the file.")
+                    boolean deleteOthers,
+            @Option(names = "--exit-code", description = "Exit 1 if there is a difference.") boolean exitCode)
+            throws SettingsException {
+        var wanted = PolicyFile.parse(bytes(file));
+        PolicyDifference difference;
+        try (var topic = topic()) {
+            difference = PolicyDifference.between(topic.read(), wanted, deleteOthers);
+        }
+        difference.lines().stream()
+                .filter(line -> !PolicyDifference.isUnchanged(line))
+                .forEach(this::println);
+        println(difference.changes().isEmpty() ? "no difference" : "load would make: " + difference.counts());
+        return exitCode && !difference.changes().isEmpty() ? CommandLine.ExitCode.SOFTWARE : CommandLine.ExitCode.OK;
     }
 
     @Command(

@@ -21,6 +21,16 @@ record PolicyDifference(
         int changed,
         int removed,
         int unchanged) {
+    private static final String UNCHANGED = "unchanged  ";
+
+    /** Returns how many policies each kind of change is about. */
+    String counts() {
+        return added + " added, " + changed + " changed, " + removed + " removed, " + unchanged + " unchanged";
+    }
+
+    static boolean isUnchanged(String line) {
+        return line.startsWith(UNCHANGED);
+    }
 
     /** @param deleteOthers whether policies that are not wanted go */
     static PolicyDifference between(
@@ -42,7 +52,7 @@ record PolicyDifference(
                 changed++;
                 lines.add("changed    " + agentId + ": " + PolicyText.of(stored) + " -> " + PolicyText.of(policy));
             } else {
-                lines.add("unchanged  " + agentId);
+                lines.add(UNCHANGED + agentId);
                 continue;
             }
             changes.put(agentId, policy);
