@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The files with which Tollgate is deployed and watched. Thread-safe. */
 public final class DeploymentFiles {
@@ -27,9 +29,14 @@ public final class DeploymentFiles {
         expressions.addAll(yaml("deploy/prometheus/alerts.yml").findValuesAsText("expr"));
         var names = new TreeSet<String>();
         for (String expression : expressions) {
-            METRIC.matcher(expression).results().forEach(found -> names.add(found.group()));
+            metricsIn(expression).forEach(names::add);
         }
         return names;
+    }
+
+    /** Returns the metrics of an expression, each as often as it stands there. */
+    static Stream<String> metricsIn(String expression) {
+        return METRIC.matcher(expression).results().map(MatchResult::group);
     }
 
     static JsonNode json(String file) {

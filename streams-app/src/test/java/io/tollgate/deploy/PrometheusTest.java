@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,6 +31,39 @@ class PrometheusTest {
         assertThat(alerts).isNotEmpty();
         assertThat(firing).isEqualTo(alerts);
         assertThat(silent).isEqualTo(alerts);
+    }
+
+    @Test
+    void everyAlertLeadsToItsParagraph() {
+        var page = DeploymentFiles.text("docs/operations.md");
+        var anchors = Stream.concat(
+                        Pattern.compile("<a id=\"([^\"]+)\">").matcher(page).results(),
+                        Pattern.compile("(?m)^#+ `?(\\w+)`?$").matcher(page).results())
+                .map(anchor -> anchor.group(1).toLowerCase(Locale.ROOT))
+                .toList();
+        var rules = DeploymentFiles.yaml(DIR + "alerts.yml").at("/groups/0/rules");
+
+        assertThat(rules).hasSizeGreaterThan(10).allSatisfy(rule -> {
+            var name = rule.get("alert").asText().toLowerCase(Locale.ROOT);
+            assertThat(rule.at("/annotations/runbook_url").asText()).endsWith("/docs/operations.md#" + name);
+            assertThat(anchors).containsOnlyOnce(name);
+        });
+        assertThat(anchors.stream().filter(anchor -> anchor.startsWith("tollgate")))
+                .as("no paragraph of an alert that is gone")
+                .hasSameSizeAs(rules);
+    }
+
+    @Test
+    void everyRuleKeepsTheJob() {
+        for (var expression : DeploymentFiles.yaml(DIR + "alerts.yml").findValuesAsText("expr")) {
+            var groups = Pattern.compile("\\b(?:by|on) ?\\(([^)]*)\\)")
+                    .matcher(expression)
+                    .results();
+            assertThat(groups.map(group -> group.group(1))).as(expression).allMatch(labels -> labels.startsWith("job"));
+            assertThat(expression)
+                    .doesNotContainPattern("\\b(sum|min|max|avg|count)\\(")
+                    .doesNotContain("without");
+        }
     }
 
     @ParameterizedTest
