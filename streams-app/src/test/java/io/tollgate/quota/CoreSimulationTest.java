@@ -2,7 +2,8 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.MemoryRedis;
+import io.tollgate.redis.MemoryRedis.Engine;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -12,8 +13,6 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Looks for a history that breaks a promise: as many as fit into {@code simulation.seconds}, at most {@code simulation.histories}, from
@@ -21,31 +20,41 @@ import org.slf4j.LoggerFactory;
  */
 @Execution(ExecutionMode.CONCURRENT) // its minute passes while all other unit tests run, one after the other
 class CoreSimulationTest {
-    private static final Logger log = LoggerFactory.getLogger(CoreSimulationTest.class);
     private static final long FIRST_SEED = Long.getLong("simulation.seed", 1);
     private static final long SECONDS = Long.getLong("simulation.seconds", 60);
     private static final long HISTORIES = Long.getLong("simulation.histories", Long.MAX_VALUE);
     private static final int THREADS = Integer.getInteger("simulation.threads", 1);
+    /** Between two lines that tell how far it is; 0: none. */
+    private static final long PROGRESS_SECONDS = Long.getLong("simulation.progress", 0);
+    /** The script runs beside its twin in one of so many histories; 0: the script runs alone, and the twin never. */
+    private static final long TWIN_COMPARED = Long.getLong("simulation.twin", 20);
 
     private final AtomicLong next = new AtomicLong(FIRST_SEED);
+    private final AtomicLong done = new AtomicLong();
+    private final AtomicLong toldNanos = new AtomicLong();
     private final AtomicReference<String> failure = new AtomicReference<>();
+    private final long startNanos = System.nanoTime();
 
     @Test
     void keepsEveryPromise() throws Exception {
-        long start = System.nanoTime();
+        toldNanos.set(startNanos);
 
         try (var threads = new Closing()) {
             var all = IntStream.range(0, THREADS)
-                    .mapToObj(i -> threads.pool.submit(() -> look(start)))
+                    .mapToObj(i -> threads.pool.submit(this::look))
                     .toList();
             for (Future<?> one : all) one.get();
         }
 
-        long count = next.get() - FIRST_SEED;
-        double took = (System.nanoTime() - start) / 1e9;
-        log.info("{} histories in {} s, {} a second", count, Math.round(took), Math.round(count / took));
-        assertThat(count).isPositive();
+        if (PROGRESS_SECONDS > 0) System.out.println(progress());
+        assertThat(done.get()).isPositive();
         assertThat(failure).hasValue(null);
+    }
+
+    private String progress() {
+        double took = (System.nanoTime() - startNanos) / 1e9;
+        return "SIMULATION %d histories in %.0f s on %d threads, %.0f a second, from seed %d on"
+                .formatted(done.get(), took, THREADS, done.get() / took, FIRST_SEED);
     }
 
     /** An executor that a try statement ends, which JDK 17's does not. */
@@ -58,28 +67,41 @@ class CoreSimulationTest {
         }
     }
 
-    private void look(long startNanos) {
-        var lua = new LuaRedis();
+    private void look() {
+        var redis = new MemoryRedis(Engine.TWIN);
         while (failure.get() == null && System.nanoTime() - startNanos < SECONDS * 1_000_000_000L) {
             long seed = next.getAndIncrement();
             if (seed - FIRST_SEED >= HISTORIES) return;
+            redis.use(TWIN_COMPARED == 0 ? Engine.SCRIPT : seed % TWIN_COMPARED == 0 ? Engine.BOTH : Engine.TWIN);
             var history = History.of(seed);
-            var violation = Simulation.run(history, lua);
+            var violation = Simulation.run(history, redis);
+            done.incrementAndGet();
+            tellProgress();
             if (violation.isEmpty()) continue;
             long seconds = (System.nanoTime() - startNanos) / 1_000_000_000;
+            redis.use(TWIN_COMPARED == 0 ? Engine.SCRIPT : Engine.BOTH);
             failure.compareAndSet(
-                    null, shortest(seed, history, violation.get(), lua) + "\nseen after " + seconds + " s");
+                    null, shortest(seed, history, violation.get(), redis) + "\nseen after " + seconds + " s");
         }
     }
 
-    private static String shortest(long seed, History history, Simulation.Violation violation, LuaRedis lua) {
-        var shortest = Shrinker.shrink(history, shorter -> breaks(violation.promise(), shorter, lua));
-        var what = Simulation.run(shortest, lua).map(Simulation.Violation::what);
-        return "seed " + seed + " breaks: " + violation.promise() + ": " + what.orElse("") + "\n" + shortest;
+    private void tellProgress() {
+        long last = toldNanos.get();
+        long now = System.nanoTime();
+        if (PROGRESS_SECONDS == 0 || now - last < PROGRESS_SECONDS * 1_000_000_000L) return;
+        if (toldNanos.compareAndSet(last, now)) System.out.println(progress());
     }
 
-    private static boolean breaks(String promise, History history, LuaRedis lua) {
-        Optional<Simulation.Violation> again = Simulation.run(history, lua);
+    private static String shortest(long seed, History history, Simulation.Violation violation, MemoryRedis redis) {
+        // With the script beside it: where that differs, this is what is told.
+        var seen = Simulation.run(history, redis).orElse(violation);
+        var shortest = Shrinker.shrink(history, shorter -> breaks(seen.promise(), shorter, redis));
+        var what = Simulation.run(shortest, redis).map(Simulation.Violation::what);
+        return "seed " + seed + " breaks: " + seen.promise() + ": " + what.orElse(seen.what()) + "\n" + shortest;
+    }
+
+    private static boolean breaks(String promise, History history, MemoryRedis redis) {
+        Optional<Simulation.Violation> again = Simulation.run(history, redis);
         return again.isPresent() && again.get().promise().equals(promise);
     }
 }

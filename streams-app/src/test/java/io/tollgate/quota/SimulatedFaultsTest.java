@@ -2,19 +2,19 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.MemoryRedis;
 import org.junit.jupiter.api.Test;
 
 /** Histories that have broken a promise, the shortest that the simulator found. */
 class SimulatedFaultsTest {
-    private static final LuaRedis LUA = new LuaRedis();
+    private static final MemoryRedis REDIS = new MemoryRedis(MemoryRedis.Engine.BOTH);
 
     private static void keepsEveryPromise(String history) {
         var parsed = History.parse(history);
 
-        var violation = Simulation.run(parsed, LUA);
+        var violation = Simulation.run(parsed, REDIS);
 
-        assertThat(violation).as(() -> Simulation.tell(parsed, LUA)).isEmpty();
+        assertThat(violation).as(() -> Simulation.tell(parsed, REDIS)).isEmpty();
     }
 
     @Test
@@ -272,7 +272,7 @@ class SimulatedFaultsTest {
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
 
-        long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2), LUA);
+        long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2), REDIS);
 
         assertThat(waits)
                 .as("one wait for each call of 20 agents, and one or two more")

@@ -1,6 +1,6 @@
 package io.tollgate.quota;
 
-import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.MemoryRedis;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -17,7 +17,7 @@ final class SimulatedRedis {
     private static final long EPOCH_MICROS = 1_767_225_600_000_000L;
 
     private final SimulatedTime time;
-    private final LuaRedis lua;
+    private final MemoryRedis memory;
     private final Deque<Object> before = new ArrayDeque<>();
     private final List<Runnable> frozen = new ArrayList<>();
     private boolean down;
@@ -26,10 +26,10 @@ final class SimulatedRedis {
     private long freeAtMicros;
     private long aheadMicros;
 
-    SimulatedRedis(SimulatedTime time, LuaRedis lua) {
+    SimulatedRedis(SimulatedTime time, MemoryRedis memory) {
         this.time = time;
-        this.lua = lua;
-        lua.clear();
+        this.memory = memory;
+        memory.clear();
     }
 
     static long wallMicros(long nowMicros) {
@@ -90,18 +90,18 @@ final class SimulatedRedis {
 
     byte[] run(byte[][] keys, byte[][] arguments) {
         remember();
-        lua();
-        return lua.run(keys, arguments);
+        memory();
+        return memory.run(keys, arguments);
     }
 
     private void remember() {
-        before.addFirst(lua.state());
+        before.addFirst(memory.state());
         if (before.size() > STATES_KEPT) before.removeLast();
     }
 
-    LuaRedis lua() {
-        lua.setNow(wallMicros(time.nowMicros()) + aheadMicros);
-        return lua;
+    MemoryRedis memory() {
+        memory.setNow(wallMicros(time.nowMicros()) + aheadMicros);
+        return memory;
     }
 
     void stepClock(long micros) {
@@ -110,22 +110,23 @@ final class SimulatedRedis {
 
     /** A replica takes over that lacks the last writes. */
     void failover(int writesLost) {
-        Object state = lua.state();
+        Object state = memory.state();
         for (int i = 0; i < writesLost && !before.isEmpty(); i++) state = before.removeFirst();
-        lua.restore(state);
+        memory.restore(state);
         scriptLoaded = false;
     }
 
     void clear() {
-        lua.clear();
+        memory.clear();
     }
 
     /** Spends as another program does, by the published layout alone; does nothing where the bucket does not cover it. */
     void spendAsOthersDo(String agentId, double capacity, double rate, double cost) {
         remember();
-        var redis = lua();
+        var redis = memory();
         var key = key(agentId);
         double now = redis.nowMicros() / 1e6;
+        if (redis.isString(key)) return;
         var fields = redis.fields(key);
         double tokens = capacity;
         try {

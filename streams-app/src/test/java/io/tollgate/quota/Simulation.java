@@ -7,7 +7,7 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyRecords;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
-import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.MemoryRedis;
 import io.tollgate.redis.SpendRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -145,9 +145,9 @@ final class Simulation {
     private boolean clocksStep;
     private long longestOutageMicros;
 
-    private Simulation(History history, LuaRedis lua) {
+    private Simulation(History history, MemoryRedis memory) {
         this.history = history;
-        redis = new SimulatedRedis(time, lua);
+        redis = new SimulatedRedis(time, memory);
         kafka = new SimulatedKafka(history.setup().exactlyOnce());
         Arrays.fill(owner, NOBODY);
         for (var agent : AGENTS) {
@@ -174,8 +174,8 @@ final class Simulation {
     }
 
     /** Returns the first promise that the history breaks. */
-    static Optional<Violation> run(History history, LuaRedis lua) {
-        var simulation = new Simulation(history, lua);
+    static Optional<Violation> run(History history, MemoryRedis memory) {
+        var simulation = new Simulation(history, memory);
         try {
             simulation.play();
         } catch (RuntimeException | Error e) {
@@ -185,8 +185,8 @@ final class Simulation {
     }
 
     /** Returns what was published and decided in a history, a line for each decision. */
-    static String tell(History history, LuaRedis lua) {
-        var simulation = new Simulation(history, lua);
+    static String tell(History history, MemoryRedis memory) {
+        var simulation = new Simulation(history, memory);
         try {
             simulation.play();
         } catch (RuntimeException | Error e) {
@@ -219,9 +219,9 @@ final class Simulation {
     }
 
     /** Returns how often a process that started without Redis waits for it, when it is back and many agents have polled requests. */
-    static long waitsAfterAStartWithoutRedis(int agents, CallLimits limits, LuaRedis lua) {
+    static long waitsAfterAStartWithoutRedis(int agents, CallLimits limits, MemoryRedis memory) {
         var time = new SimulatedTime();
-        var redis = new SimulatedRedis(time, lua);
+        var redis = new SimulatedRedis(time, memory);
         var kafka = new SimulatedKafka(true);
         redis.down(true);
         var policies = new Policies(Policy.byDefault(new Limit(10, 0)), () -> {});
@@ -355,9 +355,9 @@ final class Simulation {
                 redis.failover(1 + step.value(0));
                 for (var instance : instances) instance.connection.cut(false, 0, 10_000);
             }
-            case DELETE -> redis.lua().delete(SimulatedRedis.key(agent(step)));
+            case DELETE -> redis.memory().delete(SimulatedRedis.key(agent(step)));
             case CORRUPT -> corrupt(agent(step), step.value(1));
-            case WRONG_TYPE -> redis.lua().setString(SimulatedRedis.key(agent(step)));
+            case WRONG_TYPE -> redis.memory().setString(SimulatedRedis.key(agent(step)));
             case FORGET_SCRIPT -> redis.flushScripts();
             case CUT -> instances[step.value(0)].connection.cut(step.value(1) == 1, step.value(2), 0);
             case LOSE_REPLY -> instances[step.value(0)].connection.loseNextReply();
@@ -373,15 +373,15 @@ final class Simulation {
 
     private void corrupt(String agent, int field) {
         var key = SimulatedRedis.key(agent);
-        var lua = redis.lua();
-        if (!lua.fields(key).containsKey("tokens")) return;
+        var memory = redis.memory();
+        if (!memory.fields(key).containsKey("tokens")) return;
         inexact.add(agent);
         switch (field) {
-            case 0 -> lua.put(key, "tokens", "abc");
-            case 1 -> lua.put(key, "tokens", "nan");
-            case 2 -> lua.put(key, "last_refill", "0x10");
-            case 3 -> lua.put(key, "fence", "damaged, and not by us");
-            default -> lua.put(key, "terms", "damaged");
+            case 0 -> memory.put(key, "tokens", "abc");
+            case 1 -> memory.put(key, "tokens", "nan");
+            case 2 -> memory.put(key, "last_refill", "0x10");
+            case 3 -> memory.put(key, "fence", "damaged, and not by us");
+            default -> memory.put(key, "terms", "damaged");
         }
     }
 
@@ -490,7 +490,7 @@ final class Simulation {
         }
         for (var agent : AGENTS) {
             var key = SimulatedRedis.key(agent);
-            if (redis.lua().isString(key)) redis.lua().delete(key);
+            if (redis.memory().isString(key)) redis.memory().delete(key);
         }
         for (var instance : instances) instance.connection.slow(0);
         takeUnowned();

@@ -1,7 +1,8 @@
 package io.tollgate.quota;
 
-import io.tollgate.redis.LuaRedis;
+import io.tollgate.redis.MemoryRedis;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.TreeMap;
@@ -10,38 +11,43 @@ import java.util.TreeMap;
 public final class SimulationMain {
     private SimulationMain() {}
 
-    /** @param args first seed, seconds, how many failures to print for each promise; or a file with a history to tell */
+    /** @param args first seed, seconds, how many failures to print for each promise; and
+     *     which {@link MemoryRedis.Engine}; or a file with a history to tell */
     public static void main(String[] args) throws IOException {
         if (args.length == 1 && args[0].endsWith(".txt")) {
             var history = History.parse(Files.readString(Path.of(args[0])));
-            System.out.println(Simulation.tell(history, new LuaRedis()));
-            System.out.println(Simulation.run(history, new LuaRedis()));
+            var both = new MemoryRedis(MemoryRedis.Engine.BOTH);
+            System.out.println(Simulation.tell(history, both));
+            System.out.println(Simulation.run(history, both));
             return;
         }
         long seed = args.length > 0 ? Long.parseLong(args[0]) : 1;
         long seconds = args.length > 1 ? Long.parseLong(args[1]) : 10;
         int most = args.length > 2 ? Integer.parseInt(args[2]) : 1;
-        var lua = new LuaRedis();
+        var memory = new MemoryRedis(MemoryRedis.Engine.valueOf(args.length > 3 ? args[3] : "TWIN"));
         var found = new TreeMap<String, Integer>();
         long start = System.nanoTime();
         long count = 0;
         for (; System.nanoTime() - start < seconds * 1_000_000_000L; seed++, count++) {
             var history = History.of(seed);
-            var violation = Simulation.run(history, lua);
+            var violation = Simulation.run(history, memory);
             if (violation.isEmpty()) continue;
             var promise = violation.get().promise();
             if (found.merge(promise, 1, Integer::sum) > most) continue;
             var shortest = Shrinker.shrink(
                     history,
-                    shorter -> Simulation.run(shorter, lua)
+                    shorter -> Simulation.run(shorter, memory)
                             .filter(again -> again.promise().equals(promise))
                             .isPresent());
             System.out.println("seed " + seed + " breaks: " + promise + ": "
-                    + Simulation.run(shortest, lua).orElseThrow().what());
+                    + Simulation.run(shortest, memory).orElseThrow().what());
             System.out.println(shortest);
             System.out.println();
         }
         double took = (System.nanoTime() - start) / 1e9;
-        System.out.printf("%d histories, %.0f a second; broken: %s%n", count, count / took, found);
+        double cpu = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1e9;
+        System.out.printf(
+                "%d histories, %.0f a second, %.0f a second of CPU; broken: %s%n",
+                count, count / took, count / cpu, found);
     }
 }

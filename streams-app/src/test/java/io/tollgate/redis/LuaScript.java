@@ -6,10 +6,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.luaj.vm2.Globals;
 import org.luaj.vm2.LuaError;
 import org.luaj.vm2.LuaString;
@@ -20,153 +18,51 @@ import org.luaj.vm2.lib.OneArgFunction;
 import org.luaj.vm2.lib.VarArgFunction;
 import org.luaj.vm2.lib.jse.JsePlatform;
 
-/**
- * A Redis in this process that runs {@code spend.lua}, the real text, on hashes in memory and at a time of our choice: what
- * {@link LuaRedisIT} proves equal to a real one. Not thread-safe.
- */
-public final class LuaRedis {
-    private static final long NEVER = Long.MAX_VALUE;
+/** {@code spend.lua}, the real text, on a {@link MemoryRedis}. Not thread-safe. */
+final class LuaScript {
+    private static final LuaString KEYS = LuaValue.valueOf("KEYS");
+    private static final LuaString ARGV = LuaValue.valueOf("ARGV");
 
-    /** A key's value and when it expires, by the clock of this Redis. Copied before each change, so that states can be kept. */
-    private record Entry(boolean isHash, Map<String, LuaString> fields, long expiresMicros) {}
-
+    private final MemoryRedis data;
     private final Globals globals = JsePlatform.standardGlobals();
     private final LuaValue script;
-    private Map<String, Entry> keys = new HashMap<>();
-    private long nowMicros;
-    private Observer observer = (names, arguments, before, reply) -> {};
 
-    /** Hears of each call. */
-    public interface Observer {
-        /** @param before the state before the call, for {@link #restore} */
-        void ran(byte[][] names, byte[][] arguments, Object before, byte[] reply);
-    }
-
-    /** An empty Redis, whose clock stands at 0. */
-    public LuaRedis() {
+    LuaScript(MemoryRedis data) {
+        this.data = data;
         globals.set("redis", redis());
         globals.set("struct", struct());
         globals.set("bit", bit());
         globals.set("unpack", globals.get("table").get("unpack"));
         globals.set("tonumber", new ToNumber());
+        globals.set(
+                "error",
+                new OneArgFunction() { // the script's are all of level 0, to which LuaJ adds a place
+                    @Override
+                    public LuaValue call(LuaValue message) {
+                        throw new LuaError(message);
+                    }
+                });
         globals.get("string").set("format", new Format());
         script = globals.load(new String(SpendScript.TEXT, StandardCharsets.ISO_8859_1), "spend");
     }
 
-    /** Sets the clock. */
-    public void setNow(long micros) {
-        nowMicros = micros;
+    byte[] run(byte[][] names, byte[][] arguments) {
+        globals.rawset(KEYS, table(names));
+        globals.rawset(ARGV, table(arguments));
+        return copy(script.call().checkstring());
     }
 
-    /** Returns the clock. */
-    public long nowMicros() {
-        return nowMicros;
-    }
-
-    /** Runs the script, as {@code EVALSHA} does. */
-    public byte[] run(byte[][] names, byte[][] arguments) {
-        var keysTable = new LuaTable(names.length, 0);
-        var argumentsTable = new LuaTable(names.length, 0);
-        for (int i = 0; i < names.length; i++) keysTable.rawset(i + 1, LuaString.valueUsing(names[i]));
-        for (int i = 0; i < arguments.length; i++) argumentsTable.rawset(i + 1, LuaString.valueUsing(arguments[i]));
-        var before = keys;
-        keys = new HashMap<>(before);
-        globals.rawset(KEYS, keysTable);
-        globals.rawset(ARGV, argumentsTable);
-        var reply = script.call().checkstring();
-        var bytes = new byte[reply.length()];
-        reply.copyInto(0, bytes, 0, bytes.length);
-        observer.ran(names, arguments, before, bytes);
-        return bytes;
-    }
-
-    /** Has this one hear of each call from now on. */
-    public void observe(Observer next) {
-        observer = next;
-    }
-
-    private static final LuaString KEYS = LuaValue.valueOf("KEYS");
-    private static final LuaString ARGV = LuaValue.valueOf("ARGV");
-
-    /** Returns what is stored: to be given to {@link #restore} later, or on. */
-    public Object state() {
-        return new HashMap<>(keys);
-    }
-
-    /** Goes back to a state. */
-    @SuppressWarnings("unchecked")
-    public void restore(Object state) {
-        keys = new HashMap<>((Map<String, Entry>) state);
-    }
-
-    /** Loses everything. */
-    public void clear() {
-        keys.clear();
-    }
-
-    /** {@code DEL}. */
-    public void delete(String key) {
-        keys.remove(key);
-    }
-
-    /** {@code SET}: whatever was there is a string now, and no hash. */
-    public void setString(String key) {
-        keys.put(key, new Entry(false, Map.of(), NEVER));
-    }
-
-    /** Returns whether there is a key, and it is no hash. */
-    public boolean isString(String key) {
-        var entry = live(key);
-        return entry != null && !entry.isHash();
-    }
-
-    /** {@code HSET} of one field, the bytes as Latin-1. */
-    public void put(String key, String field, String value) {
-        hset(key, field, LuaString.valueUsing(value.getBytes(StandardCharsets.ISO_8859_1)));
-    }
-
-    /** {@code HGETALL}, the bytes as Latin-1; empty where there is no such key. */
-    public Map<String, String> fields(String key) {
-        var fields = new TreeMap<String, String>();
-        var entry = live(key);
-        if (entry != null) entry.fields().forEach((name, value) -> fields.put(name, latin1(value)));
-        return fields;
-    }
-
-    /** {@code TTL}, in seconds; -1: none, -2: no such key. */
-    public long ttlSeconds(String key) {
-        var entry = live(key);
-        if (entry == null) return -2;
-        return entry.expiresMicros() == NEVER ? -1 : (entry.expiresMicros() - nowMicros) / 1_000_000;
-    }
-
-    /** {@code EXPIRE}. */
-    public void expire(String key, long seconds) {
-        var entry = live(key);
-        if (entry != null) {
-            keys.put(key, new Entry(entry.isHash(), entry.fields(), nowMicros + seconds * 1_000_000));
-        }
-    }
-
-    private Entry live(String key) {
-        var entry = keys.get(key);
-        if (entry == null || entry.expiresMicros() > nowMicros) return entry;
-        keys.remove(key);
-        return null;
-    }
-
-    private void hset(String key, String field, LuaString value) {
-        var entry = live(key);
-        var fields = entry == null ? new HashMap<String, LuaString>() : new HashMap<>(entry.fields());
-        fields.put(field, copy(value));
-        keys.put(key, new Entry(true, fields, entry == null ? NEVER : entry.expiresMicros()));
+    private static LuaTable table(byte[][] texts) {
+        var table = new LuaTable(texts.length, 0);
+        for (int i = 0; i < texts.length; i++) table.rawset(i + 1, LuaString.valueUsing(texts[i]));
+        return table;
     }
 
     /** Lua's strings may be parts of larger ones. */
-    private static LuaString copy(LuaString string) {
+    private static byte[] copy(LuaString string) {
         var bytes = new byte[string.length()];
         string.copyInto(0, bytes, 0, bytes.length);
-        return LuaString.valueUsing(bytes);
+        return bytes;
     }
 
     private static String latin1(LuaString string) {
@@ -198,74 +94,42 @@ public final class LuaRedis {
 
     private LuaValue command(Varargs args) {
         var name = args.checkjstring(1);
-        switch (name) {
-            case "TIME": {
-                var time = new LuaTable(2, 0);
-                time.rawset(1, LuaValue.valueOf(Long.toString(nowMicros / 1_000_000)));
-                time.rawset(2, LuaValue.valueOf(Long.toString(nowMicros % 1_000_000)));
-                return time;
-            }
-            case "HMGET": {
-                var entry = hash(args);
-                int count = args.narg() - 2;
-                var values = new LuaTable(count, 0);
-                for (int i = 1; i <= count; i++) {
-                    var value = entry == null ? null : entry.fields().get(text(args.arg(i + 2)));
-                    values.rawset(i, value == null ? LuaValue.FALSE : value);
-                }
-                return values;
-            }
-            case "HGET": {
-                var entry = hash(args);
-                var value = entry == null ? null : entry.fields().get(text(args.arg(3)));
-                return value == null ? LuaValue.FALSE : value;
-            }
-            case "HSET": {
-                var entry = hash(args);
-                var fields = entry == null ? new HashMap<String, LuaString>() : new HashMap<>(entry.fields());
-                for (int i = 3; i < args.narg(); i += 2) fields.put(text(args.arg(i)), copy(bytes(args.arg(i + 1))));
-                keys.put(text(args.arg(2)), new Entry(true, fields, entry == null ? NEVER : entry.expiresMicros()));
-                return LuaValue.valueOf(args.narg() / 2 - 1);
-            }
-            case "HDEL": {
-                var entry = hash(args);
-                if (entry == null) return LuaValue.ZERO;
-                var fields = new HashMap<>(entry.fields());
-                for (int i = 3; i <= args.narg(); i++) fields.remove(text(args.arg(i)));
-                if (fields.isEmpty()) keys.remove(text(args.arg(2)));
-                else keys.put(text(args.arg(2)), new Entry(true, fields, entry.expiresMicros()));
-                return LuaValue.valueOf(entry.fields().size() - fields.size());
-            }
-            case "DEL":
-                return LuaValue.valueOf(keys.remove(text(args.arg(2))) == null ? 0 : 1);
-            case "EXPIRE":
-            case "PEXPIRE": {
-                var key = text(args.arg(2));
-                var entry = live(key);
-                if (entry == null) return LuaValue.ZERO;
-                long unit = name.equals("EXPIRE") ? 1_000_000 : 1_000;
-                long expires = nowMicros + Long.parseLong(text(args.arg(3))) * unit;
-                keys.put(key, new Entry(entry.isHash(), entry.fields(), expires));
-                return LuaValue.ONE;
-            }
-            case "PERSIST": {
-                var key = text(args.arg(2));
-                var entry = live(key);
-                if (entry == null || entry.expiresMicros() == NEVER) return LuaValue.ZERO;
-                keys.put(key, new Entry(entry.isHash(), entry.fields(), NEVER));
-                return LuaValue.ONE;
-            }
-            default:
-                throw new LuaError("LuaRedis does not know " + name);
+        try {
+            return command(name, args);
+        } catch (MemoryRedis.CommandException refused) {
+            throw new LuaError(refused.getMessage());
         }
     }
 
-    private Entry hash(Varargs args) {
-        var entry = live(text(args.arg(2)));
-        if (entry != null && !entry.isHash()) {
-            throw new LuaError("WRONGTYPE Operation against a key holding the wrong kind of value");
+    private LuaValue command(String name, Varargs args) {
+        switch (name) {
+            case "TIME": {
+                var time = new LuaTable(2, 0);
+                time.rawset(1, LuaValue.valueOf(Long.toString(data.nowMicros() / 1_000_000)));
+                time.rawset(2, LuaValue.valueOf(Long.toString(data.nowMicros() % 1_000_000)));
+                return time;
+            }
+            case "HMGET": {
+                var fields = data.hash(text(args.arg(2)));
+                int count = args.narg() - 2;
+                var values = new LuaTable(count, 0);
+                for (int i = 1; i <= count; i++) {
+                    var value = fields.get(text(args.arg(i + 2)));
+                    values.rawset(i, value == null ? LuaValue.FALSE : LuaString.valueUsing(value));
+                }
+                return values;
+            }
+            case "HSET": {
+                var values = new HashMap<String, byte[]>();
+                for (int i = 3; i < args.narg(); i += 2) values.put(text(args.arg(i)), copy(bytes(args.arg(i + 1))));
+                data.write(text(args.arg(2)), values);
+                return LuaValue.valueOf(values.size());
+            }
+            case "EXPIRE":
+                return LuaValue.valueOf(data.expire(text(args.arg(2)), Long.parseLong(text(args.arg(3)))) ? 1 : 0);
+            default:
+                throw new LuaError("MemoryRedis does not know " + name);
         }
-        return entry;
     }
 
     private static String text(LuaValue value) {
@@ -353,7 +217,7 @@ public final class LuaRedis {
         List<Item> items(LuaString format) {
             var known = parsed.get(format);
             if (known != null) return known;
-            var items = LuaRedis.items(format);
+            var items = LuaScript.items(format);
             if (parsed.size() < MOST) parsed.put(format, items);
             return items;
         }
@@ -383,7 +247,7 @@ public final class LuaRedis {
                         case 'I' -> new Item('I', digits < 0 ? 4 : digits);
                         case 'c' -> new Item('c', digits < 0 ? 1 : digits == 0 ? -1 : digits);
                         case 's' -> new Item('s', 0);
-                        default -> throw new LuaError("LuaRedis does not know struct's " + letter);
+                        default -> throw new LuaError("MemoryRedis does not know struct's " + letter);
                     });
         }
         return items;
@@ -466,15 +330,5 @@ public final class LuaRedis {
             if (signed && size < 8) number = number << 64 - 8 * size >> 64 - 8 * size;
             return number == (int) number ? LuaValue.valueOf((int) number) : LuaValue.valueOf((double) number);
         }
-    }
-
-    /** Returns the names of the keys that are there. */
-    public List<String> names() {
-        var live = new ArrayList<String>();
-        for (Iterator<String> names = new ArrayList<>(keys.keySet()).iterator(); names.hasNext(); ) {
-            var name = names.next();
-            if (live(name) != null) live.add(name);
-        }
-        return live;
     }
 }

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Gives a real Redis what {@link LuaRedis} was given, and demands the same answers and fields to the last byte. */
-class LuaRedisIT {
+/** Gives a real Redis what {@link MemoryRedis} was given, and demands the same answers and fields to the last byte. */
+class MemoryRedisIT {
     private static final int CALLS = 400;
     private static final String TIME = "redis.call('TIME')";
     /** The script's loop ends with the keys: what stands behind their arguments is the time. */
@@ -50,20 +50,21 @@ class LuaRedisIT {
     @ParameterizedTest(name = "seeds from {0}")
     @ValueSource(longs = {1, 10_001, 20_001})
     void sameHistoriesGiveTheSameBytes(long seed) {
-        var lua = new LuaRedis();
-        var before = new LuaRedis();
+        var memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
+        var before = new MemoryRedis(MemoryRedis.Engine.TWIN);
         var calls = new int[1];
-        lua.observe((names, arguments, state, reply) -> {
-            before.setNow(lua.nowMicros());
+        memory.observe((names, arguments, state, reply) -> {
+            before.setNow(memory.nowMicros());
             before.restore(state);
-            compare(lua, before, names, arguments, reply);
+            compare(memory, before, names, arguments, reply);
             calls[0]++;
         });
 
-        for (long next = seed; calls[0] < CALLS; next++) SimulatedHistories.run(next, lua);
+        for (long next = seed; calls[0] < CALLS; next++) SimulatedHistories.run(next, memory);
     }
 
-    private static void compare(LuaRedis lua, LuaRedis before, byte[][] names, byte[][] arguments, byte[] reply) {
+    private static void compare(
+            MemoryRedis memory, MemoryRedis before, byte[][] names, byte[][] arguments, byte[] reply) {
         for (byte[] name : names) {
             var key = new String(name, StandardCharsets.ISO_8859_1);
             real.del(name);
@@ -73,18 +74,18 @@ class LuaRedisIT {
             if (ttl > 0) real.expire(name, ttl);
         }
         var all = Arrays.copyOf(arguments, arguments.length + 2);
-        all[arguments.length] = bytes(Long.toString(lua.nowMicros() / 1_000_000));
-        all[arguments.length + 1] = bytes(Long.toString(lua.nowMicros() % 1_000_000));
+        all[arguments.length] = bytes(Long.toString(memory.nowMicros() / 1_000_000));
+        all[arguments.length + 1] = bytes(Long.toString(memory.nowMicros() % 1_000_000));
 
         byte[] replied = real.evalsha(digest, ScriptOutputType.VALUE, names, all);
 
         assertThat(reply).as("reply").isEqualTo(replied);
         for (byte[] name : names) {
             var key = new String(name, StandardCharsets.ISO_8859_1);
-            if (lua.isString(key)) continue;
-            assertThat(lua.fields(key)).as(key).isEqualTo(fields(name));
+            if (memory.isString(key)) continue;
+            assertThat(memory.fields(key)).as(key).isEqualTo(fields(name));
             // Sooner by what the real one has counted down since.
-            assertThat(lua.ttlSeconds(key)).as("time to live").isBetween(real.ttl(name), real.ttl(name) + 2);
+            assertThat(memory.ttlSeconds(key)).as("time to live").isBetween(real.ttl(name), real.ttl(name) + 2);
         }
     }
 

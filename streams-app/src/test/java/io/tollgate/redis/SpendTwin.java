@@ -1,0 +1,789 @@
+package io.tollgate.redis;
+
+import static io.tollgate.redis.Packed.NOTHING;
+import static io.tollgate.redis.Packed.concat;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code spend.lua} in Java: the same steps in the same order under the same names, so that a change of the one is easily made in the other.
+ * Nobody but the simulator runs it, and never long without the script beside it ({@link MemoryRedis.Engine#BOTH}). Not thread-safe.
+ */
+final class SpendTwin {
+    /** What {@code error} raises; here and in what {@code struct} cannot read. */
+    static final class ScriptException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        ScriptException(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    private record Limit(double capacity, double rate, String name) {}
+
+    /** Parsed once, so that the same terms are the same object. */
+    private record Terms(byte[] bytes, Limit[] limits) {}
+
+    /** {@code isUnknown}: nobody knows what was left. */
+    private record Level(double tokens, double last, boolean isUnknown) {}
+
+    private record Promise(double since, Terms terms) {}
+
+    /** What the copy knows of a source. */
+    private record Known(long source, double through, byte[] groups) {}
+
+    /** What the fence holds of a source. */
+    private static final class Entry {
+        final long source;
+        double last;
+        byte[] groups;
+
+        Entry(long source, double last, byte[] groups) {
+            this.source = source;
+            this.last = last;
+            this.groups = groups;
+        }
+    }
+
+    private static final class FenceParts {
+        List<Entry> entries = new ArrayList<>();
+        double wasTokens = Double.NaN;
+        double wasLast = Double.NaN;
+        double foreign;
+    }
+
+    /** What a call brings for one key. */
+    private final class Argument {
+        final byte[] bytes;
+        final int operation;
+        final long source;
+        final double committed;
+        final int relation;
+        final double copyTokens;
+        final double copyLast;
+        final double copyForeign;
+        final double copyFence;
+        final double since;
+        final byte[] terms;
+        final byte[] history;
+        final byte[] rest;
+        final byte[] copyGroups;
+        final byte[] refusedAlone;
+        final byte[] sources;
+        final long count;
+        final int first;
+
+        Argument(byte[] bytes) {
+            this.bytes = bytes;
+            var in = new Packed.Reader(bytes, 0);
+            operation = in.readByte();
+            source = in.readLong();
+            committed = in.readDouble();
+            relation = in.readByte();
+            copyTokens = in.readDouble();
+            copyLast = in.readDouble();
+            copyForeign = in.readDouble();
+            copyFence = in.readDouble();
+            since = in.readDouble();
+            terms = in.readText();
+            history = in.readText();
+            rest = in.readText();
+            copyGroups = in.readText();
+            refusedAlone = in.readText();
+            sources = in.readText();
+            count = in.readInt();
+            first = in.at;
+        }
+
+        double offset(long i) {
+            return Packed.doubleAt(bytes, (int) (first + 16 * i));
+        }
+
+        double cost(long i) {
+            return Packed.doubleAt(bytes, (int) (first + 16 * i + 8));
+        }
+    }
+
+    /** What is decided on. */
+    private static final class Standing {
+        int status = FINE;
+        double now;
+        double foreign;
+        double[] left = {};
+        List<Entry> entries = List.of();
+        /** Of the last write, if that was ours. */
+        double minute = Double.NaN;
+    }
+
+    /** {@code fields}: null where nothing is to be written; {@code seconds}: -1 where the time to live stays. */
+    private record Outcome(byte[] reply, @Nullable Map<String, byte[]> fields, long seconds) {}
+
+    private static final int LOOK = 1;
+    private static final int RESET = 2;
+    private static final int ONCE = 3;
+    private static final int UNDER_WAY = 2;
+    private static final int DECIDED_ALONE = 3;
+    private static final int SUPERSEDES = 4;
+    private static final int FINE = 0;
+    private static final int REPAIRED = 1;
+    private static final int RECONCILED = 2;
+    private static final int DISAGREES = 3;
+    private static final int FAILED = 255;
+    private static final int APPROVED = 1;
+    private static final int QUOTA_EXCEEDED = 2;
+    private static final int COST_EXCEEDS_CAPACITY = 3;
+    private static final int REPLAYED = 16;
+    private static final long ALL = 4294967295L;
+    private static final double LARGEST_OFFSET = 9007199254740992.0;
+    private static final double INFINITY = Double.POSITIVE_INFINITY;
+
+    private final MemoryRedis redis;
+    private final Map<ByteBuffer, Terms> parsed = new HashMap<>();
+
+    SpendTwin(MemoryRedis redis) {
+        this.redis = redis;
+    }
+
+    byte[] run(byte[][] names, byte[][] arguments) {
+        long micros = redis.nowMicros();
+        double clock = micros / 1_000_000 + micros % 1_000_000 / 1e6;
+        var text = (micros / 1_000_000) + "."
+                + Long.toString(1_000_000 + micros % 1_000_000).substring(1);
+        var replies = new Packed.Writer().put((double) micros);
+        for (int i = 0; i < names.length; i++) {
+            var key = MemoryRedis.latin1(names[i]);
+            try {
+                var outcome = decide(key, arguments[i], clock, micros, text);
+                replies.put(outcome.reply());
+                if (outcome.fields() != null) redis.write(key, outcome.fields());
+                if (outcome.fields() != null && outcome.seconds() >= 0) redis.expire(key, outcome.seconds());
+            } catch (ScriptException | MemoryRedis.CommandException failure) {
+                byte[] message = latin1(failure.getMessage());
+                replies.putByte(FAILED).putInt(message.length).put(message);
+            }
+        }
+        return replies.toBytes();
+    }
+
+    private Terms limitsOf(byte[] terms) {
+        var known = parsed.get(ByteBuffer.wrap(terms));
+        if (known != null) return known;
+        var limits = new ArrayList<Limit>(1);
+        var in = new Packed.Reader(terms, 8);
+        do {
+            double capacity = in.readDouble();
+            double rate = in.readDouble();
+            int size = in.readByte();
+            var name = MemoryRedis.latin1(Packed.text(terms, in.at, size));
+            in.at += size;
+            boolean legal = capacity > 0 && capacity <= 1e12 && rate >= 0 && rate <= 1e12;
+            if (!legal) throw new ScriptException("capacity and refill rate must be at most 1e12, and not negative");
+            limits.add(new Limit(capacity, rate, name));
+        } while (in.hasMore());
+        var all = new Terms(terms, limits.toArray(Limit[]::new));
+        parsed.put(ByteBuffer.wrap(terms), all);
+        return all;
+    }
+
+    private static double refill(double tokens, double elapsed, Limit limit) {
+        if (elapsed > 0) tokens = tokens + elapsed * limit.rate();
+        return tokens > limit.capacity() ? limit.capacity() : tokens;
+    }
+
+    /** Stands at a group, newest first. */
+    private final class Groups {
+        final byte[] bytes;
+        int start;
+        int stop;
+        int list;
+        double last;
+        double first;
+        boolean all;
+
+        Groups(byte[] bytes) {
+            this.bytes = bytes;
+        }
+
+        /** Goes on; returns false at the end, fails on damage. */
+        boolean next() {
+            if (stop == bytes.length) return false;
+            start = stop;
+            var in = new Packed.Reader(bytes, start);
+            last = in.readDouble();
+            first = in.readDouble();
+            double at = in.readDouble();
+            double tokens = in.readDouble();
+            long size = in.readInt();
+            long more = in.readInt();
+            long approved = in.readInt();
+            all = approved == ALL;
+            long end = in.at + size + more + (all ? 0 : approved * 4);
+            boolean legal = last >= 0 && last <= LARGEST_OFFSET && first >= 0 && first <= LARGEST_OFFSET;
+            if (!legal || !isFinite(at + tokens) || end > bytes.length) {
+                throw new ScriptException("groups are cut off");
+            }
+            long refused = more;
+            if (size > 0)
+                refused -= 8L * (limitsOf(Packed.text(bytes, in.at, size)).limits().length - 1);
+            if (refused < 0 || refused % 5 != 0 || size == 0 && more > 0) {
+                throw new ScriptException("groups hold no limits");
+            }
+            list = (int) (in.at + size + more);
+            stop = (int) end;
+            return true;
+        }
+
+        /** Whether this group, which covers the offset, has approved it. */
+        boolean approved(double offset) {
+            boolean approved = all;
+            for (int k = list; k < stop; k += 4) approved |= last - Packed.intAt(bytes, k) == offset;
+            return approved;
+        }
+
+        byte[] group() {
+            return Arrays.copyOfRange(bytes, start, stop);
+        }
+    }
+
+    private byte[] uncommitted(byte[] groups, double committed) {
+        var each = new Groups(groups);
+        while (each.next()) {
+            if (each.last <= committed) return Arrays.copyOf(groups, each.start);
+        }
+        return groups;
+    }
+
+    /** Returns which limit refuses, from 1; 0: none. */
+    private static int refusing(Limit[] limits, double[] left, double cost) {
+        int by = 0;
+        double longest = 0;
+        for (int i = 0; i < limits.length; i++) {
+            if (!(cost > left[i] && cost != 0)) continue;
+            if (cost > limits[i].capacity()) return i + 1;
+            double wait = (cost - left[i]) / limits[i].rate();
+            if (by == 0 || wait > longest) {
+                by = i + 1;
+                longest = wait;
+            }
+        }
+        return by;
+    }
+
+    /** Returns the group that decided this offset; null if none covers it. */
+    private @Nullable Groups recall(byte[] groups, double offset) {
+        var each = new Groups(groups);
+        while (each.next()) {
+            if (each.first <= offset && offset <= each.last) return each;
+        }
+        return null;
+    }
+
+    private FenceParts entriesOf(byte[] fence, long source, double committed, boolean fenced) {
+        var parts = new FenceParts();
+        var in = new Packed.Reader(fence, 0);
+        parts.wasTokens = in.readDouble();
+        parts.wasLast = in.readDouble();
+        parts.foreign = in.readDouble();
+        if (!isFinite(parts.wasLast + parts.foreign)) throw new ScriptException("the fence holds no numbers");
+        var own = new Entry(source, -1, NOTHING);
+        parts.entries.add(own);
+        var held = new ArrayList<Known>();
+        while (fenced && in.hasMore()) held.add(new Known(in.readLong(), 0, in.readText()));
+        for (var each : held) {
+            boolean isOwn = each.source() == source;
+            byte[] groups = each.groups();
+            double newest = groups.length > 0 ? Packed.doubleAt(groups, 0) : -1;
+            if (isOwn && newest <= committed) groups = NOTHING;
+            var entry = new Entry(each.source(), newest, uncommitted(groups, -1));
+            if (isOwn) parts.entries.set(0, entry);
+            else parts.entries.add(entry);
+        }
+        return parts;
+    }
+
+    private Standing reconcile(
+            Argument argument, Map<String, byte[]> stored, boolean ours, boolean fenced, double clock) {
+        int operation = argument.operation;
+        long source = argument.source;
+        int relation = argument.relation;
+        double copyFence = argument.copyFence;
+        byte[] copyGroups = argument.copyGroups;
+        var terms = limitsOf(argument.terms);
+        var limits = terms.limits();
+
+        var promises = new ArrayList<Promise>();
+        var history = new Packed.Reader(argument.history, 0);
+        while (history.hasMore()) promises.add(new Promise(history.readDouble(), limitsOf(history.readText())));
+        promises.add(new Promise(argument.since, terms));
+
+        var rest = new Packed.Reader(argument.rest, 0);
+        byte[] by = argument.rest.length > 0 ? rest.readText() : NOTHING;
+        var copyTerms = by.length > 0 ? limitsOf(by) : terms;
+        var copies = new ArrayList<Level>();
+        copies.add(new Level(argument.copyTokens, argument.copyLast, false));
+        for (double[] copy : rest.readPairs()) {
+            if (!isFinite(copy[0] + copy[1])) throw new ScriptException("the copy holds no numbers");
+            copies.add(new Level(copy[0], copy[1], false));
+        }
+        var known = new ArrayList<Known>();
+        known.add(new Known(source, copyFence, copyGroups));
+        var sources = new Packed.Reader(argument.sources, 0);
+        while (sources.hasMore()) known.add(new Known(sources.readLong(), sources.readDouble(), sources.readText()));
+
+        var standing = new Standing();
+        double now = clock;
+        byte[] tokensText = stored.get("tokens");
+        byte[] lastText = stored.get("last_refill");
+        boolean gone = tokensText == null && lastText == null;
+        byte[] fence = stored.getOrDefault("fence", NOTHING);
+        FenceParts parts;
+        try {
+            parts = entriesOf(fence, source, argument.committed, fenced);
+        } catch (ScriptException unreadable) {
+            parts = new FenceParts();
+            parts.entries.add(new Entry(source, -1, NOTHING));
+            if (fence.length > 0) standing.status = REPAIRED;
+        }
+        var entries = parts.entries;
+        double wasTokens = parts.wasTokens; // NaN: not known, or not ours
+        double wasLast = parts.wasLast;
+        double foreign = parts.foreign;
+        boolean lastWriteIsOurs = !Double.isNaN(wasLast);
+
+        var unreadable = new boolean[1];
+        var first = levelOf(tokensText, lastText, clock, relation, unreadable);
+        if (first != null && !unreadable[0]) {
+            if (!lastWriteIsOurs || first.tokens() != wasTokens || first.last() != wasLast) {
+                foreign = clock;
+                lastWriteIsOurs = false;
+            }
+            if (first.last() < wasLast) first = new Level(first.tokens(), wasLast, false);
+        }
+        var old = terms;
+        if (ours && stored.get("terms") != null) {
+            try {
+                old = limitsOf(stored.get("terms"));
+            } catch (ScriptException damaged) {
+                old = terms;
+            }
+        }
+        var levels = new Level[old.limits().length];
+        levels[0] = first;
+        for (int i = 0; i < levels.length; i++) {
+            var name = old.limits()[i].name();
+            if (i > 0) {
+                levels[i] = levelOf(
+                        stored.get("tokens:" + name), stored.get("last_refill:" + name), clock, relation, unreadable);
+            }
+            if (levels[i] != null) now = max(now, levels[i].last());
+        }
+        if (unreadable[0]) {
+            standing.status = REPAIRED;
+            gone |= relation > 0;
+        }
+        if (gone && relation > 0) {
+            entries = new ArrayList<>();
+            entries.add(new Entry(source, -1, NOTHING));
+        }
+
+        var own = entries.get(0);
+        boolean ahead = relation >= DECIDED_ALONE;
+        boolean once = operation == ONCE;
+        boolean lacks = gone || !ahead && relation > 0 && wasLast < argument.copyLast;
+        boolean elsewhere = false;
+        for (int i = 0; i < known.size(); i++) {
+            var entry = bySource(entries, known.get(i).source());
+            double decided = entry == null ? -1 : entry.last;
+            lacks |= known.get(i).through() > decided;
+            elsewhere |= i > 0 && known.get(i).through() < decided;
+        }
+        boolean beyond = relation == SUPERSEDES && own.last > copyFence;
+        double newest = argument.count > 0 ? argument.offset(argument.count - 1) : INFINITY;
+        boolean disagrees = relation == UNDER_WAY && lacks
+                || beyond && own.last > newest
+                || relation == SUPERSEDES && once && argument.count > 0 && elsewhere;
+        boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
+        if (reconciled) for (var copy : copies) now = max(now, copy.last());
+
+        double back = 0;
+        for (long i = 0; beyond && !disagrees && i < argument.count; i++) {
+            double offset = argument.offset(i);
+            var group = offset > copyFence ? recall(own.groups, offset) : null;
+            if (group != null && group.approved(offset)) back += argument.cost(i);
+        }
+        boolean follows = ahead
+                && foreign == argument.copyForeign
+                && (relation != DECIDED_ALONE || (Double.isNaN(wasLast) ? 0 : wasLast) <= argument.copyLast);
+        var held = brought(levels, old, promises, terms, now);
+        var copied = reconciled ? brought(copies.toArray(Level[]::new), copyTerms, promises, terms, now) : new Level[0];
+        var left = new double[limits.length];
+        for (int i = 0; i < limits.length; i++) {
+            double tokens = min(held[i].tokens() + back, limits[i].capacity());
+            var copy = i < copied.length ? copied[i] : null;
+            boolean absent = held[i].isUnknown();
+            if (copy != null && !copy.isUnknown() && (absent || follows || copy.tokens() < tokens)) {
+                tokens = copy.tokens();
+            }
+            if (operation == RESET || disagrees && absent) tokens = limits[i].capacity();
+            left[i] = tokens;
+        }
+        if (reconciled) {
+            if (standing.status == FINE) standing.status = RECONCILED;
+            foreign = max(foreign, argument.copyForeign);
+        }
+        standing.now = now;
+        standing.foreign = foreign;
+        standing.left = left;
+        standing.entries = entries;
+        if (disagrees) {
+            standing.status = DISAGREES;
+            return standing;
+        }
+
+        boolean wentNowhere = relation == SUPERSEDES;
+        if (reconciled && fenced && (wentNowhere || copyGroups.length > 0 || copyFence > own.last)) {
+            double copyFirst = INFINITY;
+            for (var group = new Groups(copyGroups); group.next(); ) copyFirst = min(copyFirst, group.first);
+            var newer = new Packed.Writer();
+            var older = new Packed.Writer();
+            for (var group = new Groups(own.groups); group.next(); ) {
+                if (group.last > copyFence && !wentNowhere) {
+                    newer.put(group.last, max(group.first, copyFence + 1))
+                            .put(Arrays.copyOfRange(own.groups, group.start + 16, group.stop));
+                } else if (group.last <= copyFence && group.first < copyFirst) {
+                    older.put(group.group());
+                }
+            }
+            own.groups = concat(newer.toBytes(), copyGroups, older.toBytes());
+            own.last = wentNowhere ? copyFence : max(copyFence, own.last);
+        }
+        for (int i = 1; reconciled && fenced && i < known.size(); i++) {
+            var its = known.get(i);
+            var entry = bySource(entries, its.source());
+            if (entry == null) {
+                entry = new Entry(its.source(), -1, NOTHING);
+                entries.add(1, entry);
+            }
+            if (its.through() > entry.last || wentNowhere && once) {
+                entry.last = -1;
+                entry.groups = uncommitted(its.groups(), -1);
+            }
+        }
+        own.groups = uncommitted(own.groups, argument.committed);
+        if (argument.refusedAlone.length > 0) {
+            double through = Packed.doubleAt(argument.refusedAlone, 0);
+            if (Packed.doubleAt(argument.refusedAlone, 8) > own.last) {
+                own.last = through;
+                own.groups = concat(uncommitted(argument.refusedAlone, -1), own.groups);
+            }
+        }
+        if (lastWriteIsOurs) standing.minute = Math.floor(wasLast / 60);
+        return standing;
+    }
+
+    private static @Nullable Entry bySource(List<Entry> entries, long source) {
+        Entry found = null;
+        for (var entry : entries) if (entry.source == source) found = entry;
+        return found;
+    }
+
+    private static @Nullable Level levelOf(
+            byte @Nullable [] tokensText,
+            byte @Nullable [] lastText,
+            double clock,
+            int relation,
+            boolean[] unreadable) {
+        if (tokensText == null && lastText == null) return null;
+        double tokens = number(tokensText);
+        double last = number(lastText);
+        boolean known = isFinite(tokens + last) && !isHex(tokensText) && !isHex(lastText);
+        if (known && last <= clock + 86400) return new Level(tokens, last, false);
+        unreadable[0] = true;
+        return new Level(0, clock, relation > 0);
+    }
+
+    /** NaN where there is none. */
+    private static double number(byte @Nullable [] text) {
+        var parsed = text == null ? null : CNumbers.parse(MemoryRedis.latin1(text));
+        return parsed == null ? Double.NaN : parsed;
+    }
+
+    private static boolean isHex(byte @Nullable [] text) {
+        for (byte each : text == null ? NOTHING : text) if (each == 'x' || each == 'X') return true;
+        return false;
+    }
+
+    private static int placeOf(String name, Limit[] limits) {
+        for (int i = 0; i < limits.length; i++) if (limits[i].name().equals(name)) return i;
+        return -1;
+    }
+
+    private static Level[] brought(Level[] held, Terms by, List<Promise> promises, Terms terms, double now) {
+        double leftAt = held.length > 0 && held[0] != null ? held[0].last() : now;
+        for (int k = 0; k <= promises.size(); k++) {
+            boolean isLast = k == promises.size();
+            double since = isLast ? now : promises.get(k).since();
+            var next = isLast ? terms : promises.get(k).terms();
+            double at = min(since, now);
+            boolean over = k + 1 < promises.size() && promises.get(k + 1).since() <= leftAt;
+            if (!isLast && (next == by || over)) continue;
+            var moved = new Level[next.limits().length];
+            for (int i = 0; i < moved.length; i++) {
+                var limit = next.limits()[i];
+                int place = placeOf(limit.name(), by.limits());
+                if (place < 0 && i == 0 && placeOf(by.limits()[0].name(), next.limits()) < 0) place = 0;
+                var level = place < 0 || place >= held.length ? null : held[place];
+                moved[i] = level == null
+                        ? new Level(limit.capacity(), now, true)
+                        : new Level(
+                                min(refill(level.tokens(), at - level.last(), by.limits()[place]), limit.capacity()),
+                                max(at, level.last()),
+                                level.isUnknown());
+            }
+            held = moved;
+            by = next;
+        }
+        return held;
+    }
+
+    /** Decides straight from what the fence says, where nothing else is to be looked at; null otherwise. */
+    private @Nullable Standing plain(Argument argument, Map<String, byte[]> stored, double clock) {
+        byte[] fence = stored.getOrDefault("fence", NOTHING);
+        boolean plain = fence.length > 48
+                && Arrays.equals(stored.get("terms"), argument.terms)
+                && argument.operation != RESET
+                && argument.relation < DECIDED_ALONE
+                && argument.history.length
+                                + argument.rest.length
+                                + argument.refusedAlone.length
+                                + argument.sources.length
+                        == 0;
+        if (!plain) return null;
+        var in = new Packed.Reader(fence, 0);
+        double tokens = in.readDouble();
+        double last = in.readDouble();
+        double foreign = in.readDouble();
+        long id = in.readLong();
+        long size = in.readInt();
+        double through = in.readDouble();
+        plain = id == argument.source
+                && size == fence.length - 36
+                && number(stored.get("tokens")) == tokens
+                && number(stored.get("last_refill")) == last
+                && isFinite(tokens + foreign + through)
+                && argument.copyLast <= last
+                && last <= clock
+                && argument.copyFence <= through;
+        if (!plain) return null;
+        byte[] kept = NOTHING;
+        if (through > argument.committed) {
+            try {
+                kept = uncommitted(Packed.text(fence, 36, size), argument.committed);
+            } catch (ScriptException damaged) {
+                return null;
+            }
+        }
+        var standing = new Standing();
+        standing.now = clock;
+        standing.foreign = foreign;
+        standing.left = new double[] {
+            refill(tokens, clock - last, limitsOf(argument.terms).limits()[0])
+        };
+        standing.minute = Math.floor(last / 60);
+        standing.entries = List.of(new Entry(argument.source, through, kept));
+        return standing;
+    }
+
+    private Outcome decide(String key, byte[] packed, double clock, long clockMicros, String clockText) {
+        var argument = new Argument(packed);
+        boolean numbers = isFinite(argument.committed
+                        + argument.copyTokens
+                        + argument.copyLast
+                        + argument.copyForeign
+                        + argument.copyFence)
+                && !Double.isNaN(argument.since);
+        if (!numbers || packed.length != argument.first + 16 * argument.count) {
+            throw new ScriptException("the argument is cut off or no numbers");
+        }
+        var terms = limitsOf(argument.terms);
+        var limits = terms.limits();
+        boolean fenced = argument.source != 0;
+        boolean one = limits.length == 1;
+        boolean ours = fenced || !one || !limits[0].name().isEmpty();
+        var stored = redis.hash(key);
+        var standing = one && fenced ? plain(argument, stored, clock) : null;
+        if (standing == null) standing = reconcile(argument, stored, ours, fenced, clock);
+        int status = standing.status;
+        double now = standing.now;
+        double[] left = standing.left;
+        var own = standing.entries.get(0);
+
+        double nowMicros = now == clock ? clockMicros : Math.floor(now * 1e6 + 0.5);
+        var answers = new Packed.Writer();
+        int count = status == DISAGREES ? 0 : (int) argument.count;
+        var refusals = new int[count]; // -1: not new
+        Arrays.fill(refusals, -1);
+        double oldest = -1;
+        double newest = own.last;
+        boolean decided = false;
+        boolean refused = false;
+        byte[] said = NOTHING;
+        for (int i = 0; i < count; i++) {
+            double offset = argument.offset(i);
+            double cost = argument.cost(i);
+            boolean legal = offset >= -1 && offset <= LARGEST_OFFSET && offset % 1 == 0 && cost >= 0 && cost <= 1e12;
+            if (!legal) throw new ScriptException("an offset must be a whole number, and a cost from 0 to 1e12");
+            boolean fresh = offset > own.last || !fenced;
+            var group = fresh ? null : recall(own.groups, offset);
+            if (!fresh && group == null && argument.operation == ONCE) {
+                status = DISAGREES;
+                break;
+            }
+            if (group != null) {
+                byte[] text = group.group();
+                byte[] again = Arrays.equals(text, said) ? NOTHING : text;
+                answers.putByte(REPLAYED).putInt(again.length).put(again);
+                said = text;
+                continue;
+            }
+            int by = refusing(limits, left, cost);
+            int verdict = APPROVED;
+            double tokens = by > 0 ? left[by - 1] : INFINITY;
+            double millis = 0;
+            if (by > 0 && cost > limits[by - 1].capacity()) {
+                verdict = COST_EXCEEDS_CAPACITY;
+            } else if (by > 0) {
+                millis = Math.floor(((cost - tokens) / limits[by - 1].rate() + (now - clock)) * 1000 + 0.001) + 1;
+                verdict = QUOTA_EXCEEDED;
+                if (!(millis < 9e15)) millis = -1;
+            }
+            for (int k = 0; by == 0 && k < left.length; k++) {
+                left[k] = left[k] - cost;
+                if (left[k] < tokens) tokens = left[k];
+            }
+            answers.putByte(verdict).putByte(by > 0 ? by - 1 : 0).put(tokens, nowMicros, millis);
+            if (!fresh) continue;
+            if (!decided) oldest = offset;
+            decided = true;
+            newest = offset;
+            refused |= by > 0;
+            refusals[i] = by;
+        }
+
+        var reply =
+                new Packed.Writer().putByte(status).put(now, standing.foreign).put(left);
+        if (status == DISAGREES) return new Outcome(reply.toBytes(), null, -1);
+        reply.put(answers.toBytes());
+        if (argument.operation == LOOK || argument.count == 0 && argument.operation != RESET) {
+            return new Outcome(reply.toBytes(), null, -1);
+        }
+
+        var fields = new HashMap<String, byte[]>(8);
+        if (fenced) {
+            if (decided) addGroup(own, argument, standing, nowMicros, oldest, newest, refused, refusals);
+            var text = new Packed.Writer().put(left[0], now, standing.foreign);
+            int sourcesKept = 0;
+            for (var entry : standing.entries) {
+                byte[] groups = entry.groups;
+                if (groups.length == 0 && entry.last >= 0) {
+                    groups = new Packed.Writer()
+                            .put(entry.last, entry.last + 1, nowMicros, left[0])
+                            .putInt(0)
+                            .putInt(0)
+                            .putInt(0)
+                            .toBytes();
+                }
+                if (groups.length == 0 || sourcesKept == 4) continue;
+                text.putLong(entry.source).putInt(groups.length).put(groups);
+                sourcesKept++;
+            }
+            fields.put("fence", text.toBytes());
+        }
+        for (int i = 0; i < limits.length; i++) {
+            var name = i > 0 ? ":" + limits[i].name() : "";
+            fields.put("tokens" + name, latin1(decimal(left[i])));
+            fields.put("last_refill" + name, latin1(now == clock ? clockText : CNumbers.general(now, 17)));
+        }
+        if (ours && !Arrays.equals(stored.get("terms"), argument.terms)) fields.put("terms", argument.terms);
+
+        double fills = 0;
+        for (int i = 0; i < limits.length; i++) {
+            double missing = limits[i].capacity() - min(0, left[i]);
+            fills = max(fills, now - clock + Math.ceil(missing / limits[i].rate()));
+        }
+        try {
+            byte[] theirs = ours ? null : stored.get("terms");
+            for (var limit : limitsOf(theirs == null ? argument.terms : theirs).limits()) {
+                fills = max(fills, Math.ceil(limit.capacity() / limit.rate()));
+            }
+        } catch (ScriptException unreadable) {
+            // What is not readable takes no time.
+        }
+        boolean renew = now != clock || fills > 3600 || standing.minute != Math.floor(now / 60);
+        long seconds = Math.round(Math.rint(max(3600, min(fills, 3153600000.0)) + 60));
+        return new Outcome(reply.toBytes(), fields, renew ? seconds : -1);
+    }
+
+    private static void addGroup(
+            Entry own,
+            Argument argument,
+            Standing standing,
+            double nowMicros,
+            double oldest,
+            double newest,
+            boolean refused,
+            int[] refusals) {
+        double[] left = standing.left;
+        var more = new Packed.Writer();
+        var list = new Packed.Writer();
+        for (int i = 1; i < left.length; i++) more.put(left[i]);
+        for (int i = 0; refused && i < refusals.length; i++) {
+            long back = (long) (newest - argument.offset(i));
+            if (refusals[i] == 0) list.putInt(back);
+            else if (refusals[i] > 0 && left.length > 1) more.putInt(back).putByte(refusals[i] - 1);
+        }
+        own.groups = new Packed.Writer()
+                .put(newest, oldest, nowMicros, left[0])
+                .putInt(argument.terms.length)
+                .putInt(more.size())
+                .putInt(refused ? list.size() / 4 : ALL)
+                .put(argument.terms)
+                .put(more.toBytes())
+                .put(list.toBytes())
+                .put(own.groups)
+                .toBytes();
+    }
+
+    private static String decimal(double tokens) {
+        var text = CNumbers.general(tokens, 17);
+        if (!text.contains("e-")) return text;
+        var plain = CNumbers.fixed(tokens, 99);
+        int end = plain.length();
+        while (end > 0 && plain.charAt(end - 1) == '0') end--;
+        return plain.substring(0, end);
+    }
+
+    private static boolean isFinite(double number) {
+        return Double.isFinite(number);
+    }
+
+    /** As Lua's: neither looks for NaN or the sign of 0. */
+    private static double min(double one, double other) {
+        return other < one ? other : one;
+    }
+
+    private static double max(double one, double other) {
+        return other > one ? other : one;
+    }
+
+    private static byte[] latin1(String text) {
+        return text.getBytes(StandardCharsets.ISO_8859_1);
+    }
+}
