@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.OwnThread;
 import io.tollgate.sandbox.RedisServer;
 import java.io.File;
 import java.io.IOException;
@@ -19,7 +20,6 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -65,7 +65,7 @@ class ConsoleIT {
                 .with("TOLLGATE_HTTP_TOKEN", TOKEN);
         application = cluster.start();
         requests = new Requests(cluster);
-        traffic = CompletableFuture.runAsync(ConsoleIT::sendOn);
+        traffic = OwnThread.run(ConsoleIT::sendOn);
         var options = new ChromeOptions();
         options.setBinary(chromium.get().toFile());
         options.addArguments(
@@ -242,7 +242,7 @@ class ConsoleIT {
     @Order(7)
     void givenRedis_whenItFreezesDiesAndComesBack_thenThePageSaysSoAtOnce() throws IOException {
         more.set(true);
-        traffic = CompletableFuture.runAsync(ConsoleIT::sendOn);
+        traffic = OwnThread.run(ConsoleIT::sendOn);
         await().atMost(SOON).until(() -> text("redis-state").equals("Redis is in use"));
 
         redis.freeze();

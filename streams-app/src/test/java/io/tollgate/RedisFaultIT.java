@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.sandbox.FaultProxy;
+import io.tollgate.sandbox.OwnThread;
 import io.tollgate.sandbox.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -346,7 +347,7 @@ class RedisFaultIT {
                     .until(() -> redis.output().contains("Background AOF rewrite finished successfully"));
             long fault = Arrivals.nowMicros();
             redis.kill();
-            var restart = java.util.concurrent.CompletableFuture.runAsync(redis::restart);
+            var restart = OwnThread.run(redis::restart);
             await("LOADING")
                     .pollInterval(Duration.ofMillis(20))
                     .atMost(SOON)

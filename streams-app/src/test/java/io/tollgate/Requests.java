@@ -2,8 +2,8 @@ package io.tollgate;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.tollgate.sandbox.OwnThread;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.locks.LockSupport;
@@ -71,7 +71,7 @@ final class Requests implements AutoCloseable {
 
     /** Publishes as long as {@code more} holds, a request of each of {@code agents} agents every {@code pauseMillis}. */
     Future<?> keepSending(int agents, double costTokens, long pauseMillis, BooleanSupplier more) {
-        return CompletableFuture.runAsync(() -> {
+        return OwnThread.run(() -> {
             for (long round = 0; more.getAsBoolean(); round++) {
                 for (int agent = 0; agent < agents; agent++) send("agent-" + agent, costTokens, round * agents + agent);
                 LockSupport.parkNanos(pauseMillis * 1_000_000);

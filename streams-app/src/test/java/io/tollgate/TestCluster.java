@@ -5,6 +5,7 @@ import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.OwnThread;
 import io.tollgate.sandbox.SharedServers;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -20,7 +21,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -40,7 +40,7 @@ final class TestCluster implements AutoCloseable {
 
         static void begin() {
             if (BEGUN.getAndSet(true)) return;
-            CompletableFuture.runAsync(ClassData::record).exceptionally(failed -> {
+            OwnThread.run(ClassData::record).exceptionally(failed -> {
                 System.err.println("starts stay slow, there is no class data: " + failed);
                 return null;
             });

@@ -3,6 +3,7 @@ package io.tollgate.connect;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.ConnectWorker;
 import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.OwnThread;
 import io.tollgate.sandbox.PostgresServer;
 import io.tollgate.sandbox.QuotaDatabase;
 import java.io.IOException;
@@ -81,7 +82,7 @@ final class World implements AutoCloseable {
     }
 
     private <T extends AutoCloseable> CompletableFuture<T> inBackground(Supplier<T> start) {
-        return CompletableFuture.supplyAsync(() -> started(start.get()));
+        return OwnThread.supply(() -> started(start.get()));
     }
 
     private <T extends AutoCloseable> T started(T one) {

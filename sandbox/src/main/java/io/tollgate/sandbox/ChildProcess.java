@@ -85,17 +85,20 @@ final class ChildProcess implements AutoCloseable {
             synchronized (FORKING) {
                 process = builder.start();
             }
-            process.onExit().thenAccept(ChildProcess::dismissWatcher);
+            OwnThread.run(() -> dismissWatcher(process));
             return new ChildProcess(name, process, log);
         } catch (IOException e) {
             throw new UncheckedIOException(name + " could not be started: " + command.get(0), e);
         }
     }
 
-    /** Without this line the watcher would kill whoever has the pid by then. */
-    private static void dismissWatcher(Process ended) {
-        try (OutputStream pipe = ended.getOutputStream()) {
+    /** Waits for the end of the process: without this line the watcher would then kill whoever gets its pid. */
+    private static void dismissWatcher(Process process) {
+        try (OutputStream pipe = process.getOutputStream()) {
+            process.waitFor();
             pipe.write('\n');
+        } catch (InterruptedException never) {
+            throw interrupted(never);
         } catch (IOException gone) {
             // The watcher is gone already: there is nothing left to dismiss.
         }
@@ -253,10 +256,19 @@ final class ChildProcess implements AutoCloseable {
 
     /** Deaf to interrupts, because whoever is interrupted still has to clean up. */
     private boolean awaitGone(Duration timeout) {
-        return process.onExit()
-                .thenApply(ended -> true)
-                .completeOnTimeout(false, timeout.toNanos(), TimeUnit.NANOSECONDS)
-                .join();
+        long deadline = System.nanoTime() + timeout.toNanos();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return process.waitFor(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) Thread.currentThread().interrupt();
+        }
     }
 
     @Override

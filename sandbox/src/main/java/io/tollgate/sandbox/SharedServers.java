@@ -18,8 +18,8 @@ public final class SharedServers {
     private SharedServers() {}
 
     private static final class Holder {
-        static final CompletableFuture<KafkaBroker> KAFKA = CompletableFuture.supplyAsync(KafkaBroker::start);
-        static final CompletableFuture<RedisServer> REDIS = CompletableFuture.supplyAsync(
+        static final CompletableFuture<KafkaBroker> KAFKA = OwnThread.supply(KafkaBroker::start);
+        static final CompletableFuture<RedisServer> REDIS = OwnThread.supply(
                 () -> RedisServer.start(RedisServer.Options.defaults().withConfig("databases " + DATABASES)));
 
         static {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ForkJoinPool;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,6 +31,30 @@ class RedisServerIT {
     void whatIsNotThere_isAnEmptyText() {
         try (RedisServer redis = RedisServer.start()) {
             assertThat(redis.text("GET nothing")).isEmpty();
+        }
+    }
+
+    /** On two cores the common pool has one thread, which the application or a test may keep. */
+    @Test
+    void commonPoolBusy_killReturns() {
+        var busy = new CountDownLatch(1);
+        try (RedisServer redis = RedisServer.start()) {
+            var pool = ForkJoinPool.commonPool();
+            for (int i = 0; i < pool.getParallelism(); i++) pool.execute(() -> waitFor(busy));
+
+            redis.kill();
+
+            assertThat(redis.ask("PING")).isEmpty();
+        } finally {
+            busy.countDown();
+        }
+    }
+
+    private static void waitFor(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -30,6 +30,7 @@ final class Routes implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(Routes.class);
     private static final int MAX_TOP = 100;
+    private static final int MAX_DISCARDED_BYTES = 1_048_576;
     private static final long MAX_BODY_NANOS = 5_000_000_000L;
     private static final long ANSWER_SECONDS = 3;
 
@@ -217,14 +218,14 @@ final class Routes implements AutoCloseable {
 
     /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
     private static byte[] body(Context context) throws IOException {
-        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge(context);
         long start = System.nanoTime();
         var body = new ByteArrayOutputStream();
         var part = new byte[4096];
         var in = context.req().getInputStream();
         for (int read = in.read(part); read >= 0; read = in.read(part)) {
             body.write(part, 0, read);
-            if (body.size() > MAX_BODY_BYTES) throw tooLarge();
+            if (body.size() > MAX_BODY_BYTES) throw tooLarge(context);
             if (System.nanoTime() - start > MAX_BODY_NANOS) {
                 context.header("Connection", "close");
                 throw new Problem(408, "the body must arrive within " + MAX_BODY_NANOS / 1_000_000_000 + " s");
@@ -233,7 +234,22 @@ final class Routes implements AutoCloseable {
         return body.toByteArray();
     }
 
-    private static Problem tooLarge() {
+    /**
+     * Discards the rest of the body, where that is little enough. A client that still sends while its connection is closed may never
+     * read the answer.
+     */
+    private static Problem tooLarge(Context context) throws IOException {
+        long deadline = System.nanoTime() + MAX_BODY_NANOS;
+        var in = context.req().getInputStream();
+        var part = new byte[8192];
+        int discarded = 0;
+        for (int read = in.read(part); read >= 0; read = in.read(part)) {
+            discarded += read;
+            if (discarded > MAX_DISCARDED_BYTES || System.nanoTime() > deadline) {
+                context.header("Connection", "close");
+                break;
+            }
+        }
         return new Problem(413, "the body must have at most " + MAX_BODY_BYTES + " bytes");
     }
 
@@ -303,10 +319,10 @@ final class Routes implements AutoCloseable {
     }
 
     /** A form of another site can send neither this type nor a header of its own. */
-    private static void requireJsonOrNothing(Context context) {
+    private static void requireJsonOrNothing(Context context) throws IOException {
         var type = context.req().getContentType();
         boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
-        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge();
+        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge(context);
         if (type == null ? hasBody : !type.toLowerCase(Locale.ROOT).matches("application/json\\s*(;.*)?")) {
             throw new Problem(415, "Content-Type must be application/json");
         }

@@ -226,12 +226,14 @@ public final class ResourceQuotaManager implements AutoCloseable {
         }
     }
 
-    /** Runs it on the executor; where that takes nothing any more, on a thread that nobody else waits for. */
+    /** Runs it on the executor; where that takes nothing any more, on a thread of its own: in the common pool it would wait for others. */
     private void handOver(Runnable task) {
         try {
             executor.execute(task);
         } catch (Throwable refused) {
-            CompletableFuture.runAsync(task);
+            var thread = new Thread(task, "quota-answer");
+            thread.setDaemon(true);
+            thread.start();
         }
     }
 

@@ -1,0 +1,31 @@
+package io.tollgate.sandbox;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+
+/**
+ * Runs tasks that wait, each on a daemon thread of its own. The common pool is for tasks that compute: it has one thread on two
+ * cores (which JDK 25 uses even then), so one task that waits there stops all others, among them the news that a process has ended.
+ *
+ * <p>Thread-safe.
+ */
+public final class OwnThread {
+    private static final Executor EXECUTOR = task -> {
+        var thread = new Thread(task, "sandbox-background");
+        thread.setDaemon(true);
+        thread.start();
+    };
+
+    private OwnThread() {}
+
+    /** Starts the task; the future completes with its result, or with what it throws. */
+    public static <T> CompletableFuture<T> supply(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, EXECUTOR);
+    }
+
+    /** Starts the task; the future completes when it ends, or with what it throws. */
+    public static CompletableFuture<Void> run(Runnable task) {
+        return CompletableFuture.runAsync(task, EXECUTOR);
+    }
+}
