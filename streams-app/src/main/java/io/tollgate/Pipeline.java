@@ -179,7 +179,7 @@ final class Pipeline implements AutoCloseable {
                     + " when it was last looked at: "
                     + (topic.equals(topics.policies())
                             ? "it must have exactly 1; `tollgate topics check` says what to do"
-                            : "they say where agents live; move to new topics, as docs/operations.md says")));
+                            : "they say where agents live; move to new topics, as docs/topics.md says")));
         }
 
         @Override
@@ -190,7 +190,7 @@ final class Pipeline implements AutoCloseable {
             } else if (topics.changelogs().contains(topic)) {
                 log.error(
                         "topic {} was deleted and created again: what it held of the state is lost to whoever restores from"
-                                + " it; see docs/operations.md",
+                                + " it; see docs/troubleshooting.md",
                         topic);
             } else {
                 log.warn("topic {} was deleted and created again: what stood there is gone", topic);

@@ -36,7 +36,7 @@ final class Refusal {
             return Optional.of(
                     "a topic has another number of partitions than at the start, which says where agents live"
                             + " (" + message.replaceFirst("(?s)\\. Use .*", "")
-                            + "): move to new topics, as docs/operations.md says");
+                            + "): move to new topics, as docs/topics.md says");
         }
         if (cause instanceof AuthenticationException) {
             return Optional.of("Kafka refuses the login (" + cause.getMessage()

@@ -78,7 +78,7 @@ final class StreamsProperties {
                 Map.entry(ProducerConfig.BATCH_SIZE_CONFIG, 128 * 1024),
                 Map.entry(ProducerConfig.LINGER_MS_CONFIG, 10),
                 // Rejections are an eighth as large, and a fifth off the brokers' CPU under a flood of them; see
-                // docs/operations.md for the figures, and for clients that need a package to read it.
+                // docs/sizing.md for the figures, and for clients that need a package to read it.
                 Map.entry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4"),
                 // Never wait for the other topic of a task: requests and strays of one partition need no common order.
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),

@@ -3,6 +3,9 @@ package io.tollgate.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import java.io.ByteArrayOutputStream;
@@ -18,6 +21,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.MockProducer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -60,6 +65,17 @@ class ReadmeExamplesTest {
                 }
             }
         }
+    }
+    // end
+
+    // README
+    /** Publishes a refused request again once its tokens are due. */
+    static void honour(JsonNode rejection, Producer<String, String> producer) throws InterruptedException {
+        if (!rejection.has("retry_after_ms")) return; // no wait helps: detail says what would
+        Thread.sleep(rejection.get("retry_after_ms").asLong());
+        var agent = rejection.get("agent_id").asText();
+        var request = rejection.get("request").toString();
+        producer.send(new ProducerRecord<>("agent-requests", agent, request));
     }
     // end
 
@@ -150,6 +166,23 @@ class ReadmeExamplesTest {
             assertThat(headers).isEmpty();
             assertThat(rateLimit(quota, "k", headers)).isEqualTo(429);
             assertThat(headers).containsKey("Retry-After");
+        }
+    }
+
+    @Test
+    void refusal_isPublishedAgain() throws Exception {
+        var rejection = new ObjectMapper()
+                .readTree(Files.readString(
+                        Path.of("..", "schemas", "examples", "valid", "rejected-request.quota-exceeded.json")));
+        ((ObjectNode) rejection).put("retry_after_ms", 1);
+        try (var producer = new MockProducer<>(true, null, new StringSerializer(), new StringSerializer())) {
+            honour(rejection, producer);
+            honour(((ObjectNode) rejection.deepCopy()).without("retry_after_ms"), producer);
+
+            assertThat(producer.history()).singleElement().satisfies(record -> {
+                assertThat(record.key()).isEqualTo(rejection.get("agent_id").asText());
+                assertThat(new ObjectMapper().readTree(record.value())).isEqualTo(rejection.get("request"));
+            });
         }
     }
 

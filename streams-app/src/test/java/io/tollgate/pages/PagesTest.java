@@ -1,0 +1,104 @@
+package io.tollgate.pages;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** Every page: its links lead somewhere, a reader of the README finds it, and it stays short. */
+class PagesTest {
+    /** Written by a tool, and grown by every change. */
+    private static final Set<Path> LONG = Set.of(Path.of("docs/BENCHMARKS.md"), Path.of("CHANGELOG.md"));
+
+    private static final List<Page> PAGES = Page.all();
+
+    @TestFactory
+    Stream<DynamicTest> links_leadSomewhere() {
+        assertThat(PAGES).hasSizeGreaterThan(20);
+        return PAGES.stream()
+                .map(page -> DynamicTest.dynamicTest(page.file().toString(), () -> {
+                    for (String link : page.links()) {
+                        var target = page.target(link);
+                        assertThat(Page.ROOT.resolve(target)).as(link).exists();
+                        if (link.contains("#")) {
+                            assertThat(Page.of(target.toString()).anchors())
+                                    .as(link)
+                                    .contains(link.substring(link.indexOf('#') + 1));
+                        }
+                    }
+                }));
+    }
+
+    @Test
+    void everyPage_isReachedFromTheReadme() {
+        var reached = new HashSet<Path>();
+        var next = new ArrayDeque<Path>(List.of(Path.of("README.md")));
+        while (!next.isEmpty()) {
+            var file = next.remove();
+            if (!reached.add(file) || !file.toString().endsWith(".md")) continue;
+            var page = Page.of(file.toString());
+            page.links().forEach(link -> next.add(page.target(link)));
+        }
+
+        assertThat(PAGES.stream().map(Page::file).filter(file -> !file.startsWith("docs/decisions")))
+                .allSatisfy(file -> assertThat(reached).contains(file));
+        assertThat(reached).contains(Path.of("docs/decisions"));
+    }
+
+    @Test
+    void pages_areShort() {
+        assertThat(PAGES)
+                .filteredOn(page -> !LONG.contains(page.file()))
+                .allSatisfy(page ->
+                        assertThat(page.bytes()).as("bytes of %s", page.file()).isLessThanOrEqualTo(15_000));
+        assertThat(Page.of("README.md").text().split("\\s+")).hasSizeLessThanOrEqualTo(1300);
+    }
+
+    @Test
+    void cells_areShort() {
+        for (Page page : PAGES) {
+            assertThat(page.cells())
+                    .as(page.file().toString())
+                    .allSatisfy(cell -> assertThat(cell.length()).as(cell).isLessThanOrEqualTo(160));
+        }
+    }
+
+    @Test
+    void glossary_hasEachWordOnce() {
+        var words = Page.of("docs/glossary.md")
+                .prose()
+                .lines()
+                .filter(line -> line.matches("\\| [a-z][a-z -]* \\|.*"))
+                .map(line -> line.split("\\|")[1].strip())
+                .filter(word -> !word.equals("word"))
+                .toList();
+
+        assertThat(words).hasSizeGreaterThan(40).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void messages_nameRealPages() throws Exception {
+        var named = new TreeSet<String>();
+        try (var sources = Files.walk(Path.of("src/main/java"))) {
+            for (Path source : sources.filter(Files::isRegularFile).toList()) {
+                java.util.regex.Pattern.compile("docs/[A-Za-z0-9/_-]+\\.md")
+                        .matcher(Files.readString(source))
+                        .results()
+                        .forEach(page -> named.add(page.group()));
+            }
+        }
+
+        assertThat(named)
+                .isNotEmpty()
+                .allSatisfy(page -> assertThat(Page.ROOT.resolve(page)).exists());
+    }
+}
