@@ -14,14 +14,11 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Order;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 
 /** A pipeline that has decided requests on every partition, and to which nobody sends any more. */
 @Order(1) // long
-@Execution(ExecutionMode.CONCURRENT) // each has a broker and a Redis of its own
 class IdleIT {
     private static final Duration SETTLED = Duration.ofSeconds(10);
     private static final Duration LOOK = Duration.ofSeconds(20);
@@ -29,9 +26,18 @@ class IdleIT {
     /** A version of the key that is at most this is that of an offset; others are those of groups. */
     private static final int OFFSET_KEY_VERSION = 1;
 
-    @ParameterizedTest
-    @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
-    void commitsNextToNothing(String guarantee) {
+    @Test
+    void commitsNextToNothing() {
+        commitsNextToNothing("exactly_once_v2");
+    }
+
+    @Tag("faults")
+    @Test
+    void commitsNextToNothing_atLeastOnce() {
+        commitsNextToNothing("at_least_once");
+    }
+
+    private static void commitsNextToNothing(String guarantee) {
         try (var broker = KafkaBroker.start();
                 var redis = RedisServer.start();
                 var cluster = TestCluster.on(broker.bootstrapServers())

@@ -13,11 +13,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Policies that change while requests flow. */
 @Execution(ExecutionMode.CONCURRENT)
@@ -64,9 +63,19 @@ class PolicyIT {
         }
     }
 
-    @ParameterizedTest(name = "with Redis: {0}")
-    @ValueSource(booleans = {true, false})
-    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(boolean withRedis) throws Exception {
+    @Test
+    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond() throws Exception {
+        givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(true);
+    }
+
+    @Tag("faults")
+    @Test
+    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond_withoutRedis() throws Exception {
+        givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(false);
+    }
+
+    private static void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(boolean withRedis)
+            throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var quotas = new Quotas(cluster)) {

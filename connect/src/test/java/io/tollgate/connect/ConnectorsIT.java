@@ -15,6 +15,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 
@@ -139,6 +140,7 @@ class ConnectorsIT {
         });
     }
 
+    @Tag("faults")
     @Test
     @Order(5)
     void givenPostgresAndThenTheWorkerKilled_whenBothAreBack_thenEachRejectionIsExactlyOneRow() throws Exception {
