@@ -169,31 +169,33 @@ final class Pipeline implements AutoCloseable {
         public void repartitioned(String topic, int before, int now) {
             if (topics.sinks().contains(topic)) {
                 log.warn(
-                        "topic {} has {} partitions now, {} before: an agent's decisions stand on another one from here",
+                        "topic {} has {} partitions now, {} before: from now on, agents' decisions go to other partitions",
                         topic,
                         now,
                         before);
                 return;
             }
-            end(new CommandFailure("topic " + topic + " has " + now + " partitions now, but " + before
-                    + " when it was last looked at: "
-                    + (topic.equals(topics.policies())
-                            ? "it must have exactly 1; `tollgate topics check` says what to do"
-                            : "they say where agents live; move to new topics, as docs/topics.md says")));
+            end(
+                    new CommandFailure(
+                            "topic " + topic + " has " + now + " partitions now, but " + before
+                                    + " when it was last looked at: "
+                                    + (topic.equals(topics.policies())
+                                            ? "it must have exactly 1; `tollgate topics check` says what to do"
+                                            : "they decide which partition an agent belongs to; move to new topics as docs/topics.md describes")));
         }
 
         @Override
         public void createdAnew(String topic) {
             if (topic.equals(topics.policies())) {
-                log.warn("topic {} was deleted and created again: its policies take the place of those before", topic);
+                log.warn("topic {} was deleted and created again: its policies replace the earlier ones", topic);
                 policyReader.topicWasCreatedAnew();
             } else if (topics.changelogs().contains(topic)) {
                 log.error(
-                        "topic {} was deleted and created again: what it held of the state is lost to whoever restores from"
-                                + " it; see docs/troubleshooting.md",
+                        "topic {} was deleted and created again: its part of the state is lost to any instance that restores"
+                                + " from it; see docs/troubleshooting.md",
                         topic);
             } else {
-                log.warn("topic {} was deleted and created again: what stood there is gone", topic);
+                log.warn("topic {} was deleted and created again: its records are gone", topic);
             }
         }
 
@@ -201,7 +203,7 @@ final class Pipeline implements AutoCloseable {
         public void missing(String topic) {
             if (topic.equals(topics.policies())) {
                 log.error(
-                        "topic {} does not exist any more: the policies known stay in force until it is created again with"
+                        "topic {} does not exist any more: the known policies stay in force until it is created again with"
                                 + " `tollgate topics create`",
                         topic);
             } else {
@@ -224,7 +226,7 @@ final class Pipeline implements AutoCloseable {
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
         if (isTooLarge(thrown) && isLowered()) {
             log.warn(
-                    "topics take smaller records than before: those above {} bytes are invalid (too_large) from here",
+                    "topics accept smaller records than before: larger requests than {} bytes are invalid (too_large) from now on",
                     recordLimit.get());
             return StreamThreadExceptionResponse.REPLACE_THREAD;
         }

@@ -34,8 +34,8 @@ final class Refusal {
         var message = String.valueOf(cause.getMessage());
         if (message.contains("has invalid partitions")) {
             return Optional.of(
-                    "a topic has another number of partitions than at the start, which says where agents live"
-                            + " (" + message.replaceFirst("(?s)\\. Use .*", "")
+                    "the number of partitions has changed since the first start; it decides which partition an agent"
+                            + " belongs to (" + message.replaceFirst("(?s)\\. Use .*", "")
                             + "): move to new topics, as docs/topics.md says");
         }
         if (cause instanceof AuthenticationException) {
@@ -66,7 +66,7 @@ final class Refusal {
         while (deepest.getCause() != null) deepest = deepest.getCause();
         return "TLS with Kafka fails ("
                 + String.valueOf(deepest.getMessage()).lines().findFirst().orElse("")
-                + "): check KAFKA_SSL_TRUSTSTORE_LOCATION, and KAFKA_SSL_KEYSTORE_LOCATION where the brokers ask for a"
+                + "): check KAFKA_SSL_TRUSTSTORE_LOCATION, and KAFKA_SSL_KEYSTORE_LOCATION if the brokers ask for a"
                 + " certificate";
     }
 }

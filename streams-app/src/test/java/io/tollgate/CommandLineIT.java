@@ -79,7 +79,7 @@ class CommandLineIT {
                 "fly | unknown command fly",
                 "sandbx | unknown command sandbx; did you mean sandbox?",
                 "run --fast | unknown option --fast",
-                "run fast | one word too many: fast",
+                "run fast | unexpected argument: fast",
                 "topics | a command is missing: check, create",
                 "completion fish | must be bash or zsh",
                 "help policy fly | unknown command fly",

@@ -111,7 +111,7 @@ class ForeignTopicsIT {
                                     .get("detail")
                                     .textValue())
                             .contains("too_large"));
-            assertThat(application.output()).contains("topics take smaller records than before");
+            assertThat(application.output()).contains("topics accept smaller records than before");
             assertThat(application.isReady()).isTrue();
         }
     }

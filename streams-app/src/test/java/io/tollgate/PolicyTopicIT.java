@@ -102,7 +102,7 @@ class PolicyTopicIT {
                 send(producer, policy(cluster, "kept", 50));
 
                 await().atMost(SOON)
-                        .until(() -> application.output().contains("its policies take the place of those before"));
+                        .until(() -> application.output().contains("its policies replace the earlier ones"));
                 await().atMost(SOON).until(() -> {
                     requests.send("kept", 20, 1);
                     return decisions.poll().stream()

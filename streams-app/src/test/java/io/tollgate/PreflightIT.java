@@ -83,7 +83,7 @@ class PreflightIT {
     @CsvSource(
             delimiter = '|',
             value = {
-                "requests  | cleanup.policy=compact  | must not be compacted, or all but an agent's last record are lost",
+                "requests  | cleanup.policy=compact  | must not be compacted, or all records of an agent but the last are lost",
                 "approved  | cleanup.policy=compact  | must not be compacted",
                 "rejected  | cleanup.policy=compact,delete | must not be compacted",
                 "quotas    | cleanup.policy=delete   | must be compacted and nothing else, or policies are lost",
@@ -178,7 +178,7 @@ class PreflightIT {
                                     .redis())
                             .singleElement()
                             .satisfies(finding -> assertThat(finding.text())
-                                    .contains("does not take several keys in one call (CROSSSLOT")
+                                    .contains("rejects calls with several keys (CROSSSLOT")
                                     .doesNotContain("\n")));
         }
     }
@@ -306,7 +306,7 @@ class PreflightIT {
             delimiter = '|',
             value = {
                 "redis://app:wrong@%s  | refuses the login",
-                "rediss://%s           | speaks no TLS on this port: begin REDIS_URL with redis://",
+                "rediss://%s           | does not speak TLS on this port: start REDIS_URL with redis://",
                 "redis://127.0.0.1:1   | does not answer"
             })
     void givenRedisThatCannotBeUsed_whenLooked_thenWhyAndWhatToDo(String url, String said) {
@@ -329,7 +329,7 @@ class PreflightIT {
             assertThat(RequestTopology.preflight(cluster.settings()).redis())
                     .singleElement()
                     .satisfies(finding ->
-                            assertThat(finding.text()).contains("speaks TLS: begin REDIS_URL with rediss://"));
+                            assertThat(finding.text()).contains("speaks TLS: start REDIS_URL with rediss://"));
         }
     }
 

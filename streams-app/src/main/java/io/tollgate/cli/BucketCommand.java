@@ -85,7 +85,7 @@ public final class BucketCommand implements Runnable {
         return 0;
     }
 
-    private byte[] call(String command, String method, String agentId, String action, @Nullable String url)
+    private Answer call(String command, String method, String agentId, String action, @Nullable String url)
             throws SettingsException {
         var settings = config.read(Settings.Use.TOOL).http();
         var base = base(command, url == null ? "http://" + reachable(settings.host()) + ":" + settings.port() : url);
@@ -101,10 +101,10 @@ public final class BucketCommand implements Runnable {
         try {
             var response = client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
             if (response.statusCode() != 200) throw new CommandFailure(refusal(base, response));
-            return response.body();
+            return new Answer(base, response.body());
         } catch (IOException e) {
             throw new CommandFailure("the pipeline does not answer at " + base
-                    + ": is it running? Its address is that of TOLLGATE_HTTP_HOST and TOLLGATE_HTTP_PORT, or --url");
+                    + ": start it, or check TOLLGATE_HTTP_HOST and TOLLGATE_HTTP_PORT, or --url");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CommandFailure("interrupted");
@@ -148,18 +148,24 @@ public final class BucketCommand implements Runnable {
         }
     }
 
-    private void print(byte[] answer, boolean json) {
+    private record Answer(String base, byte[] body) {}
+
+    private static CommandFailure notOurs(Answer answer) {
+        return new CommandFailure(answer.base + " answers, but is not a Tollgate pipeline");
+    }
+
+    private void print(Answer answer, boolean json) {
         JsonNode agent;
         try {
-            agent = new ObjectMapper().readTree(answer);
+            agent = new ObjectMapper().readTree(answer.body);
         } catch (IOException e) {
-            throw new CommandFailure("what answers there is no Tollgate pipeline");
+            throw notOurs(answer);
         }
         var bucket = agent.path("bucket");
-        if (!bucket.isObject()) throw new CommandFailure("what answers there is no Tollgate pipeline");
+        if (!bucket.isObject()) throw notOurs(answer);
         var out = spec.commandLine().getOut();
         if (json) {
-            out.println(new String(answer, StandardCharsets.UTF_8));
+            out.println(new String(answer.body, StandardCharsets.UTF_8));
         } else {
             var policy = agent.path("policy");
             row("agent", agent.path("agent_id").asText());

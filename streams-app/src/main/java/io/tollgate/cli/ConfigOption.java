@@ -17,7 +17,7 @@ public class ConfigOption {
             names = "--config",
             paramLabel = "FILE",
             scope = ScopeType.INHERIT,
-            description = "A properties file; its keys are the variables' names, and it comes before the environment.")
+            description = "A properties file whose keys are the variables' names; it wins over the environment.")
     private @Nullable String config;
 
     /** Takes the variables of the environment. */

@@ -56,7 +56,7 @@ public final class Conventions {
             var spec = wrong.getCommandLine().getCommandSpec();
             if (unmatched.isUnknownOption()) return "unknown option " + word + meant(word, options(spec));
             if (!spec.subcommands().isEmpty()) return "unknown command " + word + meant(word, commands(spec));
-            return "one word too many: " + word;
+            return "unexpected argument: " + word;
         }
         return String.valueOf(wrong.getMessage()).lines().findFirst().orElse("");
     }

@@ -39,9 +39,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "doctor",
         description = {
-            "Shows versions, addresses, and each setting in effect with where it comes from; looks at everything that"
-                    + " `topics check` looks at.",
-            "Exit 1 if something is wrong; each wrong thing is one line with its remedy. Secrets are masked."
+            "Shows versions, addresses, and each setting in effect with its origin; checks everything that"
+                    + " `topics check` checks.",
+            "Exits with 1 if something is wrong; each finding is one line with its remedy. Secrets are masked."
         },
         mixinStandardHelpOptions = true)
 public final class DoctorCommand implements Callable<Integer> {

@@ -58,7 +58,7 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "set",
             description =
-                    "Gives an agent, all agents whose ids begin alike (\"acme/*\"), or everybody (\"*\") a policy; it replaces the whole policy that was there.",
+                    "Sets the policy of an agent, of all agents whose ids share a prefix (\"acme/*\"), or of everybody (\"*\"). It replaces the whole policy.",
             mixinStandardHelpOptions = true)
     int set(
             @Parameters(
@@ -84,9 +84,8 @@ public final class PolicyCommand implements Runnable {
                             names = "--limit",
                             paramLabel = "NAME:N:R",
                             converter = PolicyArguments.OneOfSeveral.class,
-                            description =
-                                    "Instead of the two above, and repeatable: one of several limits, all of which"
-                                            + " must cover a request. Name, capacity and refill rate.")
+                            description = "One of several limits, all of which must cover a request: name, capacity and"
+                                    + " refill rate. Repeatable; replaces --capacity and --refill-rate.")
                     @Nullable
                     List<NamedLimit> several,
             @Option(
@@ -117,7 +116,7 @@ public final class PolicyCommand implements Runnable {
 
     @Command(
             name = "get",
-            description = "Says which policy applies to an agent, and where it comes from.",
+            description = "Shows which policy applies to an agent, and why.",
             mixinStandardHelpOptions = true)
     int get(
             @Parameters(
@@ -153,7 +152,7 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "delete",
             description =
-                    "Deletes a policy: that of the longest prefix (\"acme/*\", \"*\") applies again, else the default.",
+                    "Deletes a policy: the one of the longest prefix (\"acme/*\", \"*\") applies again, else the default.",
             mixinStandardHelpOptions = true)
     int delete(
             @Parameters(
@@ -199,7 +198,7 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "diff",
             description = {
-                "Shows what load would change: a line for each policy that the topic and the file do not agree on. Writes nothing.",
+                "Shows what load would change: a line for each policy that differs between topic and file. Writes nothing.",
                 "A record that cannot be read counts as a difference, as it does for load."
             },
             mixinStandardHelpOptions = true)
@@ -207,7 +206,7 @@ public final class PolicyCommand implements Runnable {
             @Parameters(paramLabel = "FILE", description = "The file; - reads standard input.") String file,
             @Option(names = "--delete-others", description = "As load would delete policies that are not in the file.")
                     boolean deleteOthers,
-            @Option(names = "--exit-code", description = "Exit 1 if there is a difference.") boolean exitCode)
+            @Option(names = "--exit-code", description = "Exit with 1 if there is a difference.") boolean exitCode)
             throws SettingsException {
         var wanted = PolicyFile.parse(bytes(file));
         PolicyDifference difference;
@@ -224,7 +223,7 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "export",
             description =
-                    "Prints all policies as one YAML document that load takes; the same policies are the same bytes.",
+                    "Prints all policies as one YAML document that load takes; the same policies give the same bytes.",
             mixinStandardHelpOptions = true)
     int export() throws SettingsException {
         Map<String, StoredPolicy> stored;
@@ -252,8 +251,8 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "history",
             description =
-                    "Says what the topic still holds of an agent's policies: when, by whom, what. Compaction leaves what was"
-                            + " written in the last 30 days at least, unless the topic is set otherwise.",
+                    "Shows the changes of a policy that the topic still holds: when, by whom, what. Compaction keeps at"
+                            + " least those of the last 30 days, unless the topic is set otherwise.",
             mixinStandardHelpOptions = true)
     int history(
             @Parameters(
@@ -308,7 +307,7 @@ public final class PolicyCommand implements Runnable {
             return List.of(NamedLimit.only(new Limit(capacity, refillRate)));
         }
         if (capacity != null || refillRate != null) {
-            throw new ParameterException(set, "--limit must not stand beside --capacity or --refill-rate");
+            throw new ParameterException(set, "--limit cannot be combined with --capacity or --refill-rate");
         }
         return several;
     }

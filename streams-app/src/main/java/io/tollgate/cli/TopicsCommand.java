@@ -13,7 +13,7 @@ import picocli.CommandLine.Spec;
 /** Creates and checks the topics. */
 @Command(
         name = "topics",
-        description = "Creates the topics, or says what is wrong with them.",
+        description = "Creates the topics, or shows what is wrong with them.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class TopicsCommand implements Runnable {
@@ -35,7 +35,7 @@ public final class TopicsCommand implements Runnable {
 
     @Command(
             name = "create",
-            description = "Creates the topics that are not there, with the right partitions and settings.",
+            description = "Creates the topics that are missing, with the right partitions and settings.",
             mixinStandardHelpOptions = true)
     int create(
             @Option(
@@ -70,8 +70,8 @@ public final class TopicsCommand implements Runnable {
     @Command(
             name = "check",
             description =
-                    "Says what is wrong with topics, rights, Redis and clocks, one line each; exit 1 if the pipeline would not"
-                            + " start. Warnings do not count.",
+                    "Shows what is wrong with topics, rights, Redis and clocks, one line each. Exits with 1 if the pipeline would"
+                            + " not start; warnings do not count.",
             mixinStandardHelpOptions = true)
     int check() throws SettingsException {
         var settings = kafka.answered();

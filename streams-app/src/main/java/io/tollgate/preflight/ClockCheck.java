@@ -54,8 +54,8 @@ final class ClockCheck {
         if (Math.abs(ahead) > BOUND_MILLIS) {
             findings.add(Finding.warning(String.format(
                     Locale.ROOT,
-                    "the clock of %s is %.1f s %s this host's: let both follow NTP, or a restart during an outage gives or"
-                            + " takes tokens",
+                    "the clock of %s is %.1f s %s this host's: synchronize both with NTP, or a restart during an outage"
+                            + " adds or removes tokens",
                     whose,
                     Math.abs(ahead) / 1000.0,
                     ahead > 0 ? "ahead of" : "behind")));

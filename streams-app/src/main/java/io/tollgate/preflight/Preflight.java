@@ -57,7 +57,7 @@ public final class Preflight {
         try {
             used = topics.get();
         } catch (ConfigException | IllegalArgumentException refused) {
-            return List.of(Finding.fatal("Kafka Streams does not take these settings: " + refused.getMessage()));
+            return List.of(Finding.fatal("Kafka Streams rejects these settings: " + refused.getMessage()));
         }
         var brokers = new Brokers(admin);
         var topicCheck = new TopicCheck(brokers, used);

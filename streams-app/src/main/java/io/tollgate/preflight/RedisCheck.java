@@ -79,9 +79,9 @@ final class RedisCheck {
         } catch (RedisCommandExecutionException e) {
             var answer = String.valueOf(e.getMessage());
             if (answer.startsWith("NOPERM") || answer.startsWith("NOSCRIPT")) return; // said of one key
-            warn("does not take several keys in one call (" + answer + "), as proxies of sharded Redis do not: let"
-                    + " REDIS_URL name a single Redis, or a node of the Redis Cluster itself, and grant the user +info"
-                    + " there" + LOCAL);
+            warn("rejects calls with several keys (" + answer + "), as proxies of sharded Redis do: point REDIS_URL"
+                    + " at a single Redis, or at a node of the Redis Cluster itself, and grant the user +info there"
+                    + LOCAL);
         }
     }
 
@@ -109,11 +109,11 @@ final class RedisCheck {
             warn("refuses the command " + command + ": grant the user +" + command.toLowerCase(java.util.Locale.ROOT)
                     + LOCAL);
         } else if (answer.startsWith("READONLY")) {
-            warn("is a read-only replica: let REDIS_URL name the primary" + LOCAL);
+            warn("is a read-only replica: point REDIS_URL at the primary" + LOCAL);
         } else if (answer.startsWith("OOM")) {
             warn("has no memory left for a bucket: raise its maxmemory" + LOCAL);
         } else if (!answer.matches("(NOSCRIPT|MOVED|ASK|CROSSSLOT)\\b.*")) { // permitted, only not there
-            warn("does not take the command " + command + " (" + answer + ")" + LOCAL);
+            warn("rejects the command " + command + " (" + answer + ")" + LOCAL);
         }
     }
 
@@ -128,9 +128,9 @@ final class RedisCheck {
     private String unreachable(RedisException failure) {
         if (uri.getHost() != null) {
             var wire = new ProtocolProbe(uri.getHost(), uri.getPort());
-            if (!uri.isSsl() && wire.speaksTls()) return "speaks TLS: begin REDIS_URL with rediss://" + LOCAL;
+            if (!uri.isSsl() && wire.speaksTls()) return "speaks TLS: start REDIS_URL with rediss://" + LOCAL;
             if (uri.isSsl() && !wire.speaksTls() && wire.speaksPlainRedis()) {
-                return "speaks no TLS on this port: begin REDIS_URL with redis://, or name the port for TLS" + LOCAL;
+                return "does not speak TLS on this port: start REDIS_URL with redis://, or use the TLS port" + LOCAL;
             }
         }
         Throwable deepest = failure;

@@ -91,7 +91,7 @@ final class TopicCheck {
             var description = found.get(other);
             if (description == null || description.partitions().size() == partitions) continue;
             findings.add(Finding.fatal(differ(source, partitions, other, description)
-                    + ": both must have the same number; create one of them anew"));
+                    + ": both must have the same number; re-create one of them"));
         }
         for (String internal : topics.internal()) {
             var description = found.get(internal);
@@ -121,8 +121,8 @@ final class TopicCheck {
                 configs.put(name, brokers.config(new ConfigResource(ConfigResource.Type.TOPIC, name)));
             } catch (AuthorizationException | UnknownTopicOrPartitionException forbidden) {
                 if (!topics.decided().contains(name)) continue;
-                findings.add(Finding.warning("topic " + name + " does not tell its settings, and is taken for one of"
-                        + " Kafka's default size: grant the application DESCRIBE_CONFIGS on it"));
+                findings.add(Finding.warning("topic " + name + " does not show its settings, so Kafka's default size"
+                        + " is assumed: grant the application DESCRIBE_CONFIGS on it"));
             }
         }
     }
@@ -133,7 +133,7 @@ final class TopicCheck {
         var others = new ArrayList<>(topics.sources());
         others.addAll(topics.sinks());
         others.addAll(topics.repartition());
-        for (String name : others) requireCleanup(name, false, "or all but an agent's last record are lost");
+        for (String name : others) requireCleanup(name, false, "or all records of an agent but the last are lost");
         for (String name : topics.repartition()) requireRetention(name);
     }
 

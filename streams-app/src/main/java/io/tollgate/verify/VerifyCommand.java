@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         description = {
             "Reads the topics as any consumer would and checks the promises: each request is decided exactly once,"
-                    + " in order, within its quota, charged once and not refused without need.",
+                    + " in order, within its quota, charged once, and never refused without need.",
             "Without options it looks at the requests of the last hour, by the timestamp of their records.",
             "A bucket that an operator filled (bucket reset) counts as full from then on.",
         },

@@ -15,10 +15,10 @@ class PolicyArgumentsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "policy | a command is missing: delete, export, get, history, list, load, set",
+                "policy | a command is missing: delete, diff, export, get, history, list, load, set",
                 "policy elk | unknown command elk",
                 "policy gett | unknown command gett; did you mean get?",
-                "policy get a b | one word too many: b",
+                "policy get a b | unexpected argument: b",
                 "policy get -x | Missing required parameter: 'AGENT'",
                 "policy get --jsn a | unknown option --jsn; did you mean --json?",
                 "policy set a --capacity 0 --refill-rate 1 | must be a number above 0 and at most 1e12, but is \"0\"",
@@ -28,7 +28,7 @@ class PolicyArgumentsTest {
                 "policy set a --capacity 1 --refill-rate 1 --mode OFF | must be enforce, shadow or off, but is \"OFF\"",
                 "policy set a --limit x:1:1 --limit x:2:2 | name must not appear twice: x",
                 "policy set a --limit x:1 | must be NAME:CAPACITY:REFILL_RATE",
-                "policy set a --limit x:1:1 --capacity 1 | --limit must not stand beside --capacity",
+                "policy set a --limit x:1:1 --capacity 1 | --limit cannot be combined with --capacity",
             })
     void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
         wrong(said, arguments.split(" "));
