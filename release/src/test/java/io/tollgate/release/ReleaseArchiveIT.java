@@ -80,6 +80,7 @@ class ReleaseArchiveIT {
                 "schemas/agent-request.schema.json",
                 "connectors/README.md",
                 "docs/operations.md",
+                "deploy/helm/tollgate/Chart.yaml",
                 "deploy/kubernetes/stateful-set.yaml",
                 "deploy/prometheus/alerts.yml")) {
             assertThat(unpacked.resolve(file)).isNotEmptyFile();

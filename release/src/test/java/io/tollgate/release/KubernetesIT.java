@@ -1,29 +1,20 @@
-package io.tollgate.deploy;
+package io.tollgate.release;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
-import com.fasterxml.jackson.databind.introspect.Annotated;
-import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
-import io.fabric8.kubernetes.api.model.HasMetadata;
-import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.api.model.ServiceAccount;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.apps.StatefulSet;
-import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
-import io.fabric8.openshift.api.model.monitoring.v1.ServiceMonitor;
 import io.tollgate.config.Settings;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -35,35 +26,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The example for Kubernetes, read as the types of its API: a field that is unknown or of another type fails. */
-class KubernetesTest {
+/** The resources for those without Helm, against the application and the image. */
+class KubernetesIT {
     private static final String DIR = "deploy/kubernetes";
 
-    private static final Map<String, Class<? extends HasMetadata>> KINDS = Map.of(
-            "v1/Namespace", Namespace.class,
-            "v1/ServiceAccount", ServiceAccount.class,
-            "v1/ConfigMap", ConfigMap.class,
-            "v1/Secret", Secret.class,
-            "v1/Service", Service.class,
-            "apps/v1/StatefulSet", StatefulSet.class,
-            "policy/v1/PodDisruptionBudget", PodDisruptionBudget.class,
-            "monitoring.coreos.com/v1/ServiceMonitor", ServiceMonitor.class);
-
-    /** The models keep unknown fields for later versions of the API; here they are mistakes. */
-    private static final ObjectMapper STRICT = new ObjectMapper()
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .setAnnotationIntrospector(new JacksonAnnotationIntrospector() {
-                private static final long serialVersionUID = 1;
-
-                @Override
-                public Boolean hasAnySetter(Annotated annotated) {
-                    return false;
-                }
-            });
-
     static List<String> resources() {
-        return DeploymentFiles.filesIn(DIR).stream()
-                .map(file -> file.getFileName().toString())
+        return RepositoryFiles.namesIn(DIR).stream()
                 .filter(file -> !file.equals("kustomization.yaml"))
                 .toList();
     }
@@ -71,30 +39,31 @@ class KubernetesTest {
     @ParameterizedTest
     @MethodSource("resources")
     void givenAResource_whenReadAsItsType_thenEveryFieldIsKnownAndFits(String file) throws Exception {
-        var resource = read(DeploymentFiles.yaml(DIR + "/" + file));
+        var resource = KubernetesApi.read(RepositoryFiles.yaml(DIR + "/" + file));
 
         assertThat(resource.getMetadata().getName()).isEqualTo("tollgate");
     }
 
     @Test
     void givenAMisspeltField_whenRead_thenItIsFound() {
-        var misspelt = DeploymentFiles.yaml(DIR + "/stateful-set.yaml");
+        var misspelt = RepositoryFiles.yaml(DIR + "/stateful-set.yaml");
         var container = (ObjectNode) misspelt.at("/spec/template/spec/containers/0");
         container.set("readynessProbe", container.remove("readinessProbe"));
-        assertThatThrownBy(() -> read(misspelt)).isInstanceOf(UnrecognizedPropertyException.class);
+        assertThatThrownBy(() -> KubernetesApi.read(misspelt)).isInstanceOf(UnrecognizedPropertyException.class);
 
-        var mistyped = DeploymentFiles.yaml(DIR + "/stateful-set.yaml");
+        var mistyped = RepositoryFiles.yaml(DIR + "/stateful-set.yaml");
         ((ObjectNode) mistyped.get("spec")).put("replicas", "three");
-        assertThatThrownBy(() -> read(mistyped)).isInstanceOf(JsonProcessingException.class);
+        assertThatThrownBy(() -> KubernetesApi.read(mistyped)).isInstanceOf(JsonProcessingException.class);
     }
 
     @Test
     void kustomizationListsWhatEveryClusterTakes() {
-        var listed = DeploymentFiles.yaml(DIR + "/kustomization.yaml")
+        var listed = RepositoryFiles.yaml(DIR + "/kustomization.yaml")
                 .get("resources")
                 .valueStream();
         var needsNoOperator = resources().stream()
-                .filter(file -> !file.equals("service-monitor.yaml"))
+                .filter(file ->
+                        !List.of("service-monitor.yaml", "prometheus-rule.yaml").contains(file))
                 .toList();
 
         assertThat(listed.map(JsonNode::asText)).containsExactlyInAnyOrderElementsOf(needsNoOperator);
@@ -108,7 +77,7 @@ class KubernetesTest {
     @Test
     void initContainerLeavesNothingOnTheStateVolume() throws Exception {
         var container = pod().getInitContainers().get(0);
-        var entryPoint = DeploymentFiles.entryPoint();
+        var entryPoint = RepositoryFiles.entryPoint();
 
         assertThat(container.getCommand()).first().isEqualTo(entryPoint.get(0));
         assertThat(container.getCommand())
@@ -130,7 +99,7 @@ class KubernetesTest {
     @Test
     void everyImageIsReplacedByTheKustomization() throws Exception {
         var replaced =
-                DeploymentFiles.yaml(DIR + "/kustomization.yaml").at("/images").findValuesAsText("name");
+                RepositoryFiles.yaml(DIR + "/kustomization.yaml").at("/images").findValuesAsText("name");
         var pod = pod();
 
         assertThat(Stream.concat(pod.getInitContainers().stream(), pod.getContainers().stream())
@@ -142,12 +111,14 @@ class KubernetesTest {
     @Test
     void podsFindWhatTheyName() throws Exception {
         var pod = pod();
-        var service = (Service) read(DeploymentFiles.yaml(DIR + "/service.yaml"));
-        var set = (StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml"));
-        var config =
-                read(DeploymentFiles.yaml(DIR + "/config.yaml")).getMetadata().getName();
-        var secret =
-                read(DeploymentFiles.yaml(DIR + "/secret.yaml")).getMetadata().getName();
+        var service = (Service) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/service.yaml"));
+        var set = (StatefulSet) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/stateful-set.yaml"));
+        var config = KubernetesApi.read(RepositoryFiles.yaml(DIR + "/config.yaml"))
+                .getMetadata()
+                .getName();
+        var secret = KubernetesApi.read(RepositoryFiles.yaml(DIR + "/secret.yaml"))
+                .getMetadata()
+                .getName();
         var volumes = Stream.concat(
                         pod.getVolumes().stream().map(Volume::getName),
                         set.getSpec().getVolumeClaimTemplates().stream()
@@ -157,6 +128,7 @@ class KubernetesTest {
         assertThat(set.getSpec().getServiceName())
                 .isEqualTo(service.getMetadata().getName());
         assertThat(service.getSpec().getSelector())
+                .isEqualTo(set.getSpec().getSelector().getMatchLabels())
                 .isEqualTo(set.getSpec().getTemplate().getMetadata().getLabels());
         for (var container :
                 List.of(pod.getInitContainers().get(0), pod.getContainers().get(0))) {
@@ -171,7 +143,7 @@ class KubernetesTest {
     }
 
     private static PodSpec pod() throws Exception {
-        return ((StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml")))
+        return ((StatefulSet) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/stateful-set.yaml")))
                 .getSpec()
                 .getTemplate()
                 .getSpec();
@@ -180,8 +152,8 @@ class KubernetesTest {
     @Test
     void givenConfigAndSecret_whenReadAsSettings_thenTheApplicationKnowsAllOfThem(@TempDir Path dir) throws Exception {
         var environment = new HashMap<String, String>(Map.of("TOLLGATE_STATE_DIR", dir.toString()));
-        environment.putAll(((ConfigMap) read(DeploymentFiles.yaml(DIR + "/config.yaml"))).getData());
-        environment.putAll(((Secret) read(DeploymentFiles.yaml(DIR + "/secret.yaml"))).getStringData());
+        environment.putAll(((ConfigMap) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/config.yaml"))).getData());
+        environment.putAll(((Secret) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/secret.yaml"))).getStringData());
 
         var settings = Settings.from(environment, Settings.Use.PIPELINE);
 
@@ -191,7 +163,7 @@ class KubernetesTest {
 
     @Test
     void givenThePods_whenTheyEnd_thenAfterThePipelineHasClosed() throws Exception {
-        var pod = ((StatefulSet) read(DeploymentFiles.yaml(DIR + "/stateful-set.yaml")))
+        var pod = ((StatefulSet) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/stateful-set.yaml")))
                 .getSpec()
                 .getTemplate()
                 .getSpec();
@@ -204,14 +176,7 @@ class KubernetesTest {
         assertThat(container.getLivenessProbe().getHttpGet().getPath()).isEqualTo("/health/live");
         assertThat(container.getVolumeMounts())
                 .as("the image's state folder")
-                .anyMatch(mount -> DeploymentFiles.text("Dockerfile")
+                .anyMatch(mount -> RepositoryFiles.text("Dockerfile")
                         .contains("TOLLGATE_STATE_DIR=" + mount.getMountPath() + "/"));
-    }
-
-    private static HasMetadata read(JsonNode resource) throws JsonProcessingException {
-        var kind =
-                resource.get("apiVersion").asText() + "/" + resource.get("kind").asText();
-        assertThat(KINDS).containsKey(kind);
-        return STRICT.treeToValue(resource, KINDS.get(kind));
     }
 }
