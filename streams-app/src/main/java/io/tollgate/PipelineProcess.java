@@ -39,7 +39,7 @@ final class PipelineProcess {
         forgetAddressesSoon();
         if (!settings.kafka().ignored().isEmpty()) {
             log.warn(
-                    "ignored, no property of Kafka's clients: {}",
+                    "ignored, not a property of Kafka's clients: {}",
                     settings.kafka().ignored());
         }
         var preflight = RequestTopology.preflight(settings);

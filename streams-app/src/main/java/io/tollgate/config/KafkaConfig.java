@@ -78,8 +78,8 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         var known = KafkaProperties.variables();
         known.add(SERVERS);
         var rule = variable.startsWith("KAFKA_TOPIC_")
-                ? "is no setting of the topics that Kafka Streams makes"
-                : "is no property of Kafka's clients";
+                ? "is not a setting of the topics that Kafka Streams makes"
+                : "is not a property of Kafka's clients";
         env.unknown(variable, rule, Env.meant(variable, known));
     }
 

@@ -73,7 +73,7 @@ final class KafkaProperties {
             var key = keys().get(0);
             var validator = key.validator == null ? "" : String.valueOf(key.validator);
             boolean readable = !validator.isEmpty() && !validator.contains("@") && !validator.contains("Lambda");
-            return "must be what Kafka takes for " + name + ": "
+            return "must be a value that Kafka accepts for " + name + ": "
                     + key.type.name().toLowerCase(Locale.ROOT) + (readable ? " " + validator : "");
         }
     }

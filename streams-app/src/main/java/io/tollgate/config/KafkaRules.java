@@ -67,10 +67,10 @@ final class KafkaRules {
         try {
             int number = Integer.parseInt(value.strip());
             if (isRetries && number == 0) {
-                return Optional.of("must be at least 1: what is not sent again is lost, or written twice");
+                return Optional.of("must be at least 1: without retries records are lost, or written twice");
             }
             if (!isRetries && number > 5) {
-                return Optional.of("must be from 1 to 5: with more, what is sent again may be out of order");
+                return Optional.of("must be from 1 to 5: with more, retried records may be out of order");
             }
         } catch (NumberFormatException reportedAsValue) {
             return Optional.empty();
@@ -104,7 +104,7 @@ final class KafkaRules {
     /** Of the topics that Kafka Streams makes: changelogs, and the topic of requests on their way home. */
     private static Map<String, Fixed> fixedForTopics() {
         var fixed = new LinkedHashMap<String, Fixed>();
-        var kept = "what Kafka Streams keeps in its topics must not be deleted before it is used";
+        var kept = "records in topics of Kafka Streams must not be deleted before they are used";
         fixed.put("retention.ms", new Fixed(Set.of("-1"), kept));
         fixed.put("retention.bytes", new Fixed(Set.of("-1"), kept));
         fixed.put("remote.storage.enable", new Fixed(Set.of("false"), "compacted topics cannot have it"));

@@ -92,7 +92,7 @@ public final class Env {
                     @Override
                     public synchronized Object put(Object key, Object value) {
                         if (values.putIfAbsent((String) key, (String) value) != null) {
-                            mistake(printable((String) key) + " stands twice in " + printable(file)
+                            mistake(printable((String) key) + " appears twice in " + printable(file)
                                     + ": keep one of them");
                         }
                         return value;

@@ -189,7 +189,7 @@ public final class RedisAddress {
     private static SslVerifyMode verifyMode(RedisURI uri, String mode) {
         var found = VERIFY.get(mode.toLowerCase(Locale.ROOT));
         if (found == null) throw illegal("its parameter verifyPeer must be full, ca or none");
-        if (!uri.isSsl()) throw illegal("verifyPeer is for TLS only: begin with rediss://");
+        if (!uri.isSsl()) throw illegal("verifyPeer is for TLS only: start with rediss://");
         return found;
     }
 
@@ -238,7 +238,7 @@ public final class RedisAddress {
             CharBuffer chars = StandardCharsets.UTF_8.newDecoder().decode(bytes.flip());
             return chars.toString();
         } catch (CharacterCodingException notUtf8) {
-            throw illegal("what its %XX stand for must be UTF-8");
+            throw illegal("its %XX escapes must be UTF-8");
         }
     }
 
@@ -262,7 +262,7 @@ public final class RedisAddress {
                     return taken;
                 });
             }
-            if (found.size() > 1) throw illegal("its parameter " + names[0] + " stands there twice");
+            if (found.size() > 1) throw illegal("its parameter " + names[0] + " is given twice");
             if (found.size() == 1 && found.get(0).isBlank()) throw illegal("its parameter " + names[0] + " is empty");
             return found.stream().findFirst();
         }
@@ -272,7 +272,7 @@ public final class RedisAddress {
             var name = open.get(0)[0];
             if (!name.matches("\\w{1,40}")) throw illegal("it may have the parameters " + KNOWN + " only");
             throw illegal("its parameter " + name + " is unknown, " + KNOWN + " are known"
-                    + (TLS_PARAMETER.matcher(name).matches() ? "; for TLS begin with rediss://" : ""));
+                    + (TLS_PARAMETER.matcher(name).matches() ? "; for TLS start with rediss://" : ""));
         }
     }
 

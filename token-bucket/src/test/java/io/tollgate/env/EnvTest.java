@@ -84,7 +84,7 @@ class EnvTest {
         var file = file("TOLLGATE_A=1", "TOLLGATE_A=2");
 
         assertThat(Env.of(Map.of()).withFile("--config", file).mistakes())
-                .containsExactly("TOLLGATE_A stands twice in " + file + ": keep one of them");
+                .containsExactly("TOLLGATE_A appears twice in " + file + ": keep one of them");
     }
 
     @ParameterizedTest
