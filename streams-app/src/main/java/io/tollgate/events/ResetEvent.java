@@ -1,7 +1,7 @@
 package io.tollgate.events;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import io.tollgate.quota.BucketReset;
+import io.tollgate.quota.TaskOutput.BucketReset;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -6,6 +6,7 @@ import io.tollgate.bucket.TokenBucket;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.TaskOutput.BucketReset;
 import io.tollgate.redis.BucketKind;
 import java.util.List;
 import java.util.Optional;

@@ -4,6 +4,7 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Mode;
+import io.tollgate.quota.TaskOutput.BucketReset;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;

@@ -10,6 +10,7 @@ import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.TaskOutput.Decided;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;

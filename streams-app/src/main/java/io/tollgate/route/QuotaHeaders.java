@@ -3,7 +3,7 @@ package io.tollgate.route;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.Decided;
+import io.tollgate.quota.TaskOutput.Decided;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.EnumMap;

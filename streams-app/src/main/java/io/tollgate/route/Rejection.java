@@ -8,7 +8,7 @@ import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.Unreadable;
-import io.tollgate.quota.Decided;
+import io.tollgate.quota.TaskOutput.Decided;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;

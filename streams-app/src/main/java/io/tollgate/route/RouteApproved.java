@@ -1,6 +1,6 @@
 package io.tollgate.route;
 
-import io.tollgate.quota.Decided;
+import io.tollgate.quota.TaskOutput.Decided;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 

@@ -2,7 +2,7 @@ package io.tollgate.route;
 
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.quota.Decided;
+import io.tollgate.quota.TaskOutput.Decided;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 

@@ -16,6 +16,8 @@ import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
+import io.tollgate.quota.TaskOutput.BucketReset;
+import io.tollgate.quota.TaskOutput.Decided;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

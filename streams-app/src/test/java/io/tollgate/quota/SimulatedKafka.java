@@ -4,6 +4,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.TaskOutput.BucketReset;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
