@@ -95,6 +95,35 @@ public record Fence(List<Group> groups) {
             this(offset, offset, decidedAtMicros, tokensAfter, allApproved, approvedOffsets);
         }
 
+        /**
+         * Returns the answers that charges got at one moment, by the same terms.
+         *
+         * @param charges ascending by offset
+         * @param decisions one for each charge, in their order
+         */
+        public static Group of(List<Charge> charges, List<Decision> decisions, List<Double> tokensAfter) {
+            int last = charges.size() - 1;
+            var newest = decisions.get(last);
+            boolean all = true;
+            for (int i = 0; i <= last && all; i++) all = decisions.get(i).isApproved();
+            var approved = new ArrayList<Long>(0);
+            var refusals = new ArrayList<Refusal>(0);
+            for (int i = 0; i <= last && !all; i++) {
+                long offset = charges.get(i).offset();
+                if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offset);
+                else if (tokensAfter.size() > 1) refusals.add(new Refusal(offset, refused.limit()));
+            }
+            return new Group(
+                    charges.get(0).offset(),
+                    charges.get(last).offset(),
+                    newest.decidedAtMicros(),
+                    newest.terms(),
+                    tokensAfter,
+                    all,
+                    approved,
+                    refusals);
+        }
+
         /** Returns a group that answers for nothing: it remembers how far decisions went. */
         static Group upTo(long lastOffset, long nowMicros, double tokens) {
             return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());

@@ -212,10 +212,8 @@ public final class TokenBucket {
 
         var kept = fence.uncommitted(committedOffset);
         long fenceOffset = fence.lastOffset();
-        long oldest = -1;
-        long newest = fenceOffset;
-        int decided = 0;
-        int approved = 0;
+        var fenced = new ArrayList<Charge>(1);
+        var answers = new ArrayList<Decision>(1);
         int replays = 0;
         var decisions = new Decision[charges.size()];
         for (int i = 0; i < decisions.length; i++) {
@@ -230,23 +228,12 @@ public final class TokenBucket {
             }
             decisions[i] = decide(tokens, charge.costTokens(), nowMicros, aheadSeconds, terms, decidedBy);
             if (offset <= fenceOffset) continue;
-            if (decided == 0) oldest = offset;
-            newest = offset;
-            decided++;
-            if (decisions[i].isApproved()) approved++;
+            fenced.add(charge);
+            answers.add(decisions[i]);
         }
 
-        if (decided > 0) {
-            boolean all = approved == decided;
-            kept = kept.plus(new Fence.Group(
-                    oldest,
-                    newest,
-                    nowMicros,
-                    terms,
-                    boxed(tokens),
-                    all,
-                    all || approved == 0 ? List.of() : approvedOffsets(charges, decisions, fenceOffset),
-                    all || tokens.length == 1 ? List.of() : refusals(charges, decisions, fenceOffset)));
+        if (!fenced.isEmpty()) {
+            kept = kept.plus(Fence.Group.of(fenced, answers, boxed(tokens)));
         } else if (kept.groups().isEmpty() && fenceOffset >= 0) {
             kept = new Fence(List.of(Fence.Group.upTo(fenceOffset, nowMicros, tokens[0])));
         }
@@ -257,26 +244,6 @@ public final class TokenBucket {
         var boxed = new Double[tokens.length];
         for (int i = 0; i < tokens.length; i++) boxed[i] = tokens[i];
         return List.of(boxed);
-    }
-
-    private static List<Long> approvedOffsets(List<Charge> charges, Decision[] decisions, long fenceOffset) {
-        var offsets = new ArrayList<Long>();
-        for (int i = 0; i < decisions.length; i++) {
-            long offset = charges.get(i).offset();
-            if (offset > fenceOffset && decisions[i].isApproved()) offsets.add(offset);
-        }
-        return offsets;
-    }
-
-    private static List<Fence.Refusal> refusals(List<Charge> charges, Decision[] decisions, long fenceOffset) {
-        var refusals = new ArrayList<Fence.Refusal>();
-        for (int i = 0; i < decisions.length; i++) {
-            long offset = charges.get(i).offset();
-            if (offset > fenceOffset && decisions[i] instanceof Decision.Refused refused) {
-                refusals.add(new Fence.Refusal(offset, refused.limit()));
-            }
-        }
-        return refusals;
     }
 
     /** Decides one charge, and takes it from the tokens of each limit, or of none. */
