@@ -20,8 +20,11 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.quota.AgentInspector;
+import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.RedisGateway;
+import io.tollgate.quota.RunningTasks;
+import io.tollgate.quota.TaskTime;
 import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.List;
@@ -101,7 +104,7 @@ final class Pipeline implements AutoCloseable {
         shared = redis.uri().map(uri -> RedisGateway.start(new RedisBuckets(uri, latencies), redis.timeout(), metrics));
         var properties = StreamsProperties.of(settings);
         var watch = new StreamThreadWatch(StreamsProperties.sessionTimeout(properties));
-        var deciding = QuotaContext.of(
+        var tasks = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 partitions,
                 recordLimit::get,
@@ -112,18 +115,20 @@ final class Pipeline implements AutoCloseable {
                 new ClusterSourceIds(admin, watch),
                 committed,
                 metrics,
-                watch);
-        agents = new AgentInspector(deciding);
-        PipelineGauges.bind(registry, deciding);
+                watch,
+                TaskTime.SYSTEM,
+                CallLimits.USUAL));
+        agents = new AgentInspector(tasks);
+        PipelineGauges.bind(registry, tasks);
         properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
-        StreamsProperties.prefetch(properties, deciding);
+        StreamsProperties.prefetch(properties, tasks);
         var topology =
-                new RequestTopology(settings.topics(), settings.streams().applicationId(), deciding).build(properties);
+                new RequestTopology(settings.topics(), settings.streams().applicationId(), tasks).build(properties);
         topics = PipelineTopics.of(topology, properties, settings);
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
-        var clients = new CommitTrackingClients(committed, watch, deciding::wakeAskedTasks);
+        var clients = new CommitTrackingClients(committed, watch, tasks::wakeAsked);
         streams = new KafkaStreams(topology, properties, clients, time);
         clockSetBack = new ClockSetBack(streams, time, this::end);
         streams.setUncaughtExceptionHandler(this::onUncaught);

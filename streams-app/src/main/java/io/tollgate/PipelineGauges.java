@@ -4,22 +4,22 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.failover.RedisBreaker;
-import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RunningTasks;
 import java.util.Locale;
 
 /** Figures that are read when they are asked for: nothing is written for them on the way of a record. */
 final class PipelineGauges {
     private PipelineGauges() {}
 
-    static void bind(MeterRegistry registry, QuotaContext shared) {
-        Gauge.builder("tollgate.mirror.age", shared, QuotaContext::mirrorAgeSeconds)
+    static void bind(MeterRegistry registry, RunningTasks tasks) {
+        Gauge.builder("tollgate.mirror.age", tasks, RunningTasks::mirrorAgeSeconds)
                 .description("Age of the oldest answer of Redis that the state store does not hold")
                 .baseUnit("seconds")
                 .register(registry);
-        Gauge.builder("tollgate.mirror.agents", shared, QuotaContext::mirrorAgents)
+        Gauge.builder("tollgate.mirror.agents", tasks, RunningTasks::mirrorAgents)
                 .description("Agents whose buckets are in memory")
                 .register(registry);
-        shared.redis().ifPresent(redis -> bind(registry, redis.breaker()));
+        tasks.shared().redis().ifPresent(redis -> bind(registry, redis.breaker()));
     }
 
     private static void bind(MeterRegistry registry, RedisBreaker breaker) {

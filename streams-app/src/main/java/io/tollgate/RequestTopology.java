@@ -20,10 +20,13 @@ import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.preflight.Preflight;
+import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RunningTasks;
 import io.tollgate.quota.TaskOutput;
 import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskTime;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteUnreadable;
@@ -63,13 +66,15 @@ final class RequestTopology {
 
     private final Topics topics;
     private final String applicationId;
+    private final RunningTasks tasks;
     private final QuotaContext shared;
     private final StoreBuilder<?> buckets = new BucketStore.Builder();
 
-    RequestTopology(Topics topics, String applicationId, QuotaContext shared) {
+    RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
         this.topics = topics;
         this.applicationId = applicationId;
-        this.shared = shared;
+        this.tasks = tasks;
+        this.shared = tasks.shared();
     }
 
     /** Returns the preflight check of everything this topology stands on. */
@@ -79,7 +84,7 @@ final class RequestTopology {
 
     /** Returns the topics this topology uses. It is built for that, and thrown away: it decides nothing. */
     static PipelineTopics topics(Settings settings) {
-        var nothing = QuotaContext.of(
+        var nothing = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 1,
                 () -> Integer.MAX_VALUE,
@@ -90,7 +95,9 @@ final class RequestTopology {
                 (topic, partition) -> 1,
                 new CommittedOffsets(),
                 new PipelineMetrics(new SimpleMeterRegistry()),
-                new StreamThreadWatch(Duration.ZERO));
+                new StreamThreadWatch(Duration.ZERO),
+                TaskTime.SYSTEM,
+                CallLimits.USUAL));
         var properties = StreamsProperties.of(settings);
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), nothing).build(properties);
@@ -143,7 +150,7 @@ final class RequestTopology {
 
     private KStream<byte[], TaskOutput> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
-                withStore(buckets, () -> new DecideRequests(shared, rekeyedTopic(applicationId), DECIDED)),
+                withStore(buckets, () -> new DecideRequests(tasks, rekeyedTopic(applicationId), DECIDED)),
                 Named.as("decide"));
     }
 
@@ -155,7 +162,7 @@ final class RequestTopology {
 
     private void routeRejected(KStream<byte[], TaskOutput> decided) {
         decisions(decided)
-                .process(() -> new RouteRejected(shared.maxRecordBytes()), Named.as(DECIDED.rejected()))
+                .process(() -> new RouteRejected(shared.recordLimit().getAsInt()), Named.as(DECIDED.rejected()))
                 .to(topics.rejected(), produced("write-rejected"));
     }
 
@@ -167,7 +174,7 @@ final class RequestTopology {
 
     private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
         unreadable
-                .process(() -> new RouteUnreadable(shared.maxRecordBytes()), Named.as("route-unreadable"))
+                .process(() -> new RouteUnreadable(shared.recordLimit().getAsInt()), Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 

@@ -3,7 +3,7 @@ package io.tollgate;
 import io.tollgate.config.Settings;
 import io.tollgate.kafka.RocksDbMemory;
 import io.tollgate.quota.Prefetch;
-import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RunningTasks;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -53,10 +53,10 @@ final class StreamsProperties {
     }
 
     /** Adds the prefetch to the main consumer. */
-    static void prefetch(Properties properties, QuotaContext shared) {
+    static void prefetch(Properties properties, RunningTasks tasks) {
         properties.put(
                 StreamsConfig.mainConsumerPrefix(ConsumerConfig.INTERCEPTOR_CLASSES_CONFIG), Prefetch.class.getName());
-        properties.put(StreamsConfig.mainConsumerPrefix(Prefetch.SHARED_CONFIG), shared);
+        properties.put(StreamsConfig.mainConsumerPrefix(Prefetch.TASKS_CONFIG), tasks);
     }
 
     private static Map<String, Object> ours(Settings settings) {

@@ -29,6 +29,40 @@ class PackageOrderTest {
 
     private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "quota", "route", "events");
 
+    /** The classes of two stages, in an order in which each uses only those before it. */
+    private static final List<String> MIRROR =
+            List.of("TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore");
+
+    private static final List<String> QUOTA = List.of(
+            "TaskTime",
+            "CallLimits",
+            "RecentDecision",
+            "Throttled",
+            "RemainingQuota",
+            "TaskOutput",
+            "AgentView",
+            "TaskMailbox",
+            "RedisCall",
+            "CallsUnderWay",
+            "PendingDecision",
+            "AgentState",
+            "LastDecisions",
+            "AgentQueue",
+            "AgentCache",
+            "TaskActivity",
+            "RedisGateway",
+            "QuotaContext",
+            "PendingResets",
+            "AgentQueries",
+            "SendQueue",
+            "TaskDecider",
+            "TaskTimer",
+            "Task",
+            "RunningTasks",
+            "AgentInspector",
+            "DecideRequests",
+            "Prefetch");
+
     /** They look at the flow from outside. */
     private static final List<String> BESIDE = List.of("http", "verify", "preflight", "cli");
 
@@ -39,6 +73,12 @@ class PackageOrderTest {
             before.addAll(FLOW.subList(0, stage + 1));
             importsOnly(FLOW.get(stage), before);
         }
+    }
+
+    @Test
+    void givenAStage_whenAClassUsesOthers_thenOnlyThoseBefore() {
+        usesOnlyThoseBefore("mirror", MIRROR);
+        usesOnlyThoseBefore("quota", QUOTA);
     }
 
     @Test
@@ -124,6 +164,27 @@ class PackageOrderTest {
                 .orShould()
                 .callMethod(System.class, "getenv", String.class)
                 .check(CLASSES);
+    }
+
+    private static void usesOnlyThoseBefore(String stage, List<String> order) {
+        var ofStage = CLASSES.that(JavaClass.Predicates.resideInAPackage(root(stage)));
+        assertThat(ofStage)
+                .extracting(PackageOrderTest::topLevel)
+                .filteredOn(name -> !name.equals("package-info"))
+                .as("a new class gets its place in this test first")
+                .containsOnly(order.toArray(String[]::new));
+        for (var user : ofStage) {
+            for (var used : user.getDirectDependenciesFromSelf()) {
+                if (!used.getTargetClass().getPackageName().equals(root(stage))) continue;
+                assertThat(order.indexOf(topLevel(used.getTargetClass())))
+                        .as(used.getDescription())
+                        .isLessThanOrEqualTo(order.indexOf(topLevel(user)));
+            }
+        }
+    }
+
+    private static String topLevel(JavaClass type) {
+        return type.getName().substring(type.getPackageName().length() + 1).replaceAll("\\$.*", "");
     }
 
     private static void importsOnly(String importing, List<String> allowed) {

@@ -12,7 +12,10 @@ import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RunningTasks;
+import io.tollgate.quota.TaskTime;
 import java.time.Duration;
 import java.util.Optional;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -51,7 +54,7 @@ class PartitionerIT {
 
     private static KafkaStreams streams(TestCluster cluster) throws Exception {
         var settings = Settings.from(cluster.environment(), Settings.Use.PIPELINE);
-        var shared = QuotaContext.of(
+        var tasks = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 TestCluster.PARTITIONS,
                 () -> 1_000_000,
@@ -62,13 +65,15 @@ class PartitionerIT {
                 (topic, partition) -> topic.hashCode() * 31L + partition + 1,
                 new CommittedOffsets(),
                 new PipelineMetrics(new SimpleMeterRegistry()),
-                new StreamThreadWatch(Duration.ofDays(1)));
+                new StreamThreadWatch(Duration.ofDays(1)),
+                TaskTime.SYSTEM,
+                CallLimits.USUAL));
         var properties = StreamsProperties.of(settings);
         properties.put(
                 StreamsConfig.producerPrefix(ProducerConfig.PARTITIONER_CLASS_CONFIG),
                 RoundRobinPartitioner.class.getName());
         var topology =
-                new RequestTopology(settings.topics(), settings.streams().applicationId(), shared).build(properties);
+                new RequestTopology(settings.topics(), settings.streams().applicationId(), tasks).build(properties);
         return new KafkaStreams(topology, properties);
     }
 }

@@ -18,7 +18,10 @@ import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
+import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
+import io.tollgate.quota.RunningTasks;
+import io.tollgate.quota.TaskTime;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,7 +109,7 @@ class RequestTopologyTest {
     }
 
     private Topology topology(Settings settings) {
-        var shared = QuotaContext.of(
+        var tasks = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 PARTITIONS,
                 () -> 64 * 1024 * 1024,
@@ -117,8 +120,10 @@ class RequestTopologyTest {
                 (topic, partition) -> topic.hashCode() * 31L + partition + 1,
                 new CommittedOffsets(),
                 new PipelineMetrics(registry),
-                new StreamThreadWatch(Duration.ofDays(1)));
-        return new RequestTopology(settings.topics(), settings.streams().applicationId(), shared)
+                new StreamThreadWatch(Duration.ofDays(1)),
+                TaskTime.SYSTEM,
+                CallLimits.USUAL));
+        return new RequestTopology(settings.topics(), settings.streams().applicationId(), tasks)
                 .build(StreamsProperties.of(settings));
     }
 

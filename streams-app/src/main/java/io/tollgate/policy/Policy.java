@@ -4,6 +4,7 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
+import io.tollgate.redis.BucketKind;
 import java.util.List;
 
 /**
@@ -36,6 +37,11 @@ public record Policy(String name, Mode mode, Promises promises) {
         return decidedBy == terms() || decidedBy.equals(terms())
                 ? this
                 : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, decidedBy);
+    }
+
+    /** Returns which of an agent's buckets it spends. */
+    public BucketKind kind() {
+        return mode == Mode.SHADOW ? BucketKind.SHADOW : BucketKind.ENFORCED;
     }
 
     /** Returns its limits, and its number. */

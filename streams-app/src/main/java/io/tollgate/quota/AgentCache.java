@@ -15,7 +15,7 @@ import java.util.function.ToDoubleBiFunction;
  * task's records and processes them.
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
- * decision; so is what Redis answered to the first agents of each quarter of a second, {@value #WRITTEN_AT_ONCE} by all tasks. What it
+ * decision; so is what Redis answered to the first agents after each commit, {@value #STORED_ANSWERS} by all tasks. What it
  * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and
  * those polled since the last commit; who was not seen lately goes to the store. A bucket that is full again is forgotten in both,
  * because an absent bucket is a full one.
@@ -26,8 +26,8 @@ final class AgentCache {
     /** Of the heap for each agent, of which it takes a third: a small heap must not fill up with them. */
     private static final long HEAP_BYTES_EACH = 1_536;
 
-    /** Agents in each round that are written with their decisions, by all tasks: so few cost next to nothing. */
-    private static final int WRITTEN_AT_ONCE = 512;
+    /** Agents for which Redis answered that are written with their decisions, in each commit of all tasks: so few cost next to nothing. */
+    private static final int STORED_ANSWERS = 512;
 
     /** All each time where so few wait, in all tasks: a write costs about as much as two decisions. */
     private static final int WRITTEN_BEHIND = 1_024;
@@ -46,7 +46,7 @@ final class AgentCache {
 
     private final BucketStore store;
     private final int mostInMemory;
-    private final int mostWrittenAtOnce;
+    private final int mostStoredAnswers;
     private final int mostWrittenBehind;
     private final Policies policies;
     private final LinkedHashMap<String, AgentQueue> agents = new LinkedHashMap<>(1024);
@@ -54,11 +54,8 @@ final class AgentCache {
     /** Those that must be in the store when the task commits. */
     private final ArrayList<AgentState> toCommit = new ArrayList<>();
 
-    /** Counts the calls of {@link #writeBehind}. */
-    private int round = 1;
-
-    /** Agents that were written with their decisions in this round. */
-    private int writtenAtOnce;
+    /** Agents whose answers of Redis are written with the next commit. */
+    private int storedAnswers;
 
     /** For metrics, which other threads read: when the oldest change was made that is not stored, 0 for none. */
     private volatile long unstoredSinceNanos;
@@ -70,7 +67,7 @@ final class AgentCache {
     AgentCache(BucketStore store, Policies policies, int tasks) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
-        this.mostWrittenAtOnce = Math.max(LEAST_OF_A_TASK, WRITTEN_AT_ONCE / tasks);
+        this.mostStoredAnswers = Math.max(LEAST_OF_A_TASK, STORED_ANSWERS / tasks);
         this.mostWrittenBehind = Math.max(LEAST_OF_A_TASK, WRITTEN_BEHIND / tasks);
         this.store = store;
         this.policies = policies;
@@ -92,7 +89,7 @@ final class AgentCache {
     AgentState of(AgentQueue agent, BucketKind kind) {
         var known = agent.state(kind);
         if (known != null) return known;
-        var loaded = new AgentState(agent, kind, store.read(agent.id(), kind));
+        var loaded = new AgentState(agent.id(), kind, store.read(agent.id(), kind));
         agent.keep(kind, loaded);
         return loaded;
     }
@@ -121,14 +118,14 @@ final class AgentCache {
     /** Writes the agent's buckets to the store, if the store does not hold them yet. */
     private void store(AgentState state) {
         if (state.isStored() || state.bucket() == null) return;
-        store.write(state.agent().id(), state.kind(), state.bucket());
+        store.write(state.agentId(), state.kind(), state.bucket());
         state.markStored();
     }
 
     /** Has the agent's buckets written before the task commits, as they are then. */
     void storeWithCommit(AgentState state) {
-        if (state.isStored() || state.isToCommit()) return;
-        state.toCommit(true);
+        if (state.isStored() || state.isStoredWithCommit()) return;
+        state.storeWithCommit();
         toCommit.add(state);
     }
 
@@ -143,42 +140,37 @@ final class AgentCache {
      */
     void beforeCommit() {
         commits++;
-        for (var state : toCommit) {
-            state.toCommit(false);
-            store(state);
-        }
+        toCommit.forEach(this::store);
         toCommit.clear();
+        storedAnswers = 0;
         for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne();
     }
 
     /**
-     * Writes what an answer of Redis has changed: at once where few agents are active, so that it is committed with the decisions; else
-     * later.
+     * Writes what an answer of Redis has changed: with the commit where few agents are active, else behind.
      *
-     * @param wasStored whether the store held what it was before
-     * @param nowNanos by {@link System#nanoTime}
+     * @param nowNanos by {@link TaskTime#nanoTime}
      */
-    void changed(AgentState agent, boolean wasStored, long nowNanos) {
-        if (agent.writtenIn() == round || writtenAtOnce < mostWrittenAtOnce) {
-            if (agent.writtenIn() != round) writtenAtOnce++;
-            agent.writtenIn(round);
-            storeWithCommit(agent);
+    void answered(AgentState state, long nowNanos) {
+        if (state.isStoredWithCommit()) return;
+        if (storedAnswers < mostStoredAnswers) {
+            storedAnswers++;
+            storeWithCommit(state);
             return;
         }
-        if (!wasStored) return; // it waits already
-        toWrite.add(agent);
-        agent.changedAt(nowNanos);
-        if (toWrite.size() == 1) unstoredSinceNanos = agent.changedNanos();
+        if (state.waitsSinceNanos() != 0) return;
+        toWrite.add(state);
+        state.waitsSince(nowNanos);
+        if (toWrite.size() == 1) unstoredSinceNanos = nowNanos;
     }
 
     /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
-        round++;
-        writtenAtOnce = 0;
         int most = Math.max(mostWrittenBehind, toWrite.size() / PART_WRITTEN_BEHIND);
         for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
+        while (!toWrite.isEmpty() && toWrite.peek().isStored()) toWrite.remove(); // with a commit meanwhile
         var oldest = toWrite.peek();
-        unstoredSinceNanos = oldest == null ? 0 : oldest.changedNanos();
+        unstoredSinceNanos = oldest == null ? 0 : oldest.waitsSinceNanos();
         agentsInMemory = agents.size();
     }
 

@@ -11,10 +11,10 @@ import java.util.concurrent.RejectedExecutionException;
 
 /** Looks at agents whose tasks run here, and fills their buckets, for people and tools. Thread-safe; never waits. */
 public final class AgentInspector {
-    private final QuotaContext shared;
+    private final RunningTasks tasks;
 
-    public AgentInspector(QuotaContext shared) {
-        this.shared = shared;
+    public AgentInspector(RunningTasks tasks) {
+        this.tasks = tasks;
     }
 
     /** Returns the name of the store that holds the agents' buckets, by which Streams finds out where an agent is held. */
@@ -24,7 +24,7 @@ public final class AgentInspector {
 
     /** Returns whether the agent's task runs here. */
     public boolean holds(String agentId) {
-        return shared.tasks().containsKey(partition(agentId));
+        return tasks.byPartition().containsKey(partition(agentId));
     }
 
     /**
@@ -52,7 +52,7 @@ public final class AgentInspector {
     }
 
     private CompletableFuture<AgentView> ask(String agentId, Question question) {
-        var task = shared.tasks().get(partition(AgentId.require(agentId)));
+        var task = tasks.byPartition().get(partition(AgentId.require(agentId)));
         if (task == null) {
             return CompletableFuture.failedFuture(new RejectedExecutionException("the agent's task does not run here"));
         }
@@ -65,12 +65,13 @@ public final class AgentInspector {
     }
 
     private int partition(String agentId) {
-        return Parse.partitionOf(agentId.getBytes(StandardCharsets.UTF_8), shared.partitions());
+        return Parse.partitionOf(
+                agentId.getBytes(StandardCharsets.UTF_8), tasks.shared().partitions());
     }
 
     /** Returns who was refused most within the last one to two minutes, of the tasks that run here; most first. */
     public List<Throttled> mostThrottled() {
-        return shared.tasks().values().stream()
+        return tasks.byPartition().values().stream()
                 .flatMap(task -> task.activity().mostThrottled().stream())
                 .sorted(Comparator.comparingLong(Throttled::refusals).reversed())
                 .limit(TaskActivity.SHOWN)

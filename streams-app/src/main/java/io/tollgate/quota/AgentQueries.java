@@ -21,24 +21,25 @@ final class AgentQueries {
     private final TaskOffsets offsets;
     private final TaskActivity activity;
     private final PendingResets resets;
-    private Consumer<BucketReset> listener = reset -> {};
+    private final Consumer<BucketReset> listener;
 
-    AgentQueries(QuotaContext shared, AgentCache cache, TaskOffsets offsets, TaskActivity activity) {
+    AgentQueries(
+            QuotaContext shared,
+            AgentCache cache,
+            TaskOffsets offsets,
+            TaskActivity activity,
+            Consumer<BucketReset> listener) {
         this.shared = shared;
         this.cache = cache;
         this.offsets = offsets;
         this.activity = activity;
+        this.listener = listener;
         this.resets = new PendingResets(cache, mailbox);
     }
 
     /** Returns where other threads ask; answered by {@link #answer}. */
     TaskMailbox mailbox() {
         return mailbox;
-    }
-
-    /** Says who is told of each bucket that is filled, at once and on the stream thread: what it writes is committed with the filling. */
-    void tellResets(Consumer<BucketReset> told) {
-        listener = told;
     }
 
     /** Notes that what was filled until now is committed next. */
@@ -70,8 +71,8 @@ final class AgentQueries {
     void look(String agentId, CompletableFuture<AgentView> answer) {
         var agent = cache.agent(agentId);
         var policy = agent.policy(shared.policies());
-        var buckets = cache.of(agent, SendQueue.kind(policy));
-        var mirrored = viewOfMirror(buckets, policy);
+        var buckets = cache.of(agent, policy.kind());
+        var mirrored = viewOfMirror(agent, buckets, policy);
         var redis = redisFor(buckets);
         if (redis.isEmpty() || buckets.isResetPending()) {
             answer.complete(mirrored);
@@ -93,12 +94,12 @@ final class AgentQueries {
         return shared.redis().filter(redis -> redis.inUse(buckets));
     }
 
-    private AgentView viewOfMirror(AgentState buckets, Policy policy) {
+    private AgentView viewOfMirror(AgentQueue agent, AgentState buckets, Policy policy) {
         long nowMicros = shared.nowMicros(buckets);
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
-        var recent = activity.recent(buckets.agent());
-        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, isKnown(buckets.agent()), recent);
+        var recent = activity.recent(agent);
+        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, isKnown(agent), recent);
     }
 
     private boolean isKnown(AgentQueue agent) {
@@ -118,7 +119,7 @@ final class AgentQueries {
     void reset(String agentId, String by, CompletableFuture<AgentView> answer) {
         var agent = cache.agent(agentId);
         var policy = agent.policy(shared.policies());
-        var kind = SendQueue.kind(policy);
+        var kind = policy.kind();
         var buckets = cache.of(agent, kind);
         // A moment of its own, so that every reader knows what was decided before.
         long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros() + 1));

@@ -5,9 +5,7 @@ import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,11 +20,10 @@ final class AgentQueue {
     /** Mostly none stray: an object less for each of many agents. */
     private @Nullable Deque<PendingDecision> strays;
 
-    private List<PendingDecision> polled = List.of();
     private final @Nullable AgentState[] states = new AgentState[BucketKind.values().length];
     private @Nullable Policy policy;
     private long policyVersion;
-    private TaskActivity.@Nullable LastDecisions lastDecisions;
+    private @Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
     private boolean seenLately = true;
 
@@ -57,24 +54,9 @@ final class AgentQueue {
         return strays;
     }
 
-    /** Notes a request of the batch that is being polled; returns whether it is the agent's first in it. */
-    boolean notePolled(PendingDecision request) {
-        boolean first = polled.isEmpty();
-        if (first) polled = new ArrayList<>(2);
-        polled.add(request);
-        return first;
-    }
-
-    /** Returns and forgets what was noted of the batch that is being polled. */
-    List<PendingDecision> takePolled() {
-        var taken = polled;
-        polled = List.of();
-        return taken;
-    }
-
     /** Returns whether requests of it wait: then it must stay in memory. */
     boolean isAwaited() {
-        return !requests.isEmpty() || strays != null && !strays.isEmpty() || !polled.isEmpty();
+        return !requests.isEmpty() || strays != null && !strays.isEmpty();
     }
 
     /** Returns the policy now in force. */
@@ -103,17 +85,18 @@ final class AgentQueue {
     boolean isAllSentBefore(PendingDecision request, AgentState state) {
         for (var earlier : pending(request.place())) {
             if (earlier == request) return true;
-            if (!earlier.isUsable(state)) return false;
+            if (!state.isUsable(earlier)) return false;
         }
         return false;
     }
 
-    /** Returns what {@link TaskActivity} keeps of its decisions; null, or another agent's by now, if nothing. */
-    TaskActivity.@Nullable LastDecisions lastDecisions() {
+    /** Returns its last decisions; null, or another agent's by now, if none are kept. */
+    @Nullable
+    LastDecisions lastDecisions() {
         return lastDecisions;
     }
 
-    void keep(TaskActivity.LastDecisions decisions) {
+    void keep(LastDecisions decisions) {
         lastDecisions = decisions;
     }
 

@@ -15,39 +15,27 @@ import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
 final class AgentState {
+    private static final Fence[] NOTHING = {Fence.NONE, Fence.NONE};
+
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
 
     /** What is refused unasked within this time is answered as at one moment. */
     private static final long TOGETHER_MICROS = 20_000;
 
-    private final AgentQueue agent;
+    private final String agentId;
     private final BucketKind kind;
+    private final CallsUnderWay calls = new CallsUnderWay();
     private @Nullable BucketCopy bucket;
     private boolean stored = true;
-    private boolean toCommit;
-    private long changedNanos;
-    private int writtenIn;
-    private int epoch;
-    /** Calls of this epoch whose answers were not taken over yet, in the order of sending; mostly nothing. */
-    private RedisCall.@Nullable Part oldestUnderWay;
-
-    /** The last offsets that those asked for, by place of their source; -1: none. */
-    private long sentRequests = -1;
-
-    private long sentRekeyed = -1;
-    /** The last offsets that any call asked for, those included that were given up. */
-    private long everSentRequests = -1;
-
-    private long everSentRekeyed = -1;
+    private boolean storedWithCommit;
+    private long waitsSinceNanos;
     private boolean superseding;
     /** How often the task had come to a commit when Redis disagreed; -1: it never did. */
     private int disagreedIn = -1;
@@ -55,24 +43,24 @@ final class AgentState {
     /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
     private boolean complete;
 
-    private boolean answered;
     private int resets;
-    /** What was refused without asking since Redis answered last, by place of its source; mostly nothing. */
-    private Fence @Nullable [] unasked;
+    /** What was refused without asking since Redis answered last, by place of its source; copied when it changes. */
+    private Fence[] unasked = NOTHING;
+
     /** Sources of which Redis has decided a request anew, a bit for each place: what follows is new to it, too. */
     private int pastReplays;
 
     private long answeredNanos;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
-    AgentState(AgentQueue agent, BucketKind kind, @Nullable BucketCopy bucket) {
-        this.agent = agent;
+    AgentState(String agentId, BucketKind kind, @Nullable BucketCopy bucket) {
+        this.agentId = agentId;
         this.kind = kind;
         this.bucket = bucket;
     }
 
-    AgentQueue agent() {
-        return agent;
+    String agentId() {
+        return agentId;
     }
 
     BucketKind kind() {
@@ -92,54 +80,38 @@ final class AgentState {
 
     void markStored() {
         stored = true;
+        storedWithCommit = false;
+        waitsSinceNanos = 0;
     }
 
     /** Returns whether it is written before the task commits. */
-    boolean isToCommit() {
-        return toCommit;
+    boolean isStoredWithCommit() {
+        return storedWithCommit;
     }
 
-    void toCommit(boolean writtenThen) {
-        toCommit = writtenThen;
+    void storeWithCommit() {
+        storedWithCommit = true;
     }
 
-    /** Notes when the change was made that the state store will not hold for a while. */
-    void changedAt(long nanos) {
-        changedNanos = nanos;
+    /** Returns since when it waits to be written behind, by {@link TaskTime#nanoTime}; 0: it does not. */
+    long waitsSinceNanos() {
+        return waitsSinceNanos;
     }
 
-    long changedNanos() {
-        return changedNanos;
+    void waitsSince(long nanos) {
+        waitsSinceNanos = nanos;
     }
 
-    /** Returns the round in which it was last written with its decision, as {@link AgentCache} counts them; 0: none. */
-    int writtenIn() {
-        return writtenIn;
-    }
-
-    void writtenIn(int round) {
-        writtenIn = round;
-    }
-
-    /** Returns the number that changes whenever answers under way can no longer be used. */
-    int epoch() {
-        return epoch;
-    }
-
-    /** Gives up the answers under way: they know nothing of what was decided here. */
-    private void nextEpoch() {
-        epoch++;
-        oldestUnderWay = null;
-        sentRequests = -1;
-        sentRekeyed = -1;
+    /** Returns the calls for these buckets. */
+    CallsUnderWay calls() {
+        return calls;
     }
 
     /** Fills the buckets. Answers under way know nothing of it; {@code untold}: nor does Redis. */
     void reset(AgentBuckets full, boolean untold) {
-        nextEpoch();
+        calls.giveUp();
         resets++;
         stored = false;
-        answered = false;
         var filled = held(full);
         filled.hold(full);
         filled.decidedWithoutRedis(true);
@@ -179,67 +151,58 @@ final class AgentState {
      * @param once whether decisions are committed together with their offsets
      */
     SpendRequest spend(
-            List<PendingDecision> requests,
+            List<Charge> charges,
             Promises promises,
             int place,
             TaskSources sources,
             long committedOffset,
             boolean once) {
-        var refused = unasked == null ? Fence.NONE : unasked[place].uncommitted(committedOffset);
         return new SpendRequest(
-                agent.id(),
+                agentId,
                 kind,
                 promises,
-                charges(requests),
+                charges,
                 sources.id(place),
                 committedOffset,
                 once,
-                refused,
+                unasked[place].uncommitted(committedOffset),
                 copy(promises.terms(), place, sources, once));
     }
 
     private SpendRequest.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
-        if (oldestUnderWay != null) {
-            var buckets = bucket == null ? AgentBuckets.full(terms, 0) : bucket.buckets();
-            return new SpendRequest.Copy(
-                    buckets,
-                    CopyStatus.UNDER_WAY,
-                    SpendRequest.Copy.INCOMPLETE,
-                    sentThrough(place, sources),
-                    Fence.NONE,
-                    others(place, sources, false));
-        }
         var held = bucket;
-        if (held == null) return null;
-        var status = status(held, once);
-        var fence = held.fence(sources.id(place));
+        boolean underWay = !calls.isEmpty();
+        if (held == null && !underWay) return null;
+        var status = underWay || held == null ? CopyStatus.UNDER_WAY : status(held, once);
+        boolean knowsAll = held != null && !underWay;
         return new SpendRequest.Copy(
-                held.buckets(),
+                held == null ? AgentBuckets.full(terms, 0) : held.buckets(),
                 status,
-                complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
-                fence.lastOffset(),
-                fence,
-                others(place, sources, status == CopyStatus.SUPERSEDES));
+                knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
+                sentThrough(place, sources),
+                knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
+                others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES));
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */
     private long sentThrough(int place, TaskSources sources) {
-        long sent = place == TaskSources.REQUESTS ? sentRequests : sentRekeyed;
+        long sent = calls.sentThrough(place);
         return bucket == null ? sent : Math.max(sent, bucket.lastOffset(sources.id(place)));
     }
 
-    private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean all) {
-        int other = 1 - place;
-        long id = sources.id(other);
-        // Where our decisions replace those of Redis, what it decided beyond all that we ever asked for is somebody
-        // else's.
-        long through = all ? Math.max(sentThrough(other, sources), everSent(other)) : sentThrough(other, sources);
+    /**
+     * @param place of the other source
+     * @param supersedes whether our decisions replace those of Redis: what it decided beyond all that we ever asked for is somebody else's
+     */
+    private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean knowsAll, boolean supersedes) {
+        long through = sentThrough(place, sources);
+        if (supersedes) through = Math.max(through, calls.everSent(place));
         var held = bucket;
         boolean onlyOurs = held == null || held.hasOnly(sources);
-        if (through < 0 && !all && onlyOurs) return List.of(); // nearly always
+        if (through < 0 && !supersedes && onlyOurs) return List.of(); // nearly always
         var others = new ArrayList<SpendRequest.OfSource>(1);
-        boolean knowsAll = oldestUnderWay == null && held != null;
-        others.add(new SpendRequest.OfSource(id, through, knowsAll ? held.fence(id) : Fence.NONE));
+        long id = sources.id(place);
+        others.add(new SpendRequest.OfSource(id, through, held != null && knowsAll ? held.fence(id) : Fence.NONE));
         if (onlyOurs) return others;
         held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
             if (!sources.holds(gone)) others.add(new SpendRequest.OfSource(gone, fence.lastOffset(), Fence.NONE));
@@ -247,77 +210,44 @@ final class AgentState {
         return others;
     }
 
-    private long everSent(int place) {
-        return place == TaskSources.REQUESTS ? everSentRequests : everSentRekeyed;
+    /** Returns whether a request was sent for these buckets, and nothing has been decided on them without Redis since. */
+    boolean isUsable(PendingDecision request) {
+        var asked = request.asked();
+        return asked != null && asked.spend().kind() == kind && calls.isUsable(asked);
     }
 
-    /** Notes that a call is on its way. */
-    void sent(RedisCall.Part part, long lastOffset) {
-        if (oldestUnderWay == null) oldestUnderWay = part;
-        else oldestUnderWay.append(part);
-        if (part.place() == TaskSources.REQUESTS) {
-            sentRequests = Math.max(sentRequests, lastOffset);
-            everSentRequests = Math.max(everSentRequests, lastOffset);
-        } else {
-            sentRekeyed = Math.max(sentRekeyed, lastOffset);
-            everSentRekeyed = Math.max(everSentRekeyed, lastOffset);
-        }
-    }
-
-    /**
-     * Returns the calls whose answers are to be taken over before this one's, and this one, in the order of sending: its buckets hold what
-     * those charged, so that our copy must remember their requests, too. Empty if its answer was taken over.
-     */
-    List<RedisCall.Part> answeredThrough(RedisCall.Part asked) {
-        if (asked.isAccepted()) return List.of();
-        if (asked == oldestUnderWay) return List.of(asked); // nearly always
-        var answered = new ArrayList<RedisCall.Part>();
-        for (var part = oldestUnderWay; part != null; part = part.next()) {
-            if (part == asked || part.isDecided()) answered.add(part);
-            if (part == asked) break;
-        }
-        return answered;
-    }
-
-    private static List<Charge> charges(List<PendingDecision> requests) {
-        if (requests.size() == 1) return List.of(requests.get(0).charge());
-        var charges = new ArrayList<Charge>(requests.size());
-        for (var request : requests) charges.add(request.charge());
-        return charges;
+    /** Returns whether a request was sent for these buckets, in a call whose answer can no longer be used. */
+    boolean isAbandoned(PendingDecision request) {
+        var asked = request.asked();
+        return asked != null && asked.spend().kind() == kind && !calls.isUsable(asked);
     }
 
     /**
      * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a moment ago and nothing
      * else was decided since. So a flood leaves few groups behind.
+     *
+     * @param lastMicros when the agent's last decision was made
      */
-    long refusedUnaskedAt(int place, long nowMicros) {
-        var groups = unasked(place).groups();
-        if (!groups.isEmpty()) {
-            long before = groups.get(0).decidedAtMicros();
-            if (nowMicros - before < TOGETHER_MICROS && agent.lastDecidedMicros() == before) return before;
-        }
-        return agent.notBeforeLast(nowMicros);
-    }
-
-    private Fence unasked(int place) {
-        return unasked == null ? Fence.NONE : unasked[place];
+    long refusedUnaskedAt(int place, long nowMicros, long lastMicros) {
+        var groups = unasked[place].groups();
+        boolean isLast = !groups.isEmpty() && groups.get(0).decidedAtMicros() == lastMicros;
+        return isLast && nowMicros - lastMicros < TOGETHER_MICROS ? lastMicros : Math.max(nowMicros, lastMicros);
     }
 
     /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
     void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
-        if (unasked == null) {
-            unasked = new Fence[TaskSources.COUNT];
-            Arrays.fill(unasked, Fence.NONE);
-        }
-        unasked[request.place()] = unasked[request.place()]
-                .uncommitted(committedOffset)
-                .plusRefused(request.charge().offset(), refusal);
+        int place = request.place();
+        unasked(
+                place,
+                unasked[place]
+                        .uncommitted(committedOffset)
+                        .plusRefused(request.charge().offset(), refusal));
     }
 
-    private void forgetUnasked(int place) {
-        if (unasked == null) return;
-        unasked[place] = Fence.NONE;
-        if (unasked[1 - place].groups().isEmpty()) unasked = null;
+    private void unasked(int place, Fence refused) {
+        if (unasked[place] == refused) return;
+        unasked = unasked.clone();
+        unasked[place] = refused;
     }
 
     /**
@@ -335,7 +265,7 @@ final class AgentState {
      * calls that we gave up, whose answers went nowhere.
      */
     void startAnew(Terms terms, double nowSeconds) {
-        nextEpoch();
+        calls.giveUp();
         superseding = true;
         held(AgentBuckets.full(terms, nowSeconds)).decidedWithoutRedis(true);
     }
@@ -372,9 +302,7 @@ final class AgentState {
 
     /** Takes over what Redis answered, once for each call. */
     void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
-        asked.accepted();
-        if (oldestUnderWay != null) oldestUnderWay = oldestUnderWay.without(asked);
-        answered = true;
+        calls.accepted(asked);
         complete = true;
         answeredNanos = asked.call().awaitedNanos();
         stored = false;
@@ -383,24 +311,20 @@ final class AgentState {
         int place = asked.place();
         if (answer.replays() < answer.decisions().size()) pastReplays |= 1 << place;
         var held = held(answer.buckets());
-        var groups = groups(spend, answer, fence(place, spend.source()).lastOffset());
-        if (!groups.isEmpty() || unasked != null) {
-            held.hold(spend.source(), grown(held, place, spend, groups));
-            forgetUnasked(place);
+        long source = spend.source();
+        long fenceOffset = Math.max(held.lastOffset(source), unasked[place].lastOffset());
+        var groups = asked.groups(answer, fenceOffset);
+        if (!groups.isEmpty() || unasked[place] != Fence.NONE) {
+            var fence = groups.isEmpty() || fenceOffset > spend.committedOffset() ? fence(place, source) : Fence.NONE;
+            if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
+            for (var group : groups) fence = fence.plus(group);
+            held.hold(source, fence);
         }
+        unasked(place, Fence.NONE);
         if (isNewer(answer.buckets(), held)) held.hold(answer.buckets());
         held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
-    }
-
-    /** Returns the fence with these groups, oldest first; where there are any, without what is committed. */
-    private Fence grown(BucketCopy held, int place, SpendRequest spend, List<Fence.Group> groups) {
-        boolean allCommitted = unasked == null && held.lastOffset(spend.source()) <= spend.committedOffset();
-        var fence = allCommitted && !groups.isEmpty() ? Fence.NONE : fence(place, spend.source());
-        if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
-        for (var group : groups) fence = fence.plus(group);
-        return fence;
     }
 
     /**
@@ -413,62 +337,6 @@ final class AgentState {
         return answered.leastTokens() < held.leastTokens();
     }
 
-    /** Returns what the fence must remember, oldest first: one group for all that was decided at one moment by the same terms. */
-    private static List<Fence.Group> groups(SpendRequest spend, SpendResult.Decided answer, long fenceOffset) {
-        int count = answer.decisions().size();
-        int from = 0;
-        while (from < count && spend.charges().get(from).offset() <= fenceOffset) from++; // ascending
-        if (from == count) return List.of();
-        if (from == count - 1) return List.of(group(from, count, spend, answer)); // nearly always
-        var groups = new ArrayList<Fence.Group>(1);
-        for (int i = from + 1; i < count; i++) {
-            if (together(answer.decisions().get(from), answer.decisions().get(i))) continue;
-            groups.add(group(from, i, spend, answer));
-            from = i;
-        }
-        groups.add(group(from, count, spend, answer));
-        return groups;
-    }
-
-    private static boolean together(Decision one, Decision other) {
-        return one.decidedAtMicros() == other.decidedAtMicros() && one.terms().equals(other.terms());
-    }
-
-    /** @param to exclusive */
-    private static Fence.Group group(int from, int to, SpendRequest spend, SpendResult.Decided answer) {
-        var decisions = answer.decisions();
-        var charges = spend.charges();
-        var newest = decisions.get(to - 1);
-        var terms = newest.terms();
-        boolean all = true;
-        for (int i = from; i < to && all; i++) all = decisions.get(i).isApproved();
-        var approved = new ArrayList<Long>(0);
-        var refusals = new ArrayList<Fence.Refusal>(0);
-        for (int i = from; i < to && !all; i++) {
-            long offset = charges.get(i).offset();
-            if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offset);
-            else if (terms.limits().size() > 1) refusals.add(new Fence.Refusal(offset, refused.limit()));
-        }
-        return new Fence.Group(
-                charges.get(from).offset(),
-                charges.get(to - 1).offset(),
-                newest.decidedAtMicros(),
-                terms,
-                tokensAfter(newest, spend, answer),
-                all,
-                approved,
-                refusals);
-    }
-
-    private static List<Double> tokensAfter(Decision newest, SpendRequest spend, SpendResult.Decided answer) {
-        var terms = newest.terms();
-        if (terms.limits().size() == 1) return List.of(newest.remainingTokens());
-        // What was decided before a crash, by terms of then: Redis has said no more than what was left.
-        return terms.equals(spend.terms())
-                ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
-                : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
-    }
-
     /** Returns the buckets to decide on without Redis. */
     AgentBuckets bucketsOrFull(Terms terms, double nowSeconds) {
         return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
@@ -477,7 +345,7 @@ final class AgentState {
     /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(int place, long id) {
         var fence = bucket == null ? Fence.NONE : bucket.fence(id);
-        var refused = unasked(place);
+        var refused = unasked[place];
         if (refused.lastOffset() <= fence.lastOffset()) return fence;
         return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
                 .toList());
@@ -485,9 +353,9 @@ final class AgentState {
 
     /** Keeps what was decided without Redis; answers under way do not know of it. */
     void decidedLocally(TokenBucket.Outcome outcome, int place, long id) {
-        nextEpoch();
+        calls.giveUp();
         stored = false;
-        forgetUnasked(place);
+        unasked(place, Fence.NONE);
         var held = held(outcome.buckets());
         held.hold(outcome.buckets());
         held.hold(id, outcome.fence());
@@ -502,7 +370,7 @@ final class AgentState {
      */
     boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
         var terms = promises.terms();
-        if (bucket == null || !answered || bucket.decidedWithoutRedis()) return false;
+        if (bucket == null || !complete || bucket.decidedWithoutRedis()) return false;
         if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
         if ((pastReplays & 1 << place) == 0) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit

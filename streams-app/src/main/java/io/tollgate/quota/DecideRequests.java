@@ -14,12 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
 public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
+    private final RunningTasks tasks;
     private final QuotaContext shared;
     private final String rekeyedTopic;
     private final Branches branches;
     private @Nullable BucketStore store;
-    private @Nullable TaskDecider buckets;
-    private @Nullable TaskTimer timer;
+    private @Nullable Task task;
 
     /**
      * Where decisions go on to: names of the topology's operators. Sent on by name, a record meets no filter.
@@ -31,8 +31,9 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     public record Branches(String approved, String rejected, String all) {}
 
     /** @param rekeyedTopic the internal topic through which strays come home */
-    public DecideRequests(QuotaContext shared, String rekeyedTopic, Branches branches) {
-        this.shared = shared;
+    public DecideRequests(RunningTasks tasks, String rekeyedTopic, Branches branches) {
+        this.tasks = tasks;
+        this.shared = tasks.shared();
         this.rekeyedTopic = rekeyedTopic;
         this.branches = branches;
     }
@@ -41,31 +42,27 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     public void init(ProcessorContext<byte[], TaskOutput> context) {
         super.init(context);
         BucketStore opened = context.getStateStore(BucketStore.NAME);
-        int partition = context.taskId().partition();
-        var task = new TaskDecider(shared, opened, partition, rekeyedTopic);
-        task.queries().tellResets(this::tell);
-        opened.serve(task::beforeCommit, task.offsets());
+        var started = Task.start(shared, opened, rekeyedTopic, context, this::tell);
+        opened.serve(started::beforeCommit, started.offsets());
+        tasks.byPartition().put(context.taskId().partition(), started);
         store = opened;
-        buckets = task;
-        shared.tasks().put(partition, task);
-        timer = new TaskTimer(context, task, shared);
-        task.servedBy(timer);
+        task = started;
     }
 
     @Override
     public void process(Record<byte[], Incoming> record) {
-        var task = Objects.requireNonNull(buckets);
+        var running = Objects.requireNonNull(task);
         long nowNanos = shared.time().nanoTime();
         shared.watch().beat(nowNanos);
-        Objects.requireNonNull(timer).wake(nowNanos);
+        running.timer().wake(nowNanos);
         var pending = PendingDecision.take(record.headers());
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
-            int place = task.offsets().sources().placeOf(position.topic());
+            int place = running.offsets().sources().placeOf(position.topic());
             var request = (Request) record.value();
             pending = new PendingDecision(request, place, position.offset(), nowNanos, true);
         }
-        var decided = task.decide(pending);
+        var decided = running.decider().decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
         Record<byte[], TaskOutput> answered = record.withValue(decided);
@@ -83,6 +80,6 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     @Override
     public void close() {
         if (store != null) store.serveNoMore();
-        if (buckets != null) shared.tasks().remove(context().taskId().partition(), buckets);
+        if (task != null) tasks.byPartition().remove(context().taskId().partition(), task);
     }
 }

@@ -5,6 +5,7 @@ import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;
+import java.util.Objects;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 final class PendingDecision extends Parsed {
     private final int place;
     private final Charge charge;
-    private @Nullable AgentQueue agent;
     private @Nullable Policy policy;
     private final long polledNanos;
     private final boolean timed;
@@ -53,22 +53,19 @@ final class PendingDecision extends Parsed {
         return charge;
     }
 
-    /** Notes whose it is, and which policy decides it: the one that is in force when it is polled. */
-    void decideBy(AgentQueue agent, Policy policy) {
-        this.agent = agent;
-        this.policy = policy;
+    /** Notes which policy decides it: the one that is in force when it is polled. */
+    void decideBy(Policy inForce) {
+        policy = inForce;
     }
 
-    /** Returns whose it is; null before that was looked up. While it waits there, the agent stays in memory. */
-    @Nullable
-    AgentQueue agent() {
-        return agent;
+    /** Returns whether it is pending: a policy was chosen to decide it. */
+    boolean isNoted() {
+        return policy != null;
     }
 
-    /** Returns the policy that decides it; null before one was chosen. */
-    @Nullable
+    /** Returns the policy that decides it, once it is pending. */
     Policy policy() {
-        return policy;
+        return Objects.requireNonNull(policy);
     }
 
     long polledNanos() {
@@ -110,16 +107,6 @@ final class PendingDecision extends Parsed {
 
     int index() {
         return index;
-    }
-
-    /** Returns whether it was sent for these buckets, and nothing has been decided on them without Redis since. */
-    boolean isUsable(AgentState cache) {
-        return asked != null && asked.state() == cache && asked.epoch() == cache.epoch();
-    }
-
-    /** Returns whether it was sent for these buckets, in a call whose answer can no longer be used. */
-    boolean isAbandoned(AgentState cache) {
-        return asked != null && asked.state() == cache && asked.epoch() != cache.epoch();
     }
 
     /** Removes and returns what the prefetch left on the record; null if it left nothing. */

@@ -62,7 +62,7 @@ final class PendingResets {
     }
 
     private static Filled key(AgentState filled) {
-        return new Filled(filled.agent().id(), filled.kind());
+        return new Filled(filled.agentId(), filled.kind());
     }
 
     /** Notes buckets that Redis must be told of. */

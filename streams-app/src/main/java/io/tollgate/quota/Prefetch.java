@@ -5,6 +5,7 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,8 +27,8 @@ import org.slf4j.LoggerFactory;
  * been processed.
  */
 public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
-    /** The consumer property that holds the {@link QuotaContext} object. */
-    public static final String SHARED_CONFIG = "tollgate.shared";
+    /** The consumer property that holds the {@link RunningTasks} object. */
+    public static final String TASKS_CONFIG = "tollgate.tasks";
 
     /** Of a large poll's requests, one in so many is timed: to time each takes a twentieth of the CPU. */
     private static final int TIMED_EACH = 16;
@@ -36,32 +37,32 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     private static final Logger log = LoggerFactory.getLogger(Prefetch.class);
 
-    private @Nullable QuotaContext shared;
+    private @Nullable RunningTasks tasks;
     private @Nullable Parse parse;
     /** The last offset that was polled without being sent: what follows must not reach Redis before it. */
     private final Map<TopicPartition, Long> missed = new HashMap<>();
 
     @Override
     public void configure(Map<String, ?> configs) {
-        if (!(configs.get(SHARED_CONFIG) instanceof QuotaContext object)) {
-            throw new IllegalArgumentException(SHARED_CONFIG + " is missing");
+        if (!(configs.get(TASKS_CONFIG) instanceof RunningTasks running)) {
+            throw new IllegalArgumentException(TASKS_CONFIG + " is missing");
         }
-        shared = object;
-        parse = new Parse(object.partitions(), object.recordLimit());
+        tasks = running;
+        parse = new Parse(running.shared().partitions(), running.shared().recordLimit());
     }
 
     @Override
     public ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
-        var instance = shared;
+        var running = tasks;
         var parser = parse;
-        if (instance == null || parser == null || instance.watch().isAnyTopicMadeAnew()) return records;
+        if (running == null || parser == null || running.shared().watch().isAnyTopicMadeAnew()) return records;
         for (var partition : records.partitions()) {
             var polled = records.records(partition);
             long first = polled.get(0).offset();
             missed.computeIfPresent(
                     partition, (same, last) -> Math.min(last, first - 1)); // what is polled again is not missed
             // The topology decides every record that has no pending decision, one by one.
-            if (!prefetch(instance, parser, partition, polled)) {
+            if (!prefetch(running, parser, partition, polled)) {
                 missed.put(partition, polled.get(polled.size() - 1).offset());
             }
         }
@@ -70,28 +71,26 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     /** Returns whether all of the records are noted. */
     private boolean prefetch(
-            QuotaContext instance,
+            RunningTasks running,
             Parse parser,
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records) {
-        var task = instance.tasks().get(partition.partition());
+        var task = running.byPartition().get(partition.partition());
         if (task == null) return false; // not running yet
         try {
-            boolean published = partition.topic().equals(instance.requestsTopic());
-            prefetch(task, instance.time().nanoTime(), parser, partition, records, published);
+            boolean published = partition.topic().equals(running.shared().requestsTopic());
+            prefetch(task, running.shared().time().nanoTime(), parser, partition, records, published);
             return true;
         } catch (TaskMigratedException migrated) {
             return false; // the first of these records says so, where Streams hears of it
         } catch (RuntimeException e) {
             log.error("prefetch failed for {}", partition, e);
             return false;
-        } finally {
-            task.forgetPolled(); // nothing is left, unless something failed
         }
     }
 
     private void prefetch(
-            TaskDecider task,
+            Task task,
             long polledNanos, // once for the batch, not for each record
             Parse parser,
             TopicPartition partition,
@@ -100,28 +99,28 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         int place = published ? TaskSources.REQUESTS : TaskSources.REKEYED;
         task.offsets().polled(place, records);
         boolean all = records.size() <= ALL_TIMED;
-        int noted = 0;
+        var noted = new ArrayList<PendingDecision>();
         for (var record : records) {
             if (!task.offsets().isNew(place, record.offset())) continue; // the topology leaves it out
             Incoming incoming = published
                     ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
                     : parser.rekeyed(record.key(), record.value(), record.headers());
             if (incoming instanceof Request request) {
-                boolean timed = all || noted++ % TIMED_EACH == 0;
+                boolean timed = all || noted.size() % TIMED_EACH == 0;
                 var pending = new PendingDecision(request, place, record.offset(), polledNanos, timed);
                 record.headers().add(pending);
-                task.notePolled(pending);
+                noted.add(pending);
             } else {
                 record.headers().add(new Parsed(incoming));
             }
         }
-        task.prefetch(place, missed.getOrDefault(partition, -1L));
+        task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));
     }
 
     /** Under at-least-once, where the consumer itself commits. */
     @Override
     public void onCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {
-        if (shared != null) shared.committed().note(offsets);
+        if (tasks != null) tasks.shared().committed().note(offsets);
     }
 
     @Override

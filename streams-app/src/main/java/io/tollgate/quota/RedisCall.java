@@ -1,9 +1,15 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Fence;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -65,32 +71,23 @@ final class RedisCall {
 
     /** One agent's part of a call to Redis. For one stream thread alone. */
     static final class Part {
-        private final AgentState state;
         private final RedisCall call;
         private final int index;
         private final SpendRequest spend;
         private final int place;
         private final int epoch;
-        private boolean accepted;
-        /** The next call for the same buckets that is under way. */
-        private @Nullable Part next;
 
         /**
-         * @param mirror of the buckets that are asked for
          * @param index its place in the call
          * @param place of its source among {@link TaskSources}
+         * @param epoch of the agent's state when it is sent
          */
-        Part(AgentState state, RedisCall call, int index, SpendRequest spend, int place) {
-            this.state = state;
+        Part(RedisCall call, int index, SpendRequest spend, int place, int epoch) {
             this.call = call;
             this.index = index;
             this.spend = spend;
             this.place = place;
-            this.epoch = state.epoch();
-        }
-
-        AgentState state() {
-            return state;
+            this.epoch = epoch;
         }
 
         RedisCall call() {
@@ -105,18 +102,15 @@ final class RedisCall {
             return place;
         }
 
+        /** Returns the last offset that it asks for. */
+        long lastOffset() {
+            var charges = spend.charges();
+            return charges.get(charges.size() - 1).offset();
+        }
+
         /** Returns the epoch of the agent's state when it was sent. */
         int epoch() {
             return epoch;
-        }
-
-        /** Returns whether its answer was taken over. */
-        boolean isAccepted() {
-            return accepted;
-        }
-
-        void accepted() {
-            accepted = true;
         }
 
         /** Returns whether Redis has decided its requests, as far as is known without waiting. */
@@ -124,29 +118,40 @@ final class RedisCall {
             return call.isDone() && await().orElse(null) instanceof SpendResult.Decided;
         }
 
-        @Nullable
-        Part next() {
-            return next;
-        }
-
-        /** Puts a later call behind this one and those behind it: a few at most. */
-        void append(Part later) {
-            var last = this;
-            while (last.next != null) last = last.next;
-            last.next = later;
-        }
-
-        /** Returns this one and those behind it, without the given one. */
-        @Nullable
-        Part without(Part gone) {
-            if (this == gone) return next;
-            if (next != null) next = next.without(gone);
-            return this;
-        }
-
         /** Waits for the answer, until the call's deadline at most; empty if there is none in time. */
         Optional<SpendResult> await() {
             return call.await(index);
+        }
+
+        /** Returns what the fence beyond this offset must remember, oldest first: one group for all that was decided at one moment by the same terms. */
+        List<Fence.Group> groups(SpendResult.Decided answer, long fenceOffset) {
+            var charges = spend.charges();
+            var decisions = answer.decisions();
+            int count = decisions.size();
+            int from = 0;
+            while (from < count && charges.get(from).offset() <= fenceOffset) from++; // ascending
+            var groups = new ArrayList<Fence.Group>(1);
+            for (int to = from + 1; to <= count; to++) {
+                if (to < count && together(decisions.get(from), decisions.get(to))) continue;
+                var after = tokensAfter(decisions.get(to - 1), answer);
+                groups.add(Fence.Group.of(charges.subList(from, to), decisions.subList(from, to), after));
+                from = to;
+            }
+            return groups;
+        }
+
+        private static boolean together(Decision one, Decision other) {
+            return one.decidedAtMicros() == other.decidedAtMicros()
+                    && one.terms().equals(other.terms());
+        }
+
+        private List<Double> tokensAfter(Decision newest, SpendResult.Decided answer) {
+            var terms = newest.terms();
+            if (terms.limits().size() == 1) return List.of(newest.remainingTokens());
+            // What was decided before a crash, by terms of then: Redis has said no more than what was left.
+            return terms.equals(spend.terms())
+                    ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
+                    : Collections.nCopies(terms.limits().size(), newest.remainingTokens());
         }
     }
 }

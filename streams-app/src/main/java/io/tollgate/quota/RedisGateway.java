@@ -15,11 +15,12 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,7 +80,7 @@ public final class RedisGateway implements AutoCloseable {
 
     /** Returns whether Redis is to be asked for these buckets now. */
     boolean inUse(AgentState buckets) {
-        return inUse(buckets.agent().id(), buckets.kind());
+        return inUse(buckets.agentId(), buckets.kind());
     }
 
     boolean inUse(String agentId, BucketKind kind) {
@@ -92,13 +93,15 @@ public final class RedisGateway implements AutoCloseable {
     }
 
     /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
-    <T> Collection<Map<AgentState, T>> byNode(Map<AgentState, T> requests) {
-        if (!redis.isCluster()) return List.of(requests);
-        var parts = new LinkedHashMap<CallBreaker, Map<AgentState, T>>();
-        requests.forEach((buckets, charged) -> parts.computeIfAbsent(
-                        breakers.apply(buckets.agent().id(), buckets.kind()), node -> new LinkedHashMap<>())
-                .put(buckets, charged));
-        return parts.values();
+    <T> Collection<List<T>> byNode(List<T> asks, Function<T, AgentState> buckets) {
+        if (!redis.isCluster()) return List.of(asks);
+        return asks.stream()
+                .collect(Collectors.groupingBy(
+                        ask -> breakers.apply(
+                                buckets.apply(ask).agentId(), buckets.apply(ask).kind()),
+                        LinkedHashMap::new,
+                        Collectors.toList()))
+                .values();
     }
 
     /** Sends one call, for agents of one node; its breaker hears of it once, however many requests are in it. */

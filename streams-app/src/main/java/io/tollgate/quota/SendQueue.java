@@ -1,35 +1,57 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
-import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendRequest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 
 /**
  * One task's requests on their way to Redis, a few calls at a time: a large poll must not keep other programs waiting. For one stream
  * thread alone.
  */
 final class SendQueue {
+    /** Requests of one agent, source and policy, in the order of their offsets. */
+    private record Ask(AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
+        PendingDecision first() {
+            return requests.get(0);
+        }
+
+        PendingDecision last() {
+            return requests.get(requests.size() - 1);
+        }
+
+        /** Returns those that were not sent meanwhile, when others were decided. */
+        Ask unsent() {
+            if (first().asked() == null) return this; // nearly always
+            var unsent = requests.stream().filter(each -> each.asked() == null).toList();
+            return new Ask(agent, buckets, unsent);
+        }
+
+        List<Charge> charges() {
+            var charges = new ArrayList<Charge>(requests.size());
+            for (var request : requests) charges.add(request.charge());
+            return charges;
+        }
+    }
+
     private final QuotaContext shared;
     private final CallLimits limits;
     private final AgentCache cache;
     private final TaskOffsets offsets;
-    private final Deque<Map<AgentState, List<PendingDecision>>> queued = new ArrayDeque<>();
+    private final Deque<List<Ask>> queued = new ArrayDeque<>();
     private final Deque<RedisCall> unanswered = new ArrayDeque<>();
-    /** Requests that were not sent because Redis was away, in the order in which they will be decided. */
-    private final Deque<PendingDecision> leftBehind = new ArrayDeque<>();
+    /** What was not sent because Redis was away, in the order in which it will be decided. */
+    private final Deque<Ask> leftBehind = new ArrayDeque<>();
 
-    private Map<AgentState, List<PendingDecision>> filling = new LinkedHashMap<>();
+    private List<Ask> filling = new ArrayList<>();
     private int fillingRequests;
 
     SendQueue(QuotaContext shared, AgentCache cache, TaskOffsets offsets) {
@@ -39,11 +61,36 @@ final class SendQueue {
         this.offsets = offsets;
     }
 
-    /** Queues an agent's requests of one source and policy, in the order of their offsets. */
-    void add(AgentState buckets, List<PendingDecision> requests) {
+    /**
+     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link CallLimits} says.
+     *
+     * @param place of their source, one for all of them
+     * @param polled in the order of their offsets
+     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
+     *     before it is decided: Redis would decide it after its successors, and no fence would remember it
+     */
+    void prefetch(int place, List<PendingDecision> polled, long missedThrough) {
+        boolean mayBeSent = shared.redis().isPresent() && offsets.takenThrough(place) >= missedThrough;
+        var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
+        for (var request : polled) {
+            byAgent.computeIfAbsent(request.request().agentId(), id -> new ArrayList<>(2))
+                    .add(request);
+        }
+        byAgent.forEach((agentId, requests) -> {
+            var agent = cache.agent(agentId);
+            var policy = agent.policy(shared.policies());
+            for (var request : requests) request.decideBy(policy);
+            agent.pending(place).addAll(requests);
+            if (mayBeSent && policy.mode() != Mode.OFF) add(agent, cache.of(agent, policy.kind()), requests);
+        });
+        if (!filling.isEmpty()) queueFilling();
+        sendMore();
+    }
+
+    private void add(AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
         for (int from = 0; from < requests.size(); from += limits.requests()) {
             var part = requests.subList(from, Math.min(from + limits.requests(), requests.size()));
-            filling.put(buckets, part);
+            filling.add(new Ask(agent, buckets, part));
             fillingRequests += part.size();
             for (var request : part) request.queued(true);
             if (filling.size() == limits.agents() || fillingRequests >= limits.requests()) queueFilling();
@@ -51,19 +98,14 @@ final class SendQueue {
     }
 
     private void queueFilling() {
-        if (!filling.isEmpty()) queued.add(filling);
-        filling = new LinkedHashMap<>();
+        queued.add(filling);
+        filling = new ArrayList<>();
         fillingRequests = 0;
     }
 
-    /** Sends as much of what was added as Redis should have of this task at a time. */
-    void flush() {
-        queueFilling();
-        sendMore();
-    }
-
+    /** Sends as much of what is queued as Redis should have of this task at a time. */
     void sendMore() {
-        while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
+        while (!leftBehind.isEmpty() && leftBehind.getFirst().last().isDecided()) leftBehind.removeFirst();
         if (queued.isEmpty()) return;
         while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
         while (!queued.isEmpty() && unanswered.size() < limits.calls()) sendNext();
@@ -76,32 +118,28 @@ final class SendQueue {
 
     private void sendNext() {
         var redis = shared.redis().orElseThrow();
-        var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
-        queued.removeFirst().forEach((buckets, requests) -> {
-            for (var request : requests) request.queued(false);
-            var unsent = requests.get(0).asked() == null
-                    ? requests
-                    : requests.stream()
-                            .filter(request -> request.asked() == null)
-                            .toList();
-            if (unsent.isEmpty()) return;
-            if (!redis.inUse(buckets)) leftBehind.addAll(unsent);
-            else if (isToBeSent(buckets, unsent)) call.put(buckets, unsent);
-        });
+        var call = new ArrayList<Ask>();
+        for (var ask : queued.removeFirst()) {
+            for (var request : ask.requests()) request.queued(false);
+            var unsent = ask.unsent();
+            if (unsent.requests().isEmpty()) continue;
+            if (!redis.inUse(unsent.buckets())) leftBehind.add(unsent);
+            else if (isToBeSent(unsent)) call.add(unsent);
+        }
         if (!call.isEmpty()) send(redis, call);
     }
 
     /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
-    private boolean isToBeSent(AgentState buckets, List<PendingDecision> requests) {
-        return !buckets.isDecidedAlone(cache.commits())
-                && buckets.agent().isAllSentBefore(requests.get(0), buckets)
-                && !refusesAll(buckets, requests);
+    private boolean isToBeSent(Ask ask) {
+        return !ask.buckets().isDecidedAlone(cache.commits())
+                && ask.agent().isAllSentBefore(ask.first(), ask.buckets())
+                && !refusesAll(ask);
     }
 
-    private boolean refusesAll(AgentState buckets, List<PendingDecision> requests) {
-        double nowSeconds = nowSeconds(buckets);
-        for (var request : requests) {
-            if (!surelyRefuses(buckets, request, nowSeconds)) return false;
+    private boolean refusesAll(Ask ask) {
+        double nowSeconds = nowSeconds(ask.buckets());
+        for (var request : ask.requests()) {
+            if (!surelyRefuses(ask.buckets(), request, nowSeconds)) return false;
         }
         return true;
     }
@@ -114,7 +152,7 @@ final class SendQueue {
                 && buckets.surelyRefuses(
                         request.place(),
                         request.charge().costTokens(),
-                        policy(request).promises(),
+                        request.policy().promises(),
                         nowSeconds,
                         shared.time().nanoTime());
     }
@@ -125,100 +163,84 @@ final class SendQueue {
      *
      * @param atOnce how many of the agent's requests may be sent; others may lie between them that are not noted
      */
-    RedisCall.Part sendNow(RedisGateway redis, AgentState buckets, PendingDecision first, int atOnce) {
-        var call = new LinkedHashMap<AgentState, List<PendingDecision>>();
-        call.put(buckets, waiting(buckets, first, atOnce));
-        int requests = call.get(buckets).size();
+    RedisCall.Part sendNow(
+            RedisGateway redis, AgentQueue agent, AgentState buckets, PendingDecision first, int atOnce) {
+        var call = new LinkedHashMap<AgentState, Ask>();
+        call.put(buckets, waiting(agent, buckets, first, atOnce));
+        int requests = call.get(buckets).requests().size();
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
-            var next = leftBehind.removeFirst();
-            var its = bucketsOf(next);
-            if (its.isEmpty() || call.containsKey(its.get()) || !redis.inUse(its.get())) continue;
-            var together = waiting(its.get(), next, limits.requests());
-            call.put(its.get(), together);
-            requests += together.size();
+            var left = leftBehind.removeFirst();
+            if (!isNext(left) || call.containsKey(left.buckets()) || !redis.inUse(left.buckets())) continue;
+            var next = left.agent().pending(left.first().place()).getFirst();
+            var together = waiting(left.agent(), left.buckets(), next, limits.requests());
+            call.put(left.buckets(), together);
+            requests += together.requests().size();
         }
-        send(redis, call);
+        send(redis, List.copyOf(call.values()));
         return Objects.requireNonNull(first.asked());
     }
 
-    /** Returns the buckets of a request that can be sent next; empty where it was decided or sent, or others come before it. */
-    private Optional<AgentState> bucketsOf(PendingDecision request) {
-        var agent = request.agent();
-        if (agent == null || request.isDecided() || request.asked() != null) return Optional.empty();
-        if (agent.pending(request.place()).peekFirst() != request) return Optional.empty();
-        var buckets = cache.of(agent, kind(policy(request)));
-        return buckets.isDecidedAlone(cache.commits()) ? Optional.empty() : Optional.of(buckets);
+    /** Returns whether the first request of these that is not decided can be sent next. */
+    private boolean isNext(Ask ask) {
+        var next = ask.agent().pending(ask.first().place()).peekFirst();
+        return next != null
+                && next.asked() == null
+                && ask.requests().contains(next)
+                && !ask.buckets().isDecidedAlone(cache.commits());
     }
 
-    private List<PendingDecision> waiting(AgentState buckets, PendingDecision first, int atOnce) {
-        var pending = buckets.agent().pending(first.place());
-        var policy = policy(first);
+    private Ask waiting(AgentQueue agent, AgentState buckets, PendingDecision first, int atOnce) {
+        var pending = agent.pending(first.place());
         // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
         // reason: their answers are given again.
-        for (var request : pending) {
-            if (!request.isAbandoned(buckets)) continue;
-            buckets.startAnew(policy.terms(), nowSeconds(buckets));
-            break;
+        if (pending.stream().anyMatch(buckets::isAbandoned)) {
+            buckets.startAnew(first.policy().terms(), nowSeconds(buckets));
         }
         // One call knows one policy, and what comes after another one must not overtake it.
-        var requests = new ArrayList<PendingDecision>();
-        for (var request : pending) {
-            if (requests.size() == atOnce || !isOf(policy, request)) break;
-            requests.add(request);
-        }
-        return requests;
+        var requests = pending.stream()
+                .limit(atOnce)
+                .takeWhile(request -> isOf(first.policy(), request))
+                .toList();
+        return new Ask(agent, buckets, requests);
     }
 
     private static boolean isOf(Policy policy, PendingDecision request) {
         var its = request.policy();
-        return its == policy
-                || its != null && its.mode() == policy.mode() && its.promises().equals(policy.promises());
+        return its == policy || its.mode() == policy.mode() && its.promises().equals(policy.promises());
     }
 
     private double nowSeconds(AgentState buckets) {
         return TokenBucket.seconds(shared.nowMicros(buckets));
     }
 
-    /** Returns which of an agent's buckets a policy spends. */
-    static BucketKind kind(Policy policy) {
-        return policy.mode() == Mode.SHADOW ? BucketKind.SHADOW : BucketKind.ENFORCED;
+    private void send(RedisGateway redis, List<Ask> asks) {
+        for (var ofOneNode : redis.byNode(asks, Ask::buckets)) sendTogether(redis, ofOneNode);
     }
 
-    static Policy policy(PendingDecision request) {
-        return Objects.requireNonNull(request.policy());
-    }
-
-    /** @param requests of one source and one policy for each agent */
-    private void send(RedisGateway redis, Map<AgentState, List<PendingDecision>> requests) {
-        for (var ofOneNode : redis.byNode(requests)) sendTogether(redis, ofOneNode);
-    }
-
-    private void sendTogether(RedisGateway redis, Map<AgentState, List<PendingDecision>> requests) {
-        var spends = new ArrayList<SpendRequest>(requests.size());
-        requests.forEach((buckets, charged) -> spends.add(spend(buckets, charged)));
+    private void sendTogether(RedisGateway redis, List<Ask> asks) {
+        var spends = new ArrayList<SpendRequest>(asks.size());
+        for (var ask : asks) spends.add(spend(ask));
         var call = redis.send(spends);
         unanswered.add(call);
-        int index = 0;
-        for (var entry : requests.entrySet()) {
-            var buckets = entry.getKey();
-            var charged = entry.getValue();
-            int place = charged.get(0).place();
-            var asked = new RedisCall.Part(buckets, call, index, spends.get(index), place);
-            for (int i = 0; i < charged.size(); i++) charged.get(i).sent(asked, i);
-            buckets.sent(asked, charged.get(charged.size() - 1).charge().offset());
-            index++;
+        for (int i = 0; i < asks.size(); i++) {
+            var ask = asks.get(i);
+            var asked = ask.buckets()
+                    .calls()
+                    .send(call, i, spends.get(i), ask.first().place());
+            for (int at = 0; at < ask.requests().size(); at++)
+                ask.requests().get(at).sent(asked, at);
         }
     }
 
-    private SpendRequest spend(AgentState buckets, List<PendingDecision> charged) {
-        var first = charged.get(0);
-        int place = first.place();
-        return buckets.spend(
-                charged,
-                policy(first).promises(),
-                place,
-                offsets.sources(),
-                offsets.committed(place),
-                shared.exactlyOnce());
+    private SpendRequest spend(Ask ask) {
+        int place = ask.first().place();
+        return ask.buckets()
+                .spend(
+                        ask.charges(),
+                        ask.first().policy().promises(),
+                        place,
+                        offsets.sources(),
+                        offsets.committed(place),
+                        shared.exactlyOnce());
     }
 }

@@ -13,88 +13,42 @@ import org.jspecify.annotations.Nullable;
  * refused most. For one stream thread alone, but for {@link #mostThrottled}. Memory is bounded, however many agents there are.
  */
 final class TaskActivity {
-    static final int DECISIONS_EACH = 16;
-
     private static final int AGENTS = 1_000;
     private static final int THROTTLED = 256;
     static final int SHOWN = 100;
     /** Refusals are counted for this long, and remembered for as long again. */
     private static final long PERIOD_NANOS = 60_000_000_000L;
 
-    private final List<LastDecisions> rings = new ArrayList<>();
+    private final List<LastDecisions> all = new ArrayList<>();
     private int hand;
     private Map<String, long[]> refusals = new HashMap<>();
     private Map<String, long[]> refusalsBefore = Map.of();
     private long periodEndsNanos = System.nanoTime() + PERIOD_NANOS;
     private volatile List<Throttled> mostThrottled = List.of();
 
-    /** The newest decisions of one agent, in a ring. */
-    static final class LastDecisions {
-        private @Nullable AgentQueue owner;
-        private boolean seenLately;
-        private final @Nullable Decision[] decisions = new Decision[DECISIONS_EACH];
-        private final double[] costs = new double[DECISIONS_EACH];
-        private final boolean[] enforced = new boolean[DECISIONS_EACH];
-        private int count;
-
-        void add(double costTokens, Decision decision, boolean binding) {
-            int at = count++ % DECISIONS_EACH;
-            if (count == 2 * DECISIONS_EACH) count = DECISIONS_EACH; // never overflows
-            decisions[at] = decision;
-            costs[at] = costTokens;
-            enforced[at] = binding;
-        }
-
-        List<RecentDecision> newestFirst() {
-            var all = new ArrayList<RecentDecision>(DECISIONS_EACH);
-            for (int back = 1; back <= Math.min(count, DECISIONS_EACH); back++) {
-                int at = (count - back) % DECISIONS_EACH;
-                var decision = decisions[at];
-                if (decision != null) all.add(new RecentDecision(costs[at], decision, enforced[at]));
-            }
-            return all;
-        }
-
-        void clear() {
-            count = 0;
-        }
-    }
-
     /** Notes a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
     void decided(AgentQueue agent, double costTokens, Decision decision, boolean enforced) {
         var last = agent.lastDecisions();
-        if (last == null || last.owner != agent) {
-            last = rings.size() < AGENTS ? newRing() : takeFromAnother();
-            if (last != null) {
-                last.owner = agent;
-                agent.keep(last);
-            }
-        }
-        if (last != null) {
-            last.seenLately = true;
-            last.add(costTokens, decision, enforced);
-        }
+        if (last == null || !last.isOf(agent.id())) last = newFor(agent);
+        if (last != null) last.add(new RecentDecision(costTokens, decision, enforced));
         if (enforced && !decision.isApproved()) refused(agent.id());
     }
 
-    private LastDecisions newRing() {
-        var ring = new LastDecisions();
-        rings.add(ring);
-        return ring;
-    }
-
     /**
-     * Takes the ring of an agent that was not seen since the hand of a clock passed it last; null if the one under the hand was. With a
-     * million agents nearly every decision comes here, so it looks at one ring only: an agent that is seen again soon finds one.
+     * Gives the agent the decisions of one that was not seen since the hand of a clock passed it last; null if the one under the hand
+     * was. With a million agents nearly every decision comes here, so it looks at one only: an agent that is seen again soon finds one.
      */
-    private @Nullable LastDecisions takeFromAnother() {
-        var ring = rings.get(hand);
+    private @Nullable LastDecisions newFor(AgentQueue agent) {
+        if (all.size() < AGENTS) {
+            all.add(new LastDecisions());
+            hand = all.size() - 1;
+        }
+        var last = all.get(hand);
         hand = hand + 1 == AGENTS ? 0 : hand + 1;
-        boolean free = !ring.seenLately;
-        ring.seenLately = false;
-        if (!free) return null;
-        ring.clear();
-        return ring;
+        if (last.wasSeenLately()) return null;
+        last.begin(agent.id());
+        agent.keep(last);
+        return last;
     }
 
     /**
@@ -116,7 +70,7 @@ final class TaskActivity {
 
     List<RecentDecision> recent(AgentQueue agent) {
         var last = agent.lastDecisions();
-        return last == null || last.owner != agent ? List.of() : last.newestFirst();
+        return last == null || !last.isOf(agent.id()) ? List.of() : last.newestFirst();
     }
 
     /** Makes what was refused since the last time visible to other threads. */

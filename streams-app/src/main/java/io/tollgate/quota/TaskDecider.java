@@ -5,18 +5,14 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.RareWarning;
-import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.TaskOffsets;
-import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.Decided;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendResult;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,94 +28,26 @@ final class TaskDecider {
 
     private final RareWarning unusableKeys = new RareWarning(log);
     private final RareWarning repairs = new RareWarning(log);
-    private final TaskActivity activity = new TaskActivity();
     private final QuotaContext shared;
     private final AgentCache cache;
     private final TaskOffsets offsets;
+    private final TaskActivity activity;
     private final SendQueue queue;
     private final AgentQueries queries;
-    private volatile @Nullable TaskTimer timer;
-    /** The agents of the batch that is being polled. */
-    private final List<AgentQueue> polled = new ArrayList<>();
 
-    TaskDecider(QuotaContext shared, BucketStore store, int partition, String rekeyedTopic) {
+    TaskDecider(
+            QuotaContext shared,
+            AgentCache cache,
+            TaskOffsets offsets,
+            TaskActivity activity,
+            SendQueue queue,
+            AgentQueries queries) {
         this.shared = shared;
-        var sources = TaskSources.of(shared.sources(), shared.requestsTopic(), rekeyedTopic, partition);
-        this.offsets = new TaskOffsets(
-                sources,
-                shared.sources(),
-                shared.committed(),
-                shared.exactlyOnce() ? store.wrapped() : null,
-                shared.metrics());
-        this.cache = new AgentCache(store, shared.policies(), shared.partitions());
-        this.queue = new SendQueue(shared, cache, offsets);
-        this.queries = new AgentQueries(shared, cache, offsets, activity);
-    }
-
-    /** Says which timer serves the task. */
-    void servedBy(TaskTimer taskTimer) {
-        timer = taskTimer;
-    }
-
-    /** Wakes the task's timer if somebody has asked the task something. */
-    void wakeIfAsked() {
-        var current = timer;
-        if (current != null) current.wakeIfAsked();
-    }
-
-    TaskOffsets offsets() {
-        return offsets;
-    }
-
-    AgentQueries queries() {
-        return queries;
-    }
-
-    TaskActivity activity() {
-        return activity;
-    }
-
-    AgentCache cache() {
-        return cache;
-    }
-
-    /** Writes to the store what must be committed with what the task commits now. */
-    void beforeCommit() {
-        cache.beforeCommit();
-        offsets.beforeCommit();
-        queries.beforeCommit();
-    }
-
-    /** Notes a request of the batch that is being polled, in the order of offsets. */
-    void notePolled(PendingDecision request) {
-        var agent = cache.agent(request.request().agentId());
-        if (agent.notePolled(request)) polled.add(agent);
-    }
-
-    /** Forgets what was noted of the batch that is being polled. */
-    void forgetPolled() {
-        for (var agent : polled) agent.takePolled();
-        polled.clear();
-    }
-
-    /**
-     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link CallLimits} says.
-     *
-     * @param place of their source, one for all of them
-     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
-     *     before it is decided: Redis would decide it after its successors, and no fence would remember it
-     */
-    void prefetch(int place, long missedThrough) {
-        boolean mayBeSent = shared.redis().isPresent() && offsets.takenThrough(place) >= missedThrough;
-        for (var agent : polled) {
-            var requests = agent.takePolled();
-            var policy = agent.policy(shared.policies());
-            for (var request : requests) request.decideBy(agent, policy);
-            agent.pending(place).addAll(requests);
-            if (mayBeSent && policy.mode() != Mode.OFF) queue.add(cache.of(agent, SendQueue.kind(policy)), requests);
-        }
-        polled.clear();
-        queue.flush();
+        this.cache = cache;
+        this.offsets = offsets;
+        this.activity = activity;
+        this.queue = queue;
+        this.queries = queries;
     }
 
     /**
@@ -130,20 +58,15 @@ final class TaskDecider {
     Decided decide(PendingDecision pending) {
         queue.sendMore();
         var request = pending.request();
-        var noted = pending.agent();
-        boolean prefetched = noted != null;
-        var agent = noted != null ? noted : cache.agent(request.agentId());
-        if (pending.policy() == null) pending.decideBy(agent, agent.policy(shared.policies()));
-        var policy = SendQueue.policy(pending);
+        var agent = cache.agent(request.agentId());
+        // Between those that wait, others may lie that are not noted.
+        int atOnce = pending.isNoted() ? shared.callLimits().requests() : 1;
+        if (!pending.isNoted()) pending.decideBy(agent.policy(shared.policies()));
+        var policy = pending.policy();
         bringToFront(agent, pending);
-        var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, SendQueue.kind(policy));
-        var decision = buckets == null
-                ? approveUncharged(agent, policy)
-                : decideFirst(
-                        buckets,
-                        pending,
-                        policy,
-                        prefetched ? shared.callLimits().requests() : 1);
+        var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, policy.kind());
+        var decision =
+                buckets == null ? approveUncharged(agent, policy) : decide(agent, buckets, pending, policy, atOnce);
         agent.pending(pending.place()).removeFirst();
         pending.decided();
         agent.notBeforeLast(decision.decidedAtMicros());
@@ -173,41 +96,40 @@ final class TaskDecider {
         pending.addFirst(request);
     }
 
-    /** @param atOnce how many of the agent's pending requests may be sent; others may lie between them that are not noted */
-    private Decision decideFirst(AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
+    /** @param atOnce how many of the agent's pending requests may be sent */
+    private Decision decide(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
         if (buckets.isResetPending()) {
             queries.noteUntold(buckets); // after a restart it is known from the store alone
-            return decideLocally(buckets, request, policy);
+            return decideLocally(agent, buckets, request);
         }
         queue.sendUpTo(request);
         var asked = request.asked();
         if (asked != null) {
-            var answer = decided(asked, policy);
-            if (answer.isEmpty()) return decideLocally(buckets, request, policy);
-            if (request.isUsable(buckets)) return accept(buckets, request, asked, answer.get());
+            var answer = decided(asked, buckets, policy);
+            if (answer.isEmpty()) return decideLocally(agent, buckets, request);
+            if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
         long nowMicros = shared.nowMicros(buckets);
-        double nowSeconds = TokenBucket.seconds(nowMicros);
         var redis = shared.redis().filter(each -> each.inUse(buckets));
-        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(buckets, request, policy);
-        if (queue.surelyRefuses(buckets, request, nowSeconds)) {
-            return refuseUnasked(buckets, request, policy, nowMicros);
+        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(agent, buckets, request);
+        if (queue.surelyRefuses(buckets, request, TokenBucket.seconds(nowMicros))) {
+            return refuseUnasked(agent, buckets, request, nowMicros);
         }
-        var askedNow = queue.sendNow(redis.get(), buckets, request, atOnce);
-        return decided(askedNow, policy)
+        var askedNow = queue.sendNow(redis.get(), agent, buckets, request, atOnce);
+        return decided(askedNow, buckets, policy)
                 .map(answer -> accept(buckets, request, askedNow, answer))
-                .orElseGet(() -> decideLocally(buckets, request, policy));
+                .orElseGet(() -> decideLocally(agent, buckets, request));
     }
 
     /** Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, or it refused the agent's key. */
-    private Optional<SpendResult.Decided> decided(RedisCall.Part asked, Policy policy) {
+    private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets, Policy policy) {
         var answer = asked.await();
         if (answer.isEmpty()) return Optional.empty();
         if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
-            double nowSeconds = TokenBucket.seconds(shared.nowMicros(asked.state()));
-            asked.state().disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
+            double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
+            buckets.disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
         shared.metrics().unusableKey();
@@ -220,13 +142,12 @@ final class TaskDecider {
 
     private Decision accept(
             AgentState buckets, PendingDecision request, RedisCall.Part asked, SpendResult.Decided answer) {
-        for (var part : buckets.answeredThrough(asked)) {
-            boolean wasStored = buckets.isStored();
+        for (var part : buckets.calls().answeredThrough(asked)) {
             var its =
                     part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
             buckets.accept(part, its, offsets.sources());
-            cache.changed(buckets, wasStored, part.call().awaitedNanos());
-            note(buckets.agent().id(), its);
+            cache.answered(buckets, part.call().awaitedNanos());
+            note(buckets.agentId(), its);
         }
         return answer.decisions().get(request.index());
     }
@@ -240,18 +161,11 @@ final class TaskDecider {
                 "the bucket of agent \"{}\" in Redis held a field that is no number, and has been repaired", agentId);
     }
 
-    private Decision decideLocally(AgentState buckets, PendingDecision request, Policy policy) {
+    private Decision decideLocally(AgentQueue agent, AgentState buckets, PendingDecision request) {
         int place = request.place();
         long id = offsets.sources().id(place);
-        long nowMicros = buckets.agent().notBeforeLast(shared.nowMicros(buckets));
-        var outcome = TokenBucket.spend(
-                buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
-                buckets.fence(place, id),
-                policy.promises(),
-                offsets.committed(place),
-                List.of(request.charge()),
-                nowMicros,
-                DecidedBy.LOCAL);
+        long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
+        var outcome = spend(buckets, request, buckets.fence(place, id), nowMicros, nowMicros, DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
         buckets.decidedLocally(outcome, place, id);
         cache.storeWithCommit(buckets);
@@ -259,20 +173,25 @@ final class TaskDecider {
     }
 
     /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
-    private Decision refuseUnasked(AgentState buckets, PendingDecision request, Policy policy, long nowMicros) {
-        int place = request.place();
-        long atMicros = buckets.refusedUnaskedAt(place, nowMicros);
-        var refusal = TokenBucket.spend(
-                        buckets.bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
-                        Fence.NONE,
-                        policy.promises(),
-                        -1,
-                        List.of(request.charge()),
-                        atMicros,
-                        DecidedBy.REDIS)
+    private Decision refuseUnasked(AgentQueue agent, AgentState buckets, PendingDecision request, long nowMicros) {
+        long atMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros());
+        var refusal = spend(buckets, request, Fence.NONE, nowMicros, atMicros, DecidedBy.REDIS)
                 .decisions()
                 .get(0);
-        buckets.refusedUnasked(request, refusal, offsets.committed(place));
+        buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
         return refusal;
+    }
+
+    private TokenBucket.Outcome spend(
+            AgentState buckets, PendingDecision request, Fence fence, long nowMicros, long atMicros, DecidedBy by) {
+        var promises = request.policy().promises();
+        return TokenBucket.spend(
+                buckets.bucketsOrFull(promises.terms(), TokenBucket.seconds(nowMicros)),
+                fence,
+                promises,
+                offsets.committed(request.place()),
+                List.of(request.charge()),
+                atMicros,
+                by);
     }
 }

@@ -28,8 +28,10 @@ final class TaskTimer {
 
     private final Thread thread = Thread.currentThread();
     private final NodeScheduler scheduler;
-    private final TaskDecider task;
     private final QuotaContext shared;
+    private final AgentCache cache;
+    private final TaskActivity activity;
+    private final AgentQueries queries;
     private @Nullable Cancellable schedule;
     private boolean isIdle;
     private long lastWorkNanos;
@@ -38,10 +40,17 @@ final class TaskTimer {
     private long lastSweepMillis;
 
     /** Starts; to be called while the processor is being initialized. */
-    TaskTimer(ProcessorContext<?, ?> context, TaskDecider task, QuotaContext shared) {
+    TaskTimer(
+            ProcessorContext<?, ?> context,
+            QuotaContext shared,
+            AgentCache cache,
+            TaskActivity activity,
+            AgentQueries queries) {
         this.scheduler = new NodeScheduler(context);
-        this.task = task;
         this.shared = shared;
+        this.cache = cache;
+        this.activity = activity;
+        this.queries = queries;
         lastWorkNanos = shared.time().nanoTime();
         repeat(BUSY_INTERVAL);
     }
@@ -56,7 +65,7 @@ final class TaskTimer {
 
     /** Wakes it if somebody has asked the task something; does nothing on another thread than the task's. */
     void wakeIfAsked() {
-        if (isIdle && thread == Thread.currentThread() && !task.queries().isIdle()) {
+        if (isIdle && thread == Thread.currentThread() && !queries.isIdle()) {
             wake(shared.time().nanoTime());
         }
     }
@@ -69,21 +78,21 @@ final class TaskTimer {
     private void tick(long wallMillis) {
         long now = shared.time().nanoTime();
         shared.watch().beat(now);
-        if (!task.queries().isIdle()) lastWorkNanos = now;
-        task.queries().answer();
+        if (!queries.isIdle()) lastWorkNanos = now;
+        queries.answer();
         if (wallMillis - lastWriteMillis >= WRITE_BEHIND_MILLIS) {
             lastWriteMillis = wallMillis;
-            task.cache().writeBehind();
+            cache.writeBehind();
         }
         if (wallMillis - lastPublishMillis >= PUBLISH_MILLIS) {
             lastPublishMillis = wallMillis;
-            task.activity().publish();
+            activity.publish();
         }
         if (wallMillis - lastSweepMillis >= SWEEP_MILLIS) {
             lastSweepMillis = wallMillis;
-            task.cache().sweep((agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
+            cache.sweep((agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
         }
-        if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && task.cache().isWritten()) {
+        if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && cache.isWritten()) {
             isIdle = true;
             repeat(shared.watch().seesPolls() ? IDLE_INTERVAL : UNSEEN_INTERVAL);
         }

@@ -9,14 +9,12 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Terms;
-import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
@@ -32,7 +30,7 @@ class AgentStateTest {
     /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
     @Test
     void givenTwoAnswers_whenTheOlderIsTakenOverLast_thenTheCopyStaysTheNewerOne() {
-        var agent = new AgentState(new AgentQueue("agent"), BucketKind.ENFORCED, null);
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         var before = new Bucket(9, 1000);
         var after = new Bucket(4, 1000.1);
 
@@ -46,7 +44,7 @@ class AgentStateTest {
 
     @Test
     void givenTwoAnswersOfOneMoment_whenTakenOver_thenTheCopyIsTheSmallerOne() {
-        var agent = new AgentState(new AgentQueue("agent"), BucketKind.ENFORCED, null);
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
 
         accept(agent, STRAYS, 70, new Bucket(4, 1000));
         accept(agent, AT_HOME, 30, new Bucket(9, 1000));
@@ -56,17 +54,13 @@ class AgentStateTest {
 
     private static void accept(AgentState agent, int place, long offset, Bucket left) {
         var charge = new Charge(offset, 1);
-        var asks = new Request(Optional.empty(), "agent", 1, new byte[0]);
-        var request = new PendingDecision(asks, place, offset, 0, true);
         var spend = new SpendRequest("agent", LIMIT, List.of(charge), SOURCES.id(place), -1, null);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
         var answer =
                 new SpendResult.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false, 0);
         var call = CompletableFuture.completedFuture(new SpendResults(0, List.of(answer)));
-        agent.accept(
-                new RedisCall.Part(agent, new RedisCall(call, 0, TaskTime.SYSTEM), 0, spend, request.place()),
-                answer,
-                SOURCES);
+        var asked = agent.calls().send(new RedisCall(call, 0, TaskTime.SYSTEM), 0, spend, place);
+        agent.accept(asked, answer, SOURCES);
     }
 }

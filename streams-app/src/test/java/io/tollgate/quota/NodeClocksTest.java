@@ -47,7 +47,7 @@ class NodeClocksTest {
         var calls = new Calls(hours);
         var redis = new RedisGateway(
                 calls, (agent, kind) -> nodes.get(agent), Duration.ofSeconds(1), null, metrics, TaskTime.SYSTEM, 0);
-        var context = QuotaContext.of(
+        var context = new QuotaContext(
                 "requests",
                 1,
                 () -> 1_000_000,
@@ -58,7 +58,9 @@ class NodeClocksTest {
                 (topic, partition) -> 1,
                 new CommittedOffsets(),
                 metrics,
-                new StreamThreadWatch(Duration.ofDays(1)));
+                new StreamThreadWatch(Duration.ofDays(1)),
+                TaskTime.SYSTEM,
+                CallLimits.USUAL);
 
         for (var agent : List.of(first, second)) redis.send(List.of(SpendRequest.unordered(agent, LIMIT, 1, null)));
 

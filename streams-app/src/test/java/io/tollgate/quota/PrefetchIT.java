@@ -43,21 +43,21 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenStrayThatOvertakes_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
         var limit = new Limit(CAPACITY, 0);
-        var task = new TaskDecider(shared(limit), store(), 0, REKEYED);
+        var task = task(shared(limit), store());
         var home = prefetched(task, TOPIC, 1, 0);
         var stray = prefetched(task, REKEYED, 0, -1);
-        task.decide(stray);
+        task.decider().decide(stray);
         var next = prefetched(task, TOPIC, 2, -1);
-        task.decide(home);
-        task.decide(next);
+        task.decider().decide(home);
+        task.decider().decide(next);
 
-        var again = new TaskDecider(shared(limit), store(), 0, REKEYED);
+        var again = task(shared(limit), store());
         var last = List.of(
                         prefetched(again, TOPIC, 1, -1),
                         prefetched(again, TOPIC, 2, -1),
                         prefetched(again, REKEYED, 0, -1))
                 .stream()
-                .map(request -> again.decide(request).decision())
+                .map(request -> again.decider().decide(request).decision())
                 .toList();
         assertThat(last).allMatch(Decision::isApproved);
         assertThat(registry.get("tollgate.replays").counter().count()).isEqualTo(3);
@@ -67,8 +67,8 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenBucketThatIsSpent_whenProcessedAgainAfterACrashOneByOne_thenNothingIsRefusedThatWasApproved() {
         var limit = new Limit(2, 0);
-        var before = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 4);
-        var after = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 4);
+        var before = decideOneByOne(task(shared(limit), store()), 4);
+        var after = decideOneByOne(task(shared(limit), store()), 4);
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, true, false, false);
         assertThat(after).extracting(Decision::isApproved).containsExactly(true, true, false, false);
@@ -77,8 +77,8 @@ class PrefetchIT extends TasksOnRedis {
     /** What Redis knows of the others would stand after the local decision, with the time of before the crash. */
     @Test
     void givenAnsweredRequests_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreDecidedAfterIt() {
-        decideOneByOne(new TaskDecider(shared(TWO), store(), 0, REKEYED), 4);
-        var after = decideTheFirstWithoutRedis(new TaskDecider(shared(TWO), store(), 0, REKEYED), 4);
+        decideOneByOne(task(shared(TWO), store()), 4);
+        var after = decideTheFirstWithoutRedis(task(shared(TWO), store()), 4);
 
         assertThat(after)
                 .extracting(Decision::decidedBy)
@@ -91,13 +91,13 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenAtLeastOnce_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreAnsweredAsBefore() {
         var shared = shared(TWO, new CommittedOffsets(), false);
-        var before = decideOneByOne(new TaskDecider(shared, store(), 0, REKEYED), 4);
-        var after = decideTheFirstWithoutRedis(new TaskDecider(shared, store(), 0, REKEYED), 4);
+        var before = decideOneByOne(task(shared, store()), 4);
+        var after = decideTheFirstWithoutRedis(task(shared, store()), 4);
 
         assertThat(after.subList(1, 4)).isEqualTo(before.subList(1, 4));
     }
 
-    private List<Decision> decideTheFirstWithoutRedis(TaskDecider task, int count) {
+    private List<Decision> decideTheFirstWithoutRedis(Task task, int count) {
         askRedis("RENAME " + KEY + " kept");
         askRedis("SET " + KEY + " text");
         var decisions = new ArrayList<>(decideOneByOne(task, 1));
@@ -105,7 +105,7 @@ class PrefetchIT extends TasksOnRedis {
         var others = IntStream.range(1, count)
                 .mapToObj(offset -> prefetched(task, TOPIC, offset, -1))
                 .toList();
-        for (var request : others) decisions.add(task.decide(request).decision());
+        for (var request : others) decisions.add(task.decider().decide(request).decision());
         return decisions;
     }
 
@@ -113,13 +113,16 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenRequestRefusedWithoutAsking_whenItIsProcessedAgainAfterACrash_thenItIsRefusedAtTheTimeOfThen() {
         var limit = new Limit(1, 2);
-        var task = new TaskDecider(shared(limit), store(), 0, REKEYED);
+        var task = task(shared(limit), store());
         var before = decideOneByOne(task, 2);
         long filled = clock.getAsLong() + 600_000;
         await().until(() -> clock.getAsLong() > filled);
-        assertThat(task.decide(prefetched(task, TOPIC, 2, -1)).decision().isApproved())
+        assertThat(task.decider()
+                        .decide(prefetched(task, TOPIC, 2, -1))
+                        .decision()
+                        .isApproved())
                 .isTrue();
-        var after = decideOneByOne(new TaskDecider(shared(limit), store(), 0, REKEYED), 2);
+        var after = decideOneByOne(task(shared(limit), store()), 2);
 
         assertThat(before).extracting(Decision::isApproved).containsExactly(true, false);
         assertThat(after).isEqualTo(before);
@@ -130,13 +133,14 @@ class PrefetchIT extends TasksOnRedis {
     void givenRecordsThatWereDecidedAndCommitted_whenTheyArePolledAgain_thenRedisIsNotAskedForThem() {
         var store = store();
         var shared = shared(new Limit(CAPACITY, 0));
-        var before = new TaskDecider(shared, store, 0, REKEYED);
+        var running = new RunningTasks(shared);
+        var before = task(shared, store);
         before.offsets().take(new SimulatedContext.Position(TOPIC, 0, 9));
         before.beforeCommit();
         var prefetch = new Prefetch();
-        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
-        var task = new TaskDecider(shared, store, 0, REKEYED);
-        shared.tasks().put(0, task);
+        prefetch.configure(Map.of(Prefetch.TASKS_CONFIG, running));
+        var task = task(shared, store);
+        running.byPartition().put(0, task);
 
         var noted = poll(prefetch, 0, 12).stream()
                 .map(record -> PendingDecision.take(record.headers()))
@@ -144,25 +148,26 @@ class PrefetchIT extends TasksOnRedis {
 
         assertThat(noted.subList(0, 10)).containsOnlyNulls();
         assertThat(noted.subList(10, 12)).doesNotContainNull();
-        assertThat(task.decide(noted.get(10)).decision().remainingTokens()).isEqualTo(CAPACITY - 1);
-        assertThat(task.decide(noted.get(11)).decision().remainingTokens()).isEqualTo(CAPACITY - 2);
+        assertThat(task.decider().decide(noted.get(10)).decision().remainingTokens())
+                .isEqualTo(CAPACITY - 1);
+        assertThat(task.decider().decide(noted.get(11)).decision().remainingTokens())
+                .isEqualTo(CAPACITY - 2);
     }
 
     /** What waits for a single Redis is what others wait for, too: it gets the next call when it has answered the one before. */
     @Test
     void givenPollOfManyAgents_whenPrefetched_thenRedisGetsTwoCallsAtATimeAndDecidesAll() {
         int agents = 1_280;
-        var task = new TaskDecider(shared(new Limit(1, 0)), store(), 0, REKEYED);
+        var task = task(shared(new Limit(1, 0)), store());
         var polled = new ArrayList<PendingDecision>();
         for (int offset = 0; offset < 2 * agents; offset++) {
             var request = pending(task, "agent-" + offset % agents, offset);
-            task.notePolled(request);
             polled.add(request);
         }
-        task.prefetch(TaskSources.REQUESTS, -1);
+        task.queue().prefetch(TaskSources.REQUESTS, polled, -1);
         var sent = polled.stream().filter(request -> request.asked() != null).toList();
         var decisions = new ArrayList<Decision>();
-        for (var request : polled) decisions.add(task.decide(request).decision());
+        for (var request : polled) decisions.add(task.decider().decide(request).decision());
 
         assertThat(sent).hasSize(2 * 128 * 2);
         assertThat(decisions).extracting(Decision::decidedBy).containsOnly(DecidedBy.REDIS);
@@ -174,7 +179,7 @@ class PrefetchIT extends TasksOnRedis {
     @Test
     void givenAnswersOfRedis_whenTheirRequestsAreDecided_thenTheFirstAgentsAreStoredWithThemAndOthersBehind() {
         var store = store();
-        var task = new TaskDecider(shared(new Limit(CAPACITY, 0)), store, 0, REKEYED);
+        var task = task(shared(new Limit(CAPACITY, 0)), store);
         decideForEach(task, 0, 520);
         task.cache().beforeCommit();
         long withTheirDecisions = store.wrapped().approximateNumEntries();
@@ -189,32 +194,31 @@ class PrefetchIT extends TasksOnRedis {
     }
 
     /** Decides one request of each of so many agents. */
-    private static void decideForEach(TaskDecider task, long firstOffset, int agents) {
+    private static void decideForEach(Task task, long firstOffset, int agents) {
         for (int i = 0; i < agents; i++) {
             var pending = pending(task, "agent-" + i, firstOffset + i);
-            task.notePolled(pending);
-            task.prefetch(TaskSources.REQUESTS, -1);
-            task.decide(pending);
+            task.queue().prefetch(TaskSources.REQUESTS, List.of(pending), -1);
+            task.decider().decide(pending);
         }
     }
 
-    private static PendingDecision pending(TaskDecider task, String agentId, long offset) {
+    private static PendingDecision pending(Task task, String agentId, long offset) {
         var request = new Request(Optional.empty(), agentId, 1, new byte[0]);
         return new PendingDecision(request, TaskSources.REQUESTS, offset, 0, true);
     }
 
-    private static List<Decision> decideOneByOne(TaskDecider task, int count) {
+    private static List<Decision> decideOneByOne(Task task, int count) {
         var decisions = new ArrayList<Decision>();
         for (int offset = 0; offset < count; offset++) {
-            decisions.add(task.decide(prefetched(task, TOPIC, offset, -1)).decision());
+            decisions.add(
+                    task.decider().decide(prefetched(task, TOPIC, offset, -1)).decision());
         }
         return decisions;
     }
 
-    private static PendingDecision prefetched(TaskDecider task, String topic, long offset, long missedThrough) {
+    private static PendingDecision prefetched(Task task, String topic, long offset, long missedThrough) {
         var request = new PendingDecision(REQUEST, task.offsets().sources().placeOf(topic), offset, 0, true);
-        task.notePolled(request);
-        task.prefetch(task.offsets().sources().placeOf(topic), missedThrough);
+        task.queue().prefetch(request.place(), List.of(request), missedThrough);
         return request;
     }
 
@@ -225,18 +229,19 @@ class PrefetchIT extends TasksOnRedis {
     /** As a fresh process: polls the first {@code missed} of {@code count} requests before the task runs, the others after. */
     private List<Decision> decideAll(int count, int missed) {
         var shared = shared(new Limit(CAPACITY, 0));
+        var running = new RunningTasks(shared);
         var prefetch = new Prefetch();
-        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
+        prefetch.configure(Map.of(Prefetch.TASKS_CONFIG, running));
         var polled = new ArrayList<ConsumerRecord<byte[], byte[]>>();
         polled.addAll(poll(prefetch, 0, missed));
-        var task = new TaskDecider(shared, store(), 0, REKEYED);
-        shared.tasks().put(0, task);
+        var task = task(shared, store());
+        running.byPartition().put(0, task);
         polled.addAll(poll(prefetch, missed, count));
         var decisions = new ArrayList<Decision>();
         for (var record : polled) {
             var pending = PendingDecision.take(record.headers());
             if (pending == null) pending = new PendingDecision(REQUEST, TaskSources.REQUESTS, record.offset(), 0, true);
-            decisions.add(task.decide(pending).decision());
+            decisions.add(task.decider().decide(pending).decision());
         }
         return decisions;
     }

@@ -42,7 +42,7 @@ class ReplayIT extends TasksOnRedis {
         boolean done = false;
         for (int life = 0; !done; life++) {
             var offsets = new CommittedOffsets();
-            var task = new TaskDecider(shared(LIMIT, offsets), store(), 0, TOPICS.get(1));
+            var task = task(shared(LIMIT, offsets), store());
             for (int source = 0; source < TOPICS.size(); source++) cut(seen.get(source), committed[source]);
             do {
                 int source = random.nextInt(TOPICS.size());
@@ -68,18 +68,19 @@ class ReplayIT extends TasksOnRedis {
         seen.subList(committed, seen.size()).clear();
     }
 
-    private static void decide(TaskDecider task, int source, int count, double[] costs, List<Seen> seen, int life) {
+    private static void decide(Task task, int source, int count, double[] costs, List<Seen> seen, int life) {
         var polled = new ArrayList<PendingDecision>();
         for (int offset = seen.size(); offset < Math.min(REQUESTS, seen.size() + count); offset++) {
             var request = new Request(Optional.empty(), "agent", costs[offset], new byte[0]);
             polled.add(new PendingDecision(request, source, offset, 0, true));
         }
         if (polled.isEmpty()) return;
-        for (var request : polled) task.notePolled(request);
-        task.prefetch(source, -1);
+        task.queue().prefetch(source, polled, -1);
         for (var pending : polled) {
             seen.add(new Seen(
-                    life, pending.charge().costTokens(), task.decide(pending).decision()));
+                    life,
+                    pending.charge().costTokens(),
+                    task.decider().decide(pending).decision()));
         }
     }
 

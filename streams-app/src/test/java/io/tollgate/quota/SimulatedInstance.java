@@ -29,7 +29,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -49,7 +48,7 @@ final class SimulatedInstance {
 
     private final SimulatedTime time;
     private final SimulatedKafka kafka;
-    private final QuotaContext shared;
+    private final RunningTasks running;
     private final Prefetch prefetch = new Prefetch();
     final SimulatedConnection connection;
     final SimulatedBreaker breaker;
@@ -87,7 +86,7 @@ final class SimulatedInstance {
         final SimulatedContext<byte[], TaskOutput> decideContext;
         final ParseRequests requests = new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
         final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, METRICS);
-        final DecideRequests decide = new DecideRequests(shared, SimulatedKafka.REKEYED, DECIDED);
+        final DecideRequests decide = new DecideRequests(running, SimulatedKafka.REKEYED, DECIDED);
 
         Task(int partition) {
             this.partition = partition;
@@ -173,7 +172,7 @@ final class SimulatedInstance {
                 () -> connection.answersWithin(TIMEOUT.toNanos() / 1000));
         var own = new OwnTime();
         var calls = new RedisGateway(connection, (agent, kept) -> breaker, TIMEOUT, null, METRICS, own, coldCalls);
-        shared = new QuotaContext(
+        running = new RunningTasks(new QuotaContext(
                 SimulatedKafka.REQUESTS,
                 SimulatedKafka.PARTITIONS,
                 () -> 1_000_000,
@@ -186,9 +185,8 @@ final class SimulatedInstance {
                 METRICS,
                 new StreamThreadWatch(Duration.ofDays(1)),
                 own,
-                limits,
-                new ConcurrentHashMap<>());
-        prefetch.configure(Map.of(Prefetch.SHARED_CONFIG, shared));
+                limits));
+        prefetch.configure(Map.of(Prefetch.TASKS_CONFIG, running));
         transaction = kafka.new Transaction();
     }
 
@@ -197,7 +195,7 @@ final class SimulatedInstance {
     }
 
     AgentInspector inspector() {
-        return new AgentInspector(shared);
+        return new AgentInspector(running);
     }
 
     private Published published() {
@@ -352,7 +350,7 @@ final class SimulatedInstance {
         if (!notNoticed) {
             var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();
             consumed.forEach((partition, next) -> offsets.put(partition, new OffsetAndMetadata(next)));
-            if (kafka.exactlyOnce) shared.committed().note(offsets);
+            if (kafka.exactlyOnce) running.shared().committed().note(offsets);
             else prefetch.onCommit(offsets);
         }
         consumed.clear();

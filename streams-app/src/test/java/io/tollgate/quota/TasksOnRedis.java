@@ -60,7 +60,7 @@ abstract class TasksOnRedis {
     }
 
     QuotaContext shared(Limit limit, CommittedOffsets committed, boolean exactlyOnce) {
-        return QuotaContext.of(
+        return new QuotaContext(
                 TOPIC,
                 1,
                 () -> 1_000_000,
@@ -71,7 +71,15 @@ abstract class TasksOnRedis {
                 (topic, partition) -> topic.hashCode(),
                 committed,
                 metrics,
-                new StreamThreadWatch(Duration.ofDays(1)));
+                new StreamThreadWatch(Duration.ofDays(1)),
+                TaskTime.SYSTEM,
+                CallLimits.USUAL);
+    }
+
+    /** Returns a task of partition 0 whose timer never runs. */
+    static Task task(QuotaContext shared, BucketStore store) {
+        var context = new SimulatedContext<String, String>(0, store, new SimulatedTime(), (record, child) -> {});
+        return Task.start(shared, store, REKEYED, context, reset -> {});
     }
 
     /** Returns an empty store: what a crash leaves of a mirror that was never written. */

@@ -1,0 +1,70 @@
+package io.tollgate.quota;
+
+import io.tollgate.redis.SpendRequest;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The calls for one agent's buckets whose answers were not taken over yet. For one stream thread alone. */
+final class CallsUnderWay {
+    /** In the order of sending; mostly none, and a few at most. */
+    private List<RedisCall.Part> parts = List.of();
+    /** The last offset of each source that any call asked for, those included that were given up; -1: none. */
+    private final long[] everSent = {-1, -1};
+
+    private int epoch;
+
+    boolean isEmpty() {
+        return parts.isEmpty();
+    }
+
+    /** Notes a call that is sent now, and returns this agent's part of it. */
+    RedisCall.Part send(RedisCall call, int index, SpendRequest spend, int place) {
+        var part = new RedisCall.Part(call, index, spend, place, epoch);
+        if (parts.isEmpty()) parts = new ArrayList<>(2);
+        parts.add(part);
+        everSent[place] = Math.max(everSent[place], part.lastOffset());
+        return part;
+    }
+
+    /** Gives up the calls: their answers know nothing of what was decided here. */
+    void giveUp() {
+        epoch++;
+        parts = List.of();
+    }
+
+    /** Returns whether nothing has been decided without Redis since the call was sent. */
+    boolean isUsable(RedisCall.Part part) {
+        return part.epoch() == epoch;
+    }
+
+    /**
+     * Returns the calls whose answers are to be taken over before this one's, and this one: its buckets hold what those charged, so that
+     * our copy must remember their requests, too. Empty if its answer was taken over.
+     */
+    List<RedisCall.Part> answeredThrough(RedisCall.Part asked) {
+        int place = parts.indexOf(asked);
+        if (place <= 0) return place < 0 ? List.of() : List.of(asked); // nearly always
+        var answered = new ArrayList<RedisCall.Part>();
+        for (var part : parts.subList(0, place)) if (part.isDecided()) answered.add(part);
+        answered.add(asked);
+        return answered;
+    }
+
+    /** Notes that the answer was taken over. */
+    void accepted(RedisCall.Part part) {
+        if (parts.size() > 1) parts.remove(part);
+        else parts = List.of();
+    }
+
+    /** Returns the last offset of a source that is on its way; -1 if none is. */
+    long sentThrough(int place) {
+        long through = -1;
+        for (var part : parts) if (part.place() == place) through = Math.max(through, part.lastOffset());
+        return through;
+    }
+
+    /** Returns the last offset of a source that any call asked for; -1 if none did. */
+    long everSent(int place) {
+        return everSent[place];
+    }
+}

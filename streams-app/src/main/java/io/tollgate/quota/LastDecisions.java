@@ -1,0 +1,41 @@
+package io.tollgate.quota;
+
+import java.util.ArrayDeque;
+import java.util.List;
+
+/** The newest decisions of one agent. For one stream thread alone. */
+final class LastDecisions {
+    private static final int MOST = 16;
+
+    private final ArrayDeque<RecentDecision> newestFirst = new ArrayDeque<>(MOST + 1);
+    private String owner = "";
+    private boolean seenLately;
+
+    /** Returns whether these are this agent's, and not another one's by now. */
+    boolean isOf(String agentId) {
+        return owner.equals(agentId);
+    }
+
+    /** Begins anew for this agent. */
+    void begin(String agentId) {
+        owner = agentId;
+        newestFirst.clear();
+    }
+
+    /** Returns whether a decision was noted since this was asked last. */
+    boolean wasSeenLately() {
+        boolean seen = seenLately;
+        seenLately = false;
+        return seen;
+    }
+
+    void add(RecentDecision decision) {
+        seenLately = true;
+        newestFirst.addFirst(decision);
+        if (newestFirst.size() > MOST) newestFirst.removeLast();
+    }
+
+    List<RecentDecision> newestFirst() {
+        return List.copyOf(newestFirst);
+    }
+}
