@@ -7,7 +7,8 @@ import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.Source;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.Decided;
+import io.tollgate.quota.RemainingQuota;
+import io.tollgate.quota.TaskOutput.Decided;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Optional;
@@ -36,20 +37,16 @@ public class RecordBenchmark {
     private final Parse parse = new Parse(8, () -> Integer.MAX_VALUE);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
     private final Request request = (Request) parse.rekeyed(null, REQUEST, NO_HEADERS);
-    private final Decided approved = new Decided(
-            request, policy, new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms()));
-    private final Decided rejected = new Decided(
-            request,
-            policy,
-            new Decision.QuotaExceeded(
-                    0.4217,
-                    Optional.of(Duration.ofMillis(58)),
-                    1_795_000_000_123_456L,
-                    DecidedBy.REDIS,
-                    policy.terms(),
-                    0));
+    private final Decided approved =
+            decided(new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms()));
+    private final Decided rejected = decided(new Decision.QuotaExceeded(
+            0.4217, Optional.of(Duration.ofMillis(58)), 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms(), 0));
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final Source source = new Source("agent-requests", 3, 123_456);
+
+    private Decided decided(Decision decision) {
+        return new Decided(request, policy, decision, RemainingQuota.of(decision, null));
+    }
 
     @Benchmark
     public Object parse() {
