@@ -24,8 +24,8 @@ final class PipelineProcess {
     private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
 
     private static final Duration SAY_EVERY = Duration.ofSeconds(30);
-    /** Short enough that people who watch a start are told within five seconds that nobody answers. */
-    private static final Duration ANSWERS_SOON = Duration.ofSeconds(4);
+    /** With the start of the JVM, people who watch are told within five seconds that nobody answers. */
+    private static final Duration ANSWERS_SOON = Duration.ofSeconds(3);
 
     private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
 
@@ -43,10 +43,11 @@ final class PipelineProcess {
                     settings.kafka().ignored());
         }
         var preflight = RequestTopology.preflight(settings);
-        awaitNames(settings, preflight);
+        var waiting = Waiting.forAnswer(settings.kafka().bootstrapServers());
+        awaitNames(preflight, waiting);
         CommandFailure.ifAnyFatal(preflight.listeners());
         try (var topics = new TopicAdmin(settings)) {
-            var cluster = awaitCluster(settings, preflight, topics);
+            var cluster = awaitCluster(preflight, topics, waiting);
             var here = settings.inCluster(cluster.id());
             heed(RequestTopology.preflight(here).stateFolder());
             heed(preflight.redis());
@@ -77,8 +78,7 @@ final class PipelineProcess {
     private record Cluster(String id, int partitions, int largestRecordBytes) {}
 
     /** Waits until names of the brokers resolve, as long as it takes: in a cluster that starts, they may come last. */
-    private static void awaitNames(Settings settings, Preflight preflight) throws InterruptedException {
-        var waiting = new Waiting(settings.kafka().bootstrapServers());
+    private static void awaitNames(Preflight preflight, Waiting waiting) throws InterruptedException {
         for (var unknown = preflight.unknownNames(); !unknown.isEmpty(); unknown = preflight.unknownNames()) {
             waiting.because("DNS does not know " + String.join(", ", unknown) + " yet");
             Thread.sleep(NAMES_AGAIN_AFTER.toMillis());
@@ -86,9 +86,8 @@ final class PipelineProcess {
     }
 
     /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
-    private static Cluster awaitCluster(Settings settings, Preflight preflight, TopicAdmin topics) {
-        var waiting = new Waiting(settings.kafka().bootstrapServers());
-        if (!topics.answersWithin(ANSWERS_SOON)) waiting.because("no answer yet");
+    private static Cluster awaitCluster(Preflight preflight, TopicAdmin topics, Waiting waiting) {
+        if (topics.answersWithin(ANSWERS_SOON)) waiting.answered();
         while (true) {
             try {
                 heed(preflight.brokers(topics.admin()));
@@ -101,16 +100,37 @@ final class PipelineProcess {
         }
     }
 
-    /** Says why the start takes its time: at once, and then every half minute. */
+    /** Says why the start takes its time: soon, whatever takes it, and then every half minute. */
     private static final class Waiting {
         private final String servers;
+        private final Thread soon = new Thread(this::sayThatNobodyAnswers, "no-answer-yet");
         private long saidNanos = System.nanoTime() - SAY_EVERY.toNanos();
 
-        Waiting(String servers) {
+        private Waiting(String servers) {
             this.servers = servers;
         }
 
-        void because(String reason) {
+        static Waiting forAnswer(String servers) {
+            var waiting = new Waiting(servers);
+            waiting.soon.setDaemon(true);
+            waiting.soon.start();
+            return waiting;
+        }
+
+        private void sayThatNobodyAnswers() {
+            try {
+                Thread.sleep(ANSWERS_SOON.toMillis());
+                because("no answer yet");
+            } catch (InterruptedException answered) {
+                // nothing to say
+            }
+        }
+
+        void answered() {
+            soon.interrupt();
+        }
+
+        synchronized void because(String reason) {
             if (System.nanoTime() - saidNanos < SAY_EVERY.toNanos()) return;
             saidNanos = System.nanoTime();
             log.warn("waiting for Kafka at {}: {}", servers, reason);

@@ -103,6 +103,18 @@ class StartUpIT {
     }
 
     @Test
+    void silentBrokerIsSaidInTime() throws IOException {
+        try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+                var cluster = TestCluster.on("127.0.0.1:" + silent.getLocalPort());
+                var application = cluster.launch("run")) {
+            await().atMost(Duration.ofSeconds(5)) // of the start of a JVM, too
+                    .until(() -> application
+                            .output()
+                            .contains("waiting for Kafka at 127.0.0.1:" + silent.getLocalPort() + ": no answer yet"));
+        }
+    }
+
+    @Test
     void unknownNamesAreWaitedFor(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 localhost\n");
         try (var cluster = TestCluster.onSharedBroker()) {
