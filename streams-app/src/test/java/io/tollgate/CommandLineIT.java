@@ -47,7 +47,9 @@ class CommandLineIT {
                 "completion --help",
                 "help",
                 "help policy set",
-                "policy help set"
+                "policy help set",
+                "run help",
+                "topics create help"
             })
     void givenHelp_whenAsked_thenUsageAndExit0(String arguments) {
         var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
@@ -61,7 +63,7 @@ class CommandLineIT {
 
     @Test
     void givenVersion_whenAsked_thenItIsTheJars() {
-        for (String arguments : new String[] {"version", "--version"}) {
+        for (String arguments : new String[] {"version", "--version", "run version"}) {
             var ended = runAlone(TestCluster.on("127.0.0.1:1"), arguments);
 
             assertThat(ended.exitCode()).isZero();

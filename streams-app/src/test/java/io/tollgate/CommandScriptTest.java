@@ -96,6 +96,10 @@ class CommandScriptTest {
         "sandbox --records 5 --help, sandbox",
         "help help, help",
         "version --help, version",
+        "run help, run",
+        "topics create help, topics-create",
+        "sandbox --records 5 help, sandbox",
+        "completion help, completion",
     })
     void helpIsFoundInAnyPlace(String asked, String page) throws IOException {
         assertThat(run(List.of(asked.split(" "))))
@@ -103,7 +107,16 @@ class CommandScriptTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"version", "--version", "-V", "policy version", "policy set --version", "sandbox -V"})
+    @ValueSource(
+            strings = {
+                "version",
+                "--version",
+                "-V",
+                "policy version",
+                "policy set --version",
+                "sandbox -V",
+                "policy list version"
+            })
     void versionIsThePoms(String asked) {
         var ended = run(List.of(asked.split(" ")));
 
@@ -230,6 +243,28 @@ class CommandScriptTest {
         assertThat(ended.err()).contains("\nwget: unable to resolve host address\n", "all that it said is in ");
     }
 
+    @Test
+    void homeIsKnownWithoutItsVariable() throws IOException {
+        maven("echo \"home is $HOME\"; exit 1\n");
+
+        assertThat(runWithJava(List.of("topics", "check")).err())
+                .contains("\nhome is " + System.getProperty("user.home") + "\n");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ANSI_X3.4-1968, C.UTF-8", "US-ASCII, C.UTF-8", "UTF-8, xy_ZZ.UTF-8", "ISO-8859-15, xy_ZZ.UTF-8"})
+    void localesThatAreAsciiOnlyAreReplaced(String characters, String locale) throws IOException {
+        Files.delete(clone.resolve("pom.xml"));
+        Files.createFile(clone.resolve("tollgate.jar"));
+        script(tools.resolve("locale"), "[ \"$1\" != charmap ] || echo " + characters + "\n");
+        var java = Files.createDirectories(clone.resolve("jdk/bin")).resolve("java");
+        script(java, "case $* in *-version) echo 'java.specification.version = 17';; *) echo \"$LC_ALL\";; esac\n");
+
+        var ended = run(List.of("policy", "list"), clone.resolve("jdk").toString(), "xy_ZZ.UTF-8");
+
+        assertThat(ended).isEqualTo(new Ended(0, locale + "\n", ""));
+    }
+
     private void maven(String lines) throws IOException {
         script(clone.resolve("mvnw"), lines);
     }
@@ -258,11 +293,16 @@ class CommandScriptTest {
     }
 
     private Ended run(List<String> arguments, String javaHome) {
+        return run(arguments, javaHome, "");
+    }
+
+    private Ended run(List<String> arguments, String javaHome, String locale) {
         var process = new ProcessBuilder(and(List.of(clone.resolve("tollgate").toString()), arguments));
         process.environment().clear();
         process.environment().put("PATH", tools.toString());
         process.environment().put("TMPDIR", clone.toString());
         if (!javaHome.isEmpty()) process.environment().put("JAVA_HOME", javaHome);
+        if (!locale.isEmpty()) process.environment().put("LC_ALL", locale);
         try {
             var out = clone.resolve("out");
             var err = clone.resolve("err");

@@ -36,6 +36,10 @@ public final class Conventions {
     /** Two lines: what is wrong, and where help is. The usage itself is for whoever asks. */
     private static int say(ParameterException wrong) {
         var command = wrong.getCommandLine();
+        if (wrong instanceof UnmatchedArgumentException unmatched
+                && isAnswered(unmatched.getUnmatched().get(0), command)) {
+            return CommandLine.ExitCode.OK;
+        }
         var err = command.getErr();
         err.println("tollgate: " + explained(wrong));
         var name = command.getCommandSpec().qualifiedName();
@@ -43,6 +47,21 @@ public final class Conventions {
                 "try: " + name + " --help" + (takesAgent(command) ? ", and -- before an id that begins with -" : ""));
         err.flush();
         return CommandLine.ExitCode.USAGE;
+    }
+
+    /** Commands that take no word of their own know help and version as well; an agent may be called either. */
+    private static boolean isAnswered(String word, CommandLine command) {
+        if (!command.getSubcommands().isEmpty()
+                || !command.getCommandSpec().positionalParameters().isEmpty()) return false;
+        switch (word) {
+            case "help" -> command.usage(command.getOut());
+            case "version" -> command.printVersionHelp(command.getOut());
+            default -> {
+                return false;
+            }
+        }
+        command.getOut().flush();
+        return true;
     }
 
     private static boolean takesAgent(CommandLine command) {
