@@ -2,6 +2,8 @@ package io.tollgate.config;
 
 import io.tollgate.config.KafkaProperties.Property;
 import io.tollgate.env.Env;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -51,6 +53,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
                 unknown(env, variable);
             }
         }
+        misspelled(env);
         KafkaTogether.check(env, properties);
         return new KafkaConfig(servers, properties, ignored);
     }
@@ -59,7 +62,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
     private static Optional<String> secretOf(String variable) {
         if (!variable.endsWith(Env.FILE) || KafkaProperties.known().containsKey(variable)) return Optional.empty();
         return Optional.of(variable.substring(0, variable.length() - Env.FILE.length()))
-                .filter(KafkaProperties.known()::containsKey);
+                .filter(named -> KafkaProperties.known().containsKey(named) && !named.equals(SERVERS));
     }
 
     private static Optional<String> read(Env env, String variable, Property property) {
@@ -69,18 +72,37 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         if (!secret) value.ifPresent(text -> env.show(variable, text));
         var broken = value.flatMap(text -> KafkaRules.brokenBy(property, text))
                 .or(() -> value.filter(text -> !property.takes(text)).map(text -> property.rule()));
-        broken.ifPresent(rule -> env.mistake(variable, rule, secret ? "***" : value.orElse("")));
+        // A file may be another one than was meant, and hold a secret.
+        boolean inFile = env.startingWith(variable).get(variable) == null;
+        broken.ifPresent(rule -> env.mistake(
+                inFile ? variable + Env.FILE : variable, rule, secret || inFile ? "***" : value.orElse("")));
         return broken.isPresent() ? Optional.empty() : value;
+    }
+
+    /** Names of properties without KAFKA_, or with something like it, would be ignored in silence. */
+    private static void misspelled(Env env) {
+        for (var name : env.startingWith("").keySet()) {
+            if (name.startsWith(KafkaProperties.PREFIX)) continue;
+            var meant = KafkaProperties.ofProperty(name);
+            if (meant.isEmpty() && name.toUpperCase(Locale.ROOT).startsWith("K")) meant = Env.meant(name, variables());
+            if (meant.isEmpty()) continue;
+            env.ignore(name);
+            env.unknown(name, "is not a variable that Tollgate knows", meant);
+        }
+    }
+
+    private static List<String> variables() {
+        var known = KafkaProperties.variables();
+        known.add(SERVERS);
+        return known;
     }
 
     private static void unknown(Env env, String variable) {
         env.ignore(variable);
-        var known = KafkaProperties.variables();
-        known.add(SERVERS);
         var rule = variable.startsWith("KAFKA_TOPIC_")
                 ? "is not a setting of the topics that Kafka Streams makes"
                 : "is not a property of Kafka's clients";
-        env.unknown(variable, rule, Env.meant(variable, known));
+        env.unknown(variable, rule, Env.meant(variable, variables()));
     }
 
     private static boolean isAddress(String server) {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -97,6 +98,12 @@ final class KafkaProperties {
             }
         }
         return null;
+    }
+
+    /** Returns the variable of a property that stands there by its own name, with dots; empty: there is none. */
+    static Optional<String> ofProperty(String name) {
+        var variable = PREFIX + variable(name);
+        return name.contains(".") && BY_VARIABLE.containsKey(variable) ? Optional.of(variable) : Optional.empty();
     }
 
     private static Map<String, Property> byVariable() {

@@ -3,10 +3,14 @@ package io.tollgate.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -200,6 +204,17 @@ class KafkaVariablesTest {
         "TOLLGATE_HTTP_PROT, TOLLGATE_HTTP_PORT",
         "tollgate_stream_threads, TOLLGATE_STREAM_THREADS",
         "KAFAK_BOOTSTRAP_SERVERS, KAFKA_BOOTSTRAP_SERVERS",
+        "kafka_security_protocol, KAFKA_SECURITY_PROTOCOL",
+        "Kafka_Producer_Linger_Ms, KAFKA_PRODUCER_LINGER_MS",
+        "KAFKASECURITY_PROTOCOL, KAFKA_SECURITY_PROTOCOL",
+        "KAKFA_SASL_JAAS_CONFIG, KAFKA_SASL_JAAS_CONFIG",
+        "kafka.ssl.key.password, KAFKA_SSL_KEY_PASSWORD",
+        "security.protocol, KAFKA_SECURITY_PROTOCOL",
+        "producer.linger.ms, KAFKA_PRODUCER_LINGER_MS",
+        "TOKEN_RATE, TOKEN_REFILL_RATE",
+        "TOKEN_SIZE, TOKEN_BUCKET_SIZE",
+        "TOKEN_BUCKET_SIZE_FILE, TOKEN_BUCKET_SIZE",
+        "TOLLGATE_HTTP_PORT_FILE, TOLLGATE_HTTP_PORT",
     })
     void nearMissNamesTheOneThatWasMeant(String variable, String meant) {
         assertThat(mistakes(Map.of(variable, "hunter2")))
@@ -209,9 +224,43 @@ class KafkaVariablesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"REDIS_HOST", "REDIS_URL2", "REDIS_MAX_CLIENTS", "TOKEN", "TOKEN_SECRET", "PATH", "HOME"})
+    @ValueSource(
+            strings = {
+                "REDIS_HOST",
+                "REDIS_URL2",
+                "REDIS_MAX_CLIENTS",
+                "TOKEN",
+                "TOKEN_SECRET",
+                "KUBERNETES_PORT",
+                "K8S_NODE",
+                "java.home",
+                "PATH",
+                "HOME"
+            })
     void otherNamesAreSomebodyElses(String variable) throws Exception {
         Settings.from(Map.of(variable, "x"), Settings.Use.TOOL);
+    }
+
+    @Test
+    void filesOfWrongValuesAreNamedAndNotShown(@TempDir Path dir) throws IOException {
+        var file = Files.writeString(dir.resolve("file"), "hunter2\n").toString();
+
+        assertThat(mistakes(Map.of("KAFKA_SECURITY_PROTOCOL_FILE", file, "KAFKA_GROUP_ID_FILE", file)))
+                .satisfiesExactly(
+                        group -> assertThat(group)
+                                .startsWith("KAFKA_GROUP_ID_FILE must not be set")
+                                .endsWith("\"***\""),
+                        protocol -> assertThat(protocol)
+                                .startsWith("KAFKA_SECURITY_PROTOCOL_FILE must be")
+                                .endsWith("\"***\""));
+        for (var others : List.of(Map.<String, String>of(), Map.of("KAFKA_BOOTSTRAP_SERVERS", "a:1"))) {
+            var variables = new HashMap<>(others);
+            variables.put("KAFKA_BOOTSTRAP_SERVERS_FILE", file);
+            assertThat(mistakes(variables))
+                    .singleElement()
+                    .asString()
+                    .contains("did you mean KAFKA_BOOTSTRAP_SERVERS?");
+        }
     }
 
     @Test

@@ -2,6 +2,8 @@ package io.tollgate.env;
 
 import java.io.IOException;
 import java.io.StringReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -31,7 +33,7 @@ public final class Env {
     /** The end of the variable that names a file with the secret. */
     public static final String FILE = "_FILE";
 
-    private static final long MAX_FILE_BYTES = 65_536;
+    private static final int MAX_FILE_BYTES = 65_536;
     private static final String MASK = "***";
     /** An unknown variable with one of these words in its name may hold a secret. */
     private static final Pattern SECRET_NAME =
@@ -99,7 +101,7 @@ public final class Env {
                     }
                 };
         try {
-            var text = Files.readString(small(file));
+            var text = small(file);
             reading.load(new StringReader(text.startsWith("\uFEFF") ? text.substring(1) : text));
         } catch (IOException | InvalidPathException unreadable) {
             mistakes.add(option + " must name a properties file that can be read and holds up to " + MAX_FILE_BYTES
@@ -111,10 +113,16 @@ public final class Env {
         return values;
     }
 
-    private static Path small(String file) throws IOException {
-        var path = Path.of(file);
-        if (Files.isDirectory(path) || Files.size(path) > MAX_FILE_BYTES) throw new IOException("too large");
-        return path;
+    /** Devices and pipes do not know their size. */
+    private static String small(String file) throws IOException {
+        try (var in = Files.newInputStream(Path.of(file))) {
+            byte[] bytes = in.readNBytes(MAX_FILE_BYTES + 1);
+            if (bytes.length > MAX_FILE_BYTES) throw new IOException("too large");
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        }
     }
 
     /** Returns the value that is set; empty: none. */
@@ -166,7 +174,7 @@ public final class Env {
 
     private Optional<String> fileContent(String variable, Found file) {
         try {
-            var text = Files.readString(small(file.value)).replaceFirst("\\r?\\n$", "");
+            var text = small(file.value).replaceFirst("\\r?\\n$", "");
             if (!text.isBlank()) return Optional.of(text);
         } catch (IOException | InvalidPathException unreadable) {
             // Not found, a folder, no right to read, not UTF-8: reported below, like an empty one.

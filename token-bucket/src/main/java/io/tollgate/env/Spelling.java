@@ -16,7 +16,7 @@ final class Spelling {
      * Returns the known name that was meant, the nearest first; empty if none is near.
      *
      * <p>Near are: other capitals, dots, dashes or underscores; a start of it ({@code REDIS_USER},
-     * {@code TOKEN_BUCKET}); and up to three letters that are missing, too many, wrong or swapped, fewer in shorter names. Digits are
+     * {@code TOKEN_BUCKET}); a word left out in the middle ({@code TOKEN_RATE}); the file of what is read from no file; and up to three letters that are missing, too many, wrong or swapped, fewer in shorter names. Digits are
      * not typed by accident: {@code REDIS_URL2} is another variable.
      */
     static Optional<String> meant(String name, Collection<String> known) {
@@ -29,12 +29,19 @@ final class Spelling {
 
     private static boolean isNear(String name, String typed, String candidate) {
         var meant = plain(candidate);
-        if (typed.equals(meant)) return true;
+        if (typed.equals(meant) || name.equals(candidate + Env.FILE)) return true;
+        if (isWithoutMiddle(name, candidate)) return true;
         if (name.length() >= SHORTEST_START && !name.endsWith("_") && candidate.startsWith(name)) return true;
         if (typed.isEmpty() || typed.charAt(0) != meant.charAt(0)) return false;
         if (!typed.replaceAll("\\D", "").equals(meant.replaceAll("\\D", ""))) return false;
         int most = meant.length() <= 10 ? 1 : meant.length() <= 14 ? 2 : 3;
         return Math.abs(typed.length() - meant.length()) <= most && distance(typed, meant) <= most;
+    }
+
+    private static boolean isWithoutMiddle(String name, String candidate) {
+        int first = candidate.indexOf('_');
+        int last = candidate.lastIndexOf('_');
+        return first < last && name.equals(candidate.substring(0, first) + candidate.substring(last));
     }
 
     private static String plain(String name) {

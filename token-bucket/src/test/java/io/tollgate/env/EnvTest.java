@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -96,6 +98,16 @@ class EnvTest {
                 .singleElement()
                 .asString()
                 .startsWith("--config must name a properties file that can be read");
+    }
+
+    /** One that has no end, and no size either. */
+    @Test
+    @EnabledOnOs({OS.LINUX, OS.MAC})
+    void deviceIsNoFile() {
+        var env = Env.of(Map.of("A_FILE", "/dev/zero")).withFile("--config", "/dev/zero");
+
+        assertThat(env.secret("A")).isEmpty();
+        assertThat(env.mistakes()).hasSize(2).allMatch(mistake -> mistake.contains(" can be read and holds up to"));
     }
 
     @Test
