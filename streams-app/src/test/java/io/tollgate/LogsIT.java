@@ -8,15 +8,30 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What the running application writes to its log. */
 class LogsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    @Test
+    void formatOfTheFileCounts(@TempDir Path dir) throws IOException {
+        var config = Files.writeString(dir.resolve("config"), "TOLLGATE_LOG_FORMAT=json\n");
+        try (var cluster = TestCluster.on("127.0.0.1:1").with("TOLLGATE_LOG_FORMAT", "text");
+                var application = cluster.launch("run", "--config", config.toString())) {
+            await().atMost(SOON).until(() -> application.output().contains("waiting for Kafka at 127.0.0.1:1"));
+
+            assertThat(application.output().lines()).allMatch(line -> line.startsWith("{"));
+        }
+    }
 
     @Test
     void givenTrafficAndAnOutage_whenTheLogIsRead_thenOneLineForEachChangeNoneForARecordAndNoSecret() throws Exception {

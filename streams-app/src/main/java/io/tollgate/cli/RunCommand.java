@@ -12,6 +12,8 @@ import picocli.CommandLine.Mixin;
         description = "Runs the pipeline from the environment until SIGTERM or Ctrl-C, then closes cleanly.",
         mixinStandardHelpOptions = true)
 public final class RunCommand implements Callable<Integer> {
+    private static final String LOG_FORMAT = "TOLLGATE_LOG_FORMAT";
+
     @Mixin
     private final KafkaOptions kafka;
 
@@ -32,6 +34,9 @@ public final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws SettingsException, InterruptedException {
-        return pipeline.run(kafka.read(Settings.Use.PIPELINE));
+        var env = kafka.env();
+        // Read by logback.xml with the first line that is logged, by classes that the settings need.
+        env.text(LOG_FORMAT).ifPresent(format -> System.setProperty(LOG_FORMAT, format));
+        return pipeline.run(Settings.from(env, Settings.Use.PIPELINE));
     }
 }

@@ -34,15 +34,18 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         var servers = env.text(SERVERS, "localhost:9092");
         for (String server : servers.split(",", -1)) {
             if (!isAddress(server.strip())) {
-                env.mistake(SERVERS, "must be host:port, or several with commas", servers);
+                env.mistake(
+                        SERVERS, "must be host:port, or several with commas", servers.replaceAll("[^,/]*@", "***@"));
                 break;
             }
         }
         var properties = new TreeMap<String, String>();
         var ignored = new TreeSet<String>();
-        for (var variable : env.startingWith(KafkaProperties.PREFIX).keySet()) {
+        var variables = env.startingWith(KafkaProperties.PREFIX).keySet();
+        for (var variable : variables) {
             if (variable.equals(SERVERS)) continue;
             var secret = secretOf(variable);
+            if (secret.isPresent() && variables.contains(secret.get())) continue; // read with its file
             var property = KafkaProperties.of(secret.orElse(variable));
             if (property != null) {
                 read(env, secret.orElse(variable), property).ifPresent(value -> properties.put(property.key(), value));

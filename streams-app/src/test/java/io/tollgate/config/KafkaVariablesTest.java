@@ -3,6 +3,8 @@ package io.tollgate.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.tollgate.env.Env;
+import io.tollgate.env.Setting;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -261,6 +263,34 @@ class KafkaVariablesTest {
                     .asString()
                     .contains("did you mean KAFKA_BOOTSTRAP_SERVERS?");
         }
+    }
+
+    @Test
+    void bothFormsOfASecretAreOneMistake() {
+        assertThat(mistakes(Map.of("KAFKA_SASL_JAAS_CONFIG", "x", "KAFKA_SASL_JAAS_CONFIG_FILE", "y")))
+                .containsExactly(
+                        "KAFKA_SASL_JAAS_CONFIG and KAFKA_SASL_JAAS_CONFIG_FILE are both set: set one of them");
+    }
+
+    @Test
+    void loginsInAddressesAreMasked() throws Exception {
+        var url = "https://user:hunter2@host/x";
+        var env = Env.of(Map.of("KAFKA_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL", url, "KAFKA_CLIENT_ID", "a\nb"));
+        var settings = Settings.from(env, Settings.Use.TOOL);
+
+        assertThat(settings.kafka().properties()).containsValue(url);
+        assertThat(env.settings())
+                .extracting(Setting::value)
+                .contains("https://***@host/x", "a?b")
+                .noneMatch(value -> value.contains("hunter2"));
+        for (var servers : List.of("user:hunter2@host:9092", "kafka://user:hunter2@host:x", "a:1,u:hunter2@b:1")) {
+            assertThat(mistakes(Map.of("KAFKA_BOOTSTRAP_SERVERS", servers)))
+                    .singleElement()
+                    .asString()
+                    .contains("***@")
+                    .doesNotContain("hunter2");
+        }
+        assertThat(mistakes(Map.of("TOLLGATE_STREAM_THREADS", url)).get(0)).doesNotContain("hunter2");
     }
 
     @Test

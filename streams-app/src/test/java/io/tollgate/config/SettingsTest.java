@@ -250,6 +250,14 @@ class SettingsTest {
     }
 
     @Test
+    void minusZeroIsZero() throws Exception {
+        var limit = Settings.from(Map.of("TOKEN_REFILL_RATE", "-0.0"), Settings.Use.TOOL)
+                .defaultLimit();
+
+        assertThat(Double.toString(limit.refillTokensPerSecond())).isEqualTo("0.0");
+    }
+
+    @Test
     void givenSeveralMistakes_whenRead_thenAllAreReportedAtOnce() {
         assertThat(mistakes(Map.of(
                         "TOKEN_BUCKET_SIZE", "-1",

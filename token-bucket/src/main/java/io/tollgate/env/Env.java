@@ -186,7 +186,7 @@ public final class Env {
     /** Replaces what is shown of a secret, by something that shows more and still no secret. */
     public void show(String name, String masked) {
         var setting = settings.get(name);
-        if (setting != null) settings.put(name, new Setting(name, masked, setting.origin()));
+        if (setting != null) note(name, masked, setting.origin());
     }
 
     /** Returns a number within the bounds; the rule is the end of a sentence ("must be …"). */
@@ -197,7 +197,7 @@ public final class Env {
     /** Double.valueOf also takes 10d, 0x1p3 and NaN, which nobody means. */
     private static Double decimal(String text) {
         if (!text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?")) throw new NumberFormatException();
-        return Double.valueOf(text);
+        return Double.valueOf(text) + 0.0; // and -0 is 0
     }
 
     public int whole(String name, int otherwise, int from, int to, String rule) {
@@ -231,12 +231,12 @@ public final class Env {
     }
 
     private void note(String name, String value, Origin origin) {
-        settings.put(name, new Setting(name, value.replaceAll("\\p{Cntrl}", "?"), origin));
+        settings.put(name, new Setting(name, withoutLogin(value).replaceAll("\\p{Cntrl}", "?"), origin));
     }
 
     /** Notes a mistake; the value is shown, shortened and without control characters, and where it stands. */
     public void mistake(String name, String rule, String value) {
-        mistakes.add(name + " " + rule + ", but is \"" + printable(value) + "\"" + whence(name));
+        mistakes.add(name + " " + rule + ", but is \"" + printable(withoutLogin(value)) + "\"" + whence(name));
     }
 
     /** Notes a mistake in several variables together. */
@@ -284,7 +284,7 @@ public final class Env {
         mistake(
                 printable(name),
                 rule + meant.map(known -> " (did you mean " + known + "?)").orElse(""),
-                secret ? MASK : withoutLogin(layered(name)));
+                secret ? MASK : layered(name));
     }
 
     private String layered(String name) {
