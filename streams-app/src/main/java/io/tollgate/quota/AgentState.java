@@ -37,8 +37,8 @@ final class AgentState {
     private boolean storedWithCommit;
     private long waitsSinceNanos;
     private boolean superseding;
-    /** How often the task had come to a commit when Redis disagreed; -1: it never did. */
-    private int disagreedIn = -1;
+    /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
+    private int aloneIn = -1;
 
     /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
     private boolean complete;
@@ -124,12 +124,12 @@ final class AgentState {
     }
 
     /**
-     * Returns whether our copy decides, without asking Redis: while it has not been told that somebody has filled the bucket; and where it
-     * disagreed, until the task has committed. Then it was ours to decide: a task that has lost its partition does not get there,
-     * and must not supersede what its successor has decided.
+     * Returns whether our copy decides, without asking Redis: while it has not been told that somebody has filled the bucket; and after our
+     * copy has decided, or Redis disagreed, until the task has committed. Then it was ours to decide: a task that has lost its
+     * partition does not get there, and must not supersede what its successor has decided.
      */
     boolean isDecidedAlone(int commits) {
-        return isResetPending() || disagreedIn == commits;
+        return isResetPending() || aloneIn == commits;
     }
 
     /** Returns a number that is another one after each {@link #reset}. */
@@ -277,7 +277,7 @@ final class AgentState {
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
     void disagreed(SpendResult.Disagrees inRedis, Promises promises, double nowSeconds, boolean once, int commits) {
-        disagreedIn = commits;
+        aloneIn = commits;
         if (bucket == null) {
             held(inRedis.buckets());
             return;
@@ -351,9 +351,16 @@ final class AgentState {
                 .toList());
     }
 
-    /** Keeps what was decided without Redis; answers under way do not know of it. */
-    void decidedLocally(TokenBucket.Outcome outcome, int place, long id) {
+    /**
+     * Keeps what was decided without Redis; answers under way do not know of it.
+     *
+     * @param once whether decisions are committed together with their offsets: then our copy supersedes Redis, as only an owner's may. Where
+     *     it may lack what Redis knows, it does not: the smaller of the two goes on, and the sooner the better
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
+     */
+    void decidedLocally(TokenBucket.Outcome outcome, int place, long id, boolean once, int commits) {
         calls.giveUp();
+        if (once && complete) aloneIn = commits;
         stored = false;
         unasked(place, Fence.NONE);
         var held = held(outcome.buckets());

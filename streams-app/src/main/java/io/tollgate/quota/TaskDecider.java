@@ -167,7 +167,7 @@ final class TaskDecider {
         long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
         var outcome = spend(buckets, request, buckets.fence(place, id), nowMicros, nowMicros, DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
-        buckets.decidedLocally(outcome, place, id);
+        buckets.decidedLocally(outcome, place, id, shared.exactlyOnce(), cache.commits());
         cache.storeWithCommit(buckets);
         return outcome.decisions().get(0);
     }

@@ -12,6 +12,9 @@ record History(Setup setup, List<Step> steps) {
     private static final int LEAST_STEPS = 200;
     private static final double[] RATES = {0, 1, 1000};
 
+    /** By which calls fail, and nothing else. */
+    private static final List<Kind> BREAKS = List.of(Kind.CUT, Kind.LOSE_REPLY, Kind.SLOW);
+
     /** What an instance does several times on end. */
     private static final Set<Kind> STEADY = Set.of(Kind.POLL, Kind.PROCESS, Kind.COMMIT, Kind.WORK);
 
@@ -69,6 +72,8 @@ record History(Setup setup, List<Step> steps) {
         boolean calm = seed % 3 == 0;
         // Every sixth time partitions move again and again while few requests are asked for: zombies have backlogs.
         boolean stealing = seed % 6 == 0;
+        // Every other sixth time their connections break besides: zombies decide alone.
+        boolean breaking = seed % 6 == 1;
         var setup = new Setup(
                 random.nextInt(8) > 0,
                 1 + random.nextInt(3),
@@ -85,14 +90,15 @@ record History(Setup setup, List<Step> steps) {
         add(wheel, Kind.COMMIT, 5);
         add(wheel, Kind.WORK, 4);
         add(wheel, Kind.PASS, 4);
-        if (stealing) {
+        if (stealing || breaking) {
             add(wheel, Kind.WORK, 6);
             add(wheel, Kind.STEAL, 3);
         }
+        for (var kind : breaking ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
         for (var kind : Kind.values()) {
             boolean chosen = kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3;
             int weight = 1 + random.nextInt(3);
-            if (chosen && !(calm && kind.disturbsCalls())) add(wheel, kind, weight);
+            if (chosen && !((calm || breaking) && kind.disturbsCalls())) add(wheel, kind, weight);
         }
         if (wheel.contains(Kind.CRASH)) add(wheel, Kind.START, 3);
         int mostCost = 1 + random.nextInt(6);

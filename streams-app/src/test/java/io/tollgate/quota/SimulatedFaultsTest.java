@@ -225,6 +225,25 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A zombie whose calls were lost decides one request alone, and asks for the next: it does not supersede its successor. */
+    @Test
+    void zombieThatAsksAfterDecidingAlone() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=2
+                publish cost=1
+                work most=8
+                publish cost=6 stray=2
+                work instance=1 most=8
+                publish cost=1
+                publish cost=1
+                poll most=8 reversed=1
+                cut
+                steal
+                work instance=1
+                process count=2
+                """);
+    }
+
     /** A call with a copy of before a local decision comes late, when Redis has gone on from a newer one. */
     @Test
     void callThatComesAfterANewerOne() {

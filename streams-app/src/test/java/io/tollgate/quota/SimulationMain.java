@@ -28,7 +28,9 @@ public final class SimulationMain {
         var found = new TreeMap<String, Integer>();
         long start = System.nanoTime();
         long count = 0;
-        for (; System.nanoTime() - start < seconds * 1_000_000_000L; seed++, count++) {
+        for (;
+                System.nanoTime() - start < seconds * 1_000_000_000L;
+                seed += Long.getLong("simulation.step", 1), count++) {
             var history = History.of(seed);
             var violation = Simulation.run(history, memory);
             if (violation.isEmpty()) continue;
