@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A program of this machine that reads our files as its users' would, where it is installed. Thread-safe. */
-final class Program {
+public final class Program {
     private Program() {}
 
-    static boolean isOnPath(String program) {
+    public static boolean isOnPath(String program) {
         for (String dir : System.getenv("PATH").split(File.pathSeparator)) {
             if (Files.isExecutable(Path.of(dir, program))) return true;
         }
