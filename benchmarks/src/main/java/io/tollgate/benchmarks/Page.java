@@ -77,7 +77,6 @@ final class Page {
         for (var contestant : Contestant.values()) line("- " + contestant.text() + ": " + contestant.description());
         line("");
         for (var workload : Workload.values()) endToEnd(workload);
-        goals();
     }
 
     private void endToEnd(Workload workload) {
@@ -120,103 +119,6 @@ final class Page {
         return String.format(Locale.ROOT, "%.2f", values.get(name).median() / base.median());
     }
 
-    /** Goals beside what was measured, so that a missed goal is seen. */
-    private void goals() {
-        line("### Goals");
-        line("");
-        line("| goal | measured | |");
-        line("| --- | --- | --- |");
-        rateGoal(
-                "Tollgate with Redis, uniform, of pass-through",
-                Workload.UNIFORM,
-                Contestant.TOLLGATE_REDIS,
-                Contestant.PASS_THROUGH,
-                0.75);
-        rateGoal(
-                "Tollgate with Redis, Zipf, of pass-through",
-                Workload.ZIPF,
-                Contestant.TOLLGATE_REDIS,
-                Contestant.PASS_THROUGH,
-                0.9);
-        rateGoal(
-                "Tollgate with Redis, flood, of pass-through",
-                Workload.FLOOD,
-                Contestant.TOLLGATE_REDIS,
-                Contestant.PASS_THROUGH,
-                0.9);
-        rateGoal(
-                "Tollgate local, uniform, of pass-through",
-                Workload.UNIFORM,
-                Contestant.TOLLGATE_LOCAL,
-                Contestant.PASS_THROUGH,
-                0.95);
-        for (var workload : Workload.values()) {
-            rateGoal(
-                    "Tollgate with Redis, " + workload.text() + ", of its own topology without a bucket",
-                    workload,
-                    Contestant.TOLLGATE_REDIS,
-                    Contestant.TOLLGATE_OFF,
-                    workload == Workload.UNIFORM ? 0.75 : 0.9);
-        }
-        rateGoal(
-                "Tollgate local, uniform, of its own topology without a bucket",
-                Workload.UNIFORM,
-                Contestant.TOLLGATE_LOCAL,
-                Contestant.TOLLGATE_OFF,
-                0.95);
-        rateGoal(
-                "Tollgate with Redis, uniform, of naive",
-                Workload.UNIFORM,
-                Contestant.TOLLGATE_REDIS,
-                Contestant.NAIVE,
-                12);
-        rateGoal(
-                "Tollgate with Redis, uniform, of Bucket4j",
-                Workload.UNIFORM,
-                Contestant.TOLLGATE_REDIS,
-                Contestant.BUCKET4J,
-                18);
-        var tollgate = median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "application_cpu_us");
-        var base = median(Workload.UNIFORM, Contestant.PASS_THROUGH, "application_cpu_us");
-        if (tollgate.isPresent() && base.isPresent()) {
-            goal(
-                    "application CPU for each record, of pass-through, at most 1.25",
-                    tollgate.get() / base.get(),
-                    1.25,
-                    false);
-        }
-        var off = median(Workload.UNIFORM, Contestant.TOLLGATE_OFF, "application_cpu_us");
-        if (tollgate.isPresent() && off.isPresent()) {
-            goal(
-                    "application CPU for each record, of its own topology without a bucket, at most 1.25",
-                    tollgate.get() / off.get(),
-                    1.25,
-                    false);
-        }
-        median(Workload.UNIFORM, Contestant.TOLLGATE_REDIS, "redis_deciding_us")
-                .ifPresent(micros -> goal("Redis for each decision, uniform, at most 5 µs", micros, 5, false));
-        median(Workload.ZIPF, Contestant.TOLLGATE_REDIS, "redis_deciding_us")
-                .ifPresent(micros -> goal("Redis for each decision, Zipf, at most 2.5 µs", micros, 2.5, false));
-        line("");
-    }
-
-    private void rateGoal(String name, Workload workload, Contestant ours, Contestant other, double least) {
-        var one = median(workload, ours, "records_per_second");
-        var two = median(workload, other, "records_per_second");
-        if (one.isPresent() && two.isPresent()) goal(name + ", at least " + least, one.get() / two.get(), least, true);
-    }
-
-    private void goal(String name, double measured, double bound, boolean atLeast) {
-        boolean met = atLeast ? measured >= bound : measured <= bound;
-        line("| " + name + " | " + Summary.figure(measured) + " | " + (met ? "met" : "**missed**") + " |");
-    }
-
-    private Optional<Double> median(Workload workload, Contestant contestant, String field) {
-        var values =
-                byName("end-to-end", row -> row.path("workload").asText().equals(workload.text()), "contestant", field);
-        return Optional.ofNullable(values.get(contestant.text())).map(Summary::median);
-    }
-
     private void latency() {
         heading("latency", "Latency");
         line(
@@ -250,7 +152,7 @@ final class Page {
         added();
     }
 
-    /** What Tollgate adds to pass-through, at half load: the goal's own words. */
+    /** What Tollgate adds to pass-through, at half load. */
     private void added() {
         for (var measure : List.of("written", "committed")) {
             var ours = cell("tollgate-redis", measure);
@@ -258,7 +160,7 @@ final class Page {
             if (ours.isEmpty() || base.isEmpty()) continue;
             line(String.format(
                     Locale.ROOT,
-                    "Added by Tollgate at half load until %s: p50 %.2f ms (goal: below 1), p99 %.2f ms (goal: below 2).",
+                    "Added by Tollgate at half load until %s: p50 %.2f ms, p99 %.2f ms.",
                     measure,
                     (ours.get().path("p50_us").asDouble()
                                     - base.get().path("p50_us").asDouble())
@@ -408,22 +310,6 @@ final class Page {
         scale("By partitions", "partitions", given -> given.partitions());
         scale("By size of a request", "bytes", given -> given.bytes());
         scale("By instances, on the same cores", "instances", given -> given.instances());
-        line("### Goals");
-        line("");
-        line("| goal | measured | |");
-        line("| --- | --- | --- |");
-        var usual = Scale.Case.USUAL;
-        scaleGoal(
-                "1 000 000 agents, of the throughput of 1 000, at least 0.8",
-                new Scale.Case(1_000_000, usual.partitions(), usual.bytes(), usual.instances()),
-                new Scale.Case(1_000, usual.partitions(), usual.bytes(), usual.instances()),
-                0.8);
-        scaleGoal(
-                "two instances, of the throughput of one on the same cores, at least 1.0",
-                new Scale.Case(usual.agents(), usual.partitions(), usual.bytes(), 2),
-                usual,
-                1);
-        line("");
     }
 
     /** One table: the cases that differ from the usual one in this alone, in rising order. */
@@ -469,17 +355,6 @@ final class Page {
                 && (axis.equals("partitions") || given.partitions() == usual.partitions())
                 && (axis.equals("bytes") || given.bytes() == usual.bytes())
                 && (axis.equals("instances") || given.instances() == usual.instances());
-    }
-
-    private void scaleGoal(String name, Scale.Case one, Scale.Case other, double least) {
-        Optional<Double> ours = Optional.empty();
-        Optional<Double> base = Optional.empty();
-        for (var row : results.rows("scale")) {
-            var rate = Optional.of(row.path("records_per_second").asDouble());
-            if (Scale.Case.of(row).equals(one)) ours = rate;
-            if (Scale.Case.of(row).equals(other)) base = rate;
-        }
-        if (ours.isPresent() && base.isPresent()) goal(name, ours.get() / base.get(), least, true);
     }
 
     private void simulation() {
