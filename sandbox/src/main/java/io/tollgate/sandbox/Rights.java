@@ -32,7 +32,7 @@ import org.apache.kafka.common.resource.ResourceType;
 public final class Rights {
     /** What follows name and password in an ACL rule of Redis. */
     public static final String REDIS =
-            "resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire" + " +time +info";
+            "resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist +time +info";
 
     private static final int SCRAM_ITERATIONS = 4096;
 

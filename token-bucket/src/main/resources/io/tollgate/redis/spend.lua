@@ -179,14 +179,13 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   if gone and relation > 0 then entries = {{source, -1, ''}} end -- what was charged is gone, and what was decided
 
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local own, by_source, ahead, once = entries[1], {}, relation >= DECIDED_ALONE, operation == 3
+  local own, by_source, ahead, once, elsewhere = entries[1], {}, relation >= DECIDED_ALONE, operation == 3, false
   for i = 1, #entries do by_source[entries[i][1]] = entries[i] end
   -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
   local lacks = gone or not ahead and relation > 0 and was_last and was_last < copy_last
-  local elsewhere = false -- whether Redis is ahead in another source
   for i = 1, #known do
     local entry = by_source[known[i][1]] or {'', -1}
-    lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2]
+    lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
   end
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
   local newest = count > 0 and unpack_('<d', argument, first + 16 * (count - 1)) or math.huge
@@ -381,13 +380,12 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   end
   local readable, theirs = pcall(limits_of, not ours and stored[4] or terms) -- what the pipeline keeps takes its time
   for i = 1, readable and #theirs or 0 do fills = math.max(fills, math.ceil(theirs[i].capacity / theirs[i].rate)) end
-  local renew = now ~= clock or fills > 3600 or minute ~= floor(now / 60)
-  return reply, fields, renew and format('%.0f', math.max(3600, math.min(fills, 3153600000)) + 60)
+  local renew = now ~= clock or fills > 3600 or minute ~= floor(now / 60) or stored[4] ~= terms
+  return reply, fields, renew and math.max(3600, fills) + 60
 end
 
 local time = redis.call('TIME')
-local seconds, rest = time[1] + 0, time[2] + 0
-local clock, micros = seconds + rest / 1e6, seconds * 1000000 + rest
+local clock, micros = time[1] + time[2] / 1e6, time[1] * 1000000 + time[2]
 local text = time[1] .. '.' .. ('00000' .. time[2]):sub(-6) -- of the clock: the same double as 17 digits give
 local replies = {struct.pack('<d', micros)}
 for i = 1, #KEYS do
@@ -395,6 +393,8 @@ for i = 1, #KEYS do
   local ok, reply, fields, seconds = pcall(decide, KEYS[i], ARGV[i], clock, micros, text)
   replies[i + 1] = ok and reply or struct.pack('<BI4', 255, #reply) .. reply
   if ok and fields then redis.call('HSET', KEYS[i], unpack(fields)) end
-  if ok and seconds then redis.call('EXPIRE', KEYS[i], seconds) end
+  -- What is not full within 95 years never expires, unless the user has no right to say so.
+  local ever = ok and seconds and seconds > 3e9 and type(redis.pcall('PERSIST', KEYS[i])) == 'number'
+  if ok and seconds and not ever then redis.call('EXPIRE', KEYS[i], ('%.0f'):format(math.min(seconds, 3e9))) end
 end
 return table.concat(replies)

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.lettuce.core.AclSetuserArgs;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.codec.StringCodec;
+import io.lettuce.core.protocol.CommandType;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
@@ -17,6 +19,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.Approved;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.SpendScript.Operation;
@@ -139,9 +142,56 @@ class SpendScriptIT {
         assertThat(commands.ttl(KEY)).isBetween(seconds - 1, seconds);
     }
 
+    /** The last would be full after more years than anybody counts. */
+    @ParameterizedTest
+    @CsvSource({"100, 0", "1e12, 0", "1e12, 1e-9"})
+    void givenBucketThatNeverRefills_whenSpent_thenTheKeyNeverExpires(double capacity, double rate) {
+        decide(unfenced(AGENT, new Limit(capacity, rate), 1));
+
+        assertThat(commands.ttl(KEY)).isEqualTo(-1);
+    }
+
     @Test
-    void givenBucketThatNeverRefills_whenSpent_thenTheKeyLivesForYears() {
-        decide(unfenced(AGENT, new Limit(100, 0), 1));
+    void givenRateThatBecomesZero_whenSpentOrReset_thenTheTimeToLiveIsTakenAway() {
+        decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(1, 1)));
+        assertThat(commands.ttl(KEY)).isPositive();
+        decide(fenced(AGENT, new Limit(100, 0), -1, null, new Charge(2, 1)));
+        assertThat(commands.ttl(KEY)).isEqualTo(-1);
+
+        commands.expire(KEY, 3600); // another program that does not know better
+        redis.reset(AGENT, new Limit(100, 0)).toCompletableFuture().join();
+        assertThat(commands.ttl(KEY)).isEqualTo(-1);
+    }
+
+    @Test
+    void givenRateThatIsZeroNoMore_whenSpentInTheSameMinute_thenTheKeyExpiresAgain() {
+        decide(fenced(AGENT, new Limit(100, 0), -1, null, new Charge(1, 1)));
+
+        decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(2, 1)));
+
+        assertThat(commands.ttl(KEY)).isBetween(3600L, 3660L);
+    }
+
+    @Test
+    void givenOneLimitOfManyThatNeverRefills_whenSpent_thenTheKeyNeverExpires() {
+        var limits = List.of(new NamedLimit("", new Limit(100, 10)), new NamedLimit("b", new Limit(10, 0)));
+        var promises = Promises.of(new Terms(1, limits));
+
+        decide(new SpendRequest(
+                AGENT, BucketKind.ENFORCED, promises, List.of(new Charge(1, 1)), SOURCE, -1, false, Fence.NONE, null));
+
+        assertThat(commands.ttl(KEY)).isEqualTo(-1);
+    }
+
+    /** A user that was set up before the script asked for it: nothing is refused, and the key outlives everybody. */
+    @Test
+    void givenUserWithoutPersist_whenSpent_thenTheKeyLivesForYears() {
+        commands.aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.PERSIST));
+        try {
+            decide(unfenced(AGENT, new Limit(100, 0), 1));
+        } finally {
+            commands.aclSetuser("default", AclSetuserArgs.Builder.addCommand(CommandType.PERSIST));
+        }
 
         assertThat(Duration.ofSeconds(commands.ttl(KEY))).isGreaterThan(Duration.ofDays(365 * 50));
     }
