@@ -18,6 +18,7 @@ import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
+import io.tollgate.policy.PolicyTopic;
 import io.tollgate.preflight.PipelineTopics;
 import io.tollgate.quota.AgentInspector;
 import io.tollgate.quota.CallLimits;
@@ -182,11 +183,10 @@ final class Pipeline implements AutoCloseable {
             }
             end(
                     new CommandFailure(
-                            "topic " + topic + " has " + now + " partitions now, but " + before
-                                    + " when it was last looked at: "
-                                    + (topic.equals(topics.policies())
-                                            ? "it must have exactly 1; `tollgate topics check` says what to do"
-                                            : "they decide which partition an agent belongs to; move to new topics as docs/topics.md describes")));
+                            topic.equals(topics.policies())
+                                    ? PolicyTopic.notOnePartition(topic, now)
+                                    : "topic " + topic + " has " + now + " partitions now, but " + before
+                                            + " when it was last looked at: they decide which partition an agent belongs to; move to new topics as docs/topics.md describes"));
         }
 
         @Override

@@ -223,13 +223,18 @@ public final class PolicyCommand implements Runnable {
     @Command(
             name = "export",
             description =
-                    "Prints all policies as one YAML document that load takes; the same policies give the same bytes.",
+                    "Prints all policies as one YAML document that load takes; the same policies give the same bytes. Of a topic that"
+                            + " has several partitions it prints the newest record of each key, and ends with exit code 1.",
             mixinStandardHelpOptions = true)
     int export() throws SettingsException {
-        Map<String, StoredPolicy> stored;
         try (var topic = topic()) {
-            stored = topic.read();
+            print(topic.salvage());
+            topic.requireOnePartition(); // what was printed may be what is needed to make the topic anew
         }
+        return 0;
+    }
+
+    private void print(Map<String, StoredPolicy> stored) {
         var policies = new LinkedHashMap<String, PolicyDocument>();
         stored.forEach((agentId, policy) -> {
             policy.good().ifPresent(good -> policies.put(agentId, good.document()));
@@ -237,7 +242,6 @@ public final class PolicyCommand implements Runnable {
         });
         spec.commandLine().getOut().print(PolicyFile.write(policies));
         spec.commandLine().getOut().flush();
-        return 0;
     }
 
     private void warn(StoredPolicy.Ignored ignored, boolean good) {

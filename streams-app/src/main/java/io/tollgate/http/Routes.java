@@ -20,6 +20,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -83,6 +84,10 @@ final class Routes implements AutoCloseable {
         add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
         add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
         routes.exception(Problem.class, (problem, context) -> problem.answer(context));
+        routes.exception(InvalidPartitionsException.class, (several, context) -> {
+            log.error("{} {} failed: {}", context.method(), printable(context.path()), several.getMessage());
+            Problem.answer(context, 503, several.getMessage());
+        });
         routes.exception(KafkaException.class, (away, context) -> {
             log.warn("{} {} failed: {}", context.method(), printable(context.path()), away.getMessage());
             Problem.answer(context, 503, "Kafka does not take the change: try again");

@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -66,18 +67,50 @@ public final class PolicyTopic implements AutoCloseable {
         admin = Admin.create(properties);
     }
 
-    /** Returns every record that counts now, by key: the last good one, and a later one that is none, if there is one. */
+    /** Returns what is wrong with a topic of policies that has so many partitions, and what to do. */
+    public static String notOnePartition(String topic, int partitions) {
+        return "topic " + topic + " has " + partitions
+                + " partitions, but must have exactly 1, or an agent's policies have no order: save them with `tollgate policy"
+                + " export`, delete the topic, create it with `tollgate topics create`, and write them with `tollgate"
+                + " policy load`";
+    }
+
+    /**
+     * Returns every record that counts now, by key: the last good one, and a later one that is none, if there is one.
+     *
+     * @throws InvalidPartitionsException if the topic has several partitions: which record counts is then known to nobody
+     */
     public SortedMap<String, StoredPolicy> read() {
         var found = new TreeMap<String, StoredPolicy>();
-        scan(record -> add(found, record));
+        scan(onePartition(), record -> add(found, record));
         return found;
     }
 
-    /** Returns every record under this key that compaction has left, oldest first. */
+    /** Returns the same of a topic of any number of partitions, so that it can be saved: of a key's records the newest counts. */
+    public SortedMap<String, StoredPolicy> salvage() {
+        var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
+        var partitions = partitions();
+        scan(partitions, records::add);
+        if (partitions.size() > 1) records.sort(Comparator.comparingLong(ConsumerRecord::timestamp));
+        var found = new TreeMap<String, StoredPolicy>();
+        for (var record : records) add(found, record);
+        return found;
+    }
+
+    /** @throws InvalidPartitionsException if the topic has several partitions */
+    public void requireOnePartition() {
+        onePartition();
+    }
+
+    /**
+     * Returns every record under this key that compaction has left, oldest first.
+     *
+     * @throws InvalidPartitionsException if the topic has several partitions
+     */
     public List<PolicyChange> history(String agentId) {
         var key = agentId.getBytes(StandardCharsets.UTF_8);
         var found = new ArrayList<PolicyChange>();
-        scan(record -> {
+        scan(onePartition(), record -> {
             if (Arrays.equals(record.key(), key)) found.add(change(agentId, record));
         });
         return found;
@@ -96,8 +129,7 @@ public final class PolicyTopic implements AutoCloseable {
     }
 
     /** Hands over every record that the topic holds now. */
-    private void scan(Consumer<ConsumerRecord<byte[], byte[]>> taker) {
-        var partitions = partitions();
+    private void scan(List<TopicPartition> partitions, Consumer<ConsumerRecord<byte[], byte[]>> taker) {
         try (var consumer =
                 new KafkaConsumer<>(consumerProperties(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.assign(partitions);
@@ -150,10 +182,11 @@ public final class PolicyTopic implements AutoCloseable {
      * Writes many policies, a null value deletes, and waits until all are safe.
      *
      * @return the policies' names by key
+     * @throws InvalidPartitionsException if the topic has several partitions; nothing was written
      * @throws KafkaException if one was not written; those before it in order, and some after it, may have been
      */
     public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes, String changedBy) {
-        requireOnePartition(partitions()); // and that it is there, or the brokers might make it, and not compacted
+        requireOnePartition(); // and that it is there, or the brokers might make it, and not compacted
         var producer = producer();
         var sent = new LinkedHashMap<String, Future<RecordMetadata>>();
         changes.forEach((agentId, policy) -> {
@@ -186,11 +219,10 @@ public final class PolicyTopic implements AutoCloseable {
         }
     }
 
-    /** What is there can be read and saved from any number; written to, it would be lost to the pipeline, which refuses the topic. */
-    private void requireOnePartition(List<TopicPartition> partitions) {
-        if (partitions.size() == 1) return;
-        throw new InvalidPartitionsException("topic " + topic + " has " + partitions.size()
-                + " partitions, but must have exactly 1: nothing was written; `tollgate topics check` says what to do");
+    private List<TopicPartition> onePartition() {
+        var partitions = partitions();
+        if (partitions.size() == 1) return partitions;
+        throw new InvalidPartitionsException(notOnePartition(topic, partitions.size()));
     }
 
     private Map<String, Object> consumerProperties() {

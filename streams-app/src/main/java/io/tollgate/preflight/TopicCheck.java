@@ -1,6 +1,7 @@
 package io.tollgate.preflight;
 
 import io.tollgate.ingest.RequestTimestamp;
+import io.tollgate.policy.PolicyTopic;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -80,8 +81,8 @@ final class TopicCheck {
         first.ifPresent(this::checkPartitionsLike);
         var policies = found.get(topics.policies());
         if (policies == null || policies.partitions().size() == 1) return;
-        findings.add(Finding.fatal(
-                onePartition(topics.policies(), policies.partitions().size())));
+        findings.add(Finding.fatal(PolicyTopic.notOnePartition(
+                topics.policies(), policies.partitions().size())));
     }
 
     /** Agents would change their partition, and with it their local bucket and the order of their requests. */
@@ -105,14 +106,6 @@ final class TopicCheck {
     private static String differ(String topic, int partitions, String other, TopicDescription description) {
         return "topic " + topic + " has " + partitions + " partitions, but " + other + " has "
                 + description.partitions().size();
-    }
-
-    /** Returns what is wrong with a topic of policies of so many partitions. */
-    static String onePartition(String topic, int partitions) {
-        return "topic " + topic + " has " + partitions
-                + " partitions, but must have exactly 1, or an agent's policies have no order: save them with `tollgate policy"
-                + " export`, delete the topic, create it with `tollgate topics create`, and write them with `tollgate"
-                + " policy load`";
     }
 
     private void readConfigs() {

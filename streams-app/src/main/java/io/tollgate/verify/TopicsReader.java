@@ -89,6 +89,10 @@ public final class TopicsReader {
                         partitions(consumer, settings.rejectedTopic()).stream())
                 .toList();
         List<TopicPartition> policies = partitions(consumer, settings.policiesTopic());
+        if (policies.size() != 1)
+            throw new CannotReadException("topic " + settings.policiesTopic() + " has " + policies.size()
+                    + " partitions, but must have exactly 1, or nobody knows which policy was the last:"
+                    + " `tollgate topics check` says what to do");
         List<TopicPartition> events = partitions(consumer, settings.eventsTopic());
 
         // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.

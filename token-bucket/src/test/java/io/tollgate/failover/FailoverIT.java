@@ -330,8 +330,9 @@ class FailoverIT {
 
     @Test
     void givenUserWithTheFewestRights_whenSpending_thenTheyAreEnough() {
-        var rights = "app on >secret resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist"
-                + " +pexpire +time +ping +select +info";
+        var rights =
+                "app on >secret resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist"
+                        + " +pexpire +time +ping +select +info";
         try (var server = RedisServer.start(RedisServer.Options.defaults().withUser(rights))) {
             var uri = RedisURI.create("redis://app:secret@127.0.0.1:" + server.port());
             var redis = new RedisBuckets(uri);
