@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.RespProxy;
 import io.tollgate.sandbox.Security;
 import java.io.IOException;
 import java.nio.file.Files;

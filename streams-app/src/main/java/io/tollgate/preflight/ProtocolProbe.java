@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.security.NoSuchAlgorithmException;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
@@ -76,17 +75,6 @@ final class ProtocolProbe {
             } catch (IOException hungUp) {
                 return true;
             }
-        } catch (IOException closedOrSilent) {
-            return false;
-        }
-    }
-
-    /** Returns whether the port answers PING as Redis does, without TLS. */
-    boolean speaksPlainRedis() {
-        try (var socket = connect()) {
-            socket.getOutputStream().write("PING\r\n".getBytes(StandardCharsets.US_ASCII));
-            int first = socket.getInputStream().read();
-            return first == '+' || first == '-';
         } catch (IOException closedOrSilent) {
             return false;
         }

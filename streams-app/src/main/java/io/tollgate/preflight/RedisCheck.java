@@ -9,6 +9,8 @@ import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.RedisFailures;
+import io.tollgate.redis.RedisWire;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -76,12 +78,12 @@ final class RedisCheck {
         if (isCluster(redis)) return;
         try {
             redis.evalsha(digest, ScriptOutputType.INTEGER, KEY, OTHER_KEY);
-        } catch (RedisCommandExecutionException e) {
-            var answer = String.valueOf(e.getMessage());
+        } catch (RedisException e) { // a proxy may as well hang up
+            var answer = RedisFailures.inWords(e);
             if (answer.startsWith("NOPERM") || answer.startsWith("NOSCRIPT")) return; // said of one key
-            warn("rejects calls with several keys (" + answer + "), as proxies of sharded Redis do: point REDIS_URL"
-                    + " at a single Redis, or at a node of the Redis Cluster itself, and grant the user +info there"
-                    + LOCAL);
+            warn("rejects calls with several keys (" + answer + "), as proxies of sharded Redis do: each agent is asked for"
+                    + " by itself, which costs more, unless REDIS_URL points at a single Redis, or at a node of the Redis"
+                    + " Cluster itself, and the user has +info there");
         }
     }
 
@@ -126,13 +128,8 @@ final class RedisCheck {
     }
 
     private String unreachable(RedisException failure) {
-        if (uri.getHost() != null) {
-            var wire = new ProtocolProbe(uri.getHost(), uri.getPort());
-            if (!uri.isSsl() && wire.speaksTls()) return "speaks TLS: start REDIS_URL with rediss://" + LOCAL;
-            if (uri.isSsl() && !wire.speaksTls() && wire.speaksPlainRedis()) {
-                return "does not speak TLS on this port: start REDIS_URL with redis://, or use the TLS port" + LOCAL;
-            }
-        }
+        var mismatch = RedisWire.mismatch(uri, TIMEOUT);
+        if (mismatch.isPresent()) return mismatch.get() + LOCAL;
         Throwable deepest = failure;
         while (deepest.getCause() != null) deepest = deepest.getCause();
         var message = String.valueOf(deepest.getMessage());

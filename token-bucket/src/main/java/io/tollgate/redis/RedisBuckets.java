@@ -23,14 +23,18 @@ import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,16 +53,35 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
     private static final SpendRequest PROBE = SpendRequest.unordered("", new Limit(1, 1), 0, null);
-    /** Two keys in different slots, as a call for several agents has them: what stands before Redis may refuse such a call. */
-    private static final List<SpendRequest> PROBES = List.of(PROBE, shadow(PROBE));
+    /** So many that two servers hardly ever hold all of them by chance. */
+    private static final int KEYS_OF_A_PROBE = 10;
+    /** Takes an hour to fill, so that none of it fills while it is looked at. */
+    private static final Limit SLOW = new Limit(1, 1 / 3600.0);
+
+    private static final Duration ASK_FOR_TLS_EVERY = Duration.ofSeconds(10);
+    private static final Duration TLS_PATIENCE = Duration.ofMillis(500);
+    /** In words of Redis, redis-cluster-proxy and Alibaba's: several keys of one call are not of one server. */
+    private static final Pattern NOT_OF_ONE_SERVER = Pattern.compile(
+            "cross.?slot|multi.?keys?\\b|\\b(same|different) (hash )?(slot|shard|node|server)",
+            Pattern.CASE_INSENSITIVE);
 
     private static final Logger log = LoggerFactory.getLogger(RedisBuckets.class);
 
     private final RedisURI uri;
     private final ClientResources resources;
     private final RedisClient client;
+    /** Nobody's buckets, and no other process's: in different slots, as a call for several agents has them. */
+    private final List<String> probed = namesOfProbes();
+
     private final ReentrantLock connecting = new ReentrantLock();
     private volatile @Nullable RedisConnection connection;
+    /** The connection of which it is known whether it takes several keys in one call. */
+    private volatile @Nullable RedisConnection examined;
+    /** Whether what stands before Redis takes one key a call; for good, since no connection outlives the question with some. */
+    private final AtomicBoolean oneKeyPerCall = new AtomicBoolean();
+
+    private Optional<String> tlsMismatch = Optional.empty();
+    private long tlsAskedNanos = System.nanoTime() - ASK_FOR_TLS_EVERY.toNanos();
     private volatile boolean closed;
 
     /** @param uri {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://} */
@@ -85,17 +108,12 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);
     }
 
-    private static SpendRequest shadow(SpendRequest spend) {
-        return new SpendRequest(
-                spend.agentId(),
-                BucketKind.SHADOW,
-                spend.promises(),
-                spend.charges(),
-                spend.source(),
-                spend.committedOffset(),
-                spend.isOnce(),
-                spend.unasked(),
-                spend.copy());
+    /** Legal ids hold no control characters. */
+    private static List<String> namesOfProbes() {
+        var process = UUID.randomUUID();
+        return IntStream.range(0, KEYS_OF_A_PROBE)
+                .mapToObj(i -> "\u0001" + i + "-" + process)
+                .toList();
     }
 
     /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
@@ -155,7 +173,12 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         var current = connect();
         var cluster = current.nodes();
         try {
-            return probe(current, node, timeout);
+            if (cluster != null) return probeNode(current, cluster, node, timeout);
+            if (current != examined) {
+                current = examine(current, timeout);
+                examined = current;
+            }
+            return within(timeout, call(current, Operation.SPEND, probes(0)));
         } catch (RedisException lost) {
             // A replica that was the primary, a node that is loading or has lost its own: all of them keep old
             // connections open. And a
@@ -169,12 +192,77 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    private long probe(RedisConnection current, String node, Duration timeout) {
-        var cluster = current.nodes();
-        if (cluster != null && node.equals(ONLY_NODE)) return 0; // it was not known that this is a cluster
+    private static long probeNode(RedisConnection current, ClusterNodes cluster, String node, Duration timeout) {
+        if (node.equals(ONLY_NODE)) return 0; // it was not known that this is a cluster
+        return within(timeout, probe(current, cluster.probeKey(node)));
+    }
+
+    /**
+     * Finds out whether several keys may stand in one call, as proxies of sharded Redis do not let them; each refuses in its own words, or hangs
+     * up. What is refused twice, while one key is not in between, is refused for its keys. Returns the connection to go on with.
+     */
+    private RedisConnection examine(RedisConnection first, Duration timeout) {
+        if (oneKeyPerCall.get()) return oneKeyOnly(first);
         try {
-            var call =
-                    cluster == null ? call(current, Operation.SPEND, PROBES) : probe(current, cluster.probeKey(node));
+            requireOneServer(first, timeout);
+            return first;
+        } catch (RedisException once) {
+            if (RedisFailures.isTimeout(once)) throw once;
+            var second = stillConnected(first, once);
+            within(timeout, call(second, Operation.SPEND, List.of(PROBE)));
+            try {
+                requireOneServer(second, timeout);
+                return second;
+            } catch (RedisException twice) {
+                if (RedisFailures.isTimeout(twice)) throw twice;
+                var third = oneKeyOnly(stillConnected(second, twice));
+                takeOneKeyPerCall(third, twice);
+                return third;
+            }
+        }
+    }
+
+    /** Returns the connection, or a new one where the last call ended it. */
+    private RedisConnection stillConnected(RedisConnection asked, RedisException failure) {
+        if (failure instanceof RedisCommandExecutionException) return asked;
+        disconnect();
+        return connect();
+    }
+
+    private static RedisConnection oneKeyOnly(RedisConnection connection) {
+        connection.takeOneKeyPerCall();
+        return connection;
+    }
+
+    /**
+     * Proves that a call with several keys is carried out where calls with each of them are: some proxies send it to the server of the first.
+     *
+     * @throws RedisException if it is not, or fails
+     */
+    private void requireOneServer(RedisConnection current, Duration timeout) {
+        var spends = probes(1);
+        var full = probed.stream()
+                .map(name -> SpendScript.withoutCharges(name, BucketKind.ENFORCED, Promises.of(Terms.of(SLOW))))
+                .toList();
+        within(timeout, call(current, Operation.RESET, full));
+        within(timeout, callOneByOne(current, Operation.SPEND, spends));
+        if (current.takesOneKeyPerCall()) return; // it has just said so in words that are known
+        var again = call(current, Operation.SPEND, spends);
+        within(timeout, again);
+        boolean elsewhere = again.join().answers().stream()
+                .anyMatch(answer -> decided(answer).decisions().get(0).isApproved());
+        if (elsewhere)
+            throw new RedisCommandExecutionException("several keys in one call go to the server of the first");
+    }
+
+    private List<SpendRequest> probes(double costTokens) {
+        return probed.stream()
+                .map(name -> SpendRequest.unordered(name, SLOW, costTokens, null))
+                .toList();
+    }
+
+    private static long within(Duration timeout, CompletableFuture<SpendResults> call) {
+        try {
             var answers = call.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
             for (var answer : answers.answers()) {
                 if (answer instanceof SpendResult.Failed failed) throw new RedisException(failed.message());
@@ -204,12 +292,32 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         try {
             if (closed) throw new RedisConnectionException("closed");
             var current = connection;
-            if (current == null) current = RedisConnection.open(client, uri, resources, CONNECT_TIMEOUT);
+            if (current == null) current = open();
             connection = current;
             return current;
         } finally {
             connecting.unlock();
         }
+    }
+
+    private RedisConnection open() {
+        try {
+            var opened = RedisConnection.open(client, uri, resources, CONNECT_TIMEOUT);
+            tlsMismatch = Optional.empty();
+            return opened;
+        } catch (RedisConnectionException failure) {
+            // Whoever waits for a handshake in the other's language learns nothing but that it did not come.
+            if (System.nanoTime() - tlsAskedNanos < ASK_FOR_TLS_EVERY.toNanos()) throw lastTold(failure);
+            tlsAskedNanos = System.nanoTime();
+            tlsMismatch = RedisWire.mismatch(uri, TLS_PATIENCE);
+            throw lastTold(failure);
+        }
+    }
+
+    private RedisConnectionException lastTold(RedisConnectionException failure) {
+        return tlsMismatch
+                .map(mismatch -> new RedisConnectionException("what answers at its address " + mismatch))
+                .orElse(failure);
     }
 
     /** Lets the next probe connect anew, which looks the address up again. */
@@ -238,7 +346,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
         AgentId.require(agentId);
         return spend(List.of(SpendRequest.unordered(agentId, limit, costTokens, null)))
-                .thenApply(answers -> decided(answers).decisions().get(0));
+                .thenApply(
+                        answers -> decided(answers.answers().get(0)).decisions().get(0));
     }
 
     @Override
@@ -283,8 +392,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /** Returns the only answer, where a failed key is the caller's failure. */
-    private static SpendResult.Decided decided(SpendResults answers) {
-        var answer = answers.answers().get(0);
+    private static SpendResult.Decided decided(SpendResult answer) {
         if (answer instanceof SpendResult.Decided decided) return decided;
         throw new UnusableKeyException(((SpendResult.Failed) answer).message());
     }
@@ -295,7 +403,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return call(current, operation, spends);
     }
 
-    private static CompletableFuture<SpendResults> call(
+    private CompletableFuture<SpendResults> call(
             RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         try {
             if (spends.size() == 1) return callTogether(connection, operation, spends);
@@ -310,14 +418,18 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    private static CompletableFuture<SpendResults> callOneByOne(
+    private void takeOneKeyPerCall(RedisConnection connection, Throwable refusal) {
+        connection.takeOneKeyPerCall();
+        if (oneKeyPerCall.getAndSet(true)) return;
+        log.warn(
+                "what answers for Redis refuses calls for several agents ({}): each agent is asked for by itself from now"
+                        + " on, which costs more; a cluster's own addresses in REDIS_URL would spare that",
+                RedisFailures.inWords(refusal));
+    }
+
+    private CompletableFuture<SpendResults> callOneByOne(
             RedisConnection connection, Operation operation, List<SpendRequest> spends, Throwable refusal) {
-        if (connection.takeOneKeyPerCall()) {
-            log.warn(
-                    "what answers for Redis refuses calls for several agents ({}): each agent is asked for by itself from now"
-                            + " on, which costs more; a cluster's own addresses in REDIS_URL would spare that",
-                    RedisFailures.inWords(refusal));
-        }
+        takeOneKeyPerCall(connection, refusal);
         try {
             return callOneByOne(connection, operation, spends);
         } catch (RedisException refused) {
@@ -336,9 +448,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     /** Whether what stands before several servers says that the keys are not of one; each says it in its own words. */
     private static boolean refusesSeveralKeys(Throwable failure) {
-        if (!(RedisFailures.cause(failure) instanceof RedisCommandExecutionException refusal)) return false;
-        var message = String.valueOf(refusal.getMessage()).toLowerCase(Locale.ROOT);
-        return message.contains("crossslot") || message.contains("same slot");
+        return RedisFailures.cause(failure) instanceof RedisCommandExecutionException refusal
+                && NOT_OF_ONE_SERVER
+                        .matcher(String.valueOf(refusal.getMessage()))
+                        .find();
     }
 
     private static CompletableFuture<SpendResults> callTogether(

@@ -3,6 +3,7 @@ package io.tollgate.redis;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisNoScriptException;
 import io.lettuce.core.RedisURI;
@@ -157,11 +158,9 @@ final class RedisConnection implements AutoCloseable {
         return oneKeyPerCall;
     }
 
-    /** Lets each call name one key only from now on; returns whether that is news. */
-    synchronized boolean takeOneKeyPerCall() {
-        boolean news = !oneKeyPerCall;
+    /** Lets each call name one key only from now on. */
+    void takeOneKeyPerCall() {
         oneKeyPerCall = true;
-        return news;
     }
 
     /** Runs the script. The answer fails with what Redis said; a script that is not loaded is loaded, and run again. */
@@ -174,10 +173,23 @@ final class RedisConnection implements AutoCloseable {
     }
 
     private CompletionStage<byte[]> runWithText(byte[][] keys, byte[][] arguments) {
-        return oneKeyPerCall
-                // Which node lacks it is known to nobody, where a slot is on its way to another: the text finds it.
-                ? commands.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments)
-                : commands.scriptLoad(SpendScript.TEXT).thenCompose(loaded -> evalsha(keys, arguments));
+        // Which node lacks it is known to nobody, where a slot is on its way to another: the text finds it.
+        if (oneKeyPerCall) return eval(keys, arguments);
+        return commands.scriptLoad(SpendScript.TEXT)
+                .exceptionally(RedisConnection::ifRefused)
+                .thenCompose(loaded -> evalsha(keys, arguments))
+                .exceptionallyCompose(failure ->
+                        isNoScript(failure) ? eval(keys, arguments) : CompletableFuture.failedFuture(failure));
+    }
+
+    /** Many a proxy knows no SCRIPT, or has one of its servers load it; that the text is sent only then spares most users the right to EVAL. */
+    private static String ifRefused(Throwable failure) {
+        if (RedisFailures.cause(failure) instanceof RedisCommandExecutionException) return "";
+        throw new CompletionException(failure);
+    }
+
+    private CompletionStage<byte[]> eval(byte[][] keys, byte[][] arguments) {
+        return commands.eval(SpendScript.TEXT, ScriptOutputType.VALUE, keys, arguments);
     }
 
     private CompletionStage<byte[]> evalsha(byte[][] keys, byte[][] arguments) {
@@ -185,8 +197,7 @@ final class RedisConnection implements AutoCloseable {
     }
 
     private static boolean isNoScript(Throwable failure) {
-        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
-        return cause instanceof RedisNoScriptException;
+        return RedisFailures.cause(failure) instanceof RedisNoScriptException;
     }
 
     @Override

@@ -1,5 +1,6 @@
-package io.tollgate;
+package io.tollgate.sandbox;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.BufferedInputStream;
@@ -12,33 +13,46 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A proxy in front of Redis that understands its protocol, and can answer the script's calls itself. Thread-safe. */
-final class RespProxy implements AutoCloseable {
+/**
+ * A proxy in front of one Redis or several that understands its protocol. It can answer the script's calls itself, and treat those of
+ * several keys as proxies of sharded Redis do. Thread-safe.
+ */
+public final class RespProxy implements AutoCloseable {
+    private static final Set<String> SCRIPTS = Set.of("EVALSHA", "EVAL");
     private static final Set<String> SCRIPT_CALLS = Set.of("EVALSHA", "EVAL", "SCRIPT");
 
     private final ServerSocket listener;
-    private final int targetPort;
+    private final List<Integer> targetPorts;
     private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
     private final AtomicInteger answered = new AtomicInteger();
     private volatile String answer = "";
+    private volatile Optional<String> toSeveralKeys = Optional.empty();
 
     /** Listens on a free port of 127.0.0.1. */
-    static RespProxy to(int targetPort) {
-        return new RespProxy("127.0.0.1", 0, targetPort);
+    public static RespProxy to(int targetPort) {
+        return new RespProxy("127.0.0.1", 0, List.of(targetPort));
+    }
+
+    /** Listens on a free port of 127.0.0.1. A script goes to the server of its first key, everything else to the first server. */
+    public static RespProxy to(List<Integer> targetPorts) {
+        return new RespProxy("127.0.0.1", 0, targetPorts);
     }
 
     /** Listens on this address, a loopback one. */
-    static RespProxy at(String address, int port, int targetPort) {
-        return new RespProxy(address, port, targetPort);
+    public static RespProxy at(String address, int port, int targetPort) {
+        return new RespProxy(address, port, List.of(targetPort));
     }
 
-    private RespProxy(String address, int port, int targetPort) {
-        this.targetPort = targetPort;
+    private RespProxy(String address, int port, List<Integer> targetPorts) {
+        this.targetPorts = List.copyOf(targetPorts);
         try {
             listener = new ServerSocket();
             listener.setReuseAddress(true);
@@ -49,17 +63,23 @@ final class RespProxy implements AutoCloseable {
         daemon(this::accept);
     }
 
-    int port() {
+    /** Returns the port that it listens on. */
+    public int port() {
         return listener.getLocalPort();
     }
 
     /** Answers the script's calls with these bytes of the protocol from now on; empty: lets them through. */
-    void answer(String bytes) {
+    public void answer(String bytes) {
         answer = bytes;
     }
 
+    /** Answers scripts of several keys with these bytes from now on; empty: hangs up on them. */
+    public void answerSeveralKeys(String bytes) {
+        toSeveralKeys = Optional.of(bytes);
+    }
+
     /** Returns how many calls never reached Redis: proof that the fault landed. */
-    int answered() {
+    public int answered() {
         return answered.get();
     }
 
@@ -76,36 +96,64 @@ final class RespProxy implements AutoCloseable {
     }
 
     private void serve(Socket client) {
-        try (client;
-                var server = new Socket(InetAddress.getLoopbackAddress(), targetPort)) {
+        var servers = new ArrayList<Socket>();
+        try (client) {
             client.setTcpNoDelay(true);
-            server.setTcpNoDelay(true);
+            for (int port : targetPorts) {
+                var server = new Socket(InetAddress.getLoopbackAddress(), port);
+                servers.add(server);
+                server.setTcpNoDelay(true);
+            }
             var commands = new BufferedInputStream(client.getInputStream());
-            var replies = new BufferedInputStream(server.getInputStream());
             while (true) {
                 var command = new ByteArrayOutputStream();
                 copyValue(commands, command);
-                var instead = isScriptCall(command) ? answer : "";
-                if (!instead.isEmpty()) {
+                var instead = instead(command);
+                if (instead.isPresent()) {
                     answered.incrementAndGet();
-                    client.getOutputStream().write(instead.getBytes(UTF_8));
+                    if (instead.get().isEmpty()) return;
+                    client.getOutputStream().write(instead.get().getBytes(UTF_8));
                     continue;
                 }
+                var server = servers.get(place(command));
                 server.getOutputStream().write(command.toByteArray());
                 var reply = new ByteArrayOutputStream();
-                copyValue(replies, reply);
+                copyValue(server.getInputStream(), reply);
                 client.getOutputStream().write(reply.toByteArray());
             }
         } catch (IOException ended) {
             // The other side ends with this one.
         } finally {
             sockets.remove(client);
+            servers.forEach(RespProxy::close);
         }
     }
 
-    private static boolean isScriptCall(ByteArrayOutputStream command) {
-        var lines = command.toString(UTF_8).split("\r\n", 4);
-        return lines.length > 2 && SCRIPT_CALLS.contains(lines[2].toUpperCase(Locale.ROOT));
+    private static void close(Socket socket) {
+        try {
+            socket.close();
+        } catch (IOException alreadyGone) {
+            // as it should be
+        }
+    }
+
+    /** Returns what is answered without asking Redis; empty text: the connection ends. */
+    private Optional<String> instead(ByteArrayOutputStream command) {
+        var name = part(command, 0);
+        if (SCRIPT_CALLS.contains(name) && !answer.isEmpty()) return Optional.of(answer);
+        boolean several = SCRIPTS.contains(name) && Integer.parseInt(part(command, 2)) > 1;
+        return several ? toSeveralKeys : Optional.empty();
+    }
+
+    private int place(ByteArrayOutputStream command) {
+        if (!SCRIPTS.contains(part(command, 0))) return 0;
+        return Math.floorMod(part(command, 3).hashCode(), targetPorts.size());
+    }
+
+    /** Returns one word of a command, in capitals. */
+    private static String part(ByteArrayOutputStream command, int index) {
+        var lines = command.toString(ISO_8859_1).split("\r\n", 2 * index + 4);
+        return lines.length > 2 * index + 2 ? lines[2 * index + 2].toUpperCase(Locale.ROOT) : "";
     }
 
     private static void copyValue(InputStream from, ByteArrayOutputStream to) throws IOException {
