@@ -14,8 +14,12 @@ public interface Buckets extends AutoCloseable {
     /** Returns the agent's bucket refilled to now; nothing is written. */
     CompletionStage<Bucket> look(String agentId, Limit limit);
 
-    /** Fills the agent's bucket. */
-    CompletionStage<Void> reset(String agentId, Limit limit);
+    /**
+     * Fills the agent's bucket.
+     *
+     * @return whether it is full for everybody who shares it; false: here alone, since who keeps it does not answer
+     */
+    CompletionStage<Boolean> reset(String agentId, Limit limit);
 
     @Override
     void close();

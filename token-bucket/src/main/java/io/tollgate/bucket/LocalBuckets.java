@@ -148,10 +148,10 @@ public final class LocalBuckets implements Buckets {
     }
 
     @Override
-    public CompletionStage<Void> reset(String agentId, Limit limit) {
+    public CompletionStage<Boolean> reset(String agentId, Limit limit) {
         var cell = buckets.get(AgentId.require(agentId));
         if (cell != null && cell.take()) forget(agentId, cell);
-        return CompletableFuture.completedFuture(null);
+        return CompletableFuture.completedFuture(true);
     }
 
     /** Forgets a bucket whose lock is taken. */

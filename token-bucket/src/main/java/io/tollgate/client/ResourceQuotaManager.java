@@ -176,10 +176,16 @@ public final class ResourceQuotaManager implements AutoCloseable {
                 .tokens();
     }
 
-    /** Fills the agent's bucket; while Redis is away, that of this process alone. Waits at most for the timeout. */
-    public void reset(String agentId) {
+    /**
+     * Fills the agent's bucket. Waits at most for the timeout.
+     *
+     * @return true: it is full for all programs that share it, or none does. False: Redis is away or did not answer in time, and the
+     *     bucket is full in this process alone, until Redis is back with the level that it had; nothing is told to it later, so reset again
+     *     then. A call that was only too slow may have filled it all the same
+     */
+    public boolean reset(String agentId) {
         requireOpen();
-        buckets.reset(agentId, limits.of(agentId)).toCompletableFuture().join();
+        return buckets.reset(agentId, limits.of(agentId)).toCompletableFuture().join();
     }
 
     /** Returns whether decisions use the buckets that all programs share, and if not: since when, and why. */

@@ -308,21 +308,22 @@ public final class FailoverBuckets implements Buckets {
         }
     }
 
-    /** Fills the agent's bucket; while Redis is away, this process's copy alone. */
+    /** Fills the agent's bucket; while Redis is away, this process's copy alone, and only until Redis is back. */
     @Override
-    public CompletableFuture<Void> reset(String agentId, Limit limit) {
+    public CompletableFuture<Boolean> reset(String agentId, Limit limit) {
         AgentId.require(agentId);
         return ask(
                         nodes.apply(agentId),
                         () -> redis.reset(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit)))
                                 .thenApply(done -> true),
                         () -> false)
-                .thenAccept(inRedis -> {
+                .thenApply(inRedis -> {
                     var copy = copies.get(agentId);
-                    if (copy == null) return;
+                    if (copy == null) return inRedis;
                     synchronized (copy) {
                         copy.reset();
                     }
+                    return inRedis;
                 });
     }
 

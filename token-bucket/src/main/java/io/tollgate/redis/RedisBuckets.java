@@ -363,8 +363,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     @Override
-    public CompletionStage<Void> reset(String agentId, Limit limit) {
-        return reset(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit)));
+    public CompletionStage<Boolean> reset(String agentId, Limit limit) {
+        return reset(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit))).thenApply(filled -> true);
     }
 
     /** Returns the agent's buckets refilled to now, one for each limit; nothing is written. */

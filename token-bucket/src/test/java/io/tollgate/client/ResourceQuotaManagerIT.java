@@ -13,6 +13,7 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
+import io.tollgate.failover.SharingStatus;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.SpendRequest;
@@ -45,7 +46,7 @@ class ResourceQuotaManagerIT {
             assertThat(other.tryAcquire("a", 40)).isTrue();
             assertThat(one.availableTokens("a")).isZero();
 
-            other.reset("a");
+            assertThat(other.reset("a")).isTrue();
 
             assertThat(one.availableTokens("a")).isEqualTo(100);
         }
@@ -143,10 +144,32 @@ class ResourceQuotaManagerIT {
                 assertThat(quota.tryAcquire("a", 60)).isTrue();
                 assertThat(quota.tryAcquire("a", 60)).isFalse();
                 assertThat(quota.availableTokens("a")).isEqualTo(40);
-                quota.reset("a");
+                assertThat(quota.reset("a")).as("for everybody").isFalse();
                 assertThat(quota.availableTokens("a")).isEqualTo(100);
             }
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(4));
+        }
+    }
+
+    @Test
+    void resetWhileFrozen_saysSoAndIsNotToldLater() {
+        try (var server = RedisServer.start();
+                var quota = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT)) {
+            quota.tryAcquire("a", 60);
+            server.freeze();
+            await().until(() -> {
+                quota.tryAcquire("b", 0);
+                return !(quota.status() instanceof SharingStatus.Shared);
+            });
+
+            assertThat(quota.reset("a")).isFalse();
+            assertThat(quota.availableTokens("a")).isEqualTo(100);
+
+            server.thaw();
+            await().until(() -> quota.status() instanceof SharingStatus.Shared);
+            assertThat(quota.availableTokens("a")).isEqualTo(40);
+            assertThat(quota.reset("a")).isTrue();
+            assertThat(quota.availableTokens("a")).isEqualTo(100);
         }
     }
 
