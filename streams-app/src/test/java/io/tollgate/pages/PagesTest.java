@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -85,12 +86,37 @@ class PagesTest {
         assertThat(words).hasSizeGreaterThan(40).doesNotHaveDuplicates();
     }
 
+    /** The front door has two figures, rounded; both are measured ones. */
+    @Test
+    void readmesFigures_areMeasured() {
+        var readme = Page.of("README.md").text();
+        var measured = Page.of("docs/BENCHMARKS.md").text();
+        var rate = firstFigure("\\| tollgate-redis \\| ([0-9 ]+) ", measured).replace(" ", "");
+        var decided = firstFigure("\\| 50% \\| 30 000 \\| tollgate-redis \\| decided \\| ([0-9.]+) ", measured);
+        var committed = firstFigure("\\| 50% \\| 30 000 \\| tollgate-redis \\| committed \\| ([0-9.]+) ", measured);
+
+        assertThat(readme)
+                .contains(Math.round(Double.parseDouble(rate) / 1000) + " 000 decisions per second")
+                .contains("decided within " + Math.round(10 * Double.parseDouble(decided)) / 10.0 + " ms")
+                .contains("visible to readers within " + Math.round(Double.parseDouble(committed)) + " ms")
+                .contains("at 30 000 per second");
+    }
+
+    private static String firstFigure(String pattern, String text) {
+        return Pattern.compile(pattern)
+                .matcher(text)
+                .results()
+                .map(found -> found.group(1))
+                .findFirst()
+                .orElseThrow();
+    }
+
     @Test
     void messages_nameRealPages() throws Exception {
         var named = new TreeSet<String>();
         try (var sources = Files.walk(Path.of("src/main/java"))) {
             for (Path source : sources.filter(Files::isRegularFile).toList()) {
-                java.util.regex.Pattern.compile("docs/[A-Za-z0-9/_-]+\\.md")
+                Pattern.compile("docs/[A-Za-z0-9/_-]+\\.md")
                         .matcher(Files.readString(source))
                         .results()
                         .forEach(page -> named.add(page.group()));
