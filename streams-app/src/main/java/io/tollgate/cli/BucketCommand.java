@@ -24,7 +24,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Looks at buckets through the running pipeline, which alone knows those that are not in Redis. */
+/**
+ * Shows and fills buckets through the running pipeline, because only the pipeline knows buckets that are not in Redis.
+ */
 @Command(
         name = "bucket",
         description = "Shows or fills an agent's bucket, through the running pipeline.",
@@ -40,7 +42,7 @@ public final class BucketCommand implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     public BucketCommand(ConfigOption config) {
         this.config = config;
     }
@@ -124,7 +126,7 @@ public final class BucketCommand implements Runnable {
                 "--url must be an address such as http://127.0.0.1:8080, but is " + url);
     }
 
-    /** Everywhere is where the server listens; nobody can be called there. */
+    /** A server may listen on all addresses, but a client needs a single one. */
     private static String reachable(String host) {
         if (host.equals("0.0.0.0")) return "127.0.0.1";
         if (host.equals("::")) return "[::1]";
@@ -188,7 +190,7 @@ public final class BucketCommand implements Runnable {
         out.flush();
     }
 
-    /** Without an exponent, which people misread where little is left. */
+    /** Returns the number without an exponent, which people misread. */
     private static String plain(JsonNode number) {
         return number.isNumber() ? new BigDecimal(number.asText()).toPlainString() : number.asText();
     }

@@ -33,7 +33,10 @@ public final class CompletionCommand implements Runnable {
         spec.commandLine().getOut().println(script(spec.root().commandLine()));
     }
 
-    /** Returns the script for both shells: zsh takes bash's through its own {@code bashcompinit}, which the script starts. */
+    /**
+     * Returns the script for both shells: zsh runs bash's through its own {@code bashcompinit},
+     * which the script starts.
+     */
     public static String script(CommandLine root) {
         return AutoComplete.bash(root.getCommandName(), root);
     }

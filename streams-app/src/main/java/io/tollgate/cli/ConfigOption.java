@@ -9,7 +9,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
-/** Where a command's settings come from: {@code --config}, then the environment. Nothing is read before the command runs. */
+/**
+ * The source of a command's settings: {@code --config}, then the environment. Nothing is read before the command runs.
+ */
 public class ConfigOption {
     private final Supplier<Map<String, String>> environment;
 
@@ -25,13 +27,13 @@ public class ConfigOption {
         this.environment = environment;
     }
 
-    /** Returns a reader that knows the options, the file and the environment. */
+    /** Returns a reader of the options, the file and the environment. */
     public Env env() {
         var env = Env.of(environment.get());
         return config == null ? env : env.withFile("--config", config);
     }
 
-    /** @throws SettingsException with every mistake there is */
+    /** @throws SettingsException with all mistakes */
     public Settings read(Settings.Use use) throws SettingsException {
         return Settings.from(env(), use);
     }

@@ -6,11 +6,11 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** What holds for every command: ids are taken as typed, errors are short, help and version are there on every level. */
+/** Conventions of all commands: ids are taken as typed, errors are short, every level has help and version. */
 public final class Conventions {
     private Conventions() {}
 
-    /** Returns the command line, with all its subcommands made so. */
+    /** Applies the conventions to the command line and all its subcommands, and returns it. */
     public static CommandLine applied(CommandLine root) {
         apply(root);
         // Agents may be called @ops, which would name a file of arguments.
@@ -33,7 +33,7 @@ public final class Conventions {
         return hidden;
     }
 
-    /** Two lines: what is wrong, and where help is. The usage itself is for whoever asks. */
+    /** Prints two lines: what is wrong, and where to find help. The whole usage is printed only on request. */
     private static int say(ParameterException wrong) {
         var command = wrong.getCommandLine();
         if (wrong instanceof UnmatchedArgumentException unmatched
@@ -49,7 +49,7 @@ public final class Conventions {
         return CommandLine.ExitCode.USAGE;
     }
 
-    /** Commands that take no word of their own know help and version as well; an agent may be called either. */
+    /** Only commands without arguments of their own know help and version, because an agent may have either name. */
     private static boolean isAnswered(String word, CommandLine command) {
         if (!command.getSubcommands().isEmpty()
                 || !command.getCommandSpec().positionalParameters().isEmpty()) return false;
@@ -92,7 +92,7 @@ public final class Conventions {
         return spec.subcommands().keySet().stream();
     }
 
-    /** Returns that a command is missing, and which ones there are. */
+    /** Returns an exception that lists the commands of the group. */
     public static ParameterException commandMissing(CommandSpec group) {
         return new ParameterException(group.commandLine(), "a command is missing: " + listed(group));
     }

@@ -35,7 +35,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Shows versions, addresses and settings, and what is wrong with what the pipeline stands on. */
+/** Shows versions, addresses, settings, and the findings of the preflight check. */
 @Command(
         name = "doctor",
         description = {
@@ -47,7 +47,7 @@ import picocli.CommandLine.Spec;
 public final class DoctorCommand implements Callable<Integer> {
     private static final String UNKNOWN = "unknown";
     private static final Pattern FAMILIES = Pattern.compile("(KAFKA|REDIS|TOKEN|TOLLGATE)_.*");
-    /** Each question to Redis ends within a second; this is for machines on which even that takes its time. */
+    /** Each question to Redis ends within a second; this leaves room for slow machines. */
     private static final long REDIS_SECONDS = 20;
 
     @Mixin
@@ -61,13 +61,13 @@ public final class DoctorCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object instead of tables.")
     private boolean json;
 
-    /** @param explain says in one line what a client of Kafka's has thrown */
+    /** @param explain turns an exception of Kafka's clients into one line */
     public DoctorCommand(KafkaOptions kafka, Function<Throwable, String> explain) {
         this.kafka = kafka;
         this.explain = explain;
     }
 
-    /** What Redis says of itself, and what is wrong with it. */
+    /** The version of Redis, and the findings about it. */
     private record RedisState(String version, List<Finding> findings) {}
 
     @Override
@@ -79,7 +79,7 @@ public final class DoctorCommand implements Callable<Integer> {
         var findings = new ArrayList<Finding>();
         var brokers = brokers(settings, preflight, findings);
         var redisState = await(redis, settings);
-        // Warnings elsewhere are of what works all the same; what is wrong with Redis makes decisions local.
+        // Other warnings are about things that work all the same; a finding about Redis makes decisions local.
         redisState.findings.forEach(finding -> findings.add(new Finding(true, finding.text())));
         print(versions(brokers, redisState), addresses(settings, env), inEffect(env), findings);
         return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
@@ -98,7 +98,7 @@ public final class DoctorCommand implements Callable<Integer> {
         }
     }
 
-    /** Redis is asked at the same time, so that whoever is away is known within five seconds. */
+    /** Asks Redis and Kafka at the same time, so that the command knows within five seconds which of them is away. */
     private static CompletableFuture<RedisState> inBackground(Settings settings, Preflight preflight) {
         var state = new CompletableFuture<RedisState>();
         var thread = new Thread(
@@ -171,7 +171,9 @@ public final class DoctorCommand implements Callable<Integer> {
                 .orElse("none");
     }
 
-    /** Files of secrets are named by the secrets themselves; what is ignored is not in effect. */
+    /**
+     * A file of a secret is the origin of the secret, not a setting of its own; ignored variables are not in effect.
+     */
     private static List<Setting> inEffect(Env env) {
         return env.settings().stream()
                 .filter(setting -> !setting.name().endsWith(Env.FILE))

@@ -7,7 +7,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** Prints the usage of a command, however deep it stands: picocli's own goes one level down only. */
+/** Prints the usage of a command at any depth: picocli's own help goes only one level down. */
 @Command(name = "help", description = "Prints the usage of a command.", mixinStandardHelpOptions = true)
 public final class HelpCommand implements Runnable {
     @Parameters(paramLabel = "COMMAND", arity = "0..*", description = "Such as policy set.")

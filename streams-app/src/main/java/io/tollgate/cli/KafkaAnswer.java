@@ -18,20 +18,20 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 
-/** Asks Kafka whether it is there, before the command's own clients would try for a quarter of a minute and longer. */
+/** Asks whether Kafka answers, because the command's own clients would try for a quarter of a minute and longer. */
 final class KafkaAnswer {
-    /** A silent port is given up sooner; names are looked up for longer, and a busy machine is no silent broker. */
+    /** A silent port is given up sooner. Looking up names takes longer, and a busy machine is not a silent broker. */
     private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(10);
-    /** For a broker that has shown a sign of life: a login may take its time. */
+    /** Time for a broker that has shown a sign of life: a login may be slow. */
     private static final Duration LOGIN = Duration.ofSeconds(15);
-    /** Until then, a port that speaks something else has said so. */
+    /** By then, a port that speaks another protocol has been recognised. */
     private static final Duration LISTENERS = Duration.ofMillis(1000);
 
     private KafkaAnswer() {}
 
     /**
-     * Returns the server that has answered. Clients that know of no other lose no time on a silent one, which they would ask again
-     * and again, at random.
+     * Returns the server that has answered. Clients that know of no other lose no time on a silent one, which they
+     * would ask again and again, at random.
      *
      * @throws CommandFailure with one line if Kafka does not answer, or its ports speak something else than our clients
      */
@@ -39,7 +39,7 @@ final class KafkaAnswer {
         var listeners = inBackground(preflight::listeners);
         var living = living(settings.kafka().bootstrapServers(), preflight);
         if (living.isPresent()) {
-            // First, because clients do not survive a port that speaks something else.
+            // First, because clients do not survive a port that speaks another protocol.
             ifFatal(listeners, LISTENERS);
             if (answers(settings, living.get())) return living.get();
         }

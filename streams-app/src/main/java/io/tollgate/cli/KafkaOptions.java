@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 
-/** Where the settings of a command come from that talks to Kafka: {@code --bootstrap-server} before all else. */
+/** The source of the settings of a command that talks to Kafka: {@code --bootstrap-server} wins over all others. */
 public final class KafkaOptions extends ConfigOption {
     private final Function<Settings, Preflight> preflights;
 
@@ -40,7 +40,7 @@ public final class KafkaOptions extends ConfigOption {
      * Returns the settings once Kafka has answered, with the server that did.
      *
      * @throws CommandFailure within five seconds of the start if it does not
-     * @throws SettingsException with every mistake there is
+     * @throws SettingsException with all mistakes
      */
     public Settings answered() throws SettingsException {
         var settings = read(Settings.Use.TOOL);

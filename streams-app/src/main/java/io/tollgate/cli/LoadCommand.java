@@ -67,7 +67,7 @@ public final class LoadCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     public LoadCommand(KafkaOptions kafka) {
         this.kafka = kafka;
     }
@@ -121,7 +121,7 @@ public final class LoadCommand implements Callable<Integer> {
             throw new CommandFailure("publishing failed: " + failure.get().getMessage());
     }
 
-    /** Names the partition itself: no setting of a producer may send an agent elsewhere. */
+    /** Names the partition, so that no setting of a producer sends an agent elsewhere. */
     static ProducerRecord<byte[], byte[]> request(
             String topic, int partitions, String agent, double costTokens, long number) {
         var json = "{\"request_id\":\"load-" + number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + costTokens

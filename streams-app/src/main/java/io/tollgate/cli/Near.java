@@ -4,7 +4,7 @@ import java.util.Comparator;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** Finds the word that was meant where another one was typed. */
+/** Finds the known word that a mistyped word was meant to be. */
 final class Near {
     private Near() {}
 
@@ -16,7 +16,7 @@ final class Near {
                         .thenComparing(word -> word));
     }
 
-    /** Returns how many letters are missing, too many or wrong: Levenshtein's distance. */
+    /** Returns the number of missing, extra and wrong letters: the Levenshtein distance. */
     private static int distance(String a, String b) {
         var row = new int[b.length() + 1];
         for (int j = 0; j <= b.length(); j++) row[j] = j;

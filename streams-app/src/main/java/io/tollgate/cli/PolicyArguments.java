@@ -9,9 +9,9 @@ import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** What the arguments of {@code tollgate policy} mean; each names the rule that it finds broken. */
+/** Converters of the arguments of {@code tollgate policy}; each names the rule that an argument breaks. */
 final class PolicyArguments {
-    /** As in JSON: Java's own rule takes NaN, 0x1p3 and 10d as well. */
+    /** As in JSON: Java's own rule accepts NaN, 0x1p3 and 10d as well. */
     private static final Pattern NUMBER = Pattern.compile("-?\\d{1,400}(\\.\\d{1,400})?([eE][+-]?\\d{1,9})?");
 
     private PolicyArguments() {}
@@ -22,7 +22,7 @@ final class PolicyArguments {
             AgentId.brokenRule(value).ifPresent(rule -> {
                 throw new TypeConversionException("an agent's id " + rule);
             });
-            // What Java makes of bytes that are no characters in the shell's locale.
+            // Java's replacement for bytes that are not characters in the shell's locale.
             if (value.indexOf('\uFFFD') >= 0) {
                 throw new TypeConversionException(
                         "an agent's id holds characters that cannot be read in this locale: try LC_ALL=C.UTF-8");

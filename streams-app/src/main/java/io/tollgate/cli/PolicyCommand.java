@@ -45,7 +45,7 @@ public final class PolicyCommand implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     public PolicyCommand(KafkaOptions kafka) {
         this.kafka = kafka;
     }
@@ -276,7 +276,7 @@ public final class PolicyCommand implements Runnable {
         return 0;
     }
 
-    /** Returns who changes policies here, for the header that says so. */
+    /** Returns the user and host of this command, for the header {@code changed-by}. */
     private static String changedBy() {
         return "cli:" + System.getProperty("user.name") + "@" + host();
     }

@@ -9,7 +9,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What has to be written so that the topic says what a file says. Immutable.
+ * The records that make the topic agree with a file. Immutable.
  *
  * @param changes the policies to write, by key; null deletes
  * @param lines the difference for people, one line for each key
@@ -23,7 +23,7 @@ record PolicyDifference(
         int unchanged) {
     private static final String UNCHANGED = "unchanged  ";
 
-    /** Returns how many policies each kind of change is about. */
+    /** Returns the number of policies for each kind of change. */
     String counts() {
         return added + " added, " + changed + " changed, " + removed + " removed, " + unchanged + " unchanged";
     }
@@ -32,7 +32,7 @@ record PolicyDifference(
         return line.startsWith(UNCHANGED);
     }
 
-    /** @param deleteOthers whether policies that are not wanted go */
+    /** @param deleteOthers whether to delete policies that the file lacks */
     static PolicyDifference between(
             Map<String, StoredPolicy> now, Map<String, PolicyDocument> wanted, boolean deleteOthers) {
         var changes = new LinkedHashMap<String, @Nullable PolicyDocument>();

@@ -31,7 +31,10 @@ import java.util.regex.Pattern;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
-/** Policies of many agents in one file: YAML or JSON, a map from the agent's id or {@code *} to its policy. Not thread-safe. */
+/**
+ * Policies of many agents in one file: YAML or JSON, a map from the agent's id or {@code *} to
+ * its policy. Not thread-safe.
+ */
 final class PolicyFile {
     private static final int MAX_CHARACTERS = 256 * 1024 * 1024;
 
@@ -57,7 +60,7 @@ final class PolicyFile {
 
     private static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
 
-    /** Every agent's id but the plainest is quoted: 42, no and 1e3 are names here, whatever reads them. */
+    /** Quotes every id but the plainest: 42, no and 1e3 are names here for any reader. */
     private static final class QuotedIds extends StringQuotingChecker.Default {
         private static final long serialVersionUID = 1;
 
@@ -106,7 +109,7 @@ final class PolicyFile {
     }
 
     private void read() {
-        // YAML's own reader takes JSON for the most part, but not tabs.
+        // The YAML reader accepts most of JSON, but not tabs.
         try (var parser = (text.stripLeading().startsWith("{") ? JSON : YAML).createParser(text)) {
             var first = parser.nextToken();
             if (first == JsonToken.START_OBJECT) {
@@ -142,7 +145,7 @@ final class PolicyFile {
                     || !view.path(VIEW_AGENT).isTextual()) {
                 return false;
             }
-            // What cannot be read stands in the list, but there is no policy to write.
+            // An unreadable record is in the list, but holds no policy to write.
             if (view.has("limits") || !view.has("ignored")) {
                 take(view.path(VIEW_AGENT).textValue(), line, MAPPER.writeValueAsBytes(document(view)));
             }
@@ -176,7 +179,7 @@ final class PolicyFile {
         }
     }
 
-    /** Returns the value at which the parser stands, with all that it holds, repeated fields too. */
+    /** Returns the value at the parser's position with everything in it, repeated fields too. */
     private static byte[] copy(JsonParser parser) throws IOException {
         var bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(bytes)) {
@@ -198,7 +201,10 @@ final class PolicyFile {
         }
     }
 
-    /** As it stands: YAML's .nan and 0x10 are no numbers of JSON, and 1e999999999 is too large rather than infinite. */
+    /**
+     * Takes the number as written: YAML's .nan and 0x10 are not JSON numbers, and 1e999999999 is
+     * too large, not infinite.
+     */
     private static void copyNumber(String text, JsonGenerator json) throws IOException {
         var digits = text.replace("_", "");
         if (NUMBER.matcher(digits).matches()) json.writeNumber(digits);
@@ -206,7 +212,8 @@ final class PolicyFile {
     }
 
     /**
-     * Returns the policies as one YAML document that {@link #parse} takes. The same policies in the same order are the same bytes.
+     * Returns the policies as one YAML document that {@link #parse} takes. The same policies in the same order give the
+     * same bytes.
      */
     static String write(Map<String, PolicyDocument> policies) {
         var all = MAPPER.createObjectNode();

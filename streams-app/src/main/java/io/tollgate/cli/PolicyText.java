@@ -16,7 +16,7 @@ final class PolicyText {
                 + policy.note().map(note -> " (" + line(note) + ")").orElse("");
     }
 
-    /** Returns what applies, and what is ignored beside it. */
+    /** Returns the policy that applies, and the record that is ignored beside it. */
     static String of(StoredPolicy stored) {
         var good = stored.good().map(applies -> of(applies.document()));
         var ignored = stored.ignored().map(bad -> bad.name() + " is ignored: " + line(bad.mistake()));
@@ -34,7 +34,7 @@ final class PolicyText {
                 + Decimal.text(limit.refillTokensPerSecond()) + "/s";
     }
 
-    /** Returns the text without what would break a line or a terminal. */
+    /** Returns the text without control characters, which would break a line or a terminal. */
     static String line(String text) {
         return text.replaceAll("\\p{Cntrl}+", " ");
     }

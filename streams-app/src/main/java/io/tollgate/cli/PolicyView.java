@@ -22,7 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What applies to an agent, and why, as {@code tollgate policy} shows it. Immutable.
+ * The policy that applies to an agent, and why, as {@code tollgate policy} shows it. Immutable.
  *
  * @param applies empty if there is only a record that cannot be read
  * @param ignored the agent's own later record that cannot be read
@@ -52,7 +52,7 @@ record PolicyView(
         }
     }
 
-    /** Returns what applies to the agent: its own policy, else that of the longest prefix of its id, else the default. */
+    /** Returns the policy of the agent: its own policy, else that of the longest prefix of its id, else the default. */
     static PolicyView of(String agentId, Map<String, StoredPolicy> stored, Limit defaultLimit) {
         var own = Optional.ofNullable(stored.get(agentId));
         var ignored = own.flatMap(StoredPolicy::ignored);
@@ -69,7 +69,7 @@ record PolicyView(
         return new PolicyView(agentId, Source.DEFAULT, applies, ignored);
     }
 
-    /** Returns what stands under the agent's own key. */
+    /** Returns the policy under the agent's own key. */
     static PolicyView own(StoredPolicy stored) {
         return new PolicyView(stored.agentId(), Source.OWN, stored.good(), stored.ignored());
     }

@@ -7,7 +7,10 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** How far a long command is: a bar on a terminal, elsewhere a line every five seconds, both on standard error. Not thread-safe. */
+/**
+ * Shows the progress of a long command: a bar on a terminal, elsewhere a line every five seconds, both on standard
+ * error. Not thread-safe.
+ */
 public final class Progress implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);
     private static final int BAR_EVERY_MILLIS = 500;
@@ -20,7 +23,7 @@ public final class Progress implements AutoCloseable {
     private long toldNanos = System.nanoTime();
 
     /**
-     * Begins at none of {@code total}.
+     * Starts at 0 of {@code total}.
      *
      * @param task such as {@code publishing}
      */
@@ -31,7 +34,7 @@ public final class Progress implements AutoCloseable {
         bar = isTerminal() ? Optional.of(bar(task, total)) : Optional.empty();
     }
 
-    /** The script knows; Java itself cannot tell: since JDK 22 there is a console without a terminal as well. */
+    /** The script tells it: since JDK 22 Java has a console even without a terminal. */
     private static boolean isTerminal() {
         return Boolean.getBoolean("tollgate.terminal");
     }
@@ -45,7 +48,7 @@ public final class Progress implements AutoCloseable {
                 .build();
     }
 
-    /** One more is done. */
+    /** Counts one more. */
     public void step() {
         done++;
         bar.ifPresent(ProgressBar::step);

@@ -19,14 +19,14 @@ public final class RunCommand implements Callable<Integer> {
 
     private final Pipeline pipeline;
 
-    /** What runs until the process ends. */
+    /** The work that runs until the process ends. */
     @FunctionalInterface
     public interface Pipeline {
         /** Returns the exit code. */
         int run(Settings settings) throws InterruptedException;
     }
 
-    /** Takes where the settings come from, and what to run with them. */
+    /** Takes the source of the settings, and the work to run with them. */
     public RunCommand(KafkaOptions kafka, Pipeline pipeline) {
         this.kafka = kafka;
         this.pipeline = pipeline;
@@ -35,7 +35,7 @@ public final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws SettingsException, InterruptedException {
         var env = kafka.env();
-        // Read by logback.xml with the first line that is logged, by classes that the settings need.
+        // logback.xml reads it with the first logged line, which comes from classes that the settings need.
         env.text(LOG_FORMAT).ifPresent(format -> System.setProperty(LOG_FORMAT, format));
         return pipeline.run(Settings.from(env, Settings.Use.PIPELINE));
     }

@@ -4,7 +4,7 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Unmatched;
 
-/** Stands for the sandbox, which the script {@code tollgate} starts from the sources. */
+/** Lists the sandbox among the commands; the script {@code tollgate} starts it from the sources. */
 @Command(
         name = "sandbox",
         description = "Starts a real Kafka broker, a real Redis, the pipeline and sample agents on loopback ports.",

@@ -9,7 +9,7 @@ final class Table {
 
     private Table() {}
 
-    /** @param rows all of the same length */
+    /** @param rows rows of the same length */
     static String of(List<List<String>> rows) {
         var widths = new int[rows.get(0).size()];
         for (var row : rows) {

@@ -24,7 +24,9 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 public final class TopicAdmin implements AutoCloseable {
     static final int DEFAULT_PARTITIONS = 8;
 
-    /** How long the topic of policies holds what was replaced: auditors ask by which policy a decision was made. */
+    /**
+     * Time for which the topic of policies keeps replaced policies: auditors ask by which policy a decision was made.
+     */
     private static final Duration POLICIES_KEPT = Duration.ofDays(30);
 
     private static final Duration KNOWN_WITHIN = Duration.ofSeconds(20);
@@ -63,10 +65,10 @@ public final class TopicAdmin implements AutoCloseable {
         }
     }
 
-    /** What became of one topic. */
+    /** The result for one topic. */
     public record Created(String topic, boolean isNew) {}
 
-    /** Creates the topics that are not there; those that are stay as they are. Returns when a broker knows all of them. */
+    /** Creates the missing topics and leaves the others alone. Returns when a broker knows all of them. */
     public List<Created> create(int partitions, short replicationFactor) {
         var created = new ArrayList<Created>();
         for (var topic : wanted(partitions, replicationFactor)) {
@@ -81,7 +83,7 @@ public final class TopicAdmin implements AutoCloseable {
         return created;
     }
 
-    /** The controller creates a topic; brokers hear of it a moment later, and whoever comes between is told that there is none. */
+    /** The controller creates a topic, and brokers learn of it a moment later; until then they deny that it exists. */
     private void awaitKnown(List<String> names) {
         long deadlineNanos = System.nanoTime() + KNOWN_WITHIN.toNanos();
         while (true) {
@@ -101,7 +103,7 @@ public final class TopicAdmin implements AutoCloseable {
                         topics.requests(),
                         partitions,
                         replicationFactor,
-                        // Segments end by size alone: by time, agents would end them with each timestamp far ahead.
+                        // Segments end by size alone. By time, each timestamp far ahead would end one.
                         Map.of(TopicConfig.SEGMENT_MS_CONFIG, Long.toString(Long.MAX_VALUE))),
                 topic(
                         topics.approved(),
@@ -136,7 +138,7 @@ public final class TopicAdmin implements AutoCloseable {
                 .configs(all);
     }
 
-    /** Returns how many partitions the topic of requests has. */
+    /** Returns the number of partitions of the topic of requests. */
     public int requestPartitions() {
         return new Brokers(admin).describe(topics.requests()).partitions().size();
     }

@@ -23,7 +23,7 @@ public final class TopicsCommand implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     public TopicsCommand(KafkaOptions kafka) {
         this.kafka = kafka;
     }

@@ -1,8 +1,9 @@
 /**
- * The commands, one class each, and how policies look as text.
+ * The commands, one class each, and policies as text.
  *
  * <p>Beside the flow: reads settings, topics and the running pipeline's HTTP, and knows no processor. The entry point hands each
- * command where its settings come from, and {@code run} the pipeline. Not thread-safe: a command runs once, on one thread.
+ * command where its settings come from, and {@code run} the pipeline. Not thread-safe: a command runs
+ * once, on one thread.
  */
 @NullMarked
 package io.tollgate.cli;

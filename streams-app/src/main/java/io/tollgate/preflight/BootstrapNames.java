@@ -7,11 +7,11 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.common.utils.Utils;
 
-/** Whether names of the brokers resolve: while none does, no client of Kafka's can be made. */
+/** Checks that names of the brokers resolve: while none does, no Kafka client can be made. */
 final class BootstrapNames {
     private BootstrapNames() {}
 
-    /** Returns the names, if none of them resolves; else nothing: Kafka's clients use those that do. */
+    /** Returns the names if none of them resolves, else nothing: Kafka's clients use the names that do. */
     static List<String> unknown(KafkaConfig kafka) {
         var unknown = new ArrayList<String>();
         for (String server : kafka.bootstrapServers().split(",")) {

@@ -5,7 +5,10 @@ import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 
-/** What brokers tell of their version. None tells its release; the level of their metadata is that of a release or later. */
+/**
+ * The version of the brokers. Brokers do not tell their release, only a metadata level, which belongs to a release or a
+ * later one.
+ */
 public final class BrokerVersion {
     /** The first level of each release: {@code org.apache.kafka.server.common.MetadataVersion}. */
     private static final NavigableMap<Integer, String> RELEASES = new TreeMap<>();
@@ -24,7 +27,7 @@ public final class BrokerVersion {
     private BrokerVersion() {}
 
     /**
-     * Returns the oldest release that all brokers can be of, their number, and the cluster's id, in words.
+     * Returns the oldest release that the brokers can have, their number, and the cluster's id, in words.
      *
      * @param admin is not closed
      * @throws KafkaException if the brokers do not answer or refuse

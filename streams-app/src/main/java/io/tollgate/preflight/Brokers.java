@@ -16,7 +16,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InterruptException;
 
-/** Questions to the brokers, answered or thrown as Kafka's own exceptions. Thread-safe. */
+/** Asks the brokers, and throws Kafka's own exceptions. Thread-safe. */
 public final class Brokers {
     private static final long TIMEOUT_SECONDS = 20;
 
@@ -31,7 +31,7 @@ public final class Brokers {
         return admin;
     }
 
-    /** Returns the topic with what we may do on it. */
+    /** Returns the topic with the operations we may do on it. */
     public TopicDescription describe(String topic) {
         return await(admin.describeTopics(List.of(topic), new DescribeTopicsOptions().includeAuthorizedOperations(true))
                 .topicNameValues()

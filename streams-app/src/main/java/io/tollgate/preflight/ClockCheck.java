@@ -8,13 +8,16 @@ import java.util.function.LongSupplier;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.RetriableException;
 
-/** Whether the clocks of this host, Redis and the brokers agree. A restart while Redis is away begins with this host's clock. */
+/**
+ * Checks that the clocks of this host, Redis and the brokers agree. A restart while Redis is away starts with this
+ * host's clock.
+ */
 final class ClockCheck {
     private static final long BOUND_MILLIS = 1000;
 
     private ClockCheck() {}
 
-    /** Asks for Redis' time; a failed call is the caller's to explain. */
+    /** Asks for Redis' time; the caller explains a failed call. */
     static boolean redis(RedisCommands<String, String> redis, List<Finding> findings) {
         return compare("Redis", findings, () -> {
             var time = redis.time();
@@ -22,7 +25,10 @@ final class ClockCheck {
         });
     }
 
-    /** Asks the leader of the controllers when it was last in touch with itself. Needs DESCRIBE on the cluster; left out without. */
+    /**
+     * Asks the leading controller when it was last in touch with itself. Skipped without the right
+     * DESCRIBE on the cluster.
+     */
     static void brokers(Brokers brokers, List<Finding> findings) {
         try {
             compare(
@@ -32,7 +38,7 @@ final class ClockCheck {
         } catch (RetriableException away) {
             throw away;
         } catch (KafkaException notPermittedOrOld) {
-            // Not among the rights that are needed.
+            // The pipeline does not need this right.
         }
     }
 
@@ -49,7 +55,7 @@ final class ClockCheck {
         long before = System.currentTimeMillis();
         long theirs = clock.getAsLong();
         long after = System.currentTimeMillis();
-        // What they said was true at some moment between question and answer.
+        // Their answer was true at some moment between question and answer.
         long ahead = theirs > after ? theirs - after : Math.min(0, theirs - before);
         if (Math.abs(ahead) > BOUND_MILLIS) {
             findings.add(Finding.warning(String.format(

@@ -1,9 +1,9 @@
 package io.tollgate.preflight;
 
 /**
- * Something that is wrong.
+ * One result of the preflight check.
  *
- * @param fatal whether the pipeline must not start; otherwise it can work, but worse than it could
+ * @param fatal whether the pipeline must not start; otherwise it works, but not as well as it could
  * @param text one line: what is wrong, and what to do
  */
 public record Finding(boolean fatal, String text) {

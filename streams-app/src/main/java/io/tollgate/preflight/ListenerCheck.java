@@ -8,7 +8,7 @@ import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.common.utils.Utils;
 
-/** Whether the brokers' ports speak what our clients will speak. A port that nobody answers on is no finding. */
+/** Checks that the brokers' ports speak the protocol of our clients. A silent port is not a finding. */
 final class ListenerCheck {
     private ListenerCheck() {}
 
@@ -45,7 +45,7 @@ final class ListenerCheck {
                     + ": use the port of a TLS listener, or set KAFKA_SECURITY_PROTOCOL="
                     + (sasl ? "SASL_PLAINTEXT" : "PLAINTEXT"));
         }
-        // Asked in its own language first: a broker logs a TLS greeting on a plain port as an error, with a stack
+        // Plain Kafka first: a broker logs a TLS greeting on a plain port as an error, with a stack
         // trace.
         if (!wire.speaksPlainKafka()) {
             if (!wire.speaksTls()) return Optional.empty();

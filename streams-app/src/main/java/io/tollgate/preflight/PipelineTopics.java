@@ -21,14 +21,14 @@ import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyDescription;
 
 /**
- * The topics that a built topology uses, so that a step which is added there is checked here. Immutable.
+ * The topics that a built topology uses, so that every step added there is checked here. Immutable.
  *
  * @param sources topics that others fill and the topology reads
  * @param sinks topics that the topology fills for others
  * @param decided those of them that carry whole requests
  * @param policies the topic of policies, which the pipeline reads beside the topology
  * @param repartition internal topics through which records travel from task to task
- * @param changelogs internal topics that hold what stores keep
+ * @param changelogs internal topics that back the stores
  * @param topicSettings settings of internal topics that the user gave, by name
  * @param replicationFactor of internal topics; -1: the broker's own
  * @param largestSentBytes the largest record that our own producer sends
@@ -43,14 +43,14 @@ public record PipelineTopics(
         Map<String, String> topicSettings,
         short replicationFactor,
         int largestSentBytes) {
-    /** Kafka Streams deletes strays itself, once they came home; retention must not do it before. */
+    /** Kafka Streams deletes strays itself once they have come home; retention must not delete them earlier. */
     private static final String FOR_EVER = "-1";
 
-    /** What Kafka Streams sets for repartition topics: small segments, which are purged soon. */
+    /** Kafka Streams' own settings of repartition topics: small segments, which are purged soon. */
     private static final String REPARTITION_SEGMENT_BYTES = "52428800";
 
     /**
-     * Reads them off the topology.
+     * Returns the topics of the topology.
      *
      * @param streams the properties that the topology was built with
      */
@@ -66,7 +66,8 @@ public record PipelineTopics(
                         written.add(Objects.requireNonNull(sink.topic()));
                     if (node instanceof TopologyDescription.Processor processor) stores.addAll(processor.stores());
                 });
-        // Before a topology runs, it does not know the application's id, which Streams puts before the names it makes.
+        // Before it runs, a topology does not know the application's id, with which Streams prefixes the names it
+        // makes.
         var prefix = settings.streams().applicationId() + "-";
         var repartition = new TreeSet<String>();
         var internal = read.stream().filter(written::contains).collect(Collectors.toSet());
@@ -112,14 +113,14 @@ public record PipelineTopics(
         return all;
     }
 
-    /** Returns the topics that Kafka Streams makes where they are missing. */
+    /** Returns the topics that Kafka Streams creates if they are missing. */
     public Set<String> internal() {
         var all = new TreeSet<>(repartition);
         all.addAll(changelogs);
         return all;
     }
 
-    /** Returns the topics that somebody has to make. */
+    /** Returns the topics that an operator has to create. */
     Set<String> named() {
         var all = new LinkedHashSet<>(sources);
         all.addAll(sinks);
@@ -132,7 +133,7 @@ public record PipelineTopics(
         return Stream.concat(named().stream(), internal().stream()).toList();
     }
 
-    /** Returns an internal topic as Kafka Streams would make it. A test compares with what it makes. */
+    /** Returns an internal topic as Kafka Streams would create it. A test compares it with the created one. */
     public NewTopic asStreamsMakesIt(String topic, int partitions) {
         var config = new TreeMap<String, String>();
         config.put(TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, TimestampType.CREATE_TIME.name);

@@ -10,7 +10,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.RetriableException;
 
-/** Looks at everything that the pipeline stands on, before it stands there. Touches no record and no bucket. Thread-safe. */
+/** Checks everything that the pipeline depends on, before it starts. Touches no record and no bucket. Thread-safe. */
 public final class Preflight {
     /** Kafka's default for the largest batch of a topic. */
     public static final int REQUEST_BYTES = SizeLimits.DEFAULT_TOPIC_BYTES;
@@ -21,19 +21,20 @@ public final class Preflight {
     private final Settings settings;
     private final Supplier<PipelineTopics> topics;
 
-    /** @param topics those of the built topology; asked for when the brokers are looked at */
+    /** @param topics supplies the topics of the built topology when the brokers are checked */
     public Preflight(Settings settings, Supplier<PipelineTopics> topics) {
         this.settings = settings;
         this.topics = topics;
     }
 
-    /** Returns whether our clients would speak something that the brokers' ports do not; before any client is made. */
+    /** Returns the ports that do not speak the protocol of our clients. Makes no client. */
     public List<Finding> listeners() {
         return ListenerCheck.of(settings.kafka());
     }
 
     /**
-     * Returns whether somebody answers when greeted as the settings say. Takes three seconds if nobody does, whose name is known.
+     * Returns whether the server answers a greeting as the settings say. Takes three seconds if a known
+     * name does not answer.
      *
      * @param server one of KAFKA_BOOTSTRAP_SERVERS
      */
@@ -47,7 +48,7 @@ public final class Preflight {
     }
 
     /**
-     * Returns what is wrong with topics, rights and clocks on the brokers' side.
+     * Returns the findings about topics, rights and clocks of the brokers.
      *
      * @param admin is not closed
      * @throws RetriableException if the brokers are away
@@ -69,8 +70,8 @@ public final class Preflight {
     }
 
     /**
-     * Returns what is fatally wrong on the brokers' side, one line each; empty if nothing is, or nothing is known while they do
-     * not answer.
+     * Returns the fatal findings about the brokers, one line each; empty if there are none, or if the
+     * brokers do not answer.
      */
     public Optional<String> wrong(Admin admin) {
         try {
@@ -87,7 +88,8 @@ public final class Preflight {
     }
 
     /**
-     * Returns key, value and headers of the largest record that can be decided: what every topic behind takes, and our own producer.
+     * Returns the size of the largest record, with key, value and headers, that every output topic and
+     * our own producer accept.
      *
      * @throws RetriableException if the brokers are away
      */
@@ -95,12 +97,12 @@ public final class Preflight {
         return new SizeLimits(new Brokers(admin), topics.get()).largestRecordBytes();
     }
 
-    /** Returns what is wrong with Redis: warnings only. Takes some seconds where it does not answer. */
+    /** Returns the findings about Redis: warnings only. Takes some seconds if Redis does not answer. */
     public List<Finding> redis() {
         return settings.redis().uri().map(uri -> new RedisCheck(uri).look()).orElse(List.of());
     }
 
-    /** Returns what is wrong with the state folder of this host. */
+    /** Returns the findings about the state folder of this host. */
     public List<Finding> stateFolder() {
         return StateFolderCheck.of(settings.streams());
     }

@@ -10,8 +10,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
 /**
- * Finds out by a few bytes what a port speaks, because clients that speak something else die or wait for ever: to Kafka's client a
- * TLS alert looks like an answer of 350 MB.
+ * Recognises a port's protocol by a few bytes, because clients of another protocol die or wait for ever: Kafka's client
+ * takes a TLS alert for an answer of 350 MB.
  */
 final class ProtocolProbe {
     private static final int CONNECT_MILLIS = 1000;
@@ -32,7 +32,7 @@ final class ProtocolProbe {
         this.port = port;
     }
 
-    /** Returns whether the port answers a TLS greeting as TLS does; false as well if nobody answers. */
+    /** Returns whether the port answers a TLS greeting as TLS does; false too if nothing answers. */
     boolean speaksTls() {
         try (var socket = connect()) {
             socket.getOutputStream().write(clientHello());
@@ -64,7 +64,7 @@ final class ProtocolProbe {
         }
     }
 
-    /** Returns whether the port speaks Kafka without TLS, but hangs up on who asks something before logging in. */
+    /** Returns whether the port speaks Kafka without TLS, but hangs up on clients that have not logged in. */
     boolean asksForLogin() {
         try (var socket = connect()) {
             if (!answersKafka(socket, API_VERSIONS, (short) 0, new byte[0])) return false;

@@ -20,15 +20,15 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * Whether Redis can be reached, lets us run what the script runs, and keeps what it was told. All are warnings: without Redis the
- * pipeline decides on its local buckets. Not thread-safe.
+ * Checks that Redis can be reached, permits the script's commands, and evicts nothing. All findings are warnings:
+ * without Redis the pipeline decides on its local buckets. Not thread-safe.
  */
 final class RedisCheck {
     private static final Duration TIMEOUT = Duration.ofSeconds(1);
-    /** Nobody's bucket: it does not end like one. Gone after a minute. */
+    /** Not a bucket's key, because it has another ending. It expires after a minute. */
     private static final String KEY = "quota::preflight";
 
-    /** Of another hash slot. */
+    /** A key of another hash slot. */
     private static final String OTHER_KEY = "quota::preflight-2";
 
     private static final Pattern POLICY = Pattern.compile("(?m)^maxmemory_policy:(\\S+)");
@@ -69,11 +69,11 @@ final class RedisCheck {
         try {
             policy(redis.info("memory"));
         } catch (RedisException forbidden) {
-            // INFO is not among the rights that are needed on a single server.
+            // A single server does not need the right to INFO.
         }
     }
 
-    /** The pipeline's own kind of call. A cluster that it recognises gets one key a call, and a proxy is not recognised. */
+    /** Makes a call as the pipeline does. A recognised cluster gets one key a call; a proxy cannot be recognised. */
     private void severalKeys(RedisCommands<String, String> redis, String digest) {
         if (isCluster(redis)) return;
         try {
@@ -141,7 +141,7 @@ final class RedisCheck {
             return "has a certificate that this JVM does not trust: set -Djavax.net.ssl.trustStore in JAVA_OPTS"
                     + LOCAL;
         }
-        // A timeout of the client's has no message.
+        // The client's timeouts have no message.
         var reason = deepest.getMessage() == null
                 ? deepest.getClass().getSimpleName()
                 : message.lines().findFirst().orElse("");

@@ -18,7 +18,7 @@ public final class RedisVersion {
     private RedisVersion() {}
 
     /**
-     * Returns the version; empty if the server does not answer within some seconds, or does not let us know, for which a user needs
+     * Returns the version; empty if the server does not answer within some seconds, or refuses to tell: a user needs
      * the right to INFO.
      */
     public static Optional<String> of(RedisURI address) {

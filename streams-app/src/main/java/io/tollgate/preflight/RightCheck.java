@@ -19,9 +19,9 @@ import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 
 /**
- * Whether the brokers grant what the pipeline will need, and would make what is missing. They are asked what is granted on topics; for
- * the rest the thing itself is tried in a way that changes nothing: a topic is created as a dry run, a member that does not exist
- * leaves the group, and a transactional id that is nobody's is fenced. Not thread-safe.
+ * Checks that the brokers grant the pipeline's rights, and would create the missing topics. Brokers tell the rights on
+ * topics; the others are tried in a way that changes nothing: a topic is created as a dry run, a member that does not
+ * exist leaves the group, and an unused transactional id is fenced. Not thread-safe.
  */
 final class RightCheck {
     private final Brokers brokers;
@@ -32,8 +32,8 @@ final class RightCheck {
     private final List<Finding> findings = new ArrayList<>();
 
     /**
-     * @param found the topics that are there
-     * @param partitions how many each internal topic will have
+     * @param found the topics that exist
+     * @param partitions the number of partitions of each internal topic
      */
     RightCheck(
             Brokers brokers,
@@ -112,7 +112,7 @@ final class RightCheck {
             return "set KAFKA_REPLICATION_FACTOR to what the brokers allow";
         }
         var message = String.valueOf(refused.getMessage());
-        // The more special name first: one may be the end of another.
+        // The longer name first: one may be the end of another.
         var made = topics.asStreamsMakesIt(topic, partitions).configs();
         var named = made.keySet().stream()
                 .sorted(Comparator.comparingInt(String::length).reversed())
@@ -153,7 +153,7 @@ final class RightCheck {
         } catch (RetriableException away) {
             throw away;
         } catch (KafkaException permitted) {
-            // Rights are asked first: whatever else is wrong, such as a member that is unknown, it is not these.
+            // Brokers check rights first, so any other error, such as an unknown member, means that they are granted.
         }
     }
 

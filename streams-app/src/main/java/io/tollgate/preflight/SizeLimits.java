@@ -5,19 +5,19 @@ import java.util.List;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** The largest record that every topic behind the topic of requests takes. Thread-safe. */
+/** The largest record that every topic behind the topic of requests accepts. Thread-safe. */
 final class SizeLimits {
-    /** Kafka's own default for max.message.bytes: what a topic is taken for that does not tell. */
+    /** Kafka's own default of max.message.bytes, assumed for a topic that does not show its settings. */
     static final int DEFAULT_TOPIC_BYTES = 1_048_588;
 
-    /** Room for what a decided record gains, headers and its agent's id as key, and for the batch around it. */
+    /** Room for the headers and the key that a decided record gains, and for the batch around it. */
     private static final int ROOM_BYTES = 4_096;
 
-    /** Room for what a rejection says beside its request, or in its place. */
+    /** Room for a rejection's fields beside its request, or in its place. */
     static final int ROOM_FOR_REJECTION_BYTES = 4_096;
 
     /**
-     * What compression may add to bytes that cannot be compressed, as a part of them. Little, so that the room that
+     * Share that compression may add to incompressible bytes. Little, so that the room that
      * {@code topics create} leaves for headers is enough on topics of many megabytes as well.
      */
     private static final int COMPRESSION_PART = 1_024;
@@ -30,21 +30,21 @@ final class SizeLimits {
         this.topics = topics;
     }
 
-    /** Returns key, value and headers of the largest record that each of these topics takes once it is decided. */
+    /** Returns key, value and headers of the largest record that each of these topics accepts once it is decided. */
     int largestRecordBytes() {
         long fitting = fitting(topics.largestSentBytes());
         for (String topic : ruling()) fitting = Math.min(fitting, fitting(limit(topic)));
         return (int) Math.max(0, fitting);
     }
 
-    /** Returns the topics that a request may have to pass, whole. Events hold none. */
+    /** Returns the topics that carry whole requests. Events do not. */
     List<String> ruling() {
         var ruling = new ArrayList<String>(topics.repartition());
         ruling.addAll(topics.decided());
         return ruling;
     }
 
-    /** Returns the largest record that a topic with this limit takes once it is decided. */
+    /** Returns the largest record that a topic with this limit accepts once it is decided. */
     static long fitting(long topicBytes) {
         return topicBytes - topicBytes / COMPRESSION_PART - ROOM_BYTES - ROOM_FOR_REJECTION_BYTES;
     }
@@ -56,7 +56,7 @@ final class SizeLimits {
 
     private long limit(String topic) {
         long otherwise = DEFAULT_TOPIC_BYTES;
-        // An internal topic that is not there yet, or does not tell, is as Kafka Streams makes it.
+        // A missing or silent internal topic is assumed to be as Kafka Streams creates it.
         var told = topics.topicSettings().get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
         if (topics.repartition().contains(topic) && told != null) otherwise = Long.parseLong(told);
         try {

@@ -9,9 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 
-/** Whether the state folder can be written, and is ours alone. */
+/** Checks that the state folder can be written, and that no other instance uses it. */
 final class StateFolderCheck {
-    /** What Kafka Streams locks as long as it runs; it would find out itself, with a stack trace. */
+    /** Kafka Streams locks this file while it runs, and would fail with a stack trace. */
     private static final String LOCK_FILE = ".lock";
 
     private StateFolderCheck() {}

@@ -15,7 +15,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** Whether the topics are there, with the partitions and settings that no decision gets lost. Not thread-safe. */
+/** Checks that the topics exist, with partitions and settings that lose no decision. Not thread-safe. */
 final class TopicCheck {
     private static final String CREATE = ": create it with `tollgate topics create`";
 
@@ -60,12 +60,12 @@ final class TopicCheck {
             try {
                 found.put(name, brokers.describe(name));
             } catch (UnknownTopicOrPartitionException | AuthorizationException notYet) {
-                // Streams creates it at the first start; whether it may is asked with the other rights.
+                // Streams creates it at the first start; RightCheck looks at that right.
             }
         }
     }
 
-    /** Returns how many partitions the topology's sources have; empty if they are not there, or differ. */
+    /** Returns the number of partitions of the topology's sources; empty if they are missing or differ. */
     Optional<Integer> sourcePartitions() {
         var numbers = topics.sources().stream()
                 .map(found::get)
@@ -85,7 +85,7 @@ final class TopicCheck {
                 topics.policies(), policies.partitions().size())));
     }
 
-    /** Agents would change their partition, and with it their local bucket and the order of their requests. */
+    /** With other partitions, agents would lose their local bucket and the order of their requests. */
     private void checkPartitionsLike(String source) {
         int partitions = found.get(source).partitions().size();
         for (String other : topics.sources()) {
@@ -145,7 +145,7 @@ final class TopicCheck {
         }
     }
 
-    /** Strays keep the agents' timestamps: one that lies behind would be deleted before it came home. */
+    /** Strays keep the agents' timestamps: an old one would be deleted before it came home. */
     private void requireRetention(String topic) {
         var retention = number(topic, TopicConfig.RETENTION_MS_CONFIG);
         if (retention.isEmpty() || retention.get() < 0) return;
@@ -155,7 +155,7 @@ final class TopicCheck {
                                 + ", so that strays with an old timestamp may be deleted before they are decided: set retention.ms=-1"));
     }
 
-    /** What does not fit is invalid rather than lost: a warning says which setting lets it pass. */
+    /** A record that does not fit is invalid, not lost: a warning says which setting lets it pass. */
     private void checkSizes() {
         long accepted = topics.sources().stream()
                 .map(source -> number(source, TopicConfig.MAX_MESSAGE_BYTES_CONFIG))
@@ -175,7 +175,10 @@ final class TopicCheck {
         }
     }
 
-    /** A decided record carries its request's timestamp unless that is far off: what was accepted there must be accepted here. */
+    /**
+     * A decided record carries its request's timestamp unless that is far off, so output topics must
+     * accept the same timestamps.
+     */
     private void checkTimestamps() {
         for (String source : topics.sources()) {
             var type = setting(source, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG);
