@@ -82,7 +82,7 @@ final class AbandonedTransactions implements AutoCloseable {
             if (gone.isEmpty()) return;
             await(admin.fenceProducers(gone).all());
             known.removeAll(gone);
-            log.info("aborted what these have left open, if anything, when they left the group: {}", gone);
+            log.info("aborted the transactions that these had left open, if any, when they left the group: {}", gone);
         } catch (InterruptedException closing) {
             Thread.currentThread().interrupt();
         } catch (Exception unanswered) {

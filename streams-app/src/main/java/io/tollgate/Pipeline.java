@@ -327,7 +327,7 @@ final class Pipeline implements AutoCloseable {
         if (!streams.close(CloseOptions.timeout(CLOSE_TIMEOUT)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP))) {
             log.warn(
-                    "the pipeline did not end within {} s; what is not committed will be decided again",
+                    "the pipeline did not end within {} s; uncommitted requests will be decided again",
                     CLOSE_TIMEOUT.toSeconds());
         }
         policyReader.close();

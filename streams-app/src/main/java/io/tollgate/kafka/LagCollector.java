@@ -105,11 +105,10 @@ public final class LagCollector implements Collector, AutoCloseable {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | RuntimeException unanswered) {
             var cause = unanswered instanceof ExecutionException ? unanswered.getCause() : unanswered;
-            if (!isAway)
-                log.warn("how many requests wait is not known, because Kafka does not say so: {}", cause.toString());
+            if (!isAway) log.warn("the lag is unknown, because Kafka does not tell it: {}", cause.toString());
             isAway = true;
         } catch (Throwable unexpected) { // what escapes would end the schedule, and nobody would hear of it
-            log.error("asking how many requests wait failed", unexpected);
+            log.error("asking for the lag failed", unexpected);
         }
     }
 

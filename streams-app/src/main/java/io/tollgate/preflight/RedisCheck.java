@@ -81,7 +81,8 @@ final class RedisCheck {
         } catch (RedisException e) { // a proxy may as well hang up
             var answer = RedisFailures.inWords(e);
             if (answer.startsWith("NOPERM") || answer.startsWith("NOSCRIPT")) return; // said of one key
-            warn("rejects calls with several keys (" + answer + "), as proxies of sharded Redis do: each agent is asked for"
+            warn("rejects calls with several keys (" + answer
+                    + "), as proxies of sharded Redis do: each agent is asked for"
                     + " by itself, which costs more, unless REDIS_URL points at a single Redis, or at a node of the Redis"
                     + " Cluster itself, and the user has +info there");
         }

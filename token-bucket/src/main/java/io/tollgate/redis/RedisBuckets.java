@@ -422,8 +422,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         connection.takeOneKeyPerCall();
         if (oneKeyPerCall.getAndSet(true)) return;
         log.warn(
-                "what answers for Redis refuses calls for several agents ({}): each agent is asked for by itself from now"
-                        + " on, which costs more; a cluster's own addresses in REDIS_URL would spare that",
+                "Redis rejects calls for several agents, as proxies do ({}): agents are asked for one by one from now on,"
+                        + " which costs more; a cluster's own addresses in REDIS_URL would avoid that",
                 RedisFailures.inWords(refusal));
     }
 

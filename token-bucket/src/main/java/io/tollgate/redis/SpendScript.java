@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /** The packed arguments and answers of {@code spend.lua}, whose first lines describe them. */
 final class SpendScript {
     /** Said where the answer to the script is not one that it gives. */
-    static final String FOREIGN_ANSWER = "what answers for Redis does not give the answer of the script";
+    static final String FOREIGN_ANSWER = "Redis, or a proxy in front of it, does not give the answer of the script";
 
     static final byte[] TEXT = read();
 
