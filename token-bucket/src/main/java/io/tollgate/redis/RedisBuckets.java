@@ -422,7 +422,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         connection.takeOneKeyPerCall();
         if (oneKeyPerCall.getAndSet(true)) return;
         log.warn(
-                "Redis rejects calls for several agents, as proxies do ({}): agents are asked for one by one from now on,"
+                "Redis rejects calls for several agents ({}), as proxies do: agents are asked for one by one from now on,"
                         + " which costs more; a cluster's own addresses in REDIS_URL would avoid that",
                 RedisFailures.inWords(refusal));
     }

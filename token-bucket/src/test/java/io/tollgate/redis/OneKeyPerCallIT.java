@@ -95,7 +95,7 @@ class OneKeyPerCallIT {
             redis.probe(PATIENCE);
             spendOneByOne(redis);
 
-            assertThat(said()).hasSize(1).allMatch(line -> line.contains("refuses calls for several agents (" + words));
+            assertThat(said()).hasSize(1).allMatch(line -> line.contains("rejects calls for several agents (" + words));
             int refused = proxy.answered();
             proxy.answer("-LOADING Redis is loading the dataset in memory\r\n"); // and thus a new connection
             assertThatThrownBy(() -> redis.probe(PATIENCE)).hasMessageContaining("LOADING");
