@@ -2,14 +2,14 @@ package io.tollgate.mirror;
 
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
-import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
-import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
+import org.apache.kafka.streams.state.internals.AbstractStoreBuilder;
 import org.apache.kafka.streams.state.internals.WrappedStateStore;
 import org.jspecify.annotations.Nullable;
 
@@ -119,52 +119,19 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
         beforeCommit.run();
     }
 
-    /** Builds the store of each task. Caching cannot be had; logging cannot be turned off. */
-    public static final class Builder implements StoreBuilder<BucketStore> {
-        private final StoreBuilder<KeyValueStore<String, byte[]>> stored = Stores.keyValueStoreBuilder(
-                        Stores.persistentKeyValueStore(NAME), Serdes.String(), Serdes.ByteArray())
-                .withCachingDisabled()
-                .withLoggingEnabled(Map.of());
+    /** Builds the store of each task: without a cache, and always logged, since a lost mirror would give tokens away. */
+    public static final class Builder extends AbstractStoreBuilder<String, byte[], BucketStore> {
+        public Builder() {
+            super(NAME, Serdes.String(), Serdes.ByteArray(), Time.SYSTEM);
+        }
 
         @Override
         public BucketStore build() {
-            return over(stored.build());
-        }
-
-        @Override
-        public StoreBuilder<BucketStore> withCachingEnabled() {
-            throw new UnsupportedOperationException("the mirror is the cache");
-        }
-
-        @Override
-        public StoreBuilder<BucketStore> withCachingDisabled() {
-            return this;
-        }
-
-        @Override
-        public StoreBuilder<BucketStore> withLoggingEnabled(Map<String, String> config) {
-            stored.withLoggingEnabled(config);
-            return this;
-        }
-
-        @Override
-        public StoreBuilder<BucketStore> withLoggingDisabled() {
-            throw new UnsupportedOperationException("a lost mirror would give tokens away");
-        }
-
-        @Override
-        public Map<String, String> logConfig() {
-            return stored.logConfig();
-        }
-
-        @Override
-        public boolean loggingEnabled() {
-            return true;
-        }
-
-        @Override
-        public String name() {
-            return NAME;
+            return over(Stores.keyValueStoreBuilder(
+                            Stores.persistentKeyValueStore(NAME), Serdes.String(), Serdes.ByteArray())
+                    .withCachingDisabled()
+                    .withLoggingEnabled(logConfig)
+                    .build());
         }
     }
 }

@@ -9,7 +9,6 @@ import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import io.tollgate.redis.BucketKind;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -42,19 +41,12 @@ final class AgentQueries {
         return mailbox;
     }
 
-    /** Notes that what was filled until now is committed next. */
-    void beforeCommit() {
-        resets.beforeCommit();
-    }
-
-    /** Answers other threads' questions, and tells Redis of buckets that were filled while it was away. */
+    /** Answers other threads' questions, and tells Redis of buckets that were filled. */
     void answer() {
-        // No commit is under way here: the last has succeeded, or this task would be no more.
-        resets.committed();
         mailbox.answer();
-        shared.redis()
-                .ifPresent(redis -> resets.tell(
-                        redis, agentId -> shared.policies().of(agentId).promises()));
+        resets.tell(
+                shared.redis().orElse(null),
+                agentId -> shared.policies().of(agentId).promises());
     }
 
     /** Returns whether there is nothing to answer, and nothing to tell. */
@@ -73,7 +65,7 @@ final class AgentQueries {
         var policy = agent.policy(shared.policies());
         var buckets = cache.of(agent, policy.kind());
         var mirrored = viewOfMirror(agent, buckets, policy);
-        var redis = redisFor(buckets);
+        var redis = shared.redis().filter(each -> each.inUse(buckets));
         if (redis.isEmpty() || buckets.isResetPending()) {
             answer.complete(mirrored);
             return;
@@ -88,10 +80,6 @@ final class AgentQueries {
                         offsets.committed(place),
                         shared.exactlyOnce()))
                 .whenComplete((held, failure) -> answer.complete(failure != null ? mirrored : mirrored.inRedis(held)));
-    }
-
-    private Optional<RedisGateway> redisFor(AgentState buckets) {
-        return shared.redis().filter(redis -> redis.inUse(buckets));
     }
 
     private AgentView viewOfMirror(AgentQueue agent, AgentState buckets, Policy policy) {
@@ -119,26 +107,14 @@ final class AgentQueries {
     void reset(String agentId, String by, CompletableFuture<AgentView> answer) {
         var agent = cache.agent(agentId);
         var policy = agent.policy(shared.policies());
-        var kind = policy.kind();
-        var buckets = cache.of(agent, kind);
+        var buckets = cache.of(agent, policy.kind());
         // A moment of its own, so that every reader knows what was decided before.
         long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros() + 1));
         buckets.reset(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
                 shared.redis().isPresent());
         cache.storeWithCommit(buckets);
-        resets.afterCommit(buckets, () -> tellFilled(agentId, kind, answer));
+        resets.filled(buckets, () -> look(agentId, answer));
         listener.accept(new BucketReset(agentId, policy, nowMicros, by));
-    }
-
-    private void tellFilled(String agentId, BucketKind kind, CompletableFuture<AgentView> answer) {
-        var agent = cache.agent(agentId);
-        var policy = agent.policy(shared.policies());
-        var buckets = cache.of(agent, kind);
-        if (buckets.isResetPending()) resets.note(buckets);
-        redisFor(buckets)
-                .ifPresentOrElse(
-                        redis -> resets.tell(redis, buckets, policy.promises(), () -> look(agentId, answer)),
-                        () -> look(agentId, answer));
     }
 }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Buckets that somebody has filled, until Redis has been told. For one stream thread alone.
@@ -22,83 +23,75 @@ import java.util.function.Function;
 final class PendingResets {
     private record Filled(String agentId, BucketKind kind) {}
 
+    private static final class Reset {
+        /** How often the task had come to a commit when it was last filled; -1: before the task began. */
+        private int filledIn = -1;
+
+        private boolean isBeingTold;
+        private List<Runnable> then = new ArrayList<>();
+    }
+
     private final AgentCache cache;
     private final TaskMailbox mailbox;
-    /** By buckets: whether a call is under way. */
-    private final Map<Filled, Boolean> untold = new LinkedHashMap<>();
-
-    /** Buckets filled since the last commit began, and what to do when that is committed. */
-    private final Map<Filled, List<Runnable>> uncommitted = new LinkedHashMap<>();
-    /** As they were when the commit began that is under way, or was the last. */
-    private final Map<Filled, List<Runnable>> committing = new LinkedHashMap<>();
+    private final Map<Filled, Reset> resets = new LinkedHashMap<>();
 
     PendingResets(AgentCache cache, TaskMailbox mailbox) {
         this.cache = cache;
         this.mailbox = mailbox;
     }
 
-    /** Has something done once it is committed that these buckets were filled. */
-    void afterCommit(AgentState filled, Runnable then) {
-        uncommitted.computeIfAbsent(key(filled), buckets -> new ArrayList<>()).add(then);
-    }
-
-    /** Notes that what was filled until now is committed next. */
-    void beforeCommit() {
-        uncommitted.forEach((filled, then) ->
-                committing.computeIfAbsent(filled, buckets -> new ArrayList<>()).addAll(then));
-        uncommitted.clear();
-    }
-
-    /** Goes on with what was filled before the last commit began, which has succeeded. */
-    void committed() {
-        if (committing.isEmpty()) return;
-        var done = committing.values().stream().flatMap(List::stream).toList();
-        committing.clear();
-        done.forEach(Runnable::run);
-    }
-
-    private boolean isCommitted(Filled filled) {
-        return !uncommitted.containsKey(filled) && !committing.containsKey(filled);
-    }
-
-    private static Filled key(AgentState filled) {
-        return new Filled(filled.agentId(), filled.kind());
-    }
-
-    /** Notes buckets that Redis must be told of. */
+    /** Notes buckets that were filled before, and that Redis must be told of. */
     void note(AgentState filled) {
-        untold.putIfAbsent(key(filled), false);
+        reset(filled);
+    }
+
+    /** Notes buckets that are filled now; {@code then} runs once that is committed, and Redis has been told or is not in use. */
+    void filled(AgentState filled, Runnable then) {
+        var reset = reset(filled);
+        reset.filledIn = cache.commits();
+        reset.then.add(then);
+    }
+
+    private Reset reset(AgentState filled) {
+        return resets.computeIfAbsent(new Filled(filled.agentId(), filled.kind()), buckets -> new Reset());
     }
 
     boolean isEmpty() {
-        return untold.isEmpty() && uncommitted.isEmpty() && committing.isEmpty();
+        return resets.isEmpty();
     }
 
-    /** Tells Redis of all buckets that it has not been told of. */
-    void tell(RedisGateway redis, Function<String, Promises> promises) {
-        if (untold.isEmpty()) return;
-        for (var filled : List.copyOf(untold.keySet())) {
-            boolean inUse = redis.inUse(filled.agentId(), filled.kind());
-            if (inUse && isCommitted(filled) && !untold.get(filled))
-                tell(redis, filled, promises.apply(filled.agentId()), () -> {});
+    /**
+     * Tells Redis, where it is in use, of all that is committed.
+     *
+     * @param redis null: there is none
+     */
+    void tell(@Nullable RedisGateway redis, Function<String, Promises> promises) {
+        for (var filled : List.copyOf(resets.keySet())) {
+            var reset = resets.get(filled);
+            // No commit is under way here: the last has succeeded, or this task would be no more.
+            if (reset == null || reset.isBeingTold || reset.filledIn == cache.commits()) continue;
+            var then = reset.then;
+            reset.then = new ArrayList<>();
+            var buckets = stateOf(filled);
+            if (redis != null && redis.inUse(buckets)) {
+                reset.isBeingTold = true;
+                tell(redis, filled, reset, promises.apply(filled.agentId()), then);
+                continue;
+            }
+            if (!buckets.isResetPending()) resets.remove(filled);
+            then.forEach(Runnable::run);
         }
     }
 
-    /** Tells Redis of one agent's buckets; {@code then} runs on the stream thread, once Redis has answered or failed to. */
-    void tell(RedisGateway redis, AgentState filled, Promises promises, Runnable then) {
-        tell(redis, key(filled), promises, then);
-    }
-
-    private void tell(RedisGateway redis, Filled filled, Promises promises, Runnable then) {
-        int reset = stateOf(filled).resets();
-        untold.put(filled, true);
+    private void tell(RedisGateway redis, Filled filled, Reset reset, Promises promises, List<Runnable> then) {
+        int number = stateOf(filled).resets();
         redis.reset(filled.agentId(), filled.kind(), promises).whenComplete((done, failure) -> {
             try {
                 mailbox.tell(() -> {
                     var buckets = stateOf(filled);
-                    if (failure == null && buckets.resets() == reset) told(filled, buckets);
-                    else untold.replace(filled, false); // again in the next round
-                    then.run();
+                    reset.isBeingTold = false; // where it failed, or was filled again, again in the next round
+                    if (failure == null && buckets.resets() == number) told(filled, buckets);
+                    then.forEach(Runnable::run);
                 });
             } catch (RejectedExecutionException tooMany) {
                 // Stays marked as under way, and the agent on its mirror; a restart tells Redis.
@@ -111,7 +104,7 @@ final class PendingResets {
     }
 
     private void told(Filled filled, AgentState buckets) {
-        untold.remove(filled);
+        resets.remove(filled);
         buckets.resetTold();
         cache.storeWithCommit(buckets);
     }

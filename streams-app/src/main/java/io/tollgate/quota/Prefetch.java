@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
@@ -78,8 +77,11 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         var task = running.byPartition().get(partition.partition());
         if (task == null) return false; // not running yet
         try {
-            boolean published = partition.topic().equals(running.shared().requestsTopic());
-            prefetch(task, running.shared().time().nanoTime(), parser, partition, records, published);
+            int place = task.offsets().sources().placeOf(partition.topic());
+            task.offsets().polled(place, records);
+            var noted =
+                    note(task, place, parser, records, running.shared().time().nanoTime());
+            task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));
             return true;
         } catch (TaskMigratedException migrated) {
             return false; // the first of these records says so, where Streams hears of it
@@ -89,32 +91,25 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         }
     }
 
-    private void prefetch(
-            Task task,
-            long polledNanos, // once for the batch, not for each record
-            Parse parser,
-            TopicPartition partition,
-            List<ConsumerRecord<byte[], byte[]>> records,
-            boolean published) {
-        int place = published ? TaskSources.REQUESTS : TaskSources.REKEYED;
-        task.offsets().polled(place, records);
+    /** Leaves on each record what it is; returns the requests. */
+    private static List<PendingDecision> note(
+            Task task, int place, Parse parser, List<ConsumerRecord<byte[], byte[]>> records, long polledNanos) {
         boolean all = records.size() <= ALL_TIMED;
         var noted = new ArrayList<PendingDecision>();
         for (var record : records) {
             if (!task.offsets().isNew(place, record.offset())) continue; // the topology leaves it out
-            Incoming incoming = published
-                    ? parser.published(record.key(), record.value(), record.headers(), partition.partition())
+            var incoming = place == TaskSources.REQUESTS
+                    ? parser.published(record.key(), record.value(), record.headers(), record.partition())
                     : parser.rekeyed(record.key(), record.value(), record.headers());
             if (incoming instanceof Request request) {
                 boolean timed = all || noted.size() % TIMED_EACH == 0;
-                var pending = new PendingDecision(request, place, record.offset(), polledNanos, timed);
-                record.headers().add(pending);
-                noted.add(pending);
+                noted.add(new PendingDecision(request, place, record.offset(), polledNanos, timed));
+                record.headers().add(noted.get(noted.size() - 1));
             } else {
                 record.headers().add(new Parsed(incoming));
             }
         }
-        task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));
+        return noted;
     }
 
     /** Under at-least-once, where the consumer itself commits. */

@@ -24,8 +24,7 @@ final class RedisCall {
     private final CompletableFuture<SpendResults> call;
     private final long deadlineNanos;
     private final TaskTime time;
-    private @Nullable SpendResults answers;
-    private boolean failed;
+    private @Nullable Optional<SpendResults> answers;
     private long awaitedNanos;
 
     /** @param deadlineNanos by {@link TaskTime#nanoTime}: until when its requests may wait */
@@ -42,10 +41,8 @@ final class RedisCall {
 
     /** Waits until the deadline at most; returns what Redis answered to the spend at this index, empty if it did not. */
     Optional<SpendResult> await(int index) {
-        if (answers == null && !failed) awaitCall();
-        return answers == null
-                ? Optional.empty()
-                : Optional.of(answers.answers().get(index));
+        if (answers == null) answers = awaitCall();
+        return answers.map(all -> all.answers().get(index));
     }
 
     /** Returns when the answer was first asked for, by {@link TaskTime#nanoTime}: one reading of the clock for all of its agents. */
@@ -53,64 +50,34 @@ final class RedisCall {
         return awaitedNanos;
     }
 
-    private void awaitCall() {
+    private Optional<SpendResults> awaitCall() {
         try {
             awaitedNanos = time.nanoTime();
-            answers = time.await(call, Math.max(0, deadlineNanos - awaitedNanos));
+            return Optional.of(time.await(call, Math.max(0, deadlineNanos - awaitedNanos)));
         } catch (ExecutionException e) {
-            failed = true;
+            return Optional.empty();
         } catch (TimeoutException late) {
             // If it is answered after all, nobody listens. Redis may have charged; the fence knows these offsets.
-            failed = true;
             call.completeExceptionally(late);
+            return Optional.empty();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            failed = true;
+            return Optional.empty();
         }
     }
 
-    /** One agent's part of a call to Redis. For one stream thread alone. */
-    static final class Part {
-        private final RedisCall call;
-        private final int index;
-        private final SpendRequest spend;
-        private final int place;
-        private final int epoch;
-
-        /**
-         * @param index its place in the call
-         * @param place of its source among {@link TaskSources}
-         * @param epoch of the agent's state when it is sent
-         */
-        Part(RedisCall call, int index, SpendRequest spend, int place, int epoch) {
-            this.call = call;
-            this.index = index;
-            this.spend = spend;
-            this.place = place;
-            this.epoch = epoch;
-        }
-
-        RedisCall call() {
-            return call;
-        }
-
-        SpendRequest spend() {
-            return spend;
-        }
-
-        int place() {
-            return place;
-        }
-
+    /**
+     * One agent's part of a call to Redis. For one stream thread alone.
+     *
+     * @param index its place in the call
+     * @param place of its source among {@link TaskSources}
+     * @param epoch of the agent's calls when it was sent
+     */
+    record Part(RedisCall call, int index, SpendRequest spend, int place, int epoch) {
         /** Returns the last offset that it asks for. */
         long lastOffset() {
             var charges = spend.charges();
             return charges.get(charges.size() - 1).offset();
-        }
-
-        /** Returns the epoch of the agent's state when it was sent. */
-        int epoch() {
-            return epoch;
         }
 
         /** Returns whether Redis has decided its requests, as far as is known without waiting. */

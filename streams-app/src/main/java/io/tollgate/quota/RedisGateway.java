@@ -80,11 +80,11 @@ public final class RedisGateway implements AutoCloseable {
 
     /** Returns whether Redis is to be asked for these buckets now. */
     boolean inUse(AgentState buckets) {
-        return inUse(buckets.agentId(), buckets.kind());
+        return node(buckets).isClosed();
     }
 
-    boolean inUse(String agentId, BucketKind kind) {
-        return breakers.apply(agentId, kind).isClosed();
+    private CallBreaker node(AgentState buckets) {
+        return breakers.apply(buckets.agentId(), buckets.kind());
     }
 
     /** Returns the clock of the node that holds these buckets: a clock next door may go wrong. */
@@ -96,11 +96,8 @@ public final class RedisGateway implements AutoCloseable {
     <T> Collection<List<T>> byNode(List<T> asks, Function<T, AgentState> buckets) {
         if (!redis.isCluster()) return List.of(asks);
         return asks.stream()
-                .collect(Collectors.groupingBy(
-                        ask -> breakers.apply(
-                                buckets.apply(ask).agentId(), buckets.apply(ask).kind()),
-                        LinkedHashMap::new,
-                        Collectors.toList()))
+                .collect(
+                        Collectors.groupingBy(ask -> node(buckets.apply(ask)), LinkedHashMap::new, Collectors.toList()))
                 .values();
     }
 

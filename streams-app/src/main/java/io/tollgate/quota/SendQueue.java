@@ -12,6 +12,7 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * One task's requests on their way to Redis, a few calls at a time: a large poll must not keep other programs waiting. For one stream
@@ -24,8 +25,14 @@ final class SendQueue {
             return requests.get(0);
         }
 
-        PendingDecision last() {
-            return requests.get(requests.size() - 1);
+        boolean isDecided() {
+            return requests.get(requests.size() - 1).isDecided();
+        }
+
+        /** Returns the first request of the source that is not decided, if it is one of these. */
+        Optional<PendingDecision> next() {
+            return Optional.ofNullable(agent.pending(first().place()).peekFirst())
+                    .filter(requests::contains);
         }
 
         /** Returns those that were not sent meanwhile, when others were decided. */
@@ -105,7 +112,7 @@ final class SendQueue {
 
     /** Sends as much of what is queued as Redis should have of this task at a time. */
     void sendMore() {
-        while (!leftBehind.isEmpty() && leftBehind.getFirst().last().isDecided()) leftBehind.removeFirst();
+        while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
         if (queued.isEmpty()) return;
         while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
         while (!queued.isEmpty() && unanswered.size() < limits.calls()) sendNext();
@@ -170,23 +177,15 @@ final class SendQueue {
         int requests = call.get(buckets).requests().size();
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
             var left = leftBehind.removeFirst();
-            if (!isNext(left) || call.containsKey(left.buckets()) || !redis.inUse(left.buckets())) continue;
-            var next = left.agent().pending(left.first().place()).getFirst();
-            var together = waiting(left.agent(), left.buckets(), next, limits.requests());
+            var next = left.next().filter(request -> request.asked() == null);
+            boolean mayBeSent = !left.buckets().isDecidedAlone(cache.commits()) && redis.inUse(left.buckets());
+            if (next.isEmpty() || !mayBeSent || call.containsKey(left.buckets())) continue;
+            var together = waiting(left.agent(), left.buckets(), next.get(), limits.requests());
             call.put(left.buckets(), together);
             requests += together.requests().size();
         }
         send(redis, List.copyOf(call.values()));
         return Objects.requireNonNull(first.asked());
-    }
-
-    /** Returns whether the first request of these that is not decided can be sent next. */
-    private boolean isNext(Ask ask) {
-        var next = ask.agent().pending(ask.first().place()).peekFirst();
-        return next != null
-                && next.asked() == null
-                && ask.requests().contains(next)
-                && !ask.buckets().isDecidedAlone(cache.commits());
     }
 
     private Ask waiting(AgentQueue agent, AgentState buckets, PendingDecision first, int atOnce) {

@@ -50,6 +50,5 @@ record Task(
     void beforeCommit() {
         cache.beforeCommit();
         offsets.beforeCommit();
-        queries.beforeCommit();
     }
 }

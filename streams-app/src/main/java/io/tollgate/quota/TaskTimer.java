@@ -23,8 +23,7 @@ final class TaskTimer {
     /** The mirror's age where few agents are active; many take longer, because each round is bounded. */
     private static final long WRITE_BEHIND_MILLIS = Duration.ofMillis(250).toMillis();
 
-    private static final long PUBLISH_MILLIS = Duration.ofSeconds(1).toMillis();
-    private static final long SWEEP_MILLIS = Duration.ofSeconds(1).toMillis();
+    private static final long PUBLISH_AND_SWEEP_MILLIS = Duration.ofSeconds(1).toMillis();
 
     private final Thread thread = Thread.currentThread();
     private final NodeScheduler scheduler;
@@ -36,7 +35,6 @@ final class TaskTimer {
     private boolean isIdle;
     private long lastWorkNanos;
     private long lastWriteMillis;
-    private long lastPublishMillis;
     private long lastSweepMillis;
 
     /** Starts; to be called while the processor is being initialized. */
@@ -84,12 +82,9 @@ final class TaskTimer {
             lastWriteMillis = wallMillis;
             cache.writeBehind();
         }
-        if (wallMillis - lastPublishMillis >= PUBLISH_MILLIS) {
-            lastPublishMillis = wallMillis;
-            activity.publish();
-        }
-        if (wallMillis - lastSweepMillis >= SWEEP_MILLIS) {
+        if (wallMillis - lastSweepMillis >= PUBLISH_AND_SWEEP_MILLIS) {
             lastSweepMillis = wallMillis;
+            activity.publish();
             cache.sweep((agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
         }
         if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && cache.isWritten()) {
