@@ -4,8 +4,11 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import io.tollgate.bucket.Bucket;
 import java.util.List;
 import java.util.stream.Stream;
@@ -47,6 +50,30 @@ class PackageOrderTest {
     @Test
     void givenThePackages_whenTheirImportsAreFollowed_thenThereIsNoCycle() {
         slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(MAIN);
+    }
+
+    @Test
+    void givenTheClassesOfAPackage_whenTheirUsesAreFollowed_thenThereIsNoCycle() {
+        for (var name : List.of("bucket", "redis")) {
+            slices().assignedFrom(new ByTopLevelClass("io.tollgate." + name))
+                    .should()
+                    .beFreeOfCycles()
+                    .check(MAIN);
+        }
+    }
+
+    private record ByTopLevelClass(String packageName) implements SliceAssignment {
+        @Override
+        public SliceIdentifier getIdentifierOf(JavaClass type) {
+            return type.getPackageName().equals(packageName)
+                    ? SliceIdentifier.of(type.getName().replaceAll("\\$.*", ""))
+                    : SliceIdentifier.ignore();
+        }
+
+        @Override
+        public String getDescription() {
+            return "classes of " + packageName;
+        }
     }
 
     @Test

@@ -8,7 +8,7 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.api.sync.RedisCommands;
-import io.tollgate.redis.RedisBuckets;
+import io.tollgate.env.RedisAddress;
 import io.tollgate.redis.RedisFailures;
 import io.tollgate.redis.RedisWire;
 import java.time.Duration;
@@ -38,7 +38,7 @@ final class RedisCheck {
     private final List<Finding> findings = new ArrayList<>();
 
     RedisCheck(RedisURI uri) {
-        this.uri = RedisBuckets.within(TIMEOUT, uri);
+        this.uri = RedisAddress.within(TIMEOUT, uri);
     }
 
     List<Finding> look() {

@@ -5,7 +5,7 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
-import io.tollgate.redis.RedisBuckets;
+import io.tollgate.env.RedisAddress;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -22,7 +22,7 @@ public final class RedisVersion {
      * the right to INFO.
      */
     public static Optional<String> of(RedisURI address) {
-        var client = RedisClient.create(RedisBuckets.within(TIMEOUT, address));
+        var client = RedisClient.create(RedisAddress.within(TIMEOUT, address));
         client.setOptions(ClientOptions.builder()
                 .autoReconnect(false)
                 .socketOptions(SocketOptions.builder().connectTimeout(TIMEOUT).build())

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -52,6 +53,16 @@ public final class RedisAddress {
             "false", SslVerifyMode.NONE);
 
     private RedisAddress() {}
+
+    /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
+    public static RedisURI within(Duration timeout, RedisURI address) {
+        if (address.getSentinels().isEmpty()) {
+            return RedisURI.builder(address).withTimeout(timeout).build();
+        }
+        address.setTimeout(timeout); // the builder does not take the sentinels over, and then refuses
+        address.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
+        return address;
+    }
 
     /**
      * Returns where {@code REDIS_URL} says that Redis is, with the user and password of {@code REDIS_USERNAME} and {@code

@@ -23,10 +23,10 @@ final class ClusterNodes {
         this.connection = connection;
     }
 
-    /** Returns the id of the primary that holds the key; {@link RedisBuckets#ONLY_NODE} if none does. */
+    /** Returns the id of the primary that holds the key; {@link RedisCalls#ONLY_NODE} if none does. */
     String nodeOf(byte[] key) {
         var node = connection.getPartitions().getMasterBySlot(SlotHash.getSlot(key));
-        return node == null ? RedisBuckets.ONLY_NODE : node.getNodeId();
+        return node == null ? RedisCalls.ONLY_NODE : node.getNodeId();
     }
 
     /** Returns the ids of the primaries that hold keys. */

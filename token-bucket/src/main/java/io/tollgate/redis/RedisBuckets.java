@@ -46,9 +46,6 @@ import org.slf4j.LoggerFactory;
  * connection: without one they fail at once with a {@link RedisException}. They have no time limit of their own.
  */
 public final class RedisBuckets implements Buckets, RedisCalls {
-    /** The name of the node that holds all keys, where Redis is no cluster; of none, where it is. */
-    public static final String ONLY_NODE = "";
-
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
@@ -114,16 +111,6 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return IntStream.range(0, KEYS_OF_A_PROBE)
                 .mapToObj(i -> "\u0001" + i + "-" + process)
                 .toList();
-    }
-
-    /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
-    public static RedisURI within(Duration timeout, RedisURI address) {
-        if (address.getSentinels().isEmpty()) {
-            return RedisURI.builder(address).withTimeout(timeout).build();
-        }
-        address.setTimeout(timeout); // the builder does not take the sentinels over, and then refuses
-        address.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
-        return address;
     }
 
     /** Returns whether keys live on several nodes; not before the first connection. */

@@ -8,6 +8,9 @@ import java.util.concurrent.CompletionStage;
 
 /** Calls of {@code spend.lua}, which never wait and have no time limit of their own. Thread-safe. */
 public interface RedisCalls extends AutoCloseable {
+    /** The name of the node that holds all keys, where Redis is no cluster; of none, where it is. */
+    String ONLY_NODE = "";
+
     /** Returns whether keys live on several nodes; not before the first connection. */
     boolean isCluster();
 

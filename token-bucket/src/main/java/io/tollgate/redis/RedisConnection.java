@@ -17,6 +17,7 @@ import io.lettuce.core.cluster.RedisClusterClient;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.resource.ClientResources;
+import io.tollgate.env.RedisAddress;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -59,7 +60,7 @@ final class RedisConnection implements AutoCloseable {
      */
     static RedisConnection open(RedisClient client, RedisURI address, ClientResources resources, Duration timeout) {
         // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
-        var uri = RedisBuckets.within(timeout, address);
+        var uri = RedisAddress.within(timeout, address);
         var connection = client.connect(ByteArrayCodec.INSTANCE, uri);
         try {
             if (isCluster(client, uri)) {
