@@ -127,6 +127,8 @@ final class LuaScript {
             }
             case "EXPIRE":
                 return LuaValue.valueOf(data.expire(text(args.arg(2)), Long.parseLong(text(args.arg(3)))) ? 1 : 0);
+            case "PERSIST":
+                return LuaValue.valueOf(data.persist(text(args.arg(2))) ? 1 : 0);
             default:
                 throw new LuaError("MemoryRedis does not know " + name);
         }

@@ -194,6 +194,14 @@ public final class MemoryRedis {
         return true;
     }
 
+    /** {@code PERSIST}; returns whether there was a time to live. */
+    boolean persist(String key) {
+        var entry = live(key);
+        if (entry == null || entry.expiresMicros() == NEVER) return false;
+        keys.put(key, new Entry(entry.isHash(), entry.fields(), NEVER));
+        return true;
+    }
+
     /** Returns the fields of a hash, not to be changed; empty where there is no such key. */
     Map<String, byte[]> hash(String key) {
         var entry = live(key);

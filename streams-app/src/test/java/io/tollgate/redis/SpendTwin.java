@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * Nobody but the simulator runs it, and never long without the script beside it ({@link MemoryRedis.Engine#BOTH}). Not thread-safe.
  */
 final class SpendTwin {
+    private static final long FOR_EVER_SECONDS = 3_000_000_000L;
+
     /** What {@code error} raises; here and in what {@code struct} cannot read. */
     static final class ScriptException extends RuntimeException {
         private static final long serialVersionUID = 1;
@@ -163,7 +165,9 @@ final class SpendTwin {
                 var outcome = decide(key, arguments[i], clock, micros, text);
                 replies.put(outcome.reply());
                 if (outcome.fields() != null) redis.write(key, outcome.fields());
-                if (outcome.fields() != null && outcome.seconds() >= 0) redis.expire(key, outcome.seconds());
+                if (outcome.fields() == null || outcome.seconds() < 0) continue;
+                if (outcome.seconds() > FOR_EVER_SECONDS) redis.persist(key);
+                else redis.expire(key, outcome.seconds());
             } catch (ScriptException | MemoryRedis.CommandException failure) {
                 byte[] message = latin1(failure.getMessage());
                 replies.putByte(FAILED).putInt(message.length).put(message);
@@ -726,8 +730,11 @@ final class SpendTwin {
         } catch (ScriptException unreadable) {
             // What is not readable takes no time.
         }
-        boolean renew = now != clock || fills > 3600 || standing.minute != Math.floor(now / 60);
-        long seconds = Math.round(Math.rint(max(3600, min(fills, 3153600000.0)) + 60));
+        boolean renew = now != clock
+                || fills > 3600
+                || standing.minute != Math.floor(now / 60)
+                || !Arrays.equals(stored.get("terms"), argument.terms);
+        long seconds = Math.round(max(3600, fills) + 60);
         return new Outcome(reply.toBytes(), fields, renew ? seconds : -1);
     }
 
