@@ -2,6 +2,8 @@ package io.tollgate.pages;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -9,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -53,6 +56,26 @@ class PagesTest {
         assertThat(PAGES.stream().map(Page::file).filter(file -> !file.startsWith("docs/decisions")))
                 .allSatisfy(file -> assertThat(reached).contains(file));
         assertThat(reached).contains(Path.of("docs/decisions"));
+    }
+
+    /** Users unpack the archive and read its pages, without these sources beside them. */
+    @Test
+    void pagesOfTheArchive_linkIntoIt() throws IOException {
+        var included = Pattern.compile("<include>([^<:]+)</include>")
+                .matcher(Files.readString(Page.ROOT.resolve("release/archive.xml")))
+                .results()
+                .map(include -> FileSystems.getDefault().getPathMatcher("glob:" + include.group(1)))
+                .toList();
+        Predicate<Path> isIncluded = file ->
+                included.stream().anyMatch(pattern -> pattern.matches(file) || pattern.matches(file.resolve("any")));
+        var shipped =
+                PAGES.stream().filter(page -> isIncluded.test(page.file())).toList();
+
+        assertThat(shipped)
+                .hasSizeGreaterThan(20)
+                .allSatisfy(page -> assertThat(page.links())
+                        .as(page.file().toString())
+                        .allMatch(link -> isIncluded.test(page.target(link))));
     }
 
     @Test
