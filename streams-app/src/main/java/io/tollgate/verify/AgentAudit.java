@@ -163,16 +163,18 @@ final class AgentAudit {
         }
     }
 
-    /** Nothing may be decided before all policies are read, and never by the default where one applies. */
-    private void checkDefault(int row) {
-        if (!Policies.isDefault(decisions.policy(row))) return;
-        String key = policies.applied(decisions.agentId(decisions.agentOf(row)), decisions.decidedAtMicros(row));
-        if (key == null) return;
+    /** Nothing may be decided before all policies are read, nor by another one than applies. */
+    private void checkPolicy(int row) {
+        String policy = decisions.policy(row);
+        String objection =
+                policies.objection(decisions.agentId(decisions.agentOf(row)), policy, decisions.provenMicros(row));
+        if (objection == null) return;
         violations.add(
                 decisions.outcome(row) == Outcome.APPROVED ? NO_OVER_ADMISSION : NO_FALSE_REFUSALS,
                 at(row),
-                "decides agent " + agentId(row) + " by the default, although the policy " + Text.shorten(key)
-                        + " had long been there");
+                "decides agent " + agentId(row) + " by "
+                        + (Policies.isDefault(policy) ? "the default" : "the policy " + Text.shorten(policy)) + ", "
+                        + objection);
     }
 
     private void checkMode(int row, Mode mode) {
@@ -205,7 +207,7 @@ final class AgentAudit {
         double worst = 0;
         int resetsSeen = 0;
         for (int row : byTime) {
-            checkDefault(row);
+            checkPolicy(row);
             for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
                 spending.clear(); // full, as at the beginning
             Terms terms = policies.terms(decisions.policy(row), decisions.decidedAtMicros(row));

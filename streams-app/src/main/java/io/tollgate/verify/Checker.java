@@ -397,15 +397,19 @@ final class Checker {
         }
         double expectedMillis = (costTokens - remaining) / refillRate * 1000;
         double statedMillis = rejection.whole("retry_after_ms", -1);
+        // Another program may have set the bucket's time ahead of the clock: nothing refills until that has come. By
+        // how much
+        // it was ahead of the decision is at most by how much it is ahead of the request.
+        double aheadMillis = Math.max(0, rejection.number("decided_at") / 1000 - decided.timestampMillis());
         // A caller may round up and add a little, but must not be sent back too early, nor be sent away for long.
         boolean plausible = refillRate > 0
                 && statedMillis >= Math.min(expectedMillis * 0.99, 1e15) - 50
-                && statedMillis <= expectedMillis * 1.01 + 1000;
+                && statedMillis <= expectedMillis * 1.01 + 1000 + aheadMillis;
         if (!plausible)
             falseRefusal(
                     decided,
                     "has retry_after_ms " + Text.number(statedMillis) + ", but the bucket covers it after "
-                            + Text.number(expectedMillis) + " ms");
+                            + Text.number(expectedMillis + aheadMillis) + " ms");
     }
 
     private void remember(

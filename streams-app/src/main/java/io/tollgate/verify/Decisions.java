@@ -19,6 +19,7 @@ final class Decisions {
     private static final long APPROVED = 1;
     private static final long LOCAL = 2;
     private static final long SHADOW = 4;
+    private static final int AHEAD = 3; // above the flags
 
     private final Rows rows = new Rows(8);
     private final Interned agents = new Interned();
@@ -55,7 +56,10 @@ final class Decisions {
                 source.offset(),
                 decided.offset(),
                 pack(agent, policies.number(policy)),
-                (decided.outcome() == Outcome.APPROVED ? APPROVED : 0) | (local ? LOCAL : 0) | (shadow ? SHADOW : 0));
+                (decided.outcome() == Outcome.APPROVED ? APPROVED : 0)
+                        | (local ? LOCAL : 0)
+                        | (shadow ? SHADOW : 0)
+                        | Math.max(0, decidedAtMicros - decided.timestampMillis() * 1000) << AHEAD);
     }
 
     int size() {
@@ -84,6 +88,14 @@ final class Decisions {
 
     long decidedAtMicros(int row) {
         return rows.get(row, DECIDED_AT);
+    }
+
+    /**
+     * Returns a time that had come when this was decided: a bucket's own time may be ahead, where another program has set it so, and a
+     * request was there before it was decided.
+     */
+    long provenMicros(int row) {
+        return decidedAtMicros(row) - (rows.get(row, FLAGS) >>> AHEAD);
     }
 
     double costTokens(int row) {

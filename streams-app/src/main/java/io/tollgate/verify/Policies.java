@@ -61,10 +61,14 @@ final class Policies {
         return writtenMicros.getOrDefault(header, 0L) > appliedMicros + GRACE_MICROS ? null : byHeader.get(header);
     }
 
-    /** Returns the key of a policy that applied to the agent then; null if none is known to have. */
+    /** Returns why the policy of this name cannot have applied to the agent then; null if nothing is known against it. */
     @Nullable
-    String applied(String agentId, long atMicros) {
-        return timeline.applied(agentId, atMicros);
+    String objection(String agentId, String header, long atMicros) {
+        if (isDefault(header)) return timeline.objection(agentId, null, -1, atMicros);
+        int at = header.lastIndexOf('@');
+        if (at < 0) return null; // no legal name, which is a violation of its own
+        long offset = Long.parseLong(header.substring(header.lastIndexOf('/') + 1));
+        return timeline.objection(agentId, header.substring(0, at), offset, atMicros);
     }
 
     /** Returns how fast the agent's buckets may have filled. */

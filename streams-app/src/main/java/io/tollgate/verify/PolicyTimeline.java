@@ -15,7 +15,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says whether a policy applied to an agent at a time, so that no decision by the default may have been made.
+ * Says whether a policy applied to an agent at a time, so that no decision by another one, or by the default, may have been made.
  *
  * <p>Knows only what is certain: a policy that may have been refused, or was compacted away, is held against nobody. Not thread-safe.
  */
@@ -32,8 +32,16 @@ final class PolicyTimeline {
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .build();
 
-    /** By key: whether a policy stood there, by the time from which it did. */
-    private final Map<String, TreeMap<Long, Boolean>> byKey = new HashMap<>();
+    /**
+     * What became of a key.
+     *
+     * @param stands whether a policy is certain to stand there
+     * @param offset of the record; -1: it may have been refused
+     */
+    private record State(boolean stands, long offset) {}
+
+    /** By key, by the time from which it is so. */
+    private final Map<String, TreeMap<Long, State>> byKey = new HashMap<>();
 
     private final Map<Integer, Long> latestMicros = new HashMap<>();
 
@@ -42,21 +50,41 @@ final class PolicyTimeline {
         // Written after all that stands before it, whatever its timestamp says.
         long micros = latestMicros.merge(policy.partition(), policy.timestampMillis() * 1000, Math::max);
         var states = byKey.computeIfAbsent(new String(policy.key(), StandardCharsets.UTF_8), key -> new TreeMap<>());
-        boolean stoodBefore = !states.isEmpty() && states.lastEntry().getValue();
+        boolean stoodBefore = !states.isEmpty() && states.lastEntry().getValue().stands();
+        boolean certain = policy.value() == null || isCertain(policy.value());
         // One that is refused leaves the one before it in force.
-        states.put(micros, policy.value() != null && (stoodBefore || isCertain(policy.value())));
+        boolean stands = policy.value() != null && (stoodBefore || certain);
+        states.put(micros, new State(stands, certain ? policy.offset() : -1));
+    }
+
+    /**
+     * Returns why a policy cannot have applied to the agent at that time; null if nothing is known against it.
+     *
+     * @param key of the policy; null: the default
+     * @param offset of its record
+     */
+    @Nullable
+    String objection(String agentId, @Nullable String key, long offset, long atMicros) {
+        String applied = applied(agentId, atMicros);
+        var keys = keys(agentId);
+        if (applied != null && (key == null || keys.indexOf(applied) < keys.indexOf(key)))
+            return "although the policy " + Text.shorten(applied) + " had long been there";
+        var states = key == null ? null : byKey.get(key);
+        if (states == null) return null;
+        boolean replaced = states.headMap(atMicros - GRACE_MICROS, true).values().stream()
+                .anyMatch(state -> state.offset() > offset);
+        return replaced ? "although it had long been replaced or deleted" : null;
     }
 
     /** Returns the key of a policy that applied to the agent for a while before that time and at it; null if none is known. */
-    @Nullable
-    String applied(String agentId, long atMicros) {
+    private @Nullable String applied(String agentId, long atMicros) {
         for (String key : keys(agentId)) {
             var states = byKey.get(key);
             if (states == null) continue;
             var before = states.floorEntry(atMicros - GRACE_MICROS);
-            if (before == null || !before.getValue()) continue;
+            if (before == null || !before.getValue().stands()) continue;
             var since = states.subMap(atMicros - GRACE_MICROS, false, atMicros + GRACE_MICROS, true);
-            if (!since.containsValue(false)) return key;
+            if (since.values().stream().allMatch(State::stands)) return key;
         }
         return null;
     }

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Where it is not certain which policy was in force, the faster one counts. Not thread-safe.
  */
 final class RateTimeline {
+    /** Of rounding, to which bucket and record tell the time. */
+    private static final long LATE_MICROS = 100_000;
+
     /** @param terms null: deleted */
     private record Stood(@Nullable Terms terms, boolean certain) {}
 
@@ -42,7 +45,8 @@ final class RateTimeline {
             double gained = 0;
             long begin = fromMicros;
             for (long end : ends(changes, fromMicros, toMicros)) {
-                gained += rate(limit, first, begin, end, changes, named, byDefault) * (end - begin) / 1e6;
+                var near = near(changes, begin, end, toMicros);
+                gained += rate(limit, first, begin, near, named, byDefault) * (end - begin) / 1e6;
                 begin = end;
             }
             return gained;
@@ -65,22 +69,29 @@ final class RateTimeline {
             var ends = new TreeSet<Long>();
             for (long change : changes) {
                 ends.add(change - PolicyTimeline.GRACE_MICROS);
-                ends.add(change + PolicyTimeline.GRACE_MICROS);
+                ends.add(change + lateMicros(change, toMicros));
             }
             ends.add(toMicros);
             return new TreeSet<>(ends.subSet(fromMicros, false, toMicros, true));
         }
 
+        /**
+         * Returns for how long after a change the rate before may still have counted. It may be seen late; once it is, it has counted
+         * from its moment.
+         */
+        private static long lateMicros(long change, long toMicros) {
+            return toMicros > change + PolicyTimeline.GRACE_MICROS ? LATE_MICROS : PolicyTimeline.GRACE_MICROS;
+        }
+
+        private static List<Long> near(TreeSet<Long> changes, long beginMicros, long endMicros, long toMicros) {
+            return changes.stream()
+                    .filter(change -> change + lateMicros(change, toMicros) > beginMicros
+                            && change - PolicyTimeline.GRACE_MICROS < endMicros)
+                    .toList();
+        }
+
         private double rate(
-                String limit,
-                boolean first,
-                long beginMicros,
-                long endMicros,
-                TreeSet<Long> changes,
-                double named,
-                Terms byDefault) {
-            var near = changes.subSet(
-                    beginMicros - PolicyTimeline.GRACE_MICROS, false, endMicros + PolicyTimeline.GRACE_MICROS, false);
+                String limit, boolean first, long beginMicros, List<Long> near, double named, Terms byDefault) {
             boolean certain = near.isEmpty() && isKnown(beginMicros);
             double largest = certain ? 0 : named;
             for (var terms : at(beginMicros, byDefault)) largest = Math.max(largest, rate(terms, limit, first));

@@ -4,6 +4,7 @@ import static io.tollgate.verify.Invariant.CHARGED_ONCE;
 import static io.tollgate.verify.Invariant.CONSERVATION;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
+import static io.tollgate.verify.Invariant.ORDER;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -224,6 +225,116 @@ class CheckerTest {
         history.pass(60_000_000).spend(History.home("agent-7"), "agent-7", 1);
 
         assertThat(history.check().violations()).isEmpty();
+    }
+
+    /** Another program has set the bucket's time a minute ahead: nothing refills until that has come. */
+    @ParameterizedTest
+    @CsvSource({"0, true", "900, true", "1500, false"})
+    void waitOfABucketAheadIsRight(long moreMillis, boolean right) {
+        history.spend(HOME, AGENT, 95)
+                .ahead(59_178_000, moreMillis)
+                .spend(HOME, AGENT, 15)
+                .ahead(0, 0)
+                .pass(70_000_000)
+                .spend(HOME, AGENT, 15);
+
+        assertThat(history.check().violations()).hasSize(right ? 0 : 1);
+    }
+
+    /** A bucket's own time may be ahead: what it was decided by then is not what stood there at that time. */
+    @Test
+    void defaultOfABucketAheadIsNoViolation() {
+        history.ahead(60_000_000, 0).spend(HOME, AGENT, 1);
+        history.pass(20_000_000).policy(AGENT, "nobody", 5, 1, "enforce");
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    /** The kind of F8: the topic's shape or identity has changed, and what was read before goes on to count. */
+    @ParameterizedTest
+    @CsvSource({"replaced", "deleted", "more special"})
+    void policyThatHadLongGoneIsFound(String how) {
+        history.policy("a*", AGENT, 50, 1, "enforce").spend(HOME, AGENT, 1).pass(1_000_000);
+        switch (how) {
+            case "replaced" -> history.policy("a*", "nobody", 5, 1, "enforce");
+            case "more special" -> history.policy(AGENT, "nobody", 5, 1, "enforce");
+            default -> history.deletePolicy("a*");
+        }
+        history.pass(5_000_000).spend(HOME, AGENT, 1); // may not have been seen yet
+        assertThat(history.check().violations()).isEmpty();
+
+        history.pass(20_000_000).spend(HOME, AGENT, 1).spend(HOME, AGENT, 49.5);
+
+        assertThat(history.check().violations())
+                .extracting(Violation::invariant)
+                .containsExactlyInAnyOrder(NO_OVER_ADMISSION, NO_FALSE_REFUSALS);
+    }
+
+    @Test
+    void policyAfterWhichOneWasRefusedCounts() {
+        history.policy(AGENT, AGENT, 50, 1, "enforce").pass(1_000_000);
+        history.policy(AGENT, "nobody", -5, 1, "enforce").pass(60_000_000).spend(HOME, AGENT, 1);
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
+    /** The kind of F1: a stored offset counted for another topic, so that requests were left out. */
+    @Test
+    void requestsLeftOutAreFound() {
+        for (int i = 0; i < 20; i++) history.spend(HOME, AGENT, 1);
+        for (int i = 0; i < 100; i++) history.publish(HOME, AGENT, history.json(AGENT, 1));
+
+        assertThat(history.check().violationCounts()).containsEntry(CONSERVATION, 100L);
+    }
+
+    /** The kind of F3: requests of an aborted transaction are on the log, but nobody may read them. */
+    @Test
+    void decidedAlthoughAbortedIsFound() {
+        for (int i = 0; i < 60; i++) history.spend(HOME, AGENT, 1);
+        history.requests.subList(5, 55).clear();
+
+        assertThat(history.check().violationCounts()).containsEntry(CONSERVATION, 50L);
+    }
+
+    /** The kind of F4: an agent's requests are decided where they were published, each partition with a bucket of its own. */
+    @Test
+    void oneBucketForEachPartitionIsFound() {
+        history.policy(AGENT, AGENT, 10, 0, "enforce");
+        for (int i = 0; i < 10 * History.PARTITIONS; i++) history.approve(i % History.PARTITIONS, AGENT, 1, null);
+
+        assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
+    }
+
+    /** The kind of F4: what was sent home overtook what stood there. */
+    @Test
+    void anotherOrderIsFound() {
+        for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
+        var late = history.decided.remove(3);
+        history.decided.add(late);
+
+        assertThat(history.check().violationCounts()).containsKey(ORDER);
+    }
+
+    /** The kind of F7: the time before a rate of 0 is credited by it, and the time after by the one before. */
+    @Test
+    void oldRateForTheTimeAfterIsFound() {
+        history.policy(AGENT, AGENT, 1000, 100, "enforce")
+                .spend(HOME, AGENT, 1000)
+                .pass(5_000_000);
+        history.policy(AGENT, AGENT, 1000, 0, "enforce").pass(20_000_000);
+        history.approve(HOME, AGENT, 1000, null); // 500 were due
+
+        assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
+    }
+
+    /** The kind of F9: another program sets back the time of the bucket, and it is credited again. */
+    @Test
+    void timeCreditedTwiceIsFound() {
+        history.spend(HOME, AGENT, 100);
+        for (int second = 0; second < 22; second++)
+            history.pass(1_000_000).approve(HOME, AGENT, 90, null); // 10 a second are due
+
+        assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
     }
 
     @Test

@@ -42,6 +42,8 @@ final class History {
     private final Map<String, List<Bucket>> buckets = new HashMap<>();
     private final Map<String, Plan> plans = new HashMap<>();
     private long nowMicros = START_MICROS;
+    private long aheadMicros;
+    private long retryMoreMillis;
     private String decidedBy = "redis";
     /** Of requests from now on; empty: the time. */
     private OptionalLong timestamp = OptionalLong.empty();
@@ -105,6 +107,13 @@ final class History {
         return this;
     }
 
+    /** Sets buckets' own time ahead of the clock from now on, and tells a wait that is longer than it is. */
+    History ahead(long micros, long retryMoreMillis) {
+        aheadMicros = micros;
+        this.retryMoreMillis = retryMoreMillis;
+        return this;
+    }
+
     History decidedBy(String by) {
         decidedBy = by;
         return this;
@@ -138,6 +147,12 @@ final class History {
         long offset = policies.size();
         policies.add(new PolicyRecord(0, offset, nowMicros / 1000, key.getBytes(UTF_8), json.getBytes(UTF_8)));
         plans.put(agent, new Plan(key + "@0/" + offset, mode, List.of(limits)));
+        return this;
+    }
+
+    /** Deletes what stands under a key; agents go on by what they were promised. */
+    History deletePolicy(String key) {
+        policies.add(new PolicyRecord(0, policies.size(), nowMicros / 1000, key.getBytes(UTF_8), null));
         return this;
     }
 
@@ -212,13 +227,15 @@ final class History {
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
-        long retryMillis = (long) Math.ceil((cost - bucket.tokens) / limit.rate() * 1000);
+        long retryMillis =
+                (long) Math.ceil((cost - bucket.tokens) / limit.rate() * 1000 + aheadMicros / 1e3) + retryMoreMillis;
         String value = "{\"request_id\":\"r-x" + home(agent) + "\",\"agent_id\":\"" + agent + "\",\"tokens\":"
                 + cost + ",\"reason\":\"" + reason + "\",\"detail\":\"too much\","
                 + (limit.name().isEmpty() ? "" : "\"limit\":\"" + limit.name() + "\",")
                 + (reason.equals("quota_exceeded") ? "\"retry_after_ms\":" + retryMillis + "," : "")
                 + "\"remaining\":" + bucket.tokens + ",\"capacity\":" + limit.capacity() + ",\"refill_rate\":"
-                + limit.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + nowMicros + ","
+                + limit.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + (nowMicros + aheadMicros)
+                + ","
                 + source(request) + ",\"request\":" + new String(bytes(request), UTF_8).trim() + "}";
         put(Outcome.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
         return this;
@@ -269,7 +286,7 @@ final class History {
         if (reason != null) headers.add(new HeaderField("quota-reason", bytes(reason)));
         headers.add(new HeaderField("quota-remaining", bytes("" + left)));
         headers.add(new HeaderField("quota-decided-by", bytes(decidedBy)));
-        headers.add(new HeaderField("quota-decided-at", bytes("" + nowMicros)));
+        headers.add(new HeaderField("quota-decided-at", bytes("" + (nowMicros + aheadMicros))));
         headers.add(new HeaderField("quota-policy", bytes(plan(agent).policy())));
         headers.add(new HeaderField("quota-source", bytes(sourceHeader(request))));
         if (noted) headers.add(new HeaderField("quota-timestamp", bytes("" + Math.max(0, request.timestampMillis()))));
