@@ -6,7 +6,12 @@ import java.nio.charset.StandardCharsets;
 public final class PolicyRecords {
     private PolicyRecords() {}
 
-    public static void apply(Policies policies, long offset, String agentId, String json) {
-        policies.apply(0, offset, 0, agentId.getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8));
+    public static void apply(Policies policies, long offset, long timestampMillis, String agentId, String json) {
+        policies.apply(
+                0,
+                offset,
+                timestampMillis,
+                agentId.getBytes(StandardCharsets.UTF_8),
+                json.getBytes(StandardCharsets.UTF_8));
     }
 }

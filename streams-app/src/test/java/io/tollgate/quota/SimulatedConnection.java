@@ -117,6 +117,7 @@ final class SimulatedConnection implements RedisCalls {
         underWay.add(call);
         send(call);
         if (operation == Operation.SPEND) {
+            for (var spend : spends) ledger.sent(spend);
             time.after(SimulatedInstance.TIMEOUT.toNanos() / 1000, () -> {
                 if (!call.answers.isDone()) failed(spends);
             });

@@ -58,7 +58,8 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     /** Runs what is due, each once, as Streams does. */
     void punctuate() {
         long now = time.nowMicros();
-        for (var schedule : List.copyOf(schedules)) {
+        for (int i = 0, count = schedules.size(); i < count; i++) { // those that are added meanwhile are not due
+            var schedule = schedules.get(i);
             if (schedule.cancelled || schedule.nextMicros > now) continue;
             schedule.nextMicros = now + schedule.intervalMicros;
             schedule.punctuator.punctuate(now / 1000);

@@ -115,8 +115,9 @@ final class SimulatedInstance {
         private void decided(Record<byte[], TaskOutput> record, String child) {
             if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
-            ledger.decided(published().agent, incarnation, current.partition(), current.offset());
             var decided = (Decided) record.value();
+            var by = decided.decision().decidedBy();
+            ledger.decided(published().agent, incarnation, current.partition(), current.offset(), by);
             transaction.output(new Output(published(), decided.decision(), decided.policy()));
         }
 

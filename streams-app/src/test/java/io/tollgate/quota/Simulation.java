@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
 import io.tollgate.ingest.Parse;
 import io.tollgate.policy.Policies;
@@ -45,65 +46,119 @@ final class Simulation {
     /** A promise that was not kept. */
     record Violation(String promise, String what) {}
 
-    /** Hears of what Redis does that its callers may not know. */
+    /** Hears of what becomes of one instance's calls, which it may not know. */
     interface Ledger {
+        /** It is on its way to Redis. */
+        void sent(SpendRequest spend);
+
         /** Redis has executed it. */
         void executed(SpendRequest spend);
 
         /** Redis has executed it, and its answer does not arrive in time. */
         void fateUnknown(SpendRequest spend);
 
-        /** A call for this agent has failed: others that are answered may not be used any more. */
+        /** A call for this agent has failed. */
         void failed(String agent);
 
-        /** The request at this position was decided. */
-        void decided(String agent, String topicId, int partition, long offset);
+        /** The instance has decided the request at this position. */
+        void decided(String agent, String topicId, int partition, long offset, DecidedBy by);
     }
 
-    private final class Charges implements Ledger {
-        /** By agent and position: what Redis has been asked for, and nobody has decided yet. */
-        private final Map<String, Map<String, Double>> undecided = new HashMap<>();
+    /** @param askers a bit for each start of an instance */
+    private record Asked(double cost, long askers) {}
 
-        private final Map<Long, String> sources = new HashMap<>();
+    /** What Redis may have charged of an agent without its decider knowing; requests are named by their positions. */
+    private static final class Charges {
+        /** What was sent and nobody has decided yet. */
+        final Set<String> underWay = new HashSet<>();
+        /** What Redis has executed. */
+        final Map<String, Asked> asked = new HashMap<>();
+        /** What was under way when a call failed or its answer was given up: charged or not, nobody knows. */
+        final Set<String> unknown = new HashSet<>();
+        /** What Redis has executed for an instance that did not decide it. */
+        final Set<String> ofOthers = new HashSet<>();
 
-        void noteSources() {
-            var ids = kafka.sourceIds();
-            for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
-                for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
-                    sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
-                }
+        double cost(Set<String> positions) {
+            double cost = 0;
+            for (var each : asked.entrySet())
+                if (positions.contains(each.getKey())) cost += each.getValue().cost();
+            return cost;
+        }
+    }
+
+    private final Map<String, Charges> charges = new HashMap<>();
+    private final Map<Long, String> sources = new HashMap<>();
+    private int starts;
+
+    private Charges charges(String agent) {
+        return charges.computeIfAbsent(agent, each -> new Charges());
+    }
+
+    private void noteSources() {
+        var ids = kafka.sourceIds();
+        for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
+            for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
+                sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
             }
+        }
+    }
+
+    private final class OfInstance implements Ledger {
+        private final long bit = 1L << starts++ % Long.SIZE;
+
+        @Override
+        public void sent(SpendRequest spend) {
+            var source = sources.get(spend.source());
+            for (var charge : spend.charges()) charges(spend.agentId()).underWay.add(source + charge.offset());
         }
 
         @Override
         public void executed(SpendRequest spend) {
-            var its = undecided.computeIfAbsent(spend.agentId(), agent -> new HashMap<>());
             var source = sources.get(spend.source());
-            for (var charge : spend.charges()) its.put(source + charge.offset(), charge.costTokens());
+            var asked = charges(spend.agentId()).asked;
+            for (var charge : spend.charges()) {
+                var before = asked.get(source + charge.offset());
+                long askers = before == null ? bit : before.askers() | bit;
+                asked.put(source + charge.offset(), new Asked(charge.costTokens(), askers));
+            }
         }
 
         @Override
         public void fateUnknown(SpendRequest spend) {
-            double cost = 0;
-            for (var charge : spend.charges()) cost += charge.costTokens();
-            unknownTokens.merge(spend.agentId(), cost, Double::sum);
+            var source = sources.get(spend.source());
+            for (var charge : spend.charges()) charges(spend.agentId()).unknown.add(source + charge.offset());
         }
 
         @Override
         public void failed(String agent) {
-            double cost = 0;
-            for (double each : undecided.getOrDefault(agent, Map.of()).values()) cost += each;
-            unknownTokens.merge(agent, cost, Double::sum);
+            charges(agent).unknown.addAll(charges(agent).underWay);
         }
 
         @Override
-        public void decided(String agent, String topicId, int partition, long offset) {
-            undecided.computeIfAbsent(agent, each -> new HashMap<>()).remove(topicId + "/" + partition + "/" + offset);
+        public void decided(String agent, String topicId, int partition, long offset, DecidedBy by) {
+            var its = charges(agent);
+            var position = topicId + "/" + partition + "/" + offset;
+            if (by == DecidedBy.LOCAL) failed(agent); // it gives up what is under way
+            its.underWay.remove(position);
+            var asked = its.asked.get(position);
+            if (asked != null && (asked.askers() & ~bit) != 0) its.ofOthers.add(position);
+        }
+    }
+
+    /** What was written to the topic of policies: it counts from this moment on, whenever it is read. */
+    private record PolicyRecord(long timestampMillis, String agent, String json) {
+        void apply(Policies policies, long offset) {
+            PolicyRecords.apply(policies, offset, timestampMillis, agent, json);
         }
     }
 
     private static final class Unheard implements Ledger {
         @Override
+        public void sent(SpendRequest spend) {
+            // Nobody judges.
+        }
+
+        @Override
         public void executed(SpendRequest spend) {
             // Nobody judges.
         }
@@ -119,7 +174,7 @@ final class Simulation {
         }
 
         @Override
-        public void decided(String agent, String topicId, int partition, long offset) {
+        public void decided(String agent, String topicId, int partition, long offset, DecidedBy by) {
             // Nobody judges.
         }
     }
@@ -131,17 +186,12 @@ final class Simulation {
     private final SimulatedInstance[] instances = new SimulatedInstance[INSTANCES];
     private final long[] hostAheadMicros = new long[INSTANCES];
     private final int[] owner = new int[SimulatedKafka.PARTITIONS];
-    private final List<String[]> policyLog = new ArrayList<>();
+    private final List<PolicyRecord> policyLog = new ArrayList<>();
     private final Set<String> inexact = new HashSet<>();
-    private final Map<String, Double> unknownTokens = new HashMap<>();
     private final Map<String, Integer> resets = new HashMap<>();
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
     private final Map<String, double[]> limits = new HashMap<>();
-    private final Charges charges = new Charges();
-    /** Whether an instance has lost a partition. */
-    private boolean moved;
-
     private boolean clocksStep;
     private long longestOutageMicros;
 
@@ -241,7 +291,7 @@ final class Simulation {
     }
 
     private void play() {
-        charges.noteSources();
+        noteSources();
         for (int i = 0; i < INSTANCES; i++) start(i);
         for (int partition = 0; partition < SimulatedKafka.PARTITIONS; partition++) {
             owner[partition] = partition % INSTANCES;
@@ -264,18 +314,20 @@ final class Simulation {
 
     private void start(int number) {
         var setup = history.setup();
-        var policies = new Policies(Policy.byDefault(new Limit(setup.capacity(), setup.refillRate())), () -> {});
-        for (int i = 0; i < policyLog.size(); i++) {
-            PolicyRecords.apply(policies, i, policyLog.get(i)[0], policyLog.get(i)[1]);
-        }
+        long ahead = hostAheadMicros[number];
+        var policies = new Policies(
+                Policy.byDefault(new Limit(setup.capacity(), setup.refillRate())),
+                () -> {},
+                () -> (SimulatedRedis.wallMicros(time.nowMicros()) + ahead) / 1e6);
+        for (int i = 0; i < policyLog.size(); i++) policyLog.get(i).apply(policies, i);
         instances[number] = new SimulatedInstance(
                 time,
                 kafka,
                 redis,
-                charges,
+                new OfInstance(),
                 policies,
                 new CallLimits(setup.callAgents(), setup.callRequests(), setup.calls()),
-                hostAheadMicros[number],
+                ahead,
                 setup.coldCalls());
     }
 
@@ -324,7 +376,7 @@ final class Simulation {
             case RECREATE -> {
                 var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
                 kafka.recreate(topic);
-                charges.noteSources();
+                noteSources();
                 for (var instance : instances) instance.recreated(topic);
             }
             case REDIS_CLOCK -> {
@@ -341,8 +393,6 @@ final class Simulation {
 
     /** What happens to Redis and the network, and what other programs do. */
     private void outside(Step step) {
-        // What an instance has charged that is gone nobody can know any more, but by the fence that is lost now.
-        if (moved && LOSSES.contains(step.kind())) AGENTS.forEach(charges::failed);
         switch (step.kind()) {
             case REDIS_DOWN -> {
                 redis.down(true);
@@ -400,7 +450,6 @@ final class Simulation {
         if (owner[partition] == to || next.dead || next.zombie) return;
         if (owner[partition] != NOBODY) {
             var before = instances[owner[partition]];
-            moved = true;
             before.commit(false);
             before.revoke(partition);
         }
@@ -412,7 +461,6 @@ final class Simulation {
         int to = 1 - from;
         var victim = instances[from];
         if (victim.dead || victim.zombie || instances[to].dead || instances[to].zombie) return;
-        moved = true;
         victim.zombie = true;
         for (int partition = 0; partition < owner.length; partition++) {
             if (owner[partition] != from) continue;
@@ -424,7 +472,6 @@ final class Simulation {
     private void crash(int number, boolean committed) {
         var instance = instances[number];
         if (instance.dead) return;
-        moved = true;
         if (committed) instance.commit(true);
         instance.crash();
         noteOutage(instance);
@@ -464,14 +511,14 @@ final class Simulation {
         highestRate.merge(agent, rate, Math::max);
         limits.put(agent, new double[] {capacity, rate});
         var json = "{\"capacity\":" + capacity + ",\"refill_rate\":" + rate + "}";
-        for (var instance : instances) PolicyRecords.apply(instance.policies(), policyLog.size(), agent, json);
-        policyLog.add(new String[] {agent, json});
+        var record = new PolicyRecord(SimulatedRedis.wallMicros(time.nowMicros()) / 1000, agent, json);
+        for (var instance : instances) record.apply(instance.policies(), policyLog.size());
+        policyLog.add(record);
     }
 
     private void offsetsBack(int partition, boolean rekeyed, int by) {
         if (!kafka.exactlyOnce || owner[partition] == NOBODY) return;
         var instance = instances[owner[partition]];
-        moved = true;
         instance.commit(false);
         instance.revoke(partition);
         var topic = new TopicPartition(rekeyed ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS, partition);
@@ -616,11 +663,25 @@ final class Simulation {
     }
 
     /**
-     * Where calls fail, Redis loses data or a topic is made anew, what Redis charged for requests whose answers were not used may be charged
-     * again: the agent gets less.
+     * Where Redis loses data or a topic is made anew, what Redis charged for requests whose answers were not used may be charged again: the
+     * agent gets less. An outage alone takes nothing but {@link #unknownTokens}.
      */
     private boolean mayLoseTokens() {
-        return history.steps().stream().map(Step::kind).anyMatch(Step.Kind::disturbsCalls);
+        return history.steps().stream()
+                .map(Step::kind)
+                .anyMatch(kind -> LOSSES.contains(kind) || kind == Step.Kind.RECREATE);
+    }
+
+    /**
+     * Returns what may be charged twice in an outage: requests that were under way then, and those that were charged for an instance that has
+     * lost its partition. The levels that its successor takes over hold these charges, and say nothing of them until it asks for
+     * the same requests, which it cannot then.
+     */
+    private double unknownTokens(String agent) {
+        var its = charges(agent);
+        var unknown = new HashSet<>(its.unknown);
+        if (history.steps().stream().map(Step::kind).anyMatch(Step.Kind::disturbsCalls)) unknown.addAll(its.ofOthers);
+        return its.cost(unknown);
     }
 
     /** What the bucket covers is not refused; and so nothing is charged twice. */
@@ -628,7 +689,7 @@ final class Simulation {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().refillRate();
-        double lost = unknownTokens.getOrDefault(agent, 0.0) + costOfDeleted(agent);
+        double lost = unknownTokens(agent) + costOfDeleted(agent);
         var outputs = decided(agent);
         double tokens = capacity;
         long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();
