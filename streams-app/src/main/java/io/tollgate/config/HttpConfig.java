@@ -6,11 +6,12 @@ import java.net.URISyntaxException;
 import java.util.Optional;
 
 /**
- * Where health, metrics and the console are served.
+ * The address of health, metrics and the console.
  *
  * @param host TOLLGATE_HTTP_HOST, default 127.0.0.1
  * @param port TOLLGATE_HTTP_PORT, default 8080; 0: a free one
- * @param token TOLLGATE_HTTP_TOKEN, or in TOLLGATE_HTTP_TOKEN_FILE: bearer token that calls which change something need; empty: only from loopback
+ * @param token TOLLGATE_HTTP_TOKEN, or in TOLLGATE_HTTP_TOKEN_FILE: bearer token for calls that change something; empty:
+ *     such calls only from loopback
  */
 public record HttpConfig(String host, int port, Optional<String> token) {
     static HttpConfig from(Env env) {
@@ -28,7 +29,9 @@ public record HttpConfig(String host, int port, Optional<String> token) {
                 env.secret("TOLLGATE_HTTP_TOKEN"));
     }
 
-    /** Returns whether an HTTP client takes the host: one with an underscore, such as Compose makes, is in no URL. */
+    /**
+     * Returns whether a URL may hold the host: names with an underscore, such as those of Compose, are not legal there.
+     */
     private static boolean isReachable(String host) {
         var inUrl = host.contains(":") ? "[" + host + "]" : host;
         try {
@@ -38,7 +41,7 @@ public record HttpConfig(String host, int port, Optional<String> token) {
         }
     }
 
-    /** Without the token. */
+    /** Returns the settings without the token. */
     @Override
     public String toString() {
         return "HttpConfig[" + host + ":" + port + "]";

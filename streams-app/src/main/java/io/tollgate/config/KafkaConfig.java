@@ -12,7 +12,7 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /**
- * How to reach Kafka, and any client property that the user overrides.
+ * The address of Kafka, and the client properties that the user overrides.
  *
  * @param bootstrapServers KAFKA_BOOTSTRAP_SERVERS, default localhost:9092
  * @param properties other KAFKA_ variables by the property's name: KAFKA_SECURITY_PROTOCOL is security.protocol; and
@@ -23,7 +23,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
     private static final String SERVERS = "KAFKA_BOOTSTRAP_SERVERS";
     private static final Pattern ADDRESS = Pattern.compile("(\\S+://)?([^\\s:]+|\\[[0-9a-fA-F:]+]):(?<port>\\d{1,5})");
 
-    /** What images and Kafka's own scripts set: docs/settings.md lists the same. */
+    /** Variables of images and of Kafka's own scripts: docs/settings.md lists the same. */
     private static final Pattern OF_IMAGES = Pattern.compile(
             "KAFKA_(HOME|VERSION|SCALA_VERSION|USER|GROUP|DEBUG(_FLAG)?"
                     + "|(HEAP|JVM_PERFORMANCE|GC_LOG|JMX|LOG4J|LOG4J_CMD)_OPTS|OPTS|JMX_(PORT|HOSTNAME)"
@@ -61,7 +61,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         return new KafkaConfig(servers, properties, ignored);
     }
 
-    /** Returns the variable whose value stands in a file, if this one names the file. */
+    /** Returns the variable whose value is in a file, if this variable names the file. */
     private static Optional<String> secretOf(String variable) {
         if (!variable.endsWith(Env.FILE) || KafkaProperties.known().containsKey(variable)) return Optional.empty();
         return Optional.of(variable.substring(0, variable.length() - Env.FILE.length()))
@@ -75,14 +75,14 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         if (!secret) value.ifPresent(text -> env.show(variable, text));
         var broken = value.flatMap(text -> KafkaRules.brokenBy(property, text))
                 .or(() -> value.filter(text -> !property.takes(text)).map(text -> property.rule()));
-        // A file may be another one than was meant, and hold a secret.
+        // The user may have named the wrong file, and it may hold a secret.
         boolean inFile = env.startingWith(variable).get(variable) == null;
         broken.ifPresent(rule -> env.mistake(
                 inFile ? variable + Env.FILE : variable, rule, secret || inFile ? "***" : value.orElse("")));
         return broken.isPresent() ? Optional.empty() : value;
     }
 
-    /** Names of properties without KAFKA_, or with something like it, would be ignored in silence. */
+    /** Without this, names of properties without KAFKA_, or with a near miss of it, would be ignored in silence. */
     private static void misspelled(Env env) {
         for (var name : env.startingWith("").keySet()) {
             if (name.startsWith(KafkaProperties.PREFIX)) continue;
@@ -122,8 +122,9 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
     }
 
     /**
-     * Returns the properties for one kind of client: those without a scope, and those with this one, such as "producer.". A value
-     * that only another client takes is left to that one: {@code group.protocol=streams} is no consumer's.
+     * Returns the properties for one kind of client: those without a scope, and those with this one, such as
+     * "producer.". A value that only another client accepts is left to that client: {@code group.protocol=streams} is
+     * not for consumers.
      */
     public Map<String, Object> clientProperties(String scope, Set<String> knownToClient) {
         var chosen = new TreeMap<String, Object>();
@@ -137,7 +138,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         return chosen;
     }
 
-    /** Names, but no values: they may be secrets. */
+    /** Returns names without values, which may be secrets. */
     @Override
     public String toString() {
         return "KafkaConfig[" + bootstrapServers + ", " + properties.keySet() + "]";

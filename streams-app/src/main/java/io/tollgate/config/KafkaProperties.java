@@ -25,10 +25,10 @@ final class KafkaProperties {
     static final String PREFIX = "KAFKA_";
     static final String TOPIC = "topic.";
 
-    /** Whose properties differ from those of the same name for all clients. */
+    /** Scopes whose properties differ from those of the same name for all clients. */
     private static final List<String> SCOPES = List.of(
             "main.consumer.", "restore.consumer.", "global.consumer.", "consumer.", "producer.", "admin.", TOPIC);
-    /** The rest of such a name is the user's own. */
+    /** Prefixes after which the name is the user's own. */
     private static final List<String> OPEN = List.of(StreamsConfig.CLIENT_TAG_PREFIX, "metrics.context.");
 
     private static final ConfigDef TOPICS = topics();
@@ -60,7 +60,7 @@ final class KafkaProperties {
                     .toList();
         }
 
-        /** Returns whether Kafka takes the value. What one of the clients takes is taken, but Streams' own word comes first. */
+        /** Returns whether Kafka accepts the value: Kafka Streams if it knows the property, else any of the clients. */
         boolean takes(String value) {
             var keys = keys();
             if (keys.isEmpty()) return true; // a name of the user's own
@@ -69,7 +69,7 @@ final class KafkaProperties {
                     .stream().anyMatch(key -> KafkaProperties.takes(key, value));
         }
 
-        /** Returns what Kafka takes, as the end of a sentence. */
+        /** Returns the rule of a legal value, as the end of a sentence. */
         String rule() {
             var key = keys().get(0);
             var validator = key.validator == null ? "" : String.valueOf(key.validator);
@@ -100,7 +100,7 @@ final class KafkaProperties {
         return null;
     }
 
-    /** Returns the variable of a property that stands there by its own name, with dots; empty: there is none. */
+    /** Returns the variable of a property that is given by its own name, with dots; empty if there is none. */
     static Optional<String> ofProperty(String name) {
         var variable = PREFIX + variable(name);
         return name.contains(".") && BY_VARIABLE.containsKey(variable) ? Optional.of(variable) : Optional.empty();
@@ -143,7 +143,7 @@ final class KafkaProperties {
         }
     }
 
-    /** The brokers' own definition is no part of the clients. */
+    /** The brokers' own definition is not part of the clients. */
     private static ConfigDef topics() {
         var topics = new ConfigDef();
         for (var name : List.of(
@@ -194,7 +194,7 @@ final class KafkaProperties {
         topics.define(name, type, ConfigDef.NO_DEFAULT_VALUE, validator, Importance.LOW, "");
     }
 
-    /** Returns the variables of all properties, so that the one that was meant can be found. */
+    /** Returns the variables of all properties, to find the one that a mistyped name meant. */
     static List<String> variables() {
         return new ArrayList<>(BY_VARIABLE.keySet());
     }

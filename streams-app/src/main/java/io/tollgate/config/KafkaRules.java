@@ -9,11 +9,11 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which properties of Kafka's clients would break what Tollgate promises. All others pass.
+ * The properties of Kafka's clients that would break a promise of Tollgate. All others pass.
  *
  * <p>Four kinds: those that a variable of Tollgate's own rules; those of which one value alone keeps the promises, and is accepted;
- * those that are part of the program, such as how records are read or which partition they go to; and code that would stand between
- * Kafka and Tollgate.
+ * those that are part of the program, such as how records are read or which partition they go to; and code that would
+ * stand between Kafka and Tollgate.
  */
 final class KafkaRules {
     private static final Map<String, String> OWNED = Map.of(
@@ -37,7 +37,7 @@ final class KafkaRules {
 
     private KafkaRules() {}
 
-    /** Returns the rule that this value breaks, as the end of a sentence ("must …"); empty: none. */
+    /** Returns the rule that this value breaks, as the end of a sentence ("must …"); empty if it breaks none. */
     static Optional<String> brokenBy(Property property, String value) {
         var name = property.name();
         if (property.scope().equals(KafkaProperties.TOPIC)) return broken(FIXED_FOR_TOPICS.get(name), value);
@@ -101,7 +101,7 @@ final class KafkaRules {
         return fixed;
     }
 
-    /** Of the topics that Kafka Streams makes: changelogs, and the topic of requests on their way home. */
+    /** Rules for the topics that Kafka Streams creates: changelogs, and the topic of strays. */
     private static Map<String, Fixed> fixedForTopics() {
         var fixed = new LinkedHashMap<String, Fixed>();
         var kept = "records in topics of Kafka Streams must not be deleted before they are used";

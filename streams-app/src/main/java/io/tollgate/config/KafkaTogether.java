@@ -4,7 +4,10 @@ import io.tollgate.env.Env;
 import java.util.Locale;
 import java.util.Map;
 
-/** Values that are legal one by one, and with which Kafka's clients would not start, or a transaction would never be in time. */
+/**
+ * Values that are legal one by one, but together keep Kafka's clients from starting, or transactions from
+ * ending in time.
+ */
 final class KafkaTogether {
     private final Env env;
     private final Map<String, String> properties;
@@ -14,7 +17,7 @@ final class KafkaTogether {
         this.properties = properties;
     }
 
-    /** Notes each mistake; the defaults are those that Tollgate sets, else Kafka's. */
+    /** Notes each mistake. Defaults are Tollgate's, else Kafka's. */
     static void check(Env env, Map<String, String> properties) {
         var together = new KafkaTogether(env, properties);
         together.heartbeats();
@@ -63,7 +66,7 @@ final class KafkaTogether {
         return properties.containsKey(scope + name);
     }
 
-    /** All values were checked; one that was not legal is not among them. */
+    /** All values have been checked, and illegal ones left out. */
     private long number(String scope, String name, long otherwise) {
         var text = properties.getOrDefault(scope + name, properties.get(name));
         return text == null ? otherwise : Long.parseLong(text.strip());

@@ -7,9 +7,9 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * Where the shared buckets live and how long to wait for them.
+ * The address of the shared buckets, and the longest wait for them.
  *
- * @param uri REDIS_URL, with the user and password of REDIS_USERNAME and REDIS_PASSWORD where they are set; empty: local
+ * @param uri REDIS_URL, with the user and password of REDIS_USERNAME and REDIS_PASSWORD if they are set; empty: local
  *     buckets only. Its {@code toString} masks the password.
  * @param timeout longest wait for one poll's decisions; TOLLGATE_REDIS_TIMEOUT_MS, default 100, from 1 to 10000
  */

@@ -5,7 +5,7 @@ import io.tollgate.env.DefaultLimit;
 import io.tollgate.env.Env;
 import java.util.Map;
 
-/** Everything that the environment says. Immutable. */
+/** All settings of the environment. Immutable. */
 public record Settings(
         KafkaConfig kafka,
         RedisConfig redis,
@@ -13,10 +13,10 @@ public record Settings(
         Limit defaultLimit,
         StreamsSettings streams,
         HttpConfig http) {
-    /** What Kafka Streams sets for its producers under exactly-once. */
+    /** Kafka Streams' own transaction timeout of its producers under exactly-once. */
     private static final String STREAMS_TRANSACTION_TIMEOUT_MS = "10000";
 
-    /** Whether the state folder must be there: only the pipeline itself needs it. */
+    /** The use of the settings: only the pipeline itself needs the state folder. */
     public enum Use {
         PIPELINE,
         TOOL
@@ -25,16 +25,16 @@ public record Settings(
     /**
      * Reads the settings from the environment alone.
      *
-     * @throws SettingsException with every mistake there is
+     * @throws SettingsException with all mistakes
      */
     public static Settings from(Map<String, String> environment, Use use) throws SettingsException {
         return from(Env.of(environment), use);
     }
 
     /**
-     * Reads the settings from where the reader finds them.
+     * Reads the settings from the sources of the reader.
      *
-     * @throws SettingsException with every mistake there is
+     * @throws SettingsException with all mistakes
      */
     public static Settings from(Env env, Use use) throws SettingsException {
         var settings = new Settings(
@@ -46,25 +46,25 @@ public record Settings(
                 HttpConfig.from(env));
         if (settings.streams().exactlyOnce()) checkTransactionTimeout(env, settings);
         if (use == Use.PIPELINE) settings.streams().checkStateDir(env);
-        // Read by logback.xml, where it names the appender.
+        // logback.xml reads it as the name of the appender.
         env.oneOf("TOLLGATE_LOG_FORMAT", "text", Map.of("text", "text", "json", "json"));
         env.rejectUnknown("TOLLGATE_");
         if (!env.mistakes().isEmpty()) throw new SettingsException(env.mistakes());
         return settings;
     }
 
-    /** Returns the same for this Kafka cluster, which is known only when a broker has answered. */
+    /** Returns the settings for this Kafka cluster, which is known once a broker has answered. */
     public Settings inCluster(String clusterId) {
         return new Settings(kafka, redis, topics, defaultLimit, streams.inCluster(clusterId), http);
     }
 
-    /** Returns these, with this one as the only bootstrap server. */
+    /** Returns the settings with this server as the only bootstrap server. */
     public Settings withServer(String server) {
         var at = new KafkaConfig(server, kafka.properties(), kafka.ignored());
         return new Settings(at, redis, topics, defaultLimit, streams, http);
     }
 
-    /** What waits within a transaction must be done long before the brokers abort it. */
+    /** A wait within a transaction must end long before the brokers abort the transaction. */
     private static void checkTransactionTimeout(Env env, Settings settings) {
         var properties = settings.kafka().properties();
         long transactionMillis = Long.parseLong(properties

@@ -8,19 +8,19 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * How Kafka Streams runs.
+ * Settings of Kafka Streams.
  *
  * @param applicationId TOLLGATE_APPLICATION_ID, default tollgate: consumer group, state, changelogs
  * @param exactlyOnce TOLLGATE_PROCESSING_GUARANTEE: exactly_once_v2 (the default) or at_least_once
  * @param threads TOLLGATE_STREAM_THREADS, default the number of cores
  * @param stateDir TOLLGATE_STATE_DIR, default a folder under the user's cache folder
- * @param ofAnyCluster whether the folder is the default, where each cluster has its own below
+ * @param ofAnyCluster whether the folder is the default, below which each cluster has its own
  */
 public record StreamsSettings(
         String applicationId, boolean exactlyOnce, int threads, Path stateDir, boolean ofAnyCluster) {
     static StreamsSettings from(Env env) {
         var id = env.text("TOLLGATE_APPLICATION_ID", "tollgate");
-        // Streams names topics and folders after it.
+        // Kafka Streams names topics and folders after it.
         if (!id.matches("[a-zA-Z0-9._-]{1,200}")) {
             env.mistake(
                     "TOLLGATE_APPLICATION_ID", "must be 1 to 200 letters, digits, dots, dashes and underscores", id);
@@ -56,8 +56,8 @@ public record StreamsSettings(
     }
 
     /**
-     * Returns the same, but the default folder is one that this cluster has for itself: the offsets in it mean nothing elsewhere, and
-     * another cluster's application of the same id would take over buckets that are not its own.
+     * Returns the settings with a default folder of this cluster's own: the offsets in it mean nothing elsewhere, and
+     * another cluster's application of the same id would take over foreign buckets.
      */
     StreamsSettings inCluster(String clusterId) {
         if (!ofAnyCluster) return this;
@@ -65,7 +65,7 @@ public record StreamsSettings(
         return new StreamsSettings(applicationId, exactlyOnce, threads, folder, false);
     }
 
-    /** Notes a mistake if the state folder cannot be made or written. */
+    /** Notes a mistake if the state folder cannot be created or written. */
     void checkStateDir(Env env) {
         try {
             Files.createDirectories(stateDir);

@@ -4,7 +4,7 @@ import io.tollgate.env.Env;
 import java.util.LinkedHashMap;
 
 /**
- * The topics' names.
+ * Names of the topics.
  *
  * @param requests TOLLGATE_REQUESTS_TOPIC, default agent-requests
  * @param approved TOLLGATE_APPROVED_TOPIC, default approved-requests

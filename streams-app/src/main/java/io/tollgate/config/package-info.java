@@ -1,7 +1,7 @@
 /**
  * Settings, read once from the environment.
  *
- * <p>Shared ground: every stage may import it. Immutable, but for the collector of mistakes.
+ * <p>Shared ground: every stage may import it. Immutable, except for the collector of mistakes.
  */
 @NullMarked
 package io.tollgate.config;

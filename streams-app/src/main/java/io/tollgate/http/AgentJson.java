@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** An agent, as the API shows it. */
+/** An agent as the API shows it. */
 record AgentJson(
         String agentId,
         boolean known,
@@ -25,7 +25,7 @@ record AgentJson(
      *
      * @param tokens of the first limit, which other programs share; so are capacity and rate
      * @param timeToFullMs of all limits; null if one never fills
-     * @param limits null where there is only one
+     * @param limits null if there is only one
      */
     record BucketJson(
             double tokens,
@@ -42,7 +42,7 @@ record AgentJson(
     /** @param name as in the header {@code quota-policy} */
     record PolicyJson(String name, String mode, double capacity, double refillRate) {}
 
-    /** @param reason null if approved, but for what a shadow policy would have refused */
+    /** @param reason null if approved, unless a shadow policy would have refused */
     @JsonInclude(Include.NON_NULL)
     record DecisionJson(
             Instant decidedAt,

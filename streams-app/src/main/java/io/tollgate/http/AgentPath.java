@@ -6,15 +6,15 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/** Agents' ids in paths: percent-encoded, whatever they hold. An id is data; none of its characters means anything to us. */
+/** Agents' ids in paths, percent-encoded. An id is data; none of its characters has a meaning. */
 public final class AgentPath {
     private AgentPath() {}
 
     /**
-     * Returns the agent's id that a segment of a path holds.
+     * Returns the agent's id in a segment of a path.
      *
      * @param segment as it stood in the request, still encoded; ends at a semicolon, which browsers need after an id of dots alone
-     * @throws Problem if it is not well encoded, or no legal id
+     * @throws Problem if it is not well encoded, or not a legal id
      */
     static String decode(String segment) {
         var bytes = new ByteArrayOutputStream(segment.length());
@@ -46,7 +46,9 @@ public final class AgentPath {
         }
     }
 
-    /** Returns the id as a segment of a path: everything but letters, digits, dash and underscore encoded, dots as well. */
+    /**
+     * Returns the id as a segment of a path: everything but letters, digits, dash and underscore encoded, dots as well.
+     */
     public static String encode(String agentId) {
         var segment = new StringBuilder();
         for (byte b : agentId.getBytes(StandardCharsets.UTF_8)) {

@@ -6,11 +6,11 @@ import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The console's few files, from the jar. A path that is not one of them leads nowhere. Thread-safe. */
+/** The console's few files, from the jar. No other path is served. Thread-safe. */
 final class ConsoleFiles {
     private static final String UPLOT = "/META-INF/resources/webjars/uplot/1.6.30/dist/";
 
-    /** The console runs no script but its own and talks to nobody else; nobody may frame it. */
+    /** The console runs its own script only, talks to its own server only, and must not be framed. */
     private static final String POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
             + " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -12,8 +12,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may change something. With a token: whoever sends it. Without: programs on this machine. Never a page of another site
- * that a browser on this machine shows. Thread-safe.
+ * Decides which callers may change something. With a token: callers that send it. Without: programs on this machine.
+ * Never a page of another site that a browser on this machine shows. Thread-safe.
  */
 final class Guard {
     private static final String BEARER = "Bearer ";
@@ -32,7 +32,7 @@ final class Guard {
     }
 
     /**
-     * Browsers say where a call comes from; other programs say nothing.
+     * Refuses calls of other sites: browsers tell the origin of a call, other programs do not.
      *
      * @throws Problem 403 if it is another site
      */
@@ -58,7 +58,7 @@ final class Guard {
 
     private static void requireToken(Context context, byte[] token) {
         var sent = context.header("Authorization");
-        // Equal lengths or not, the comparison takes as long as what was sent is long.
+        // The comparison takes a time that depends on the length of the sent token alone.
         if (sent != null
                 && sent.regionMatches(true, 0, BEARER, 0, BEARER.length())
                 && MessageDigest.isEqual(
@@ -74,7 +74,7 @@ final class Guard {
     }
 
     private static void requireLoopback(Context context) {
-        // What a proxy on this machine hands on comes from elsewhere, although the proxy itself is near.
+        // A call through a proxy on this machine comes from elsewhere, although the proxy is local.
         boolean handedOn = context.header("Forwarded") != null
                 || context.header("X-Forwarded-For") != null
                 || context.header("Via") != null;
@@ -82,7 +82,7 @@ final class Guard {
             throw new Problem(
                     403, "without TOLLGATE_HTTP_TOKEN changes are taken from programs on this machine only; set it");
         }
-        // A page whose name was made to point here (DNS rebinding) looks like ours, but for the name.
+        // After DNS rebinding, a foreign page looks like ours except for its name.
         if (!isThisMachine(context.header("Host"))) {
             throw new Problem(
                     403, "without TOLLGATE_HTTP_TOKEN changes must be addressed to localhost or an IP address");

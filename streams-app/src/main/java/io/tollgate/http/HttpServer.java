@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves console, API, health and metrics, within limits that no caller can exceed. Thread-safe.
  *
- * <p>Listens at once, so that its port is known; until {@link #show} there is nothing to see, and it is not ready.
+ * <p>Listens at once, so that its port is known; until {@link #show} it shows nothing and is not ready.
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(HttpServer.class);
@@ -42,7 +42,7 @@ public final class HttpServer implements AutoCloseable {
     private final Routes routes;
 
     /**
-     * Starts to serve.
+     * Starts the server.
      *
      * @throws UncheckedIOException if the address cannot be listened on; the message says what to do
      */
@@ -79,8 +79,8 @@ public final class HttpServer implements AutoCloseable {
     private static void limit(HttpConfiguration http) {
         http.setRequestHeaderSize(MAX_HEADER_BYTES);
         http.setSendServerVersion(false);
-        // Agents' ids hold anything, so that an encoded slash or dot is neither ambiguous nor an attack: paths are
-        // never names of files here, and segments are decoded once, after they were taken apart.
+        // Agents' ids may hold anything, so an encoded slash or dot is neither ambiguous nor an attack: paths are
+        // never names of files here, and segments are decoded once, after the path was split.
         http.setUriCompliance(UriCompliance.RFC3986.with(
                 "agents-ids",
                 Violation.AMBIGUOUS_PATH_SEPARATOR,
@@ -109,20 +109,20 @@ public final class HttpServer implements AutoCloseable {
         handler.getServletHandler().setDecodeAmbiguousURIs(true);
     }
 
-    /** Begins to show a pipeline. */
+    /** Starts to show a pipeline. */
     public void show(Observed observed) {
         routes.show(observed, address());
         log.info("console, health and metrics at {}", url());
     }
 
-    /** Returns the address at which it serves. */
+    /** Returns the address of the server. */
     public String url() {
         return "http://" + bracketed(config.host()) + ":" + server.port();
     }
 
     /**
-     * Returns host and port under which other instances reach this one: where it listens; where that is everywhere, this
-     * machine's own address.
+     * Returns host and port under which other instances reach this one: the address it listens on, or this machine's
+     * own address if it listens on all.
      */
     public String address() {
         return bracketed(reachable(config.host())) + ":" + server.port();
@@ -142,7 +142,7 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
-    /** The name of a machine is often an alias of loopback, so that the interfaces are asked. */
+    /** Asks the interfaces, because a machine's name is often an alias of loopback. */
     private static @Nullable InetAddress outsideAddress() throws SocketException {
         return NetworkInterface.networkInterfaces()
                 .filter(HttpServer::isUp)

@@ -6,13 +6,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One instance, as the API shows it.
+ * One instance as the API shows it.
  *
  * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
  * @param lag by partition that runs here: records published, but not yet decided and committed; empty as well while brokers do
  *     not answer
  * @param mostThrottled most first
- * @param history the last minutes, a second each; only where it was asked for
+ * @param history the last minutes, a second each; only if it was asked for
  */
 record InstanceJson(
         String instance,
@@ -48,7 +48,7 @@ record InstanceJson(
         }
     }
 
-    /** Of the decisions in the last second; null where there were none. */
+    /** Times of the decisions in the last second; null if there were none. */
     record LatencyJson(@Nullable Double meanMs, @Nullable Double maxMs) {
         static final LatencyJson NONE = new LatencyJson(null, null);
     }

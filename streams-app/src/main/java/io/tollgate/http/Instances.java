@@ -29,12 +29,14 @@ import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.state.HostInfo;
 import org.jspecify.annotations.Nullable;
 
-/** This instance and the others of the same application: who holds which agent, and what they say of themselves. Thread-safe. */
+/** All instances of the application: which of them holds an agent, and the status of each. Thread-safe. */
 final class Instances implements AutoCloseable {
-    /** Marks a call that an instance hands on: whoever gets it answers, and hands on nothing. Gives no rights. */
+    /**
+     * Marks a call that an instance has handed on: the receiver answers it, and does not hand it on. Gives no rights.
+     */
     static final String HANDED_ON = "Tollgate-Handed-On";
 
-    /** Who called the instance that hands a call on. Goes on record; gives no rights either. */
+    /** The caller of the instance that hands a call on, for the record. Gives no rights either. */
     static final String CALLER = "Tollgate-Caller";
 
     private static final Duration STATUS_TIMEOUT = Duration.ofMillis(900);
@@ -63,7 +65,7 @@ final class Instances implements AutoCloseable {
     /**
      * Returns the other instance that holds the agent; empty if it is this one.
      *
-     * @throws Problem 503 if it is not known now, or cannot be reached by its address
+     * @throws Problem 503 if that is unknown at the moment, or its address cannot be reached
      */
     Optional<HostInfo> holderOf(String agentId) {
         if (observed.agents().holds(agentId)) return Optional.empty();
@@ -116,7 +118,9 @@ final class Instances implements AutoCloseable {
         return "the instance that holds the agent, " + address(host) + ", cannot be reached";
     }
 
-    /** Returns the URL; empty if the address, which another instance has chosen, is in none, such as a name with an underscore. */
+    /**
+     * Returns the URL; empty if the other instance's address is not legal in one, such as a name with an underscore.
+     */
     static Optional<URI> uri(String address, String path) {
         try {
             return Optional.of(new URI("http://" + address + path)).filter(uri -> uri.getHost() != null);
@@ -125,7 +129,10 @@ final class Instances implements AutoCloseable {
         }
     }
 
-    /** Returns what all instances say, this one first; what does not answer within a second is shown as unreachable. */
+    /**
+     * Returns the status of all instances, this one first; an instance that does not answer within a
+     * second is unreachable.
+     */
     StatusJson status(boolean withHistory) {
         var answers = new ArrayList<CompletableFuture<InstanceJson>>();
         for (var other : others()) answers.add(ask(other, withHistory));
@@ -147,7 +154,7 @@ final class Instances implements AutoCloseable {
                 if (!each.hostInfo().equals(HostInfo.unavailable())) found.add(address(each.hostInfo()));
             }
         } catch (IllegalStateException | StreamsException starting) {
-            // nobody is known yet
+            // no instance is known yet
         }
         found.remove(self);
         return found;
@@ -175,7 +182,7 @@ final class Instances implements AutoCloseable {
         }
     }
 
-    /** Returns what this instance says of itself. */
+    /** Returns the status of this instance. */
     InstanceJson here(boolean withHistory) {
         var threads = threads();
         return new InstanceJson(
@@ -216,12 +223,14 @@ final class Instances implements AutoCloseable {
                 .map(task -> task.taskId().toString())
                 .sorted()
                 .toList();
-        // The client's id before it is the same for all.
+        // The prefix, the client's id, is the same for all.
         return new ThreadJson(
                 thread.threadName().replaceFirst(".*-(StreamThread-\\d+)$", "$1"), thread.threadState(), tasks);
     }
 
-    /** Returns how many records wait on the partitions that run here; of all the others, whoever asks knows as well. */
+    /**
+     * Returns the number of waiting records on the partitions of this instance; the caller knows the others as well.
+     */
     private Map<String, Long> lag(Set<ThreadMetadata> threads) {
         var here = threads.stream()
                 .flatMap(thread -> thread.activeTasks().stream())

@@ -7,13 +7,13 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Server-sent events for the console: the status once a second, with the last minutes in the first one. Each listener has a thread
- * of the server for itself, so that a slow one holds up nobody; there may be a bounded number. Thread-safe.
+ * Server-sent events for the console: the status once a second, with the last minutes in the first one. Each listener
+ * has a thread of its own, so that a slow one holds up nobody; their number is bounded. Thread-safe.
  */
 final class LiveStream implements AutoCloseable {
     private static final int MAX_LISTENERS = 24;
     private static final long INTERVAL_NANOS = 1_000_000_000;
-    /** What several listeners get may be this old: others are asked once for all of them. */
+    /** Greatest age of a status for several listeners: other instances are asked once for all of them. */
     private static final long SHARED_NANOS = 500_000_000;
 
     private final Instances instances;
@@ -27,7 +27,7 @@ final class LiveStream implements AutoCloseable {
         this.instances = instances;
     }
 
-    /** Writes until the listener goes, or the server closes. */
+    /** Writes until the listener leaves or the server closes. */
     void serve(Context context) throws IOException {
         if (!listeners.tryAcquire()) throw new Problem(503, "too many consoles are open");
         try {

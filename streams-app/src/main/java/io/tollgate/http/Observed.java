@@ -10,11 +10,11 @@ import java.util.function.Supplier;
 import org.apache.kafka.streams.KafkaStreams;
 
 /**
- * The running pipeline, as this package looks at it.
+ * The running pipeline as this package sees it.
  *
  * @param breaker empty: local buckets only
- * @param waitsFor what it waits for before every assigned task runs; empty if they do
- * @param lag how many records wait for the application, on all partitions
+ * @param waitsFor the reason why not every assigned task runs yet; empty if all run
+ * @param lag the number of records that wait for the application, by partition
  */
 public record Observed(
         Settings settings,

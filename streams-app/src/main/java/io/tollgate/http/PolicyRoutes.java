@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Policies over HTTP. Thread-safe. A change reads what stands there and writes, one change of this instance at a time; of two that
- * different instances make within that moment the last one stays.
+ * Policies over HTTP. A change reads the policy and writes it, one change of this instance at a time; of two changes
+ * that different instances make within that moment, the last one stays. Thread-safe.
  */
 final class PolicyRoutes {
     private static final Object CHANGING = new Object();
@@ -29,7 +29,7 @@ final class PolicyRoutes {
     record WrittenJson(String agentId, String policy) {}
 
     /**
-     * What stands under one key.
+     * The policy under one key.
      *
      * @param policy its name, as the header {@code quota-policy} says it
      * @param document as {@code schemas/agent-quota.schema.json} says
@@ -67,7 +67,7 @@ final class PolicyRoutes {
         }
     }
 
-    /** @throws Problem 404 if nothing stands under the key */
+    /** @throws Problem 404 if there is no record under the key */
     static PolicyJsonView get(Settings settings, String key, Context context) {
         try (var topic = new PolicyTopic(settings)) {
             var current = current(topic, key).orElseThrow(() -> new Problem(404, "there is no policy with this key"));
@@ -76,7 +76,7 @@ final class PolicyRoutes {
         }
     }
 
-    /** @throws Problem 400 if it is not a policy; 412 if another stands there than the call expects */
+    /** @throws Problem 400 if it is not a policy; 412 if the call expects another policy */
     static WrittenJson put(Settings settings, String key, byte[] body, Context context, String by) {
         try (var topic = new PolicyTopic(settings)) {
             synchronized (CHANGING) {
@@ -94,7 +94,7 @@ final class PolicyRoutes {
         }
     }
 
-    /** @throws Problem 412 if another policy stands there than the call expects */
+    /** @throws Problem 412 if the call expects another policy */
     static void delete(Settings settings, String key, Context context, String by) {
         try (var topic = new PolicyTopic(settings)) {
             synchronized (CHANGING) {
@@ -115,7 +115,10 @@ final class PolicyRoutes {
         return stored == null ? Optional.empty() : Optional.of(new Current(stored, etag));
     }
 
-    /** The place of the record: its key stands in the address, and may hold what a header must not. */
+    /**
+     * The place of the record, without its key: the key is in the address, and may hold characters that a
+     * header must not.
+     */
     private static String etag(String name) {
         return '"' + name.substring(name.lastIndexOf('@') + 1) + '"';
     }

@@ -5,7 +5,10 @@ import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import io.javalin.http.Context;
 import org.jspecify.annotations.Nullable;
 
-/** Why a call is not answered: becomes problem details (RFC 9457). Carries no stack trace: callers cause it as they like. */
+/**
+ * The reason why a call fails, told as problem details (RFC 9457). Has no stack trace, because callers can cause
+ * it at will.
+ */
 final class Problem extends RuntimeException {
     static final String CONTENT_TYPE = "application/problem+json";
 
@@ -13,7 +16,7 @@ final class Problem extends RuntimeException {
 
     private final int status;
 
-    /** @param detail one sentence for the caller; echoes nothing of what came */
+    /** @param detail one sentence for the caller; echoes nothing of the call */
     Problem(int status, String detail) {
         super(detail, null, false, false);
         this.status = status;

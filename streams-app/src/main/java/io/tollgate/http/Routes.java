@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Which path answers what. Thread-safe. */
+/** Maps paths to answers. Thread-safe. */
 final class Routes implements AutoCloseable {
     static final int MAX_BODY_BYTES = 65_536;
 
@@ -41,7 +41,7 @@ final class Routes implements AutoCloseable {
     private final Map<String, String> allowed = new LinkedHashMap<>();
     private volatile @Nullable Shown shown;
 
-    /** What there is to see, once the pipeline is there. */
+    /** The parts that exist once the pipeline runs. */
     private record Shown(Observed observed, Instances instances, LiveStream live) {}
 
     Routes(Guard guard, PrometheusMeterRegistry registry) {
@@ -118,7 +118,7 @@ final class Routes implements AutoCloseable {
         routes.addHttpHandler(method, path, answer::to);
     }
 
-    /** A path that we know by another method is not "not found". */
+    /** A path that exists for another method is not "not found". */
     private void notFound(Context context) {
         var path = context.req().getRequestURI();
         for (var route : allowed.entrySet()) {
@@ -197,7 +197,7 @@ final class Routes implements AutoCloseable {
         var agentId = agentId(context);
         if (handedOn(context, agentId, "/reset")) return;
         var filled = agent(agentId, shown().observed().agents().reset(agentId, by(context)));
-        // Once: whose bucket was filled is worth a line, and the id is printable but for what we escape.
+        // A filled bucket is worth a line. The id is printable once escaped.
         log.info(
                 "the bucket of agent \"{}\" was filled by {}",
                 printable(agentId),
@@ -221,7 +221,7 @@ final class Routes implements AutoCloseable {
         return shown().observed().settings();
     }
 
-    /** Reads the body within limits of size and time: what trickles in must not hold a thread. */
+    /** Reads the body within limits of size and time, because a body that trickles in must not hold a thread. */
     private static byte[] body(Context context) throws IOException {
         if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge(context);
         long start = System.nanoTime();
@@ -240,7 +240,7 @@ final class Routes implements AutoCloseable {
     }
 
     /**
-     * Discards the rest of the body, where that is little enough. A client that still sends while its connection is closed may never
+     * Discards the rest of the body if it is short. A client that still sends while its connection is closed may never
      * read the answer.
      */
     private static Problem tooLarge(Context context) throws IOException {
@@ -310,7 +310,7 @@ final class Routes implements AutoCloseable {
         return true;
     }
 
-    /** Returns who asks for a change: of a call that was handed on, who called first. */
+    /** Returns the author of a change: for a call that was handed on, the first caller. */
     private static String by(Context context) {
         var first = isHandedOn(context) ? context.header(Instances.CALLER) : null;
         return "api:"
@@ -323,7 +323,7 @@ final class Routes implements AutoCloseable {
         return context.header(Instances.HANDED_ON) != null;
     }
 
-    /** A form of another site can send neither this type nor a header of its own. */
+    /** Forms of other sites can send neither this type nor own headers. */
     private static void requireJsonOrNothing(Context context) throws IOException {
         var type = context.req().getContentType();
         boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;

@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Looks at the counters once a second and remembers the last minutes. Thread-safe. */
+/** Reads the counters once a second and remembers the last minutes. Thread-safe. */
 final class Sampler implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int SECONDS = 300;
@@ -64,7 +64,7 @@ final class Sampler implements AutoCloseable {
         if (history.size() > SECONDS) history.remove();
     }
 
-    /** Tenths are as exact as a second's count is. */
+    /** Rounds to tenths, because a second's count is no more exact. */
     private static double rate(double count, double seconds) {
         return Math.round(count / seconds * 10) / 10.0;
     }

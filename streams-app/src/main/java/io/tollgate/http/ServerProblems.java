@@ -9,7 +9,7 @@ import org.eclipse.jetty.server.handler.ErrorHandler;
 import org.eclipse.jetty.util.Callback;
 import org.jspecify.annotations.Nullable;
 
-/** What the server itself refuses, before any of our code sees it: as problem details, without a word of what came. */
+/** Problem details for calls that the server itself refuses, before our code sees them; echoes nothing of the call. */
 final class ServerProblems extends ErrorHandler {
     @Override
     protected void generateResponse(

@@ -5,8 +5,8 @@ import org.eclipse.jetty.io.Connection;
 import org.eclipse.jetty.server.ServerConnector;
 
 /**
- * Closes a connection whose first request has not arrived in whole after some seconds. The idle timeout alone does not: each
- * single byte begins it anew. Thread-safe.
+ * Closes a connection whose first request has not arrived in whole after some seconds. The idle timeout alone does not:
+ * each single byte restarts it. Thread-safe.
  */
 final class SlowHeaders implements Connection.Listener {
     private static final int SECONDS = 10;

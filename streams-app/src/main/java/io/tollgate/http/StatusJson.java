@@ -15,11 +15,11 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All instances together, as the API shows them.
+ * All instances together as the API shows them.
  *
- * @param breaker that of the instance that is worst off: one without Redis decides locally, whatever the others do
- * @param lagTotal records that are published, but not yet decided and committed; null while brokers do not say so
- * @param lag the same by partition, whoever runs it
+ * @param breaker the worst of all instances: one without Redis decides locally even if the others do not
+ * @param lagTotal records that are published, but not yet decided and committed; null while brokers do not answer
+ * @param lag the same by partition, for all instances
  * @param decidedBy shares of the last second's decisions, from 0 to 1; empty without decisions
  */
 record StatusJson(
@@ -66,7 +66,7 @@ record StatusJson(
         }
     }
 
-    /** What is merged above stands there once. */
+    /** Leaves out the fields that are merged above. */
     private static InstanceJson brief(InstanceJson each) {
         return new InstanceJson(
                 each.instance(),
@@ -96,7 +96,7 @@ record StatusJson(
         return new TreeMap<>(Map.of("redis", rates.redisPerSecond() / all, "local", rates.localPerSecond() / all));
     }
 
-    /** The mean weighed by decisions, the largest maximum. */
+    /** Returns the mean weighted by decisions, and the largest maximum. */
     private static LatencyJson latency(List<InstanceJson> instances) {
         double decisions = 0;
         double sum = 0;

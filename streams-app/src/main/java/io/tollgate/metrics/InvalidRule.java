@@ -2,17 +2,17 @@ package io.tollgate.metrics;
 
 import java.util.Locale;
 
-/** The rule that a record breaks which is no request: a closed set, because a label must not hold what agents write. */
+/** The rule an invalid record breaks: a closed set, because a label must not hold text of agents. */
 public enum InvalidRule {
     /** No value, or one without bytes. */
     EMPTY,
     /** Not UTF-8, a zero byte, or a byte order mark. */
     ENCODING,
-    /** Not one JSON object, and nothing after it. */
+    /** Not a single JSON object. */
     JSON,
-    /** Nested too deep, a name or a string too long, or no topic would take the record once decided. */
+    /** Nested too deep, a name or a string too long, or too large for a topic once decided. */
     TOO_LARGE,
-    /** One of our fields is there twice. */
+    /** One of our fields appears twice. */
     DUPLICATE_FIELD,
     /** {@code agent_id} is missing or breaks its rule. */
     AGENT_ID,

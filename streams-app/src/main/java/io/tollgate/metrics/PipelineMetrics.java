@@ -114,12 +114,12 @@ public final class PipelineMetrics {
         return Counter.builder(name).description(description).register(registry);
     }
 
-    /** Notes how long after its poll a request was decided. */
+    /** Notes the time from a request's poll to its decision. */
     public void decidedAfter(long nanosSincePoll) {
         decisionTime.record(nanosSincePoll, TimeUnit.NANOSECONDS);
     }
 
-    /** Counts a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
+    /** Counts a decision; {@code enforced} tells a refusal from the verdict of a shadow policy. */
     public void decided(Decision decision, boolean enforced) {
         var verdicts = decisions.get(decision.decidedBy());
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
@@ -128,7 +128,7 @@ public final class PipelineMetrics {
         else (enforced ? verdicts.costExceedsCapacity() : verdicts.shadowCostExceedsCapacity()).increment();
     }
 
-    /** Counts a record that is no request. */
+    /** Counts an invalid record. */
     public void invalid(InvalidRule rule) {
         invalid.get(rule).increment();
     }
@@ -138,12 +138,12 @@ public final class PipelineMetrics {
         strays.increment();
     }
 
-    /** Counts a record that was left out because it was decided before. */
+    /** Counts a record left out because it was decided before. */
     public void decidedBefore() {
         decidedBefore.increment();
     }
 
-    /** Counts requests that were answered as before. */
+    /** Counts replays: requests that got the answer they got before. */
     public void replayed(int requests) {
         if (requests > 0) replays.increment(requests);
     }
@@ -168,18 +168,18 @@ public final class PipelineMetrics {
         unusableKeys.increment();
     }
 
-    /** Counts a policy that is none. */
+    /** Counts an invalid policy. */
     public void policyRefused() {
         refusedPolicies.increment();
     }
 
-    /** Times a call that Redis answered, for so many agents. */
+    /** Notes the time of a call that Redis answered, and its number of agents. */
     public void redisAnswered(long nanos, int agents) {
         redisCalls.record(nanos, TimeUnit.NANOSECONDS);
         chunkAgents.record(agents);
     }
 
-    /** Counts a call that failed, or was not answered in time. */
+    /** Counts a call that failed or had no answer in time. */
     public void redisFailed(boolean tooLate) {
         (tooLate ? redisTimeouts : redisErrors).increment();
     }

@@ -9,7 +9,7 @@ import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
 import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 
-/** What every JVM has to say of itself. */
+/** Metrics of the JVM. */
 public final class ProcessMetrics {
     private ProcessMetrics() {}
 
@@ -20,7 +20,7 @@ public final class ProcessMetrics {
      */
     public static void bind(MeterRegistry registry, String version) {
         new JvmGcMetrics().bindTo(registry);
-        // Not LogbackMetrics: its filter is asked for each line that Kafka does not log, several for each record, and
+        // Not LogbackMetrics: its filter runs for each line that Kafka does not log, several for each record, and
         // took a twentieth of the CPU.
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);

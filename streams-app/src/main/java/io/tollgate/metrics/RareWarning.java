@@ -3,7 +3,7 @@ package io.tollgate.metrics;
 import java.time.Duration;
 import org.slf4j.Logger;
 
-/** A warning that is logged once a minute at most: what goes wrong for each record must not be written for each. Not thread-safe. */
+/** A warning that is logged at most once a minute, because a fault may concern every record. Not thread-safe. */
 public final class RareWarning {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
 
@@ -15,7 +15,7 @@ public final class RareWarning {
         this.log = log;
     }
 
-    /** Logs, unless it has within the last minute. The agent's id may hold anything but control characters. */
+    /** Logs, unless it has done so within the last minute. The agent's id may hold anything but control characters. */
     public void say(String format, Object... arguments) {
         long now = System.nanoTime();
         if (said && now - saidNanos < INTERVAL_NANOS) return;

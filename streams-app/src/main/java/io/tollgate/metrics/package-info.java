@@ -1,5 +1,5 @@
 /**
- * What is counted and timed.
+ * Counters and timers.
  *
  * <p>Shared ground: every stage may import it. Thread-safe.
  */
