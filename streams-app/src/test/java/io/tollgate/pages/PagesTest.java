@@ -88,6 +88,14 @@ class PagesTest {
     }
 
     @Test
+    void merges_leaveNoMarks() {
+        assertThat(PAGES)
+                .allSatisfy(page -> assertThat(page.text())
+                        .as(page.file().toString())
+                        .doesNotContainPattern("(?m)^(<{7}|={7}$|>{7})"));
+    }
+
+    @Test
     void cells_areShort() {
         for (Page page : PAGES) {
             assertThat(page.cells())
