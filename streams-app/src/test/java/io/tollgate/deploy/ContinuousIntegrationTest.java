@@ -40,6 +40,20 @@ class ContinuousIntegrationTest {
     }
 
     @Test
+    void onlyOneJdk_leavesOthersOut() throws Exception {
+        for (String version : List.of("17.0.15", "21.0.9", "25")) jdk(version, true);
+
+        assertThat(run(jdks(), ".ci/run", "--only", "21", "--plan").output())
+                .startsWith("21 ")
+                .hasLineCount(1);
+        assertThat(run(jdks(), ".ci/run", "--only", "17", "--plan").output().strip())
+                .startsWith("17 ")
+                .endsWith("clean verify")
+                .hasLineCount(1);
+        assertThat(run(jdks(), ".ci/run", "--only", "23", "--plan").output()).contains("there is no JDK 23");
+    }
+
+    @Test
     void withoutJdk17_fails() throws Exception {
         jdk("21.0.9", true);
 
