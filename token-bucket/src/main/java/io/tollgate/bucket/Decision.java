@@ -29,11 +29,11 @@ public sealed interface Decision {
     /** Returns what it was decided by. */
     Terms terms();
 
-    /** Charged, in the bucket of each limit; {@code remainingTokens} are left in that which holds the fewest. */
+    /** Charged in the bucket of each limit; {@code remainingTokens} are left in the bucket that holds the fewest. */
     record Approved(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms)
             implements Decision {}
 
-    /** Not charged, in no bucket; {@code remainingTokens} are left in that of the limit that refused. */
+    /** Charged in no bucket; {@code remainingTokens} are left in the bucket of the limit that refused. */
     sealed interface Refused extends Decision {
         /** Returns which of the limits refused, counted from 0. */
         int limit();
@@ -47,7 +47,7 @@ public sealed interface Decision {
     /**
      * The same request would be covered after {@code retryAfter}, if nothing else is spent meanwhile.
      *
-     * @param retryAfter whole milliseconds; empty where the bucket does not refill, so that no wait helps
+     * @param retryAfter whole milliseconds; empty if the bucket does not refill, so that no wait helps
      */
     record QuotaExceeded(
             double remainingTokens,

@@ -6,11 +6,11 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
-/** Which limit an agent has: that of the longest prefix of its id. Immutable. */
+/** Finds the limit of an agent: that of the longest prefix of its id. Immutable. */
 final class AgentLimits {
     private final List<Map.Entry<String, Limit>> byPrefix; // the longest first
 
-    /** @param byPrefix the empty prefix is everybody's */
+    /** @param byPrefix limits by prefix; the empty prefix is for everybody */
     AgentLimits(Map<String, Limit> byPrefix) {
         this.byPrefix = byPrefix.entrySet().stream()
                 .sorted(Comparator.comparingInt(entry -> -entry.getKey().length()))
@@ -18,7 +18,7 @@ final class AgentLimits {
                 .toList();
     }
 
-    /** @throws IllegalArgumentException if the id breaks its rule, or no limit is for it */
+    /** @throws IllegalArgumentException if the id breaks its rule, or has no limit */
     Limit of(String agentId) {
         for (var entry : byPrefix) if (agentId.startsWith(entry.getKey())) return entry.getValue();
         throw new IllegalArgumentException("there is no limit for the agent \"" + AgentId.require(agentId)

@@ -5,8 +5,9 @@ import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Threads on which answers are completed, so that what depends on them runs neither where Redis' answers are read nor where timeouts are
- * kept. Whoever waits in an answer for another one does not take a thread away from it: the pool grows meanwhile.
+ * Threads that complete answers, so that dependent code runs neither on the threads that read Redis' answers nor
+ * on those that keep timeouts. Code that waits in one answer for another takes no thread away from it, because
+ * the pool grows.
  */
 final class AnswerThreads {
     private static final int USUAL = 8;
@@ -15,10 +16,10 @@ final class AnswerThreads {
 
     private AnswerThreads() {}
 
-    /** Returns a pool of daemon threads, which are there only while they are needed. */
+    /** Returns a pool of daemon threads, which exist only while they are needed. */
     static ForkJoinPool start() {
-        // That of whoever builds the manager, as in an application server: a pool's own threads would have the
-        // system's.
+        // The class loader of the code that builds the manager, as in an application server: a pool's own threads
+        // would have the system's.
         var loader = Thread.currentThread().getContextClassLoader();
         return new ForkJoinPool(
                 USUAL,

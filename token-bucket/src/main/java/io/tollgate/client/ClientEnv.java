@@ -9,13 +9,16 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What the environment says to a program that shares the buckets. Immutable.
+ * Settings of a program that shares the buckets, from the environment. Immutable.
  *
  * @param limit TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE
- * @param redis where REDIS_URL says that Redis is; empty: nowhere
+ * @param redis the address in REDIS_URL; empty if there is none
  */
 record ClientEnv(Limit limit, Optional<RedisURI> redis) {
-    /** @throws IllegalArgumentException if a variable is not legal, or nearly one of ours; the message names each of them */
+    /**
+     * @throws IllegalArgumentException if a variable is illegal, or is a near miss of one of ours; the message names
+     * each of them
+     */
     static ClientEnv from(Map<String, String> variables) {
         var env = Env.of(variables);
         var read = new ClientEnv(DefaultLimit.from(env), RedisAddress.from(env));

@@ -7,9 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
-/** What a manager has done since it was built. Thread-safe. */
+/** Figures of a manager since it was built. Thread-safe. */
 final class QuotaFigures implements CallObserver {
-    /** How a request was decided, and by which copy of the bucket. */
+    /** The verdict on a request, and the copy of the bucket that gave it. */
     record Kind(String verdict, DecidedBy decidedBy) {
         static Kind of(Decision decision) {
             var verdict = decision instanceof Decision.Approved

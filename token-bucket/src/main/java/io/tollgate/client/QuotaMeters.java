@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 
-/** Shows a manager's figures to Micrometer. Loaded only where there is a registry: Micrometer is not needed otherwise. */
+/** Publishes a manager's figures to Micrometer. Loaded only with a registry, so that Micrometer is optional. */
 final class QuotaMeters implements AutoCloseable {
     private final MeterRegistry registry;
     private final List<Meter> meters = new ArrayList<>();

@@ -33,13 +33,13 @@ import org.slf4j.LoggerFactory;
 /**
  * Limits for agents, enforced against the same buckets as the pipeline. Thread-safe.
  *
- * <p>With Redis the quota holds for all programs that share it. Without, and while Redis is away, it holds for this process: {@link #status}
- * tells which, and the log tells why, once for each reason.
+ * <p>With Redis the quota holds for all programs that share it. Without Redis, or while it is away, the quota holds for
+ * this process: {@link #status} tells which, and the log tells each reason once.
  *
- * <p>It knows no policies. To an agent that the pipeline holds to several limits, it is a program that shares the <em>first</em>: it charges,
- * refills, shows and resets that bucket alone, by its own capacity and rate, and the other limits neither refuse nor miss anything. So give
- * it the first limit's numbers. With a smaller capacity it cuts the bucket at each call, as the pipeline would; with another rate, the
- * time since anybody's last call counts by the rate of whoever calls next.
+ * <p>The manager knows no policies. If the pipeline holds an agent to several limits, the manager shares the
+ * <em>first</em> alone: it charges, refills, shows and resets that bucket by its own capacity and rate, and the other
+ * limits neither refuse nor notice. Give it the first limit's numbers. With a smaller capacity it cuts the bucket at each call, as the pipeline would;
+ * with another rate, the time since the last call of any program is credited by the rate of the next caller.
  *
  * <pre>{@code
  * try (var quota = ResourceQuotaManager.builder()
@@ -102,17 +102,19 @@ public final class ResourceQuotaManager implements AutoCloseable {
         return builder().limit(limit).build();
     }
 
-    /** Returns a manager whose buckets are in Redis, and in memory while Redis is away, with this limit for everybody. */
+    /**
+     * Returns a manager whose buckets are in Redis, and in memory while Redis is away, with this limit for everybody.
+     */
     public static ResourceQuotaManager shared(RedisURI uri, Limit limit) {
         return builder().redis(uri).limit(limit).build();
     }
 
     /**
      * Returns a manager with the settings of {@code REDIS_URL} (absent: local buckets), {@code REDIS_USERNAME}, {@code
-     * REDIS_PASSWORD}, {@code TOKEN_BUCKET_SIZE} (default 1000 tokens) and {@code TOKEN_REFILL_RATE} (default 10 tokens per second).
-     * Each of the first three may stand in a file, which the variable of that name and {@code _FILE} names.
+     * REDIS_PASSWORD}, {@code TOKEN_BUCKET_SIZE} (default 1000 tokens) and {@code TOKEN_REFILL_RATE} (default 10 tokens
+     * per second). A variable with {@code _FILE} appended names a file that holds one of the first three instead.
      *
-     * @throws IllegalArgumentException if one of them is not legal; the message names it
+     * @throws IllegalArgumentException if one of them is illegal; the message names it
      */
     public static ResourceQuotaManager fromEnvironment() {
         return from(System.getenv());
@@ -130,11 +132,12 @@ public final class ResourceQuotaManager implements AutoCloseable {
     /**
      * Spends from the agent's bucket if it covers the cost, without waiting for Redis.
      *
-     * <p>The answer is never exceptional because of Redis: without it, the bucket of this process decides. Where it is not there at once,
-     * it is completed on the manager's executor, at the latest after the timeout, so that what depends on it may wait.
+     * <p>The answer is never exceptional because of Redis: without Redis, the bucket of this process decides. An answer
+     * that is not there at once is completed on the manager's executor, at the latest after the timeout, so dependent
+     * code may block.
      *
      * @param tokens the cost, from 0 to 1e12
-     * @throws IllegalArgumentException if the agent's id or the cost breaks its rule, or no limit is for this agent
+     * @throws IllegalArgumentException if the agent's id or the cost breaks its rule, or the agent has no limit
      * @throws IllegalStateException if the manager is closed
      */
     public CompletionStage<Decision> checkAndConsumeAsync(String agentId, double tokens) {
@@ -162,12 +165,12 @@ public final class ResourceQuotaManager implements AutoCloseable {
         return decision;
     }
 
-    /** Returns whether the tokens were there, and have been spent. Waits as {@link #checkAndConsume} does. */
+    /** Returns whether the tokens have been spent. Waits as {@link #checkAndConsume} does. */
     public boolean tryAcquire(String agentId, double tokens) {
         return checkAndConsume(agentId, tokens).isApproved();
     }
 
-    /** Returns what the agent has left, refilled to now. Waits at most for the timeout. */
+    /** Returns the tokens the agent has left, refilled to now. Waits at most for the timeout. */
     public double availableTokens(String agentId) {
         requireOpen();
         return buckets.look(agentId, limits.of(agentId))
@@ -212,7 +215,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         if (!listeners.isEmpty()) handOver(this::tellStatus);
     }
 
-    /** Whatever changes in between, the last one told is the one that holds. */
+    /** The last status told is the current one, even if it changes in between. */
     private void tellStatus() {
         synchronized (telling) {
             var now = status.get();
@@ -232,7 +235,10 @@ public final class ResourceQuotaManager implements AutoCloseable {
         }
     }
 
-    /** Runs it on the executor; where that takes nothing any more, on a thread of its own: in the common pool it would wait for others. */
+    /**
+     * Runs the task on the executor, or on a new thread once the executor takes no more: in the common pool it would
+     * wait for others.
+     */
     private void handOver(Runnable task) {
         try {
             executor.execute(task);
@@ -243,7 +249,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         }
     }
 
-    /** Disconnects; what is in Redis stays there. Answers that are under way are given here. */
+    /** Disconnects; buckets in Redis stay there. Answers under way are given by this process. */
     @Override
     public void close() {
         closed = true;
@@ -258,7 +264,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         ownThreads.ifPresent(ForkJoinPool::shutdown); // what was handed over is done all the same
     }
 
-    /** Says how a manager is to be. For one thread. */
+    /** Builds a manager. Not thread-safe. */
     public static final class Builder {
         private final Map<String, Limit> limits = new HashMap<>();
         private final List<QuotaListener> listeners = new ArrayList<>();
@@ -274,7 +280,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
          * Keeps the buckets in the Redis at this address; without one they are in this process alone.
          *
          * @param url {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://}; a cluster is recognised
-         * @throws IllegalArgumentException if it is none
+         * @throws IllegalArgumentException if it is not such an address
          */
         public Builder redis(String url) {
             try {
@@ -284,7 +290,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
             }
         }
 
-        /** As above, for what a URL cannot say. */
+        /** As above, for settings that a URL cannot express. */
         public Builder redis(RedisURI uri) {
             if (uri.getHost() == null
                     && uri.getSocket() == null
@@ -295,12 +301,15 @@ public final class ResourceQuotaManager implements AutoCloseable {
             return this;
         }
 
-        /** Gives this limit to every agent that none of a prefix is for. */
+        /** Gives this limit to every agent that no prefix matches. */
         public Builder limit(Limit limit) {
             return limit("", limit);
         }
 
-        /** Gives this limit to each agent whose id begins so; the longest prefix counts. Each agent has a bucket of its own. */
+        /**
+         * Gives this limit to each agent whose id begins with the prefix; the longest prefix counts. Each agent has a
+         * bucket of its own.
+         */
         public Builder limit(String prefix, Limit limit) {
             limits.put(prefix, limit);
             return this;
@@ -320,23 +329,23 @@ public final class ResourceQuotaManager implements AutoCloseable {
         }
 
         /**
-         * Completes asynchronous answers and tells listeners here, rather than on threads of the manager's own. It is not shut down with the
-         * manager, and must not run tasks on the thread that hands them over: that one reads Redis' answers.
+         * Completes asynchronous answers and calls listeners on this executor instead of the manager's own threads. The
+         * manager does not shut it down. It must not run tasks on the submitting thread, which reads Redis' answers.
          */
         public Builder executor(Executor executor) {
             this.executor = executor;
             return this;
         }
 
-        /** Tells this listener; there may be several. */
+        /** Adds a listener; there may be several. */
         public Builder listener(QuotaListener listener) {
             listeners.add(listener);
             return this;
         }
 
         /**
-         * Shows {@code tollgate.quota.decisions}, {@code .redis.calls}, {@code .redis.failures} and {@code .shared} in this registry, until
-         * the manager is closed.
+         * Publishes {@code tollgate.quota.decisions}, {@code .redis.calls}, {@code .redis.failures} and {@code .shared}
+         * in this registry, until the manager is closed.
          *
          * @param tags key, value, key, value …; managers that share a registry need different ones
          */
@@ -346,7 +355,10 @@ public final class ResourceQuotaManager implements AutoCloseable {
             return this;
         }
 
-        /** Takes address and limit from the environment, as {@link #fromEnvironment} does; what was set before stays where it says nothing. */
+        /**
+         * Takes address and limit from the environment, as {@link #fromEnvironment} does; earlier values stay if
+         * it has none.
+         */
         public Builder environment() {
             return environment(System.getenv());
         }
@@ -358,7 +370,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         }
 
         /**
-         * Connects, where there is a Redis; which may be away right now.
+         * Connects if there is a Redis, which may be away at the moment.
          *
          * @throws IllegalArgumentException if there is no limit
          * @throws IllegalStateException if the class path holds a Lettuce that cannot be used

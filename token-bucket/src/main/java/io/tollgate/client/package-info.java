@@ -1,5 +1,5 @@
 /**
- * What programs outside Kafka call.
+ * The API for programs outside Kafka.
  *
  * <p>Last in the flow of this library: it sees everything, nothing sees it. Thread-safe.
  */
