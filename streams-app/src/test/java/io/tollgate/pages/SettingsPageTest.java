@@ -2,11 +2,14 @@ package io.tollgate.pages;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.config.Settings;
+import io.tollgate.config.SettingsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** docs/settings.md has a row for every variable that the sources read, and for no other. */
@@ -30,5 +33,20 @@ class SettingsPageTest {
 
         assertThat(read).hasSizeGreaterThan(12);
         assertThat(rows).isEqualTo(read);
+    }
+
+    @Test
+    void ignoredVariables_areIgnored() throws SettingsException {
+        var page = Page.of("docs/settings.md").prose();
+        var start = page.indexOf("**Ignored** are variables");
+        var named = Pattern.compile("`(KAFKA_[A-Z0-9_]+)`")
+                .matcher(page.substring(start, page.indexOf("Properties of brokers", start)))
+                .results()
+                .collect(Collectors.toMap(name -> name.group(1), name -> "x"));
+
+        var settings = Settings.from(named, Settings.Use.TOOL);
+
+        assertThat(named).hasSizeGreaterThan(25);
+        assertThat(settings.kafka().ignored()).isEqualTo(named.keySet());
     }
 }
