@@ -25,10 +25,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -67,7 +67,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private final RedisURI uri;
     private final ClientResources resources;
     private final RedisClient client;
-    /** Nobody's buckets, and no other process's: in different slots, as a call for several agents has them. */
+    /** Nobody's buckets, and hardly another process's: in different slots, as a call for several agents has them. */
     private final List<String> probed = namesOfProbes();
 
     private final ReentrantLock connecting = new ReentrantLock();
@@ -105,11 +105,14 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);
     }
 
-    /** Legal ids hold no control characters. */
+    /**
+     * Legal ids hold no control characters. Few enough that processes which come and go leave no more behind, and so many that two seldom
+     * have the same at the same time; who is wrong for that asks a second time.
+     */
     private static List<String> namesOfProbes() {
-        var process = UUID.randomUUID();
+        int set = ThreadLocalRandom.current().nextInt(100);
         return IntStream.range(0, KEYS_OF_A_PROBE)
-                .mapToObj(i -> "\u0001" + i + "-" + process)
+                .mapToObj(i -> "\u0001" + i + "-" + set)
                 .toList();
     }
 
