@@ -51,6 +51,24 @@ class MemoryRedisIT {
     @ValueSource(longs = {1, 10_001, 20_001})
     void sameHistoriesGiveTheSameBytes(long seed) {
         var memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
+        var calls = compareEachCall(memory);
+
+        for (long next = seed; calls[0] < CALLS; next++) SimulatedHistories.run(next, memory);
+    }
+
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {101, 102, 103, 104})
+    void whateverIsAskedGivesTheSameBytes(long seed) {
+        var memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
+        var calls = compareEachCall(memory);
+
+        RandomSpends.run(seed, CALLS, memory);
+
+        assertThat(calls[0]).isEqualTo(CALLS);
+    }
+
+    /** Returns how many calls were compared, which grows. */
+    private static int[] compareEachCall(MemoryRedis memory) {
         var before = new MemoryRedis(MemoryRedis.Engine.TWIN);
         var calls = new int[1];
         memory.observe((names, arguments, state, reply) -> {
@@ -59,8 +77,7 @@ class MemoryRedisIT {
             compare(memory, before, names, arguments, reply);
             calls[0]++;
         });
-
-        for (long next = seed; calls[0] < CALLS; next++) SimulatedHistories.run(next, memory);
+        return calls;
     }
 
     private static void compare(

@@ -398,12 +398,13 @@ final class SpendTwin {
         }
 
         var own = entries.get(0);
+        var fencedSources = List.copyOf(entries);
         boolean ahead = relation >= DECIDED_ALONE;
         boolean once = operation == ONCE;
         boolean lacks = gone || !ahead && relation > 0 && wasLast < argument.copyLast;
         boolean elsewhere = false;
         for (int i = 0; i < known.size(); i++) {
-            var entry = bySource(entries, known.get(i).source());
+            var entry = bySource(fencedSources, known.get(i).source());
             double decided = entry == null ? -1 : entry.last;
             lacks |= known.get(i).through() > decided;
             elsewhere |= i > 0 && known.get(i).through() < decided;
@@ -470,7 +471,7 @@ final class SpendTwin {
         }
         for (int i = 1; reconciled && fenced && i < known.size(); i++) {
             var its = known.get(i);
-            var entry = bySource(entries, its.source());
+            var entry = bySource(fencedSources, its.source());
             if (entry == null) {
                 entry = new Entry(its.source(), -1, NOTHING);
                 entries.add(1, entry);
