@@ -201,20 +201,15 @@ public final class BucketCopy {
     /** Returns whether it has fences of no other sources than these. */
     public boolean hasOnly(TaskSources sources) {
         if (fenced) return sources.holds(source);
-        if (fences.isEmpty()) return true;
-        for (var id : fences.keySet()) if (!sources.holds(id)) return false;
-        return true;
+        return fences.isEmpty() || fences.keySet().stream().allMatch(sources::holds);
     }
 
     /** Forgets the fences of other sources than these: of topics that are gone. */
     public void keepOnly(TaskSources sources) {
-        if (fenced || fences.isEmpty()) {
-            fenced &= sources.holds(source);
-            return;
-        }
-        if (fences.keySet().stream().allMatch(sources::holds)) return;
-        var kept = new HashMap<>(fences);
+        if (hasOnly(sources)) return;
+        var kept = new HashMap<>(fences());
         kept.keySet().removeIf(id -> !sources.holds(id));
+        fenced = false;
         fences = Map.of();
         kept.forEach(this::hold);
     }

@@ -6,8 +6,9 @@ import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import java.util.function.ToDoubleBiFunction;
 
 /**
@@ -52,7 +53,7 @@ final class AgentCache {
     private final LinkedHashMap<String, AgentQueue> agents = new LinkedHashMap<>(1024);
     private final ArrayDeque<AgentState> toWrite = new ArrayDeque<>();
     /** Those that must be in the store when the task commits. */
-    private final ArrayList<AgentState> toCommit = new ArrayList<>();
+    private final Set<AgentState> toCommit = new LinkedHashSet<>();
 
     /** Agents whose answers of Redis are written with the next commit. */
     private int storedAnswers;
@@ -124,9 +125,7 @@ final class AgentCache {
 
     /** Has the agent's buckets written before the task commits, as they are then. */
     void storeWithCommit(AgentState state) {
-        if (state.isStored() || state.isStoredWithCommit()) return;
-        state.storeWithCommit();
-        toCommit.add(state);
+        if (!state.isStored()) toCommit.add(state);
     }
 
     /** Returns how often the task has come to a commit. */
@@ -152,7 +151,7 @@ final class AgentCache {
      * @param nowNanos by {@link TaskTime#nanoTime}
      */
     void answered(AgentState state, long nowNanos) {
-        if (state.isStoredWithCommit()) return;
+        if (toCommit.contains(state)) return;
         if (storedAnswers < mostStoredAnswers) {
             storedAnswers++;
             storeWithCommit(state);

@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.BiConsumer;
 
 /** Looks at agents whose tasks run here, and fills their buckets, for people and tools. Thread-safe; never waits. */
 public final class AgentInspector {
@@ -34,7 +35,7 @@ public final class AgentInspector {
      * @throws IllegalArgumentException if the id is not legal
      */
     public CompletableFuture<AgentView> look(String agentId) {
-        return ask(agentId, AgentQueries::look);
+        return ask(agentId, (queries, answer) -> queries.look(agentId, answer));
     }
 
     /**
@@ -44,21 +45,18 @@ public final class AgentInspector {
      * @param by who: {@code api:} and an address
      */
     public CompletableFuture<AgentView> reset(String agentId, String by) {
-        return ask(agentId, (queries, id, answer) -> queries.reset(id, by, answer));
+        return ask(agentId, (queries, answer) -> queries.reset(agentId, by, answer));
     }
 
-    private interface Question {
-        void put(AgentQueries queries, String agentId, CompletableFuture<AgentView> answer);
-    }
-
-    private CompletableFuture<AgentView> ask(String agentId, Question question) {
+    private CompletableFuture<AgentView> ask(
+            String agentId, BiConsumer<AgentQueries, CompletableFuture<AgentView>> question) {
         var task = tasks.byPartition().get(partition(AgentId.require(agentId)));
         if (task == null) {
             return CompletableFuture.failedFuture(new RejectedExecutionException("the agent's task does not run here"));
         }
         try {
             var queries = task.queries();
-            return queries.mailbox().ask(answer -> question.put(queries, agentId, answer));
+            return queries.mailbox().ask(answer -> question.accept(queries, answer));
         } catch (RejectedExecutionException tooMany) {
             return CompletableFuture.failedFuture(tooMany);
         }

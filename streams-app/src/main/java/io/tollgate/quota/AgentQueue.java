@@ -90,10 +90,10 @@ final class AgentQueue {
         return false;
     }
 
-    /** Returns its last decisions; null, or another agent's by now, if none are kept. */
+    /** Returns its last decisions; null if none are kept, or they are another agent's by now. */
     @Nullable
     LastDecisions lastDecisions() {
-        return lastDecisions;
+        return lastDecisions != null && lastDecisions.isOf(id) ? lastDecisions : null;
     }
 
     void keep(LastDecisions decisions) {

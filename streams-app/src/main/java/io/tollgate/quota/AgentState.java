@@ -34,7 +34,6 @@ final class AgentState {
     private final CallsUnderWay calls = new CallsUnderWay();
     private @Nullable BucketCopy bucket;
     private boolean stored = true;
-    private boolean storedWithCommit;
     private long waitsSinceNanos;
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
@@ -80,17 +79,7 @@ final class AgentState {
 
     void markStored() {
         stored = true;
-        storedWithCommit = false;
         waitsSinceNanos = 0;
-    }
-
-    /** Returns whether it is written before the task commits. */
-    boolean isStoredWithCommit() {
-        return storedWithCommit;
-    }
-
-    void storeWithCommit() {
-        storedWithCommit = true;
     }
 
     /** Returns since when it waits to be written behind, by {@link TaskTime#nanoTime}; 0: it does not. */

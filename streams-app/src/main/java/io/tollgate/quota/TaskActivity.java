@@ -29,7 +29,7 @@ final class TaskActivity {
     /** Notes a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
     void decided(AgentQueue agent, double costTokens, Decision decision, boolean enforced) {
         var last = agent.lastDecisions();
-        if (last == null || !last.isOf(agent.id())) last = newFor(agent);
+        if (last == null) last = newFor(agent);
         if (last != null) last.add(new RecentDecision(costTokens, decision, enforced));
         if (enforced && !decision.isApproved()) refused(agent.id());
     }
@@ -70,7 +70,7 @@ final class TaskActivity {
 
     List<RecentDecision> recent(AgentQueue agent) {
         var last = agent.lastDecisions();
-        return last == null || !last.isOf(agent.id()) ? List.of() : last.newestFirst();
+        return last == null ? List.of() : last.newestFirst();
     }
 
     /** Makes what was refused since the last time visible to other threads. */
@@ -81,13 +81,10 @@ final class TaskActivity {
             refusals = new HashMap<>();
             periodEndsNanos = now + PERIOD_NANOS;
         }
-        if (refusals.isEmpty() && refusalsBefore.isEmpty()) {
-            mostThrottled = List.of();
-            return;
-        }
         var sums = new HashMap<String, Long>();
-        refusals.forEach((agent, count) -> sums.merge(agent, count[0], Long::sum));
-        refusalsBefore.forEach((agent, count) -> sums.merge(agent, count[0], Long::sum));
+        for (var counts : List.of(refusals, refusalsBefore)) {
+            counts.forEach((agent, count) -> sums.merge(agent, count[0], Long::sum));
+        }
         mostThrottled = sums.entrySet().stream()
                 .map(sum -> new Throttled(sum.getKey(), sum.getValue()))
                 .sorted(Comparator.comparingLong(Throttled::refusals).reversed())
