@@ -91,7 +91,10 @@ class PreflightIT {
                 "approved  | message.timestamp.after.max.ms=3600000 | too little for timestamps that",
                 "changelog | cleanup.policy=delete   | must be compacted and nothing else, or the local state is lost",
                 "told      | cleanup.policy=delete   | must be compacted and nothing else, or the local state is lost",
-                "rekeyed   | cleanup.policy=compact  | must not be compacted"
+                "rekeyed   | cleanup.policy=compact  | must not be compacted",
+                "approved  | max.message.bytes=8000  | too little for what Tollgate writes: set max.message.bytes to at least 16384",
+                "rejected  | max.message.bytes=500   | too little for what Tollgate writes",
+                "changelog | max.message.bytes=2000  | too little for what Tollgate writes"
             })
     void givenTopicWithAWrongSetting_whenLooked_thenTopicAndRemedyAreSaid(String topic, String setting, String said)
             throws Exception {
@@ -125,7 +128,10 @@ class PreflightIT {
                 "rejected  | max.message.bytes=1048588 | are invalid (too_large); set max.message.bytes to at least",
                 "requests  | max.message.bytes=3000000 | are invalid (too_large); set max.message.bytes to at least 30",
                 "rekeyed   | max.message.bytes=1048588 | are invalid (too_large); set max.message.bytes to at least",
-                "rekeyed   | retention.ms=604800000    | so that strays with an old timestamp may be deleted"
+                "rekeyed   | retention.ms=604800000    | so that strays with an old timestamp may be deleted",
+                "quotas    | min.compaction.lag.ms=0   | may miss earlier policies: set min.compaction.lag.ms to 2592000000",
+                "approved  | message.timestamp.type=LogAppendTime | do not carry the timestamps of their requests",
+                "rekeyed   | message.timestamp.type=LogAppendTime | do not carry the timestamps of their requests"
             })
     void weakSettingIsAWarning(String topic, String setting, String said) throws Exception {
         try (var cluster = TestCluster.onSharedBroker();

@@ -16,6 +16,9 @@ final class SizeLimits {
     /** Room for a rejection's fields beside its request, or in its place. */
     static final int ROOM_FOR_REJECTION_BYTES = 4_096;
 
+    /** The least that a topic must take which Tollgate writes to: both rooms above, twice. */
+    static final int LEAST_TOPIC_BYTES = 2 * (ROOM_BYTES + ROOM_FOR_REJECTION_BYTES);
+
     /**
      * Share that compression may add to incompressible bytes. Little, so that the room that
      * {@code topics create} leaves for headers is enough on topics of many megabytes as well.

@@ -2,6 +2,7 @@ package io.tollgate.preflight;
 
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.policy.PolicyTopic;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +20,11 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 final class TopicCheck {
     private static final String CREATE = ": create it with `tollgate topics create`";
 
+    /** As `tollgate topics create` sets it. */
+    private static final Duration HISTORY = Duration.ofDays(30);
+
+    private static final String LOG_APPEND_TIME = "LogAppendTime";
+
     private final Brokers brokers;
     private final PipelineTopics topics;
     private final List<Finding> findings = new ArrayList<>();
@@ -35,7 +41,10 @@ final class TopicCheck {
         checkPartitions();
         readConfigs();
         checkCleanup();
+        checkHistory();
+        checkLeastSizes();
         checkSizes();
+        checkTimestampType();
         checkTimestamps();
         return findings;
     }
@@ -155,6 +164,51 @@ final class TopicCheck {
                                 + ", so that strays with an old timestamp may be deleted before they are decided: set retention.ms=-1"));
     }
 
+    /** Decisions are checked later against the policies of their time. */
+    private void checkHistory() {
+        var topic = topics.policies();
+        var lag = number(topic, TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG);
+        if (lag.isEmpty() || lag.get() >= HISTORY.toMillis()) return;
+        findings.add(Finding.warning("topic " + topic + " has min.compaction.lag.ms=" + lag.get()
+                + ", so `tollgate verify` and `policy history` may miss earlier policies: set min.compaction.lag.ms to "
+                + HISTORY.toMillis()));
+    }
+
+    /** Below this, not even a rejection fits that names its request by a hash. */
+    private void checkLeastSizes() {
+        var written = new ArrayList<>(topics.sinks());
+        written.addAll(topics.internal());
+        for (String topic : written) {
+            var value = number(topic, TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+            if (value.isEmpty() || value.get() >= SizeLimits.LEAST_TOPIC_BYTES) continue;
+            findings.add(Finding.fatal("topic " + topic + " has max.message.bytes=" + value.get()
+                    + ", too little for what Tollgate writes: set max.message.bytes to at least "
+                    + SizeLimits.LEAST_TOPIC_BYTES));
+        }
+    }
+
+    /** Decided records carry the timestamps of their requests. */
+    private void checkTimestampType() {
+        for (String topic : carrying()) {
+            if (!isStampedByBroker(topic)) continue;
+            findings.add(Finding.warning(
+                    "topic " + topic + " has message.timestamp.type=" + LOG_APPEND_TIME + ", so its records"
+                            + " do not carry the timestamps of their requests: set message.timestamp.type=CreateTime"));
+        }
+    }
+
+    private List<String> carrying() {
+        var carrying = new ArrayList<>(topics.sinks());
+        carrying.addAll(topics.repartition());
+        return carrying;
+    }
+
+    private boolean isStampedByBroker(String topic) {
+        return setting(topic, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG)
+                .filter(LOG_APPEND_TIME::equals)
+                .isPresent();
+    }
+
     /** A record that does not fit is invalid, not lost: a warning says which setting lets it pass. */
     private void checkSizes() {
         long accepted = topics.sources().stream()
@@ -181,21 +235,20 @@ final class TopicCheck {
      */
     private void checkTimestamps() {
         for (String source : topics.sources()) {
-            var type = setting(source, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG);
-            if (type.isEmpty() || type.get().equals("LogAppendTime")) continue;
+            if (isStampedByBroker(source)) continue;
             for (String bound : List.of(
                     TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG,
                     TopicConfig.MESSAGE_TIMESTAMP_BEFORE_MAX_MS_CONFIG)) {
                 var accepted = number(source, bound);
                 if (accepted.isEmpty()) continue;
-                var others = new ArrayList<>(topics.sinks());
-                others.addAll(topics.repartition());
-                for (String topic : others)
+                for (String topic : carrying()) {
+                    if (isStampedByBroker(topic)) continue;
                     requireAtLeast(
                             topic,
                             bound,
                             Math.min(accepted.get(), RequestTimestamp.FARTHEST.toMillis()),
                             "timestamps that " + source + " accepts");
+                }
             }
         }
     }
