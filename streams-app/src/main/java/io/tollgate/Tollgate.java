@@ -6,6 +6,7 @@ import io.tollgate.cli.CompletionCommand;
 import io.tollgate.cli.ConfigOption;
 import io.tollgate.cli.Conventions;
 import io.tollgate.cli.DoctorCommand;
+import io.tollgate.cli.ExplainCommand;
 import io.tollgate.cli.HelpCommand;
 import io.tollgate.cli.KafkaOptions;
 import io.tollgate.cli.LoadCommand;
@@ -14,6 +15,7 @@ import io.tollgate.cli.RunCommand;
 import io.tollgate.cli.SandboxCommand;
 import io.tollgate.cli.TopicsCommand;
 import io.tollgate.cli.VersionCommand;
+import io.tollgate.cli.WhatIfCommand;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.verify.VerifyCommand;
@@ -63,6 +65,8 @@ public final class Tollgate implements Runnable {
                 .addSubcommand(new TopicsCommand(kafka(environment)))
                 .addSubcommand(new LoadCommand(kafka(environment)))
                 .addSubcommand(new PolicyCommand(kafka(environment)))
+                .addSubcommand(new ExplainCommand(kafka(environment)))
+                .addSubcommand(new WhatIfCommand(kafka(environment)))
                 .addSubcommand(new BucketCommand(new ConfigOption(environment)))
                 .addSubcommand(verify(kafka(environment)))
                 .addSubcommand(new DoctorCommand(kafka(environment), Tollgate::explained))

@@ -64,7 +64,7 @@ class PackageOrderTest {
             "Prefetch");
 
     /** They look at the flow from outside. */
-    private static final List<String> BESIDE = List.of("http", "verify", "preflight", "cli");
+    private static final List<String> BESIDE = List.of("history", "http", "verify", "preflight", "cli");
 
     @Test
     void givenTheFlow_whenAPackageImports_thenOnlyFromWhatStandsBefore() {

@@ -289,7 +289,8 @@ public final class PolicyCommand implements Runnable {
         }
     }
 
-    private static byte[] bytes(String file) {
+    /** Returns what the file holds, or standard input. */
+    static byte[] bytes(String file) {
         try {
             return file.equals("-") ? System.in.readAllBytes() : Files.readAllBytes(Path.of(file));
         } catch (NoSuchFileException missing) {

@@ -2,6 +2,7 @@ package io.tollgate.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.policy.PolicyChange;
 import io.tollgate.policy.PolicyJson;
@@ -31,6 +32,10 @@ final class PolicyHistory {
     }
 
     static String json(List<PolicyChange> changes) {
+        return PolicyView.print(array(changes));
+    }
+
+    static ArrayNode array(List<PolicyChange> changes) {
         var array = JSON.createArrayNode();
         for (var change : changes) {
             var node = array.addObject()
@@ -39,7 +44,7 @@ final class PolicyHistory {
                     .put("changed_by", change.changedBy().orElse(null));
             change.stored().ifPresentOrElse(stored -> add(node, stored), () -> node.put("change", "deleted"));
         }
-        return PolicyView.print(array);
+        return array;
     }
 
     private static void add(ObjectNode node, StoredPolicy stored) {

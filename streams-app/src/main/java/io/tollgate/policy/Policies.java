@@ -273,7 +273,8 @@ public final class Policies {
     }
 
     /** Takes over one record of the topic of policies. Never throws on what it holds. */
-    void apply(int partition, long offset, long timestampMillis, byte @Nullable [] key, byte @Nullable [] value) {
+    public void apply(
+            int partition, long offset, long timestampMillis, byte @Nullable [] key, byte @Nullable [] value) {
         var agentId = key == null ? "" : new String(key, StandardCharsets.UTF_8);
         try {
             requireKey(key, agentId);

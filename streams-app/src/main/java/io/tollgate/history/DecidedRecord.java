@@ -1,0 +1,163 @@
+package io.tollgate.history;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a record of the two decided topics says. Immutable.
+ *
+ * @param agentId the record's key; what an invalid request arrived with, empty if nothing
+ * @param source topic, partition and offset of the request, as {@code quota-source} says them; empty if the header is missing
+ * @param reason as {@code quota-reason} says it; empty if approved, and not by a shadow policy that would have refused
+ * @param remainingTokens NaN where the record says nothing of it, as for an invalid request
+ * @param decidedAtMicros microseconds since the epoch on the bucket's clock; -1 where the record says nothing of it
+ * @param limit which of several limits refused; empty if there is only one, or none did
+ */
+public record DecidedRecord(
+        String topic,
+        int partition,
+        long offset,
+        long timestampMillis,
+        boolean approved,
+        String agentId,
+        String source,
+        String reason,
+        double remainingTokens,
+        String decidedBy,
+        long decidedAtMicros,
+        String policy,
+        String limit,
+        byte[] value) {
+    static final String SHADOW = "shadow:";
+    static final String COST_EXCEEDS_CAPACITY = "cost_exceeds_capacity";
+    static final String INVALID_REQUEST = "invalid_request";
+
+    private static final JsonFactory JSON = new JsonFactory();
+
+    /** @param approvedTopic tells on which of the two topics the record stands */
+    static DecidedRecord of(ConsumerRecord<byte[], byte[]> kafka, String approvedTopic) {
+        String source = "";
+        String reason = "";
+        String remaining = "";
+        String decidedBy = "";
+        String decidedAt = "";
+        String policy = "";
+        String limit = "";
+        for (var header : kafka.headers()) {
+            switch (header.key()) {
+                case "quota-source" -> source = text(header.value());
+                case "quota-reason" -> reason = text(header.value());
+                case "quota-remaining" -> remaining = text(header.value());
+                case "quota-decided-by" -> decidedBy = text(header.value());
+                case "quota-decided-at" -> decidedAt = text(header.value());
+                case "quota-policy" -> policy = text(header.value());
+                case "quota-limit" -> limit = text(header.value());
+                default -> {
+                    // the agent's own
+                }
+            }
+        }
+        return new DecidedRecord(
+                kafka.topic(),
+                kafka.partition(),
+                kafka.offset(),
+                kafka.timestamp(),
+                kafka.topic().equals(approvedTopic),
+                text(kafka.key()),
+                source,
+                reason,
+                number(remaining),
+                decidedBy,
+                micros(decidedAt),
+                policy,
+                limit,
+                kafka.value() == null ? new byte[0] : kafka.value());
+    }
+
+    /** Returns whether an agent's bucket was asked: not for what is not a request. */
+    public boolean isCharged() {
+        return decidedAtMicros >= 0 && !policy.isEmpty() && Double.isFinite(remainingTokens);
+    }
+
+    /** Returns whether it was approved only because the policy enforces nothing. */
+    boolean isShadow() {
+        return reason.startsWith(SHADOW);
+    }
+
+    /** Returns the partition that the request was published on; -1 if the record does not say. */
+    int sourcePartition() {
+        int end = source.lastIndexOf('/');
+        int begin = source.lastIndexOf('/', end - 1);
+        return begin < 0 ? -1 : (int) whole(source, begin + 1, end);
+    }
+
+    /** Returns the offset that the request was published at; -1 if the record does not say. */
+    long sourceOffset() {
+        return whole(source, source.lastIndexOf('/') + 1, source.length());
+    }
+
+    private static long whole(String text, int from, int to) {
+        try {
+            return Long.parseLong(text, from, to, 10);
+        } catch (NumberFormatException notOurs) {
+            return -1;
+        }
+    }
+
+    /** Returns what the request costs: both a request and its rejection say so in their field {@code tokens}. */
+    public double costTokens() {
+        return number("tokens", 1);
+    }
+
+    /** Returns a number that stands at the top of the value. */
+    public double number(String field, double otherwise) {
+        try (var json = JSON.createParser(value)) {
+            if (find(json, field) && json.currentToken().isNumeric()) return json.getDoubleValue();
+        } catch (IOException notOurs) {
+            // below
+        }
+        return otherwise;
+    }
+
+    /** Returns a text that stands at the top of the value; empty if there is none. */
+    public String text(String field) {
+        try (var json = JSON.createParser(value)) {
+            if (find(json, field) && json.currentToken() == JsonToken.VALUE_STRING) return json.getText();
+        } catch (IOException notOurs) {
+            // below
+        }
+        return "";
+    }
+
+    private static boolean find(JsonParser json, String field) throws IOException {
+        if (json.nextToken() != JsonToken.START_OBJECT) return false;
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+            boolean found = json.currentName().equals(field);
+            json.nextToken();
+            if (found) return true;
+            json.skipChildren();
+        }
+        return false;
+    }
+
+    private static String text(byte @Nullable [] bytes) {
+        return bytes == null ? "" : new String(bytes, StandardCharsets.UTF_8);
+    }
+
+    private static double number(String text) {
+        try {
+            return text.isEmpty() ? Double.NaN : Double.parseDouble(text);
+        } catch (NumberFormatException notOurs) {
+            return Double.NaN;
+        }
+    }
+
+    private static long micros(String text) {
+        return text.isEmpty() ? -1 : whole(text, 0, text.length());
+    }
+}

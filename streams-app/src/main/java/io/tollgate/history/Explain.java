@@ -1,0 +1,253 @@
+package io.tollgate.history;
+
+import io.tollgate.config.Settings;
+import io.tollgate.ingest.Parse;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyChange;
+import io.tollgate.policy.PolicyTopic;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+
+/** Finds one decision on the topics, and what belongs to it. Reads only. Not thread-safe. */
+public final class Explain {
+    private static final Duration FIRST_WINDOW = Duration.ofHours(1);
+    /** A clock that is ahead by more has its timestamps replaced. */
+    private static final Duration FUTURE = Duration.ofMinutes(1);
+
+    private static final int NEXT_SHOWN = 3;
+    private static final int NEXT_READ = 100_000;
+
+    private final Settings settings;
+
+    /** Takes where the topics are. */
+    public Explain(Settings settings) {
+        this.settings = settings;
+    }
+
+    /** There is no such decision; the message is one line that says what there is. Carries no stack trace. */
+    public static final class NotFoundException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        NotFoundException(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    /**
+     * Returns the decision about the request that was published there.
+     *
+     * @throws NotFoundException if there is none
+     */
+    public Explanation bySource(String topic, int partition, long offset) throws NotFoundException {
+        var source = topic + "/" + partition + "/" + offset;
+        try (var log = new TopicLog(settings)) {
+            var decidedTopics = log.partitions(
+                    settings.topics().approved(), settings.topics().rejected());
+            var place = new TopicPartition(topic, partition);
+            if (!log.partitions(topic).contains(place))
+                throw new NotFoundException("topic " + topic + " has no partition " + partition);
+            var kept = log.all(List.of(place));
+            long begins = kept.from().get(place);
+            if (offset >= kept.to().get(place))
+                throw new NotFoundException(source + " is not published: the partition ends before offset "
+                        + kept.to().get(place));
+            var request =
+                    offset < begins ? null : first(log, place, offset, kept.to().get(place));
+            boolean isTimeKnown = request != null
+                    && request.timestamp() < Instant.now().plus(FUTURE).toEpochMilli();
+            var range = isTimeKnown
+                    ? log.since(decidedTopics, Instant.ofEpochMilli(request.timestamp()))
+                    : log.all(decidedTopics);
+            var wanted = source.getBytes(StandardCharsets.UTF_8);
+            var found = first(log, range, kafka -> hasSource(kafka, wanted));
+            if (found == null)
+                throw new NotFoundException(
+                        offset < begins
+                                ? source + " is not on the topics any more: " + topic + "/" + partition
+                                        + " begins at offset " + begins + ", and no decision about it is left"
+                                : request == null
+                                        ? source + " is no request: a transaction ends there, or compaction took it"
+                                        : source + " is not decided yet, or its decision is not on the topics any more:"
+                                                + " `tollgate verify` says what is pending");
+            return explained(log, DecidedRecord.of(found, settings.topics().approved()), 0);
+        }
+    }
+
+    /**
+     * Returns the newest decision about a request with this id: agents may use one twice.
+     *
+     * @throws NotFoundException if there is none
+     */
+    public Explanation byRequestId(String requestId) throws NotFoundException {
+        try (var log = new TopicLog(settings)) {
+            var decidedTopics = log.partitions(
+                    settings.topics().approved(), settings.topics().rejected());
+            var all = log.all(decidedTopics);
+            var to = all.to();
+            // From the newest back, each time as far again: every record is looked at once.
+            for (var back = FIRST_WINDOW; !to.equals(all.from()); back = back.multipliedBy(2)) {
+                boolean isLast = back.compareTo(Duration.ofDays(3650)) > 0;
+                var from = isLast
+                        ? all.from()
+                        : log.since(decidedTopics, Instant.now().minus(back)).from();
+                var found = new ArrayList<DecidedRecord>();
+                log.readAll(new TopicLog.Range(atMost(from, to), to), kafka -> {
+                    if (!mayHold(kafka.value(), requestId)) return;
+                    var decided = DecidedRecord.of(kafka, settings.topics().approved());
+                    if (decided.text("request_id").equals(requestId)) found.add(decided);
+                });
+                if (!found.isEmpty()) {
+                    var newest = found.stream()
+                            .max(Comparator.comparingLong(DecidedRecord::decidedAtMicros)
+                                    .thenComparingLong(DecidedRecord::timestampMillis))
+                            .orElseThrow();
+                    return explained(log, newest, found.size() - 1);
+                }
+                to = atMost(from, to);
+            }
+        }
+        throw new NotFoundException("no decision on the topics is about a request with the id " + requestId
+                + ": it may not be decided yet, or be older than what the topics keep");
+    }
+
+    private static Map<TopicPartition, Long> atMost(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
+        var limited = new HashMap<>(to);
+        limited.replaceAll((partition, end) -> Math.min(end, from.getOrDefault(partition, end)));
+        return limited;
+    }
+
+    /** Returns whether the value may hold the text: as it stands, or with characters that JSON writes otherwise. */
+    private static boolean mayHold(byte[] value, String text) {
+        if (value == null) return false;
+        if (!text.chars().allMatch(c -> c >= ' ' && c < 127 && c != '"' && c != '\\' && c != '/')) return true;
+        var wanted = text.getBytes(StandardCharsets.UTF_8);
+        for (int at = 0; at <= value.length - wanted.length; at++) {
+            if (value[at] == wanted[0] && Arrays.equals(value, at, at + wanted.length, wanted, 0, wanted.length))
+                return true;
+            if (value[at] == '\\') return true; // an escape may stand for any of its characters
+        }
+        return false;
+    }
+
+    private static boolean hasSource(ConsumerRecord<byte[], byte[]> kafka, byte[] wanted) {
+        var header = kafka.headers().lastHeader("quota-source");
+        return header != null && Arrays.equals(header.value(), wanted);
+    }
+
+    private interface Wanted {
+        boolean is(ConsumerRecord<byte[], byte[]> kafka);
+    }
+
+    private static ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicPartition place, long offset, long end) {
+        var range = new TopicLog.Range(Map.of(place, offset), Map.of(place, Math.min(end, offset + 1)));
+        return first(log, range, kafka -> kafka.offset() == offset);
+    }
+
+    private static ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicLog.Range range, Wanted wanted) {
+        var found = new ArrayList<ConsumerRecord<byte[], byte[]>>(1);
+        log.read(range, new TopicLog.Taker() {
+            @Override
+            public void take(ConsumerRecord<byte[], byte[]> kafka) {
+                if (found.isEmpty() && wanted.is(kafka)) found.add(kafka);
+            }
+
+            @Override
+            public boolean isDone() {
+                return !found.isEmpty();
+            }
+        });
+        return found.isEmpty() ? null : found.get(0);
+    }
+
+    private Explanation explained(TopicLog log, DecidedRecord decided, int alike) {
+        List<PolicyChange> history = List.of();
+        if (decided.policy().lastIndexOf('@') > 0) {
+            try (var policies = new PolicyTopic(settings)) {
+                history = policies.history(
+                        decided.policy().substring(0, decided.policy().lastIndexOf('@')));
+            }
+        }
+        var decidedBy = history.stream()
+                .filter(change -> change.name().equals(decided.policy()))
+                .findFirst();
+        double cost = decided.costTokens();
+        var next = decided.isCharged() ? next(log, decided) : List.<DecidedRecord>of();
+        return new Explanation(decided, cost, before(decided, cost, decidedBy), decidedBy, history, next, alike);
+    }
+
+    private static Optional<Double> before(DecidedRecord decided, double cost, Optional<PolicyChange> decidedBy) {
+        var document = decidedBy
+                .flatMap(PolicyChange::stored)
+                .flatMap(stored -> stored.good())
+                .map(good -> good.document());
+        boolean oneBucket = document.isEmpty()
+                ? decided.policy().equals(Policy.DEFAULT)
+                : document.get().mode() != Mode.OFF && document.get().limits().size() == 1;
+        boolean refused = Verdict.of(decided) != Verdict.APPROVED;
+        if (!decided.isCharged() || !oneBucket && !refused) return Optional.empty();
+        return Optional.of(decided.remainingTokens() + (refused ? 0 : cost));
+    }
+
+    /** Returns what the agent was told next, by the time of its bucket. */
+    private List<DecidedRecord> next(TopicLog log, DecidedRecord decided) {
+        var approvedTopic = settings.topics().approved();
+        var other = decided.approved() ? settings.topics().rejected() : approvedTopic;
+        var key = decided.agentId().getBytes(StandardCharsets.UTF_8);
+        var here = new TopicPartition(decided.topic(), decided.partition());
+        var there = new TopicPartition(
+                other, Parse.partitionOf(key, log.partitions(other).size()));
+        var since = log.since(List.of(here, there), Instant.ofEpochMilli(decided.timestampMillis()));
+        var from = new HashMap<>(since.from());
+        from.put(here, decided.offset() + 1);
+        var same = new ArrayList<DecidedRecord>();
+        var opposite = new ArrayList<DecidedRecord>();
+        var read = new int[1];
+        log.read(new TopicLog.Range(from, since.to()), new TopicLog.Taker() {
+            @Override
+            public void take(ConsumerRecord<byte[], byte[]> kafka) {
+                read[0]++;
+                if (!Arrays.equals(kafka.key(), key)) return;
+                var next = DecidedRecord.of(kafka, approvedTopic);
+                if (next.decidedAtMicros() < decided.decidedAtMicros() || !isAfter(next, decided)) return;
+                var into = next.approved() == decided.approved() ? same : opposite;
+                if (into.size() < NEXT_SHOWN) into.add(next);
+            }
+
+            @Override
+            public boolean isDone() {
+                return same.size() >= NEXT_SHOWN && opposite.size() >= NEXT_SHOWN || read[0] > NEXT_READ;
+            }
+        });
+        var all = new ArrayList<>(same);
+        all.addAll(opposite);
+        all.sort(Comparator.comparingLong(DecidedRecord::decidedAtMicros)
+                .thenComparingInt(DecidedRecord::sourcePartition)
+                .thenComparingLong(DecidedRecord::sourceOffset));
+        var shown = new ArrayList<>(all.subList(0, Math.min(NEXT_SHOWN, all.size())));
+        all.stream()
+                .skip(shown.size())
+                .filter(next -> next.approved() != decided.approved()
+                        && shown.stream().allMatch(before -> before.approved() == decided.approved()))
+                .findFirst()
+                .ifPresent(shown::add);
+        return shown;
+    }
+
+    /** Of one source, the later one; of others, what is not of an earlier moment. */
+    private static boolean isAfter(DecidedRecord next, DecidedRecord decided) {
+        return next.decidedAtMicros() > decided.decidedAtMicros()
+                || next.sourcePartition() != decided.sourcePartition()
+                || next.sourceOffset() > decided.sourceOffset();
+    }
+}

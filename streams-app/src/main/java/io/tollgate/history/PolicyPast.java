@@ -1,0 +1,141 @@
+package io.tollgate.history;
+
+import io.tollgate.bucket.AgentId;
+import io.tollgate.bucket.Limit;
+import io.tollgate.policy.InvalidPolicyException;
+import io.tollgate.policy.Policies;
+import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyJson;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The policies that were in force when a decision was made, with all that they replaced: the header {@code quota-policy} names the policy,
+ * and the topic of policies tells the rest. Not thread-safe.
+ */
+final class PolicyPast {
+    private static final String ANY = "*";
+    /** By how much clocks of those who write policies may be ahead of the buckets'. */
+    private static final long GRACE_MILLIS = 10_000;
+    /** How many changes a pipeline may lag behind. */
+    private static final int TRIES = 50;
+    /** Of one key: more than {@link Policies} credits by. */
+    private static final int KEPT = 12;
+
+    private final Policy byDefault;
+    private final Map<String, List<ConsumerRecord<byte[], byte[]>>> byKey = new HashMap<>();
+    /** Lengths of prefixes, without the star. */
+    private final TreeSet<Integer> lengths = new TreeSet<>();
+
+    /** Stands still until all is read. */
+    private static final class Clock {
+        private double nowSeconds; // the default counts from the beginning of time
+
+        double seconds() {
+            return nowSeconds;
+        }
+    }
+
+    /**
+     * What was in force for one agent.
+     *
+     * @param untilMicros from when on it may be another one
+     */
+    record Found(@Nullable Policy policy, String header, long untilMicros) {
+        static final Found NOTHING = new Found(null, "", Long.MIN_VALUE);
+
+        boolean answers(String wanted, long atMicros) {
+            return atMicros < untilMicros && header.equals(wanted);
+        }
+    }
+
+    PolicyPast(Limit byDefault) {
+        this.byDefault = Policy.byDefault(byDefault);
+    }
+
+    /** Takes one record of the topic of policies, in their order; what is not a policy changes nothing. */
+    void add(ConsumerRecord<byte[], byte[]> kafka) {
+        if (kafka.key() == null) return;
+        var key = new String(kafka.key(), StandardCharsets.UTF_8);
+        try {
+            if (AgentId.brokenRule(key).isPresent()) return;
+            if (kafka.value() != null) PolicyJson.parse(kafka.value());
+        } catch (InvalidPolicyException ignored) {
+            return; // the one before it stays in force
+        }
+        byKey.computeIfAbsent(key, first -> new ArrayList<>(1)).add(kafka);
+        if (key.endsWith(ANY)) lengths.add(key.length() - 1);
+    }
+
+    /** Returns every record that may ever have applied to the agent, in the order of the topic. */
+    List<ConsumerRecord<byte[], byte[]>> of(String agentId) {
+        var found = new ArrayList<>(byKey.getOrDefault(agentId, List.of()));
+        for (int length : lengths) {
+            if (length > agentId.length()) break;
+            var key = agentId.substring(0, length) + ANY;
+            if (!key.equals(agentId)) found.addAll(byKey.getOrDefault(key, List.of()));
+        }
+        if (found.isEmpty()) return Collections.emptyList(); // one for all agents
+        found.sort(Comparator.comparingLong(ConsumerRecord::offset));
+        return found;
+    }
+
+    /**
+     * Returns the policy that the header names, as it stood at this moment; none if it is not on the topic any more, cannot be read, or
+     * was written later.
+     *
+     * @param records what {@link #of(String)} returns for the agent
+     */
+    Found find(String agentId, List<ConsumerRecord<byte[], byte[]>> records, String header, long atMicros) {
+        int written = 0;
+        long atMillis = atMicros / 1000;
+        while (written < records.size() && records.get(written).timestamp() <= atMillis) written++;
+        long untilMicros = written == records.size()
+                ? Long.MAX_VALUE
+                : records.get(written).timestamp() * 1000;
+        int newest = written;
+        while (newest < records.size() && records.get(newest).timestamp() <= atMillis + GRACE_MILLIS) newest++;
+        // A pipeline may not have seen the last ones yet; or a clock may have been ahead, and it has seen more.
+        for (int count = written; count >= Math.max(0, written - TRIES); count--) {
+            var policy = after(records.subList(0, count), agentId);
+            if (policy.name().equals(header)) return new Found(policy, header, untilMicros);
+        }
+        for (int count = written + 1; count <= newest; count++) {
+            var policy = after(records.subList(0, count), agentId);
+            if (policy.name().equals(header)) return new Found(policy, header, untilMicros);
+        }
+        return new Found(null, header, untilMicros);
+    }
+
+    private Policy after(List<ConsumerRecord<byte[], byte[]>> records, String agentId) {
+        if (records.isEmpty()) return byDefault;
+        var clock = new Clock();
+        var policies = new Policies(byDefault, () -> {}, clock::seconds);
+        clock.nowSeconds = Double.POSITIVE_INFINITY;
+        for (var kafka : latest(records)) {
+            policies.apply(kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value());
+        }
+        return policies.of(agentId);
+    }
+
+    /** Returns the last records of each key: older ones are credited by none. */
+    private static List<ConsumerRecord<byte[], byte[]>> latest(List<ConsumerRecord<byte[], byte[]>> records) {
+        if (records.size() <= KEPT) return records;
+        var seen = new HashMap<String, Integer>();
+        var kept = new ArrayList<ConsumerRecord<byte[], byte[]>>();
+        for (int i = records.size() - 1; i >= 0; i--) {
+            var key = new String(records.get(i).key(), StandardCharsets.UTF_8);
+            if (seen.merge(key, 1, Integer::sum) <= KEPT) kept.add(records.get(i));
+        }
+        Collections.reverse(kept);
+        return kept;
+    }
+}

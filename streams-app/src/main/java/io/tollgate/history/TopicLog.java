@@ -1,0 +1,168 @@
+package io.tollgate.history;
+
+import io.tollgate.config.Settings;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * Reads topics as any consumer would that joins no group: what is committed, from one moment to another. Not thread-safe.
+ *
+ * <p>Every method ends with a {@link TimeoutException} if the brokers do not answer, and with an
+ * {@link UnknownTopicOrPartitionException} if a topic is not there.
+ */
+public final class TopicLog implements AutoCloseable {
+    private static final Duration POLL = Duration.ofMillis(200);
+    private static final Duration STALLED = Duration.ofSeconds(60);
+
+    private final Settings settings;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+
+    /** What to read. Immutable. */
+    record Range(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
+        /** Returns how many offsets it spans; some are no records, but marks of transactions. */
+        long size() {
+            return to.entrySet().stream()
+                    .mapToLong(end -> Math.max(0, end.getValue() - from.getOrDefault(end.getKey(), end.getValue())))
+                    .sum();
+        }
+    }
+
+    /** What to do with what is read. */
+    interface Taker {
+        void take(ConsumerRecord<byte[], byte[]> kafka);
+
+        /** Returns partitions that are to wait, of those that are still read. */
+        default Collection<TopicPartition> waiting(Collection<TopicPartition> open) {
+            return List.of();
+        }
+
+        /** Returns whether nothing more is wanted. */
+        default boolean isDone() {
+            return false;
+        }
+
+        /** The partition is read to its end. */
+        default void ended(TopicPartition partition) {}
+    }
+
+    /** Connects when it is first used. */
+    public TopicLog(Settings settings) {
+        this.settings = settings;
+        var properties = settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames());
+        properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "15000");
+        properties.putIfAbsent(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, "10000");
+        properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "5000");
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
+        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+        properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false");
+        properties.remove(ConsumerConfig.GROUP_ID_CONFIG);
+        properties.remove(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG);
+        consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    }
+
+    Settings settings() {
+        return settings;
+    }
+
+    /** Returns the partitions of these topics. */
+    List<TopicPartition> partitions(String... topics) {
+        var found = new ArrayList<TopicPartition>();
+        for (var topic : topics) {
+            List<PartitionInfo> partitions = consumer.partitionsFor(topic);
+            if (partitions == null || partitions.isEmpty()) {
+                throw new UnknownTopicOrPartitionException("topic " + topic + " does not exist");
+            }
+            for (var partition : partitions) found.add(new TopicPartition(topic, partition.partition()));
+        }
+        return found;
+    }
+
+    /** Returns all that has this timestamp or a later one, to where the partitions end now. */
+    Range since(List<TopicPartition> partitions, Instant from) {
+        consumer.assign(partitions); // or it grumbles
+        var ends = consumer.endOffsets(partitions);
+        return new Range(offsets(partitions, from, ends), ends);
+    }
+
+    /** Returns all that the partitions hold. */
+    Range all(List<TopicPartition> partitions) {
+        consumer.assign(partitions);
+        return new Range(consumer.beginningOffsets(partitions), consumer.endOffsets(partitions));
+    }
+
+    /** Returns the first offset of each partition with this timestamp or a later one; its end where there is none. */
+    private Map<TopicPartition, Long> offsets(
+            List<TopicPartition> partitions, Instant at, Map<TopicPartition, Long> ends) {
+        Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(
+                partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> at.toEpochMilli())));
+        var offsets = new HashMap<>(ends);
+        found.forEach((partition, offset) -> {
+            if (offset != null) offsets.put(partition, offset.offset());
+        });
+        return offsets;
+    }
+
+    /** Hands over the records of the range, those of each partition in their order. */
+    void read(Range range, Taker taker) {
+        consumer.assign(range.to().keySet());
+        range.to()
+                .forEach((partition, end) ->
+                        consumer.seek(partition, range.from().getOrDefault(partition, end)));
+        var open = new HashMap<>(range.to());
+        long positions = -1;
+        long movedNanos = System.nanoTime();
+        while (true) {
+            open.entrySet().removeIf(end -> {
+                boolean reached = consumer.position(end.getKey()) >= end.getValue();
+                if (!reached) return false;
+                consumer.pause(List.of(end.getKey()));
+                taker.ended(end.getKey());
+                return true;
+            });
+            if (open.isEmpty() || taker.isDone()) return;
+            var waiting = taker.waiting(open.keySet());
+            consumer.pause(waiting);
+            consumer.resume(open.keySet().stream()
+                    .filter(partition -> !waiting.contains(partition))
+                    .toList());
+            long now = open.keySet().stream().mapToLong(consumer::position).sum();
+            if (now != positions) movedNanos = System.nanoTime();
+            else if (System.nanoTime() - movedNanos > STALLED.toNanos()) {
+                throw new TimeoutException(
+                        "nothing more comes from " + open.keySet().iterator().next() + ", although there is more");
+            }
+            positions = now;
+            for (var kafka : consumer.poll(POLL)) {
+                Long end = open.get(new TopicPartition(kafka.topic(), kafka.partition()));
+                if (end != null && kafka.offset() < end) taker.take(kafka);
+            }
+        }
+    }
+
+    /** As {@link #read(Range, Taker)}, with no more to say than what to do with each record. */
+    void readAll(Range range, Consumer<ConsumerRecord<byte[], byte[]>> taker) {
+        read(range, taker::accept);
+    }
+
+    @Override
+    public void close() {
+        consumer.close();
+    }
+}

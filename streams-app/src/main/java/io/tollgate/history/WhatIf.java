@@ -1,0 +1,305 @@
+package io.tollgate.history;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.tollgate.bucket.Limit;
+import io.tollgate.config.Settings;
+import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyDocument;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides what was decided again: by the policies that were in force, and by others. Reads only, and asks no pipeline. Not thread-safe.
+ *
+ * <p>Decisions of all partitions are brought into the order in which they were made by a window of bounded size: memory grows with the number
+ * of agents, not with that of their requests.
+ */
+public final class WhatIf {
+    private static final int WINDOW = 200_000;
+    /** Events have the bucket's time and requests their sender's, whose clock may be ahead. */
+    private static final Duration EVENTS_BEFORE = Duration.ofHours(1);
+
+    /** Strays come from several partitions, so that their offsets tell no order. At one moment a bucket only empties. */
+    private static final Comparator<PastDecision> STRAYS_TOGETHER = Comparator.comparingDouble(
+                    (PastDecision past) -> past.limit().isEmpty() ? -past.remainingTokens() : Double.MAX_VALUE)
+            .thenComparing(past -> past.verdict() != Verdict.APPROVED)
+            .thenComparingLong(PastDecision::outputOffset);
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final Settings settings;
+    private final Map<String, PolicyDocument> tried;
+    private final boolean othersDeleted;
+    private final Observer observer;
+
+    /** Is told of every decision, those of one agent in their order. */
+    public interface Observer {
+        /**
+         * One request was decided again.
+         *
+         * @param refused whether it was refused
+         * @param refusedThen whether the policies that are tried would have refused it
+         */
+        void decided(String agentId, int sourcePartition, long sourceOffset, boolean refused, boolean refusedThen);
+    }
+
+    /**
+     * How many recorded verdicts the policies in force do not give, for one reason.
+     *
+     * @param reason a part of a sentence
+     * @param example one of them, as {@code quota-source} says it
+     */
+    public record Missed(String reason, long requests, String example) {
+        Missed plusOne() {
+            return new Missed(reason, requests + 1, example);
+        }
+    }
+
+    /** One agent's part. */
+    public record OfAgent(String agentId, Figures figures) {}
+
+    /**
+     * What came of it.
+     *
+     * @param reproduced how many recorded verdicts the policies that were in force give again
+     * @param changed the agents for which something would have been decided otherwise, those first that would have saved most
+     */
+    public record Report(
+            Instant since,
+            Instant until,
+            long agents,
+            Figures all,
+            long reproduced,
+            List<Missed> missed,
+            List<OfAgent> changed) {}
+
+    /**
+     * Takes what is tried.
+     *
+     * @param othersDeleted whether policies that are not named fall back to the default, instead of staying as they were
+     */
+    public WhatIf(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted) {
+        this(settings, tried, othersDeleted, (agentId, partition, offset, refused, refusedThen) -> {});
+    }
+
+    /** As {@link #WhatIf(Settings, Map, boolean)}, where the observer is told of every decision. */
+    public WhatIf(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted, Observer observer) {
+        this.settings = settings;
+        this.tried = Map.copyOf(tried);
+        this.othersDeleted = othersDeleted;
+        this.observer = observer;
+    }
+
+    /**
+     * Reads what was decided of the requests with this timestamp or a later one, up to now.
+     *
+     * @param progress is given how many offsets there are to read; what it returns is told how many are read
+     */
+    public Report run(Instant since, LongFunction<LongConsumer> progress) {
+        var until = Instant.now();
+        try (var log = new TopicLog(settings)) {
+            var run = new Run(settings, tried, othersDeleted, observer);
+            var topics = settings.topics();
+            log.readAll(log.all(log.partitions(topics.policies())), run.policies::add);
+            readResets(log, since, run);
+            var decided = log.since(log.partitions(topics.approved(), topics.rejected()), since);
+            run.read(log, decided, progress.apply(decided.size()));
+            return run.report(since, until);
+        }
+    }
+
+    private void readResets(TopicLog log, Instant since, Run run) {
+        try {
+            var events = log.partitions(settings.topics().events());
+            log.readAll(log.since(events, since.minus(EVENTS_BEFORE)), kafka -> run.event(kafka.value()));
+        } catch (UnknownTopicOrPartitionException none) {
+            // no events: nobody has filled a bucket
+        }
+    }
+
+    /** One reading of the topics. */
+    private static final class Run implements TopicLog.Taker {
+        private final String requestsTopic;
+        private final String approvedTopic;
+        private final Limit byDefault;
+        private final PolicyPast policies;
+        private final Trial trial;
+        private final Observer observer;
+        private final Map<String, AgentReplay> agents = new HashMap<>();
+        private final Map<String, Deque<Long>> filledMicros = new HashMap<>();
+        private final Map<String, String> names = new HashMap<>();
+        private final PriorityQueue<PastDecision> window = new PriorityQueue<>();
+        private final Map<TopicPartition, Long> reachedMicros = new HashMap<>();
+        private final Map<AgentReplay.Miss, Missed> missed = new EnumMap<>(AgentReplay.Miss.class);
+        private long furthestMicros;
+        private long reproduced;
+        private boolean defaultChanged;
+        private LongConsumer progress = read -> {};
+        private long read;
+
+        Run(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted, Observer observer) {
+            requestsTopic = settings.topics().requests();
+            approvedTopic = settings.topics().approved();
+            byDefault = settings.defaultLimit();
+            policies = new PolicyPast(byDefault);
+            trial = new Trial(tried, othersDeleted, byDefault);
+            this.observer = observer;
+        }
+
+        void event(byte @Nullable [] event) {
+            if (event == null) return;
+            try {
+                JsonNode json = JSON.readTree(event);
+                JsonNode at = json.path("at");
+                if (!json.path("event").asText().equals("bucket_reset") || !at.isIntegralNumber()) return;
+                filledMicros
+                        .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
+                        .add(at.longValue());
+            } catch (IOException malformed) {
+                // not an event
+            }
+        }
+
+        void read(TopicLog log, TopicLog.Range range, LongConsumer told) {
+            progress = told;
+            range.to().keySet().forEach(partition -> reachedMicros.put(partition, Long.MIN_VALUE));
+            log.read(range, this);
+            while (!window.isEmpty()) decideNext();
+        }
+
+        @Override
+        public void take(ConsumerRecord<byte[], byte[]> kafka) {
+            progress.accept(++read);
+            var decided = DecidedRecord.of(kafka, approvedTopic);
+            if (!decided.isCharged()) return; // not a request
+            if (!decided.approved() && decided.policy().equals(Policy.DEFAULT)) noteDefault(decided);
+            var past = past(decided);
+            var partition = new TopicPartition(kafka.topic(), kafka.partition());
+            reachedMicros.merge(partition, past.decidedAtMicros(), Math::max);
+            furthestMicros = Math.max(furthestMicros, past.decidedAtMicros());
+            window.add(past);
+            if (window.size() > WINDOW) decideNext();
+        }
+
+        private PastDecision past(DecidedRecord decided) {
+            var agent = agents.get(decided.agentId());
+            if (agent == null) {
+                var agentId = decided.agentId();
+                agent = new AgentReplay(agentId, agents.size(), policies.of(agentId), trial.concerns(agentId));
+                agents.put(agentId, agent);
+            }
+            return new PastDecision(
+                    agent,
+                    decided.decidedAtMicros(),
+                    decided.costTokens(),
+                    decided.remainingTokens(),
+                    decided.sourcePartition(),
+                    decided.sourceOffset(),
+                    decided.offset(),
+                    Verdict.of(decided),
+                    decided.isShadow(),
+                    decided.decidedBy().equals("local"),
+                    names.computeIfAbsent(decided.policy(), name -> name),
+                    decided.limit().isEmpty() ? "" : names.computeIfAbsent(decided.limit(), name -> name));
+        }
+
+        private void noteDefault(DecidedRecord decided) {
+            defaultChanged |= decided.number("capacity", byDefault.capacityTokens()) != byDefault.capacityTokens()
+                    || decided.number("refill_rate", byDefault.refillTokensPerSecond())
+                            != byDefault.refillTokensPerSecond();
+        }
+
+        /** Partitions that are far ahead of the one that is furthest behind wait, once there is enough to bring into order. */
+        @Override
+        public Collection<TopicPartition> waiting(Collection<TopicPartition> open) {
+            if (window.size() < WINDOW / 2) return List.of();
+            long behind = open.stream().mapToLong(this::reached).min().orElse(0);
+            long span = furthestMicros - window.element().decidedAtMicros();
+            return open.stream()
+                    .filter(partition -> reached(partition) != behind && reached(partition) - span / 4 > behind)
+                    .toList();
+        }
+
+        private long reached(TopicPartition partition) {
+            return reachedMicros.getOrDefault(partition, Long.MIN_VALUE);
+        }
+
+        /** Decides all that the agent of the next decision got at that moment. */
+        private void decideNext() {
+            var first = window.remove();
+            var next = window.peek();
+            if (next == null || !isTogether(first, next)) {
+                decide(first);
+                return;
+            }
+            var together = new ArrayList<PastDecision>();
+            together.add(first);
+            boolean oneSource = true;
+            while (next != null && isTogether(first, next)) {
+                together.add(window.remove());
+                oneSource &= next.sourcePartition() == first.sourcePartition();
+                next = window.peek();
+            }
+            if (!oneSource) together.sort(STRAYS_TOGETHER);
+            together.forEach(this::decide);
+        }
+
+        private static boolean isTogether(PastDecision one, PastDecision other) {
+            return one.agent() == other.agent() && one.decidedAtMicros() == other.decidedAtMicros();
+        }
+
+        private void decide(PastDecision past) {
+            var agent = past.agent();
+            var fills = filledMicros.get(agent.agentId());
+            while (fills != null && !fills.isEmpty() && fills.element() <= past.decidedAtMicros()) {
+                fills.remove();
+                agent.fill();
+            }
+            var outcome = agent.decide(past, policies, trial);
+            var miss = agent.miss(outcome, past, defaultChanged);
+            if (miss == null) reproduced++;
+            else missed.merge(miss, missed(miss, past), (first, more) -> first.plusOne());
+            observer.decided(
+                    agent.agentId(),
+                    past.sourcePartition(),
+                    past.sourceOffset(),
+                    past.refused(),
+                    outcome.refusedThen());
+        }
+
+        private Missed missed(AgentReplay.Miss why, PastDecision past) {
+            return new Missed(why.text(), 1, requestsTopic + "/" + past.sourcePartition() + "/" + past.sourceOffset());
+        }
+
+        Report report(Instant since, Instant until) {
+            var all = new Figures();
+            agents.values().forEach(agent -> all.add(agent.figures()));
+            var changed = agents.values().stream()
+                    .filter(agent -> agent.figures().changed() > 0)
+                    .map(agent -> new OfAgent(agent.agentId(), agent.figures()))
+                    .sorted(Comparator.comparingDouble(
+                                    (OfAgent of) -> -Math.abs(of.figures().savedTokens()))
+                            .thenComparing(OfAgent::agentId))
+                    .toList();
+            return new Report(since, until, agents.size(), all, reproduced, List.copyOf(missed.values()), changed);
+        }
+    }
+}

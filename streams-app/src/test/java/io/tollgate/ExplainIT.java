@@ -1,0 +1,145 @@
+package io.tollgate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyTopic;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.Test;
+
+/** {@code tollgate explain} on what a real pipeline has decided. */
+class ExplainIT {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @Test
+    void decisionsAreExplained() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker().withSharedRedis().withLimit(100, 0);
+                var topic = new PolicyTopic(cluster.settings());
+                var application = cluster.start();
+                KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of());
+                var decisions = new Decisions(cluster)) {
+            topic.put("acme/*", policy(10, 2), "cli:mia@laptop");
+            topic.put("acme/*", policy(20, 2), "api:10.0.3.17");
+            var first = ask(cluster, producer, "acme/a", 15, "one");
+            decisions.await(1, application);
+            var second = ask(cluster, producer, "acme/a", 15, "twö \"quoted\"");
+            decisions.await(2, application);
+            var third = ask(cluster, producer, "acme/a", 1, "one");
+            var large = ask(cluster, producer, "acme/a", 21, "large");
+            var solo = ask(cluster, producer, "solo", 30, "solo");
+            var broken = send(cluster, producer, "solo", "{\"agent_id\":\"solo\",\"tokens\":\"10\"}");
+            decisions.await(6, application);
+
+            var approved = explain(cluster, first);
+            assertThat(approved.get("decision").textValue()).isEqualTo("approved");
+            assertThat(approved.get("before").doubleValue()).isEqualTo(20);
+            assertThat(approved.get("remaining").doubleValue()).isEqualTo(5);
+            assertThat(approved.get("policy").textValue()).isEqualTo("acme/*@0/1");
+            assertThat(approved.get("policy_history"))
+                    .extracting(change -> change.get("changed_by").textValue())
+                    .containsExactly("cli:mia@laptop", "api:10.0.3.17");
+            assertThat(approved.get("next"))
+                    .extracting(next -> next.get("source").textValue())
+                    .containsExactly(second, third, large);
+            assertThat(approved.get("next"))
+                    .extracting(next -> next.get("decision").textValue())
+                    .containsExactly("rejected", "approved", "rejected");
+
+            var refused = cluster.command("explain", second);
+            assertThat(refused.exitCode()).isZero();
+            assertThat(refused.output())
+                    .containsPattern(
+                            "acme/a asked for 15 tokens at 20\\S+Z and was refused\\. Only [0-9.]+ tokens were left\\.")
+                    .containsPattern(
+                            "The policy acme/\\*@0/1 decided \\(20 at once, 2/s, enforce\\), which api:10\\.0\\.3\\.17 wrote at 20\\S+Z\\.")
+                    .containsPattern("would have been covered [0-9.]+ s later")
+                    .containsPattern("Its next request was approved [0-9.]+ s later\\.")
+                    .containsPattern("bucket before +[5-9][0-9.]* tokens\n")
+                    .containsPattern("decided by +redis\n")
+                    .contains("What the topic of policies holds of acme/*:\nWHEN ", "What came next:\nREQUEST ");
+            assertThat(explain(cluster, large).get("explained").textValue())
+                    .contains("more than the bucket ever holds", "Nothing came next.");
+            assertThat(cluster.command("explain", solo).output())
+                    .contains("No policy applied to it, so that the default did: 100 at once, 0/s.")
+                    .contains("The bucket held 100 tokens, and 70 tokens were left.");
+            assertThat(cluster.command("explain", broken).output())
+                    .contains("What stood at " + broken + " was not a request")
+                    .contains("tokens must be a number");
+
+            var newest = JSON.readTree(
+                    cluster.command("explain", "--request-id", "one", "--json").output());
+            assertThat(newest.get("source").textValue()).isEqualTo(third);
+            assertThat(newest.get("alike").intValue()).isEqualTo(1);
+            assertThat(cluster.command("explain", "--request-id", "twö \"quoted\"")
+                            .output())
+                    .contains("request id", second);
+        }
+    }
+
+    @Test
+    void whatIsNotThereIsSaid() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker();
+                KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {
+            var undecided = ask(cluster, producer, "a", 1, "r-1");
+            var requests = cluster.requestsTopic();
+
+            assertThat(cluster.command("explain", undecided))
+                    .isEqualTo(
+                            new Ended(
+                                    1,
+                                    undecided
+                                            + " is not decided yet, or its decision is not on the topics any more: `tollgate verify` says what is pending\n"));
+            assertThat(cluster.command("explain", requests + "/0/99999"))
+                    .satisfies(missing -> assertThat(missing.exitCode()).isEqualTo(1))
+                    .satisfies(missing -> assertThat(missing.output()).contains("/0/99999 is not published"));
+            assertThat(cluster.command("explain", requests + "/77/0").output())
+                    .isEqualTo("topic " + requests + " has no partition 77\n");
+            assertThat(cluster.command("explain", "--request-id", "r-1"))
+                    .satisfies(missing -> assertThat(missing.exitCode()).isEqualTo(1))
+                    .satisfies(
+                            missing -> assertThat(missing.output()).startsWith("no decision on the topics is about"));
+            assertThat(cluster.command("explain", "nothing").exitCode()).isEqualTo(2);
+            assertThat(cluster.command("explain").exitCode()).isEqualTo(2);
+            assertThat(cluster.command("explain", undecided, "--request-id", "r-1")
+                            .exitCode())
+                    .isEqualTo(2);
+        }
+    }
+
+    private static JsonNode explain(TestCluster cluster, String source) throws Exception {
+        return JSON.readTree(cluster.command("explain", source, "--json").output());
+    }
+
+    private static PolicyDocument policy(double capacity, double refill) {
+        return new PolicyDocument(
+                Mode.ENFORCE, List.of(NamedLimit.only(new Limit(capacity, refill))), Optional.empty());
+    }
+
+    /** Returns what {@code quota-source} says of the request. */
+    private static String ask(
+            TestCluster cluster, KafkaProducer<byte[], byte[]> producer, String agent, double tokens, String id)
+            throws Exception {
+        return send(
+                cluster,
+                producer,
+                agent,
+                JSON.writeValueAsString(Map.of("agent_id", agent, "tokens", tokens, "request_id", id)));
+    }
+
+    private static String send(TestCluster cluster, KafkaProducer<byte[], byte[]> producer, String agent, String value)
+            throws Exception {
+        var record = new ProducerRecord<>(cluster.requestsTopic(), agent.getBytes(UTF_8), value.getBytes(UTF_8));
+        var place = producer.send(record).get();
+        return place.topic() + "/" + place.partition() + "/" + place.offset();
+    }
+}
