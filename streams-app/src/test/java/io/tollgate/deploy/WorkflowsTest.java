@@ -44,9 +44,11 @@ class WorkflowsTest {
             var script = DeploymentFiles.ROOT.resolve(command.split(" ")[0]);
             assertThat(script).isRegularFile().isExecutable();
         });
-        assertThat(workflow.findValuesAsText("uses"))
-                .isNotEmpty()
-                .allMatch(action -> action.matches("[\\w./-]+@v\\d+"));
+        assertThat(workflow.findValuesAsText("uses")).isNotEmpty().allSatisfy(used -> {
+            if (used.startsWith("./"))
+                assertThat(DeploymentFiles.ROOT.resolve(used)).isRegularFile();
+            else assertThat(used).matches("[\\w./-]+@v\\d+");
+        });
     }
 
     @ParameterizedTest
@@ -56,6 +58,7 @@ class WorkflowsTest {
 
         assertThat(workflow.get("permissions").isObject()).isTrue();
         for (JsonNode job : workflow.get("jobs")) {
+            if (!job.has("uses")) // another workflow, which says it itself
             assertThat(job.get("timeout-minutes").asInt()).isBetween(1, 120);
         }
         // What a stranger may choose, such as the name of a branch, must not become part of a command.
@@ -77,6 +80,7 @@ class WorkflowsTest {
                 "release/release",
                 "release/image",
                 "release/set-version",
+                "release/upload",
                 "streams-app/src/test/compatibility/record"
             })
     void scriptsAreBash(String script) throws Exception {
@@ -140,6 +144,35 @@ class WorkflowsTest {
         assertThat(Files.readString(dir.resolve("CHANGELOG.md")))
                 .containsPattern("\n## \\[Unreleased]\n\n## \\[7\\.8\\.9] - \\d{4}-\\d\\d-\\d\\d\n\n### ");
         assertThat(run(dir, "bash", "release/set-version", "next").exitCode()).isEqualTo(2);
+    }
+
+    @Test
+    void uploadSendsWhatWasChecked(@TempDir Path dir) throws Exception {
+        assumeTrue(Program.isOnPath("bash") && Program.isOnPath("sha256sum"), "bash or sha256sum is not installed");
+        var programs = Files.createDirectories(dir.resolve("bin"));
+        for (var program : List.of("gh", "curl")) {
+            var file = Files.writeString(programs.resolve(program), "#!/bin/sh\necho \"" + program + " $*\"\n");
+            assertThat(file.toFile().setExecutable(true)).isTrue();
+        }
+        for (var ending : List.of(".tar.gz", ".tgz", ".sbom.cdx.json", "-central.zip")) {
+            Files.writeString(dir.resolve("tollgate-7.8.9" + ending), ending);
+        }
+        assertThat(run(dir, "bash", "-c", "sha256sum tollgate-7.8.9.t* > SHA256SUMS")
+                        .exitCode())
+                .isZero();
+        var upload = "PATH=" + programs + ":$PATH CENTRAL_TOKEN=t bash "
+                + DeploymentFiles.ROOT.toAbsolutePath().resolve("release/upload") + " 7.8.9 " + dir;
+
+        var uploaded = run(dir, "bash", "-c", upload);
+        assertThat(uploaded.exitCode()).as(uploaded.output()).isZero();
+        assertThat(uploaded.output())
+                .containsSubsequence(
+                        "gh release upload v7.8.9", "bundle=@tollgate-7.8.9-central.zip", "gh release edit v7.8.9");
+
+        Files.writeString(dir.resolve("tollgate-7.8.9.tgz"), "changed");
+        var changed = run(dir, "bash", "-c", upload);
+        assertThat(changed.exitCode()).isEqualTo(1);
+        assertThat(changed.output()).doesNotContain("gh ", "bundle=");
     }
 
     private static String version(Path root) throws Exception {
