@@ -360,6 +360,7 @@ final class SimulatedInstance {
 
     /** Gives a partition up, after a commit. */
     void revoke(int partition) {
+        ledger.lostPartition();
         var task = tasks.remove(partition);
         if (task == null) return;
         task.close();

@@ -48,6 +48,9 @@ final class Simulation {
 
     /** Hears of what becomes of one instance's calls, which it may not know. */
     interface Ledger {
+        /** What the instance gets from now on, it knows no more of than another. */
+        void lostPartition();
+
         /** It is on its way to Redis. */
         void sent(SpendRequest spend);
 
@@ -64,7 +67,7 @@ final class Simulation {
         void decided(String agent, String topicId, int partition, long offset, DecidedBy by);
     }
 
-    /** @param askers a bit for each start of an instance */
+    /** @param askers a bit for each instance, another one each time that it has lost a partition */
     private record Asked(double cost, long askers) {}
 
     /** What Redis may have charged of an agent without its decider knowing; requests are named by their positions. */
@@ -104,7 +107,12 @@ final class Simulation {
     }
 
     private final class OfInstance implements Ledger {
-        private final long bit = 1L << starts++ % Long.SIZE;
+        private long bit = 1L << starts++ % Long.SIZE;
+
+        @Override
+        public void lostPartition() {
+            bit = 1L << starts++ % Long.SIZE;
+        }
 
         @Override
         public void sent(SpendRequest spend) {
@@ -153,6 +161,11 @@ final class Simulation {
     }
 
     private static final class Unheard implements Ledger {
+        @Override
+        public void lostPartition() {
+            // Nobody judges.
+        }
+
         @Override
         public void sent(SpendRequest spend) {
             // Nobody judges.
