@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -25,7 +26,12 @@ final class PolicyTimeline {
 
     private static final double MOST_TOKENS = 1e12;
     private static final String ANY = "*";
-    private static final Set<String> PLAIN_FIELDS = Set.of("capacity", "refill_rate", "mode");
+    private static final int MOST_LIMITS = 8;
+    private static final int LONGEST_NOTE = 1000;
+    private static final Set<String> FIELDS_OF_ONE = Set.of("capacity", "refill_rate", "mode", "note");
+    private static final Set<String> FIELDS_OF_SEVERAL = Set.of("limits", "mode", "note");
+    private static final Set<String> FIELDS_OF_A_LIMIT = Set.of("name", "capacity", "refill_rate");
+    private static final String NAME = "[a-z0-9][a-z0-9_-]{0,63}";
     private static final Set<String> MODES = Set.of("enforce", "shadow", "off");
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -96,25 +102,50 @@ final class PolicyTimeline {
         return keys;
     }
 
-    /** Whether this is a policy in its plain form, which no pipeline refuses. */
+    /** Whether this is a policy that no pipeline refuses. Of one that is not plain, nothing is certain. */
     static boolean isCertain(byte[] value) {
         try {
             JsonNode policy = JSON.readTree(value);
-            for (var fields = policy.fieldNames(); fields.hasNext(); ) {
-                if (!PLAIN_FIELDS.contains(fields.next())) return false;
-            }
-            double capacity = policy.path("capacity").asDouble(-1);
-            double rate = policy.path("refill_rate").asDouble(-1);
-            return policy.path("capacity").isNumber()
-                    && policy.path("refill_rate").isNumber()
-                    && capacity > 0
-                    && capacity <= MOST_TOKENS
-                    && rate >= 0
-                    && rate <= MOST_TOKENS
+            boolean several = policy.has("limits");
+            return hasOnly(policy, several ? FIELDS_OF_SEVERAL : FIELDS_OF_ONE)
+                    && (several ? areLimits(policy.path("limits")) : isLimit(policy))
                     && (!policy.has("mode")
-                            || MODES.contains(policy.path("mode").asText()));
+                            || MODES.contains(policy.path("mode").asText()))
+                    && (!policy.has("note") || isNote(policy.path("note")));
         } catch (IOException malformed) {
             return false;
         }
+    }
+
+    private static boolean hasOnly(JsonNode object, Set<String> known) {
+        for (var fields = object.fieldNames(); fields.hasNext(); ) if (!known.contains(fields.next())) return false;
+        return object.isObject();
+    }
+
+    private static boolean areLimits(JsonNode limits) {
+        var names = new HashSet<String>();
+        for (JsonNode limit : limits) {
+            String name = limit.path("name").asText();
+            if (!hasOnly(limit, FIELDS_OF_A_LIMIT) || !isLimit(limit) || !name.matches(NAME) || !names.add(name))
+                return false;
+        }
+        return limits.isArray() && !names.isEmpty() && names.size() <= MOST_LIMITS;
+    }
+
+    private static boolean isLimit(JsonNode limit) {
+        double capacity = limit.path("capacity").asDouble(-1);
+        double rate = limit.path("refill_rate").asDouble(-1);
+        return limit.path("capacity").isNumber()
+                && limit.path("refill_rate").isNumber()
+                && capacity > 0
+                && capacity <= MOST_TOKENS
+                && rate >= 0
+                && rate <= MOST_TOKENS;
+    }
+
+    private static boolean isNote(JsonNode note) {
+        return note.isTextual()
+                && note.textValue().length() <= LONGEST_NOTE
+                && note.textValue().chars().noneMatch(c -> Character.isSurrogate((char) c));
     }
 }

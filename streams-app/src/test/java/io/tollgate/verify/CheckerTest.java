@@ -217,6 +217,32 @@ class CheckerTest {
                                 + " had long been there"));
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '\u0001',
+            value = {
+                "{'capacity':5,'refill_rate':0,'mode':'shadow','note':'für ü'}        | true",
+                "{'limits':[{'name':'a','capacity':1,'refill_rate':0},{'name':'b-1','capacity':1,'refill_rate':2}]} | true",
+                "{'capacity':5,'refill_rate':0,'note':5}                              | false",
+                "{'capacity':5,'refill_rate':0,'limits':[]}                           | false",
+                "{'limits':[]}                                                        | false",
+                "{'limits':{'name':'a','capacity':1,'refill_rate':0}}                 | false",
+                "{'limits':[{'name':'a','capacity':1,'refill_rate':0},{'name':'a','capacity':1,'refill_rate':2}]} | false",
+                "{'limits':[{'name':'A','capacity':1,'refill_rate':0}]}               | false",
+                "{'limits':[{'name':'a','capacity':0,'refill_rate':0}]}               | false",
+                "{'capacity':'5','refill_rate':0}                                     | false",
+                "{'capacity':5,'refill_rate':0,'of tomorrow':1}                       | false",
+                "[]                                                                   | false"
+            })
+    void onlyWhatIsCertainlyAPolicyCounts(String policy, boolean certain) {
+        var value = policy.strip().replace('\'', '"').getBytes(UTF_8);
+        history.policies.add(new PolicyRecord(0, 0, history.nowMicros() / 1000, AGENT.getBytes(UTF_8), value));
+        history.pass(60_000_000).spend(HOME, AGENT, 1);
+
+        assertThat(history.check().violations()).hasSize(certain ? 1 : 0);
+    }
+
     @Test
     void defaultsWhereNoPolicyIsCertainAreNot() {
         history.policy("agent-7", "nobody", -5, 1, "enforce") // refused
