@@ -135,6 +135,13 @@ class HttpApiIT {
                                         .path("decision")
                                         .asText())
                                 .isEqualTo("approved");
+                        // A stray's decided record alone says where it was published.
+                        boolean isStray = !jsonText(agentId).equals(agentId);
+                        assertThat(agent.path("recent_decisions")
+                                        .get(0)
+                                        .path("source")
+                                        .asText())
+                                .matches(isStray ? "" : ".+-requests/\\d+/\\d+");
                     });
         }
     }

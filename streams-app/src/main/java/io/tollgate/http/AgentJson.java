@@ -42,7 +42,12 @@ record AgentJson(
     /** @param name as in the header {@code quota-policy} */
     record PolicyJson(String name, String mode, double capacity, double refillRate) {}
 
-    /** @param reason null if approved, unless a shadow policy would have refused */
+    /**
+     * One of the agent's last decisions.
+     *
+     * @param reason null if approved, unless a shadow policy would have refused
+     * @param source as in the header {@code quota-source}; null for a stray
+     */
     @JsonInclude(Include.NON_NULL)
     record DecisionJson(
             Instant decidedAt,
@@ -51,7 +56,8 @@ record AgentJson(
             double tokens,
             double remaining,
             String decidedBy,
-            @Nullable Long retryAfterMs) {
+            @Nullable Long retryAfterMs,
+            @Nullable String source) {
         static DecisionJson of(RecentDecision recent) {
             var decision = recent.decision();
             String reason = null;
@@ -71,7 +77,8 @@ record AgentJson(
                     recent.costTokens(),
                     decision.remainingTokens(),
                     decision.decidedBy().text(),
-                    retryAfterMs);
+                    retryAfterMs,
+                    recent.source().orElse(null));
         }
     }
 

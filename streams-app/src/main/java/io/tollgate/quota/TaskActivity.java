@@ -1,11 +1,13 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,11 +28,18 @@ final class TaskActivity {
     private long periodEndsNanos = System.nanoTime() + PERIOD_NANOS;
     private volatile List<Throttled> mostThrottled = List.of();
 
-    /** Notes a decision; {@code enforced}: whether a refusal is one, or only says what would be. */
-    void decided(AgentQueue agent, double costTokens, Decision decision, boolean enforced) {
+    /**
+     * Notes a decision.
+     *
+     * @param enforced whether a refusal is one, or only says what would be
+     * @param requests where the request was published; null for a stray
+     */
+    void decided(
+            AgentQueue agent, Charge charge, Decision decision, boolean enforced, @Nullable TopicPartition requests) {
         var last = agent.lastDecisions();
         if (last == null) last = newFor(agent);
-        if (last != null) last.add(new RecentDecision(costTokens, decision, enforced));
+        if (last != null)
+            last.add(new RecentDecision(charge.costTokens(), decision, enforced, requests, charge.offset()));
         if (enforced && !decision.isApproved()) refused(agent.id());
     }
 

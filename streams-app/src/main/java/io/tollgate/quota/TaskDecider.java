@@ -6,6 +6,7 @@ import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.RareWarning;
 import io.tollgate.mirror.TaskOffsets;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.Decided;
@@ -70,7 +71,12 @@ final class TaskDecider {
         agent.pending(pending.place()).removeFirst();
         pending.decided();
         agent.notBeforeLast(decision.decidedAtMicros());
-        activity.decided(agent, request.costTokens(), decision, policy.mode() == Mode.ENFORCE);
+        activity.decided(
+                agent,
+                pending.charge(),
+                decision,
+                policy.mode() == Mode.ENFORCE,
+                pending.place() == TaskSources.REQUESTS ? offsets.sources().requests() : null);
         var held = buckets == null ? null : buckets.bucket();
         boolean several = decision.terms().limits().size() > 1;
         var left = RemainingQuota.of(decision, held == null || !several ? null : held.buckets());

@@ -220,10 +220,32 @@
       row.append(
         element("td", new Date(decision.decided_at).toLocaleTimeString()),
         element("td", decision.reason ? decision.reason.replaceAll("_", " ") : decision.decision, decision.decision === "approved" ? "yes" : "no"),
-        element("td", number(decision.tokens)), element("td", number(decision.remaining)), element("td", decision.decided_by));
+        element("td", number(decision.tokens)), element("td", number(decision.remaining)), element("td", decision.decided_by), explained(decision.source));
       return row;
     }));
     refill();
+  }
+
+  // A command to copy: what decided is on the topics, and no page should have to read them.
+  function explained(source) {
+    const cell = element("td");
+    if (!source) return cell; // a stray: its decided record alone says where it was published
+    const command = `./tollgate explain ${source}`;
+    const copy = element("button", "copy command");
+    copy.type = "button";
+    copy.className = "plain";
+    copy.title = command;
+    copy.setAttribute("aria-label", `Copy: ${command}`);
+    copy.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(command);
+        copy.textContent = "copied";
+      } catch { // not allowed, or not over HTTPS: it can be selected
+        cell.replaceChildren(element("code", command));
+      }
+    });
+    cell.append(copy);
+    return cell;
   }
 
   // The limits beside the first: where their figures stand, and what the API said of them.
