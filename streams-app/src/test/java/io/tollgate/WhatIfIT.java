@@ -119,6 +119,40 @@ class WhatIfIT {
     }
 
     @ParameterizedTest
+    @ValueSource(longs = {21, 22, 23})
+    void bucketsGoOnFromTheMiddle(long seed) throws Exception {
+        var traffic = Steps.random(new SplittableRandom(seed), false);
+        var one = Map.of("solo", one(Mode.ENFORCE, 25, 1.5), "acme/*", one(Mode.SHADOW, 9, 2));
+        try (var cluster = TestCluster.onSharedBroker().withLimit(40, 3)) {
+            var outputs = decided(cluster.settings(), traffic, one, true);
+            publish(cluster, outputs, traffic);
+            // The names that the topology gave them: written in this order, an hour before.
+            publishPolicies(cluster, one);
+            var middle = outputs.get(outputs.size() / 2).record().timestamp();
+
+            var report =
+                    new WhatIf(cluster.settings(), one, false).run(Instant.ofEpochMilli(middle), total -> read -> {});
+
+            assertThat(report.missed()).isEmpty();
+            assertThat(report.all().requests()).isBetween(700L, 800L);
+            assertThat(report.all().before().refused()).isGreaterThan(50);
+            assertThat(report.changed()).isEmpty();
+        }
+    }
+
+    private static void publishPolicies(TestCluster cluster, Map<String, PolicyDocument> policies) {
+        try (KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {
+            policies.forEach((key, policy) -> producer.send(new ProducerRecord<>(
+                    cluster.settings().topics().policies(),
+                    0,
+                    System.currentTimeMillis() - 3_600_000,
+                    key.getBytes(UTF_8),
+                    PolicyJson.write(policy))));
+            producer.flush();
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(longs = {11, 12, 13, 14, 15, 16})
     void othersGiveWhatARealRunGives(long seed) throws Exception {
         var random = new SplittableRandom(seed);
