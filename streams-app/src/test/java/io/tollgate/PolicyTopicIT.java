@@ -131,7 +131,7 @@ class PolicyTopicIT {
             assertThat(exported.exitCode()).isEqualTo(1);
             assertThat(exported.output()).contains("has 4 partitions, but must have exactly 1");
             for (int n = 0; n < 8; n++)
-                assertThat(exported.output()).contains("agent-" + n + ":", "capacity: " + (2 + n));
+                assertThat(exported.output()).contains("\"agent-" + n + "\":\n  capacity: " + (2 + n) + "\n");
             assertThat(exported.output()).doesNotContain("capacity: 1\n", "gone");
         }
     }

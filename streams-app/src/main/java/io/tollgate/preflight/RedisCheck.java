@@ -32,6 +32,7 @@ final class RedisCheck {
     private static final String OTHER_KEY = "quota::preflight-2";
 
     private static final Pattern POLICY = Pattern.compile("(?m)^maxmemory_policy:(\\S+)");
+    private static final String NEVER_REFILLED = "; until then buckets that do not refill expire after 95 years";
     private static final String LOCAL = "; decisions use the local buckets until then";
 
     private final RedisURI uri;
@@ -60,6 +61,7 @@ final class RedisCheck {
     private void ask(RedisCommands<String, String> redis) {
         attempt("TIME", redis, commands -> ClockCheck.redis(commands, findings));
         attempt("HSET", redis, commands -> commands.hset(KEY, Map.of("tokens", "0")));
+        attempt("PERSIST", redis, commands -> commands.persist(KEY));
         attempt("EXPIRE", redis, commands -> commands.expire(KEY, Duration.ofMinutes(1)));
         attempt("HMGET", redis, commands -> commands.hmget(KEY, "tokens"));
         var digest = redis.digest("return 1");
@@ -110,7 +112,7 @@ final class RedisCheck {
             warn("refuses keys that begin with quota: (" + command + "): grant the user ~quota:*" + LOCAL);
         } else if (answer.startsWith("NOPERM")) {
             warn("refuses the command " + command + ": grant the user +" + command.toLowerCase(java.util.Locale.ROOT)
-                    + LOCAL);
+                    + (command.equals("PERSIST") ? NEVER_REFILLED : LOCAL));
         } else if (answer.startsWith("READONLY")) {
             warn("is a read-only replica: point REDIS_URL at the primary" + LOCAL);
         } else if (answer.startsWith("OOM")) {
