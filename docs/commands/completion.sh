@@ -935,7 +935,8 @@ function _picocli_tollgate_policy_set() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version'"
-  local arg_opts="'--capacity' '--refill-rate' '--limit' '--mode' '--note' '--config' '--bootstrap-server'"
+  local arg_opts="'--capacity' '--refill-rate' '--period' '--zone' '--limit' '--mode' '--note' '--config' '--bootstrap-server'"
+  local PERIOD_option_args=("MINUTE" "HOUR" "DAY" "WEEK" "MONTH") # --period values
   local MODE_option_args=("ENFORCE" "SHADOW" "OFF") # --mode values
 
   type compopt &>/dev/null && compopt +o default
@@ -945,6 +946,14 @@ function _picocli_tollgate_policy_set() {
       return
       ;;
     '--refill-rate')
+      return
+      ;;
+    '--period')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${PERIOD_option_args[@]}" ) )
+      return $?
+      ;;
+    '--zone')
       return
       ;;
     '--limit')

@@ -92,7 +92,7 @@ final class Limiters {
         CompletionStage<?> prepare(String agentId) {
             return limiter(agentId)
                     .trySetRateAsync(RateType.OVERALL, (long) limit.capacityTokens(), Duration.ofSeconds((long)
-                            limit.secondsToFill()));
+                            limit.waitSeconds(limit.capacityTokens(), 0)));
         }
 
         @Override

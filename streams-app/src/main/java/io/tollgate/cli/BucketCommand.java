@@ -127,7 +127,7 @@ public final class BucketCommand implements Runnable {
     }
 
     /** A server may listen on all addresses, but a client needs a single one. */
-    private static String reachable(String host) {
+    static String reachable(String host) {
         if (host.equals("0.0.0.0")) return "127.0.0.1";
         if (host.equals("::")) return "[::1]";
         return host.contains(":") ? "[" + host + "]" : host;
@@ -173,13 +173,13 @@ public final class BucketCommand implements Runnable {
             row("agent", agent.path("agent_id").asText());
             row("tokens", plain(bucket.path("tokens")));
             row("capacity", plain(bucket.path("capacity")));
-            row("refill rate", plain(bucket.path("refill_rate")) + " per second");
+            row(bucket.has("period") ? "full" : "refill rate", refill(bucket));
             for (JsonNode limit : bucket.path("limits")) {
                 row(
                         "  " + limit.path("name").asText(),
                         plain(limit.path("tokens")) + " of "
                                 + plain(limit.path("capacity")) + ", "
-                                + plain(limit.path("refill_rate")) + " per second");
+                                + (limit.has("period") ? "full " : "") + refill(limit));
             }
             row("time to full", timeToFull(bucket.path("time_to_full_ms")));
             row("read from", bucket.path("read_from").asText());
@@ -188,6 +188,13 @@ public final class BucketCommand implements Runnable {
                     policy.path("name").asText() + " (" + policy.path("mode").asText() + ")");
         }
         out.flush();
+    }
+
+    private static String refill(JsonNode limit) {
+        return limit.has("period")
+                ? "each " + limit.path("period").asText() + " in "
+                        + limit.path("zone").asText()
+                : plain(limit.path("refill_rate")) + " per second";
     }
 
     /** Returns the number without an exponent, which people misread. */

@@ -81,6 +81,7 @@ public final class DoctorCommand implements Callable<Integer> {
         var redisState = await(redis, settings);
         // Other warnings are about things that work all the same; a finding about Redis makes decisions local.
         redisState.findings.forEach(finding -> findings.add(new Finding(true, finding.text())));
+        findings.addAll(TimeZoneCheck.of(settings));
         print(versions(brokers, redisState), addresses(settings, env), inEffect(env), findings);
         return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
     }

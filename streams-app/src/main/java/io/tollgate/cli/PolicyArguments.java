@@ -1,9 +1,12 @@
 package io.tollgate.cli;
 
 import io.tollgate.bucket.AgentId;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.policy.Mode;
+import io.tollgate.policy.PolicyJson;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
@@ -53,16 +56,41 @@ final class PolicyArguments {
         @Override
         public NamedLimit convert(String value) {
             var parts = value.split(":", -1);
-            if (parts.length != 3) {
-                throw new TypeConversionException("must be NAME:CAPACITY:REFILL_RATE, but is \"" + value + "\"");
+            if (parts.length < 3 || parts.length > 4) {
+                throw new TypeConversionException(
+                        "must be NAME:CAPACITY:REFILL_RATE or NAME:CAPACITY:PERIOD[:ZONE], but is \"" + value + "\"");
             }
             if (!NamedLimit.isLegal(parts[0])) {
                 throw new TypeConversionException("a name must be 1 to " + NamedLimit.MAX_NAME
                         + " lower case letters, digits, - and _, and begin with a letter or digit, but is \"" + parts[0]
                         + "\"");
             }
-            return new NamedLimit(
-                    parts[0], new Limit(new Capacity().convert(parts[1]), new RefillRate().convert(parts[2])));
+            double capacity = new Capacity().convert(parts[1]);
+            boolean steady = parts.length == 3 && (parts[2].isEmpty() || !Character.isLetter(parts[2].charAt(0)));
+            if (steady) return new NamedLimit(parts[0], new Limit(capacity, new RefillRate().convert(parts[2])));
+            var zone = new Zone().convert(parts.length == 4 ? parts[3] : CalendarRefill.UTC.getId());
+            return new NamedLimit(parts[0], Limit.each(new Periods().convert(parts[2]), zone, capacity));
+        }
+    }
+
+    static final class Periods implements ITypeConverter<Period> {
+        @Override
+        public Period convert(String value) {
+            return Period.of(value)
+                    .orElseThrow(() -> new TypeConversionException(
+                            "must be " + PolicyJson.PERIODS + ", but is \"" + value + "\""));
+        }
+    }
+
+    static final class Zone implements ITypeConverter<String> {
+        @Override
+        public String convert(String value) {
+            try {
+                return CalendarRefill.of(Period.DAY, value).zone().getId();
+            } catch (IllegalArgumentException unknown) {
+                throw new TypeConversionException(
+                        unknown.getMessage() + ", but is \"" + value + "\"" + PolicyJson.zoneMeant(value));
+            }
         }
     }
 

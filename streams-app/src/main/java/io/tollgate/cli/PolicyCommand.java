@@ -1,7 +1,9 @@
 package io.tollgate.cli;
 
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.policy.InvalidPolicyException;
@@ -81,11 +83,27 @@ public final class PolicyCommand implements Runnable {
                     @Nullable
                     Double refillRate,
             @Option(
+                            names = "--period",
+                            paramLabel = "PERIOD",
+                            converter = PolicyArguments.Periods.class,
+                            description =
+                                    "Instead of a refill rate: the bucket is full at the start of each minute, hour,"
+                                            + " day, week (from Monday) or month, and does not refill within it.")
+                    @Nullable
+                    Period period,
+            @Option(
+                            names = "--zone",
+                            paramLabel = "ZONE",
+                            converter = PolicyArguments.Zone.class,
+                            description = "The time zone of the period, such as Europe/Berlin (default: UTC).")
+                    @Nullable
+                    String zone,
+            @Option(
                             names = "--limit",
                             paramLabel = "NAME:N:R",
                             converter = PolicyArguments.OneOfSeveral.class,
                             description = "One of several limits, all of which must cover a request: name, capacity and"
-                                    + " refill rate. Repeatable; replaces --capacity and --refill-rate.")
+                                    + " refill rate, or NAME:N:PERIOD[:ZONE]. Repeatable; replaces the options above.")
                     @Nullable
                     List<NamedLimit> several,
             @Option(
@@ -101,7 +119,7 @@ public final class PolicyCommand implements Runnable {
                     String note)
             throws SettingsException {
         var command = spec.subcommands().get("set");
-        var limits = limits(command, capacity, refillRate, several);
+        var limits = limits(command, capacity, refillRate, period, zone, several);
         var policy = new PolicyDocument(mode, limits, Optional.ofNullable(note));
         try {
             PolicyJson.parse(PolicyJson.write(policy)); // rules for the note, and for several limits together
@@ -304,17 +322,28 @@ public final class PolicyCommand implements Runnable {
             CommandLine set,
             @Nullable Double capacity,
             @Nullable Double refillRate,
+            @Nullable Period period,
+            @Nullable String zone,
             @Nullable List<NamedLimit> several) {
-        if (several == null) {
-            if (capacity == null || refillRate == null) {
-                throw new ParameterException(set, "--capacity and --refill-rate are needed, or --limit");
+        if (several != null) {
+            if (capacity != null || refillRate != null || period != null || zone != null) {
+                throw new ParameterException(
+                        set, "--limit cannot be combined with --capacity, --refill-rate, --period or --zone");
             }
-            return List.of(NamedLimit.only(new Limit(capacity, refillRate)));
+            return several;
         }
-        if (capacity != null || refillRate != null) {
-            throw new ParameterException(set, "--limit cannot be combined with --capacity or --refill-rate");
+        if (refillRate != null && period != null) {
+            throw new ParameterException(
+                    set, "--refill-rate cannot be combined with --period: a limit has one of them");
         }
-        return several;
+        if (zone != null && period == null) throw new ParameterException(set, "--zone needs --period");
+        if (capacity == null || refillRate == null && period == null) {
+            throw new ParameterException(
+                    set, "--capacity and --refill-rate are needed, or --limit; --period can replace --refill-rate");
+        }
+        var inZone = zone == null ? CalendarRefill.UTC.getId() : zone;
+        return List.of(NamedLimit.only(
+                period == null ? new Limit(capacity, refillRate) : Limit.each(period, inZone, capacity)));
     }
 
     private Settings settings() throws SettingsException {

@@ -1,5 +1,6 @@
 package io.tollgate.cli;
 
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.StoredPolicy;
@@ -30,8 +31,16 @@ final class PolicyText {
 
     private static String limit(NamedLimit named) {
         var limit = named.limit();
-        return (named.name().isEmpty() ? "" : named.name() + " ") + Decimal.text(limit.capacityTokens()) + " at once, "
-                + Decimal.text(limit.refillTokensPerSecond()) + "/s";
+        return (named.name().isEmpty() ? "" : named.name() + " ")
+                + Decimal.text(limit.capacityTokens())
+                + (limit.refill() instanceof CalendarRefill calendar
+                        ? " " + each(calendar)
+                        : " at once, " + Decimal.text(limit.refillTokensPerSecond()) + "/s");
+    }
+
+    /** Returns when a bucket is full: at the start of what. */
+    static String each(CalendarRefill calendar) {
+        return "each " + calendar.period().text() + " in " + calendar.zone();
     }
 
     /** Returns the text without control characters, which would break a line or a terminal. */

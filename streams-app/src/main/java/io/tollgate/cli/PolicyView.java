@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.policy.Mode;
@@ -114,7 +115,12 @@ record PolicyView(
 
     private static void limit(ObjectNode node, Limit limit) {
         node.put("capacity", new BigDecimal(Decimal.text(limit.capacityTokens())));
-        node.put("refill_rate", new BigDecimal(Decimal.text(limit.refillTokensPerSecond())));
+        if (limit.refill() instanceof CalendarRefill calendar) {
+            node.put("period", calendar.period().text());
+            node.put("zone", calendar.zone().getId());
+        } else {
+            node.put("refill_rate", new BigDecimal(Decimal.text(limit.refillTokensPerSecond())));
+        }
     }
 
     /** Returns one line for each property. */
@@ -128,9 +134,12 @@ record PolicyView(
             for (var named : good.document().limits()) {
                 var name = named.name().isEmpty() ? "" : " " + named.name();
                 rows.add(List.of("capacity" + name, Decimal.text(named.limit().capacityTokens()) + " tokens"));
-                rows.add(List.of(
-                        "refill rate" + name,
-                        Decimal.text(named.limit().refillTokensPerSecond()) + " tokens per second"));
+                rows.add(
+                        named.limit().refill() instanceof CalendarRefill calendar
+                                ? List.of("full" + name, PolicyText.each(calendar))
+                                : List.of(
+                                        "refill rate" + name,
+                                        Decimal.text(named.limit().refillTokensPerSecond()) + " tokens per second"));
             }
             good.document().note().ifPresent(note -> rows.add(List.of("note", PolicyText.line(note))));
         });

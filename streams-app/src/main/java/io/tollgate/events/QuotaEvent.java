@@ -2,6 +2,7 @@ package io.tollgate.events;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Source;
 import io.tollgate.route.Decimal;
@@ -40,6 +41,10 @@ record QuotaEvent(
             number(json, "remaining", remainingTokens);
             number(json, "capacity", limit.limit().capacityTokens());
             number(json, "refill_rate", limit.limit().refillTokensPerSecond());
+            if (limit.limit().refill() instanceof CalendarRefill calendar) {
+                json.writeStringField("period", calendar.period().text());
+                json.writeStringField("zone", calendar.zone().getId());
+            }
             json.writeObjectFieldStart("source");
             json.writeStringField("topic", source.topic());
             json.writeNumberField("partition", source.partition());

@@ -1,6 +1,7 @@
 package io.tollgate.events;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -24,6 +25,10 @@ final class ResetEvent {
             QuotaEvent.number(json, "remaining", limit.capacityTokens());
             QuotaEvent.number(json, "capacity", limit.capacityTokens());
             QuotaEvent.number(json, "refill_rate", limit.refillTokensPerSecond());
+            if (limit.refill() instanceof CalendarRefill calendar) {
+                json.writeStringField("period", calendar.period().text());
+                json.writeStringField("zone", calendar.zone().getId());
+            }
             json.writeStringField("policy", reset.policy().name());
             json.writeStringField("by", reset.by());
             json.writeEndObject();

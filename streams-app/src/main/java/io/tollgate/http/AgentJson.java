@@ -2,7 +2,10 @@ package io.tollgate.http;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonInclude.Include;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.quota.AgentView;
 import io.tollgate.quota.RecentDecision;
 import java.time.Duration;
@@ -23,7 +26,8 @@ record AgentJson(
     /**
      * The bucket now.
      *
-     * @param tokens of the first limit, which other programs share; so are capacity and rate
+     * @param tokens of the first limit, which other programs share; so are capacity, rate, period and zone
+     * @param period at whose start it is full; null if it refills steadily
      * @param timeToFullMs of all limits; null if one never fills
      * @param limits null if there is only one
      */
@@ -31,16 +35,32 @@ record AgentJson(
             double tokens,
             double capacity,
             double refillRate,
+            @JsonInclude(Include.NON_NULL) @Nullable String period,
+            @JsonInclude(Include.NON_NULL) @Nullable String zone,
             @Nullable Long timeToFullMs,
             String readFrom,
             Instant readAt,
             @JsonInclude(Include.NON_NULL) @Nullable List<LimitJson> limits) {}
 
     /** One of several limits. */
-    record LimitJson(String name, double tokens, double capacity, double refillRate) {}
+    @JsonInclude(Include.NON_NULL)
+    record LimitJson(
+            String name,
+            double tokens,
+            double capacity,
+            double refillRate,
+            @Nullable String period,
+            @Nullable String zone) {}
 
     /** @param name as in the header {@code quota-policy} */
-    record PolicyJson(String name, String mode, double capacity, double refillRate) {}
+    @JsonInclude(Include.NON_NULL)
+    record PolicyJson(
+            String name,
+            String mode,
+            double capacity,
+            double refillRate,
+            @Nullable String period,
+            @Nullable String zone) {}
 
     /**
      * One of the agent's last decisions.
@@ -88,6 +108,8 @@ record AgentJson(
                 view.buckets().first().tokens(),
                 limit.capacityTokens(),
                 limit.refillTokensPerSecond(),
+                period(limit),
+                zone(limit),
                 millisToFull(view),
                 view.readFrom().text(),
                 instant(view.nowMicros()),
@@ -96,7 +118,9 @@ record AgentJson(
                 view.policy().name(),
                 view.policy().mode().text(),
                 limit.capacityTokens(),
-                limit.refillTokensPerSecond());
+                limit.refillTokensPerSecond(),
+                period(limit),
+                zone(limit));
         var recent = view.recent().stream().map(DecisionJson::of).toList();
         return new AgentJson(agentId, view.known(), bucket, policy, recent, instance);
     }
@@ -109,18 +133,33 @@ record AgentJson(
                             named.name(),
                             view.buckets().buckets().get(i).tokens(),
                             named.limit().capacityTokens(),
-                            named.limit().refillTokensPerSecond());
+                            named.limit().refillTokensPerSecond(),
+                            period(named.limit()),
+                            zone(named.limit()));
                 })
                 .toList();
     }
 
+    private static @Nullable String period(Limit limit) {
+        return limit.refill() instanceof CalendarRefill calendar
+                ? calendar.period().text()
+                : null;
+    }
+
+    private static @Nullable String zone(Limit limit) {
+        return limit.refill() instanceof CalendarRefill calendar
+                ? calendar.zone().getId()
+                : null;
+    }
+
     private static @Nullable Long millisToFull(AgentView view) {
         double longest = 0;
+        double nowSeconds = TokenBucket.seconds(view.nowMicros());
         for (int i = 0; i < view.policy().limits().size(); i++) {
             var limit = view.policy().limits().get(i).limit();
             double missing =
                     limit.capacityTokens() - view.buckets().buckets().get(i).tokens();
-            if (missing > 0) longest = Math.max(longest, Math.ceil(missing / limit.refillTokensPerSecond() * 1000));
+            if (missing > 0) longest = Math.max(longest, Math.ceil(limit.waitSeconds(missing, nowSeconds) * 1000));
         }
         return longest < 9e15 ? (long) longest : null;
     }

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * One instance as the API shows it.
  *
  * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
+ * @param timeZones the version of its time zone rules; null: older than limits of the calendar
  * @param lag by partition that runs here: records published, but not yet decided and committed; empty as well while brokers do
  *     not answer
  * @param mostThrottled most first
@@ -19,6 +20,7 @@ record InstanceJson(
         String state,
         boolean ready,
         @Nullable String version,
+        @Nullable String timeZones,
         List<ThreadJson> threads,
         @Nullable RedisJson redis,
         RatesJson rates,
@@ -64,6 +66,7 @@ record InstanceJson(
                 instance,
                 "UNREACHABLE",
                 false,
+                null,
                 null,
                 List.of(),
                 null,

@@ -1,5 +1,6 @@
 package io.tollgate.http;
 
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.http.InstanceJson.RedisJson;
 import io.tollgate.http.InstanceJson.ThreadJson;
@@ -190,6 +191,7 @@ final class Instances implements AutoCloseable {
                 observed.streams().state().name(),
                 observed.isReady(),
                 observed.version(),
+                CalendarRefill.zoneRules(),
                 threads.stream().map(Instances::thread).toList(),
                 redis(),
                 sampler.rates(),

@@ -73,6 +73,7 @@ record StatusJson(
                 each.state(),
                 each.ready(),
                 each.version(),
+                each.timeZones(),
                 each.threads(),
                 each.redis(),
                 each.rates(),

@@ -189,7 +189,7 @@ public final class BucketCopy {
         for (var fence : fences.values()) size += 8 + 4 + fence.encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(VERSION).put(flags()).putDouble(foreignSeconds).putInt(termsBytes);
-        if (terms != null) terms.encode(bytes);
+        if (terms != null) terms.encode(bytes, lastRefillSeconds);
         for (var bucket : buckets) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
         fences.forEach((source, fence) -> {
             bytes.putLong(source).putInt(fence.encodedBytes());

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Terms;
@@ -45,7 +46,15 @@ public final class PolicyJson {
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
 
+    /** The words for a period, for people. */
+    public static final String PERIODS = LimitFields.periods();
+
     private PolicyJson() {}
+
+    /** Returns a question that names the zone which may have been meant; empty where none is near. */
+    public static String zoneMeant(String unknown) {
+        return LimitFields.meant(unknown);
+    }
 
     /**
      * Returns the policy that the bytes hold.
@@ -94,8 +103,7 @@ public final class PolicyJson {
             throw new InvalidPolicyException("value must be a JSON object");
         }
         var seen = new HashSet<String>();
-        Double capacity = null;
-        Double refillRate = null;
+        var fields = new LimitFields("");
         Mode mode = Mode.ENFORCE;
         List<NamedLimit> limits = null;
         String note = null;
@@ -103,21 +111,23 @@ public final class PolicyJson {
             var field = once(seen, json.currentName(), "");
             var token = json.nextToken();
             switch (field) {
-                case "capacity" -> capacity = capacity(json, token, field);
-                case "refill_rate" -> refillRate = refillRate(json, token, field);
+                case "capacity" -> fields.capacity(capacity(json, token, field));
+                case "refill_rate" -> fields.refillRate(refillRate(json, token, field));
+                case "period" -> fields.period(text(json, token, field));
+                case "zone" -> fields.zone(text(json, token, field));
                 case "mode" -> mode = mode(json, token);
                 case "limits" -> limits = limits(json, token);
                 case "note" -> note = note(json, token);
-                default -> throw unknown("", field, "capacity, refill_rate, mode, limits, note");
+                default -> throw unknown("", field, LimitFields.NAMES + ", mode, limits, note");
             }
         }
         if (json.nextToken() != null) throw new InvalidPolicyException("value must end after the JSON object");
         if (limits != null) {
-            if (capacity != null || refillRate != null) {
-                throw new InvalidPolicyException("limits must not stand beside capacity or refill_rate");
+            if (!fields.isEmpty()) {
+                throw new InvalidPolicyException("limits must not stand beside capacity, refill_rate, period or zone");
             }
         } else {
-            limits = List.of(NamedLimit.only(limit(capacity, refillRate, "")));
+            limits = List.of(NamedLimit.only(fields.limit()));
         }
         return new PolicyDocument(mode, limits, Optional.ofNullable(note));
     }
@@ -129,13 +139,6 @@ public final class PolicyJson {
 
     private static InvalidPolicyException unknown(String prefix, String field, String known) {
         return new InvalidPolicyException(prefix + shown(field) + " is no field of a policy; there are " + known);
-    }
-
-    private static Limit limit(@Nullable Double capacity, @Nullable Double refillRate, String prefix)
-            throws InvalidPolicyException {
-        if (capacity == null) throw new InvalidPolicyException(prefix + "capacity is missing");
-        if (refillRate == null) throw new InvalidPolicyException(prefix + "refill_rate is missing");
-        return new Limit(capacity, refillRate);
     }
 
     private static double capacity(JsonParser json, @Nullable JsonToken token, String field)
@@ -211,26 +214,32 @@ public final class PolicyJson {
     private static NamedLimit namedLimit(JsonParser json, String prefix) throws IOException, InvalidPolicyException {
         var seen = new HashSet<String>();
         String name = null;
-        Double capacity = null;
-        Double refillRate = null;
+        var fields = new LimitFields(prefix);
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var field = once(seen, json.currentName(), prefix);
             var token = json.nextToken();
             switch (field) {
                 case "name" -> name = name(json, token, prefix);
-                case "capacity" -> capacity = capacity(json, token, prefix + field);
-                case "refill_rate" -> refillRate = refillRate(json, token, prefix + field);
-                default -> throw unknown(prefix, field, "name, capacity, refill_rate");
+                case "capacity" -> fields.capacity(capacity(json, token, prefix + field));
+                case "refill_rate" -> fields.refillRate(refillRate(json, token, prefix + field));
+                case "period" -> fields.period(text(json, token, prefix + field));
+                case "zone" -> fields.zone(text(json, token, prefix + field));
+                default -> throw unknown(prefix, field, "name, " + LimitFields.NAMES);
             }
         }
         if (name == null) throw new InvalidPolicyException(prefix + "name is missing");
-        return new NamedLimit(name, limit(capacity, refillRate, prefix));
+        return new NamedLimit(name, fields.limit());
+    }
+
+    private static String text(JsonParser json, @Nullable JsonToken token, String field)
+            throws IOException, InvalidPolicyException {
+        if (token != JsonToken.VALUE_STRING) throw new InvalidPolicyException(field + " must be a string");
+        return json.getText();
     }
 
     private static String name(JsonParser json, @Nullable JsonToken token, String prefix)
             throws IOException, InvalidPolicyException {
-        if (token != JsonToken.VALUE_STRING) throw new InvalidPolicyException(prefix + "name must be a string");
-        var name = json.getText();
+        var name = text(json, token, prefix + "name");
         if (!NamedLimit.isLegal(name)) {
             throw new InvalidPolicyException(prefix + "name must be 1 to " + NamedLimit.MAX_NAME
                     + " lower case letters, digits, - and _, and begin with a letter or digit");
@@ -274,7 +283,12 @@ public final class PolicyJson {
 
     private static void limit(JsonGenerator json, Limit limit) throws IOException {
         number(json, "capacity", limit.capacityTokens());
-        number(json, "refill_rate", limit.refillTokensPerSecond());
+        if (limit.refill() instanceof CalendarRefill calendar) {
+            json.writeStringField("period", calendar.period().text());
+            json.writeStringField("zone", calendar.zone().getId());
+        } else {
+            number(json, "refill_rate", limit.refillTokensPerSecond());
+        }
     }
 
     private static void number(JsonGenerator json, String field, double value) throws IOException {

@@ -6,10 +6,13 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 
 /** Changes a part of a policy. */
 public final class PolicyMerge {
     private static final String LIMITS = "limits";
+
+    private static final List<String> OF_ONE_LIMIT = List.of("capacity", "refill_rate", "period", "zone");
 
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
@@ -21,36 +24,43 @@ public final class PolicyMerge {
 
     /**
      * Returns the policy with what the bytes name. What they do not name stays; a field that is null goes. Of several limits,
-     * {@code capacity} and {@code refill_rate} change the first.
+     * {@code capacity}, {@code refill_rate}, {@code period} and {@code zone} change the first. A limit that gets a rate has a period no
+     * more, and the other way round.
      *
      * @throws InvalidPolicyException if the bytes are not a JSON object, or what comes of it breaks a rule
      */
-    public static PolicyDocument merge(PolicyDocument policy, byte[] changes) throws InvalidPolicyException {
+    public static PolicyDocument merge(PolicyDocument policy, byte[] bytes) throws InvalidPolicyException {
         ObjectNode named;
         try {
-            if (!(JSON.readTree(changes) instanceof ObjectNode object)) return PolicyJson.parse(changes);
+            if (!(JSON.readTree(bytes) instanceof ObjectNode object)) return PolicyJson.parse(bytes);
             named = object;
         } catch (IOException malformed) {
-            return PolicyJson.parse(changes); // says what is wrong
+            return PolicyJson.parse(bytes); // says what is wrong
         }
         try {
             var merged = (ObjectNode) JSON.readTree(PolicyJson.write(policy));
             if (named.has(LIMITS)) {
-                merged.remove("capacity");
-                merged.remove("refill_rate");
+                merged.remove(OF_ONE_LIMIT);
             } else if (merged.get(LIMITS) != null) {
-                var first = (ObjectNode) merged.get(LIMITS).get(0);
-                for (var field : new String[] {"capacity", "refill_rate"}) {
-                    if (named.has(field)) first.set(field, named.remove(field));
+                var ofFirst = JSON.createObjectNode();
+                for (var field : OF_ONE_LIMIT) {
+                    if (named.has(field)) ofFirst.set(field, named.remove(field));
                 }
+                change((ObjectNode) merged.get(LIMITS).get(0), ofFirst);
             }
-            named.properties().forEach(field -> {
-                if (field.getValue().isNull()) merged.remove(field.getKey());
-                else merged.set(field.getKey(), field.getValue());
-            });
+            change(merged, named);
             return PolicyJson.parse(JSON.writeValueAsBytes(merged));
         } catch (IOException e) {
             throw new UncheckedIOException(e); // memory does not fail
         }
+    }
+
+    private static void change(ObjectNode policy, ObjectNode changes) {
+        if (changes.hasNonNull("refill_rate")) policy.remove(List.of("period", "zone"));
+        if (changes.hasNonNull("period")) policy.remove("refill_rate");
+        changes.properties().forEach(field -> {
+            if (field.getValue().isNull()) policy.remove(field.getKey());
+            else policy.set(field.getKey(), field.getValue());
+        });
     }
 }

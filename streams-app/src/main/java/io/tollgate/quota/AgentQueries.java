@@ -78,7 +78,8 @@ final class AgentQueries {
                         place,
                         offsets.sources(),
                         offsets.committed(place),
-                        shared.exactlyOnce()))
+                        shared.exactlyOnce(),
+                        TokenBucket.seconds(shared.nowMicros(buckets))))
                 .whenComplete((held, failure) -> answer.complete(failure != null ? mirrored : mirrored.inRedis(held)));
     }
 

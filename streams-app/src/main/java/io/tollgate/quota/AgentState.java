@@ -138,6 +138,7 @@ final class AgentState {
      *
      * @param place of their source
      * @param once whether decisions are committed together with their offsets
+     * @param nowSeconds the clock of Redis, seconds since the epoch
      */
     SpendRequest spend(
             List<Charge> charges,
@@ -145,7 +146,8 @@ final class AgentState {
             int place,
             TaskSources sources,
             long committedOffset,
-            boolean once) {
+            boolean once,
+            double nowSeconds) {
         return new SpendRequest(
                 agentId,
                 kind,
@@ -155,7 +157,8 @@ final class AgentState {
                 committedOffset,
                 once,
                 unasked[place].uncommitted(committedOffset),
-                copy(promises.terms(), place, sources, once));
+                copy(promises.terms(), place, sources, once),
+                bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
 
     private SpendRequest.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {

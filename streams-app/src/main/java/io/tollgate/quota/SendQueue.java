@@ -240,6 +240,7 @@ final class SendQueue {
                         place,
                         offsets.sources(),
                         offsets.committed(place),
-                        shared.exactlyOnce());
+                        shared.exactlyOnce(),
+                        nowSeconds(ask.buckets()));
     }
 }

@@ -2,6 +2,7 @@ package io.tollgate.route;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.NamedLimit;
@@ -68,6 +69,10 @@ final class Rejection {
             number(json, "remaining", decision.remainingTokens());
             number(json, "capacity", limit.limit().capacityTokens());
             number(json, "refill_rate", limit.limit().refillTokensPerSecond());
+            if (limit.limit().refill() instanceof CalendarRefill calendar) {
+                json.writeStringField("period", calendar.period().text());
+                json.writeStringField("zone", calendar.zone().getId());
+            }
             json.writeStringField("decided_by", decision.decidedBy().text());
             json.writeNumberField("decided_at", decision.decidedAtMicros());
             source(json, source, timestamp);

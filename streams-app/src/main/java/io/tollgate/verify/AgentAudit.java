@@ -230,8 +230,8 @@ final class AgentAudit {
                         limit == terms.limits().get(0),
                         of.lastMicros(),
                         now,
-                        of.lastRate(),
-                        limit.refillTokensPerSecond(),
+                        of.lastLimit(),
+                        limit,
                         policies.byDefault());
                 if (of.approve(limit, now, cost, gained))
                     violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
@@ -253,8 +253,11 @@ final class AgentAudit {
     private String overdrawn(int row, Limit limit, Spending spending) {
         return "agent " + agentId(row) + " got " + Text.number(spending.overdraftTokens())
                 + " tokens more within " + Text.number(spending.seconds()) + " s than capacity "
-                + Text.number(limit.capacityTokens()) + " and refill rate "
-                + Text.number(limit.refillTokensPerSecond()) + " give"
+                + Text.number(limit.capacityTokens())
+                + (limit.periods() == null
+                        ? " and refill rate " + Text.number(limit.refillTokensPerSecond()) + " give"
+                        : " gives each " + limit.periods().unit() + " in "
+                                + limit.periods().zone())
                 + (limit.name().isEmpty() ? "" : " under limit " + Text.shorten(limit.name())) + ", and only "
                 + Text.number(limit.slackTokens()) + " of them are slack";
     }

@@ -6,6 +6,7 @@ import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.tollgate.verify.Requests.Verdict;
 import io.tollgate.verify.Snapshot.OutputPartition;
+import io.tollgate.verify.Terms.Limit;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -38,6 +39,8 @@ final class Checker {
             "remaining",
             "capacity",
             "refill_rate",
+            "period",
+            "zone",
             "decided_by",
             "decided_at",
             "request");
@@ -81,7 +84,7 @@ final class Checker {
         }
     }
 
-    private record Stated(String policy, String limit, double capacityTokens, double refillTokensPerSecond) {}
+    private record Stated(String policy, Limit limit) {}
 
     Checker(CheckerSettings settings) {
         this.settings = settings;
@@ -320,13 +323,15 @@ final class Checker {
                 Objects.equals(limit, headers.get(QuotaHeaders.LIMIT)) && rejection.has("limit") == (limit != null),
                 "limit differs from header quota-limit");
         checkRequestInside(decided, rejection, request);
-        checkRefusal(decided, rejection, reason, costTokens, remaining, capacity, refillRate);
+        Periods periods = periods(decided, rejection);
+        Limit claimed = new Limit(limit == null ? "" : limit, capacity, refillRate, periods);
+        checkRefusal(decided, rejection, reason, costTokens, remaining, claimed);
         if (agentId == null) {
             require(decided, false, "agent_id is missing");
             return;
         }
         stated.merge(
-                new Stated(headers.policy(agentId), limit == null ? "" : limit, capacity, refillRate),
+                new Stated(headers.policy(agentId), claimed),
                 new Statement(at(decided), headers.decidedAtMicros()),
                 Statement::orLater);
         if (request == null) {
@@ -372,14 +377,20 @@ final class Checker {
         }
     }
 
+    private @Nullable Periods periods(Decided decided, Rejection rejection) {
+        if (!rejection.has("period") && !rejection.has("zone")) return null;
+        String period = rejection.text("period");
+        String zone = rejection.text("zone");
+        Periods periods = period == null || zone == null ? null : Periods.of(period, zone);
+        require(decided, periods != null, "period and zone name no periods");
+        return periods;
+    }
+
     private void checkRefusal(
-            Decided decided,
-            Rejection rejection,
-            String reason,
-            double costTokens,
-            double remaining,
-            double capacity,
-            double refillRate) {
+            Decided decided, Rejection rejection, String reason, double costTokens, double remaining, Limit limit) {
+        double capacity = limit.capacityTokens();
+        double refillRate = limit.refillTokensPerSecond();
+        boolean refills = refillRate > 0 || limit.periods() != null;
         boolean waitHelps = reason.equals("quota_exceeded");
         if (!waitHelps) {
             if (!(costTokens > capacity))
@@ -392,17 +403,17 @@ final class Checker {
         if (costTokens > capacity)
             falseRefusal(decided, "promises that waiting helps, but " + costTokens + " exceeds the capacity");
         if (!rejection.has("retry_after_ms")) {
-            if (refillRate > 0) falseRefusal(decided, "lacks retry_after_ms although waiting helps");
+            if (refills) falseRefusal(decided, "lacks retry_after_ms although waiting helps");
             return;
         }
-        double expectedMillis = (costTokens - remaining) / refillRate * 1000;
+        double expectedMillis = limit.waitMillis(costTokens - remaining, rejection.whole("decided_at", 0));
         double statedMillis = rejection.whole("retry_after_ms", -1);
         // Another program may have set the bucket's time ahead of the clock: nothing refills until that has come. By
         // how much
         // it was ahead of the decision is at most by how much it is ahead of the request.
         double aheadMillis = Math.max(0, rejection.number("decided_at") / 1000 - decided.timestampMillis());
         // A caller may round up and add a little, but must not be sent back too early, nor be sent away for long.
-        boolean plausible = refillRate > 0
+        boolean plausible = refills
                 && statedMillis >= Math.min(expectedMillis * 0.99, 1e15) - 50
                 && statedMillis <= expectedMillis * 1.01 + 1000 + aheadMillis;
         if (!plausible)
@@ -502,23 +513,27 @@ final class Checker {
         stated.forEach((claim, statement) -> {
             String where = statement.where();
             if (Policies.isDefault(claim.policy())) {
-                if (policies.widenDefault(claim.capacityTokens(), claim.refillTokensPerSecond()))
-                    notes.add("default policy: " + where + " states capacity " + claim.capacityTokens()
-                            + " and refill rate " + claim.refillTokensPerSecond()
+                if (policies.widenDefault(
+                        claim.limit().capacityTokens(), claim.limit().refillTokensPerSecond()))
+                    notes.add("default policy: " + where + " states capacity "
+                            + claim.limit().capacityTokens()
+                            + " and refill rate " + claim.limit().refillTokensPerSecond()
                             + ", more than TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE here; checked with the larger");
                 return;
             }
             Terms terms = policies.terms(claim.policy(), statement.micros());
             if (terms == null) return;
             boolean known = terms.limits().stream()
-                    .anyMatch(limit -> (limit.name().equals(claim.limit()) || isOnly(limit, terms, claim.limit()))
-                            && same(limit.capacityTokens(), claim.capacityTokens())
-                            && same(limit.refillTokensPerSecond(), claim.refillTokensPerSecond()));
+                    .anyMatch(limit -> (limit.name().equals(claim.limit().name())
+                                    || isOnly(limit, terms, claim.limit().name()))
+                            && same(limit.capacityTokens(), claim.limit().capacityTokens())
+                            && same(limit.refillTokensPerSecond(), claim.limit().refillTokensPerSecond())
+                            && Objects.equals(limit.periods(), claim.limit().periods()));
             if (!known)
                 violations.add(
                         NO_FALSE_REFUSALS,
                         where,
-                        "states a capacity, refill rate or limit that policy " + Text.shorten(claim.policy())
+                        "states a capacity, refill rate, period or limit that policy " + Text.shorten(claim.policy())
                                 + " has not");
         });
     }

@@ -29,7 +29,7 @@ final class Ledger {
      * @param remaining what the pipeline says is left
      */
     void step(long nowMicros, double approvedTokens, double remaining) {
-        double gained = (nowMicros - lastMicros) / 1e6 * limit.refillTokensPerSecond();
+        double gained = limit.gainedTokens(lastMicros, nowMicros);
         double drop = Math.min(limit.capacityTokens(), lastRemaining + gained) - approvedTokens - remaining;
         // Decisions that are repeated after a crash show what is left after all of them: a drop at the first, made
         // good by the others, each of which costs nothing more. What is not made good was charged twice, or by others.

@@ -136,7 +136,10 @@ final class Policies {
     private static @Nullable Limit limit(String name, JsonNode node) {
         JsonNode capacity = node.path("capacity");
         JsonNode refillRate = node.path("refill_rate");
-        if (!capacity.isNumber() || !refillRate.isNumber()) return null;
-        return new Limit(name, capacity.doubleValue(), refillRate.doubleValue());
+        if (!capacity.isNumber() || refillRate.isNumber() == node.has("period")) return null;
+        if (refillRate.isNumber()) return new Limit(name, capacity.doubleValue(), refillRate.doubleValue());
+        Periods periods =
+                Periods.of(node.path("period").asText(), node.path("zone").asText("UTC"));
+        return periods == null ? null : new Limit(name, capacity.doubleValue(), 0, periods);
     }
 }

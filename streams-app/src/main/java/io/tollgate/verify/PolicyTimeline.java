@@ -28,9 +28,10 @@ final class PolicyTimeline {
     private static final String ANY = "*";
     private static final int MOST_LIMITS = 8;
     private static final int LONGEST_NOTE = 1000;
-    private static final Set<String> FIELDS_OF_ONE = Set.of("capacity", "refill_rate", "mode", "note");
+    private static final Set<String> FIELDS_OF_ONE =
+            Set.of("capacity", "refill_rate", "period", "zone", "mode", "note");
     private static final Set<String> FIELDS_OF_SEVERAL = Set.of("limits", "mode", "note");
-    private static final Set<String> FIELDS_OF_A_LIMIT = Set.of("name", "capacity", "refill_rate");
+    private static final Set<String> FIELDS_OF_A_LIMIT = Set.of("name", "capacity", "refill_rate", "period", "zone");
     private static final String NAME = "[a-z0-9][a-z0-9_-]{0,63}";
     private static final Set<String> MODES = Set.of("enforce", "shadow", "off");
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -134,13 +135,23 @@ final class PolicyTimeline {
 
     private static boolean isLimit(JsonNode limit) {
         double capacity = limit.path("capacity").asDouble(-1);
-        double rate = limit.path("refill_rate").asDouble(-1);
         return limit.path("capacity").isNumber()
-                && limit.path("refill_rate").isNumber()
                 && capacity > 0
                 && capacity <= MOST_TOKENS
-                && rate >= 0
-                && rate <= MOST_TOKENS;
+                && (limit.has("period") ? hasPeriod(limit) : hasRate(limit));
+    }
+
+    private static boolean hasRate(JsonNode limit) {
+        double rate = limit.path("refill_rate").asDouble(-1);
+        return limit.path("refill_rate").isNumber() && rate >= 0 && rate <= MOST_TOKENS && !limit.has("zone");
+    }
+
+    private static boolean hasPeriod(JsonNode limit) {
+        JsonNode zone = limit.path("zone");
+        return !limit.has("refill_rate")
+                && limit.path("period").isTextual()
+                && zone.isTextual() == limit.has("zone")
+                && Periods.of(limit.path("period").asText(), zone.asText("UTC")) != null;
     }
 
     private static boolean isNote(JsonNode note) {

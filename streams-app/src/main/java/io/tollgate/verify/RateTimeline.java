@@ -1,5 +1,6 @@
 package io.tollgate.verify;
 
+import io.tollgate.verify.Terms.Limit;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -28,25 +29,25 @@ final class RateTimeline {
          * it, and by the fastest that may have where a change is near or where it is not known what counted.
          *
          * @param first whether it is the policy's first limit, whose bucket goes on under any name
-         * @param rateBefore of the decision at the beginning, tokens per second
-         * @param rateAfter of the decision at the end
+         * @param before what the limit was at the decision at the beginning
+         * @param after what it was at that at the end
          */
         double gainedTokens(
                 String limit,
                 boolean first,
                 long fromMicros,
                 long toMicros,
-                double rateBefore,
-                double rateAfter,
+                Limit before,
+                Limit after,
                 Terms byDefault) {
-            double named = Math.max(rateBefore, rateAfter);
+            var named = List.of(before, after);
             var changes = changes(fromMicros, toMicros);
-            if (changes.isEmpty()) return named * (toMicros - fromMicros) / 1e6;
+            if (changes.isEmpty()) return most(named, fromMicros, toMicros);
             double gained = 0;
             long begin = fromMicros;
             for (long end : ends(changes, fromMicros, toMicros)) {
                 var near = near(changes, begin, end, toMicros);
-                gained += rate(limit, first, begin, near, named, byDefault) * (end - begin) / 1e6;
+                gained += most(possible(limit, first, begin, near, named, byDefault), begin, end);
                 begin = end;
             }
             return gained;
@@ -90,15 +91,22 @@ final class RateTimeline {
                     .toList();
         }
 
-        private double rate(
-                String limit, boolean first, long beginMicros, List<Long> near, double named, Terms byDefault) {
+        private static double most(List<Limit> limits, long fromMicros, long toMicros) {
+            double most = 0;
+            for (var limit : limits) most = Math.max(most, limit.gainedTokens(fromMicros, toMicros));
+            return most;
+        }
+
+        /** Returns what the limit may have been in a stretch of time. */
+        private List<Limit> possible(
+                String limit, boolean first, long beginMicros, List<Long> near, List<Limit> named, Terms byDefault) {
             boolean certain = near.isEmpty() && isKnown(beginMicros);
-            double largest = certain ? 0 : named;
-            for (var terms : at(beginMicros, byDefault)) largest = Math.max(largest, rate(terms, limit, first));
+            var possible = new ArrayList<Limit>(certain ? List.of() : named);
+            for (var terms : at(beginMicros, byDefault)) add(terms, limit, first, possible);
             for (long change : near) {
-                for (var terms : at(change, byDefault)) largest = Math.max(largest, rate(terms, limit, first));
+                for (var terms : at(change, byDefault)) add(terms, limit, first, possible);
             }
-            return largest;
+            return possible;
         }
 
         /** Returns whether the topic still holds what counted then: compaction leaves no older record of a key. */
@@ -124,14 +132,11 @@ final class RateTimeline {
             return possible;
         }
 
-        private static double rate(Terms terms, String limit, boolean first) {
-            double largest = 0;
+        private static void add(Terms terms, String limit, boolean first, List<Limit> to) {
             for (int i = 0; i < terms.limits().size(); i++) {
                 var other = terms.limits().get(i);
-                if (other.name().equals(limit) || (first && i == 0))
-                    largest = Math.max(largest, other.refillTokensPerSecond());
+                if (other.name().equals(limit) || (first && i == 0)) to.add(other);
             }
-            return largest;
         }
     }
 

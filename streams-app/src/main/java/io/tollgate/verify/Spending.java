@@ -10,6 +10,8 @@ import io.tollgate.verify.Terms.Limit;
  * {@code max(excess − r·dt, 0)} and an approval adds its cost, so a single number per limit covers all of them exactly:
  * the promise is broken where {@code excess > C + r·0.05 s}.
  *
+ * <p>Under a limit with a period the promise is about each period: approved ≤ C. Within it r is 0, and its start gives all back.
+ *
  * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity of those in force since its
  * beginning then counts, and for each stretch of time the rate that counted in it ({@link RateTimeline}).
  */
@@ -18,7 +20,7 @@ final class Spending {
     private double capacityTokens;
     private double slackTokens;
     private double toleranceTokens;
-    private double lastRate;
+    private Limit lastLimit;
     private long lastMicros;
     private long beginMicros;
     private double overdraftTokens;
@@ -26,14 +28,15 @@ final class Spending {
 
     Spending(Limit limit, long nowMicros) {
         begin(limit, nowMicros);
-        lastRate = limit.refillTokensPerSecond();
+        lastLimit = limit;
         lastMicros = nowMicros;
     }
 
     /** Goes on to a decision, where no policy came and went since the one before. */
     boolean approve(Limit limit, long nowMicros, double costTokens) {
-        double rate = Math.max(lastRate, limit.refillTokensPerSecond());
-        return approve(limit, nowMicros, costTokens, (nowMicros - lastMicros) / 1e6 * rate);
+        double gained =
+                Math.max(lastLimit.gainedTokens(lastMicros, nowMicros), limit.gainedTokens(lastMicros, nowMicros));
+        return approve(limit, nowMicros, costTokens, gained);
     }
 
     /**
@@ -52,7 +55,7 @@ final class Spending {
             slackTokens = Math.max(slackTokens, limit.slackTokens());
             toleranceTokens = Math.max(toleranceTokens, limit.toleranceTokens());
         }
-        lastRate = limit.refillTokensPerSecond();
+        lastLimit = limit;
         lastMicros = nowMicros;
         excessTokens += costTokens;
         overdraftTokens = excessTokens - capacityTokens;
@@ -61,9 +64,9 @@ final class Spending {
         return broken && !before;
     }
 
-    /** Returns the rate of the decision before, tokens per second. */
-    double lastRate() {
-        return lastRate;
+    /** Returns the limit of the decision before. */
+    Limit lastLimit() {
+        return lastLimit;
     }
 
     /** Returns when the decision before was made. */

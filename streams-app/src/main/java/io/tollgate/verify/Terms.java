@@ -1,6 +1,7 @@
 package io.tollgate.verify;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What applied to a decision: every limit must cover it. */
 record Terms(List<Limit> limits, Mode mode) {
@@ -10,8 +11,33 @@ record Terms(List<Limit> limits, Mode mode) {
         OFF
     }
 
-    /** One bucket; {@code name} is empty where the agent has only one. */
-    record Limit(String name, double capacityTokens, double refillTokensPerSecond) {
+    /**
+     * One bucket; {@code name} is empty where the agent has only one.
+     *
+     * @param periods at whose starts it is full, and within which it does not refill; null: it refills steadily
+     */
+    record Limit(
+            String name,
+            double capacityTokens,
+            double refillTokensPerSecond,
+            @Nullable Periods periods) {
+        Limit(String name, double capacityTokens, double refillTokensPerSecond) {
+            this(name, capacityTokens, refillTokensPerSecond, null);
+        }
+
+        /** Returns the tokens that come back between two moments; infinite where a period starts after the first of them. */
+        double gainedTokens(long fromMicros, long toMicros) {
+            if (periods == null) return refillTokensPerSecond * (toMicros - fromMicros) / 1e6;
+            return periods.startMicros(toMicros) > fromMicros ? Double.POSITIVE_INFINITY : 0;
+        }
+
+        /** Returns after how many milliseconds so many tokens are back; infinite: never. */
+        double waitMillis(double missingTokens, long nowMicros) {
+            return periods == null
+                    ? missingTokens / refillTokensPerSecond * 1000
+                    : (periods.endMicros(nowMicros) - nowMicros) / 1e3;
+        }
+
         /** Returns the tokens by which the contract lets two clocks differ: what refills in 0.05 s. */
         double slackTokens() {
             return 0.05 * refillTokensPerSecond;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.PolicyDocument;
 import java.io.IOException;
@@ -60,6 +61,9 @@ class PolicyFileTest {
                                 enforce(
                                         new NamedLimit("burst", new Limit(100, 10)),
                                         new NamedLimit("day", new Limit(50_000, 0.58)))),
+                        Map.entry(
+                                "monthly",
+                                enforce(NamedLimit.only(Limit.each(Period.MONTH, "Europe/Berlin", 5_000_000)))),
                         Map.entry(
                                 "new-agent",
                                 new PolicyDocument(

@@ -25,12 +25,31 @@ class PolicyMergeTest {
                 "{'note':'new'} | {'capacity':5,'refill_rate':1,'mode':'shadow','note':'new'}",
                 "{'note':null} | {'capacity':5,'refill_rate':1,'mode':'shadow'}",
                 "{'mode':null} | {'capacity':5,'refill_rate':1,'note':'why'}",
+                "{'period':'day'} | {'capacity':5,'period':'day','zone':'UTC','mode':'shadow','note':'why'}",
+                "{'period':'day','refill_rate':null} | {'capacity':5,'period':'day','mode':'shadow','note':'why'}",
                 "{} | {'capacity':5,'refill_rate':1,'mode':'shadow','note':'why'}",
                 "{'limits':[{'name':'x','capacity':1,'refill_rate':0}]} | "
                         + "{'limits':[{'name':'x','capacity':1,'refill_rate':0}],'mode':'shadow','note':'why'}",
             })
     void whatIsNotNamedStays(String changes, String expected) throws InvalidPolicyException {
         assertThat(PolicyMerge.merge(policy(ONE), bytes(changes))).isEqualTo(policy(expected));
+    }
+
+    @Test
+    void aLimitHasARateOrAPeriod() throws InvalidPolicyException {
+        var monthly = policy("{'capacity':5,'period':'month','zone':'Europe/Berlin','mode':'shadow'}");
+
+        assertThat(PolicyMerge.merge(monthly, bytes("{'capacity':6}")))
+                .isEqualTo(policy("{'capacity':6,'period':'month','zone':'Europe/Berlin','mode':'shadow'}"));
+        assertThat(PolicyMerge.merge(monthly, bytes("{'period':'day'}")))
+                .isEqualTo(policy("{'capacity':5,'period':'day','zone':'Europe/Berlin','mode':'shadow'}"));
+        assertThat(PolicyMerge.merge(monthly, bytes("{'refill_rate':2}")))
+                .isEqualTo(policy("{'capacity':5,'refill_rate':2,'mode':'shadow'}"));
+        assertThat(PolicyMerge.merge(policy(TWO), bytes("{'period':'week'}")))
+                .isEqualTo(policy("{'limits':[{'name':'burst','capacity':5,'period':'week'},"
+                        + "{'name':'day','capacity':50,'refill_rate':0}],'mode':'shadow','note':'why'}"));
+        assertThatThrownBy(() -> PolicyMerge.merge(monthly, bytes("{'refill_rate':2,'period':'day'}")))
+                .hasMessage("refill_rate cannot be combined with period: a limit has one of them");
     }
 
     @Test

@@ -1,5 +1,7 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Period;
 import io.tollgate.quota.Step.Kind;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +13,8 @@ import java.util.stream.Collectors;
 record History(Setup setup, List<Step> steps) {
     private static final int LEAST_STEPS = 200;
     private static final double[] RATES = {0, 1, 1000};
+    /** Stands for no rate: the bucket is full at the start of each minute. */
+    private static final int EACH_MINUTE = RATES.length;
 
     /** By which calls fail, and nothing else. */
     private static final List<Kind> BREAKS = List.of(Kind.CUT, Kind.LOSE_REPLY, Kind.SLOW);
@@ -33,8 +37,8 @@ record History(Setup setup, List<Step> steps) {
             int callAgents,
             int callRequests,
             int calls) {
-        double refillRate() {
-            return RATES[rate];
+        Limit limit() {
+            return History.limit(capacity, rate);
         }
 
         @Override
@@ -60,8 +64,9 @@ record History(Setup setup, List<Step> steps) {
         }
     }
 
-    static double rate(int index) {
-        return RATES[index];
+    /** @param rate its number, or the one that stands for a period */
+    static Limit limit(int capacity, int rate) {
+        return rate == EACH_MINUTE ? Limit.each(Period.MINUTE, "UTC", capacity) : new Limit(capacity, RATES[rate]);
     }
 
     /** Returns the history of this seed. Each has some kinds of faults only: so that each kind meets each other alone. */
@@ -78,7 +83,7 @@ record History(Setup setup, List<Step> steps) {
                 random.nextInt(8) > 0,
                 1 + random.nextInt(3),
                 new int[] {5, 10, 20, 40}[random.nextInt(4)],
-                random.nextInt(5) < 3 ? 0 : 1 + random.nextInt(2),
+                random.nextInt(5) < 3 ? 0 : 1 + random.nextInt(3),
                 new int[] {0, 0, 1, 200}[random.nextInt(4)],
                 1 + random.nextInt(3),
                 stealing ? 1 : 1 + random.nextInt(5),

@@ -211,7 +211,10 @@ final class SimulatedConnection implements RedisCalls {
 
     @Override
     public CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises) {
-        return call(Operation.RESET, List.of(ScriptCodec.withoutCharges(agentId, kind, promises)))
+        return call(
+                        Operation.RESET,
+                        List.of(ScriptCodec.withoutCharges(
+                                agentId, kind, promises, SimulatedRedis.wallMicros(time.nowMicros()) / 1e6)))
                 .thenApply(answers -> {
                     decided(answers);
                     return null;

@@ -16,7 +16,9 @@ final class SimulatedTime implements TaskTime {
     }
 
     private final PriorityQueue<Event> events = new PriorityQueue<>();
-    private long nowMicros = 1_000_000;
+    /** A few seconds before a minute begins, so that limits of the calendar see it. */
+    private long nowMicros = 54_000_000;
+
     private long number;
 
     long nowMicros() {

@@ -1,10 +1,15 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Parse;
+import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
+import io.tollgate.policy.PolicyDocument;
+import io.tollgate.policy.PolicyJson;
 import io.tollgate.policy.PolicyRecords;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
@@ -204,7 +209,10 @@ final class Simulation {
     private final Map<String, Integer> resets = new HashMap<>();
     private final Map<String, Double> highestCapacity = new HashMap<>();
     private final Map<String, Double> highestRate = new HashMap<>();
-    private final Map<String, double[]> limits = new HashMap<>();
+    private final Map<String, Limit> limits = new HashMap<>();
+    /** Agents that had a limit of the calendar at some time. */
+    private final Set<String> byCalendar = new HashSet<>();
+
     private boolean clocksStep;
     private long longestOutageMicros;
 
@@ -214,12 +222,15 @@ final class Simulation {
         kafka = new SimulatedKafka(history.setup().exactlyOnce());
         Arrays.fill(owner, NOBODY);
         for (var agent : AGENTS) {
-            highestCapacity.put(agent, (double) history.setup().capacity());
-            highestRate.put(agent, history.setup().refillRate());
-            limits.put(
-                    agent,
-                    new double[] {history.setup().capacity(), history.setup().refillRate()});
+            promise(agent, history.setup().limit());
         }
+    }
+
+    private void promise(String agent, Limit limit) {
+        highestCapacity.merge(agent, limit.capacityTokens(), Math::max);
+        highestRate.merge(agent, limit.refillTokensPerSecond(), Math::max);
+        if (limit.refill() instanceof CalendarRefill) byCalendar.add(agent);
+        limits.put(agent, limit);
     }
 
     private static List<String> agents() {
@@ -329,7 +340,7 @@ final class Simulation {
         var setup = history.setup();
         long ahead = hostAheadMicros[number];
         var policies = new Policies(
-                Policy.byDefault(new Limit(setup.capacity(), setup.refillRate())),
+                Policy.byDefault(setup.limit()),
                 () -> {},
                 () -> (SimulatedRedis.wallMicros(time.nowMicros()) + ahead) / 1e6);
         for (int i = 0; i < policyLog.size(); i++) policyLog.get(i).apply(policies, i);
@@ -384,7 +395,7 @@ final class Simulation {
                 takeUnowned();
             }
             case RESET -> reset(agent(step));
-            case POLICY -> change(agent(step), 1 + step.value(1), History.rate(step.value(2)));
+            case POLICY -> change(agent(step), History.limit(1 + step.value(1), step.value(2)));
             case OFFSETS_BACK -> offsetsBack(step.value(0), step.value(1) == 1, step.value(2));
             case RECREATE -> {
                 var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
@@ -428,7 +439,11 @@ final class Simulation {
             case OTHER -> {
                 var agent = agent(step);
                 inexact.add(agent);
-                redis.spendAsOthersDo(agent, limits.get(agent)[0], limits.get(agent)[1], step.value(1));
+                redis.spendAsOthersDo(
+                        agent,
+                        limits.get(agent).capacityTokens(),
+                        limits.get(agent).refillTokensPerSecond(),
+                        step.value(1));
             }
             default -> throw new IllegalStateException(step.toString());
         }
@@ -518,12 +533,11 @@ final class Simulation {
         instances[owner[partition]].inspector().reset(agent, "api:127.0.0.1");
     }
 
-    private void change(String agent, double capacity, double rate) {
+    private void change(String agent, Limit limit) {
         inexact.add(agent);
-        highestCapacity.merge(agent, capacity, Math::max);
-        highestRate.merge(agent, rate, Math::max);
-        limits.put(agent, new double[] {capacity, rate});
-        var json = "{\"capacity\":" + capacity + ",\"refill_rate\":" + rate + "}";
+        promise(agent, limit);
+        var document = new PolicyDocument(Mode.ENFORCE, List.of(NamedLimit.only(limit)), Optional.empty());
+        var json = new String(PolicyJson.write(document), StandardCharsets.UTF_8);
         var record = new PolicyRecord(SimulatedRedis.wallMicros(time.nowMicros()) / 1000, agent, json);
         for (var instance : instances) record.apply(instance.policies(), policyLog.size());
         policyLog.add(record);
@@ -639,6 +653,11 @@ final class Simulation {
                 || kinds.contains(Step.Kind.RECREATE);
     }
 
+    /** Whether the agent's bucket may have become full between two moments because a minute began. */
+    private boolean isOtherMinute(String agent, long fromMicros, long toMicros) {
+        return byCalendar.contains(agent) && fromMicros / 60_000_000 != toMicros / 60_000_000;
+    }
+
     private Optional<Violation> overAdmission(String agent) {
         if (isForgotten()) return Optional.empty();
         // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
@@ -648,7 +667,7 @@ final class Simulation {
         long lastMicros = 0;
         for (var output : decided(agent)) {
             long now = output.decision().decidedAtMicros();
-            most = Math.max(0, most - rate * (now - lastMicros) / 1e6);
+            most = isOtherMinute(agent, lastMicros, now) ? 0 : Math.max(0, most - rate * (now - lastMicros) / 1e6);
             lastMicros = now;
             if (!output.decision().isApproved()) continue;
             most += output.published().cost;
@@ -701,14 +720,16 @@ final class Simulation {
     private Optional<Violation> falseRefusal(String agent) {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
-        double rate = history.setup().refillRate();
+        double rate = history.setup().limit().refillTokensPerSecond();
         double lost = unknownTokens(agent) + costOfDeleted(agent);
         var outputs = decided(agent);
         double tokens = capacity;
         long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();
         for (int i = 0; i < outputs.size(); ) {
             long now = outputs.get(i).decision().decidedAtMicros();
-            tokens = Math.min(capacity, tokens + rate * (now - lastMicros) / 1e6);
+            tokens = isOtherMinute(agent, lastMicros, now)
+                    ? capacity
+                    : Math.min(capacity, tokens + rate * (now - lastMicros) / 1e6);
             lastMicros = now;
             int end = i;
             for (; end < outputs.size() && outputs.get(end).decision().decidedAtMicros() == now; end++) {

@@ -40,7 +40,7 @@ record Step(Kind kind, List<Integer> values, int after) {
         SLOW("instance", 2, "millis", 160),
         OTHER("agent", 3, "cost", 7),
         RESET("agent", 3),
-        POLICY("agent", 3, "capacity", 20, "rate", 3),
+        POLICY("agent", 3, "capacity", 20, "rate", 4),
         OFFSETS_BACK("partition", 2, "rekeyed", 2, "by", 8),
         RECREATE("rekeyed", 2),
         REDIS_CLOCK("millis", 41),

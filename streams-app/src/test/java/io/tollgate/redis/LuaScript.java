@@ -125,10 +125,10 @@ final class LuaScript {
                 data.write(text(args.arg(2)), values);
                 return LuaValue.valueOf(values.size());
             }
-            case "EXPIRE":
-                return LuaValue.valueOf(data.expire(text(args.arg(2)), Long.parseLong(text(args.arg(3)))) ? 1 : 0);
             case "PERSIST":
                 return LuaValue.valueOf(data.persist(text(args.arg(2))) ? 1 : 0);
+            case "EXPIRE":
+                return LuaValue.valueOf(data.expire(text(args.arg(2)), Long.parseLong(text(args.arg(3)))) ? 1 : 0);
             default:
                 throw new LuaError("MemoryRedis does not know " + name);
         }

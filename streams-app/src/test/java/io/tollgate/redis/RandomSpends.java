@@ -6,6 +6,7 @@ import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.redis.ScriptCodec.Operation;
@@ -105,7 +106,8 @@ final class RandomSpends {
                 committed,
                 random.nextBoolean(),
                 random.nextInt(8) == 0 ? fence(1) : Fence.NONE,
-                random.nextInt(5) == 0 ? null : copy(agent, source));
+                random.nextInt(5) == 0 ? null : copy(agent, source),
+                micros / 1e6 + random.nextInt(200) - 150);
     }
 
     private SpendRequest.@Nullable Copy copy(String agent, long source) {
@@ -173,6 +175,10 @@ final class RandomSpends {
 
     private Limit limit() {
         double[] capacities = {1, 7.7, 10, 10, 1e12, 1e-6, 1.0 / 3};
+        if (random.nextInt(3) == 0) {
+            var period = random.nextInt(3) > 0 ? Period.MINUTE : Period.HOUR;
+            return Limit.each(period, "Asia/Kathmandu", capacities[random.nextInt(capacities.length)]);
+        }
         double[] rates = {0, 0, 1, 1e-9, 1e6, Math.PI};
         return new Limit(capacities[random.nextInt(capacities.length)], rates[random.nextInt(rates.length)]);
     }

@@ -29,7 +29,7 @@ public final class ScriptCodec {
         return SpendScript.answers(reply, spends);
     }
 
-    public static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises) {
-        return SpendScript.withoutCharges(agentId, kind, promises);
+    public static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises, double clockSeconds) {
+        return SpendScript.withoutCharges(agentId, kind, promises, clockSeconds);
     }
 }

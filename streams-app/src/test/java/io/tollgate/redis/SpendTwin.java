@@ -28,10 +28,16 @@ final class SpendTwin {
         }
     }
 
-    private record Limit(double capacity, double rate, String name) {}
+    /** {@code starts} of three periods, of a limit of the calendar; null: of another one. */
+    private record Limit(double capacity, double rate, String name, double @Nullable [] starts) {}
 
     /** Parsed once, so that the same terms are the same object. */
-    private record Terms(byte[] bytes, Limit[] limits) {}
+    private record Terms(byte[] bytes, Limit[] limits, byte[] same) {
+        /** Whether they are the same, whatever the time. */
+        boolean isSame(Terms other) {
+            return this == other || Arrays.equals(same, other.same);
+        }
+    }
 
     /** {@code isUnknown}: nobody knows what was left. */
     private record Level(double tokens, double last, boolean isUnknown) {}
@@ -181,23 +187,53 @@ final class SpendTwin {
         if (known != null) return known;
         var limits = new ArrayList<Limit>(1);
         var in = new Packed.Reader(terms, 8);
+        int starts = 0;
         do {
             double capacity = in.readDouble();
             double rate = in.readDouble();
             int size = in.readByte();
             var name = MemoryRedis.latin1(Packed.text(terms, in.at, size));
             in.at += size;
-            boolean legal = capacity > 0 && capacity <= 1e12 && rate >= 0 && rate <= 1e12;
+            boolean legal = capacity > 0 && capacity <= 1e12 && rate >= -5 && rate <= 1e12;
             if (!legal) throw new ScriptException("capacity and refill rate must be at most 1e12, and not negative");
-            limits.add(new Limit(capacity, rate, name));
-        } while (in.hasMore());
-        var all = new Terms(terms, limits.toArray(Limit[]::new));
+            limits.add(new Limit(capacity, rate, name, null));
+            if (rate < 0) {
+                starts += 24;
+                int zone = in.readByte();
+                Packed.text(terms, in.at, zone);
+                in.at += zone;
+            }
+        } while (in.at + starts < terms.length);
+        byte[] same = starts > 0 ? Arrays.copyOf(terms, in.at) : terms;
+        for (int i = 0; i < limits.size(); i++) {
+            var limit = limits.get(i);
+            if (!(limit.rate() < 0)) continue;
+            double[] three = {in.readDouble(), in.readDouble(), in.readDouble()};
+            limits.set(i, new Limit(limit.capacity(), limit.rate(), limit.name(), three));
+        }
+        var all = new Terms(terms, limits.toArray(Limit[]::new), same);
         parsed.put(ByteBuffer.wrap(terms), all);
         return all;
     }
 
-    private static double refill(double tokens, double elapsed, Limit limit) {
-        if (elapsed > 0) tokens = tokens + elapsed * limit.rate();
+    /** Returns when the last period started that has. */
+    private static double started(double[] starts, double now) {
+        return now < starts[0] ? -INFINITY : now < starts[1] ? starts[0] : now < starts[2] ? starts[1] : starts[2];
+    }
+
+    /** Returns when the next one will. */
+    private static double next(double[] starts, double now) {
+        for (double start : starts) if (now < start) return start;
+        return now + starts[2] - starts[1];
+    }
+
+    private static double wait(double missing, Limit limit, double now) {
+        return limit.starts() != null ? next(limit.starts(), now) - now : missing / limit.rate();
+    }
+
+    private static double refill(double tokens, double left, double now, Limit limit) {
+        if (limit.starts() != null) tokens = left < started(limit.starts(), now) ? limit.capacity() : tokens;
+        else if (now > left) tokens = tokens + (now - left) * limit.rate();
         return tokens > limit.capacity() ? limit.capacity() : tokens;
     }
 
@@ -265,16 +301,16 @@ final class SpendTwin {
     }
 
     /** Returns which limit refuses, from 1; 0: none. */
-    private static int refusing(Limit[] limits, double[] left, double cost) {
+    private static int refusing(Limit[] limits, double[] left, double cost, double now) {
         int by = 0;
         double longest = 0;
         for (int i = 0; i < limits.length; i++) {
             if (!(cost > left[i] && cost != 0)) continue;
             if (cost > limits[i].capacity()) return i + 1;
-            double wait = (cost - left[i]) / limits[i].rate();
-            if (by == 0 || wait > longest) {
+            double seconds = wait(cost - left[i], limits[i], now);
+            if (by == 0 || seconds > longest) {
                 by = i + 1;
-                longest = wait;
+                longest = seconds;
             }
         }
         return by;
@@ -417,11 +453,13 @@ final class SpendTwin {
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
         if (reconciled) for (var copy : copies) now = max(now, copy.last());
 
-        double back = 0;
+        var given = new ArrayList<double[]>();
         for (long i = 0; beyond && !disagrees && i < argument.count; i++) {
             double offset = argument.offset(i);
             var group = offset > copyFence ? recall(own.groups, offset) : null;
-            if (group != null && group.approved(offset)) back += argument.cost(i);
+            if (group != null && group.approved(offset)) {
+                given.add(new double[] {Packed.doubleAt(own.groups, group.start + 16) / 1e6, argument.cost(i)});
+            }
         }
         boolean follows = ahead
                 && foreign == argument.copyForeign
@@ -430,6 +468,9 @@ final class SpendTwin {
         var copied = reconciled ? brought(copies.toArray(Level[]::new), copyTerms, promises, terms, now) : new Level[0];
         var left = new double[limits.length];
         for (int i = 0; i < limits.length; i++) {
+            double back = 0;
+            double from = limits[i].starts() == null ? 0 : started(limits[i].starts(), now);
+            for (double[] each : given) back = back + (each[0] >= from ? each[1] : 0);
             double tokens = min(held[i].tokens() + back, limits[i].capacity());
             var copy = i < copied.length ? copied[i] : null;
             boolean absent = held[i].isUnknown();
@@ -538,7 +579,9 @@ final class SpendTwin {
             var next = isLast ? terms : promises.get(k).terms();
             double at = min(since, now);
             boolean over = k + 1 < promises.size() && promises.get(k + 1).since() <= leftAt;
-            if (!isLast && (next == by || over)) continue;
+            boolean same = next.isSame(by);
+            if (same) by = next;
+            if (!isLast && (same || over)) continue;
             var moved = new Level[next.limits().length];
             for (int i = 0; i < moved.length; i++) {
                 var limit = next.limits()[i];
@@ -548,7 +591,7 @@ final class SpendTwin {
                 moved[i] = level == null
                         ? new Level(limit.capacity(), now, true)
                         : new Level(
-                                min(refill(level.tokens(), at - level.last(), by.limits()[place]), limit.capacity()),
+                                min(refill(level.tokens(), level.last(), at, by.limits()[place]), limit.capacity()),
                                 max(at, level.last()),
                                 level.isUnknown());
             }
@@ -599,7 +642,7 @@ final class SpendTwin {
         standing.now = clock;
         standing.foreign = foreign;
         standing.left = new double[] {
-            refill(tokens, clock - last, limitsOf(argument.terms).limits()[0])
+            refill(tokens, last, clock, limitsOf(argument.terms).limits()[0])
         };
         standing.minute = Math.floor(last / 60);
         standing.entries = List.of(new Entry(argument.source, through, kept));
@@ -658,14 +701,14 @@ final class SpendTwin {
                 said = text;
                 continue;
             }
-            int by = refusing(limits, left, cost);
+            int by = refusing(limits, left, cost, now);
             int verdict = APPROVED;
             double tokens = by > 0 ? left[by - 1] : INFINITY;
             double millis = 0;
             if (by > 0 && cost > limits[by - 1].capacity()) {
                 verdict = COST_EXCEEDS_CAPACITY;
             } else if (by > 0) {
-                millis = Math.floor(((cost - tokens) / limits[by - 1].rate() + (now - clock)) * 1000 + 0.001) + 1;
+                millis = Math.floor((wait(cost - tokens, limits[by - 1], now) + (now - clock)) * 1000 + 0.001) + 1;
                 verdict = QUOTA_EXCEEDED;
                 if (!(millis < 9e15)) millis = -1;
             }
@@ -721,12 +764,12 @@ final class SpendTwin {
         double fills = 0;
         for (int i = 0; i < limits.length; i++) {
             double missing = limits[i].capacity() - min(0, left[i]);
-            fills = max(fills, now - clock + Math.ceil(missing / limits[i].rate()));
+            fills = max(fills, now - clock + Math.ceil(wait(missing, limits[i], now)));
         }
         try {
             byte[] theirs = ours ? null : stored.get("terms");
             for (var limit : limitsOf(theirs == null ? argument.terms : theirs).limits()) {
-                fills = max(fills, Math.ceil(limit.capacity() / limit.rate()));
+                fills = max(fills, Math.ceil(wait(limit.capacity(), limit, now)));
             }
         } catch (ScriptException unreadable) {
             // What is not readable takes no time.

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.tollgate.verify.Terms.Limit;
+import java.time.OffsetDateTime;
 import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -67,5 +68,19 @@ class SpendingPropertyTest {
         assertThat(spending.approve(before, 0, 100)).isFalse();
         assertThat(spending.approve(after, 1_000_000, 10)).isFalse();
         assertThat(spending.approve(after, 1_000_000, 1)).isTrue();
+    }
+
+    @Test
+    void eachPeriodHasItsCapacityAndNoSlack() {
+        var perDay = new Limit("", 10, 0, Periods.of("day", "Europe/Berlin"));
+        long midnight = OffsetDateTime.parse("2026-10-25T00:00+02:00").toEpochSecond() * 1_000_000;
+        long hour = 3_600_000_000L;
+        var spending = new Spending(perDay, midnight - hour);
+
+        assertThat(spending.approve(perDay, midnight - 1, 10)).isFalse();
+        assertThat(spending.approve(perDay, midnight, 10)).isFalse();
+        assertThat(spending.approve(perDay, midnight + 25 * hour - 1, 0.01)).isTrue(); // a day of 25 hours
+        assertThat(spending.approve(perDay, midnight + 25 * hour, 10)).isFalse();
+        assertThat(spending.overdraftTokens()).isZero();
     }
 }

@@ -235,7 +235,7 @@ public record Fence(List<Group> groups) {
                 .putInt(group.termsBytes())
                 .putInt(group.moreBytes())
                 .putInt(group.allApproved() ? ALL : group.approvedOffsets().size());
-        if (group.terms() != null) group.terms().encode(bytes);
+        if (group.terms() != null) group.terms().encode(bytes, group.decidedAtMicros() / 1e6);
         for (double tokens : group.tokensAfter().subList(1, group.tokensAfter().size())) bytes.putDouble(tokens);
         for (var refusal : group.refusals()) {
             bytes.putInt((int) (last - refusal.offset())).put((byte) refusal.limit());

@@ -54,12 +54,10 @@ public final class LocalBuckets implements Buckets {
         }
 
         Decision spend(double cost, Limit limit, Terms termsNow, long clockMicros) {
-            double clockSeconds = TokenBucket.seconds(clockMicros);
-            double nowSeconds = TokenBucket.later(clockSeconds, lastRefillSeconds);
-            double refilled = TokenBucket.refilled(tokens, nowSeconds - lastRefillSeconds, limit);
-            long nowMicros = TokenBucket.micros(nowSeconds, clockSeconds, clockMicros);
-            var decision =
-                    TokenBucket.decide(refilled, cost, nowMicros, nowSeconds - clockSeconds, termsNow, DecidedBy.LOCAL);
+            double nowSeconds = TokenBucket.later(TokenBucket.seconds(clockMicros), lastRefillSeconds);
+            double refilled = limit.refilled(tokens, lastRefillSeconds, nowSeconds);
+            var now = TokenBucket.Moment.of(nowSeconds, clockMicros);
+            var decision = TokenBucket.decide(refilled, cost, now, termsNow, DecidedBy.LOCAL);
             tokens = decision.remainingTokens();
             lastRefillSeconds = nowSeconds;
             if (terms != termsNow) terms = termsNow; // hardly ever: the collector hears of such writes
@@ -74,7 +72,7 @@ public final class LocalBuckets implements Buckets {
 
         boolean isFull(double nowSeconds) {
             var limit = terms.first();
-            return TokenBucket.refilled(tokens, nowSeconds - lastRefillSeconds, limit) >= limit.capacityTokens();
+            return limit.refilled(tokens, lastRefillSeconds, nowSeconds) >= limit.capacityTokens();
         }
 
         Bucket bucket() {

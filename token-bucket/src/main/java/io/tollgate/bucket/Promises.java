@@ -24,6 +24,13 @@ public record Promises(Terms terms, double sinceSeconds, List<Earlier> earlier) 
         if (!known) throw new IllegalArgumentException("a promise counts from a moment, but that is NaN");
     }
 
+    /** Returns whether a limit, of now or of before, is one of the calendar. */
+    public boolean needsClock() {
+        if (terms.isByCalendar()) return true;
+        for (var before : earlier) if (before.terms().isByCalendar()) return true;
+        return false;
+    }
+
     /** Returns a promise without a history, which counts from whenever it is first asked for. */
     public static Promises of(Terms terms) {
         return new Promises(terms, Double.POSITIVE_INFINITY, List.of());

@@ -20,6 +20,9 @@ public record Terms(long policy, List<NamedLimit> limits) {
     /** The most limits that one agent has. */
     public static final int MAX_LIMITS = 8;
 
+    /** How many starts of periods the script is told. */
+    private static final int STARTS = 3;
+
     /** @throws IllegalArgumentException if there are none, too many, or two of one name */
     public Terms {
         limits = List.copyOf(limits);
@@ -47,6 +50,12 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return limits.get(0).limit();
     }
 
+    /** Returns whether a limit is one of the calendar. */
+    boolean isByCalendar() {
+        for (var limit : limits) if (limit.limit().refill() instanceof CalendarRefill) return true;
+        return false;
+    }
+
     /** Returns the place of the limit with this name; -1 if there is none. */
     public int indexOf(String name) {
         for (int i = 0; i < limits.size(); i++) {
@@ -55,37 +64,56 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return -1;
     }
 
-    /** Returns how long the slowest of the empty buckets needs to fill, in seconds; infinity if one never refills. */
-    public double secondsToFill() {
-        return limits.stream()
-                .mapToDouble(limit -> limit.limit().secondsToFill())
-                .max()
-                .orElseThrow();
-    }
-
-    /** Returns the policy's number, and of each limit capacity, refill rate and name, packed. */
-    public byte[] encode() {
+    /**
+     * Returns the policy's number, and of each limit capacity, refill rate and name, packed. A limit of the calendar has the number of its
+     * period, negative, in place of the rate, and then its zone. At the end stands for each of those when the period in which the moment
+     * lies started, when the next one does, and the one after: {@code spend.lua} knows no calendar.
+     *
+     * @param atSeconds seconds since the epoch: about when the tokens are looked at that these terms are for, or were left by them
+     */
+    public byte[] encode(double atSeconds) {
         var bytes = ByteBuffer.allocate(encodedBytes()).order(ByteOrder.LITTLE_ENDIAN);
-        encode(bytes);
+        encode(bytes, atSeconds);
         return bytes.array();
     }
 
     /** Returns how many bytes {@link #encode} gives. */
     public int encodedBytes() {
         int size = Long.BYTES;
-        for (var limit : limits) size += 2 * Double.BYTES + 1 + limit.name().length(); // names are ASCII
+        for (var limit : limits) {
+            size += 2 * Double.BYTES + 1 + limit.name().length(); // names are ASCII
+            if (limit.limit().refill() instanceof CalendarRefill calendar) {
+                size += 1 + calendar.zone().getId().length() + STARTS * Double.BYTES;
+            }
+        }
         return size;
     }
 
-    /** Writes what {@link #encode()} gives into these bytes, which are little-endian. */
-    public void encode(ByteBuffer bytes) {
+    /** Writes what {@link #encode(double)} gives into these bytes, which are little-endian. */
+    public void encode(ByteBuffer bytes, double atSeconds) {
         bytes.putLong(policy);
         for (var limit : limits) {
-            bytes.putDouble(limit.limit().capacityTokens())
-                    .putDouble(limit.limit().refillTokensPerSecond())
-                    .put((byte) limit.name().length());
-            if (!limit.name().isEmpty()) bytes.put(limit.name().getBytes(StandardCharsets.US_ASCII));
+            var refill = limit.limit().refill();
+            bytes.putDouble(limit.limit().capacityTokens());
+            if (refill instanceof Refill.Steady steady) bytes.putDouble(steady.tokensPerSecond());
+            else bytes.putDouble(-1 - ((CalendarRefill) refill).period().ordinal());
+            text(bytes, limit.name());
+            if (refill instanceof CalendarRefill calendar)
+                text(bytes, calendar.zone().getId());
         }
+        for (var limit : limits) {
+            if (!(limit.limit().refill() instanceof CalendarRefill calendar)) continue;
+            double start = calendar.startOf(atSeconds);
+            for (int i = 0; i < STARTS; i++) {
+                bytes.putDouble(start);
+                start = calendar.endOf(start);
+            }
+        }
+    }
+
+    private static void text(ByteBuffer bytes, String ascii) {
+        bytes.put((byte) ascii.length());
+        if (!ascii.isEmpty()) bytes.put(ascii.getBytes(StandardCharsets.US_ASCII));
     }
 
     /**
@@ -98,12 +126,28 @@ public record Terms(long policy, List<NamedLimit> limits) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);
         long policy = bytes.getLong();
         var limits = new ArrayList<NamedLimit>(1);
-        while (bytes.hasRemaining()) {
-            var limit = new Limit(bytes.getDouble(), bytes.getDouble());
-            var name = new byte[Byte.toUnsignedInt(bytes.get())];
-            bytes.get(name);
-            limits.add(new NamedLimit(new String(name, StandardCharsets.US_ASCII), limit));
+        int starts = 0;
+        while (bytes.remaining() > starts) {
+            double capacity = bytes.getDouble();
+            double rate = bytes.getDouble();
+            var name = text(bytes);
+            if (rate < 0) starts += STARTS * Double.BYTES;
+            limits.add(new NamedLimit(
+                    name, rate < 0 ? new Limit(capacity, calendar(rate, bytes)) : new Limit(capacity, rate)));
         }
+        if (bytes.remaining() < starts) throw new BufferUnderflowException();
         return new Terms(policy, limits);
+    }
+
+    private static Refill calendar(double rate, ByteBuffer bytes) {
+        int period = -1 - (int) rate;
+        if (period >= Period.values().length) throw new IllegalArgumentException("there is no period " + period);
+        return CalendarRefill.of(Period.values()[period], text(bytes));
+    }
+
+    private static String text(ByteBuffer bytes) {
+        var text = new byte[Byte.toUnsignedInt(bytes.get())];
+        bytes.get(text);
+        return new String(text, StandardCharsets.US_ASCII);
     }
 }

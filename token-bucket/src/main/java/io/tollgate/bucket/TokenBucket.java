@@ -41,17 +41,6 @@ public final class TokenBucket {
         return micros / 1_000_000 + micros % 1_000_000 / 1e6;
     }
 
-    /**
-     * Returns the tokens after this time, never above the limit's capacity.
-     *
-     * @param elapsedSeconds since they were left; where it is not above 0, nothing is gained
-     */
-    static double refilled(double tokens, double elapsedSeconds, Limit limit) {
-        // Two clocks differ: a step back must neither take tokens away nor let the same second be credited twice.
-        double gained = elapsedSeconds > 0 ? tokens + elapsedSeconds * limit.refillTokensPerSecond() : tokens;
-        return atMost(limit.capacityTokens(), gained);
-    }
-
     private static double atMost(double capacityTokens, double tokens) {
         return tokens > capacityTokens ? capacityTokens : tokens;
     }
@@ -70,9 +59,18 @@ public final class TokenBucket {
         return oneSeconds > otherSeconds ? oneSeconds : otherSeconds; // Math.max would look for NaN and the sign of 0
     }
 
-    /** Returns the moment of a decision, which is the clock's own unless the bucket is ahead of it. */
-    static long micros(double nowSeconds, double clockSeconds, long clockMicros) {
-        return nowSeconds == clockSeconds ? clockMicros : (long) Math.floor(nowSeconds * 1e6 + 0.5);
+    /**
+     * The moment of a decision.
+     *
+     * @param aheadSeconds how far the bucket is ahead of its clock: until then it stands still
+     */
+    record Moment(double seconds, long micros, double aheadSeconds) {
+        /** Returns this moment, which is the clock's own unless the bucket is ahead of it. */
+        static Moment of(double nowSeconds, long clockMicros) {
+            double clockSeconds = TokenBucket.seconds(clockMicros);
+            long micros = nowSeconds == clockSeconds ? clockMicros : (long) Math.floor(nowSeconds * 1e6 + 0.5);
+            return new Moment(nowSeconds, micros, nowSeconds - clockSeconds);
+        }
     }
 
     /**
@@ -82,7 +80,7 @@ public final class TokenBucket {
      */
     public static Bucket refill(Bucket bucket, Limit limit, double nowSeconds) {
         double lastRefillSeconds = bucket.lastRefillSeconds();
-        double tokens = refilled(bucket.tokens(), nowSeconds - lastRefillSeconds, limit);
+        double tokens = limit.refilled(bucket.tokens(), lastRefillSeconds, nowSeconds);
         return new Bucket(tokens, later(nowSeconds, lastRefillSeconds));
     }
 
@@ -122,8 +120,7 @@ public final class TokenBucket {
         var tokens = new double[limits.size()];
         for (int i = 0; i < tokens.length; i++) {
             var bucket = brought.buckets().get(i);
-            double elapsed = nowSeconds - bucket.lastRefillSeconds();
-            tokens[i] = refilled(bucket.tokens(), elapsed, limits.get(i).limit());
+            tokens[i] = limits.get(i).limit().refilled(bucket.tokens(), bucket.lastRefillSeconds(), nowSeconds);
         }
         return tokens;
     }
@@ -152,7 +149,7 @@ public final class TokenBucket {
             var before = held.buckets().get(place);
             var promised =
                     Objects.requireNonNull(held.terms()).limits().get(place).limit();
-            double tokens = refilled(before.tokens(), at - before.lastRefillSeconds(), promised);
+            double tokens = promised.refilled(before.tokens(), before.lastRefillSeconds(), at);
             buckets[i] = new Bucket(atMost(limit.capacityTokens(), tokens), later(at, before.lastRefillSeconds()));
         }
         return new AgentBuckets(next, List.of(buckets));
@@ -205,8 +202,8 @@ public final class TokenBucket {
             DecidedBy decidedBy) {
         double clockSeconds = seconds(clockMicros);
         double nowSeconds = notBefore(held, clockSeconds);
-        long nowMicros = micros(nowSeconds, clockSeconds, clockMicros);
-        double aheadSeconds = nowSeconds - clockSeconds;
+        var now = Moment.of(nowSeconds, clockMicros);
+        long nowMicros = now.micros();
         var terms = promises.terms();
         double[] tokens = refilled(held, promises, nowSeconds);
 
@@ -226,7 +223,7 @@ public final class TokenBucket {
                 replays++;
                 continue;
             }
-            decisions[i] = decide(tokens, charge.costTokens(), nowMicros, aheadSeconds, terms, decidedBy);
+            decisions[i] = decide(tokens, charge.costTokens(), now, terms, decidedBy);
             if (offset <= fenceOffset) continue;
             fenced.add(charge);
             answers.add(decisions[i]);
@@ -247,43 +244,39 @@ public final class TokenBucket {
     }
 
     /** Decides one charge, and takes it from the tokens of each limit, or of none. */
-    private static Decision decide(
-            double[] tokens, double cost, long nowMicros, double aheadSeconds, Terms terms, DecidedBy decidedBy) {
+    private static Decision decide(double[] tokens, double cost, Moment now, Terms terms, DecidedBy decidedBy) {
         if (tokens.length == 1) {
-            var decision = decide(tokens[0], cost, nowMicros, aheadSeconds, terms, decidedBy);
+            var decision = decide(tokens[0], cost, now, terms, decidedBy);
             tokens[0] = decision.remainingTokens();
             return decision;
         }
-        int refusing = refusing(terms, tokens, cost);
-        if (refusing >= 0) return refusal(cost, tokens[refusing], nowMicros, aheadSeconds, terms, refusing, decidedBy);
+        int refusing = refusing(terms, tokens, cost, now.seconds());
+        if (refusing >= 0) return refusal(cost, tokens[refusing], now, terms, refusing, decidedBy);
         for (int i = 0; i < tokens.length; i++) tokens[i] = charged(tokens[i], cost);
-        return new Approved(least(tokens), nowMicros, decidedBy, terms);
+        return new Approved(least(tokens), now.micros(), decidedBy, terms);
     }
 
     /**
      * Decides one charge by terms of a single limit; what the decision says is left is what is left of these tokens.
-     *
-     * @param aheadSeconds how far the bucket is ahead of its clock: until then it stands still
      */
-    static Decision decide(
-            double tokens, double cost, long nowMicros, double aheadSeconds, Terms terms, DecidedBy decidedBy) {
+    static Decision decide(double tokens, double cost, Moment now, Terms terms, DecidedBy decidedBy) {
         return covers(tokens, cost)
-                ? new Approved(charged(tokens, cost), nowMicros, decidedBy, terms)
-                : refusal(cost, tokens, nowMicros, aheadSeconds, terms, 0, decidedBy);
+                ? new Approved(charged(tokens, cost), now.micros(), decidedBy, terms)
+                : refusal(cost, tokens, now, terms, 0, decidedBy);
     }
 
     /**
      * Returns which limit does not cover the cost; -1 if all do. Where several do not: one that no wait helps, else the one with the
      * longest wait.
      */
-    private static int refusing(Terms terms, double[] tokens, double cost) {
+    private static int refusing(Terms terms, double[] tokens, double cost, double nowSeconds) {
         int refusing = -1;
         double longest = 0;
         for (int i = 0; i < tokens.length; i++) {
             if (covers(tokens[i], cost)) continue;
             var limit = terms.limits().get(i).limit();
             if (cost > limit.capacityTokens()) return i;
-            double wait = (cost - tokens[i]) / limit.refillTokensPerSecond();
+            double wait = limit.waitSeconds(cost - tokens[i], nowSeconds);
             if (refusing >= 0 && !(wait > longest)) continue;
             refusing = i;
             longest = wait;
@@ -298,9 +291,9 @@ public final class TokenBucket {
     }
 
     /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. Empty: for ever. */
-    static Optional<Duration> retryAfter(double missingTokens, Limit limit, double aheadSeconds) {
+    static Optional<Duration> retryAfter(double missingTokens, Limit limit, Moment now) {
         // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
-        double seconds = Math.max(0, missingTokens) / limit.refillTokensPerSecond() + aheadSeconds;
+        double seconds = limit.waitSeconds(Math.max(0, missingTokens), now.seconds()) + now.aheadSeconds();
         return waitOf(Math.floor(seconds * 1000 + 0.001) + 1);
     }
 
@@ -317,27 +310,22 @@ public final class TokenBucket {
     /** Returns the answer that the charge got when the group was decided; {@code now}: terms where the group remembers none. */
     public static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
         var terms = group.terms() == null ? now : group.terms();
+        var then = Moment.of(seconds(group.decidedAtMicros()), group.decidedAtMicros());
         double[] tokens = new double[group.tokensAfter().size()];
         for (int i = 0; i < tokens.length; i++) tokens[i] = group.tokensAfter().get(i);
         if (group.approved(charge.offset())) {
             return new Approved(least(tokens), group.decidedAtMicros(), decidedBy, terms);
         }
         int limit = group.refusedBy(charge.offset());
-        return refusal(charge.costTokens(), tokens[limit], group.decidedAtMicros(), 0, terms, limit, decidedBy);
+        return refusal(charge.costTokens(), tokens[limit], then, terms, limit, decidedBy);
     }
 
     private static Decision refusal(
-            double cost,
-            double tokens,
-            long nowMicros,
-            double aheadSeconds,
-            Terms terms,
-            int limit,
-            DecidedBy decidedBy) {
+            double cost, double tokens, Moment now, Terms terms, int limit, DecidedBy decidedBy) {
         var refusing = terms.limits().get(limit).limit();
         return cost > refusing.capacityTokens()
-                ? new CostExceedsCapacity(tokens, nowMicros, decidedBy, terms, limit)
+                ? new CostExceedsCapacity(tokens, now.micros(), decidedBy, terms, limit)
                 : new QuotaExceeded(
-                        tokens, retryAfter(cost - tokens, refusing, aheadSeconds), nowMicros, decidedBy, terms, limit);
+                        tokens, retryAfter(cost - tokens, refusing, now), now.micros(), decidedBy, terms, limit);
     }
 }

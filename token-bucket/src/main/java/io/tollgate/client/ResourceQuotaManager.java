@@ -41,6 +41,8 @@ import org.slf4j.LoggerFactory;
  * limits neither refuse nor notice. Give it the first limit's numbers. With a smaller capacity it cuts the bucket at each call, as the pipeline would;
  * with another rate, the time since the last call of any program is credited by the rate of the next caller.
  *
+ * <p>A limit may also be full at the start of each period of a calendar: {@code Limit.each(Period.MONTH, "Europe/Berlin", 5_000_000)}.
+ *
  * <pre>{@code
  * try (var quota = ResourceQuotaManager.builder()
  *         .redis("redis://localhost:6379")

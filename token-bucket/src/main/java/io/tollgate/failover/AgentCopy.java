@@ -125,7 +125,11 @@ final class AgentCopy {
         } else {
             var ours = refilled(limitNow, clockMicros, ownMicros);
             var theirs = TokenBucket.refill(answer.bucket(), limitNow, ours.lastRefillSeconds());
-            double charged = answer.decisions().get(0).isApproved() ? call.costTokens() : 0;
+            var decision = answer.decisions().get(0);
+            boolean spent = decision.isApproved()
+                    && !limitNow.isFullBetween(
+                            TokenBucket.seconds(decision.decidedAtMicros()), ours.lastRefillSeconds());
+            double charged = spent ? call.costTokens() : 0;
             bucket = new Bucket(Math.min(ours.tokens() - charged, theirs.tokens()), theirs.lastRefillSeconds());
         }
         answered = Math.max(answered, call.number());

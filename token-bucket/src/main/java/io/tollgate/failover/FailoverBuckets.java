@@ -161,7 +161,7 @@ public final class FailoverBuckets implements Buckets {
         request.sent = sent.get();
         request.sentNanos = time.nanoTime();
         var spend = SpendRequest.unordered(
-                request.agentId, request.limit, request.charge.costTokens(), request.sent.copy());
+                request.agentId, request.limit, request.charge.costTokens(), request.sent.copy(), clockSeconds(node));
         return called(() -> redis.spend(List.of(spend)));
     }
 
@@ -296,7 +296,12 @@ public final class FailoverBuckets implements Buckets {
                 Charge.UNORDERED,
                 false,
                 Fence.NONE,
-                known);
+                known,
+                clockSeconds(node));
+    }
+
+    private static double clockSeconds(RedisNode node) {
+        return TokenBucket.seconds(node.clock().getAsLong());
     }
 
     private Bucket lookHere(String agentId, Limit limit, RedisNode node) {

@@ -13,11 +13,13 @@ import io.lettuce.core.resource.SocketAddressResolver;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.redis.SpendScript.Operation;
 import java.net.InetAddress;
 import java.time.Duration;
@@ -49,7 +51,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
     // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
-    private static final SpendRequest PROBE = SpendRequest.unordered("", new Limit(1, 1), 0, null);
+    private static final SpendRequest PROBE = SpendRequest.unordered("", new Limit(1, 1), 0, null, 0);
     /** So many that two servers hardly ever hold all of them by chance. */
     private static final int KEYS_OF_A_PROBE = 10;
     /** Takes an hour to fill, so that none of it fills while it is looked at. */
@@ -71,6 +73,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private final List<String> probed = namesOfProbes();
 
     private final ReentrantLock connecting = new ReentrantLock();
+    /** Follows that of Redis. */
+    private final BucketClock clock = new BucketClock();
+
     private volatile @Nullable RedisConnection connection;
     /** The connection of which it is known whether it takes several keys in one call. */
     private volatile @Nullable RedisConnection examined;
@@ -163,12 +168,12 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         var current = connect();
         var cluster = current.nodes();
         try {
-            if (cluster != null) return probeNode(current, cluster, node, timeout);
+            if (cluster != null) return followed(probeNode(current, cluster, node, timeout));
             if (current != examined) {
                 current = examine(current, timeout);
                 examined = current;
             }
-            return within(timeout, call(current, Operation.SPEND, probes(0)));
+            return followed(within(timeout, call(current, Operation.SPEND, probes(0))));
         } catch (RedisException lost) {
             // A replica that was the primary, a node that is loading or has lost its own: all of them keep old
             // connections open. And a
@@ -180,6 +185,11 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             }
             throw lost;
         }
+    }
+
+    private long followed(long clockMicros) {
+        if (clockMicros > 0) clock.follow(clockMicros);
+        return clockMicros;
     }
 
     private static long probeNode(RedisConnection current, ClusterNodes cluster, String node, Duration timeout) {
@@ -232,7 +242,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private void requireOneServer(RedisConnection current, Duration timeout) {
         var spends = probes(1);
         var full = probed.stream()
-                .map(name -> SpendScript.withoutCharges(name, BucketKind.ENFORCED, Promises.of(Terms.of(SLOW))))
+                .map(name -> SpendScript.withoutCharges(
+                        name, BucketKind.ENFORCED, Promises.of(Terms.of(SLOW)), SpendRequest.NO_CLOCK))
                 .toList();
         within(timeout, call(current, Operation.RESET, full));
         within(timeout, callOneByOne(current, Operation.SPEND, spends));
@@ -335,7 +346,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     @Override
     public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
         AgentId.require(agentId);
-        return spend(List.of(SpendRequest.unordered(agentId, limit, costTokens, null)))
+        return spend(List.of(SpendRequest.unordered(agentId, limit, costTokens, null, clockSeconds())))
                 .thenApply(
                         answers -> decided(answers.answers().get(0)).decisions().get(0));
     }
@@ -371,7 +382,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private CompletionStage<AgentBuckets> withoutCharges(
             Operation operation, String agentId, BucketKind kind, Promises promises) {
         AgentId.require(agentId);
-        return call(operation, List.of(SpendScript.withoutCharges(agentId, kind, promises)))
+        return call(operation, List.of(SpendScript.withoutCharges(agentId, kind, promises, clockSeconds())))
                 .thenApply(answers -> bucketsOf(answers.answers().get(0)));
     }
 
@@ -385,6 +396,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private static SpendResult.Decided decided(SpendResult answer) {
         if (answer instanceof SpendResult.Decided decided) return decided;
         throw new UnusableKeyException(((SpendResult.Failed) answer).message());
+    }
+
+    private double clockSeconds() {
+        return TokenBucket.seconds(clock.getAsLong());
     }
 
     private CompletableFuture<SpendResults> call(Operation operation, List<SpendRequest> spends) {

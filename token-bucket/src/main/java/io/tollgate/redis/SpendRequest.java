@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
  *     it lies below the fence
  * @param copy what we last knew of the buckets; null if nothing
+ * @param clockSeconds what the caller takes for the clock of Redis, seconds since the epoch; {@link #NO_CLOCK}: no limit is one of the
+ *     calendar, whose periods the caller has to name
  */
 public record SpendRequest(
         String agentId,
@@ -33,11 +35,36 @@ public record SpendRequest(
         long committedOffset,
         boolean isOnce,
         Fence unasked,
-        @Nullable Copy copy) {
+        @Nullable Copy copy,
+        double clockSeconds) {
     /** The source of requests that have none: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
 
-    /** One limit without a name, in the bucket that counts. */
+    /** The clock of callers that know none. */
+    public static final double NO_CLOCK = Double.NaN;
+
+    /** @throws IllegalArgumentException if there is no clock, but a limit of the calendar */
+    public SpendRequest {
+        if (Double.isNaN(clockSeconds) && promises.needsClock()) {
+            throw new IllegalArgumentException("a limit of the calendar needs a clock");
+        }
+    }
+
+    /** Without a clock. */
+    public SpendRequest(
+            String agentId,
+            BucketKind kind,
+            Promises promises,
+            List<Charge> charges,
+            long source,
+            long committedOffset,
+            boolean isOnce,
+            Fence unasked,
+            @Nullable Copy copy) {
+        this(agentId, kind, promises, charges, source, committedOffset, isOnce, unasked, copy, NO_CLOCK);
+    }
+
+    /** One limit without a name, in the bucket that counts; without a clock. */
     public SpendRequest(
             String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
         this(
@@ -88,7 +115,23 @@ public record SpendRequest(
     public record OfSource(long source, long fenceOffset, Fence fence) {}
 
     /** Returns what a program without an ordered source asks. */
+    public static SpendRequest unordered(
+            String agentId, Limit limit, double costTokens, @Nullable Copy copy, double clockSeconds) {
+        return new SpendRequest(
+                agentId,
+                BucketKind.ENFORCED,
+                Promises.of(Terms.of(limit)),
+                List.of(Charge.of(costTokens)),
+                NO_SOURCE,
+                -1,
+                false,
+                Fence.NONE,
+                copy,
+                clockSeconds);
+    }
+
+    /** As above, without a clock. */
     public static SpendRequest unordered(String agentId, Limit limit, double costTokens, @Nullable Copy copy) {
-        return new SpendRequest(agentId, limit, List.of(Charge.of(costTokens)), NO_SOURCE, -1, copy);
+        return unordered(agentId, limit, costTokens, copy, NO_CLOCK);
     }
 }

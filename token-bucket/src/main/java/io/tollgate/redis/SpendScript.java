@@ -62,7 +62,7 @@ final class SpendScript {
     static byte[] argument(Operation operation, SpendRequest spend) {
         var copy = spend.copy();
         var terms = spend.terms();
-        byte[] history = history(spend.promises());
+        byte[] history = history(spend.promises(), spend.clockSeconds());
         byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), terms);
         byte[] others = copy == null ? NOTHING : others(copy.others());
         var fence = copy == null ? Fence.NONE : copy.fence();
@@ -81,7 +81,7 @@ final class SpendScript {
         bytes.put((byte) exact.ordinal()).putLong(spend.source()).putDouble(spend.committedOffset());
         putCopy(bytes, copy);
         bytes.putDouble(spend.promises().sinceSeconds());
-        terms.encode(bytes.putInt(terms.encodedBytes()));
+        terms.encode(bytes.putInt(terms.encodedBytes()), spend.clockSeconds());
         bytes.putInt(history.length).put(history);
         bytes.putInt(rest.length).put(rest);
         fence.encode(bytes.putInt(fence.encodedBytes()));
@@ -109,14 +109,17 @@ final class SpendScript {
     }
 
     /** Almost always nothing: what is promised has not changed lately. */
-    private static byte[] history(Promises promises) {
-        if (promises.earlier().isEmpty()) return NOTHING;
+    private static byte[] history(Promises promises, double clockSeconds) {
+        var earlier = promises.earlier();
+        if (earlier.isEmpty()) return NOTHING;
         int size = 0;
-        for (var before : promises.earlier()) size += 8 + 4 + before.terms().encodedBytes();
+        for (var before : earlier) size += 8 + 4 + before.terms().encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        for (var before : promises.earlier()) {
+        for (int i = 0; i < earlier.size(); i++) {
+            var before = earlier.get(i);
+            double until = i + 1 < earlier.size() ? earlier.get(i + 1).sinceSeconds() : promises.sinceSeconds();
             bytes.putDouble(before.sinceSeconds()).putInt(before.terms().encodedBytes());
-            before.terms().encode(bytes);
+            before.terms().encode(bytes, Math.min(until, clockSeconds));
         }
         return bytes.array();
     }
@@ -140,7 +143,7 @@ final class SpendScript {
         var before = copy.terms();
         boolean unchanged = before == null || before.equals(terms);
         if (copy.buckets().size() == 1 && unchanged) return NOTHING;
-        byte[] encoded = before == null ? NOTHING : before.encode();
+        byte[] encoded = before == null ? NOTHING : before.encode(copy.first().lastRefillSeconds());
         var bytes = ByteBuffer.allocate(
                         4 + encoded.length + 16 * (copy.buckets().size() - 1))
                 .order(ByteOrder.LITTLE_ENDIAN);
@@ -234,9 +237,9 @@ final class SpendScript {
     }
 
     /** A spend that only looks at a bucket, or fills it. */
-    static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises) {
+    static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises, double clockSeconds) {
         return new SpendRequest(
-                agentId, kind, promises, List.of(), SpendRequest.NO_SOURCE, -1, false, Fence.NONE, null);
+                agentId, kind, promises, List.of(), SpendRequest.NO_SOURCE, -1, false, Fence.NONE, null, clockSeconds);
     }
 
     private static byte[] read() {

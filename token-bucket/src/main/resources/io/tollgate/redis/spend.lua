@@ -1,5 +1,4 @@
 -- Decides requests against token buckets, atomically. One key and one argument per agent.
---
 --   KEYS[i]   quota:<agent>:tokens, a hash: tokens, last_refill (shared with other programs); ours: fence, terms, and
 --             for each limit after the first tokens:<name>, last_refill:<name>
 --   ARGV[i]   little-endian, sizes I4 before texts: operation B (0 spend, 1 look, 2 reset, 3 spend under exactly-once),
@@ -9,7 +8,9 @@
 --             alone since the last call; sources; number of requests I4; for each request: offset d, cost d
 --   relation  0 no copy; 1 it is what Redis said last; 2 it does not know calls under way, its offsets are those sent;
 --             3 it holds decisions that Redis has not seen; 4 the same, and what Redis decided beyond went nowhere
---   terms     number of the policy c8, and for each limit: capacity d, refill per second d, size of its name B, name
+--   terms     number of the policy c8, and for each limit: capacity d, refill per second d, size of its name B, name;
+--             a calendar limit has a negative rate, and then size of its zone B, zone. At the end, for each of those:
+--             starts of the period in which it is asked (or was left), of the next and of the one after ddd
 --   history   for each earlier promise, oldest first: moment from which it counted d, terms
 --   rest      empty where the copy has one limit, by the terms of this call; else: its terms (empty: unknown), and for
 --             each limit after the first: tokens d, last refill d
@@ -18,43 +19,52 @@
 --             foreign write d, for each limit tokens d; unless status 3 (nothing was written), for each request:
 --             verdict B, limit B (from 0), tokens left d, decided at d, retry after ms d; or 16 B and the group that
 --             decided it before (empty: the one of the request before)
---
 -- Packed, because parsing decimal text costs Redis more than deciding does. TokenBucket.java holds the same steps in
 -- the same order, so that both give the same double to the last bit. The field terms says by which terms the tokens
--- were left: what a change of limits means for the time before depends on them. Callers without a source and with one
--- nameless limit are other programs: they neither read nor write it.
---
+-- were left. Callers without a source and with one nameless limit are other programs, and leave it alone.
 -- The fence makes a request that is processed again get the answer it got before and be charged once. It begins with
 -- what this script wrote last: tokens d, last refill d, and when it last met another program's write d (0 never). Then
 -- an entry for each source (source c8, groups); its groups stand newest first, one for each call that decided:
 --   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4, approved I4 (0
 --   none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
 --   the first, and for each refused request: last - offset I4, limit B; and for each of the approved: last - offset I4
--- A group whose first is above its last answers for nothing, and remembers how far decisions went. Groups at or below
--- the committed offset are dropped: they are never asked for again.
+-- A group whose first is above its last answers for nothing: it says how far decisions went. Committed ones go.
 
 -- What is captured here costs each call, so that constants stand where they are used.
 local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4'
 local parsed = {} -- many agents have the same terms
-
 -- Returns the limits; fails on terms that are cut off or hold no limits.
 local function limits_of(terms)
   if parsed[terms] then return parsed[terms] end
-  local limits, at = {}, 9
+  local limits, starts, at = {}, 0, 9
   repeat
     local capacity, rate, name
     capacity, rate, name, at = struct.unpack('<ddBc0', terms, at)
-    local legal = capacity > 0 and capacity <= 1e12 and rate >= 0 and rate <= 1e12
+    local legal = capacity > 0 and capacity <= 1e12 and rate >= -5 and rate <= 1e12
     if not legal then error('capacity and refill rate must be at most 1e12, and not negative', 0) end
     limits[#limits + 1] = {capacity = capacity, rate = rate, name = name}
-  until at > #terms
+    if rate < 0 then starts, at = starts + 24, select(2, struct.unpack('<Bc0', terms, at)) end
+  until at + starts > #terms
+  if starts > 0 then
+    limits.same = terms:sub(1, at - 1) -- whatever the time
+    for i = 1, #limits do
+      if limits[i].rate < 0 then limits[i].starts, at = {struct.unpack('<ddd', terms, at)}, at + 24 end
+    end
+  end
   parsed[terms] = limits
   return limits
 end
 
-local function refill(tokens, elapsed, limit)
-  if elapsed > 0 then tokens = tokens + elapsed * limit.rate end
-  return tokens > limit.capacity and limit.capacity or tokens
+-- Returns what is left of a limit by now, after how many seconds it would hold so much, and when its period began.
+local function refill(limit, tokens, left, now, wanted)
+  local starts, wait, began = limit.starts, nil, 0
+  if starts then
+    local k = now < starts[1] and 0 or now < starts[2] and 1 or now < starts[3] and 2 or 3
+    began, wait = starts[k] or -math.huge, (k < 3 and starts[k + 1] or now + starts[3] - starts[2]) - now
+    if left < began then tokens = limit.capacity end
+  elseif now > left then tokens = tokens + (now - left) * limit.rate end
+  if tokens > limit.capacity then tokens = limit.capacity end
+  return tokens, wait or (wanted - tokens) / limit.rate, began
 end
 
 -- Iterates over groups, newest first: end, start, last and first offset, whether all were approved, else where those
@@ -80,13 +90,13 @@ local function uncommitted(groups, committed)
 end
 
 -- Returns which limit refuses (from 1; nothing: none): one that no wait helps, else the one of the longest wait.
-local function refusing(limits, left, cost)
+local function refusing(limits, left, cost, now)
   local by, longest
   for i = 1, #limits do
     if cost > left[i] and cost ~= 0 then
       if cost > limits[i].capacity then return i end
-      local wait = (cost - left[i]) / limits[i].rate
-      if not by or wait > longest then by, longest = i, wait end
+      local _, seconds = refill(limits[i], left[i], now, now, cost)
+      if not by or seconds > longest then by, longest = i, seconds end
     end
   end
   return by
@@ -112,7 +122,6 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
     rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
   local limits = limits_of(terms)
-
   -- Returns the values of each record from this position on; fails where the last one is cut off.
   local function records(format, text, at)
     local all = {}
@@ -122,18 +131,15 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     end
     return all
   end
-
   local promises = records('<dI4c0', history, 1) -- oldest first, the one of this call last
   for i = 1, #promises do promises[i][2] = limits_of(promises[i][2]) end
   promises[#promises + 1] = {since, limits}
-
   local by = rest ~= '' and unpack_('<I4c0', rest) or ''
   local copy_limits, copies = by ~= '' and limits_of(by) or limits, records('<dd', rest, 5 + #by)
   for i = 1, #copies do if (copies[i][1] + copies[i][2]) * 0 ~= 0 then error('the copy holds no numbers', 0) end end
   table.insert(copies, 1, {copy_tokens, copy_last})
   local known = records('<c8dI4c0', sources, 1) -- of each source, by the copy: the last offset and the groups
   table.insert(known, 1, {source, copy_fence, copy_groups})
-
   -- Returns the same by the fence, the call's own source first (last offset -1: none), and what we wrote last.
   local function entries_of(fence)
     local tokens, last, foreign = unpack_('<ddd', fence)
@@ -147,12 +153,9 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     end
     return entries, tokens, last, foreign
   end
-
-  local status, now, gone, fence = FINE, clock, not stored[1] and not stored[2], stored[3] or ''
+  local status, now, gone, fence, unreadable = FINE, clock, not stored[1] and not stored[2], stored[3] or '', false
   local readable, entries, was_tokens, was_last, foreign = pcall(entries_of, fence)
   if not readable then status, entries, foreign = fence == '' and FINE or REPAIRED, {{source, -1, ''}}, 0 end
-
-  local unreadable = false
   -- Returns what is held of one limit: tokens, last refill, and whether nobody knows; nothing where there is nothing.
   local function level_of(tokens_text, last_text)
     if not tokens_text and not last_text then return end
@@ -162,7 +165,6 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     unreadable = true
     return {0, clock, relation > 0} -- empty unless our copy says more; it refills
   end
-
   local old, levels = limits, {level_of(stored[1], stored[2])}
   if levels[1] and not unreadable then
     if levels[1][1] ~= was_tokens or levels[1][2] ~= was_last then foreign, was_tokens = clock, nil end
@@ -177,7 +179,6 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   end
   if unreadable then status, gone = REPAIRED, gone or relation > 0 end
   if gone and relation > 0 then entries = {{source, -1, ''}} end -- what was charged is gone, and what was decided
-
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local own, by_source, ahead, once, elsewhere = entries[1], {}, relation >= DECIDED_ALONE, operation == 3, false
   for i = 1, #entries do by_source[entries[i][1]] = entries[i] end
@@ -194,7 +195,6 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     or relation == SUPERSEDES and once and count > 0 and elsewhere
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
-
   -- Returns the levels under the last promise, now. Each promise counts from its own moment on: the time before is
   -- credited by the one before it, then a smaller capacity cuts, and a larger one gives nothing. A limit continues the
   -- one of its name; the first, the shared one, also a first one whose name is gone. A limit that is new starts full.
@@ -206,12 +206,14 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     for k = 1, #promises + 1 do
       local since, next = unpack(promises[k] or {now, limits})
       local at, over = math.min(since, now), promises[k + 1] and promises[k + 1][1] <= left_at -- when left
-      if k > #promises or next ~= by and not over then
+      local same = (next.same or next) == (by.same or by)
+      if same then by = next end -- whose starts are those about now
+      if k > #promises or not same and not over then
         local moved = {}
         for i = 1, #next do
           local place = place_of(next[i].name, by) or i == 1 and not place_of(by[1].name, next) and 1
           local level = place and held[place]
-          local tokens = level and refill(level[1], at - level[2], by[place])
+          local tokens = level and refill(by[place], level[1], level[2], at, 0)
           moved[i] = level and {math.min(tokens, next[i].capacity), math.max(at, level[2]), level[3]}
             or {next[i].capacity, now, true}
         end
@@ -220,17 +222,19 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     end
     return held
   end
-
-  local back, left = 0, {} -- what Redis charged for what went nowhere is given back
+  local given, left = {}, {} -- what Redis charged for what went nowhere is given back
   local charges = beyond and not disagrees and records('<dd', argument, first) or {}
   for i = 1, #charges do
     local offset, cost = unpack(charges[i])
-    if offset > copy_fence and select(2, recall(own[3], offset)) then back = back + cost end
+    local group, approved = recall(offset > copy_fence and own[3] or '', offset)
+    if approved then given[#given + 1] = {select(3, unpack_('<ddd', group)) / 1e6, cost} end
   end
   -- Where nobody else has written, and it has not come late, the copy is what follows. Otherwise the smaller goes on.
   local follows = ahead and foreign == copy_foreign and (relation ~= DECIDED_ALONE or (was_last or 0) <= copy_last)
   local held, copied = brought(levels, old), reconciled and brought(copies, copy_limits) or {}
   for i = 1, #limits do
+    local back, _, _, from = 0, refill(limits[i], 0, now, now, 0)
+    for k = 1, #given do back = back + (given[k][1] >= from and given[k][2] or 0) end -- of this period
     local tokens, copy, absent = math.min(held[i][1] + back, limits[i].capacity), copied[i], held[i][3]
     if copy and not copy[3] and (absent or follows or copy[1] < tokens) then tokens = copy[1] end
     if operation == RESET or disagrees and absent then tokens = limits[i].capacity end
@@ -238,7 +242,6 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   end
   if reconciled then status, foreign = status == FINE and RECONCILED or status, math.max(foreign, copy_foreign) end
   if disagrees then return DISAGREES, now, foreign, left, entries end
-
   -- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost
   -- answer may have said. What Redis decided before them stays, and what it decided after, unless that went nowhere.
   local went_nowhere, copy_first, newer, older = relation == SUPERSEDES, math.huge, '', ''
@@ -275,14 +278,11 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   local numbers = (committed + copy_tokens + copy_last + copy_foreign + copy_fence) * 0 == 0 and since == since
   if not numbers or #argument ~= first - 1 + 16 * count then error('the argument is cut off or no numbers', 0) end
   local limits, fenced = limits_of(terms), source ~= '\0\0\0\0\0\0\0\0'
-  local one = #limits == 1
-  local ours = fenced or not one or limits[1].name ~= ''
+  local one, ours = #limits == 1, fenced or #limits > 1 or limits[1].name ~= ''
   local stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
   if stored.err then error(stored.err, 0) end -- WRONGTYPE: this agent's key alone
-
   -- Almost always: one limit, as before; the last write was ours, of this source, and has all that the copy knows.
-  local status, now, foreign, left, entries, minute = FINE, clock
-  local fence = stored[3] or ''
+  local status, now, fence, foreign, left, entries, minute = FINE, clock, stored[3] or ''
   local plain = one and fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
     and relation < DECIDED_ALONE and history == '' and rest == '' and refused_alone == '' and sources == ''
   if plain then
@@ -291,14 +291,13 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     plain = id == source and size == #fence - 36 and tonumber(stored[1]) == tokens and tonumber(stored[2]) == last
       and (tokens + foreign + through) * 0 == 0 and copy_last <= last and last <= clock and copy_fence <= through
     if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37), committed) end
-    left, minute = {refill(tokens, clock - last, limits[1])}, floor(last / 60)
+    left, minute = {(refill(limits[1], tokens, last, clock, 0))}, floor(last / 60)
     entries = {{source, through, kept or ''}}
   end
   if not plain then
     status, now, foreign, left, entries, minute = reconcile(argument, key, stored, ours, fenced, clock)
   end
   local own = entries[1]
-
   local now_micros = now == clock and clock_micros or floor(now * 1e6 + 0.5)
   local answers, refusals, oldest, newest, refused, said = {}, {}, nil, own[2], false, nil
   for i = 1, status == DISAGREES and 0 or count do
@@ -313,11 +312,12 @@ local function decide(key, argument, clock, clock_micros, clock_text)
       local again = group == said and '' or group
       answers[i], said = pack('<BI4', REPLAYED, #again) .. again, group
     else
-      local by = refusing(limits, left, cost)
+      local by = refusing(limits, left, cost, now)
       local verdict, tokens, millis = APPROVED, by and left[by] or math.huge, 0
       if by and cost > limits[by].capacity then verdict = COST_EXCEEDS_CAPACITY
       elseif by then -- 1 us more: doubles of seconds are 0.24 us apart
-        millis = floor(((cost - tokens) / limits[by].rate + (now - clock)) * 1000 + 0.001) + 1
+        local _, seconds = refill(limits[by], tokens, now, now, cost)
+        millis = floor((seconds + (now - clock)) * 1000 + 0.001) + 1
         verdict, millis = QUOTA_EXCEEDED, millis < 9e15 and millis or -1 -- a bucket that does not refill
       end
       for k = 1, by and 0 or #left do
@@ -331,13 +331,11 @@ local function decide(key, argument, clock, clock_micros, clock_text)
       end
     end
   end
-
   local reply = pack('<Bddd', status, now, foreign, left[1])
   for i = 2, #left do reply = reply .. pack('<d', left[i]) end
   if status == DISAGREES then return reply end
   reply = reply .. table.concat(answers)
   if operation == LOOK or count == 0 and operation ~= RESET then return reply end
-
   local fields, format = {'', '', '', ''}, string.format
   if fenced then
     if oldest then
@@ -371,15 +369,17 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     fields[at + 2], fields[at + 3] = 'last_refill' .. name, now == clock and clock_text or format('%.17g', now)
   end
   if ours and stored[4] ~= terms then fields[#fields + 1], fields[#fields + 2] = 'terms', terms end
-
   -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the
   -- last write was ours (another program's EXPIRE may have shortened it) and the bucket fills within an hour.
-  local fills = 0
+  local fills, readable, theirs = 0, not ours and stored[4]
+  if readable then readable, theirs = pcall(limits_of, stored[4]) end -- what the pipeline keeps takes its time
   for i = 1, #limits do
-    fills = math.max(fills, now - clock + math.ceil((limits[i].capacity - math.min(0, left[i])) / limits[i].rate))
+    local _, seconds = refill(limits[i], math.min(0, left[i]), now, now, limits[i].capacity)
+    fills = math.max(fills, now - clock + math.ceil(seconds))
   end
-  local readable, theirs = pcall(limits_of, not ours and stored[4] or terms) -- what the pipeline keeps takes its time
-  for i = 1, readable and #theirs or 0 do fills = math.max(fills, math.ceil(theirs[i].capacity / theirs[i].rate)) end
+  for i = 1, readable and #theirs or 0 do
+    fills = math.max(fills, math.ceil((select(2, refill(theirs[i], 0, now, now, theirs[i].capacity)))))
+  end
   local renew = now ~= clock or fills > 3600 or minute ~= floor(now / 60) or stored[4] ~= terms
   return reply, fields, renew and math.max(3600, fills) + 60
 end

@@ -48,6 +48,22 @@ public abstract class BucketsContract {
     }
 
     @Test
+    void refusedByTheCalendarUntilItsPeriodEnds() {
+        var perMonth = Limit.each(Period.MONTH, "Asia/Kathmandu", 100);
+        spend("monthly", perMonth, 70);
+
+        var refused = (QuotaExceeded) spend("monthly", perMonth, 31);
+
+        var calendar = (CalendarRefill) perMonth.refill();
+        double decidedAt = TokenBucket.seconds(refused.decidedAtMicros());
+        double wait = calendar.endOf(decidedAt) - decidedAt;
+        assertThat(refused.remainingTokens()).isEqualTo(30);
+        assertThat(refused.retryAfter().orElseThrow().toMillis() / 1e3).isCloseTo(wait, within(0.01));
+        assertThat(spend("monthly", perMonth, 101)).isInstanceOf(CostExceedsCapacity.class);
+        assertThat(spend("monthly", perMonth, 30).isApproved()).isTrue();
+    }
+
+    @Test
     void givenTooFewTokens_whenSpending_thenItIsRefusedAndNothingIsTaken() {
         spend("poor", NEVER_REFILLS, 70);
 

@@ -26,9 +26,10 @@ class ValueTypesTest {
 
     @Test
     void givenLimits_whenAskedHowLongTheyFill_thenItIsCapacityByRate() {
-        assertThat(new Limit(100, 10).secondsToFill()).isEqualTo(10);
-        assertThat(new Limit(100, 0).secondsToFill()).isInfinite();
-        assertThat(new Limit(Double.MIN_VALUE, 1e12).secondsToFill()).isZero();
+        assertThat(new Limit(100, 10).waitSeconds(100, 0)).isEqualTo(10);
+        assertThat(new Limit(100, 0).waitSeconds(100, 0)).isInfinite();
+        assertThat(new Limit(Double.MIN_VALUE, 1e12).waitSeconds(Double.MIN_VALUE, 0))
+                .isZero();
     }
 
     @ParameterizedTest

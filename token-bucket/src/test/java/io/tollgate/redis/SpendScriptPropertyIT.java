@@ -13,6 +13,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
@@ -27,6 +28,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +48,9 @@ class SpendScriptPropertyIT {
 
     private static final int AGENTS = 10;
     private static final long[] SOURCES = {SpendRequest.NO_SOURCE, 17, 0x1234_5678_9abc_def0L, -1};
+
+    private static final String[] ZONES = {"UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"
+    };
 
     private static RedisServer server;
     private static RedisBuckets redis;
@@ -147,10 +152,9 @@ class SpendScriptPropertyIT {
         compareStored(model, where);
         if (!ours) return;
         var hash = commands.hmget(SpendScript.key(model.agentId), utf8("fence"), utf8("terms"));
-        assertThat(storedGroups(hash.get(0).getValue()).getOrDefault(source, new byte[0]))
-                .as(where)
-                .isEqualTo(expected.fence().encode());
-        assertThat(hash.get(1).getValue()).as(where).isEqualTo(spend.terms().encode());
+        var groups = storedGroups(hash.get(0).getValue()).getOrDefault(source, new byte[0]);
+        assertThat(Fence.decode(ByteBuffer.wrap(groups))).as(where).isEqualTo(expected.fence());
+        assertThat(hash.get(1).getValue()).as(where).isEqualTo(spend.terms().encode(spend.clockSeconds()));
         model.fences.put(source, expected.fence());
     }
 
@@ -215,7 +219,7 @@ class SpendScriptPropertyIT {
         var bucket = model.held.buckets().get(limit);
         switch (kind) {
             case 0, 1, 2 -> {
-                double seconds = random.nextDouble() * Math.pow(10, random.nextInt(7) - 3);
+                double seconds = random.nextDouble() * Math.pow(10, random.nextInt(11) - 3);
                 // All of it longer ago, not another program that sets its clock back.
                 for (int i = 0; i < model.held.buckets().size(); i++) {
                     var each = model.held.buckets().get(i);
@@ -261,7 +265,10 @@ class SpendScriptPropertyIT {
         if (fence == null) return;
         var bytes = ByteBuffer.wrap(fence).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putDouble(Double.BYTES, bytes.getDouble(Double.BYTES) - seconds);
+        var terms = Objects.requireNonNull(model.held).terms();
+        double leftAt = model.held.first().lastRefillSeconds();
         commands.hset(key, utf8("fence"), fence);
+        if (terms != null) commands.hset(key, utf8("terms"), terms.encode(leftAt));
     }
 
     /** Mostly a promise that counts from some moment about when the bucket was left, now and then after others. */
@@ -285,7 +292,17 @@ class SpendScriptPropertyIT {
         var costs = randomCosts(model.terms.first(), random);
         if (source == SpendRequest.NO_SOURCE) {
             var charges = costs.stream().map(Charge::of).toList();
-            return new SpendRequest(model.agentId, model.terms.first(), charges, source, -1, null);
+            return new SpendRequest(
+                    model.agentId,
+                    BucketKind.ENFORCED,
+                    Promises.of(Terms.of(model.terms.first())),
+                    charges,
+                    source,
+                    -1,
+                    false,
+                    Fence.NONE,
+                    null,
+                    clockSeconds(model, random));
         }
         long committed = model.committed.getOrDefault(source, -1L);
         long last = model.last.getOrDefault(source, -1L);
@@ -315,7 +332,16 @@ class SpendScriptPropertyIT {
                 model.committed.get(source),
                 false,
                 Fence.NONE,
-                null);
+                null,
+                clockSeconds(model, random));
+    }
+
+    /** Returns the time now, or a little before: a call may have been on its way for a while. Not before that of the bucket. */
+    private static double clockSeconds(Model model, Random random) {
+        double clock = System.currentTimeMillis() / 1e3 - random.nextInt(50);
+        if (model.held == null) return clock;
+        for (var bucket : model.held.buckets()) clock = Math.max(clock, bucket.lastRefillSeconds());
+        return clock;
     }
 
     /** Mostly one nameless limit; else several of a few names, so that a change keeps some, drops some, and moves some. */
@@ -333,6 +359,10 @@ class SpendScriptPropertyIT {
 
     private static Limit randomLimit(Random random) {
         double[] capacities = {1, 0.3, 7.7, 100, 1000, 12345.678, 1e6, 1e12, 1e-6, 1.0 / 3};
+        if (random.nextInt(3) == 0) {
+            var period = Period.values()[random.nextInt(Period.values().length)];
+            return Limit.each(period, ZONES[random.nextInt(ZONES.length)], capacities[random.nextInt(4)]);
+        }
         double[] rates = {0, 0.1, 1e-9, 1.0 / 3, 10, 99.99, 1e6, 1e11, 1e12, Math.PI};
         return new Limit(capacities[random.nextInt(capacities.length)], rates[random.nextInt(rates.length)]);
     }

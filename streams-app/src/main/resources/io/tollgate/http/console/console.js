@@ -204,13 +204,16 @@
     const { bucket, policy } = agent;
     text("agent-name", agent.agent_id);
     text("capacity", number(bucket.capacity));
-    text("refill", bucket.refill_rate === 0 ? "never" : `${number(bucket.refill_rate)} per second`);
+    text("refill", refills(bucket));
     text("read-from", bucket.read_from === "redis" ? "Redis" : "local copy");
     text("policy", policy.name === "default" ? `default (${policy.mode})` : `${policy.name} (${policy.mode})`);
     showLimits(bucket.limits || []);
     if (isNew) {
       $("new-capacity").value = bucket.capacity;
+      $("new-period").value = bucket.period || "";
       $("new-rate").value = bucket.refill_rate;
+      $("new-zone").value = bucket.zone || "UTC";
+      showPeriod();
       $("new-mode").value = policy.mode;
       text("changed", "");
     }
@@ -248,6 +251,20 @@
     return cell;
   }
 
+  function refills(limit) {
+    if (limit.period) return `each ${limit.period} in ${limit.zone}`;
+    return limit.refill_rate === 0 ? "never" : `${number(limit.refill_rate)} per second`;
+  }
+
+  /** A limit has a rate or a period. */
+  function showPeriod() {
+    const steady = $("new-period").value === "";
+    $("of-rate").hidden = !steady;
+    $("new-rate").required = steady;
+    $("of-zone").hidden = steady;
+  }
+  $("new-period").addEventListener("change", showPeriod);
+
   // The limits beside the first: where their figures stand, and what the API said of them.
   let others = [];
   function showLimits(limits) {
@@ -259,7 +276,7 @@
       meter.setAttribute("aria-label", `Tokens under the limit ${limit.name}`);
       meter.append(fill);
       const words = element("p");
-      const rate = limit.refill_rate === 0 ? "never refills" : `refills ${number(limit.refill_rate)} per second`;
+      const rate = limit.period ? `full ${refills(limit)}` : limit.refill_rate === 0 ? "never refills" : `refills ${refills(limit)}`;
       words.append(tokens, ` of ${number(limit.capacity)} tokens `, element("span", `under the limit ${limit.name}, ${rate}`, "quiet"));
       const item = element("li");
       item.append(meter, words);
@@ -277,7 +294,8 @@
     meter.setAttribute("aria-valuemin", 0);
     meter.setAttribute("aria-valuemax", limit.capacity);
     meter.setAttribute("aria-valuenow", Math.max(0, tokens).toFixed(1));
-    return tokens < limit.capacity ? (limit.capacity - tokens) / limit.refill_rate : 0;
+    if (tokens >= limit.capacity || limit.period) return 0;
+    return (limit.capacity - tokens) / limit.refill_rate;
   }
 
   /** The bucket refills before your eyes: from what the API said, at the rate it said. */
@@ -289,6 +307,9 @@
     for (const { limit, fill, meter, tokens } of others) {
       toFull = Math.max(toFull, fillGauge(meter, fill, tokens, limit, elapsed));
     }
+    // When a period ends, the API knows.
+    const byCalendar = bucket.period || others.some(({ limit }) => limit.period);
+    if (byCalendar) toFull = bucket.time_to_full_ms === null ? Infinity : Math.max(0, bucket.time_to_full_ms / 1000 - elapsed);
     text("full", toFull === 0 ? "now" : toFull === Infinity ? "never" : `in ${duration(toFull)}`);
   }
   setInterval(refill, 100);
@@ -320,7 +341,9 @@
   $("reset").addEventListener("click", () => change("POST", `/api/agents/${path(agent.agent_id)}/reset`, undefined, "The bucket has been filled."));
   $("policy-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const policy = { capacity: Number($("new-capacity").value), refill_rate: Number($("new-rate").value), mode: $("new-mode").value };
+    const policy = { capacity: Number($("new-capacity").value), mode: $("new-mode").value };
+    if ($("new-period").value === "") policy.refill_rate = Number($("new-rate").value);
+    else Object.assign(policy, { period: $("new-period").value, zone: $("new-zone").value });
     change("PUT", `/api/policies/${path(agent.agent_id)}`, JSON.stringify(policy), "The policy has been set; decisions follow it within a second.");
   });
   $("delete-policy").addEventListener("click", () => change("DELETE", `/api/policies/${path(agent.agent_id)}`, undefined, "The policy has been deleted: the next best applies."));
