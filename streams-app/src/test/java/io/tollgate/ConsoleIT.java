@@ -199,6 +199,10 @@ class ConsoleIT {
         var capacity = browser.findElement(By.id("new-capacity"));
         capacity.clear();
         capacity.sendKeys("77");
+        click("try-policy");
+        await("tried")
+                .atMost(SOON)
+                .until(() -> text("changed").matches("Of .* would have been refused, .* Nothing was changed\\."));
         browser.executeScript("document.getElementById('policy-form').requestSubmit()");
         await("set").atMost(SOON).until(() -> text("changed").contains("policy has been set"));
     }

@@ -479,6 +479,49 @@ class HttpApiIT {
                 .until(() -> lastDecision(agentId).path("decision").asText().equals("rejected"));
     }
 
+    @Test
+    void aPolicyIsTriedOnTheLastHour() {
+        for (int i = 0; i < 3; i++) requests.send("trial", 7, 3_000_000 + i); // ten minutes ago
+        await("its decisions")
+                .atMost(Duration.ofSeconds(30))
+                .untilAsserted(
+                        () -> assertThat(json(get(withToken, agent("trial"))).path("recent_decisions"))
+                                .hasSize(3));
+        await("that they are committed")
+                .atMost(Duration.ofSeconds(30))
+                .untilAsserted(() -> assertThat(json(tried("{\"capacity\":10,\"refill_rate\":0}"))
+                                .path("requests")
+                                .asInt())
+                        .isEqualTo(3));
+
+        var trial = tried("{\"capacity\":10,\"refill_rate\":0}");
+        conforms("Trial", trial.body());
+        assertThat(json(trial).path("reproduced").asInt()).isEqualTo(3);
+        assertThat(json(trial).path("refused_before").asInt()).isZero();
+        assertThat(json(trial).path("refused_then").asInt()).isEqualTo(2);
+        assertThat(json(trial).path("tokens_saved").asDouble()).isEqualTo(14);
+        assertThat(get(withToken, "/api/policies/trial").statusCode())
+                .as("nothing was written")
+                .isEqualTo(404);
+
+        var wrong = tried("{\"capacity\":0,\"refill_rate\":0}");
+        assertThat(wrong.statusCode()).isEqualTo(400);
+        assertThat(wrong.body()).contains("capacity must be above 0");
+        assertThat(send(request(withToken, agent("trial") + "/whatif")
+                                .header("Content-Type", "application/json")
+                                .POST(HttpRequest.BodyPublishers.ofString("{}")))
+                        .statusCode())
+                .as("without the token")
+                .isEqualTo(401);
+    }
+
+    private static HttpResponse<String> tried(String policy) {
+        return send(request(withToken, agent("trial") + "/whatif")
+                .header("Authorization", "Bearer " + TOKEN)
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(policy)));
+    }
+
     private static JsonNode lastDecision(String agentId) {
         return json(get(withToken, agent(agentId))).path("recent_decisions").path(0);
     }

@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.config.Settings;
 import io.tollgate.history.WhatIf;
@@ -93,6 +94,7 @@ class WhatIfIT {
     }
 
     private static Limit limit(SplittableRandom random) {
+        if (random.nextInt(4) == 0) return Limit.each(Period.MINUTE, "Europe/Berlin", 5 + random.nextInt(60));
         return new Limit(5 + random.nextInt(60), random.nextInt(5) == 0 ? 0 : random.nextInt(64) / 8.0);
     }
 

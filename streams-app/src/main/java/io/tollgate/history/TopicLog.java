@@ -35,6 +35,13 @@ public final class TopicLog implements AutoCloseable {
 
     /** What to read. Immutable. */
     record Range(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
+        /** Returns the same range with no more than so many offsets of each partition: the last ones. */
+        Range newest(long most) {
+            var later = new HashMap<>(from);
+            later.replaceAll((partition, begin) -> Math.max(begin, to.getOrDefault(partition, begin) - most));
+            return new Range(later, to);
+        }
+
         /** Returns how many offsets it spans; some are no records, but marks of transactions. */
         long size() {
             return to.entrySet().stream()

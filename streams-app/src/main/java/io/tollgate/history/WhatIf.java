@@ -4,13 +4,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
+import io.tollgate.ingest.Parse;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyDocument;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.Deque;
@@ -49,6 +52,10 @@ public final class WhatIf {
     private final Map<String, PolicyDocument> tried;
     private final boolean othersDeleted;
     private final Observer observer;
+    /** Whose decisions alone are looked at; null: everybody's. */
+    private final byte @Nullable [] only;
+
+    private final long mostOffsets;
 
     /** Is told of every decision, those of one agent in their order. */
     public interface Observer {
@@ -102,10 +109,37 @@ public final class WhatIf {
 
     /** As {@link #WhatIf(Settings, Map, boolean)}, where the observer is told of every decision. */
     public WhatIf(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted, Observer observer) {
+        this(settings, tried, othersDeleted, observer, null, Long.MAX_VALUE);
+    }
+
+    private WhatIf(
+            Settings settings,
+            Map<String, PolicyDocument> tried,
+            boolean othersDeleted,
+            Observer observer,
+            byte @Nullable [] only,
+            long mostOffsets) {
         this.settings = settings;
         this.tried = Map.copyOf(tried);
         this.othersDeleted = othersDeleted;
         this.observer = observer;
+        this.only = only;
+        this.mostOffsets = mostOffsets;
+    }
+
+    /**
+     * Returns one that tries a policy on a single agent, from its own partitions alone.
+     *
+     * @param mostOffsets of each of the two partitions, at most so many are read: the newest
+     */
+    public static WhatIf ofAgent(Settings settings, String agentId, PolicyDocument tried, long mostOffsets) {
+        return new WhatIf(
+                settings,
+                Map.of(agentId, tried),
+                false,
+                (agent, partition, offset, refused, refusedThen) -> {},
+                agentId.getBytes(StandardCharsets.UTF_8),
+                mostOffsets);
     }
 
     /**
@@ -116,14 +150,23 @@ public final class WhatIf {
     public Report run(Instant since, LongFunction<LongConsumer> progress) {
         var until = Instant.now();
         try (var log = new TopicLog(settings)) {
-            var run = new Run(settings, tried, othersDeleted, observer);
+            var run = new Run(settings, tried, othersDeleted, observer, only);
             var topics = settings.topics();
             log.readAll(log.all(log.partitions(topics.policies())), run.policies::add);
             readResets(log, since, run);
-            var decided = log.since(log.partitions(topics.approved(), topics.rejected()), since);
+            var partitions = new ArrayList<>(partitions(log, topics.approved()));
+            partitions.addAll(partitions(log, topics.rejected()));
+            var decided = log.since(partitions, since).newest(mostOffsets);
             run.read(log, decided, progress.apply(decided.size()));
             return run.report(since, until);
         }
+    }
+
+    private List<TopicPartition> partitions(TopicLog log, String topic) {
+        var all = log.partitions(topic);
+        if (only == null) return all;
+        int its = Parse.partitionOf(only, all.size());
+        return all.stream().filter(partition -> partition.partition() == its).toList();
     }
 
     private void readResets(TopicLog log, Instant since, Run run) {
@@ -143,6 +186,7 @@ public final class WhatIf {
         private final PolicyPast policies;
         private final Trial trial;
         private final Observer observer;
+        private final byte @Nullable [] only;
         private final Map<String, AgentReplay> agents = new HashMap<>();
         private final Map<String, Deque<Long>> filledMicros = new HashMap<>();
         private final Map<String, String> names = new HashMap<>();
@@ -155,13 +199,19 @@ public final class WhatIf {
         private LongConsumer progress = read -> {};
         private long read;
 
-        Run(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted, Observer observer) {
+        Run(
+                Settings settings,
+                Map<String, PolicyDocument> tried,
+                boolean othersDeleted,
+                Observer observer,
+                byte @Nullable [] only) {
             requestsTopic = settings.topics().requests();
             approvedTopic = settings.topics().approved();
             byDefault = settings.defaultLimit();
             policies = new PolicyPast(byDefault);
             trial = new Trial(tried, othersDeleted, byDefault);
             this.observer = observer;
+            this.only = only;
         }
 
         void event(byte @Nullable [] event) {
@@ -188,6 +238,7 @@ public final class WhatIf {
         @Override
         public void take(ConsumerRecord<byte[], byte[]> kafka) {
             progress.accept(++read);
+            if (only != null && !Arrays.equals(only, kafka.key())) return;
             var decided = DecidedRecord.of(kafka, approvedTopic);
             if (!decided.isCharged()) return; // not a request
             if (!decided.approved() && decided.policy().equals(Policy.DEFAULT)) noteDefault(decided);

@@ -94,6 +94,20 @@ final class PolicyRoutes {
         }
     }
 
+    /**
+     * Returns the policy that a {@code PUT} with this body would write.
+     *
+     * @throws Problem 400 if it is not a policy
+     */
+    static PolicyDocument tried(Settings settings, String key, byte[] body) {
+        try (var topic = new PolicyTopic(settings)) {
+            var good = current(topic, key).flatMap(found -> found.stored().good());
+            return good.isPresent() ? PolicyMerge.merge(good.get().document(), body) : PolicyJson.parse(body);
+        } catch (InvalidPolicyException invalid) {
+            throw new Problem(400, String.valueOf(invalid.getMessage()));
+        }
+    }
+
     /** @throws Problem 412 if the call expects another policy */
     static void delete(Settings settings, String key, Context context, String by) {
         try (var topic = new PolicyTopic(settings)) {

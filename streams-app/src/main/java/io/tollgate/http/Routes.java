@@ -6,9 +6,12 @@ import io.javalin.http.HandlerType;
 import io.javalin.http.HttpResponseException;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tollgate.config.Settings;
+import io.tollgate.history.WhatIf;
 import io.tollgate.quota.AgentView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -17,6 +20,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.KafkaException;
@@ -34,7 +38,11 @@ final class Routes implements AutoCloseable {
     private static final int MAX_DISCARDED_BYTES = 1_048_576;
     private static final long MAX_BODY_NANOS = 5_000_000_000L;
     private static final long ANSWER_SECONDS = 3;
+    private static final Duration TRIED = Duration.ofHours(1);
+    /** Of each of the agent's two partitions: some seconds of reading. */
+    private static final long MAX_TRIAL_OFFSETS = 200_000;
 
+    private final Semaphore trials = new Semaphore(1);
     private final Guard guard;
     private final PrometheusMeterRegistry registry;
     private final ConsoleFiles files = new ConsoleFiles();
@@ -76,6 +84,7 @@ final class Routes implements AutoCloseable {
         get(routes, "/api/agents", this::mostThrottled);
         get(routes, "/api/agents/{id}", this::agent);
         add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
+        add(routes, HandlerType.POST, "/api/agents/{id}/whatif", this::whatIf);
         get(routes, "/api/policies", context -> json(context, PolicyRoutes.all(settings())));
         get(
                 routes,
@@ -203,6 +212,23 @@ final class Routes implements AutoCloseable {
                 printable(agentId),
                 context.req().getRemoteAddr());
         json(context, filled);
+    }
+
+    /** Tells what a policy would have done to the agent; reading the topics is work, so it takes the right to change. */
+    private void whatIf(Context context) throws IOException {
+        guard.requireMayChange(context);
+        if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
+        requireJsonOrNothing(context);
+        var agentId = agentId(context);
+        var tried = PolicyRoutes.tried(settings(), agentId, body(context));
+        if (!trials.tryAcquire()) throw new Problem(503, "another trial is running: try again");
+        try {
+            var report = WhatIf.ofAgent(settings(), agentId, tried, MAX_TRIAL_OFFSETS)
+                    .run(Instant.now().minus(TRIED), total -> read -> {});
+            json(context, TrialJson.of(agentId, report));
+        } finally {
+            trials.release();
+        }
     }
 
     private void setPolicy(Context context) throws IOException {

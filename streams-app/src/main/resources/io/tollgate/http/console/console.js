@@ -330,7 +330,7 @@
         const problem = await response.json();
         throw new Error(problem.detail || problem.title);
       }
-      text("changed", done);
+      text("changed", typeof done === "function" ? done(await response.json()) : done);
       $("changed").className = "";
     } catch (problem) {
       text("changed", problem instanceof TypeError ? "The pipeline does not answer." : problem.message);
@@ -339,12 +339,21 @@
     if (agent) look(chosen);
   }
   $("reset").addEventListener("click", () => change("POST", `/api/agents/${path(agent.agent_id)}/reset`, undefined, "The bucket has been filled."));
-  $("policy-form").addEventListener("submit", (event) => {
-    event.preventDefault();
+  function newPolicy() {
     const policy = { capacity: Number($("new-capacity").value), mode: $("new-mode").value };
     if ($("new-period").value === "") policy.refill_rate = Number($("new-rate").value);
     else Object.assign(policy, { period: $("new-period").value, zone: $("new-zone").value });
-    change("PUT", `/api/policies/${path(agent.agent_id)}`, JSON.stringify(policy), "The policy has been set; decisions follow it within a second.");
+    return JSON.stringify(policy);
+  }
+  $("policy-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    change("PUT", `/api/policies/${path(agent.agent_id)}`, newPolicy(), "The policy has been set; decisions follow it within a second.");
+  });
+  $("try-policy").addEventListener("click", () => {
+    text("changed", "Reading what was decided ...");
+    change("POST", `/api/agents/${path(agent.agent_id)}/whatif`, newPolicy(), (trial) =>
+      `Of ${number(trial.requests)} requests in the last hour ${number(trial.refused_then)} would have been refused, ${number(trial.refused_before)} were; `
+      + `longest time without an approval ${number(trial.longest_seconds)} s, tokens saved ${number(trial.tokens_saved)}. Nothing was changed.`);
   });
   $("delete-policy").addEventListener("click", () => change("DELETE", `/api/policies/${path(agent.agent_id)}`, undefined, "The policy has been deleted: the next best applies."));
 })();
