@@ -15,6 +15,7 @@ import java.security.Security;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.kafka.common.errors.RetriableException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -94,10 +95,18 @@ final class PipelineProcess {
                 return new Cluster(
                         topics.clusterId(), topics.requestPartitions(), preflight.largestRecordBytes(topics.admin()));
             } catch (RetriableException away) {
-                waiting.because(String.valueOf(away.getMessage()));
+                waiting.because(whyAway(away, preflight, waiting.servers));
                 heed(preflight.listeners()); // they may have come with other listeners than those that we expect
             }
         }
+    }
+
+    private static String whyAway(RetriableException away, Preflight preflight, String servers) {
+        return Stream.of(servers.split(","))
+                .map(server -> preflight.unreachable(server.strip()))
+                .flatMap(Optional::stream)
+                .findFirst()
+                .orElse(String.valueOf(away.getMessage()));
     }
 
     /** Says why the start takes its time: soon, whatever takes it, and then every half minute. */

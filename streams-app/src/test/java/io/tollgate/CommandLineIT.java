@@ -2,6 +2,8 @@ package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.sandbox.FreePorts;
+import io.tollgate.sandbox.KafkaBroker;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -219,6 +221,38 @@ class CommandLineIT {
                     .startsWith("Kafka does not answer at " + address + ": ")
                     .hasLineCount(1);
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(6));
+        }
+    }
+
+    /** As a broker in a container often does. */
+    @Test
+    void advertisedAddressThatIsAwayIsSaid() {
+        int inner = FreePorts.next();
+        int outer = FreePorts.next();
+        int controller = FreePorts.next();
+        var options = KafkaBroker.Options.defaults()
+                .withPort(inner)
+                .withProperty(
+                        "listeners",
+                        "PLAINTEXT://127.0.0.1:" + inner + ",OUTER://127.0.0.1:" + outer + ",CONTROLLER://127.0.0.1:"
+                                + controller)
+                .withProperty("advertised.listeners", "PLAINTEXT://127.0.0.1:" + inner + ",OUTER://kafka.invalid:9092")
+                .withProperty(
+                        "listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,OUTER:PLAINTEXT,CONTROLLER:PLAINTEXT")
+                .withProperty("controller.quorum.voters", "1@127.0.0.1:" + controller);
+        try (var broker = KafkaBroker.start(options)) {
+            var reached = run(TestCluster.on(broker.bootstrapServers()), "policy list");
+            long start = System.nanoTime();
+            var away = run(TestCluster.on("127.0.0.1:" + outer), "policy list");
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+            assertThat(reached.output()).doesNotContain("advertise");
+            assertThat(away)
+                    .isEqualTo(new Ended(
+                            1,
+                            "Kafka answers at 127.0.0.1:" + outer + ", but its brokers advertise kafka.invalid:9092,"
+                                    + " which cannot be reached from here: set their advertised.listeners to addresses"
+                                    + " that this machine can reach\n"));
         }
     }
 

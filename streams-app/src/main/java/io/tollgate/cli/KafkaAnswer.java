@@ -41,6 +41,8 @@ final class KafkaAnswer {
         if (living.isPresent()) {
             // First, because clients do not survive a port that speaks another protocol.
             ifFatal(listeners, LISTENERS);
+            var unreachable = preflight.unreachable(living.get());
+            if (unreachable.isPresent()) throw new CommandFailure(unreachable.get());
             if (answers(settings, living.get())) return living.get();
         }
         ifFatal(listeners, Duration.ZERO);

@@ -3,6 +3,7 @@ package io.tollgate.preflight;
 import io.tollgate.config.KafkaConfig;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -35,6 +36,20 @@ final class ListenerCheck {
         var port = Utils.getPort(server);
         if (host == null || port == null) return false;
         return new ProtocolProbe(host, port).answers(protocol(kafka).endsWith("SSL"));
+    }
+
+    /** Clients ask only the address they were given where the brokers are, and then talk to those. */
+    static List<String> unreachable(KafkaConfig kafka, String server) {
+        var host = Utils.getHost(server);
+        var port = Utils.getPort(server);
+        if (host == null || port == null || !protocol(kafka).equals("PLAINTEXT")) return List.of();
+        var advertised = new ProtocolProbe(host, port).advertised();
+        boolean reached = advertised.stream()
+                .anyMatch(broker -> new ProtocolProbe(
+                                Objects.requireNonNull(Utils.getHost(broker)),
+                                Objects.requireNonNull(Utils.getPort(broker)))
+                        .takesConnections());
+        return reached ? List.of() : advertised;
     }
 
     private static Optional<String> mismatch(ProtocolProbe wire, String protocol) {

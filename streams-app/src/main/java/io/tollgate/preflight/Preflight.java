@@ -42,6 +42,19 @@ public final class Preflight {
         return ListenerCheck.answers(settings.kafka(), server);
     }
 
+    /**
+     * Returns what is wrong if a server answers, but none of the addresses that the brokers advertise can be reached from here.
+     *
+     * @param server one of KAFKA_BOOTSTRAP_SERVERS
+     */
+    public Optional<String> unreachable(String server) {
+        var advertised = ListenerCheck.unreachable(settings.kafka(), server);
+        if (advertised.isEmpty()) return Optional.empty();
+        return Optional.of("Kafka answers at " + server + ", but its brokers advertise " + String.join(", ", advertised)
+                + ", which cannot be reached from here: set their advertised.listeners to addresses that this machine can"
+                + " reach");
+    }
+
     /** Returns the names of KAFKA_BOOTSTRAP_SERVERS if none of them resolves: no client can be made yet. */
     public List<String> unknownNames() {
         return BootstrapNames.unknown(settings.kafka());

@@ -1,11 +1,16 @@
 package io.tollgate.preflight;
 
+import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
@@ -80,6 +85,39 @@ final class ProtocolProbe {
         }
     }
 
+    /** Returns whether the port takes a connection. */
+    boolean takesConnections() {
+        try (var socket = connect()) {
+            return socket.isConnected();
+        } catch (IOException unreachable) {
+            return false;
+        }
+    }
+
+    /** Returns the addresses of all brokers, as they tell clients without TLS and login; empty if they do not. */
+    List<String> advertised() {
+        try (var socket = connect()) {
+            var answer = ask(socket, API_METADATA, (short) 1, new byte[4]); // an empty list of topics
+            if (answer.isEmpty()) return List.of();
+            var brokers = new ArrayList<String>();
+            var in = new DataInputStream(new ByteArrayInputStream(answer.get()));
+            for (int left = in.readInt(); left > 0; left--) {
+                in.readInt(); // the broker's id
+                var name = text(in);
+                brokers.add((name.contains(":") ? "[" + name + "]" : name) + ":" + in.readInt());
+                text(in); // its rack
+            }
+            return brokers;
+        } catch (IOException closedOrSilent) {
+            return List.of();
+        }
+    }
+
+    private static String text(DataInputStream in) throws IOException {
+        int bytes = in.readShort();
+        return bytes < 0 ? "" : new String(in.readNBytes(bytes), StandardCharsets.UTF_8);
+    }
+
     private Socket connect() throws IOException {
         var socket = new Socket();
         try {
@@ -93,6 +131,11 @@ final class ProtocolProbe {
     }
 
     private static boolean answersKafka(Socket socket, short api, short version, byte[] body) throws IOException {
+        return ask(socket, api, version, body).isPresent();
+    }
+
+    /** Returns the answer without its head; empty if it is not one of Kafka's. */
+    private static Optional<byte[]> ask(Socket socket, short api, short version, byte[] body) throws IOException {
         var request = ByteBuffer.allocate(4 + 2 + 2 + 4 + 2 + body.length);
         request.putInt(request.capacity() - 4)
                 .putShort(api)
@@ -103,9 +146,10 @@ final class ProtocolProbe {
         socket.getOutputStream().write(request.array());
         var answer = new DataInputStream(socket.getInputStream());
         int bytes = answer.readInt();
-        if (bytes < Integer.BYTES || bytes > MOST_ANSWER_BYTES || answer.readInt() != CORRELATION) return false;
-        answer.readNBytes(bytes - Integer.BYTES); // to where the next answer begins
-        return true;
+        if (bytes < Integer.BYTES || bytes > MOST_ANSWER_BYTES || answer.readInt() != CORRELATION) {
+            return Optional.empty();
+        }
+        return Optional.of(answer.readNBytes(bytes - Integer.BYTES));
     }
 
     private byte[] clientHello() throws IOException {
