@@ -207,19 +207,23 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             requireOneServer(first, timeout);
             return first;
         } catch (RedisException once) {
-            if (RedisFailures.isTimeout(once)) throw once;
+            if (isSlow(first, once)) throw once;
             var second = stillConnected(first, once);
             within(timeout, call(second, Operation.SPEND, List.of(PROBE)));
             try {
                 requireOneServer(second, timeout);
                 return second;
             } catch (RedisException twice) {
-                if (RedisFailures.isTimeout(twice)) throw twice;
+                if (isSlow(second, twice)) throw twice;
                 var third = oneKeyOnly(stillConnected(second, twice));
                 takeOneKeyPerCall(third, twice);
                 return third;
             }
         }
+    }
+
+    private static boolean isSlow(RedisConnection asked, RedisException failure) {
+        return RedisFailures.isTimeout(failure) && !asked.wasLost();
     }
 
     /** Returns the connection, or a new one where the last call ended it. */

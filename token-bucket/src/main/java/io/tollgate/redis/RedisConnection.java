@@ -2,8 +2,10 @@ package io.tollgate.redis;
 
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.MaintNotificationsConfig;
+import io.lettuce.core.RedisChannelHandler;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisConnectionStateListener;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisNoScriptException;
 import io.lettuce.core.RedisURI;
@@ -43,6 +45,7 @@ final class RedisConnection implements AutoCloseable {
     private final @Nullable ClusterNodes nodes;
     private final String digest;
     private volatile boolean oneKeyPerCall;
+    private volatile boolean lost;
 
     private RedisConnection(
             Runnable closing, RedisScriptingAsyncCommands<byte[], byte[]> commands, @Nullable ClusterNodes nodes) {
@@ -109,6 +112,12 @@ final class RedisConnection implements AutoCloseable {
     private static RedisConnection ready(
             RedisConnection opened, StatefulConnection<?, ?> connection, Duration timeout) {
         connection.setTimeout(timeout);
+        connection.addListener(new RedisConnectionStateListener() {
+            @Override
+            public void onRedisDisconnected(RedisChannelHandler<?, ?> disconnected) {
+                opened.lost = true;
+            }
+        });
         return opened;
     }
 
@@ -157,6 +166,11 @@ final class RedisConnection implements AutoCloseable {
     /** Returns whether each call may name one key only: on a cluster, and where what stands before Redis has said so. */
     boolean takesOneKeyPerCall() {
         return oneKeyPerCall;
+    }
+
+    /** Returns whether it ended at least once: Lettuce 6.6 leaves a call that was under way then without an answer. */
+    boolean wasLost() {
+        return lost;
     }
 
     /** Lets each call name one key only from now on. */

@@ -29,6 +29,8 @@ import org.slf4j.LoggerFactory;
 class RedisMovedIT {
     private static final Limit LIMIT = new Limit(1000, 0);
     private static final Duration TIMEOUT = Duration.ofMillis(100);
+    /** Where the answer matters, not when it comes: a busy machine may take its time. */
+    private static final Duration PATIENCE = Duration.ofSeconds(1);
 
     private final Logger logger = (Logger) LoggerFactory.getLogger(RedisBreaker.class);
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
@@ -54,7 +56,7 @@ class RedisMovedIT {
             promoted.text("REPLICAOF 127.0.0.1 " + old.port());
             await().until(() -> promoted.text("INFO replication").contains("master_link_status:up"));
             var redis = new RedisBuckets(RedisURI.create("127.0.0.1", proxy.port()));
-            var breaker = RedisBreaker.start(redis, TIMEOUT);
+            var breaker = RedisBreaker.start(redis, PATIENCE);
             try (var buckets = new FailoverBuckets(redis, breaker)) {
                 assertThat(spend(buckets, 100).decidedBy()).isEqualTo(DecidedBy.REDIS);
                 await().until(() -> promoted.text("HGET quota:a:tokens tokens").contains("900"));
@@ -62,7 +64,7 @@ class RedisMovedIT {
                 promoted.text("REPLICAOF NO ONE");
                 old.text("REPLICAOF 127.0.0.1 " + promoted.port());
                 proxy.move(promoted.port());
-                await().atMost(Duration.ofSeconds(1)).until(() -> {
+                await().atMost(Duration.ofSeconds(5)).until(() -> {
                     spend(buckets, 1);
                     return !breaker.isClosed();
                 });
