@@ -19,6 +19,8 @@ CREATE TABLE quota_audit.rejected_requests (
     remaining         double precision,
     capacity          double precision,
     refill_rate       double precision,
+    period            text,                      -- instead of a refill rate, in this zone
+    zone              text,
     decided_by        text,
     decided_at        timestamptz,               -- microseconds, on the bucket's clock
     request           jsonb,                     -- null where jsonb cannot hold it: then request_text
@@ -47,6 +49,8 @@ CREATE TABLE quota_audit.quota_events (
     remaining         double precision NOT NULL,
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
+    period            text,
+    zone              text,
     policy            text, -- of a bucket_reset: whose limits were full then
     "by"              text, -- of a bucket_reset: who filled the bucket
     source_topic      text, -- of the others: the request
@@ -161,6 +165,8 @@ BEGIN
         taken.remaining := (body -> 'remaining')::text;
         taken.capacity := (body -> 'capacity')::text;
         taken.refill_rate := (body -> 'refill_rate')::text;
+        taken.period := quota_audit.text_of(quota_audit.field_of(body, '{period}', mark));
+        taken.zone := quota_audit.text_of(quota_audit.field_of(body, '{zone}', mark));
         taken.decided_by := quota_audit.text_of(quota_audit.field_of(body, '{decided_by}', mark));
         taken.decided_at := quota_audit.time_of((body -> 'decided_at')::text::numeric);
         taken.request := quota_audit.jsonb_of(quota_audit.field_of(body, '{request}', mark));
@@ -195,6 +201,8 @@ CREATE TABLE quota_audit.quota_events_inbox (
     remaining         double precision NOT NULL,
     capacity          double precision NOT NULL,
     refill_rate       double precision NOT NULL,
+    period            text,
+    zone              text,
     policy            text,
     "by"              text,
     source_topic      text,
@@ -210,11 +218,11 @@ CREATE FUNCTION quota_audit.take_quota_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO quota_audit.quota_events
-        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, policy, "by", source_topic, source_partition,
+        (event, agent_id, at, limit_name, remaining, capacity, refill_rate, period, zone, policy, "by", source_topic, source_partition,
          source_offset, source_timestamp, kafka_topic, kafka_partition, kafka_offset)
     VALUES
         (NEW.event, NEW.agent_id, quota_audit.time_of(NEW.at), NEW."limit", NEW.remaining, NEW.capacity, NEW.refill_rate,
-         NEW.policy, NEW."by", NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
+         NEW.period, NEW.zone, NEW.policy, NEW."by", NEW.source_topic, NEW.source_partition, NEW.source_offset, quota_audit.time_of(NEW.source_timestamp::numeric * 1000),
          NEW.kafka_topic, NEW.kafka_partition, NEW.kafka_offset)
     ON CONFLICT DO NOTHING;
     RETURN NULL; -- the inbox stays empty

@@ -320,7 +320,7 @@ class QuotaDatabaseIT {
     }
 
     private static void insertPolicy(String agent, JsonNode policy) throws SQLException {
-        var columns = List.of("capacity", "refill_rate", "limits", "mode", "note");
+        var columns = List.of("capacity", "refill_rate", "period", "zone", "limits", "mode", "note");
         var given = new TreeSet<String>();
         if (!policy.isObject()) throw new UnsupportedOperationException("not a row");
         policy.fieldNames().forEachRemaining(given::add);
