@@ -38,6 +38,7 @@ class CommittedOffsetsIT {
         assertDecidedOnce(Loss.SET_BACK, Map.of(), false);
     }
 
+    @Tag("faults")
     @Test
     void givenThemAndTheStateFolderLost_whenThePipelineRestarts_thenTheChangelogTells() throws Exception {
         assertDecidedOnce(Loss.FORGOTTEN, Map.of("KAFKA_GROUP_PROTOCOL", "streams"), true);

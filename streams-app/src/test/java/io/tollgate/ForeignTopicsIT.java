@@ -19,6 +19,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Topics that somebody else made, and brokers with rules of their own. */
@@ -84,6 +85,7 @@ class ForeignTopicsIT {
         }
     }
 
+    @Tag("faults")
     @Test
     void loweredSizesEndNothing() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);

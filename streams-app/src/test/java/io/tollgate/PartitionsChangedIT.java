@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Somebody gives the topic of requests more partitions while the pipeline runs. */
@@ -15,6 +16,7 @@ class PartitionsChangedIT {
     private static final int MORE = TestCluster.PARTITIONS + 2;
     private static final double CAPACITY = 20;
 
+    @Tag("faults")
     @Test
     void givenMorePartitions_whenThePipelineNotices_thenItEndsAndNewTopicsContinueTheBuckets() throws Exception {
         try (var old = TestCluster.onSharedBroker().withLimit(CAPACITY, 0).withSharedRedis();

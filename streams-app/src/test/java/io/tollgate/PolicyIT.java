@@ -143,6 +143,7 @@ class PolicyIT {
         }
     }
 
+    @Tag("faults")
     @Test
     void givenPoliciesThatChangeAllTheTime_whenRedisGoesAndThePipelineIsKilled_thenEveryPromiseHolds()
             throws Exception {

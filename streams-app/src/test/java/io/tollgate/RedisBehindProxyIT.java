@@ -129,6 +129,7 @@ class RedisBehindProxyIT {
         }
     }
 
+    @Tag("faults")
     @Test
     void nameGoneForAWhile_backWithinSeconds(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 redis.test localhost\n");

@@ -75,6 +75,7 @@ class RedisClusterIT {
         }
     }
 
+    @Tag("faults")
     @Test
     void givenSlotOnItsWay_whenItsKeysMove_thenDecisionsFollow() {
         try (var redis = RedisCluster.start(3, false);
