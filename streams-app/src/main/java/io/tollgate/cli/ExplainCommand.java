@@ -59,6 +59,7 @@ public final class ExplainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws SettingsException {
         if ((source == null) == (requestId == null)) throw wrong("either SOURCE or --request-id is needed");
+        if (requestId != null && requestId.isEmpty()) throw wrong("--request-id must not be empty");
         Matcher place = SOURCE.matcher(source == null ? "" : source);
         if (source != null && !place.matches())
             throw wrong("SOURCE must be TOPIC/PARTITION/OFFSET, but is \"" + source + "\"");
