@@ -102,7 +102,7 @@ public final class Explain {
                         ? all.from()
                         : log.since(decidedTopics, Instant.now().minus(back)).from();
                 var found = new ArrayList<DecidedRecord>();
-                log.readAll(new TopicLog.Range(atMost(from, to), to), kafka -> {
+                log.read(new TopicLog.Range(atMost(from, to), to), kafka -> {
                     if (!mayHold(kafka.value(), requestId)) return;
                     var decided = DecidedRecord.of(kafka, settings.topics().approved());
                     if (decided.text("request_id").equals(requestId)) found.add(decided);

@@ -8,7 +8,6 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -51,6 +50,7 @@ public final class TopicLog implements AutoCloseable {
     }
 
     /** What to do with what is read. */
+    @FunctionalInterface
     interface Taker {
         void take(ConsumerRecord<byte[], byte[]> kafka);
 
@@ -161,11 +161,6 @@ public final class TopicLog implements AutoCloseable {
                 if (end != null && kafka.offset() < end) taker.take(kafka);
             }
         }
-    }
-
-    /** As {@link #read(Range, Taker)}, with no more to say than what to do with each record. */
-    void readAll(Range range, Consumer<ConsumerRecord<byte[], byte[]>> taker) {
-        read(range, taker::accept);
     }
 
     @Override

@@ -152,7 +152,7 @@ public final class WhatIf {
         try (var log = new TopicLog(settings)) {
             var run = new Run(settings, tried, othersDeleted, observer, only);
             var topics = settings.topics();
-            log.readAll(log.all(log.partitions(topics.policies())), run.policies::add);
+            log.read(log.all(log.partitions(topics.policies())), run.policies::add);
             readResets(log, since, run);
             var partitions = new ArrayList<>(partitions(log, topics.approved()));
             partitions.addAll(partitions(log, topics.rejected()));
@@ -172,7 +172,7 @@ public final class WhatIf {
     private void readResets(TopicLog log, Instant since, Run run) {
         try {
             var events = log.partitions(settings.topics().events());
-            log.readAll(log.since(events, since.minus(EVENTS_BEFORE)), kafka -> run.event(kafka.value()));
+            log.read(log.since(events, since.minus(EVENTS_BEFORE)), kafka -> run.event(kafka.value()));
         } catch (UnknownTopicOrPartitionException none) {
             // no events: nobody has filled a bucket
         }
