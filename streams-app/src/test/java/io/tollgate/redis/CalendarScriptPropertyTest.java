@@ -19,7 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** The script's text and Java decide by calendars of twelve zones, at moments of seventy years, and agree to the last bit. */
 class CalendarScriptPropertyTest {
@@ -31,21 +31,7 @@ class CalendarScriptPropertyTest {
     private final MemoryRedis memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
 
     @ParameterizedTest(name = "{0}, seed 1")
-    @ValueSource(
-            strings = {
-                "UTC",
-                "Europe/Berlin",
-                "America/New_York",
-                "America/St_Johns",
-                "America/Sao_Paulo",
-                "America/Havana",
-                "Africa/Cairo",
-                "Asia/Kolkata",
-                "Asia/Kathmandu",
-                "Australia/Lord_Howe",
-                "Pacific/Apia",
-                "Pacific/Chatham"
-            })
+    @MethodSource("io.tollgate.Zones#all")
     void scriptAndJavaAgree(String zone) {
         var random = new Random(zone.hashCode());
         int refills = 0;
