@@ -235,12 +235,13 @@ class WhatIfIT {
                     .output());
             var inForce = same.get("in_force");
             // On a busy machine a call to Redis may have charged although its answer came too late.
+            double lostCalls = TestCluster.metric(application, "tollgate_redis_failures_total{kind=\"timeout\"}");
             long afterLostCalls = 0;
             for (var some : inForce.get("not_reproduced")) {
                 assertThat(some.get("reason").textValue()).startsWith("something else had changed the bucket");
                 afterLostCalls += some.get("requests").longValue();
             }
-            assertThat(afterLostCalls).isLessThanOrEqualTo(5);
+            assertThat(afterLostCalls).isLessThanOrEqualTo(lostCalls == 0 ? 0 : 5);
             assertThat(inForce.get("reproduced").longValue())
                     .isEqualTo(decisions.poll().stream()
                                     .filter(seen -> seen.agent() != null)

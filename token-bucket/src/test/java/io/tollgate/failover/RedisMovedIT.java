@@ -64,7 +64,7 @@ class RedisMovedIT {
                 promoted.text("REPLICAOF NO ONE");
                 old.text("REPLICAOF 127.0.0.1 " + promoted.port());
                 proxy.move(promoted.port());
-                await().atMost(Duration.ofSeconds(5)).until(() -> {
+                await().atMost(Duration.ofSeconds(1)).until(() -> {
                     spend(buckets, 1);
                     return !breaker.isClosed();
                 });
