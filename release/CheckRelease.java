@@ -27,6 +27,7 @@ final class CheckRelease {
     private static final Map<String, List<String>> ARTIFACTS = Map.of(
             "tollgate", List.of(".pom"),
             "token-bucket", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"),
+            "verify", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"),
             "streams-app", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"));
 
     private final List<String> mistakes = new ArrayList<>();

@@ -11,7 +11,7 @@ import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Two calendars that share no code: the checker's and the pipeline's. */
 class PeriodsTest {
@@ -19,7 +19,21 @@ class PeriodsTest {
     private static final int YEARS = 90;
 
     @ParameterizedTest(name = "{0}, seed 1")
-    @MethodSource("io.tollgate.Zones#all")
+    @ValueSource(
+            strings = {
+                "UTC",
+                "Europe/Berlin",
+                "America/New_York",
+                "America/St_Johns",
+                "America/Sao_Paulo",
+                "America/Havana",
+                "Africa/Cairo",
+                "Asia/Kolkata",
+                "Asia/Kathmandu",
+                "Australia/Lord_Howe",
+                "Pacific/Apia",
+                "Pacific/Chatham"
+            })
     void agreeWithThePipeline(String zone) {
         var random = new Random(zone.hashCode());
         var rules = ZoneId.of(zone).getRules();
