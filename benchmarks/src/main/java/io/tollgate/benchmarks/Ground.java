@@ -80,7 +80,9 @@ final class Ground implements AutoCloseable {
             ground.createTopics(List.of(
                     topic("agent-quotas", 1, "cleanup.policy", "compact"),
                     topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
-                    plain("quota-events", 1)));
+                    plain("quota-events", 1),
+                    plain("agent-usage", partitions),
+                    plain("settled-requests", partitions)));
             ground.publishEverybodyOff();
             return ground;
         } catch (IOException e) {

@@ -59,7 +59,14 @@ public final class Rights {
     }
 
     private static List<AclBinding> others() {
-        var auditing = Stream.of(Topics.REQUESTS, Topics.APPROVED, Topics.REJECTED, Topics.POLICIES, Topics.EVENTS)
+        var auditing = Stream.of(
+                        Topics.REQUESTS,
+                        Topics.APPROVED,
+                        Topics.REJECTED,
+                        Topics.POLICIES,
+                        Topics.EVENTS,
+                        Topics.USAGE,
+                        Topics.SETTLED)
                 .map(topic -> allow(Security.AUDITORS, READ, TOPIC, topic, LITERAL));
         return Stream.concat(
                         auditing,
@@ -67,6 +74,7 @@ public final class Rights {
                                 allow(Security.AUDITORS, READ, GROUP, Security.AUDITORS, PREFIXED),
                                 allow(Security.AGENTS, WRITE, TOPIC, Topics.REQUESTS, LITERAL),
                                 allow(Security.WORKERS, READ, TOPIC, Topics.APPROVED, LITERAL),
+                                allow(Security.WORKERS, WRITE, TOPIC, Topics.USAGE, LITERAL),
                                 allow(Security.WORKERS, READ, GROUP, Security.WORKERS, PREFIXED)))
                 .toList();
     }

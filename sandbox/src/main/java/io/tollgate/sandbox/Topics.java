@@ -17,6 +17,8 @@ final class Topics {
     static final String REJECTED = "rejected-requests";
     static final String POLICIES = "agent-quotas";
     static final String EVENTS = "quota-events";
+    static final String USAGE = "agent-usage";
+    static final String SETTLED = "settled-requests";
     static final int PARTITIONS = 8;
 
     /** Kafka's own default for a topic: a record batch of this size is accepted. */
@@ -46,6 +48,9 @@ final class Topics {
                 1,
                 Map.of("cleanup.policy", "compact", "min.compaction.lag.ms", Long.toString(2_592_000_000L))));
         topics.add(topic(EVENTS, 1, "cleanup.policy", "delete"));
+        topics.add(topic(USAGE, PARTITIONS, "cleanup.policy", "delete"));
+        // A settlement holds the report, in base64 if it is invalid.
+        topics.add(topic(SETTLED, PARTITIONS, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
         try (Admin admin = Admin.create(client)) {
             for (var creation : admin.createTopics(topics).values().entrySet()) {
                 try {

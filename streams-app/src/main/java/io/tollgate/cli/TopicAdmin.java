@@ -68,10 +68,24 @@ public final class TopicAdmin implements AutoCloseable {
     /** The result for one topic. */
     public record Created(String topic, boolean isNew) {}
 
-    /** Creates the missing topics and leaves the others alone. Returns when a broker knows all of them. */
+    /**
+     * Creates the missing topics and leaves the others alone. Returns when a broker knows all of them.
+     *
+     * @param partitions of requests, approved, rejected and settled; reports get those that requests have
+     */
     public List<Created> create(int partitions, short replicationFactor) {
+        var created = new ArrayList<>(create(wanted(partitions, replicationFactor)));
+        created.addAll(create(List.of(topic(
+                topics.usage(),
+                requestPartitions(), // an agent's reports and requests meet in one task
+                replicationFactor,
+                Map.of()))));
+        return created;
+    }
+
+    private List<Created> create(List<NewTopic> wanted) {
         var created = new ArrayList<Created>();
-        for (var topic : wanted(partitions, replicationFactor)) {
+        for (var topic : wanted) {
             try {
                 Brokers.await(admin.createTopics(List.of(topic)).all());
                 created.add(new Created(topic.name(), true));
@@ -120,7 +134,8 @@ public final class TopicAdmin implements AutoCloseable {
                                 TopicConfig.CLEANUP_POLICY_COMPACT,
                                 TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG,
                                 Long.toString(POLICIES_KEPT.toMillis()))),
-                topic(topics.events(), 1, replicationFactor, Map.of()));
+                topic(topics.events(), 1, replicationFactor, Map.of()),
+                topic(topics.settled(), partitions, replicationFactor, maxBytes(2 * Preflight.REQUEST_BYTES)));
     }
 
     private static Map<String, String> maxBytes(int bytes) {

@@ -42,7 +42,9 @@ public final class TopicsCommand implements Runnable {
                             names = "--partitions",
                             paramLabel = "N",
                             defaultValue = "" + TopicAdmin.DEFAULT_PARTITIONS,
-                            description = "Partitions of requests, approved and rejected (default: ${DEFAULT-VALUE}).")
+                            description =
+                                    "Partitions of requests, approved, rejected and settled (default: ${DEFAULT-VALUE})."
+                                            + " Usage reports get as many as requests have.")
                     int partitions,
             @Option(
                             names = "--replication-factor",

@@ -11,8 +11,17 @@ import java.util.LinkedHashMap;
  * @param rejected TOLLGATE_REJECTED_TOPIC, default rejected-requests
  * @param policies TOLLGATE_POLICIES_TOPIC, default agent-quotas
  * @param events quota-events; not configurable
+ * @param usage agent-usage; not configurable
+ * @param settled settled-requests; not configurable
  */
-public record Topics(String requests, String approved, String rejected, String policies, String events) {
+public record Topics(
+        String requests,
+        String approved,
+        String rejected,
+        String policies,
+        String events,
+        String usage,
+        String settled) {
     static Topics from(Env env) {
         var names = new LinkedHashMap<String, String>();
         var topics = new Topics(
@@ -20,11 +29,18 @@ public record Topics(String requests, String approved, String rejected, String p
                 name(env, names, "TOLLGATE_APPROVED_TOPIC", "approved-requests"),
                 name(env, names, "TOLLGATE_REJECTED_TOPIC", "rejected-requests"),
                 name(env, names, "TOLLGATE_POLICIES_TOPIC", "agent-quotas"),
-                "quota-events");
-        if (names.containsKey(topics.events())) {
-            env.mistake(names.get(topics.events()), "must not be the topic of quota events", topics.events());
-        }
+                "quota-events",
+                "agent-usage",
+                "settled-requests");
+        requireOther(env, names, topics.events(), "quota events");
+        requireOther(env, names, topics.usage(), "usage reports");
+        requireOther(env, names, topics.settled(), "settlements");
         return topics;
+    }
+
+    private static void requireOther(Env env, LinkedHashMap<String, String> names, String topic, String contents) {
+        var variable = names.get(topic);
+        if (variable != null) env.mistake(variable, "must not be the topic of " + contents, topic);
     }
 
     private static String name(Env env, LinkedHashMap<String, String> names, String variable, String otherwise) {

@@ -48,7 +48,13 @@ class SettingsTest {
         assertThat(settings.http().token()).isEmpty();
         assertThat(settings.topics())
                 .isEqualTo(new Topics(
-                        "agent-requests", "approved-requests", "rejected-requests", "agent-quotas", "quota-events"));
+                        "agent-requests",
+                        "approved-requests",
+                        "rejected-requests",
+                        "agent-quotas",
+                        "quota-events",
+                        "agent-usage",
+                        "settled-requests"));
     }
 
     @Test
@@ -86,7 +92,8 @@ class SettingsTest {
         assertThat(dir.resolve("deep/state")).isDirectory();
         assertThat(settings.http().port()).isZero();
         assertThat(settings.http().token()).hasValue("token");
-        assertThat(settings.topics()).isEqualTo(new Topics("in", "yes", "no", "rules", "quota-events"));
+        assertThat(settings.topics())
+                .isEqualTo(new Topics("in", "yes", "no", "rules", "quota-events", "agent-usage", "settled-requests"));
     }
 
     @Test
@@ -168,6 +175,8 @@ class SettingsTest {
                 "TOLLGATE_APPROVED_TOPIC | .. | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_REJECTED_TOPIC | ü | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_POLICIES_TOPIC | quota-events | must not be the topic of quota events",
+                "TOLLGATE_REQUESTS_TOPIC | agent-usage | must not be the topic of usage reports",
+                "TOLLGATE_APPROVED_TOPIC | settled-requests | must not be the topic of settlements",
                 "TOLLGATE_HTTP_HOST | http://localhost | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
                 "TOLLGATE_HTTP_HOST | tollgate_2 | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",
                 "TOLLGATE_HTTP_HOST | a..b | must be a host name (letters, digits, dashes and dots) or an address, because the other instances reach this one by it",

@@ -29,7 +29,13 @@ class AsyncApiTest {
         assertThat(DOCUMENT.path("asyncapi").asText()).isEqualTo("3.0.0");
         assertThat(topics)
                 .containsExactly(
-                        "agent-requests", "approved-requests", "rejected-requests", "agent-quotas", "quota-events");
+                        "agent-requests",
+                        "approved-requests",
+                        "rejected-requests",
+                        "agent-quotas",
+                        "quota-events",
+                        "agent-usage",
+                        "settled-requests");
     }
 
     @ParameterizedTest(name = "{0}")

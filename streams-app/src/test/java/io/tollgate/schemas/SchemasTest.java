@@ -63,7 +63,13 @@ class SchemasTest {
                 schemas().map(arguments -> prefix((String) arguments.get()[0])).collect(Collectors.toSet());
 
         assertThat(schemas)
-                .containsExactlyInAnyOrder("agent-request", "rejected-request", "agent-quota", "quota-event");
+                .containsExactlyInAnyOrder(
+                        "agent-request",
+                        "rejected-request",
+                        "agent-quota",
+                        "quota-event",
+                        "usage-report",
+                        "settled-request");
         assertThat(validExamples().map(arguments -> prefix((String) arguments.get()[0])))
                 .containsAll(schemas);
         assertThat(invalidExamples().map(arguments -> prefix((String) arguments.get()[0])))
