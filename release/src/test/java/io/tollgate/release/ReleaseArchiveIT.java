@@ -89,6 +89,7 @@ class ReleaseArchiveIT {
         }
         assertThat(unpacked.resolve("tollgate")).isExecutable();
         assertThat(unpacked.resolve("pom.xml")).doesNotExist();
+        assertThat(unpacked.resolve("connectors/pom.xml")).doesNotExist();
     }
 
     /** A version that changes without anybody having asked for it, such as a library's own dependency, shows here. */

@@ -7,13 +7,13 @@ import java.util.List;
 
 /**
  * Where the parts lie that are too large for the sandbox's own libraries: Kafka Connect, its plugins and PostgreSQL, as the module
- * {@code connect} lays them out, and the connector files.
+ * {@code connectors} lays them out, and the connector files.
  *
  * @param layout holds {@code worker}, {@code plugins} and {@code postgres}
  * @param connectors the folder {@code connectors} of the sources
  */
 record ConnectParts(Path layout, Path connectors) {
-    private static final Path LAYOUT = Path.of("connect", "target", "layout");
+    private static final Path LAYOUT = Path.of("connectors", "target", "layout");
 
     /** Looks in the first folder that has them, going up from this class and from the working folder. */
     static ConnectParts find() {

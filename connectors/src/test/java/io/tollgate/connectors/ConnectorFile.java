@@ -1,4 +1,4 @@
-package io.tollgate.connect;
+package io.tollgate.connectors;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;

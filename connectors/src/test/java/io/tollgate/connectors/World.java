@@ -1,4 +1,4 @@
-package io.tollgate.connect;
+package io.tollgate.connectors;
 
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.ConnectWorker;

@@ -1,4 +1,4 @@
-package io.tollgate.connect;
+package io.tollgate.connectors;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

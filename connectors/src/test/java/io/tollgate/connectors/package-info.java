@@ -1,5 +1,5 @@
 /** Runs each file of {@code connectors/} as it is: real Connect worker, PostgreSQL, broker, Redis and pipeline. */
 @NullMarked
-package io.tollgate.connect;
+package io.tollgate.connectors;
 
 import org.jspecify.annotations.NullMarked;
