@@ -2,14 +2,17 @@ package io.tollgate;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.PolicyTopic;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -87,6 +90,54 @@ class ExplainIT {
     }
 
     @Test
+    void trialsAndCalendarsAreExplained() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker().withSharedRedis();
+                var topic = new PolicyTopic(cluster.settings());
+                var application = cluster.start();
+                KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of());
+                var decisions = new Decisions(cluster)) {
+            topic.put("trial", policy(Mode.SHADOW, new Limit(10, 0)), "cli:mia@laptop");
+            topic.put("free", policy(Mode.OFF, new Limit(10, 0)), "cli:mia@laptop");
+            topic.put("monthly", policy(Mode.ENFORCE, Limit.each(Period.MONTH, "UTC", 10)), "cli:mia@laptop");
+            await("the policies").atMost(Duration.ofSeconds(30)).untilAsserted(() -> {
+                var before = decisions.poll().size();
+                ask(cluster, producer, "monthly", 0, "policy?");
+                decisions.await(before + 1, application);
+                assertThat(decisions.poll().get(before).header("quota-policy")).isEqualTo("monthly@0/2");
+            });
+            int before = decisions.poll().size();
+            var charged = ask(cluster, producer, "trial", 4, "charged");
+            var shadowed = ask(cluster, producer, "trial", 7, "shadowed");
+            var free = ask(cluster, producer, "free", 1000, "free");
+            var monthly = ask(cluster, producer, "monthly", 7, "monthly");
+            var refused = ask(cluster, producer, "monthly", 7, "refused");
+            decisions.await(before + 5, application);
+
+            assertThat(cluster.command("explain", charged).output())
+                    .contains("was approved. The bucket held 10 tokens, and 6 tokens were left.");
+            assertThat(cluster.command("explain", shadowed).output())
+                    .contains("was approved. Only 6 tokens were left; its policy is a trial, in shadow mode, and")
+                    .containsPattern("reason +shadow:quota_exceeded\n")
+                    .containsPattern("bucket before +6 tokens\n")
+                    .doesNotContain("would have been covered");
+            assertThat(cluster.command("explain", free).output())
+                    .contains(
+                            "was approved. Its policy is off: it approves everything, and there is no bucket. The policy")
+                    .doesNotContain("bucket before", "bucket after", "local copy", "were left");
+            var freeJson = explain(cluster, free);
+            assertThat(freeJson.get("decision").textValue()).isEqualTo("approved");
+            assertThat(freeJson.get("before").isNull()).isTrue();
+            assertThat(cluster.command("explain", monthly).output())
+                    .contains("The bucket held 10 tokens, and 3 tokens were left.");
+            assertThat(cluster.command("explain", refused).output())
+                    .contains("Only 3 tokens were left. The policy monthly@0/2 decided (10 each month in UTC, enforce)")
+                    .containsPattern(
+                            "would have been covered (\\d+ d \\d+ h|\\d+ h \\d+ min|\\d+ min \\d+ s|[0-9.]+ s) later")
+                    .doesNotContainPattern("covered \\d{3,}");
+        }
+    }
+
+    @Test
     void whatIsNotThereIsSaid() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {
@@ -121,8 +172,11 @@ class ExplainIT {
     }
 
     private static PolicyDocument policy(double capacity, double refill) {
-        return new PolicyDocument(
-                Mode.ENFORCE, List.of(NamedLimit.only(new Limit(capacity, refill))), Optional.empty());
+        return policy(Mode.ENFORCE, new Limit(capacity, refill));
+    }
+
+    private static PolicyDocument policy(Mode mode, Limit limit) {
+        return new PolicyDocument(mode, List.of(NamedLimit.only(limit)), Optional.empty());
     }
 
     /** Returns what {@code quota-source} says of the request. */

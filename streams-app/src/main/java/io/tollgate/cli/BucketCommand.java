@@ -5,15 +5,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.AgentPath;
+import io.tollgate.route.Decimal;
 import java.io.IOException;
-import java.math.BigDecimal;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -199,11 +198,11 @@ public final class BucketCommand implements Runnable {
 
     /** Returns the number without an exponent, which people misread. */
     private static String plain(JsonNode number) {
-        return number.isNumber() ? new BigDecimal(number.asText()).toPlainString() : number.asText();
+        return number.isNumber() ? Decimal.text(number.asDouble()) : number.asText();
     }
 
     private static String timeToFull(JsonNode millis) {
-        return millis.isNull() ? "never" : String.format(Locale.ROOT, "%.1f s", millis.asDouble() / 1000);
+        return millis.isNull() ? "never" : DurationText.of(Duration.ofMillis(millis.asLong()));
     }
 
     private void row(String name, String value) {

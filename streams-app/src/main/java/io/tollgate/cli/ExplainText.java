@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.bucket.Limit;
 import io.tollgate.history.DecidedRecord;
 import io.tollgate.history.Explanation;
+import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyChange;
 import io.tollgate.policy.PolicyDocument;
@@ -16,7 +17,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 
 /** One decision, as {@code tollgate explain} shows it. */
@@ -56,9 +56,9 @@ final class ExplainText {
         sentences.add(why());
         sentences.add(by());
         retryAfter()
-                .ifPresent(wait -> sentences.add("The same request would have been covered " + seconds(wait)
+                .ifPresent(wait -> sentences.add("The same request would have been covered " + DurationText.of(wait)
                         + " later, had nothing else been spent."));
-        if (decided.decidedBy().equals("local"))
+        if (decided.decidedBy().equals("local") && !isOff())
             sentences.add("The local copy of the bucket decided, because Redis was away or is not used.");
         sentences.add(after());
         return String.join(" ", sentences);
@@ -67,6 +67,7 @@ final class ExplainText {
     private String why() {
         var left = tokens(decided.remainingTokens());
         var limit = decided.limit().isEmpty() ? "" : " under the limit " + decided.limit();
+        if (isOff()) return "Its policy is off: it approves everything, and there is no bucket.";
         if (decided.reason().endsWith("cost_exceeds_capacity"))
             return "That is more than the bucket ever holds" + limit + ", so no wait would have helped" + shadowed()
                     + ".";
@@ -112,7 +113,7 @@ final class ExplainText {
     }
 
     private String later(DecidedRecord next) {
-        return seconds(Duration.of(next.decidedAtMicros() - decided.decidedAtMicros(), ChronoUnit.MICROS));
+        return DurationText.of(Duration.of(next.decidedAtMicros() - decided.decidedAtMicros(), ChronoUnit.MICROS));
     }
 
     private List<List<String>> figures() {
@@ -128,7 +129,7 @@ final class ExplainText {
         if (decided.isCharged()) {
             rows.add(List.of("cost", tokens(found.costTokens())));
             found.before().ifPresent(before -> rows.add(List.of("bucket before", tokens(before))));
-            rows.add(List.of("bucket after", tokens(decided.remainingTokens())));
+            if (!isOff()) rows.add(List.of("bucket after", tokens(decided.remainingTokens())));
             rows.add(List.of("policy", PolicyText.line(decided.policy())));
             rows.add(List.of("decided by", decided.decidedBy()));
             rows.add(List.of("decided at", at(decided) + ", by the bucket's clock"));
@@ -222,6 +223,13 @@ final class ExplainText {
         return decided.policy().substring(0, decided.policy().lastIndexOf('@'));
     }
 
+    private boolean isOff() {
+        return found.decidedBy()
+                .flatMap(ExplainText::document)
+                .filter(policy -> policy.mode() == Mode.OFF)
+                .isPresent();
+    }
+
     private static Optional<PolicyDocument> document(PolicyChange change) {
         return change.stored().flatMap(StoredPolicy::good).map(StoredPolicy.Good::document);
     }
@@ -236,9 +244,5 @@ final class ExplainText {
 
     private static BigDecimal decimal(double tokens) {
         return new BigDecimal(Decimal.text(tokens));
-    }
-
-    private static String seconds(Duration duration) {
-        return String.format(Locale.ROOT, "%.3f s", duration.toNanos() / 1e9);
     }
 }

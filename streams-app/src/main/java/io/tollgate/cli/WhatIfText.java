@@ -6,11 +6,11 @@ import io.tollgate.history.Figures;
 import io.tollgate.history.WhatIf;
 import io.tollgate.route.Decimal;
 import java.math.BigDecimal;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /** What would have been, as {@code tollgate whatif} shows it. */
 final class WhatIfText {
@@ -69,7 +69,7 @@ final class WhatIfText {
     }
 
     private static String seconds(double seconds) {
-        return String.format(Locale.ROOT, "%.3f s", seconds);
+        return DurationText.of(Duration.ofMillis(Math.round(seconds * 1000)));
     }
 
     /** Sums of tokens, to the thousandth. */

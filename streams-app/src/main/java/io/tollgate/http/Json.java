@@ -12,9 +12,9 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import io.tollgate.route.Decimal;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.math.BigDecimal;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 
@@ -48,8 +48,7 @@ final class Json {
         @Override
         public void serialize(Double value, JsonGenerator json, SerializerProvider provider) throws IOException {
             if (!Double.isFinite(value)) json.writeNull();
-            else if (value == Math.rint(value) && Math.abs(value) < 1e15) json.writeNumber(value.longValue());
-            else json.writeNumber(new BigDecimal(value.toString()).toPlainString());
+            else json.writeNumber(Decimal.text(value));
         }
     }
 

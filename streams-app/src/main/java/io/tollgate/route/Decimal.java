@@ -10,6 +10,8 @@ public final class Decimal {
     public static String text(double value) {
         if (value == Math.rint(value) && Math.abs(value) < 1e15) return Long.toString((long) value);
         var text = Double.toString(value);
-        return text.indexOf('E') < 0 ? text : new BigDecimal(text).toPlainString();
+        return text.indexOf('E') < 0
+                ? text
+                : new BigDecimal(text).stripTrailingZeros().toPlainString();
     }
 }

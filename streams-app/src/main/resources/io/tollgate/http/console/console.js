@@ -353,7 +353,7 @@
     text("changed", "Reading what was decided ...");
     change("POST", `/api/agents/${path(agent.agent_id)}/whatif`, newPolicy(), (trial) =>
       `Of ${number(trial.requests)} requests in the last hour ${number(trial.refused_then)} would have been refused, ${number(trial.refused_before)} were; `
-      + `longest time without an approval ${number(trial.longest_seconds)} s, tokens saved ${number(trial.tokens_saved)}. Nothing was changed.`);
+      + `longest time without an approval ${duration(trial.longest_seconds)}, tokens saved ${number(trial.tokens_saved)}. Nothing was changed.`);
   });
   $("delete-policy").addEventListener("click", () => change("DELETE", `/api/policies/${path(agent.agent_id)}`, undefined, "The policy has been deleted: the next best applies."));
 })();
