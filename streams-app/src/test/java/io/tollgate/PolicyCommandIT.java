@@ -169,7 +169,9 @@ class PolicyCommandIT {
     void historySaysWhoChangedWhat() throws Exception {
         try (var cluster = TestCluster.onSharedBroker()) {
             assertThat(cluster.command("policy", "history", "@ops"))
-                    .isEqualTo(new Ended(0, "the topic holds no policy of @ops\n"));
+                    .isEqualTo(new Ended(
+                            0,
+                            "the topic holds no policy of @ops\nno policy applies to it, so that the default does\n"));
             cluster.command("policy", "set", "@ops", "--capacity", "5", "--refill-rate", "1");
             cluster.command("policy", "set", "@ops2", "--capacity", "6", "--refill-rate", "1");
             putRaw(cluster, "@ops", "{\"capacity\":-1,\"refill_rate\":1}");
@@ -197,6 +199,28 @@ class PolicyCommandIT {
             assertThat(json.get(1).get("changed_by").isNull()).isTrue();
             assertThat(json.get(3).get("document").toString())
                     .isEqualTo("{\"capacity\":7,\"refill_rate\":1,\"mode\":\"enforce\",\"note\":\"a\\tb\"}");
+        }
+    }
+
+    @Test
+    void historyNamesThePrefixThatApplies() throws Exception {
+        try (var cluster = TestCluster.onSharedBroker()) {
+            cluster.command("policy", "set", "acme/*", "--capacity", "5", "--refill-rate", "1");
+            cluster.command("policy", "set", "acme/a", "--capacity", "6", "--refill-rate", "1");
+            assertThat(cluster.command("policy", "history", "acme/a").output().lines())
+                    .hasSize(2);
+            cluster.command("policy", "delete", "acme/a");
+            cluster.command("policy", "set", "--capacity", "7", "--refill-rate", "1", "--", "-o'b*");
+
+            var hint = "acme/*@0/0 applies to it: tollgate policy history 'acme/*'";
+            assertThat(cluster.command("policy", "history", "acme/b"))
+                    .isEqualTo(new Ended(0, "the topic holds no policy of acme/b\n" + hint + "\n"));
+            assertThat(cluster.command("policy", "history", "acme/a").output())
+                    .containsPattern("deleted\\n")
+                    .endsWith(hint + "\n");
+            assertThat(cluster.command("policy", "history", "acme/b", "--json")).isEqualTo(new Ended(0, "[ ]\n"));
+            assertThat(cluster.command("policy", "history", "--", "-o'b1").output())
+                    .endsWith("-o'b*@0/3 applies to it: tollgate policy history -- '-o'\\''b*'\n");
         }
     }
 

@@ -41,6 +41,9 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class PolicyCommand implements Runnable {
+    /** Heap for each byte of a file: it is held as bytes, as text, and as policies. */
+    private static final int MEMORY_PER_BYTE = 8;
+
     @Mixin
     private final KafkaOptions kafka;
 
@@ -284,13 +287,19 @@ public final class PolicyCommand implements Runnable {
                     String agentId,
             @Option(names = "--json", description = "One JSON document instead of a table.") boolean json)
             throws SettingsException {
+        var settings = settings();
         List<PolicyChange> changes;
-        try (var topic = topic()) {
+        PolicyView applies;
+        try (var topic = new PolicyTopic(settings)) {
             changes = topic.history(agentId);
+            applies = PolicyView.of(agentId, topic.read(), settings.defaultLimit());
         }
-        if (json) println(PolicyHistory.json(changes));
-        else if (changes.isEmpty()) println("the topic holds no policy of " + agentId);
-        else println(PolicyHistory.table(changes));
+        if (json) {
+            println(PolicyHistory.json(changes));
+            return 0;
+        }
+        println(changes.isEmpty() ? "the topic holds no policy of " + agentId : PolicyHistory.table(changes));
+        applies.elsewhere().ifPresent(this::println);
         return 0;
     }
 
@@ -309,8 +318,12 @@ public final class PolicyCommand implements Runnable {
 
     /** Returns what the file holds, or standard input. */
     static byte[] bytes(String file) {
-        try {
-            return file.equals("-") ? System.in.readAllBytes() : Files.readAllBytes(Path.of(file));
+        int most = (int) Math.min(PolicyFile.MAX_BYTES, Runtime.getRuntime().maxMemory() / MEMORY_PER_BYTE);
+        try (var in = file.equals("-") ? System.in : Files.newInputStream(Path.of(file))) {
+            var bytes = in.readNBytes(most + 1);
+            if (bytes.length <= most) return bytes;
+            throw new CommandFailure("cannot read " + file + ": it has more than " + most / 1_000_000
+                    + " MB, the most that this command takes");
         } catch (NoSuchFileException missing) {
             throw new CommandFailure("there is no file " + file);
         } catch (IOException | InvalidPathException unreadable) {

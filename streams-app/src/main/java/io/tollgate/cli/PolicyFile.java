@@ -36,7 +36,8 @@ import org.yaml.snakeyaml.error.MarkedYAMLException;
  * its policy. Not thread-safe.
  */
 final class PolicyFile {
-    private static final int MAX_CHARACTERS = 256 * 1024 * 1024;
+    /** The most that a file may have. */
+    static final int MAX_BYTES = 256_000_000;
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
@@ -80,7 +81,7 @@ final class PolicyFile {
 
     private static LoaderOptions yamlOptions() {
         var options = new LoaderOptions();
-        options.setCodePointLimit(MAX_CHARACTERS); // 3 MiB by default, which some ten thousand policies exceed
+        options.setCodePointLimit(MAX_BYTES); // 3 MiB by default, which some ten thousand policies exceed
         return options;
     }
 

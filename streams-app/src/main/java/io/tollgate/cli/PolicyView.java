@@ -75,6 +75,24 @@ record PolicyView(
         return new PolicyView(stored.agentId(), Source.OWN, stored.good(), stored.ignored());
     }
 
+    /** Returns which other policy applies, and how to ask for its history; empty if the key's own does, or none. */
+    Optional<String> elsewhere() {
+        return switch (source) {
+            case OWN -> Optional.empty();
+            case PREFIX, EVERYBODY ->
+                applies.map(StoredPolicy.Good::name).map(name -> {
+                    var key = name.substring(0, name.lastIndexOf('@'));
+                    return PolicyText.line(name) + " applies to it: tollgate policy history "
+                            + (key.startsWith("-") ? "-- " : "") + shellWord(PolicyText.line(key));
+                });
+            case DEFAULT -> Optional.of("no policy applies to it, so that the default does");
+        };
+    }
+
+    private static String shellWord(String text) {
+        return "'" + text.replace("'", "'\\''") + "'";
+    }
+
     static String json(PolicyView view) {
         return print(view.node());
     }

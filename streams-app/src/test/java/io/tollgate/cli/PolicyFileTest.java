@@ -30,6 +30,14 @@ class PolicyFileTest {
             "*", enforce(NamedLimit.only(new Limit(1000, 10))),
             "agent-7", enforce(NamedLimit.only(new Limit(20, 0.5))));
 
+    @Test
+    void endlessFileIsRefused() {
+        assertThatThrownBy(() -> PolicyCommand.bytes("/dev/zero"))
+                .isInstanceOf(CommandFailure.class)
+                .hasMessageMatching(
+                        "cannot read /dev/zero: it has more than \\d+ MB, the most that this command takes");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
