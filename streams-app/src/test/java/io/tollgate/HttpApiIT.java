@@ -547,6 +547,25 @@ class HttpApiIT {
     }
 
     @Test
+    void agentShowsEveryLimitOfItsPolicy() {
+        put(
+                "limited",
+                "{\"limits\":[{\"name\":\"burst\",\"capacity\":5,\"refill_rate\":1},{\"name\":\"month\",\"capacity\":50,"
+                        + "\"period\":\"month\",\"zone\":\"Asia/Tokyo\"}]}");
+
+        await("the policy").atMost(Duration.ofSeconds(30)).untilAsserted(() -> {
+            var answer = get(withToken, agent("limited"));
+            conforms("Agent", answer.body());
+            var policy = json(answer).path("policy");
+            assertThat(policy.path("capacity").asDouble()).isEqualTo(5);
+            assertThat(policy.path("limits"))
+                    .hasToString(
+                            "[{\"name\":\"burst\",\"capacity\":5,\"refill_rate\":1},"
+                                    + "{\"name\":\"month\",\"capacity\":50,\"refill_rate\":0,\"period\":\"month\",\"zone\":\"Asia/Tokyo\"}]");
+        });
+    }
+
+    @Test
     void putKeepsWhatItDoesNotName() {
         put("noted", "{\"capacity\":5,\"refill_rate\":0,\"mode\":\"shadow\",\"note\":\"why\"}");
         var answer = put("noted", "{\"capacity\":7,\"refill_rate\":1}");

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.quota.AgentView;
 import io.tollgate.quota.RecentDecision;
@@ -52,11 +53,27 @@ record AgentJson(
             @Nullable String period,
             @Nullable String zone) {}
 
-    /** @param name as in the header {@code quota-policy} */
+    /**
+     * The policy in force.
+     *
+     * @param name as in the header {@code quota-policy}
+     * @param capacity of the first limit; so are rate, period and zone
+     * @param limits null if there is only one
+     */
     @JsonInclude(Include.NON_NULL)
     record PolicyJson(
             String name,
             String mode,
+            double capacity,
+            double refillRate,
+            @Nullable String period,
+            @Nullable String zone,
+            @Nullable List<PromiseJson> limits) {}
+
+    /** What one of several limits promises. */
+    @JsonInclude(Include.NON_NULL)
+    record PromiseJson(
+            String name,
             double capacity,
             double refillRate,
             @Nullable String period,
@@ -120,7 +137,12 @@ record AgentJson(
                 limit.capacityTokens(),
                 limit.refillTokensPerSecond(),
                 period(limit),
-                zone(limit));
+                zone(limit),
+                view.policy().limits().size() == 1
+                        ? null
+                        : view.policy().limits().stream()
+                                .map(AgentJson::promise)
+                                .toList());
         var recent = view.recent().stream().map(DecisionJson::of).toList();
         return new AgentJson(agentId, view.known(), bucket, policy, recent, instance);
     }
@@ -138,6 +160,12 @@ record AgentJson(
                             zone(named.limit()));
                 })
                 .toList();
+    }
+
+    private static PromiseJson promise(NamedLimit named) {
+        var limit = named.limit();
+        return new PromiseJson(
+                named.name(), limit.capacityTokens(), limit.refillTokensPerSecond(), period(limit), zone(limit));
     }
 
     private static @Nullable String period(Limit limit) {
