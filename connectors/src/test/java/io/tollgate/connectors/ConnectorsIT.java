@@ -138,6 +138,12 @@ class ConnectorsIT {
             assertThat(lastPolicy("sql-2")).isEqualTo("deleted");
             assertThat(lastPolicy("*")).isEqualTo("deleted");
         });
+        assertThat(world.read("agent-quotas"))
+                .as("who changed them, deletions too")
+                .hasSizeGreaterThanOrEqualTo(7)
+                .allSatisfy(policy -> assertThat(
+                                policy.headers().lastHeader("changed-by").value())
+                        .isEqualTo("connector".getBytes(StandardCharsets.UTF_8)));
     }
 
     @Tag("faults")
