@@ -47,6 +47,11 @@ final class Ground implements AutoCloseable {
     /** A topic of policies with one that limits nobody. */
     private static final String EVERYBODY_OFF = "agent-quotas-off";
 
+    /** A topic of policies that say what the default says, each for the agents of one prefix: every agent has one. */
+    static final String PREFIXES = "agent-quotas-prefixes";
+
+    private static final int PREFIX_COUNT = 100_000;
+
     private final Path dir;
     private final KafkaBroker broker;
     private final RedisServer redis;
@@ -156,6 +161,19 @@ final class Ground implements AutoCloseable {
                     EVERYBODY_OFF,
                     "*".getBytes(StandardCharsets.UTF_8),
                     "{\"capacity\":1,\"refill_rate\":1,\"mode\":\"off\"}".getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
+    /** Makes and fills the topic {@value #PREFIXES}. */
+    void publishPrefixes() {
+        createTopics(List.of(topic(PREFIXES, 1, "cleanup.policy", "compact")));
+        try (var producer = producer(50)) {
+            for (int prefix = 0; prefix < PREFIX_COUNT; prefix++) {
+                producer.send(new ProducerRecord<>(
+                        PREFIXES,
+                        (Workload.agentName(prefix) + "*").getBytes(StandardCharsets.UTF_8),
+                        "{\"capacity\":1000,\"refill_rate\":10}".getBytes(StandardCharsets.UTF_8)));
+            }
         }
     }
 

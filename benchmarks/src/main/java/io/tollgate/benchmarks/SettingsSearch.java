@@ -55,6 +55,7 @@ final class SettingsSearch implements Callable<Integer> {
     private static Map<String, Map<String, String>> changes() {
         var changes = new LinkedHashMap<String, Map<String, String>>();
         changes.put("as shipped", Map.of());
+        changes.put("100 000 prefixes", Map.of("TOLLGATE_POLICIES_TOPIC", Ground.PREFIXES));
         for (int polled : List.of(1000, 5000)) {
             changes.put("max.poll.records " + polled, Map.of("KAFKA_MAX_POLL_RECORDS", "" + polled));
         }
@@ -109,6 +110,8 @@ final class SettingsSearch implements Callable<Integer> {
         try (var ground = Ground.open()) {
             var redis = Ground.describe(ground.redisCommands());
             ground.preload(Workload.UNIFORM, records);
+            if (chosen.stream().anyMatch(name -> CHANGES.get(name).containsValue(Ground.PREFIXES)))
+                ground.publishPrefixes();
             for (int round = 0; round < rounds; round++) {
                 for (var name : chosen) rows.add(measure(ground, name, Objects.requireNonNull(CHANGES.get(name))));
             }
