@@ -413,9 +413,10 @@ final class Checker {
         // it was ahead of the decision is at most by how much it is ahead of the request.
         double aheadMillis = Math.max(0, rejection.number("decided_at") / 1000 - decided.timestampMillis());
         // A caller may round up and add a little, but must not be sent back too early, nor be sent away for long.
+        double part = limit.periods() == null ? 0.01 : 0; // when a period ends is exactly known
         boolean plausible = refills
-                && statedMillis >= Math.min(expectedMillis * 0.99, 1e15) - 50
-                && statedMillis <= expectedMillis * 1.01 + 1000 + aheadMillis;
+                && statedMillis >= Math.min(expectedMillis * (1 - part), 1e15) - 50
+                && statedMillis <= expectedMillis * (1 + part) + 1000 + aheadMillis;
         if (!plausible)
             falseRefusal(
                     decided,

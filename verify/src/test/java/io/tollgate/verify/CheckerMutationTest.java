@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -150,6 +151,36 @@ class CheckerMutationTest {
                     NO_FALSE_REFUSALS,
                     ofSeveral("day").and(quotaExceeded()),
                     CheckerMutationTest::plentyLeft),
+            new Mutation(
+                    "budget of an hour twice as large", NO_OVER_ADMISSION, history -> spree(history, "hourly", 501)),
+            new Mutation("budget given again within its hour", NO_OVER_ADMISSION, CheckerMutationTest::sameHourTwice),
+            new Mutation("budget of a month given each day", NO_OVER_ADMISSION, CheckerMutationTest::monthEachDay),
+            edit(
+                    "period misstated",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded().and(of("hourly")),
+                    d -> field(d, "period", "\"day\"")),
+            edit(
+                    "zone misstated",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded().and(of("minutely")),
+                    d -> field(d, "zone", "\"Asia/Tokyo\"")),
+            edit(
+                    "period left out",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded().and(of("minutely")),
+                    d -> value(d, text(d).replace("\"period\":", "\"x\":").replace("\"zone\":", "\"y\":"))),
+            edit("no such zone", CONSERVATION, quotaExceeded().and(of("hourly")), d -> field(d, "zone", "\"Utopia\"")),
+            edit(
+                    "retry before the hour ends",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded().and(of("hourly")),
+                    d -> laterRetry(d, -2000)),
+            edit(
+                    "retry after the hour has ended",
+                    NO_FALSE_REFUSALS,
+                    quotaExceeded().and(of("hourly")),
+                    d -> laterRetry(d, 2000)),
             new Mutation("no limit of several", NO_FALSE_REFUSALS, CheckerMutationTest::withoutLimit),
             new Mutation(
                     "valid request called invalid",
@@ -337,6 +368,34 @@ class CheckerMutationTest {
     /** Approves what the burst covers for half an hour, which is more than the day does. */
     private static void overdrawTheDay(History history) {
         for (int i = 0; i < 60; i++) history.pass(30_000_000).approve(History.home("several"), "several", 25, null);
+    }
+
+    private static Predicate<Decided> of(String agent) {
+        return d -> key(d).equals(agent);
+    }
+
+    /** Approves the whole budget at the start of an hour, and again half an hour later. */
+    private static void sameHourTwice(History history) {
+        history.pass(3_600_000_000L - history.nowMicros() % 3_600_000_000L);
+        spree(history, "hourly", 250); // a minute into it
+        history.pass(1_800_000_000L);
+        spree(history, "hourly", 1);
+    }
+
+    /** Approves on three days in the middle of a month what the day covers, and the burst with it. */
+    private static void monthEachDay(History history) {
+        history.pass(10 * 86_400_000_000L);
+        for (int day = 0; day < 3; day++) {
+            for (int i = 0; i < 10; i++)
+                history.pass(60_000_000).approve(History.home("budget/x"), "budget/x", 25, null);
+            history.pass(86_400_000_000L);
+        }
+    }
+
+    private static Decided laterRetry(Decided d, long millis) {
+        var stated = Pattern.compile("\"retry_after_ms\":(\\d+)").matcher(text(d));
+        assertThat(stated.find()).isTrue();
+        return field(d, "retry_after_ms", Long.toString(Long.parseLong(stated.group(1)) + millis));
     }
 
     private static void withoutLimit(History history) {

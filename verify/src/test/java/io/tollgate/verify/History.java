@@ -4,6 +4,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.tollgate.verify.Snapshot.OutputPartition;
 import io.tollgate.verify.Snapshot.Range;
+import java.time.DayOfWeek;
+import java.time.Instant;
+import java.time.YearMonth;
+import java.time.ZoneId;
+import java.time.temporal.ChronoUnit;
+import java.time.temporal.TemporalAdjusters;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
@@ -31,6 +37,20 @@ final class History {
             100,
             10);
     private static final long START_MICROS = 1_767_225_600_000_000L;
+    /** In the seconds after each, a period of some calendar agent starts: of years, days whose clocks change, and odd hours. */
+    private static final List<String> STARTS = List.of(
+            "2025-12-31T23:59:45Z",
+            "2026-03-31T21:59:45Z", // April in Berlin
+            "2026-03-29T00:59:45Z", // an hour is left out
+            "2026-10-25T00:59:45Z", // an hour is shown twice
+            "2026-10-31T23:59:45Z",
+            "2026-06-30T18:14:45Z", // July in Kathmandu
+            "2028-02-29T23:59:45Z");
+
+    private static final Promise EACH_MINUTE = new Promise("", 200, "minute", "UTC");
+    private static final Promise EACH_HOUR = new Promise("", 250, "hour", "Europe/Berlin");
+    private static final Promise EACH_DAY = new Promise("day", 300, "day", "Asia/Kathmandu");
+    private static final Promise EACH_MONTH = new Promise("month", 400, "month", "Europe/Berlin");
 
     final List<Request> requests = new ArrayList<>();
     final List<PolicyRecord> policies = new ArrayList<>();
@@ -53,8 +73,57 @@ final class History {
     /** What an agent is promised by the policy that the header names. */
     record Plan(String policy, String mode, List<Promise> limits) {}
 
-    /** One limit; the name is empty where there is only one without. */
-    record Promise(String name, double capacity, double rate) {}
+    /**
+     * One limit; the name is empty where there is only one without.
+     *
+     * @param period at whose starts it is full, in the zone; null: it refills at the rate
+     */
+    record Promise(
+            String name,
+            double capacity,
+            double rate,
+            @Nullable String period,
+            @Nullable String zone) {
+        Promise(String name, double capacity, double rate) {
+            this(name, capacity, rate, null, null);
+        }
+
+        Promise(String name, double capacity, String period, String zone) {
+            this(name, capacity, 0, period, zone);
+        }
+
+        String json() {
+            return (name.isEmpty() ? "" : "\"name\":\"" + name + "\",") + "\"capacity\":" + capacity
+                    + (period == null
+                            ? ",\"refill_rate\":" + rate
+                            : ",\"period\":\"" + period + "\",\"zone\":\"" + zone + "\"");
+        }
+
+        /** Returns what an instant's period is called: the date with which it begins, or what clocks show, and by which offset. */
+        Object periodOf(long micros) {
+            var local = Instant.ofEpochSecond(Math.floorDiv(micros, 1_000_000)).atZone(ZoneId.of(zone));
+            return switch (period) {
+                case "minute" -> local.truncatedTo(ChronoUnit.MINUTES).toString();
+                case "hour" -> local.truncatedTo(ChronoUnit.HOURS).toString();
+                case "day" -> local.toLocalDate();
+                case "week" -> local.toLocalDate().with(TemporalAdjusters.previousOrSame(DayOfWeek.MONDAY));
+                default -> YearMonth.from(local);
+            };
+        }
+
+        /** Returns when the next period starts, by trying one minute after the other. */
+        long nextPeriodMicros(long micros) {
+            long minute = Math.floorDiv(micros, 60_000_000) * 60_000_000;
+            var now = periodOf(micros);
+            do minute += 60_000_000;
+            while (periodOf(minute).equals(now));
+            return minute;
+        }
+
+        double waitMillis(double missing, long nowMicros) {
+            return period == null ? missing / rate * 1000 : (nextPeriodMicros(nowMicros) - nowMicros) / 1e3;
+        }
+    }
 
     private static final class Bucket {
         private double tokens;
@@ -66,7 +135,9 @@ final class History {
         }
 
         void refill(Promise limit, long nowMicros) {
-            tokens = Math.min(limit.capacity(), tokens + (nowMicros - lastMicros) / 1e6 * limit.rate());
+            if (limit.period() != null && !limit.periodOf(nowMicros).equals(limit.periodOf(lastMicros)))
+                tokens = limit.capacity();
+            else tokens = Math.min(limit.capacity(), tokens + (nowMicros - lastMicros) / 1e6 * limit.rate());
             lastMicros = nowMicros;
         }
     }
@@ -75,6 +146,11 @@ final class History {
     static History sound(long seed, int size) {
         var random = new Random(seed);
         var history = new History();
+        history.nowMicros =
+                Instant.parse(STARTS.get(random.nextInt(STARTS.size()))).toEpochMilli() * 1000;
+        history.policy("minutely", "minutely", "enforce", EACH_MINUTE);
+        history.policy("hourly", "hourly", "enforce", EACH_HOUR);
+        history.policy("budget/*", "budget/x", "enforce", new Promise("burst", 30, 15), EACH_DAY, EACH_MONTH);
         history.policy("own", "own", 50, 20, "enforce");
         history.policy("b*", "b", 100, 10, "enforce");
         history.policy("shadowed", "shadowed", 20, 5, "shadow");
@@ -84,7 +160,8 @@ final class History {
         for (int i = 0; i < size; i++) {
             history.pass(random.nextInt(60_000));
             history.decidedBy(i % 100 >= 70 ? "local" : "redis");
-            List<String> agents = List.of("a", "b", "ü🦊", "own", "shadowed", "free", "named", "several");
+            List<String> agents = List.of(
+                    "a", "b", "ü🦊", "own", "shadowed", "free", "named", "several", "minutely", "hourly", "budget/x");
             String agent = agents.get(random.nextInt(agents.size()));
             if (i % 40 == 39) history.reset("own");
             int partition = random.nextInt(5) == 0 ? random.nextInt(PARTITIONS) : home(agent);
@@ -137,10 +214,7 @@ final class History {
 
     /** Sets a policy; limits with names stand in a list. */
     History policy(String key, String agent, String mode, Promise... limits) {
-        var texts = Stream.of(limits)
-                .map(limit -> (limit.name().isEmpty() ? "" : "\"name\":\"" + limit.name() + "\",") + "\"capacity\":"
-                        + limit.capacity() + ",\"refill_rate\":" + limit.rate())
-                .toList();
+        var texts = Stream.of(limits).map(Promise::json).toList();
         String json = "{\"mode\":\"" + mode + "\","
                 + (limits[0].name().isEmpty() ? texts.get(0) : "\"limits\":[{" + String.join("},{", texts) + "}]")
                 + "}";
@@ -170,14 +244,14 @@ final class History {
     }
 
     /** Returns the limit that no wait helps, else the one with the longest wait; -1 if all cover the cost. */
-    private static int refusing(Plan plan, List<Bucket> held, double cost) {
+    private int refusing(Plan plan, List<Bucket> held, double cost) {
         int refusing = -1;
         double longest = -1;
         for (int i = 0; i < held.size(); i++) {
             if (cost <= held.get(i).tokens) continue;
             Promise limit = plan.limits().get(i);
             if (cost > limit.capacity()) return i;
-            double wait = (cost - held.get(i).tokens) / limit.rate();
+            double wait = limit.waitMillis(cost - held.get(i).tokens, nowMicros);
             if (wait <= longest) continue;
             refusing = i;
             longest = wait;
@@ -227,14 +301,18 @@ final class History {
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
-        long retryMillis =
-                (long) Math.ceil((cost - bucket.tokens) / limit.rate() * 1000 + aheadMicros / 1e3) + retryMoreMillis;
+        long retryMillis = (long) Math.ceil(limit.waitMillis(cost - bucket.tokens, nowMicros) + aheadMicros / 1e3)
+                + retryMoreMillis;
         String value = "{\"request_id\":\"r-x" + home(agent) + "\",\"agent_id\":\"" + agent + "\",\"tokens\":"
                 + cost + ",\"reason\":\"" + reason + "\",\"detail\":\"too much\","
                 + (limit.name().isEmpty() ? "" : "\"limit\":\"" + limit.name() + "\",")
                 + (reason.equals("quota_exceeded") ? "\"retry_after_ms\":" + retryMillis + "," : "")
                 + "\"remaining\":" + bucket.tokens + ",\"capacity\":" + limit.capacity() + ",\"refill_rate\":"
-                + limit.rate() + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + (nowMicros + aheadMicros)
+                + limit.rate()
+                + (limit.period() == null
+                        ? ""
+                        : ",\"period\":\"" + limit.period() + "\",\"zone\":\"" + limit.zone() + "\"")
+                + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + (nowMicros + aheadMicros)
                 + ","
                 + source(request) + ",\"request\":" + new String(bytes(request), UTF_8).trim() + "}";
         put(Outcome.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
