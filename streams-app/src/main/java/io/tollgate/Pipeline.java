@@ -129,7 +129,10 @@ final class Pipeline implements AutoCloseable {
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
-        var clients = new CommitTrackingClients(committed, watch, tasks::wakeAsked);
+        boolean early = settings.streams().exactlyOnce()
+                && !settings.kafka().properties().containsKey(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG);
+        var clients =
+                new CommitTrackingClients(committed, watch, tasks::wakeAsked, early ? tasks::requestCommit : null);
         streams = new KafkaStreams(topology, properties, clients, time);
         clockSetBack = new ClockSetBack(streams, time, this::end);
         streams.setUncaughtExceptionHandler(this::onUncaught);

@@ -22,6 +22,7 @@ import org.apache.kafka.streams.errors.MissingSourceTopicException;
 import org.apache.kafka.streams.processor.internals.DefaultKafkaClientSupplier;
 import org.apache.kafka.streams.processor.internals.assignment.AssignorError;
 import org.apache.kafka.streams.processor.internals.assignment.ReferenceContainer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,17 +36,29 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
     private final CommittedOffsets committed;
     private final StreamThreadWatch watch;
     private final Runnable beforePoll;
+    private final @Nullable Runnable requestCommit;
 
-    /** @param beforePoll runs on the stream thread before each poll; not with the streams group protocol, which makes its own consumer */
-    public CommitTrackingClients(CommittedOffsets committed, StreamThreadWatch watch, Runnable beforePoll) {
+    /**
+     * Neither action runs with the streams group protocol, which makes its own consumer.
+     *
+     * @param beforePoll runs on the stream thread before each poll
+     * @param requestCommit asks Streams, on the stream thread, to commit what it has processed, because there is nothing more to do; null: it commits
+     *     at its interval alone
+     */
+    public CommitTrackingClients(
+            CommittedOffsets committed,
+            StreamThreadWatch watch,
+            Runnable beforePoll,
+            @Nullable Runnable requestCommit) {
         this.committed = committed;
         this.watch = watch;
         this.beforePoll = beforePoll;
+        this.requestCommit = requestCommit;
     }
 
     @Override
     public Consumer<byte[], byte[]> getConsumer(Map<String, Object> config) {
-        return new PollingConsumer(config, watch, beforePoll);
+        return new PollingConsumer(config, watch, beforePoll, requestCommit);
     }
 
     private static final class PollingConsumer extends KafkaConsumer<byte[], byte[]> {
@@ -55,26 +68,34 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         private final StreamThreadWatch watch;
         private final Runnable beforePoll;
         private final FetchedTopics topics = new FetchedTopics(this);
+        private final EarlyCommits commits;
         private final ReferenceContainer assignment;
         private boolean isTopicMissing;
 
-        PollingConsumer(Map<String, Object> config, StreamThreadWatch watch, Runnable beforePoll) {
+        PollingConsumer(
+                Map<String, Object> config,
+                StreamThreadWatch watch,
+                Runnable beforePoll,
+                @Nullable Runnable requestCommit) {
             super(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
             assignment = (ReferenceContainer) Objects.requireNonNull(
                     config.get(StreamsConfig.InternalConfig.REFERENCE_CONTAINER_PARTITION_ASSIGNOR));
             this.watch = watch;
             this.beforePoll = beforePoll;
+            this.commits = new EarlyCommits(requestCommit, System.nanoTime());
         }
 
         @Override
         public ConsumerRecords<byte[], byte[]> poll(Duration timeout) {
-            watch.beatBeforePoll(System.nanoTime(), topics);
+            watch.beatBeforePoll(System.nanoTime(), topics, commits);
             beforePoll.run();
             beginAgainIfMadeAnew(); // heard of since the last poll
             var outdated = topics.takeOutdated(assignment());
             if (!outdated.isEmpty()) seekToBeginning(outdated);
-            var records = pollTopics(timeout);
-            watch.beat(System.nanoTime());
+            var records = pollTopics(commits.beforePoll(timeout, System.nanoTime()));
+            long nowNanos = System.nanoTime();
+            commits.afterPoll(records.count(), nowNanos);
+            watch.beat(nowNanos);
             beginAgainIfMadeAnew(); // what was polled may be of either topic
             return records;
         }
@@ -155,7 +176,7 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         @Override
         public void commitTransaction() {
             super.commitTransaction();
-            watch.confirmed(System.nanoTime());
+            watch.committed(System.nanoTime());
             committed.note(inTransaction);
             inTransaction.clear();
         }

@@ -22,6 +22,7 @@ public final class StreamThreadWatch {
     private static final class Pulse {
         private boolean beats;
         private @Nullable FetchedTopics topics;
+        private @Nullable EarlyCommits commits;
         private long lastNanos;
     }
 
@@ -51,9 +52,10 @@ public final class StreamThreadWatch {
         }
     }
 
-    /** As {@link #beat}, of a thread that is about to poll these topics. */
-    void beatBeforePoll(long nowNanos, FetchedTopics topics) {
+    /** As {@link #beat}, of a thread that is about to poll these topics, and commits like this. */
+    void beatBeforePoll(long nowNanos, FetchedTopics topics, EarlyCommits commits) {
         pulses.get().topics = topics;
+        pulses.get().commits = commits;
         beat(nowNanos);
     }
 
@@ -73,9 +75,10 @@ public final class StreamThreadWatch {
         return topics().map(topics -> topics.marked(offsets)).orElse(offsets);
     }
 
-    /** Notes that brokers have just confirmed that the thread's partitions are its own, however long that took. */
-    void confirmed(long nowNanos) {
+    /** Notes that brokers have just committed a transaction of this thread: its partitions are its own, however long that took. */
+    void committed(long nowNanos) {
         var pulse = pulses.get();
+        if (pulse.commits != null) pulse.commits.committed(nowNanos);
         pulse.beats = true;
         pulse.lastNanos = nowNanos;
     }

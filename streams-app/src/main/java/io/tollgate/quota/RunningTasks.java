@@ -26,6 +26,11 @@ public final class RunningTasks {
         byPartition.values().forEach(task -> task.timer().wakeIfAsked());
     }
 
+    /** Asks Streams to commit what the tasks of this stream thread have processed. */
+    public void requestCommit() {
+        byPartition.values().forEach(task -> task.timer().requestCommit());
+    }
+
     /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */
     public double mirrorAgeSeconds() {
         return byPartition.values().stream()

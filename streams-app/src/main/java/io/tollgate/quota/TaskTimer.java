@@ -26,6 +26,7 @@ final class TaskTimer {
     private static final long PUBLISH_AND_SWEEP_MILLIS = Duration.ofSeconds(1).toMillis();
 
     private final Thread thread = Thread.currentThread();
+    private final ProcessorContext<?, ?> context;
     private final NodeScheduler scheduler;
     private final QuotaContext shared;
     private final AgentCache cache;
@@ -44,6 +45,7 @@ final class TaskTimer {
             AgentCache cache,
             TaskActivity activity,
             AgentQueries queries) {
+        this.context = context;
         this.scheduler = new NodeScheduler(context);
         this.shared = shared;
         this.cache = cache;
@@ -66,6 +68,11 @@ final class TaskTimer {
         if (isIdle && thread == Thread.currentThread() && !queries.isIdle()) {
             wake(shared.time().nanoTime());
         }
+    }
+
+    /** Asks for a commit; does nothing on another thread than the task's. */
+    void requestCommit() {
+        if (thread == Thread.currentThread()) context.commit();
     }
 
     private void repeat(Duration interval) {
