@@ -30,6 +30,7 @@ import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -64,6 +65,7 @@ final class Pipeline implements AutoCloseable {
     private final Optional<AbandonedTransactions> abandoned;
     private final ClockSetBack clockSetBack;
     private final LagCollector lag;
+    private final CompletableFuture<String> clusterId;
     private final PipelineTopics topics;
     private final TopicWatch topicWatch;
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -126,6 +128,7 @@ final class Pipeline implements AutoCloseable {
         var topology =
                 new RequestTopology(settings.topics(), settings.streams().applicationId(), tasks).build(properties);
         topics = PipelineTopics.of(topology, properties, settings);
+        clusterId = admin.describeCluster().clusterId().toCompletionStage().toCompletableFuture();
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
         var time = new SteadyTime();
@@ -308,7 +311,21 @@ final class Pipeline implements AutoCloseable {
     /** Returns what there is to look at. */
     Observed observed(Settings settings, String version, MeterRegistry registry) {
         return new Observed(
-                settings, version, streams, agents, shared.map(RedisGateway::breaker), this::waitsFor, lag, registry);
+                settings,
+                version,
+                streams,
+                agents,
+                shared.map(RedisGateway::breaker),
+                this::waitsFor,
+                lag,
+                registry,
+                this::clusterId);
+    }
+
+    private Optional<String> clusterId() {
+        return clusterId.isDone() && !clusterId.isCompletedExceptionally()
+                ? Optional.ofNullable(clusterId.getNow(null))
+                : Optional.empty();
     }
 
     /** Returns what tells how many records wait. */

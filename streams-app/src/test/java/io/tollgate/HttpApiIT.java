@@ -198,6 +198,8 @@ class HttpApiIT {
             assertThat(json(answer).path("ready").asBoolean()).isTrue();
             assertThat(json(answer).path("breaker").path("state").asText()).isEqualTo("in_use");
             assertThat(json(answer).path("history")).isNotEmpty();
+            assertThat(json(answer).at("/history/0/redis").asText()).isEqualTo("in_use");
+            assertThat(json(answer).path("cluster_id").asText()).isNotEmpty();
             assertThat(json(answer).path("lag")).hasSize(TestCluster.PARTITIONS);
         });
     }
@@ -611,6 +613,57 @@ class HttpApiIT {
     }
 
     @Test
+    void shadowPolicyTellsWhatItWouldHaveRefused() {
+        var name = json(put("shade/*", "{\"capacity\":10,\"refill_rate\":0,\"mode\":\"shadow\"}"))
+                .path("policy")
+                .asText();
+        assertThat(json(get(withToken, policyPath("shade/*"))).has("shadow"))
+                .as("it has looked at nothing yet")
+                .isFalse();
+        for (int i = 0; i < 10; i++) { // spread over both instances
+            var agentId = "shade/" + i;
+            await().atMost(Duration.ofSeconds(30))
+                    .until(() -> json(get(withToken, agent(agentId)))
+                            .at("/policy/name")
+                            .asText()
+                            .equals(name));
+            for (int n = 0; n < 3; n++) requests.send(agentId, 5, 3L * i + n);
+        }
+
+        for (var instance : List.of(withToken, withoutToken)) {
+            await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> {
+                var answer = get(instance, policyPath("shade/*"));
+                conforms("Policy", answer.body());
+                var shadow = json(answer).path("shadow");
+                assertThat(shadow.path("requests").asLong()).as(answer.body()).isEqualTo(30);
+                assertThat(shadow.path("would_refuse").asLong()).isEqualTo(10);
+            });
+        }
+        put("shade/*", "{\"capacity\":11}");
+        assertThat(json(get(withToken, policyPath("shade/*"))).has("shadow"))
+                .as("another policy begins anew")
+                .isFalse();
+    }
+
+    @Test
+    void historyOfAPolicyComesNewestFirst() {
+        put("past", "{\"capacity\":5,\"refill_rate\":0,\"note\":\"first\"}");
+        put("past", "{\"capacity\":6}");
+        send(policy("past").DELETE());
+
+        var answer = get(withoutToken, policyPath("past") + "/history");
+
+        conforms("PolicyHistory", answer.body());
+        var changes = json(answer).path("changes");
+        assertThat(changes.findValuesAsText("change")).containsExactly("deleted", "set", "set");
+        assertThat(changes.findValuesAsText("changed_by")).containsOnly("api:127.0.0.1");
+        assertThat(changes.at("/1/document/capacity").asInt()).isEqualTo(6);
+        assertThat(changes.at("/2/document/note").asText()).isEqualTo("first");
+        var never = get(withToken, policyPath("never-written") + "/history");
+        assertThat(json(never).path("changes")).isEmpty();
+    }
+
+    @Test
     void agentThatWasNeverSeenIsNotKnown() {
         assertThat(json(get(withToken, agent("never-seen"))).path("known")).isEqualTo(JSON.valueToTree(false));
         assertThat(json(get(withToken, agent("never-seen"))).path("known"))
@@ -623,7 +676,11 @@ class HttpApiIT {
     }
 
     private static HttpRequest.Builder policy(String key) {
-        return request(withToken, "/api/policies/" + AgentPath.encode(key)).header("Authorization", "Bearer " + TOKEN);
+        return request(withToken, policyPath(key)).header("Authorization", "Bearer " + TOKEN);
+    }
+
+    private static String policyPath(String key) {
+        return "/api/policies/" + AgentPath.encode(key);
     }
 
     private static HttpResponse<String> put(String key, String json, String... headers) {

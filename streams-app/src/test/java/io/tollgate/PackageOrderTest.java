@@ -37,6 +37,7 @@ class PackageOrderTest {
             "TaskTime",
             "CallLimits",
             "RecentDecision",
+            "ShadowScore",
             "Throttled",
             "RemainingQuota",
             "TaskOutput",

@@ -1,5 +1,7 @@
 package io.tollgate.http;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -9,16 +11,19 @@ import org.jspecify.annotations.Nullable;
  * One instance as the API shows it.
  *
  * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
+ * @param waitsFor why it is not ready; null if it is
  * @param timeZones the version of its time zone rules; null: older than limits of the calendar
  * @param lag by partition that runs here: records published, but not yet decided and committed; empty as well while brokers do
  *     not answer
  * @param mostThrottled most first
  * @param history the last minutes, a second each; only if it was asked for
+ * @param shadow what policies in shadow mode would have done here; only if it was asked for
  */
 record InstanceJson(
         String instance,
         String state,
         boolean ready,
+        @Nullable String waitsFor,
         @Nullable String version,
         @Nullable String timeZones,
         List<ThreadJson> threads,
@@ -27,7 +32,12 @@ record InstanceJson(
         LatencyJson decisionLatency,
         Map<String, Long> lag,
         List<ThrottledJson> mostThrottled,
-        List<SecondJson> history) {
+        List<SecondJson> history,
+        @JsonInclude(Include.NON_EMPTY) List<ShadowJson> shadow) {
+    InstanceJson {
+        if (shadow == null) shadow = List.of(); // left out
+    }
+
     /** @param tasks by name, such as {@code 0_3}: sub-topology and partition */
     record ThreadJson(String name, String state, List<String> tasks) {}
 
@@ -50,22 +60,33 @@ record InstanceJson(
         }
     }
 
-    /** Times of the decisions in the last second; null if there were none. */
-    record LatencyJson(@Nullable Double meanMs, @Nullable Double maxMs) {
-        static final LatencyJson NONE = new LatencyJson(null, null);
-    }
-
     /** @param rejections at least so many within the last one to two minutes */
     record ThrottledJson(String agentId, long rejections) {}
 
-    /** @param second since the epoch */
-    record SecondJson(long second, RatesJson rates) {}
+    /**
+     * @param second since the epoch
+     * @param redis its state then; null: an instance that is older
+     */
+    record SecondJson(
+            long second, RatesJson rates, @Nullable String redis) {}
+
+    /** @param policy as in the header {@code quota-policy} */
+    record ShadowJson(String policy, long requests, long wouldRefuse, Instant since) {
+        ShadowJson plus(ShadowJson other) {
+            return new ShadowJson(
+                    policy,
+                    requests + other.requests,
+                    wouldRefuse + other.wouldRefuse,
+                    since.isBefore(other.since) ? since : other.since);
+        }
+    }
 
     static InstanceJson unreachable(String instance) {
         return new InstanceJson(
                 instance,
                 "UNREACHABLE",
                 false,
+                "an answer",
                 null,
                 null,
                 List.of(),
@@ -73,6 +94,7 @@ record InstanceJson(
                 RatesJson.NONE,
                 LatencyJson.NONE,
                 Map.of(),
+                List.of(),
                 List.of(),
                 List.of());
     }

@@ -3,6 +3,7 @@ package io.tollgate.http;
 import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.http.InstanceJson.RedisJson;
+import io.tollgate.http.InstanceJson.ShadowJson;
 import io.tollgate.http.InstanceJson.ThreadJson;
 import io.tollgate.http.InstanceJson.ThrottledJson;
 import java.io.IOException;
@@ -136,16 +137,28 @@ final class Instances implements AutoCloseable {
      */
     StatusJson status(boolean withHistory) {
         var answers = new ArrayList<CompletableFuture<InstanceJson>>();
-        for (var other : others()) answers.add(ask(other, withHistory));
+        for (var other : others()) answers.add(ask(other, withHistory ? "?history=true" : ""));
         var all = new ArrayList<InstanceJson>();
-        all.add(here(withHistory));
+        all.add(here(withHistory, false));
         for (var answer : answers) all.add(answer.join());
         return merged(all);
     }
 
+    /** Returns what each policy in shadow mode would have done, on all instances that answer, by its name. */
+    Map<String, ShadowJson> shadows() {
+        var answers = others().stream().map(other -> ask(other, "?shadow=true")).toList();
+        return Stream.concat(
+                        shadowsHere().stream(), answers.stream().flatMap(answer -> answer.join().shadow().stream()))
+                .collect(Collectors.toMap(ShadowJson::policy, each -> each, ShadowJson::plus));
+    }
+
     private StatusJson merged(List<InstanceJson> instances) {
         var lag = observed.lag().records().map(records -> byPartition(records.entrySet().stream()));
-        return StatusJson.of(observed.settings().streams().applicationId(), instances, lag);
+        return StatusJson.of(
+                observed.settings().streams().applicationId(),
+                observed.clusterId().get(),
+                instances,
+                lag);
     }
 
     private Set<String> others() {
@@ -161,8 +174,8 @@ final class Instances implements AutoCloseable {
         return found;
     }
 
-    private CompletableFuture<InstanceJson> ask(String other, boolean withHistory) {
-        var uri = uri(other, "/api/status" + (withHistory ? "?history=true" : ""));
+    private CompletableFuture<InstanceJson> ask(String other, String query) {
+        var uri = uri(other, "/api/status" + query);
         if (uri.isEmpty()) return CompletableFuture.completedFuture(InstanceJson.unreachable(other));
         var request = HttpRequest.newBuilder(uri.get())
                 .header(HANDED_ON, self)
@@ -184,12 +197,14 @@ final class Instances implements AutoCloseable {
     }
 
     /** Returns the status of this instance. */
-    InstanceJson here(boolean withHistory) {
+    InstanceJson here(boolean withHistory, boolean withShadows) {
         var threads = threads();
+        var waitsFor = observed.waitsFor().get();
         return new InstanceJson(
                 self,
                 observed.streams().state().name(),
-                observed.isReady(),
+                waitsFor.isEmpty(),
+                waitsFor.orElse(null),
                 observed.version(),
                 CalendarRefill.zoneRules(),
                 threads.stream().map(Instances::thread).toList(),
@@ -200,11 +215,22 @@ final class Instances implements AutoCloseable {
                 observed.agents().mostThrottled().stream()
                         .map(one -> new ThrottledJson(one.agentId(), one.refusals()))
                         .toList(),
-                withHistory ? sampler.history() : List.of());
+                withHistory ? sampler.history() : List.of(),
+                withShadows ? shadowsHere() : List.of());
+    }
+
+    private List<ShadowJson> shadowsHere() {
+        return observed.agents().shadowScores().stream()
+                .map(score -> new ShadowJson(score.policy(), score.requests(), score.refusals(), score.since()))
+                .toList();
     }
 
     private RedisJson redis() {
-        return observed.breaker().map(Instances::redis).orElse(new RedisJson("not_configured", "none", null));
+        return redis(observed.breaker());
+    }
+
+    static RedisJson redis(Optional<RedisBreaker> breaker) {
+        return breaker.map(Instances::redis).orElse(new RedisJson("not_configured", "none", null));
     }
 
     private static RedisJson redis(RedisBreaker breaker) {

@@ -14,6 +14,7 @@ import org.apache.kafka.streams.KafkaStreams;
  *
  * @param breaker empty: local buckets only
  * @param waitsFor the reason why not every assigned task runs yet; empty if all run
+ * @param clusterId of Kafka, once it is known
  * @param lag the number of records that wait for the application, by partition
  */
 public record Observed(
@@ -24,8 +25,5 @@ public record Observed(
         Optional<RedisBreaker> breaker,
         Supplier<Optional<String>> waitsFor,
         LagCollector lag,
-        MeterRegistry registry) {
-    boolean isReady() {
-        return waitsFor.get().isEmpty();
-    }
-}
+        MeterRegistry registry,
+        Supplier<Optional<String>> clusterId) {}

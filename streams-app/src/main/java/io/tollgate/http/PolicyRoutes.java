@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import com.fasterxml.jackson.annotation.JsonRawValue;
 import io.javalin.http.Context;
 import io.tollgate.config.Settings;
+import io.tollgate.http.InstanceJson.ShadowJson;
 import io.tollgate.policy.InvalidPolicyException;
 import io.tollgate.policy.PolicyChange;
 import io.tollgate.policy.PolicyDocument;
@@ -13,7 +14,11 @@ import io.tollgate.policy.PolicyMerge;
 import io.tollgate.policy.PolicyTopic;
 import io.tollgate.policy.StoredPolicy;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -34,45 +39,103 @@ final class PolicyRoutes {
      * @param policy its name, as the header {@code quota-policy} says it
      * @param document as {@code schemas/agent-quota.schema.json} says
      * @param mistake of a later record that cannot be read, if there is one
+     * @param changedAt the newest record's timestamp
+     * @param changedBy who wrote it, as it says
+     * @param shadow what it would have done; null unless it is in shadow mode and has looked at requests
      */
     @JsonInclude(Include.NON_NULL)
     record PolicyJsonView(
             String agentId,
             @Nullable String policy,
             @JsonRawValue @Nullable String document,
-            @Nullable String mistake) {
-        static PolicyJsonView of(StoredPolicy stored) {
+            @Nullable String mistake,
+            Instant changedAt,
+            @Nullable String changedBy,
+            @Nullable ShadowJson shadow) {
+        static PolicyJsonView of(StoredPolicy stored, PolicyChange newest, Map<String, ShadowJson> shadows) {
+            var name = stored.good().map(StoredPolicy.Good::name);
             return new PolicyJsonView(
                     stored.agentId(),
-                    stored.good().map(StoredPolicy.Good::name).orElse(null),
-                    stored.good()
-                            .map(good -> new String(PolicyJson.write(good.document()), StandardCharsets.UTF_8))
-                            .orElse(null),
-                    stored.ignored().map(StoredPolicy.Ignored::mistake).orElse(null));
+                    name.orElse(null),
+                    document(stored),
+                    stored.ignored().map(StoredPolicy.Ignored::mistake).orElse(null),
+                    newest.when(),
+                    newest.changedBy().orElse(null),
+                    name.map(shadows::get).orElse(null));
+        }
+
+        private static @Nullable String document(StoredPolicy stored) {
+            return stored.good()
+                    .map(good -> new String(PolicyJson.write(good.document()), StandardCharsets.UTF_8))
+                    .orElse(null);
         }
     }
+
+    /**
+     * One record under a key.
+     *
+     * @param change {@code set}, {@code deleted} or {@code ignored}, as {@code tollgate policy history} says it
+     */
+    @JsonInclude(Include.NON_NULL)
+    record ChangeJson(
+            String policy,
+            Instant changedAt,
+            @Nullable String changedBy,
+            String change,
+            @JsonRawValue @Nullable String document,
+            @Nullable String mistake) {
+        static ChangeJson of(PolicyChange change) {
+            var stored = change.stored().orElse(null);
+            return new ChangeJson(
+                    change.name(),
+                    change.when(),
+                    change.changedBy().orElse(null),
+                    stored == null ? "deleted" : stored.good().isPresent() ? "set" : "ignored",
+                    stored == null ? null : PolicyJsonView.document(stored),
+                    stored == null
+                            ? null
+                            : stored.ignored()
+                                    .map(StoredPolicy.Ignored::mistake)
+                                    .orElse(null));
+        }
+    }
+
+    /** What the topic still holds under a key, newest first. */
+    record HistoryJson(String agentId, List<ChangeJson> changes) {}
 
     /** All policies, by key. */
     record PoliciesJson(List<PolicyJsonView> policies) {}
 
     /** @param etag changes with each record under the key */
-    private record Current(StoredPolicy stored, String etag) {}
+    private record Current(StoredPolicy stored, PolicyChange newest, String etag) {}
 
     private PolicyRoutes() {}
 
-    static PoliciesJson all(Settings settings) {
+    /** @param shadows by name of the policy */
+    static PoliciesJson all(Settings settings, Map<String, ShadowJson> shadows) {
         try (var topic = new PolicyTopic(settings)) {
-            return new PoliciesJson(
-                    topic.read().values().stream().map(PolicyJsonView::of).toList());
+            return new PoliciesJson(topic.newest().values().stream()
+                    .flatMap(newest ->
+                            newest.stored().stream().map(stored -> PolicyJsonView.of(stored, newest, shadows)))
+                    .toList());
+        }
+    }
+
+    static HistoryJson history(Settings settings, String key) {
+        try (var topic = new PolicyTopic(settings)) {
+            var changes = new ArrayList<>(
+                    topic.history(key).stream().map(ChangeJson::of).toList());
+            Collections.reverse(changes);
+            return new HistoryJson(key, changes);
         }
     }
 
     /** @throws Problem 404 if there is no record under the key */
-    static PolicyJsonView get(Settings settings, String key, Context context) {
+    static PolicyJsonView get(Settings settings, String key, Context context, Map<String, ShadowJson> shadows) {
         try (var topic = new PolicyTopic(settings)) {
             var current = current(topic, key).orElseThrow(() -> new Problem(404, "there is no policy with this key"));
             context.header("ETag", current.etag());
-            return PolicyJsonView.of(current.stored());
+            return PolicyJsonView.of(current.stored(), current.newest(), shadows);
         }
     }
 
@@ -120,13 +183,15 @@ final class PolicyRoutes {
 
     private static Optional<Current> current(PolicyTopic topic, String key) {
         StoredPolicy stored = null;
-        String etag = "";
+        PolicyChange newest = null;
         for (PolicyChange change : topic.history(key)) {
             var next = change.stored().orElse(null);
             stored = stored == null || next == null ? next : stored.followedBy(next);
-            etag = etag(change.name());
+            newest = change;
         }
-        return stored == null ? Optional.empty() : Optional.of(new Current(stored, etag));
+        return stored == null || newest == null
+                ? Optional.empty()
+                : Optional.of(new Current(stored, newest, etag(newest.name())));
     }
 
     /**

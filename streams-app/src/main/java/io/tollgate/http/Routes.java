@@ -58,7 +58,8 @@ final class Routes implements AutoCloseable {
     }
 
     void show(Observed observed, String self) {
-        var sampler = new Sampler(observed.registry());
+        var sampler = new Sampler(
+                observed.registry(), () -> Instances.redis(observed.breaker()).state());
         var instances = new Instances(observed, self, sampler);
         sampler.start();
         shown = new Shown(observed, instances, new LiveStream(instances));
@@ -85,11 +86,26 @@ final class Routes implements AutoCloseable {
         get(routes, "/api/agents/{id}", this::agent);
         add(routes, HandlerType.POST, "/api/agents/{id}/reset", this::reset);
         add(routes, HandlerType.POST, "/api/agents/{id}/whatif", this::whatIf);
-        get(routes, "/api/policies", context -> json(context, PolicyRoutes.all(settings())));
+        get(
+                routes,
+                "/api/policies",
+                context -> json(
+                        context,
+                        PolicyRoutes.all(settings(), shown().instances().shadows())));
         get(
                 routes,
                 "/api/policies/{id}",
-                context -> json(context, PolicyRoutes.get(settings(), agentId(context), context)));
+                context -> json(
+                        context,
+                        PolicyRoutes.get(
+                                settings(),
+                                agentId(context),
+                                context,
+                                shown().instances().shadows())));
+        get(
+                routes,
+                "/api/policies/{id}/history",
+                context -> json(context, PolicyRoutes.history(settings(), agentId(context))));
         add(routes, HandlerType.PUT, "/api/policies/{id}", this::setPolicy);
         add(routes, HandlerType.DELETE, "/api/policies/{id}", this::deletePolicy);
         routes.exception(Problem.class, (problem, context) -> problem.answer(context));
@@ -171,7 +187,8 @@ final class Routes implements AutoCloseable {
     private void status(Context context) {
         boolean withHistory = "true".equals(context.queryParam("history"));
         var instances = shown().instances();
-        json(context, isHandedOn(context) ? instances.here(withHistory) : instances.status(withHistory));
+        boolean withShadows = "true".equals(context.queryParam("shadow"));
+        json(context, isHandedOn(context) ? instances.here(withHistory, withShadows) : instances.status(withHistory));
     }
 
     private void mostThrottled(Context context) {

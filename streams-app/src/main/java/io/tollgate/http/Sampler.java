@@ -2,14 +2,17 @@ package io.tollgate.http;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.tollgate.http.InstanceJson.LatencyJson;
+import io.micrometer.core.instrument.Timer;
 import io.tollgate.http.InstanceJson.RatesJson;
 import io.tollgate.http.InstanceJson.SecondJson;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,12 +20,15 @@ import org.slf4j.LoggerFactory;
 final class Sampler implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int SECONDS = 300;
+    private static final int LATENCY_SECONDS = 10;
 
     /** Totals at one moment. */
     private record Totals(
-            long nanos, double approved, double rejected, double redis, double local, long decisions, double millis) {}
+            long nanos, double approved, double rejected, double redis, double local, long[] counts, double millis) {}
 
     private final MeterRegistry registry;
+    private final Supplier<String> redis;
+    private final ArrayDeque<Totals> lately = new ArrayDeque<>();
     private final ArrayDeque<SecondJson> history = new ArrayDeque<>();
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
         var thread = new Thread(task, "http-sampler");
@@ -33,13 +39,16 @@ final class Sampler implements AutoCloseable {
     private RatesJson rates = RatesJson.NONE;
     private LatencyJson latency = LatencyJson.NONE;
 
-    Sampler(MeterRegistry registry) {
+    /** @param redis its state now, as {@link InstanceJson.RedisJson} names it */
+    Sampler(MeterRegistry registry, Supplier<String> redis) {
         this.registry = registry;
+        this.redis = redis;
         this.before = totals();
     }
 
     void start() {
-        clock.scheduleAtFixedRate(this::trySample, 1, 1, TimeUnit.SECONDS);
+        // Not at a fixed rate: after the process was frozen, each second that was missed would be made up for.
+        clock.scheduleWithFixedDelay(this::trySample, 1000, 1000, TimeUnit.MILLISECONDS);
     }
 
     private void trySample() {
@@ -58,9 +67,11 @@ final class Sampler implements AutoCloseable {
                 rate(now.rejected() - before.rejected(), seconds),
                 rate(now.redis() - before.redis(), seconds),
                 rate(now.local() - before.local(), seconds));
-        latency = latency(now.decisions() - before.decisions(), now.millis() - before.millis());
+        lately.add(now);
+        latency = latency(lately.getFirst(), now);
+        if (lately.size() > LATENCY_SECONDS) lately.remove();
         before = now;
-        history.add(new SecondJson(System.currentTimeMillis() / 1000, rates));
+        history.add(new SecondJson(System.currentTimeMillis() / 1000, rates, redis.get()));
         if (history.size() > SECONDS) history.remove();
     }
 
@@ -69,15 +80,12 @@ final class Sampler implements AutoCloseable {
         return Math.round(count / seconds * 10) / 10.0;
     }
 
-    private LatencyJson latency(long decisions, double millis) {
+    private LatencyJson latency(Totals from, Totals to) {
         var timer = registry.find("tollgate.decision").timer();
-        if (decisions <= 0 || timer == null) return LatencyJson.NONE;
-        double mean = millis / decisions;
-        return new LatencyJson(thousandths(mean), thousandths(Math.max(mean, timer.max(TimeUnit.MILLISECONDS))));
-    }
-
-    private static double thousandths(double millis) {
-        return Math.round(millis * 1000) / 1000.0;
+        if (timer == null) return LatencyJson.NONE;
+        var counts = new ArrayList<Long>();
+        for (int i = 0; i < to.counts().length; i++) counts.add(to.counts()[i] - from.counts()[i]);
+        return LatencyJson.of(counts, to.millis() - from.millis(), timer.max(TimeUnit.MILLISECONDS));
     }
 
     private Totals totals() {
@@ -88,8 +96,24 @@ final class Sampler implements AutoCloseable {
                 decisions("verdict", "rejected"),
                 decisions("decided_by", "redis"),
                 decisions("decided_by", "local"),
-                timer == null ? 0 : timer.count(),
+                counts(timer),
                 timer == null ? 0 : timer.totalTime(TimeUnit.MILLISECONDS));
+    }
+
+    /** Returns the decisions in each bucket of the timer; its own figures count those of the smaller ones again. */
+    private static long[] counts(@Nullable Timer timer) {
+        var counts = new long[LatencyJson.BUCKETS];
+        if (timer == null) return counts;
+        var snapshot = timer.takeSnapshot();
+        long below = 0;
+        var bounded = snapshot.histogramCounts();
+        for (int i = 0; i < counts.length - 1; i++) {
+            long upTo = (long) bounded[i].count();
+            counts[i] = upTo - below;
+            below = upTo;
+        }
+        counts[counts.length - 1] = Math.max(0, snapshot.count() - below);
+        return counts;
     }
 
     private double decisions(String tag, String value) {

@@ -1,6 +1,5 @@
 package io.tollgate.http;
 
-import io.tollgate.http.InstanceJson.LatencyJson;
 import io.tollgate.http.InstanceJson.RatesJson;
 import io.tollgate.http.InstanceJson.RedisJson;
 import io.tollgate.http.InstanceJson.SecondJson;
@@ -17,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * All instances together as the API shows them.
  *
+ * @param clusterId of Kafka; null until it is known
  * @param breaker the worst of all instances: one without Redis decides locally even if the others do not
  * @param lagTotal records that are published, but not yet decided and committed; null while brokers do not answer
  * @param lag the same by partition, for all instances
@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 record StatusJson(
         String applicationId,
+        @Nullable String clusterId,
         Instant at,
         boolean ready,
         RedisJson breaker,
@@ -37,18 +38,24 @@ record StatusJson(
         List<InstanceJson> instances) {
     private static final List<String> WORST_FIRST = List.of("away", "not_configured", "in_use");
 
-    static StatusJson of(String applicationId, List<InstanceJson> instances, Optional<Map<String, Long>> brokersLag) {
+    static StatusJson of(
+            String applicationId,
+            Optional<String> clusterId,
+            List<InstanceJson> instances,
+            Optional<Map<String, Long>> brokersLag) {
         var throughput = instances.stream().map(InstanceJson::rates).reduce(RatesJson.NONE, RatesJson::plus);
         var lag = new TreeMap<String, Long>(Comparator.comparingInt(StatusJson::partition));
         brokersLag.ifPresent(lag::putAll);
         return new StatusJson(
                 applicationId,
+                clusterId.orElse(null),
                 Instant.now(),
                 instances.stream().allMatch(InstanceJson::ready),
                 breaker(instances),
                 throughput,
                 shares(throughput),
-                latency(instances),
+                LatencyJson.together(
+                        instances.stream().map(InstanceJson::decisionLatency).toList()),
                 brokersLag.isEmpty()
                         ? null
                         : lag.values().stream().mapToLong(Long::longValue).sum(),
@@ -72,6 +79,7 @@ record StatusJson(
                 each.instance(),
                 each.state(),
                 each.ready(),
+                each.waitsFor(),
                 each.version(),
                 each.timeZones(),
                 each.threads(),
@@ -79,6 +87,7 @@ record StatusJson(
                 each.rates(),
                 each.decisionLatency(),
                 each.lag(),
+                List.of(),
                 List.of(),
                 List.of());
     }
@@ -97,23 +106,6 @@ record StatusJson(
         return new TreeMap<>(Map.of("redis", rates.redisPerSecond() / all, "local", rates.localPerSecond() / all));
     }
 
-    /** Returns the mean weighted by decisions, and the largest maximum. */
-    private static LatencyJson latency(List<InstanceJson> instances) {
-        double decisions = 0;
-        double sum = 0;
-        Double max = null;
-        for (var each : instances) {
-            var mean = each.decisionLatency().meanMs();
-            var most = each.decisionLatency().maxMs();
-            if (mean == null || most == null) continue;
-            double here = each.rates().approvedPerSecond() + each.rates().rejectedPerSecond();
-            decisions += here;
-            sum += mean * here;
-            max = max == null ? most : Math.max(max, most);
-        }
-        return new LatencyJson(decisions == 0 ? null : sum / decisions, max);
-    }
-
     private static List<ThrottledJson> throttled(List<InstanceJson> instances) {
         var sums = new TreeMap<String, Long>(); // an agent that moved has refusals on two instances
         instances.forEach(
@@ -125,11 +117,15 @@ record StatusJson(
     }
 
     private static List<SecondJson> history(List<InstanceJson> instances) {
-        var seconds = new TreeMap<Long, RatesJson>();
-        instances.forEach(
-                each -> each.history().forEach(one -> seconds.merge(one.second(), one.rates(), RatesJson::plus)));
-        return seconds.entrySet().stream()
-                .map(one -> new SecondJson(one.getKey(), one.getValue()))
-                .toList();
+        var seconds = new TreeMap<Long, SecondJson>();
+        instances.forEach(each -> each.history().forEach(one -> seconds.merge(one.second(), one, StatusJson::plus)));
+        return List.copyOf(seconds.values());
+    }
+
+    private static SecondJson plus(SecondJson one, SecondJson other) {
+        var redis = WORST_FIRST.stream()
+                .filter(state -> state.equals(one.redis()) || state.equals(other.redis()))
+                .findFirst();
+        return new SecondJson(one.second(), one.rates().plus(other.rates()), redis.orElse(null));
     }
 }

@@ -8,12 +8,17 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import java.time.Duration;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.DoubleStream;
 
 /** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
 public final class PipelineMetrics {
+    /** Upper bounds of the buckets of {@code tollgate_decision_seconds}, milliseconds. */
+    public static final List<Double> DECISION_BOUNDS_MS =
+            List.of(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 10_000.0);
+
     private record Verdicts(
             Counter approved,
             Counter quotaExceeded,
@@ -50,7 +55,9 @@ public final class PipelineMetrics {
         }
         decisionTime = Timer.builder("tollgate.decision")
                 .description("From the poll that brought a request until it was decided")
-                .serviceLevelObjectives(millis(1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000))
+                .serviceLevelObjectives(millis(DECISION_BOUNDS_MS.stream()
+                        .mapToDouble(Double::doubleValue)
+                        .toArray()))
                 .register(registry);
         for (InvalidRule rule : InvalidRule.values()) {
             invalid.put(

@@ -81,7 +81,16 @@ public final class PolicyTopic implements AutoCloseable {
      * @throws InvalidPartitionsException if the topic has several partitions: which record counts is then known to nobody
      */
     public SortedMap<String, StoredPolicy> read() {
-        var found = new TreeMap<String, StoredPolicy>();
+        return stored(newest());
+    }
+
+    /**
+     * Returns the same with when and by whom each was changed last.
+     *
+     * @throws InvalidPartitionsException if the topic has several partitions
+     */
+    public SortedMap<String, PolicyChange> newest() {
+        var found = new TreeMap<String, PolicyChange>();
         scan(onePartition(), record -> add(found, record));
         return found;
     }
@@ -92,9 +101,9 @@ public final class PolicyTopic implements AutoCloseable {
         var partitions = partitions();
         scan(partitions, records::add);
         if (partitions.size() > 1) records.sort(Comparator.comparingLong(ConsumerRecord::timestamp));
-        var found = new TreeMap<String, StoredPolicy>();
+        var found = new TreeMap<String, PolicyChange>();
         for (var record : records) add(found, record);
-        return found;
+        return stored(found);
     }
 
     /** @throws InvalidPartitionsException if the topic has several partitions */
@@ -151,15 +160,18 @@ public final class PolicyTopic implements AutoCloseable {
         }
     }
 
-    private static void add(Map<String, StoredPolicy> found, ConsumerRecord<byte[], byte[]> record) {
+    private static void add(Map<String, PolicyChange> found, ConsumerRecord<byte[], byte[]> record) {
         if (record.key() == null) return; // nobody's
         var agentId = new String(record.key(), StandardCharsets.UTF_8);
-        if (record.value() == null) {
-            found.remove(agentId);
-            return;
-        }
-        var name = name(agentId, record.partition(), record.offset());
-        found.merge(agentId, StoredPolicy.of(agentId, name, record.value()), StoredPolicy::followedBy);
+        var change = change(agentId, record);
+        if (change.stored().isEmpty()) found.remove(agentId);
+        else found.merge(agentId, change, PolicyChange::followedBy);
+    }
+
+    private static SortedMap<String, StoredPolicy> stored(Map<String, PolicyChange> changes) {
+        var found = new TreeMap<String, StoredPolicy>();
+        changes.forEach((agentId, change) -> change.stored().ifPresent(stored -> found.put(agentId, stored)));
+        return found;
     }
 
     /**

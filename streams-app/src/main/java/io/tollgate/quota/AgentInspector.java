@@ -75,4 +75,11 @@ public final class AgentInspector {
                 .limit(TaskActivity.SHOWN)
                 .toList();
     }
+
+    /** Returns what each policy in shadow mode would have done, of the tasks that run here; a policy may come several times. */
+    public List<ShadowScore> shadowScores() {
+        return tasks.byPartition().values().stream()
+                .flatMap(task -> task.activity().shadowScores().stream())
+                .toList();
+    }
 }

@@ -2,6 +2,9 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
+import io.tollgate.policy.Mode;
+import io.tollgate.policy.Policy;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -12,12 +15,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What has happened lately to one task's agents, for people who look: the last decisions of the agents seen last, and who was
- * refused most. For one stream thread alone, but for {@link #mostThrottled}. Memory is bounded, however many agents there are.
+ * refused most. For one stream thread alone, but for {@link #mostThrottled} and {@link #shadowScores}. Memory is bounded, however many agents there are.
  */
 final class TaskActivity {
     private static final int AGENTS = 1_000;
     private static final int THROTTLED = 256;
     static final int SHOWN = 100;
+    /** Policies in shadow mode whose verdicts are counted: those that came first. */
+    private static final int SHADOWS = 1_000;
     /** Refusals are counted for this long, and remembered for as long again. */
     private static final long PERIOD_NANOS = 60_000_000_000L;
 
@@ -27,20 +32,40 @@ final class TaskActivity {
     private Map<String, long[]> refusalsBefore = Map.of();
     private long periodEndsNanos = System.nanoTime() + PERIOD_NANOS;
     private volatile List<Throttled> mostThrottled = List.of();
+    private final Map<String, Shadow> shadows = new HashMap<>();
+    private volatile List<ShadowScore> shadowScores = List.of();
+
+    private static final class Shadow {
+        private final Instant since = Instant.now();
+        private long requests;
+        private long refusals;
+    }
 
     /**
      * Notes a decision.
      *
-     * @param enforced whether a refusal is one, or only says what would be
+     * @param policy of the agent: in shadow mode a refusal only says what would be
      * @param requests where the request was published; null for a stray
      */
-    void decided(
-            AgentQueue agent, Charge charge, Decision decision, boolean enforced, @Nullable TopicPartition requests) {
+    void decided(AgentQueue agent, Charge charge, Decision decision, Policy policy, @Nullable TopicPartition requests) {
+        boolean enforced = policy.mode() == Mode.ENFORCE;
         var last = agent.lastDecisions();
         if (last == null) last = newFor(agent);
         if (last != null)
             last.add(new RecentDecision(charge.costTokens(), decision, enforced, requests, charge.offset()));
         if (enforced && !decision.isApproved()) refused(agent.id());
+        if (policy.mode() == Mode.SHADOW) shadowed(policy.name(), decision.isApproved());
+    }
+
+    private void shadowed(String policy, boolean approved) {
+        var shadow = shadows.get(policy);
+        if (shadow == null) {
+            if (shadows.size() == SHADOWS) return;
+            shadow = new Shadow();
+            shadows.put(policy, shadow);
+        }
+        shadow.requests++;
+        if (!approved) shadow.refusals++;
     }
 
     /**
@@ -82,7 +107,7 @@ final class TaskActivity {
         return last == null ? List.of() : last.newestFirst();
     }
 
-    /** Makes what was refused since the last time visible to other threads. */
+    /** Makes what was counted since the last time visible to other threads. */
     void publish() {
         long now = System.nanoTime();
         if (now - periodEndsNanos >= 0) {
@@ -99,6 +124,15 @@ final class TaskActivity {
                 .sorted(Comparator.comparingLong(Throttled::refusals).reversed())
                 .limit(SHOWN)
                 .toList();
+        shadowScores = shadows.entrySet().stream()
+                .map(each -> new ShadowScore(
+                        each.getKey(), each.getValue().requests, each.getValue().refusals, each.getValue().since))
+                .toList();
+    }
+
+    /** Returns what each policy in shadow mode would have done since this task began, as last published. Thread-safe. */
+    List<ShadowScore> shadowScores() {
+        return shadowScores;
     }
 
     /** Returns who was refused most within the last one to two minutes, as last published, most first. Thread-safe. */

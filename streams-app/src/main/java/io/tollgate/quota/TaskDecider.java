@@ -75,7 +75,7 @@ final class TaskDecider {
                 agent,
                 pending.charge(),
                 decision,
-                policy.mode() == Mode.ENFORCE,
+                policy,
                 pending.place() == TaskSources.REQUESTS ? offsets.sources().requests() : null);
         var held = buckets == null ? null : buckets.bucket();
         boolean several = decision.terms().limits().size() > 1;
