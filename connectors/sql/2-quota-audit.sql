@@ -84,7 +84,7 @@ CREATE TABLE quota_audit.unreadable_records (
 );
 
 -- ---- How rows get in --------------------------------------------------------------------------------------------------
--- The connectors insert into two inboxes, which stay empty: a trigger hands each row on, with the owner's rights. So the
+-- The connectors insert into inboxes, which stay empty: a trigger hands each row on, with the owner's rights. So the
 -- connectors' password can neither read, change nor delete what stands in the audit, and a row that comes twice is one row.
 -- The trigger never fails on what an agent wrote: a failing row would stop the connector, and with it the audit of all others.
 
@@ -98,8 +98,25 @@ CREATE FUNCTION quota_audit.time_of(micros numeric) RETURNS timestamptz
             + (micros % 1000000)::double precision * interval '1 microsecond'
     END;
 
+-- A record's bytes as JSON. Escapes of characters that PostgreSQL cannot hold are hidden behind a mark, if there are any.
+CREATE FUNCTION quota_audit.body_of(record bytea, OUT body json, OUT mark text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    text_body text := convert_from(record, 'UTF8');
+BEGIN
+    IF text_body ~ '\\u(0000|[dD][89a-fA-F])' THEN
+        -- One character of the private use area that the text does not hold itself.
+        SELECT chr(code) INTO STRICT mark FROM generate_series(57344, 63743) AS code
+            WHERE position(chr(code) IN text_body) = 0 LIMIT 1;
+        -- A backslash after an even number of backslashes begins an escape; after an odd number it is one's end.
+        text_body := regexp_replace(text_body,
+            '(?<!\\)((?:\\\\)*)\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\1' || mark || '\2', 'g');
+    END IF;
+    body := text_body;
+END $$;
+
 -- A field of a rejection as its own JSON text. Operators such as -> read all escapes of a document and fail on those that
--- PostgreSQL cannot hold; so take_rejected_request hides these behind a mark, and here they come back.
+-- PostgreSQL cannot hold; so body_of hides these behind a mark, and here they come back.
 CREATE FUNCTION quota_audit.field_of(body json, path text[], mark text) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN mark IS NULL THEN body #> path ELSE replace((body #> path)::text, mark, '\u')::json END;
@@ -135,22 +152,12 @@ CREATE TABLE quota_audit.rejected_requests_inbox (
 CREATE FUNCTION quota_audit.take_rejected_request() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    text_body text;
     body json;   -- not jsonb: json keeps the agent's own text, whatever it holds
     mark text;
     taken quota_audit.rejected_requests;
 BEGIN
     BEGIN
-        text_body := convert_from(NEW.record, 'UTF8');
-        IF text_body ~ '\\u(0000|[dD][89a-fA-F])' THEN
-            -- One character of the private use area that the text does not hold itself.
-            SELECT chr(code) INTO STRICT mark FROM generate_series(57344, 63743) AS code
-                WHERE position(chr(code) IN text_body) = 0 LIMIT 1;
-            -- A backslash after an even number of backslashes begins an escape; after an odd number it is one's end.
-            text_body := regexp_replace(text_body,
-                '(?<!\\)((?:\\\\)*)\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\1' || mark || '\2', 'g');
-        END IF;
-        body := text_body;
+        SELECT read.body, read.mark INTO body, mark FROM quota_audit.body_of(NEW.record) AS read;
         taken.source_topic := quota_audit.text_of(quota_audit.field_of(body, '{source,topic}', mark));
         taken.source_partition := (body #> '{source,partition}')::text;
         taken.source_offset := (body #> '{source,offset}')::text;

@@ -31,3 +31,10 @@ WHERE event = 'first_refusal' ORDER BY at DESC LIMIT 20;
 -- How late is the audit?
 SELECT max(recorded_at - decided_at) AS largest_delay FROM quota_audit.rejected_requests
 WHERE recorded_at > now() - interval '10 minutes';
+
+-- Who changed what, the newest first? Policies, and buckets that were filled.
+SELECT changed_at, agent_id, change, changed_by, policy FROM quota_audit.changes LIMIT 20;
+
+-- What share of its requests was refused to each agent, hour by hour?
+SELECT hour, agent_id, approvals, refusals, round(100.0 * refusals / (approvals + refusals), 1) AS refused_percent, tokens_approved
+FROM quota_audit.decisions_per_hour WHERE hour > now() - interval '1 day';

@@ -99,6 +99,10 @@ class ConnectorFilesTest {
                 .isEqualTo(topics.rejected());
         assertThat(ConnectorFile.named("quota-events-audit").config().get("topics"))
                 .isEqualTo(topics.events());
+        assertThat(ConnectorFile.named("approved-requests-audit").config().get("topics"))
+                .isEqualTo(topics.approved());
+        assertThat(ConnectorFile.named("agent-quotas-audit").config().get("topics"))
+                .isEqualTo(topics.policies());
         assertThat(ConnectorFile.named("agent-quotas-source").config().get("transforms.topic.replacement"))
                 .isEqualTo(topics.policies());
     }

@@ -72,8 +72,27 @@ class ConnectorsIT {
                 .isEqualTo(14);
     }
 
+    /** The ten that 'greedy' had tokens for, and one that says no cost and holds what jsonb cannot. */
     @Test
     @Order(2)
+    void givenApprovals_whenTheyAreSummed_thenEachCountsOnceInItsHour() throws Exception {
+        world.request("nul", "{\"agent_id\":\"n\\u0075l\",\"x\":\"\\u0000\\ud800\"}");
+        world.request("nul", "{\"agent_id\":\"nul\",\"tokens\":2.5}");
+
+        eventually(() -> assertThat(world.count("SELECT sum(approvals) FROM quota_audit.approvals_per_hour"))
+                .isEqualTo(12));
+
+        assertThat(world.asAuditor(
+                        "SELECT sum(approvals) || ' ' || sum(tokens) || ' ' || bool_and(hour > now() - interval '2 hours')"
+                                + " FROM quota_audit.approvals_per_hour WHERE agent_id = 'nul'"))
+                .contains("2 3.5 true");
+        assertThat(world.asAuditor("SELECT sum(approvals) || ' ' || sum(tokens_approved) || ' ' || sum(refusals) || ' '"
+                        + " || sum(tokens_refused) FROM quota_audit.decisions_per_hour WHERE agent_id = 'greedy'"))
+                .contains("10 10 11 1010");
+    }
+
+    @Test
+    @Order(3)
     void givenQuotaEvents_whenPublishedTwice_thenEachIsOneRow() throws Exception {
         var examples = ConnectorFile.schemas("examples/valid", "quota-event.");
         for (int round = 0; round < 2; round++) {
@@ -91,7 +110,7 @@ class ConnectorsIT {
     }
 
     @Test
-    @Order(3)
+    @Order(4)
     void givenBadRecords_whenConnectorsReadThem_thenTheyAreDeadLettersAndTheNextRecordIsARow() throws Exception {
         world.publish("rejected-requests", "x", "{\"not\":\"ours\"}".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("quota-events", "x", "no JSON".getBytes(StandardCharsets.UTF_8), Map.of());
@@ -115,7 +134,7 @@ class ConnectorsIT {
     }
 
     @Test
-    @Order(4)
+    @Order(5)
     void givenPolicyTable_whenRowsAreInsertedUpdatedAndDeleted_thenTheTopicSaysTheSame() throws Exception {
         world.asOperator("INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate, note)"
                 + " VALUES ('sql-1', 100, 1, 'trial'), ('*', 10, 0, NULL)");
@@ -144,11 +163,43 @@ class ConnectorsIT {
                 .allSatisfy(policy -> assertThat(
                                 policy.headers().lastHeader("changed-by").value())
                         .isEqualTo("connector".getBytes(StandardCharsets.UTF_8)));
+        eventually(() -> assertThat(changes("sql-1"))
+                .containsExactly(
+                        "policy_set connector {\"mode\": \"enforce\", \"note\": \"trial\", \"capacity\": 100, \"refill_rate\": 1}",
+                        "policy_set connector {\"mode\": \"enforce\", \"capacity\": 50, \"refill_rate\": 1}",
+                        "policy_deleted connector "));
+    }
+
+    /** Whoever may write policies may write anything, and a stuck audit would be the end of it. */
+    @Test
+    @Order(6)
+    void givenOddRecordsOfPolicies_whenTheConnectorReadsThem_thenEachIsKeptAndTheNextIsARow() throws Exception {
+        byte[] policy = "{\"capacity\":1,\"refill_rate\":0}".getBytes(StandardCharsets.UTF_8);
+        world.publish("agent-quotas", "odd", "no JSON".getBytes(StandardCharsets.UTF_8), Map.of());
+        world.publish("agent-quotas", "nul \u0000", policy, Map.of());
+        world.publish("agent-quotas", "odd", policy, Map.of("changed-by", "\u0000"));
+        world.publish("agent-quotas", "odd", policy, Map.of());
+        world.publish("agent-quotas", "odd", policy, Map.of("changed-by", "cli:me@here"));
+
+        eventually(() -> assertThat(changes("odd"))
+                .containsExactly(
+                        "policy_set  {\"capacity\": 1, \"refill_rate\": 0}",
+                        "policy_set cli:me@here {\"capacity\": 1, \"refill_rate\": 0}"));
+
+        assertThat(world.count(
+                        "SELECT count(*) FROM quota_audit.unreadable_records WHERE kafka_topic = 'agent-quotas'"))
+                .isEqualTo(3);
+        for (ConsumerRecord<byte[], byte[]> change : world.read("agent-quotas")) {
+            if (!new String(change.key(), StandardCharsets.UTF_8).equals("sql-1")) continue;
+            assertThat(world.count("SELECT extract(epoch FROM changed_at) * 1000 FROM quota_audit.policy_changes"
+                            + " WHERE kafka_offset = " + change.offset()))
+                    .isEqualTo(change.timestamp());
+        }
     }
 
     @Tag("faults")
     @Test
-    @Order(5)
+    @Order(7)
     void givenPostgresAndThenTheWorkerKilled_whenBothAreBack_thenEachRejectionIsExactlyOneRow() throws Exception {
         long before = world.count(ROWS);
         refuse(world, "a", 100);
@@ -177,7 +228,7 @@ class ConnectorsIT {
 
     /** 'sql-obeyed' has used up the default of 10, and the row gives it 1000 at 1000 per second. */
     @Test
-    @Order(6)
+    @Order(8)
     void givenQuotaRaisedAndCutInSql_whenTheAgentAsks_thenThePipelineObeysWithinSeconds() throws Exception {
         world.asOperator(
                 "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('sql-obeyed', 1000, 1000)");
@@ -237,6 +288,18 @@ class ConnectorsIT {
                 sources.add(new String(header.value(), StandardCharsets.UTF_8));
         }
         return sources;
+    }
+
+    private static java.util.List<String> changes(String agent) throws Exception {
+        var changes = new java.util.ArrayList<String>();
+        try (var connection = world.database.connect("auditor");
+                var statement = connection.createStatement();
+                var rows = statement.executeQuery(
+                        "SELECT concat_ws(' ', change, coalesce(changed_by, ''), coalesce(policy::text, ''))"
+                                + " FROM quota_audit.changes WHERE agent_id = '" + agent + "' ORDER BY changed_at")) {
+            while (rows.next()) changes.add(rows.getString(1));
+        }
+        return changes;
     }
 
     private static java.util.List<String> values(String topic) throws Exception {

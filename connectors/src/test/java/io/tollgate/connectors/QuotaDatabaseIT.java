@@ -230,6 +230,34 @@ class QuotaDatabaseIT {
                 .isOne();
     }
 
+    /** A worker that dies before it commits its offsets reads the same records again. */
+    @Test
+    void givenApprovalsThatArriveAgain_whenSummed_thenEachCountsOnce() throws Exception {
+        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
+        approve("{\"agent_id\":\"twice\"}", 8);
+        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
+        approve("{\"agent_id\":\"twice\"}", 8);
+        approve("no JSON", 9);
+        approve("{\"agent_id\":\"twice\",\"tokens\":0.5}", 10);
+
+        assertThat(rows(
+                        "SELECT 1 FROM quota_audit.approvals_per_hour WHERE agent_id = 'twice' AND approvals = 3 AND tokens = 4.5"
+                                + " AND hour = '2026-01-01 00:00+00'"))
+                .isOne();
+        assertThat(rows("SELECT 1 FROM quota_audit.unreadable_records WHERE kafka_topic = 'approved-requests'"))
+                .isOne();
+    }
+
+    private static void approve(String request, int kafkaOffset) throws SQLException {
+        try (Connection connection = database.connect("quota_audit_writer");
+                var statement = connection.prepareStatement("INSERT INTO quota_audit.approved_requests_inbox"
+                        + " VALUES (?, 'agent-requests/3/1', '1767225600123456', 'approved-requests', 0, ?)")) {
+            statement.setBytes(1, request.getBytes(StandardCharsets.UTF_8));
+            statement.setInt(2, kafkaOffset);
+            statement.executeUpdate();
+        }
+    }
+
     @Test
     void givenRoles_whenTheyTryMoreThanTheirWork_thenPostgresRefuses() {
         for (String[] attempt : new String[][] {
@@ -237,6 +265,9 @@ class QuotaDatabaseIT {
             {"quota_audit_writer", "DELETE FROM quota_audit.rejected_requests"},
             {"quota_audit_writer", "UPDATE quota_audit.rejected_requests SET reason = 'x'"},
             {"quota_audit_writer", "INSERT INTO quota_audit.unreadable_records VALUES ('t', 0, 0, 's', '', 'p')"},
+            {"quota_audit_writer", "UPDATE quota_audit.approvals_per_hour SET approvals = 0"},
+            {"quota_audit_writer", "TABLE quota_audit.approvals_counted"},
+            {"quota_audit_writer", "DELETE FROM quota_audit.policy_changes"},
             {"quota_audit_writer", "TABLE quota_admin.agent_quotas"},
             {"quota_admin_source", "TABLE quota_admin.agent_quotas"},
             {"quota_admin_source", "DELETE FROM quota_admin.agent_quotas"},
@@ -267,7 +298,7 @@ class QuotaDatabaseIT {
             rows(query);
             run++;
         }
-        assertThat(run).isEqualTo(8);
+        assertThat(run).isEqualTo(10);
     }
 
     static List<Path> validPolicies() {

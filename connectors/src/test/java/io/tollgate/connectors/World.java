@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -48,8 +49,10 @@ final class World implements AutoCloseable {
                     PostgresServer.start(PostgresServer.Options.defaults().withLog(logs.resolve("postgres.log"))));
             database = QuotaDatabase.prepare(postgres);
             broker = kafka.join();
-            var connect = inBackground(() ->
-                    ConnectWorker.start(ConnectWorker.Options.of(broker.bootstrapServers(), database.environment())
+            var environment = new HashMap<>(database.environment());
+            environment.put("TZ", "Asia/Kolkata"); // times in the audit must not depend on where the worker stands
+            var connect = inBackground(
+                    () -> ConnectWorker.start(ConnectWorker.Options.of(broker.bootstrapServers(), environment)
                             .withLog(logs.resolve("connect.log"))));
             application = started(startPipeline(settings));
             worker = connect.join();
