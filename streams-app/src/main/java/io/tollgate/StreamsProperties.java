@@ -14,7 +14,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.StreamsConfig;
 
 /** Kafka Streams' properties: ours with the reason next to each, and over them what the user overrides with KAFKA_ variables. */
-final class StreamsProperties {
+public final class StreamsProperties {
     static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
     private static final List<String> OUR_SCOPES = List.of(
@@ -24,7 +24,8 @@ final class StreamsProperties {
 
     private StreamsProperties() {}
 
-    static Properties of(Settings settings) {
+    /** Returns what Kafka Streams runs with, but for the prefetch. */
+    public static Properties of(Settings settings) {
         var properties = new Properties();
         properties.putAll(ours(settings));
         // What the user sets for all clients holds for the one that we set it for.

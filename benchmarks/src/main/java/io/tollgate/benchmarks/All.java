@@ -1,5 +1,6 @@
 package io.tollgate.benchmarks;
 
+import io.tollgate.benchmarks.report.Output;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -1,5 +1,15 @@
 package io.tollgate.benchmarks;
 
+import io.tollgate.benchmarks.micro.MicroBenchmarks;
+import io.tollgate.benchmarks.report.Output;
+import io.tollgate.benchmarks.run.EndToEnd;
+import io.tollgate.benchmarks.run.HotAgent;
+import io.tollgate.benchmarks.run.Latency;
+import io.tollgate.benchmarks.run.Memory;
+import io.tollgate.benchmarks.run.RedisThroughput;
+import io.tollgate.benchmarks.run.Scale;
+import io.tollgate.benchmarks.run.SettingsSearch;
+import io.tollgate.benchmarks.run.Simulate;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -10,8 +20,8 @@ import picocli.CommandLine.Mixin;
         description = "Measures Tollgate beside its peers on this machine, and writes docs/BENCHMARKS.md.",
         subcommands = {
             EndToEnd.class,
-            RedisDuel.class,
-            Micro.class,
+            RedisThroughput.class,
+            MicroBenchmarks.class,
             Memory.class,
             Scale.class,
             Latency.class,

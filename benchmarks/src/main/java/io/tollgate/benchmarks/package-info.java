@@ -1,8 +1,4 @@
-/**
- * Measures Tollgate beside its peers, and writes docs/BENCHMARKS.md. Never shipped.
- *
- * <p>Stands outside of the flow and sees all. Not thread-safe unless a class says so.
- */
+/** The command line of the benchmarks, which measure Tollgate beside its peers. Sees all; nobody sees it. Never shipped. */
 @NullMarked
 package io.tollgate.benchmarks;
 

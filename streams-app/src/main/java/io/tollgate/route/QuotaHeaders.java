@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What many records share is written once: verdicts, and policy and time of decisions that follow each other.
  */
-final class QuotaHeaders {
+public final class QuotaHeaders {
     private static final String REASON = "quota-reason";
 
     private static final Header APPROVED = header("quota-decision", "approved");
@@ -41,7 +41,7 @@ final class QuotaHeaders {
     }
 
     /** Returns these headers and those of the decision: all at once, because to add one by one copies them again and again. */
-    Headers with(Headers carried, Decided decided) {
+    public Headers with(Headers carried, Decided decided) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
         var refused = decision instanceof Decision.Refused refusal ? refusal : null;

@@ -20,7 +20,7 @@ import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /** The JSON that auditors read; {@code schemas/rejected-request.schema.json} describes it. */
-final class Rejection {
+public final class Rejection {
     static final String INVALID_REQUEST = "invalid_request";
 
     /** What readers with Kafka's default sizes take. */
@@ -48,7 +48,7 @@ final class Rejection {
      * @param timestamp the request's, in milliseconds since the epoch
      * @param maxBytes a request that makes it larger is named by its digest
      */
-    static byte[] of(Decided decided, Source source, long timestamp, int maxBytes) {
+    public static byte[] of(Decided decided, Source source, long timestamp, int maxBytes) {
         var request = decided.request();
         var decision = decided.decision();
         var limit = limit(decided);

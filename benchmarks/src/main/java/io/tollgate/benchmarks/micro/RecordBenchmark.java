@@ -1,0 +1,67 @@
+package io.tollgate.benchmarks.micro;
+
+import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.Request;
+import io.tollgate.ingest.Source;
+import io.tollgate.policy.Policy;
+import io.tollgate.quota.RemainingQuota;
+import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.route.QuotaHeaders;
+import io.tollgate.route.Rejection;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.State;
+
+/** What each record costs beside its decision: parsing, headers, a rejection. */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class RecordBenchmark {
+    private static final byte[] REQUEST =
+            ("{\"request_id\":\"benchmark-1234567\",\"agent_id\":\"agent-1234\",\"tokens\":1,"
+                            + "\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"A prompt of ordinary length, so that"
+                            + " a request is as large as requests are.\"}}")
+                    .getBytes(StandardCharsets.UTF_8);
+    private static final Headers NO_HEADERS = new RecordHeaders();
+
+    private final Parse parse = new Parse(8, () -> Integer.MAX_VALUE);
+    private final Policy policy = Policy.byDefault(new Limit(1000, 10));
+    private final Request request = (Request) parse.rekeyed(null, REQUEST, NO_HEADERS);
+    private final Decided approved =
+            decided(new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms()));
+    private final Decided rejected = decided(new Decision.QuotaExceeded(
+            0.4217, Optional.of(Duration.ofMillis(58)), 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms(), 0));
+    private final QuotaHeaders quotaHeaders = new QuotaHeaders();
+    private final Source source = new Source("agent-requests", 3, 123_456);
+
+    private Decided decided(Decision decision) {
+        return new Decided(request, policy, decision, RemainingQuota.of(decision, null));
+    }
+
+    @Benchmark
+    public Object parse() {
+        return parse.rekeyed(null, REQUEST, NO_HEADERS);
+    }
+
+    @Benchmark
+    public Object approvedHeaders() {
+        return quotaHeaders.with(new RecordHeaders(), approved);
+    }
+
+    @Benchmark
+    public Object rejection() {
+        return Rejection.of(rejected, source, 1_795_000_000_000L, Integer.MAX_VALUE);
+    }
+}

@@ -1,0 +1,98 @@
+package io.tollgate.benchmarks.report;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/** A chart of horizontal bars as SVG: the median of each, and a line from least to most. */
+final class Plot {
+    private static final int WIDTH = 760;
+    private static final int LABELS = 250;
+    private static final int FIGURES = 90;
+    private static final int BAR = 16;
+    private static final int ROW = 22;
+    private static final int TITLE = 44;
+
+    /** @param ours whether to draw it in Tollgate's colour */
+    record Bar(String label, Summary value, boolean ours) {}
+
+    private Plot() {}
+
+    /** @param logarithmic for values that differ by more than the eye can compare */
+    static void write(Path file, String title, String unit, boolean logarithmic, List<Bar> bars) {
+        double most = bars.stream().mapToDouble(bar -> bar.value().max()).max().orElse(1);
+        double least = logarithmic
+                ? bars.stream()
+                                .mapToDouble(bar -> bar.value().min())
+                                .filter(v -> v > 0)
+                                .min()
+                                .orElse(1)
+                        / 2
+                : 0;
+        int height = TITLE + ROW * bars.size() + 10;
+        var svg = new StringBuilder();
+        svg.append(String.format(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
+                WIDTH, height));
+        svg.append(String.format("<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, height));
+        svg.append(String.format(
+                "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n", escape(title)));
+        svg.append(String.format(
+                "<text x=\"8\" y=\"34\" fill=\"#555\">%s%s; the line spans all rounds</text>%n",
+                escape(unit), logarithmic ? ", logarithmic" : ""));
+        int y = TITLE;
+        for (var bar : bars) {
+            double median = place(bar.value().median(), least, most);
+            double from = place(bar.value().min(), least, most);
+            double to = place(bar.value().max(), least, most);
+            double middle = y + BAR / 2.0;
+            svg.append(String.format(
+                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>%n",
+                    LABELS - 8, y + 12, escape(bar.label())));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>%n",
+                    LABELS,
+                    y,
+                    median,
+                    BAR,
+                    bar.ours() ? "#2a7f62" : "#9aa5b1"));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#222\"/>%n",
+                    LABELS + from,
+                    LABELS + to,
+                    middle,
+                    middle));
+            svg.append(String.format(
+                    Locale.ROOT,
+                    "<text x=\"%.1f\" y=\"%d\">%s</text>%n",
+                    LABELS + Math.max(median, to) + 6,
+                    y + 12,
+                    Summary.figure(bar.value().median())));
+            y += ROW;
+        }
+        svg.append("</svg>\n");
+        try {
+            if (file.getParent() != null) Files.createDirectories(file.getParent());
+            Files.writeString(file, svg, StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + file, e);
+        }
+    }
+
+    private static double place(double value, double least, double most) {
+        double part = least > 0
+                ? Math.log(Math.max(value, least) / least) / Math.log(most / least)
+                : value / (most > 0 ? most : 1);
+        return part * (WIDTH - LABELS - FIGURES);
+    }
+
+    private static String escape(String text) {
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
+    }
+}

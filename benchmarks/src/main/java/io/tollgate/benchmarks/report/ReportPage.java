@@ -1,0 +1,366 @@
+package io.tollgate.benchmarks.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.samskivert.mustache.Mustache;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/** Writes docs/BENCHMARKS.md and its charts from the results. The words are those of a template; no figure is typed by hand. */
+public final class ReportPage {
+    private static final String TEMPLATE = "BENCHMARKS.md.mustache";
+    private static final String CHARTS = "benchmarks";
+
+    private static final Map<String, String> WORKLOADS = inOrder(
+            "uniform", "uniform: 10 000 agents, all alike",
+            "zipf", "Zipf 1.0: 10 000 agents, the busiest sends a tenth",
+            "flood", "flood: 20 agents send nine tenths, 10 000 the rest");
+
+    private static final Map<String, String> GROWING = inOrder(
+            "agents", "By agents",
+            "partitions", "By partitions",
+            "bytes", "By size of a request",
+            "instances", "By instances, on the same cores");
+
+    /** The case of {@code scale} that all others differ from in one thing each. */
+    private static final Map<String, Integer> USUAL =
+            Map.of("agents", 100_000, "partitions", 8, "bytes", 200, "instances", 1);
+
+    private static final List<String> GROUPS = List.of(
+            "the hot agent",
+            "others on its partition",
+            "other partitions of its thread",
+            "partitions of other threads");
+
+    private final Results results;
+    private final Path page;
+
+    private ReportPage(Results results, Path page) {
+        this.results = results;
+        this.page = page;
+    }
+
+    /** Writes the page, and its charts into the folder beside it. */
+    public static void write(Results results, Path page) {
+        var content = new ReportPage(results, page).content();
+        try {
+            if (page.getParent() != null) Files.createDirectories(page.getParent());
+            Files.writeString(page, content, StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + page, e);
+        }
+    }
+
+    private String content() {
+        var sections = new HashMap<String, Object>();
+        add(sections, "end-to-end", this::endToEnd);
+        add(sections, "latency", this::latency);
+        add(sections, "redis", this::redis);
+        add(sections, "jmh", this::jmh);
+        add(sections, "memory", section -> {});
+        add(sections, "scale", this::scale);
+        add(sections, "hot-agent", this::hotAgent);
+        add(sections, "simulation", this::simulation);
+        add(sections, "settings", section -> {});
+        var template = Objects.requireNonNull(ReportPage.class.getResourceAsStream(TEMPLATE));
+        try (var reader = new InputStreamReader(template, StandardCharsets.UTF_8)) {
+            return Mustache.compiler()
+                    .escapeHTML(false)
+                    .defaultValue("")
+                    .compile(reader)
+                    .execute(sections);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void add(Map<String, Object> sections, String name, Consumer<Map<String, Object>> filling) {
+        if (!results.has(name)) return;
+        var section = new HashMap<String, Object>();
+        section.put("about", about(name));
+        section.put("rows", rows(name, row -> true));
+        filling.accept(section);
+        sections.put(name, section);
+    }
+
+    /** Returns how the section's figures came about: the command, the machine and the commit, or the commits. */
+    private String about(String section) {
+        var redis = results.about(section, "redis");
+        var line = "`" + results.about(section, "command") + "` · " + results.about(section, "machine") + " · "
+                + results.about(section, "jdk") + (redis.isEmpty() ? "" : " · " + redis)
+                + " · commit " + results.about(section, "commit") + " · " + results.about(section, "date");
+        var commits = new LinkedHashSet<String>();
+        for (var row : results.rows(section)) commits.add(row.path("commit").asText());
+        if (commits.size() < 2) return line;
+        return line + "\n\nMerged from several runs, at commits " + String.join(", ", commits) + ".";
+    }
+
+    private void endToEnd(Map<String, Object> section) {
+        var workloads = new ArrayList<Map<String, Object>>();
+        WORKLOADS.forEach((name, description) -> {
+            var all = medians("end-to-end", row -> text(row, "workload").equals(name), "contestant");
+            if (all.isEmpty()) return;
+            var base = Optional.ofNullable(all.get("pass-through"));
+            var bars = new ArrayList<Plot.Bar>();
+            var rows = new ArrayList<Map<String, Object>>();
+            all.forEach((contestant, medians) -> {
+                var row = new HashMap<String, Object>(medians);
+                row.put("contestant", contestant);
+                row.put("uses_redis", median(medians, "redis_cpu_us") > 0.05);
+                row.put("rate_ratio", ratio(medians, base, "records_per_second"));
+                row.put("cpu_ratio", ratio(medians, base, "application_cpu_us"));
+                rows.add(row);
+                bars.add(new Plot.Bar(
+                        contestant,
+                        Objects.requireNonNull(medians.get("records_per_second")),
+                        contestant.startsWith("tollgate")));
+            });
+            var title = "Decided records a second, " + description;
+            workloads.add(Map.of(
+                    "title",
+                    description.substring(0, 1).toUpperCase(Locale.ROOT) + description.substring(1),
+                    "rows",
+                    rows,
+                    "chart",
+                    chart("end-to-end-" + name, title, "records/s", false, bars)));
+        });
+        section.put("workloads", workloads);
+    }
+
+    private static String ratio(Map<String, Summary> medians, Optional<Map<String, Summary>> base, String field) {
+        double whole = base.map(values -> median(values, field)).orElse(0.0);
+        return whole == 0 ? "" : String.format(Locale.ROOT, "%.2f", median(medians, field) / whole);
+    }
+
+    private static double median(Map<String, Summary> medians, String field) {
+        return Objects.requireNonNull(medians.get(field)).median();
+    }
+
+    private void latency(Map<String, Object> section) {
+        var bars = new ArrayList<Plot.Bar>();
+        for (var row : results.rows("latency")) {
+            double p50 = row.path("p50_us").asDouble() / 1e3;
+            double p99 = row.path("p99_us").asDouble() / 1e3;
+            var load = Math.round(row.path("load").asDouble() * 100) + "% ";
+            bars.add(new Plot.Bar(
+                    load + text(row, "contestant") + " " + text(row, "measure"),
+                    new Summary(p50, p50, p99),
+                    text(row, "contestant").startsWith("tollgate")));
+        }
+        section.put("full_load", fullLoad("latency"));
+        section.put("chart", chart("latency", "Latency: p50, and the line to p99", "milliseconds", true, bars));
+        section.put("added", added());
+    }
+
+    /** Returns what Tollgate adds to pass-through at half load. */
+    private List<Map<String, Object>> added() {
+        var added = new ArrayList<Map<String, Object>>();
+        for (var measure : List.of("written", "committed")) {
+            var ours = halfLoad("tollgate-redis", measure);
+            var base = halfLoad("pass-through", measure);
+            if (ours.isEmpty() || base.isEmpty()) continue;
+            var row = new HashMap<String, Object>(Map.of("measure", measure));
+            for (var field : List.of("p50_us", "p99_us")) {
+                row.put(
+                        field,
+                        new Figure(ours.get().path(field).asDouble()
+                                - base.get().path(field).asDouble()));
+            }
+            added.add(row);
+        }
+        return added;
+    }
+
+    private Optional<JsonNode> halfLoad(String contestant, String measure) {
+        for (var row : results.rows("latency")) {
+            if (row.path("load").asDouble() == 0.5
+                    && text(row, "contestant").equals(contestant)
+                    && text(row, "measure").equals(measure)) return Optional.of(row);
+        }
+        return Optional.empty();
+    }
+
+    private void redis(Map<String, Object> section) {
+        var rows = new ArrayList<Map<String, Object>>();
+        var bars = new ArrayList<Plot.Bar>();
+        medians("redis", row -> true, "name").forEach((name, medians) -> {
+            var row = new HashMap<String, Object>(medians);
+            row.put("name", name);
+            rows.add(row);
+            var rate = Objects.requireNonNull(medians.get("decisions_per_second"));
+            bars.add(new Plot.Bar(name, rate, name.startsWith("Tollgate")));
+        });
+        section.put("rows", rows);
+        section.put("chart", chart("redis", "Decisions a second on one Redis", "decisions/s", false, bars));
+    }
+
+    private void jmh(Map<String, Object> section) {
+        var bars = new ArrayList<Plot.Bar>();
+        for (var row : results.rows("jmh")) {
+            double nanos = row.path("ns").asDouble();
+            double error = row.path("error_ns").asDouble();
+            var name = text(row, "name");
+            bars.add(new Plot.Bar(
+                    name, new Summary(nanos, Math.max(0, nanos - error), nanos + error), name.contains("Tollgate")));
+        }
+        section.put("chart", chart("jmh", "Time for one operation", "nanoseconds", false, bars));
+    }
+
+    private void scale(Map<String, Object> section) {
+        var tables = new ArrayList<Map<String, Object>>();
+        GROWING.forEach((axis, title) -> {
+            var rows = growing(axis);
+            if (rows.size() > 1) tables.add(Map.of("title", title, "axis", axis, "rows", rows));
+        });
+        section.put("tables", tables);
+    }
+
+    /** Returns the cases that differ from the usual one in this alone, in rising order. */
+    private List<Map<String, Object>> growing(String axis) {
+        var cases = new TreeMap<Integer, JsonNode>();
+        for (var row : results.rows("scale")) {
+            boolean usual = USUAL.entrySet().stream()
+                    .allMatch(thing -> thing.getKey().equals(axis)
+                            || row.path(thing.getKey()).asInt() == thing.getValue());
+            if (usual) cases.put(row.path(axis).asInt(), row);
+        }
+        var rows = new ArrayList<Map<String, Object>>();
+        cases.forEach((size, given) -> {
+            double rate = given.path("records_per_second").asDouble();
+            double first =
+                    cases.firstEntry().getValue().path("records_per_second").asDouble();
+            var row = figures(given);
+            row.put("size", new Figure(size));
+            row.put("of_the_first", new Figure(rate / first));
+            row.put(
+                    "megabytes_per_second",
+                    new Figure(rate * given.path("bytes").asDouble() / 1e6));
+            rows.add(row);
+        });
+        return rows;
+    }
+
+    private void hotAgent(Map<String, Object> section) {
+        var loads = new LinkedHashSet<Double>();
+        for (var row : results.rows("hot-agent")) loads.add(row.path("load").asDouble());
+        var rows = new ArrayList<Map<String, Object>>();
+        for (double load : loads) {
+            for (var measure : List.of("decided", "committed")) {
+                for (var group : GROUPS) {
+                    var scenes = new HashMap<String, Object>();
+                    for (var row : results.rows("hot-agent")) {
+                        if (row.path("load").asDouble() == load
+                                && text(row, "measure").equals(measure)
+                                && text(row, "group").equals(group)) {
+                            scenes.put(text(row, "scene").replace(' ', '_'), figures(row));
+                        }
+                    }
+                    if (scenes.isEmpty()) continue;
+                    scenes.putAll(Map.of("load", new Figure(load), "measure", measure, "group", group));
+                    rows.add(scenes);
+                }
+            }
+        }
+        section.put("full_load", fullLoad("hot-agent"));
+        section.put("rows", rows);
+    }
+
+    private void simulation(Map<String, Object> section) {
+        for (var kind : List.of("costs", "size", "cells")) {
+            section.put(kind, rows("simulation", row -> text(row, "kind").equals(kind)));
+        }
+        section.put("check", checks());
+    }
+
+    private List<Map<String, Object>> checks() {
+        var rows = new ArrayList<Map<String, Object>>();
+        for (var given : results.rows("simulation")) {
+            if (!text(given, "kind").equals("check")) continue;
+            var row = figures(given);
+            row.put(
+                    "measured_of_simulated",
+                    new Figure(given.path("measured_per_second").asDouble()
+                            / given.path("records_per_second").asDouble()));
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    private String fullLoad(String section) {
+        double rate = 0;
+        for (var row : results.rows(section)) {
+            rate = Math.max(rate, row.path("rate").asDouble() / row.path("load").asDouble());
+        }
+        return String.format(Locale.ROOT, "%,.0f", rate).replace(',', ' ');
+    }
+
+    private List<Map<String, Object>> rows(String section, Predicate<JsonNode> which) {
+        var rows = new ArrayList<Map<String, Object>>();
+        for (var row : results.rows(section)) {
+            if (which.test(row)) rows.add(figures(row));
+        }
+        return rows;
+    }
+
+    private static Map<String, Object> figures(JsonNode row) {
+        var figures = new HashMap<String, Object>();
+        row.properties().forEach(field -> {
+            var value = field.getValue();
+            figures.put(field.getKey(), value.isNumber() ? new Figure(value.asDouble()) : value.asText());
+        });
+        return figures;
+    }
+
+    /** Gathers the numbers of all rounds, by name, in the order in which names appear. */
+    private Map<String, Map<String, Summary>> medians(String section, Predicate<JsonNode> which, String name) {
+        var values = new LinkedHashMap<String, Map<String, List<Double>>>();
+        for (var row : results.rows(section)) {
+            if (!which.test(row)) continue;
+            var ofName = values.computeIfAbsent(text(row, name), key -> new HashMap<>());
+            row.properties().forEach(field -> {
+                if (!field.getValue().isNumber()) return;
+                ofName.computeIfAbsent(field.getKey(), key -> new ArrayList<>())
+                        .add(field.getValue().asDouble());
+            });
+        }
+        var medians = new LinkedHashMap<String, Map<String, Summary>>();
+        values.forEach((key, fields) -> {
+            var summaries = new HashMap<String, Summary>();
+            fields.forEach((field, rounds) -> summaries.put(field, Summary.of(rounds)));
+            medians.put(key, summaries);
+        });
+        return medians;
+    }
+
+    private static String text(JsonNode row, String field) {
+        return row.path(field).asText();
+    }
+
+    /** Writes the chart, and returns the reference to it. */
+    private String chart(String name, String title, String unit, boolean logarithmic, List<Plot.Bar> bars) {
+        var link = CHARTS + "/" + name + ".svg";
+        Plot.write(page.resolveSibling(link), title, unit, logarithmic, bars);
+        return "![" + title + "](" + link + ")";
+    }
+
+    private static Map<String, String> inOrder(String... namesAndTexts) {
+        var map = new LinkedHashMap<String, String>();
+        for (int i = 0; i < namesAndTexts.length; i += 2) map.put(namesAndTexts[i], namesAndTexts[i + 1]);
+        return map;
+    }
+}

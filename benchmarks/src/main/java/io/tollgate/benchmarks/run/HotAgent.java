@@ -1,0 +1,220 @@
+package io.tollgate.benchmarks.run;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.tollgate.benchmarks.report.Output;
+import io.tollgate.benchmarks.report.Results;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.HdrHistogram.Histogram;
+import org.apache.kafka.common.utils.Utils;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Who waits while one agent sends nine tenths of all requests: those on its partition, those of its thread, and the others. */
+@Command(
+        name = "hot-agent",
+        description =
+                "latency of the others, by partition, with and without one agent that sends nine tenths; open loop",
+        mixinStandardHelpOptions = true)
+public final class HotAgent implements Callable<Integer> {
+    /** Who sends how much, as names in the results. */
+    enum Scene {
+        WITHOUT("without it", 0.1, 0),
+        EVEN("all alike", 1, 0),
+        HOT("with it", 1, 0.9);
+
+        private final String text;
+        private final double rateShare;
+        private final double hotShare;
+
+        Scene(String text, double rateShare, double hotShare) {
+            this.text = text;
+            this.rateShare = rateShare;
+            this.hotShare = hotShare;
+        }
+
+        String text() {
+            return text;
+        }
+
+        private int agent(SplittableRandom random) {
+            if (hotShare > 0 && random.nextDouble() < hotShare) return HOT_AGENT;
+            return 1 + random.nextInt(Workload.AGENTS - 1);
+        }
+    }
+
+    /** Whose requests are timed. */
+    enum Group {
+        HOT("the hot agent"),
+        ITS_PARTITION("others on its partition"),
+        ITS_THREAD("other partitions of its thread"),
+        ELSEWHERE("partitions of other threads");
+
+        private final String text;
+
+        Group(String text) {
+            this.text = text;
+        }
+
+        String text() {
+            return text;
+        }
+    }
+
+    private static final int HOT_AGENT = 0;
+    private static final int PARTITIONS = 8;
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+    /** Nobody is refused: a refusal that needs no Redis would make the hot agent look cheap. */
+    private static final Map<String, String> PLENTY =
+            Map.of("TOKEN_BUCKET_SIZE", "1000000000", "TOKEN_REFILL_RATE", "1000000");
+
+    @Mixin
+    private final Output output = new Output();
+
+    @Option(
+            names = "--max-rate",
+            paramLabel = "R",
+            description =
+                    "records/s that are 100%%; default: two fifths of what end-to-end measured for Tollgate with Redis, uniform")
+    @Nullable
+    private Double maxRate;
+
+    @Option(
+            names = "--loads",
+            split = ",",
+            paramLabel = "SHARE",
+            description = "of the maximum, rising; default: ${DEFAULT-VALUE}")
+    private List<Double> loads = List.of(0.25, 0.5);
+
+    @Option(names = "--warm-up", paramLabel = "S", description = "seconds; default: ${DEFAULT-VALUE}")
+    private double warmUp = 15;
+
+    @Option(names = "--seconds", paramLabel = "S", description = "at each load; default: ${DEFAULT-VALUE}")
+    private double seconds = 20;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        if (output.quick()) {
+            warmUp = 2;
+            seconds = 5;
+        }
+        double most = maxRate != null ? maxRate : Latency.maximum(output);
+        Output.estimate(10 + Scene.values().length * (8 + warmUp + loads.size() * (seconds + 1)));
+        var rows = new ArrayList<ObjectNode>();
+        String redis;
+        try (var testBed = TestBed.open(PARTITIONS)) {
+            redis = TestBed.describe(testBed.redisCommands());
+            for (var scene : Scene.values()) rows.addAll(run(testBed, scene, most));
+        }
+        output.save(
+                "hot-agent",
+                redis,
+                rows,
+                row -> String.join(
+                        "/",
+                        List.of("load", "scene", "group", "measure").stream()
+                                .map(field -> row.path(field).asText())
+                                .toList()));
+        return 0;
+    }
+
+    private List<ObjectNode> run(TestBed testBed, Scene scene, double most) throws IOException, InterruptedException {
+        var topic = testBed.emptyRequests();
+        var groups = Group.values();
+        int hotPartition = partitionOf(Workload.agentName(HOT_AGENT));
+        try (var running = testBed.start(Contestant.TOLLGATE_REDIS, topic, PLENTY)) {
+            var itsThread = partitionsOfTheThreadOf(hotPartition, running);
+            var watched = new OpenLoop.Watched(
+                    IntStream.range(0, PARTITIONS).boxed().toList(),
+                    List.of("read_committed"),
+                    groups.length,
+                    (partition, agentId) ->
+                            group(partition, agentId, hotPartition, itsThread).ordinal());
+            try (var loop = new OpenLoop(testBed, running, topic, loads.size(), watched)) {
+                loop.publish(most * loads.get(0), Output.seconds(warmUp), -1, Scene.EVEN::agent);
+                for (int level = 0; level < loads.size(); level++) {
+                    running.awaitCommitted(PATIENCE); // no load inherits the queue of the one before
+                    double rate = most * loads.get(level) * scene.rateShare;
+                    loop.publish(rate, Output.seconds(seconds), level, scene::agent);
+                }
+                running.awaitCommitted(PATIENCE);
+                var seen = loop.results();
+                var rows = new ArrayList<ObjectNode>();
+                for (int level = 0; level < loads.size(); level++) {
+                    for (var group : groups) {
+                        var times = seen.get(level * groups.length + group.ordinal());
+                        rows.addAll(rows(scene, loads.get(level), most, group, times));
+                    }
+                }
+                return rows;
+            }
+        }
+    }
+
+    private static Group group(int partition, byte[] agentId, int hotPartition, Set<Integer> itsThread) {
+        if (new String(agentId, StandardCharsets.UTF_8).equals(Workload.agentName(HOT_AGENT))) return Group.HOT;
+        if (partition == hotPartition) return Group.ITS_PARTITION;
+        return itsThread.contains(partition) ? Group.ITS_THREAD : Group.ELSEWHERE;
+    }
+
+    /** As Kafka's Java clients do. */
+    private static int partitionOf(String agent) {
+        return Utils.toPositive(Utils.murmur2(agent.getBytes(StandardCharsets.UTF_8))) % PARTITIONS;
+    }
+
+    private static Set<Integer> partitionsOfTheThreadOf(int partition, TestBed.Running running)
+            throws IOException, InterruptedException {
+        var status = new ObjectMapper().readTree(running.get("/api/status"));
+        for (var instance : status.path("instances")) {
+            for (var thread : instance.path("threads")) {
+                var partitions = new HashSet<Integer>();
+                for (JsonNode task : thread.path("tasks")) {
+                    partitions.add(Integer.parseInt(task.asText().replaceFirst(".*_", "")));
+                }
+                if (partitions.contains(partition)) return partitions;
+            }
+        }
+        throw new IllegalStateException("no thread has partition " + partition + ": " + status);
+    }
+
+    private static List<ObjectNode> rows(
+            Scene scene, double load, double most, Group group, Map<OpenLoop.Measure, Histogram> times) {
+        var rows = new ArrayList<ObjectNode>();
+        times.forEach((measure, histogram) -> {
+            if (histogram.getTotalCount() == 0) return;
+            var row = Results.row();
+            row.put("load", load);
+            row.put("rate", most * load * scene.rateShare);
+            row.put("scene", scene.text());
+            row.put("group", group.text());
+            row.put("measure", measure.name().toLowerCase(Locale.ROOT));
+            Latency.put(row, histogram);
+            rows.add(row);
+            Output.say(String.format(
+                    Locale.ROOT,
+                    "%3.0f%% %-11s %-30s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
+                    load * 100,
+                    scene.text(),
+                    group.text(),
+                    row.path("measure").asText(),
+                    histogram.getValueAtPercentile(50) / 1e3,
+                    histogram.getValueAtPercentile(99) / 1e3,
+                    histogram.getTotalCount()));
+        });
+        return rows;
+    }
+}

@@ -1,0 +1,243 @@
+package io.tollgate.benchmarks.run;
+
+import io.github.bucket4j.BucketConfiguration;
+import io.github.bucket4j.distributed.ExpirationAfterWriteStrategy;
+import io.github.bucket4j.distributed.proxy.ProxyManager;
+import io.github.bucket4j.redis.lettuce.Bucket4jLettuce;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Limit;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.redisson.api.RRateLimiter;
+import org.redisson.api.RateType;
+import org.redisson.api.RedissonClient;
+
+/** The ways to ask Redis that are measured against each other, each as its documentation says. Thread-safe. */
+final class Limiters {
+    private Limiters() {}
+
+    /** One decision, without and with waiting. */
+    interface Limiter {
+        CompletionStage<?> spend(String agentId, double costTokens);
+
+        boolean spendNow(String agentId, double costTokens);
+    }
+
+    /** Bucket4j's Lettuce integration: read, decide in the client, compare and swap. */
+    static final class Bucket4jRedis implements Limiter {
+        private final ProxyManager<byte[]> buckets;
+        private final BucketConfiguration configuration;
+
+        Bucket4jRedis(RedisClient client, Limit limit) {
+            buckets = Bucket4jLettuce.casBasedBuilder(client)
+                    .expirationAfterWrite(
+                            ExpirationAfterWriteStrategy.basedOnTimeForRefillingBucketUpToMax(Duration.ofSeconds(60)))
+                    .build();
+            configuration = BucketConfiguration.builder()
+                    .addLimit(bandwidth -> bandwidth
+                            .capacity((long) limit.capacityTokens())
+                            .refillGreedy((long) limit.refillTokensPerSecond(), Duration.ofSeconds(1)))
+                    .build();
+        }
+
+        private static byte[] key(String agentId) {
+            return ("bucket4j:" + agentId).getBytes(StandardCharsets.UTF_8);
+        }
+
+        @Override
+        public CompletionStage<?> spend(String agentId, double costTokens) {
+            return buckets.asAsync()
+                    .builder()
+                    .build(key(agentId), () -> CompletableFuture.completedFuture(configuration))
+                    .tryConsumeAndReturnRemaining((long) costTokens);
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            return buckets.builder()
+                    .build(key(agentId), () -> configuration)
+                    .tryConsumeAndReturnRemaining((long) costTokens)
+                    .isConsumed();
+        }
+    }
+
+    /** Redisson's RRateLimiter; it knows no burst, so that the bucket is its capacity in the time that fills it. */
+    static final class Redisson implements Limiter {
+        private final RedissonClient client;
+        private final Limit limit;
+
+        Redisson(RedissonClient client, Limit limit) {
+            this.client = client;
+            this.limit = limit;
+        }
+
+        private RRateLimiter limiter(String agentId) {
+            return client.getRateLimiter("redisson:" + agentId);
+        }
+
+        /** Must have been called once for each agent. */
+        CompletionStage<?> prepare(String agentId) {
+            return limiter(agentId)
+                    .trySetRateAsync(RateType.OVERALL, (long) limit.capacityTokens(), Duration.ofSeconds((long)
+                            limit.waitSeconds(limit.capacityTokens(), 0)));
+        }
+
+        @Override
+        public CompletionStage<?> spend(String agentId, double costTokens) {
+            return limiter(agentId).tryAcquireAsync((long) costTokens);
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            return limiter(agentId).tryAcquire((long) costTokens);
+        }
+    }
+
+    /** One script call for each decision, as the gateway does. */
+    static final class Gateway implements Limiter {
+        private final StatefulRedisConnection<String, String> connection;
+        private final String digest;
+        private final String rate;
+        private final String capacity;
+
+        Gateway(RedisClient client, Limit limit) {
+            connection = client.connect();
+            digest = connection.sync().scriptLoad(Scripts.GATEWAY);
+            rate = Long.toString((long) limit.refillTokensPerSecond());
+            capacity = Long.toString((long) limit.capacityTokens());
+        }
+
+        private static String[] keys(String agentId) {
+            return new String[] {"gateway.{" + agentId + "}.tokens", "gateway.{" + agentId + "}.timestamp"};
+        }
+
+        @Override
+        public CompletionStage<?> spend(String agentId, double costTokens) {
+            return connection
+                    .async()
+                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
+                            costTokens));
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            List<Object> answer = connection
+                    .sync()
+                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
+                            costTokens));
+            return ((Long) answer.get(0)) == 1L;
+        }
+    }
+
+    /** The least that a script can do with the shared layout: no fence, no copy, no answer that is the same again. */
+    static final class Floor implements Limiter {
+        private final StatefulRedisConnection<String, String> connection;
+        private final String digest;
+        private final String rate;
+        private final String capacity;
+
+        Floor(RedisClient client, Limit limit) {
+            connection = client.connect();
+            digest = connection.sync().scriptLoad(Scripts.PLAIN_BUCKET);
+            rate = Double.toString(limit.refillTokensPerSecond());
+            capacity = Double.toString(limit.capacityTokens());
+        }
+
+        @Override
+        public CompletionStage<List<Object>> spend(String agentId, double costTokens) {
+            String[] keys = {"quota:" + agentId + ":tokens"};
+            return connection
+                    .async()
+                    .evalsha(digest, ScriptOutputType.MULTI, keys, capacity, rate, Double.toString(costTokens));
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            return spend(agentId, costTokens)
+                    .toCompletableFuture()
+                    .join()
+                    .get(0)
+                    .equals(1L);
+        }
+    }
+
+    /** Tollgate's library, one agent for each call. */
+    static final class TollgateSingle implements Limiter {
+        private final RedisBuckets buckets;
+        private final Limit limit;
+
+        TollgateSingle(RedisBuckets buckets, Limit limit) {
+            this.buckets = buckets;
+            this.limit = limit;
+        }
+
+        @Override
+        public CompletionStage<?> spend(String agentId, double costTokens) {
+            return buckets.spend(agentId, limit, costTokens);
+        }
+
+        @Override
+        public boolean spendNow(String agentId, double costTokens) {
+            return buckets.spend(agentId, limit, costTokens)
+                    .toCompletableFuture()
+                    .join()
+                    .isApproved();
+        }
+    }
+
+    /** Tollgate's pipeline: many agents in one call, with fence and copy as the pipeline sends them. For one thread alone. */
+    static final class TollgateChunks {
+        private final RedisBuckets buckets;
+        private final Limit limit;
+        private final boolean exact;
+        private final Bucket[] copies;
+        private long offset;
+
+        /** @param exact whether the calls bear what makes decisions exact: the source of their offsets, and our copy */
+        TollgateChunks(RedisBuckets buckets, Limit limit, int agents, boolean exact) {
+            this.buckets = buckets;
+            this.limit = limit;
+            this.exact = exact;
+            this.copies = new Bucket[agents];
+        }
+
+        /** Sends one call; its decisions are those of the agents, one each. */
+        CompletableFuture<?> spend(int[] agents, int inFlight) {
+            var spends = new ArrayList<SpendRequest>(agents.length);
+            // What is on its way is not committed yet.
+            long committed = offset - 1 - (long) agents.length * inFlight;
+            for (int agent : agents) {
+                var copy = copies[agent];
+                spends.add(new SpendRequest(
+                        Workload.agentName(agent),
+                        limit,
+                        List.of(new Charge(offset++, 1)),
+                        exact ? 1 : SpendRequest.NO_SOURCE,
+                        Math.max(-1, committed),
+                        copy == null || !exact ? null : new SpendRequest.Copy(copy, Fence.NONE, CopyStatus.FOLLOWS)));
+            }
+            return buckets.spend(spends).thenAccept(answers -> {
+                for (int i = 0; i < agents.length; i++) {
+                    if (!(answers.answers().get(i) instanceof SpendResult.Decided decided)) {
+                        throw new IllegalStateException(
+                                "Redis refused " + answers.answers().get(i));
+                    }
+                    copies[agents[i]] = decided.bucket();
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,197 @@
+package io.tollgate.benchmarks.run;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.ScanArgs;
+import io.lettuce.core.ScanIterator;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.tollgate.benchmarks.micro.PolicyMemory;
+import io.tollgate.benchmarks.report.Output;
+import io.tollgate.benchmarks.report.Results;
+import io.tollgate.bucket.Limit;
+import io.tollgate.redis.RedisBuckets;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** What an agent costs in Redis and on disk, and a policy in memory. */
+@Command(
+        name = "memory",
+        description = "bytes for each agent in Redis and in RocksDB, and for each policy in memory",
+        mixinStandardHelpOptions = true)
+public final class Memory implements Callable<Integer> {
+    private static final Limit LIMIT = new Limit(1000, 10);
+    private static final int AGENTS = 1000;
+    private static final int REQUESTS_EACH = 20;
+    /** Up to which size of a field Redis keeps a hash in one piece, by its old name, which all versions know. */
+    static final String COMPACT = "hash-max-ziplist-value";
+
+    @Mixin
+    private final Output output = new Output();
+
+    @Override
+    public Integer call() throws Exception {
+        Output.estimate(45);
+        var rows = new ArrayList<ObjectNode>();
+        String redis;
+        try (var server = TestBed.openRedis();
+                var tollgate = new RedisBuckets(RedisURI.create(server.uri()))) {
+            var client = RedisClient.create(server.uri());
+            var meter = client.connect().sync();
+            var redisson = RedisThroughput.redisson(server.uri());
+            try {
+                redis = TestBed.describe(meter);
+                TestBed.connect(tollgate);
+                var agents = new int[AGENTS];
+                for (int i = 0; i < AGENTS; i++) agents[i] = i;
+                var chunks = new Limiters.TollgateChunks(tollgate, LIMIT, AGENTS, true);
+                rows.add(inRedis(meter, "Tollgate's pipeline, all committed", () -> {
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 0).join();
+                }));
+                // What an agent holds whose next request comes before the last one is committed.
+                rows.add(inRedis(meter, "Tollgate's pipeline, one decision uncommitted", () -> {
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 1).join();
+                }));
+                var compact = meter.configGet(COMPACT);
+                meter.configSet(COMPACT, "64");
+                rows.add(inRedis(meter, "Tollgate's pipeline, all committed, Redis as it comes", () -> {
+                    for (int n = 0; n < REQUESTS_EACH; n++)
+                        chunks.spend(agents, 0).join();
+                }));
+                meter.configSet(compact);
+                var single = new Limiters.TollgateSingle(tollgate, LIMIT);
+                rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
+                var digest = meter.scriptLoad(Scripts.PLAIN_BUCKET);
+                rows.add(inRedis(
+                        meter,
+                        "the shared layout alone",
+                        () -> each((agent, cost) -> {
+                            meter.evalsha(
+                                    digest,
+                                    ScriptOutputType.MULTI,
+                                    new String[] {"quota:" + agent + ":tokens"},
+                                    "1000",
+                                    "10",
+                                    "1");
+                            return true;
+                        })));
+                var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
+                rows.add(inRedis(meter, "Bucket4j", () -> each(bucket4j::spendNow)));
+                var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
+                rows.add(inRedis(meter, "Redisson RRateLimiter, " + REQUESTS_EACH + " requests in its window", () -> {
+                    for (int i = 0; i < AGENTS; i++) {
+                        rateLimiter
+                                .prepare(Workload.agentName(i))
+                                .toCompletableFuture()
+                                .join();
+                    }
+                    each(rateLimiter::spendNow);
+                }));
+                var gateway = new Limiters.Gateway(client, LIMIT);
+                rows.add(inRedis(meter, "Spring Cloud Gateway's way", () -> each(gateway::spendNow)));
+            } finally {
+                redisson.shutdown(0, 1, TimeUnit.SECONDS);
+                client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+            }
+        }
+        int policies = output.quick() ? 100_000 : 1_000_000;
+        rows.add(row(
+                "heap for each of " + policies + " policies, 20 different", 1, PolicyMemory.bytesEach(policies, 20)));
+        rows.add(row(
+                "heap for each of " + policies + " policies, all different",
+                1,
+                PolicyMemory.bytesEach(policies, policies)));
+        rows.add(inRocksDb(output.quick() ? 20_000 : 200_000));
+        output.save("memory", redis, rows, row -> row.path("name").asText());
+        return 0;
+    }
+
+    @FunctionalInterface
+    private interface Spender {
+        boolean spend(String agentId, double cost);
+    }
+
+    private static void each(Spender spender) {
+        for (int n = 0; n < REQUESTS_EACH; n++) {
+            for (int i = 0; i < AGENTS; i++) spender.spend(Workload.agentName(i), 1);
+        }
+    }
+
+    private static ObjectNode inRedis(RedisCommands<String, String> meter, String name, Runnable spending) {
+        meter.flushall();
+        spending.run();
+        long bytes = 0;
+        long keys = 0;
+        var scan = ScanIterator.scan(meter, ScanArgs.Builder.limit(1000));
+        Set<String> seen = new HashSet<>();
+        while (scan.hasNext()) {
+            var key = scan.next();
+            if (!key.contains("agent-") || !seen.add(key)) continue;
+            keys++;
+            bytes += meter.memoryUsage(key);
+        }
+        return row(name, keys / (double) AGENTS, bytes / (double) AGENTS);
+    }
+
+    private static ObjectNode row(String name, double keys, double bytes) {
+        var row = Results.row();
+        row.put("name", name);
+        row.put("keys", Math.round(keys));
+        row.put("bytes", bytes);
+        Output.say(String.format("%-55s %.0f keys %8.1f bytes", name, keys, bytes));
+        return row;
+    }
+
+    /** Lets the real application decide locally for a while and end in order, so that its state lies in table files. */
+    private static ObjectNode inRocksDb(long records) throws IOException {
+        try (var testBed = TestBed.open()) {
+            var topic = testBed.preload(Workload.UNIFORM, records);
+            try (var running = testBed.start(Contestant.TOLLGATE_LOCAL, topic, Map.of())) {
+                long deadline = System.nanoTime() + Duration.ofSeconds(180).toNanos();
+                while (running.committed() < records) {
+                    if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
+                    LockSupport.parkNanos(100_000_000);
+                }
+                running.process().terminate();
+                running.process().awaitExit(Duration.ofSeconds(20));
+                return row("Tollgate's RocksDB", 1, tableBytes(running.stateDir()) / agents(records));
+            }
+        }
+    }
+
+    /** Returns how many of the agents have sent at least one of so many requests. */
+    private static double agents(long records) {
+        return Workload.AGENTS * (1 - Math.exp(-records / (double) Workload.AGENTS));
+    }
+
+    private static long tableBytes(Path dir) throws IOException {
+        try (var files = Files.walk(dir)) {
+            return files.filter(file -> file.toString().endsWith(".sst"))
+                    .mapToLong(Memory::size)
+                    .sum();
+        }
+    }
+
+    private static long size(Path file) {
+        try {
+            return Files.size(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

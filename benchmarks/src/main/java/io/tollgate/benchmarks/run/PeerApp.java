@@ -1,0 +1,155 @@
+package io.tollgate.benchmarks.run;
+
+import com.sun.net.httpserver.HttpServer;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.tollgate.StreamsProperties;
+import io.tollgate.bucket.Limit;
+import io.tollgate.config.Settings;
+import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.Request;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Supplier;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.kstream.Branched;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.Named;
+import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
+import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+
+/** A peer in a process of its own, with Tollgate's environment and Streams settings: what Tollgate is measured against. */
+public final class PeerApp {
+    private static final Serde<byte[]> BYTES = Serdes.ByteArray();
+
+    // What readers of decided records are promised, so that all contestants write as many bytes.
+    private static final Header APPROVED = new RecordHeader("quota-decision", utf8("approved"));
+    private static final Header REJECTED = new RecordHeader("quota-decision", utf8("rejected"));
+    private static final List<Header> OF_EVERY_DECISION = List.of(
+            new RecordHeader("quota-remaining", utf8("999.1234567")),
+            new RecordHeader("quota-decided-by", utf8("redis")),
+            new RecordHeader("quota-policy", utf8("default")));
+
+    /** Decides one request, waiting for Redis. Made for each task. */
+    @FunctionalInterface
+    interface Decider {
+        boolean approves(String agentId, double costTokens);
+    }
+
+    private record Verdict(byte[] value, boolean approved) {}
+
+    private PeerApp() {}
+
+    /** @param args the contestant's name; what follows is ignored, see {@link Contestant} */
+    public static void main(String[] args) throws Exception {
+        var settings = Settings.from(System.getenv(), Settings.Use.PIPELINE);
+        var topology = switch (args[0]) {
+            case "copy" -> copy(settings);
+            case "pass-through" -> deciding(settings, () -> (agentId, cost) -> true);
+            case "naive" -> deciding(settings, naive(settings));
+            case "bucket4j" -> deciding(settings, bucket4j(settings));
+            default -> throw new IllegalArgumentException("no peer is called " + args[0]);
+        };
+        var streams = new KafkaStreams(topology, StreamsProperties.of(settings));
+        serveHealth(streams);
+        streams.start();
+    }
+
+    private static Topology copy(Settings settings) {
+        var builder = new StreamsBuilder();
+        builder.stream(settings.topics().requests(), Consumed.with(BYTES, BYTES).withName("read"))
+                .to(settings.topics().approved(), Produced.with(BYTES, BYTES).withName("write"));
+        return builder.build();
+    }
+
+    private static Topology deciding(Settings settings, Supplier<Decider> deciders) {
+        var builder = new StreamsBuilder();
+        var branches = builder.stream(
+                        settings.topics().requests(),
+                        Consumed.with(BYTES, BYTES).withName("read"))
+                .processValues(() -> new Decide(deciders.get()), Named.as("decide"))
+                .split(Named.as("is-"))
+                .branch((key, verdict) -> verdict.approved(), Branched.as("approved"))
+                .defaultBranch(Branched.as("rejected"));
+        Objects.requireNonNull(branches.get("is-approved"))
+                .mapValues(Verdict::value, Named.as("approved-value"))
+                .to(settings.topics().approved(), Produced.with(BYTES, BYTES).withName("write-approved"));
+        Objects.requireNonNull(branches.get("is-rejected"))
+                .mapValues(Verdict::value, Named.as("rejected-value"))
+                .to(settings.topics().rejected(), Produced.with(BYTES, BYTES).withName("write-rejected"));
+        return builder.build();
+    }
+
+    private static final class Decide extends ContextualFixedKeyProcessor<byte[], byte[], Verdict> {
+        private final Decider decider;
+        private final Parse parse = new Parse(1, () -> Integer.MAX_VALUE);
+
+        private Decide(Decider decider) {
+            this.decider = decider;
+        }
+
+        @Override
+        public void process(FixedKeyRecord<byte[], byte[]> record) {
+            var request = (Request) parse.rekeyed(record.key(), record.value(), record.headers());
+            boolean approved = decider.approves(request.agentId(), request.costTokens());
+            var position = context().recordMetadata().orElseThrow();
+            var source = position.topic() + "/" + position.partition() + "/" + position.offset();
+            record.headers().add("quota-source", utf8(source)).add(approved ? APPROVED : REJECTED);
+            for (var header : OF_EVERY_DECISION) record.headers().add(header);
+            record.headers().add("quota-decided-at", utf8(Long.toString(System.currentTimeMillis() * 1000)));
+            context().forward(record.withValue(new Verdict(record.value(), approved)));
+        }
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** One script call for each record, answered before the next: the shared layout, decided by the plainest script. */
+    private static Supplier<Decider> naive(Settings settings) {
+        var client = RedisClient.create(settings.redis().uri().orElseThrow());
+        RedisCommands<String, String> redis = client.connect().sync();
+        var digest = redis.scriptLoad(Scripts.PLAIN_BUCKET);
+        Limit limit = settings.defaultLimit();
+        var capacity = Double.toString(limit.capacityTokens());
+        var rate = Double.toString(limit.refillTokensPerSecond());
+        return () -> (agentId, cost) -> {
+            List<Object> answer = redis.evalsha(
+                    digest,
+                    ScriptOutputType.MULTI,
+                    new String[] {"quota:" + agentId + ":tokens"},
+                    capacity,
+                    rate,
+                    Double.toString(cost));
+            return ((Long) answer.get(0)) == 1L;
+        };
+    }
+
+    private static Supplier<Decider> bucket4j(Settings settings) {
+        var client = RedisClient.create(settings.redis().uri().orElseThrow());
+        var limiters = new Limiters.Bucket4jRedis(client, settings.defaultLimit());
+        return () -> limiters::spendNow;
+    }
+
+    private static void serveHealth(KafkaStreams streams) throws IOException {
+        int port = Integer.parseInt(System.getenv("TOLLGATE_HTTP_PORT"));
+        var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 0);
+        server.createContext("/health/ready", exchange -> {
+            exchange.sendResponseHeaders(streams.state() == KafkaStreams.State.RUNNING ? 200 : 503, -1);
+            exchange.close();
+        });
+        server.start();
+    }
+}

@@ -1,0 +1,508 @@
+package io.tollgate.benchmarks.run;
+
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisException;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.tollgate.redis.RedisBuckets;
+import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.RedisServer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** A broker and a Redis in processes of their own, and contestants on them one after the other. */
+final class TestBed implements AutoCloseable {
+    static final int PARTITIONS = 8;
+
+    /** The same for every contestant. */
+    private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g", "-XX:+UseG1GC");
+
+    private static final Path PATH_REDIS = findRedis();
+
+    /** A topic of policies with one that limits nobody. */
+    private static final String EVERYBODY_OFF = "agent-quotas-off";
+
+    /** A topic of policies that say what the default says, each for the agents of one prefix: every agent has one. */
+    static final String PREFIXES = "agent-quotas-prefixes";
+
+    private static final int PREFIX_COUNT = 100_000;
+
+    private final Path dir;
+    private final KafkaBroker broker;
+    private final RedisServer redis;
+    private final Admin admin;
+    private final RedisClient redisClient;
+    private final RedisCommands<String, String> redisCommands;
+    private final int partitions;
+    private final Map<Workload, Long> preloaded = new HashMap<>();
+    private int turns;
+
+    private TestBed(Path dir, KafkaBroker broker, RedisServer redis, int partitions) {
+        this.dir = dir;
+        this.partitions = partitions;
+        this.broker = broker;
+        this.redis = redis;
+        this.admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()));
+        this.redisClient = RedisClient.create(redis.uri());
+        this.redisCommands = redisClient.connect().sync();
+    }
+
+    /** Starts both, with empty topics for policies and events; topics of requests have {@value #PARTITIONS} partitions. */
+    static TestBed open() {
+        return open(PARTITIONS);
+    }
+
+    /** As {@link #open()}, with so many partitions. */
+    static TestBed open(int partitions) {
+        try {
+            var dir = Files.createTempDirectory("tollgate-benchmarks-");
+            var testBed = new TestBed(dir, KafkaBroker.start(KafkaBroker.Options.defaults()), openRedis(), partitions);
+            testBed.createTopics(List.of(
+                    topic("agent-quotas", 1, "cleanup.policy", "compact"),
+                    topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
+                    plain("quota-events", 1),
+                    plain("agent-usage", partitions),
+                    plain("settled-requests", partitions)));
+            testBed.publishEverybodyOff();
+            return testBed;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Starts the Redis of the PATH if there is one: distributions build it with jemalloc, the bundled one is static. */
+    static RedisServer openRedis() {
+        if (PATH_REDIS.toString().isEmpty()) System.clearProperty("tollgate.redis-server");
+        else System.setProperty("tollgate.redis-server", PATH_REDIS.toString());
+        return RedisServer.start();
+    }
+
+    /** Connects; tries more than once, because this JVM is cold and a busy machine slow. */
+    static void connect(RedisBuckets buckets) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                buckets.probe(Duration.ofSeconds(5));
+                return;
+            } catch (RedisException e) {
+                if (attempt == 5) throw e;
+            }
+        }
+    }
+
+    private static Path findRedis() {
+        for (String folder : System.getenv().getOrDefault("PATH", "").split(":")) {
+            var file = Path.of(folder, "redis-server");
+            if (!folder.isEmpty() && Files.isExecutable(file)) return file;
+        }
+        return Path.of("");
+    }
+
+    /** Returns the server's version and allocator, and where it comes from. */
+    static String describe(RedisCommands<String, String> redis) {
+        var info = redis.info();
+        return "Redis " + field(info, "redis_version") + ", " + field(info, "mem_allocator")
+                + (PATH_REDIS.toString().isEmpty() ? ", bundled" : ", " + PATH_REDIS)
+                + ", hashes in one piece up to fields of "
+                + redis.configGet(Memory.COMPACT).get(Memory.COMPACT) + " bytes";
+    }
+
+    static String field(String info, String name) {
+        return info.lines()
+                .filter(line -> line.startsWith(name + ":"))
+                .map(line -> line.substring(name.length() + 1))
+                .findFirst()
+                .orElse("?");
+    }
+
+    KafkaBroker broker() {
+        return broker;
+    }
+
+    RedisServer redis() {
+        return redis;
+    }
+
+    RedisCommands<String, String> redisCommands() {
+        return redisCommands;
+    }
+
+    Admin admin() {
+        return admin;
+    }
+
+    private void publishEverybodyOff() {
+        try (var producer = producer(0)) {
+            producer.send(new ProducerRecord<>(
+                    EVERYBODY_OFF,
+                    "*".getBytes(StandardCharsets.UTF_8),
+                    "{\"capacity\":1,\"refill_rate\":1,\"mode\":\"off\"}".getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
+    /** Makes and fills the topic {@value #PREFIXES}. */
+    void publishPrefixes() {
+        createTopics(List.of(topic(PREFIXES, 1, "cleanup.policy", "compact")));
+        try (var producer = producer(50)) {
+            for (int prefix = 0; prefix < PREFIX_COUNT; prefix++) {
+                producer.send(new ProducerRecord<>(
+                        PREFIXES,
+                        (Workload.agentName(prefix) + "*").getBytes(StandardCharsets.UTF_8),
+                        "{\"capacity\":1000,\"refill_rate\":10}".getBytes(StandardCharsets.UTF_8)));
+            }
+        }
+    }
+
+    /** Publishes the workload's requests once; returns their topic. */
+    String preload(Workload workload, long records) {
+        var topic = "requests-" + workload.text();
+        if (preloaded.putIfAbsent(workload, records) != null) return topic;
+        createTopics(List.of(plain(topic, partitions)));
+        var random = new SplittableRandom(workload.ordinal());
+        var failure = new AtomicReference<Exception>();
+        try (var producer = producer(50)) {
+            for (long n = 0; n < records; n++) {
+                int agent = workload.agent(random);
+                var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
+                producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent)), (metadata, exception) -> {
+                    if (exception != null) failure.set(exception);
+                });
+            }
+        }
+        if (failure.get() != null) throw new IllegalStateException("cannot publish requests", failure.get());
+        return topic;
+    }
+
+    /** Creates an empty topic for requests; returns its name. */
+    String emptyRequests() {
+        var topic = "requests-empty-" + ++turns;
+        createTopics(List.of(plain(topic, partitions)));
+        return topic;
+    }
+
+    /** Returns how many requests {@link #preload} published. */
+    long preloaded(Workload workload) {
+        return preloaded.getOrDefault(workload, 0L);
+    }
+
+    KafkaProducer<byte[], byte[]> producer(int lingerMillis) {
+        return new KafkaProducer<>(
+                Map.of(
+                        "bootstrap.servers",
+                        broker.bootstrapServers(),
+                        "linger.ms",
+                        lingerMillis,
+                        "batch.size",
+                        64 * 1024,
+                        "buffer.memory",
+                        64L * 1024 * 1024,
+                        "delivery.timeout.ms",
+                        300_000,
+                        // With it, and one partition much fuller than the others, brokers have refused a batch for ever
+                        // (OutOfOrderSequenceException); for load it does not matter if a request is published twice.
+                        "enable.idempotence",
+                        false),
+                new ByteArraySerializer(),
+                new ByteArraySerializer());
+    }
+
+    static NewTopic plain(String name, int partitions) {
+        return topic(name, partitions, "cleanup.policy", "delete");
+    }
+
+    private static NewTopic topic(String name, int partitions, String setting, String value) {
+        return new NewTopic(name, Optional.of(partitions), Optional.of((short) 1))
+                .configs(Map.of(
+                        setting,
+                        value,
+                        "max.message.bytes",
+                        Integer.toString(name.startsWith("requests") ? 1_048_588 : 2 * 1024 * 1024),
+                        "message.timestamp.after.max.ms",
+                        Long.toString(Long.MAX_VALUE)));
+    }
+
+    void createTopics(List<NewTopic> topics) {
+        try {
+            admin.createTopics(topics).all().get();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("cannot create topics", e);
+        }
+    }
+
+    private long end(List<String> topics) {
+        var all = new HashMap<TopicPartition, OffsetSpec>();
+        for (var topic : topics) {
+            for (int partition = 0; partition < partitions; partition++) {
+                all.put(new TopicPartition(topic, partition), OffsetSpec.latest());
+            }
+        }
+        try {
+            return admin.listOffsets(all).all().get().values().stream()
+                    .mapToLong(end -> end.offset())
+                    .sum();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("cannot read offsets", e);
+        }
+    }
+
+    /** A contestant that runs, and the names that are its own. */
+    final class Running implements AutoCloseable {
+        private final String applicationId;
+        private final String requestsTopic;
+        private final String approvedTopic;
+        private final String rejectedTopic;
+        private final Path stateDir;
+        private final ApplicationProcess.Options options;
+        private final List<ApplicationProcess> others = new ArrayList<>();
+        private ApplicationProcess process;
+
+        private Running(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
+            applicationId = contestant.text() + "-" + ++turns;
+            this.requestsTopic = requestsTopic;
+            approvedTopic = "approved-" + turns;
+            rejectedTopic = "rejected-" + turns;
+            stateDir = dir.resolve(applicationId);
+            redisCommands.flushall();
+            createTopics(List.of(plain(approvedTopic, partitions), plain(rejectedTopic, partitions)));
+            var options = ApplicationProcess.Options.defaults()
+                    .withJvmArguments(jvm(contestant).toArray(String[]::new))
+                    .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
+                    .withEnvironment("TOLLGATE_APPLICATION_ID", applicationId)
+                    .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString())
+                    .withEnvironment("TOLLGATE_REQUESTS_TOPIC", requestsTopic)
+                    .withEnvironment("TOLLGATE_APPROVED_TOPIC", approvedTopic)
+                    .withEnvironment("TOLLGATE_REJECTED_TOPIC", rejectedTopic);
+            if (contestant == Contestant.TOLLGATE_OFF) {
+                options = options.withEnvironment("TOLLGATE_POLICIES_TOPIC", EVERYBODY_OFF);
+            }
+            if (contestant.usesRedis()) options = options.withEnvironment("REDIS_URL", redis.uri());
+            for (var setting : environment.entrySet()) {
+                options = options.withEnvironment(setting.getKey(), setting.getValue());
+            }
+            this.options = options;
+            process = ApplicationProcess.start(options);
+            try {
+                for (int other = 1; other < instances; other++) {
+                    var state = dir.resolve(applicationId + "-" + other);
+                    others.add(
+                            ApplicationProcess.start(options.withEnvironment("TOLLGATE_STATE_DIR", state.toString())));
+                }
+                process.awaitReady(Duration.ofSeconds(180));
+                for (var other : others) other.awaitReady(Duration.ofSeconds(180));
+            } catch (RuntimeException e) {
+                close();
+                throw e;
+            }
+        }
+
+        ApplicationProcess process() {
+            return process;
+        }
+
+        /** Returns the process ids of all instances, by a name for each. */
+        Map<String, Long> pids() {
+            var pids = new LinkedHashMap<String, Long>();
+            pids.put("instance 1", process.pid());
+            for (int i = 0; i < others.size(); i++)
+                pids.put("instance " + (i + 2), others.get(i).pid());
+            return pids;
+        }
+
+        /** Ends it, loses its state folder if so wanted, and starts it again; returns how many seconds it takes to be ready. */
+        double restart(boolean emptied) {
+            process.terminate();
+            process.awaitExit(Duration.ofSeconds(30));
+            process.close();
+            if (emptied) deleteTree(stateDir);
+            long start = System.nanoTime();
+            process = ApplicationProcess.start(options);
+            process.awaitReady(Duration.ofSeconds(180));
+            return (System.nanoTime() - start) / 1e9;
+        }
+
+        String approvedTopic() {
+            return approvedTopic;
+        }
+
+        /** Returns what the first instance's HTTP server answers. */
+        String get(String path) throws IOException, InterruptedException {
+            var request = HttpRequest.newBuilder(process.http().resolve(path)).build();
+            return HttpClient.newHttpClient()
+                    .send(request, HttpResponse.BodyHandlers.ofString())
+                    .body();
+        }
+
+        Path stateDir() {
+            return stateDir;
+        }
+
+        /** Returns how many requests are decided and committed. */
+        long committed() {
+            try {
+                return admin
+                        .listConsumerGroupOffsets(applicationId)
+                        .partitionsToOffsetAndMetadata()
+                        .get()
+                        .entrySet()
+                        .stream()
+                        .filter(partition -> partition.getKey().topic().startsWith("requests"))
+                        .filter(partition -> partition.getValue() != null)
+                        .mapToLong(partition -> partition.getValue().offset())
+                        .sum();
+            } catch (InterruptedException | ExecutionException e) {
+                throw new IllegalStateException("cannot read offsets", e);
+            }
+        }
+
+        /**
+         * Returns when everything published so far is decided and committed.
+         *
+         * @throws IllegalStateException if it takes longer
+         */
+        void awaitCommitted(Duration timeout) {
+            long published = end(List.of(requestsTopic));
+            long deadline = System.nanoTime() + timeout.toNanos();
+            while (committed() < published) {
+                if (System.nanoTime() > deadline) {
+                    throw new IllegalStateException(applicationId + " did not keep up: give a lower rate");
+                }
+                LockSupport.parkNanos(50_000_000);
+            }
+        }
+
+        /** Returns how many records stand on the topics of decisions, markers of transactions included. */
+        long written() {
+            return end(List.of(approvedTopic, rejectedTopic));
+        }
+
+        /** Writes what JFR has recorded; only with {@link TestBed#profile}. */
+        void dump(Path file) {
+            jcmd("JFR.dump", "filename=" + file.toAbsolutePath());
+        }
+
+        /** Leaves nothing on the first instance's heap but what it needs. */
+        void collectGarbage() {
+            jcmd("GC.run");
+        }
+
+        private void jcmd(String... arguments) {
+            var command = new ArrayList<String>();
+            command.add(Path.of(System.getProperty("java.home"), "bin", "jcmd").toString());
+            command.add(Long.toString(process.pid()));
+            command.addAll(List.of(arguments));
+            try {
+                new ProcessBuilder(command)
+                        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                        .start()
+                        .waitFor();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        /** Kills it: nobody needs what it has not committed. Its topics and its state go with it. */
+        @Override
+        public void close() {
+            process.kill();
+            process.close();
+            for (var other : others) {
+                other.kill();
+                other.close();
+            }
+            try {
+                var mine = admin.listTopics().names().get().stream()
+                        .filter(name -> name.startsWith(applicationId + "-")
+                                || name.equals(approvedTopic)
+                                || name.equals(rejectedTopic))
+                        .toList();
+                admin.deleteTopics(mine).all().get();
+            } catch (InterruptedException | ExecutionException e) {
+                throw new IllegalStateException("cannot delete topics", e);
+            }
+            deleteTree(stateDir);
+        }
+    }
+
+    /** Whether contestants record a JFR profile. */
+    private boolean profile;
+
+    void profile() {
+        profile = true;
+    }
+
+    private List<String> jvm(Contestant contestant) {
+        var arguments = new ArrayList<>(JVM);
+        if (profile) arguments.add("-XX:StartFlightRecording=settings=profile,maxsize=200m");
+        if (!contestant.isTollgate()) {
+            // What the sandbox puts after our arguments (-jar, and the jar of Tollgate) then goes to our main class.
+            arguments.addAll(List.of(
+                    "-Dlogback.configurationFile=benchmarks-logback.xml",
+                    "-cp",
+                    absoluteClassPath(),
+                    PeerApp.class.getName(),
+                    contestant.text()));
+        }
+        return arguments;
+    }
+
+    private static String absoluteClassPath() {
+        var parts = System.getProperty("java.class.path").split(System.getProperty("path.separator"));
+        var absolute = new ArrayList<String>();
+        for (String part : parts) absolute.add(Path.of(part).toAbsolutePath().toString());
+        return String.join(System.getProperty("path.separator"), absolute);
+    }
+
+    /** Starts a contestant on an empty Redis, with fresh topics; returns when its tasks run. */
+    Running start(Contestant contestant, String requestsTopic, Map<String, String> environment) {
+        return start(contestant, requestsTopic, environment, 1);
+    }
+
+    /** As above, but so many instances side by side; only the first is ended and started again. */
+    Running start(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
+        return new Running(contestant, requestsTopic, environment, instances);
+    }
+
+    static void deleteTree(Path root) {
+        if (!Files.exists(root)) return;
+        try (var files = Files.walk(root)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
+        } catch (IOException | UncheckedIOException leftBehind) {
+            // Only a temporary folder: the system clears it one day.
+        }
+    }
+
+    @Override
+    public void close() {
+        redisClient.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        admin.close(Duration.ofSeconds(1));
+        redis.close();
+        broker.close();
+        deleteTree(dir);
+    }
+}

@@ -1,0 +1,64 @@
+package io.tollgate.benchmarks.run;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** Who asks how often. Every run of a workload publishes the same requests. */
+enum Workload {
+    /** {@value #AGENTS} agents, all alike. */
+    UNIFORM,
+    /** Zipf 1.0: the busiest of {@value #AGENTS} agents sends a tenth. */
+    ZIPF,
+    /** 20 agents send nine tenths, {@value #AGENTS} the rest. */
+    FLOOD;
+
+    static final int AGENTS = 10_000;
+
+    private static final int FLOODING = 20;
+    private static final double[] ZIPF_CUMULATIVE = zipf();
+    private static final String PROMPT = "A prompt of ordinary length, so that a request is as large as requests are.";
+
+    /** The name in commands and results. */
+    String text() {
+        return name().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** Draws who sends the next request. */
+    int agent(SplittableRandom random) {
+        return switch (this) {
+            case UNIFORM -> random.nextInt(AGENTS);
+            case ZIPF -> {
+                int found = Arrays.binarySearch(ZIPF_CUMULATIVE, random.nextDouble() * ZIPF_CUMULATIVE[AGENTS - 1]);
+                yield Math.min(AGENTS - 1, found >= 0 ? found + 1 : -found - 1);
+            }
+            case FLOOD -> random.nextInt(10) > 0 ? random.nextInt(FLOODING) : random.nextInt(AGENTS);
+        };
+    }
+
+    static String agentName(int agent) {
+        return "agent-" + agent;
+    }
+
+    /** Returns a request of about 200 bytes, whose cost is one token. */
+    static byte[] request(long number, int agent) {
+        return ("{\"request_id\":\"benchmark-" + number + "\",\"agent_id\":\"" + agentName(agent)
+                        + "\",\"tokens\":1,\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"" + PROMPT
+                        + "\"}}")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Returns a request of about this many bytes, 80 at least, whose cost is one token. */
+    static byte[] request(long number, int agent, int bytes) {
+        var start = "{\"request_id\":\"" + number + "\",\"agent_id\":\"" + agentName(agent)
+                + "\",\"tokens\":1,\"prompt\":\"";
+        return (start + "x".repeat(Math.max(0, bytes - start.length() - 2)) + "\"}").getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static double[] zipf() {
+        var cumulative = new double[AGENTS];
+        double sum = 0;
+        for (int rank = 0; rank < AGENTS; rank++) cumulative[rank] = sum += 1.0 / (rank + 1);
+        return cumulative;
+    }
+}

@@ -1,0 +1,154 @@
+package io.tollgate.benchmarks.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.tollgate.benchmarks.report.ReportPage;
+import io.tollgate.benchmarks.report.Results;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReportPageTest {
+    @TempDir
+    private Path dir;
+
+    private static ObjectNode turn(Contestant contestant, Workload workload, double rate) {
+        var row = Results.row();
+        row.put("contestant", contestant.text());
+        row.put("workload", workload.text());
+        row.put("records_per_second", rate);
+        row.put("application_cpu_us", 1e6 / rate);
+        row.put("broker_cpu_us", 2);
+        row.put("redis_cpu_us", contestant.usesRedis() ? 3 : 0);
+        row.put("redis_deciding_us", contestant.usesRedis() ? 4.5 : 0);
+        return row;
+    }
+
+    private static void put(Results results, ObjectNode... rows) {
+        results.put(
+                "end-to-end",
+                "./benchmarks/run end-to-end",
+                "Redis 7",
+                new ArrayList<>(List.of(rows)),
+                row -> row.path("contestant").asText() + row.path("workload").asText());
+    }
+
+    @Test
+    void rounds_becomeMediansRatiosAndCharts() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        put(
+                results,
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 90_000),
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 110_000),
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 100_000),
+                turn(Contestant.TOLLGATE_REDIS, Workload.UNIFORM, 60_000),
+                turn(Contestant.TOLLGATE_LOCAL, Workload.UNIFORM, 96_000));
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| pass-through | 100 000 (90 000 to 110 000) | 1.00 |")
+                .contains("| tollgate-redis | 60 000 | 0.60 |")
+                .doesNotContain("Zipf 1.0");
+        assertThat(Files.readString(dir.resolve("benchmarks/end-to-end-uniform.svg")))
+                .startsWith("<svg")
+                .contains(">pass-through</text>", ">100 000</text>");
+    }
+
+    @Test
+    void givenAPartialRun_whenItIsPut_thenItReplacesWhatItMeasuredAndKeepsTheRest() {
+        var file = dir.resolve("results.json");
+        var results = Results.open(file);
+        put(
+                results,
+                turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 100_000),
+                turn(Contestant.PASS_THROUGH, Workload.ZIPF, 120_000));
+        put(results, turn(Contestant.PASS_THROUGH, Workload.UNIFORM, 80_000));
+        results.save();
+
+        var rates = new ArrayList<Double>();
+        Results.open(file)
+                .rows("end-to-end")
+                .forEach(row -> rates.add(row.path("records_per_second").asDouble()));
+        assertThat(rates).containsExactlyInAnyOrder(120_000.0, 80_000.0);
+    }
+
+    private static ObjectNode backlog(int agents, int instances, double rate) {
+        var row = Results.row();
+        row.put("agents", agents);
+        row.put("partitions", 8);
+        row.put("bytes", 200);
+        row.put("instances", instances);
+        row.put("records_per_second", rate);
+        row.put("tasks", instances == 1 ? "8" : "4+4");
+        return row;
+    }
+
+    @Test
+    void givenBacklogs_whenThePageIsWritten_thenEachTableGrowsInOneThing() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var rows = List.of(
+                backlog(100_000, 2, 66_000),
+                backlog(1_000_000, 1, 45_000),
+                backlog(100_000, 1, 60_000),
+                backlog(1_000, 1, 50_000));
+        results.put(
+                "scale",
+                "./benchmarks/run scale",
+                "Redis 7",
+                new ArrayList<>(rows),
+                row -> Scale.Case.of(row).toString());
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .containsSubsequence(
+                        "### By agents",
+                        "| 1 000 | 50 000 | 1.00 | 10.0 |",
+                        "| 100 000 | 60 000 | 1.20 | 12.0 |",
+                        "| 1 000 000 | 45 000 | 0.90 | 9.00 |",
+                        "### By instances",
+                        "| 1 | 60 000 | 1.00 |",
+                        "| 2 | 66 000 | 1.10 |",
+                        "| 4+4 |")
+                .doesNotContain("### By partitions", "### By size");
+    }
+
+    private static ObjectNode waited(HotAgent.Scene scene, HotAgent.Group group, double p50Micros) {
+        var row = Results.row();
+        row.put("load", 0.25);
+        row.put("scene", scene.text());
+        row.put("group", group.text());
+        row.put("measure", "committed");
+        row.put("p50_us", p50Micros);
+        row.put("p99_us", 10 * p50Micros);
+        return row;
+    }
+
+    @Test
+    void givenAHotAgent_whenThePageIsWritten_thenEachGroupHasItsTimesWithAndWithoutIt() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var rows = List.of(
+                waited(HotAgent.Scene.WITHOUT, HotAgent.Group.ITS_PARTITION, 1000),
+                waited(HotAgent.Scene.HOT, HotAgent.Group.ITS_PARTITION, 3000),
+                waited(HotAgent.Scene.HOT, HotAgent.Group.HOT, 4000));
+        results.put(
+                "hot-agent",
+                "./benchmarks/run hot-agent",
+                "Redis 7",
+                new ArrayList<>(rows),
+                row -> row.path("group").asText() + row.path("scene").asText());
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| 25% | committed | the hot agent |  |  |  |  | 4.00 | 40.00 |")
+                .contains("| 25% | committed | others on its partition | 1.00 | 10.00 |  |  | 3.00 | 30.00 |")
+                .doesNotContain("| partitions of other threads |");
+    }
+}
