@@ -96,6 +96,8 @@ public final class Tollgate implements Runnable {
                 topics.rejected(),
                 topics.policies(),
                 topics.events(),
+                topics.usage(),
+                topics.settled(),
                 settings.defaultLimit().capacityTokens(),
                 settings.defaultLimit().refillTokensPerSecond());
     }

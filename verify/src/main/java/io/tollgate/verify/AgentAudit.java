@@ -5,6 +5,7 @@ import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 import static io.tollgate.verify.Invariant.ORDER;
 
+import io.tollgate.verify.Holds.Credit;
 import io.tollgate.verify.Report.AgentFigures;
 import io.tollgate.verify.Resets.Reset;
 import io.tollgate.verify.Snapshot.OutputPartition;
@@ -29,6 +30,7 @@ final class AgentAudit {
     private final Policies policies;
     private final Decisions decisions;
     private final Resets resets;
+    private final Holds holds;
     private final Violations violations;
     private final Snapshot snapshot;
     private final int[] begins;
@@ -49,12 +51,14 @@ final class AgentAudit {
             Policies policies,
             Decisions decisions,
             Resets resets,
+            Holds holds,
             Violations violations,
             Snapshot snapshot) {
         this.settings = settings;
         this.policies = policies;
         this.decisions = decisions;
         this.resets = resets;
+        this.holds = holds;
         this.violations = violations;
         this.snapshot = snapshot;
         this.begins = new int[decisions.agents() + 1];
@@ -79,8 +83,10 @@ final class AgentAudit {
                             .thenComparingInt(decisions::sourcePartition)
                             .thenComparingLong(decisions::sourceOffset));
             List<Reset> filled = filled(agent);
-            double overdraft = checkSpending(byTime, filled, policies.rates(decisions.agentId(agent)));
-            followRedis(complete(agent, byTime), filled);
+            String agentId = decisions.agentId(agent);
+            double overdraft = checkSpending(byTime, filled, holds.creditsOf(agentId), policies.rates(agentId));
+            // A bucket in Redis learns of settlements a moment later, at a time that the topics do not tell.
+            if (!holds.concerns(agentId)) followRedis(complete(agent, byTime), filled);
             show(figures(agent, byTime, overdraft));
         }
     }
@@ -202,10 +208,12 @@ final class AgentAudit {
                 .toList();
     }
 
-    private double checkSpending(List<Integer> byTime, List<Reset> filled, RateTimeline.OfAgent rates) {
+    private double checkSpending(
+            List<Integer> byTime, List<Reset> filled, List<Credit> credits, RateTimeline.OfAgent rates) {
         Map<String, Spending> spending = new HashMap<>();
         double worst = 0;
         int resetsSeen = 0;
+        int creditsSeen = 0;
         for (int row : byTime) {
             checkPolicy(row);
             for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
@@ -223,6 +231,9 @@ final class AgentAudit {
             boolean counts = decisions.outcome(row) == Outcome.APPROVED;
             double cost = counts ? decisions.costTokens(row) : 0;
             long now = decisions.decidedAtMicros(row);
+            int creditsBefore = creditsSeen;
+            while (creditsSeen < credits.size() && credits.get(creditsSeen).atMicros() <= now) creditsSeen++;
+            List<Credit> givenBack = credits.subList(creditsBefore, creditsSeen); // in every limit
             for (Limit limit : terms.limits()) {
                 Spending of = spending.computeIfAbsent(limit.name(), name -> new Spending(limit, now));
                 double gained = rates.gainedTokens(
@@ -233,7 +244,7 @@ final class AgentAudit {
                         of.lastLimit(),
                         limit,
                         policies.byDefault());
-                if (of.approve(limit, now, cost, gained))
+                if (of.approve(limit, now, cost, gained, givenBack))
                     violations.add(NO_OVER_ADMISSION, at(row), overdrawn(row, limit, of));
                 worst = Math.max(worst, of.overdraftTokens());
                 worstBeyondSlack = Math.max(worstBeyondSlack, of.beyondSlackTokens());

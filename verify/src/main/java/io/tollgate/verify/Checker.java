@@ -44,6 +44,8 @@ final class Checker {
             "decided_by",
             "decided_at",
             "request");
+    private static final String TOO_MANY_OPEN_HOLDS = "too_many_open_holds";
+
     /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
     static final Duration FAR = Duration.ofDays(2);
 
@@ -55,6 +57,7 @@ final class Checker {
     private final Requests requests = new Requests();
     private final Decisions decisions = new Decisions();
     private final Resets resets = new Resets();
+    private final Holds holds;
     private final Fingerprint fingerprint = new Fingerprint();
 
     /** Decided records whose request was not read: source partition and offset, outcome, partition and offset. */
@@ -76,6 +79,8 @@ final class Checker {
     private long rejected;
     private long duplicates;
     private long pending;
+    private long settledFromMicros = Long.MIN_VALUE;
+    private long readAtMicros = Long.MIN_VALUE;
 
     /** Where and when something was stated last. */
     private record Statement(String where, long micros) {
@@ -90,6 +95,7 @@ final class Checker {
         this.settings = settings;
         this.policies = new Policies(
                 settings.topics().defaultCapacityTokens(), settings.topics().defaultRefillTokensPerSecond());
+        this.holds = new Holds(settings, policies, violations);
     }
 
     /** Takes note of a request. */
@@ -97,12 +103,12 @@ final class Checker {
         requestsSeen++;
         Reading reading = RequestReader.read(request.value());
         if (reading instanceof Reading.Valid valid) {
-            requests.add(request, Verdict.VALID, decisions.agent(valid.agentId()), valid.costTokens());
+            requests.add(request, Verdict.VALID, decisions.agent(valid.agentId()), valid.costTokens(), valid.hold());
         } else if (reading instanceof Reading.Doubtful doubtful) {
             Reading.Valid valid = doubtful.ifValid();
-            requests.add(request, Verdict.DOUBTFUL, decisions.agent(valid.agentId()), valid.costTokens());
+            requests.add(request, Verdict.DOUBTFUL, decisions.agent(valid.agentId()), valid.costTokens(), valid.hold());
         } else {
-            requests.add(request, Verdict.INVALID, -1, 0);
+            requests.add(request, Verdict.INVALID, -1, 0, false);
         }
         if (settings.isDue(request.timestampMillis())) pending++;
     }
@@ -115,6 +121,31 @@ final class Checker {
     /** Takes note of the value of an event. */
     public void event(byte @Nullable [] value) {
         resets.add(value);
+    }
+
+    /** Takes note of a usage report. */
+    public void reported(Request report) {
+        holds.reported(report);
+    }
+
+    /** Takes note of what became of a hold or a report; not before all approvals and reports are noted. */
+    public void settled(Settled settled) {
+        holds.settled(settled);
+    }
+
+    /** Returns how many usage reports still wait for what becomes of them. */
+    public long unanswered() {
+        return holds.unanswered();
+    }
+
+    /** Takes note that settlements of before this moment may not have been read. */
+    public void settledReadFrom(long micros) {
+        settledFromMicros = micros;
+    }
+
+    /** Takes note of the time by which holds must have ended that had to. */
+    public void readAt(long micros) {
+        readAtMicros = micros;
     }
 
     /** Returns how many requests still wait for their decision. */
@@ -209,15 +240,19 @@ final class Checker {
         }
         int agent;
         double costTokens;
+        Boolean hold;
         if (request != null) {
             agent = request.agent();
             costTokens = request.costTokens();
+            hold = request.verdict() == Verdict.VALID ? request.hold() : null;
         } else {
             Reading reading = RequestReader.read(decided.value());
             if (!(reading instanceof Reading.Valid valid)) return;
             agent = decisions.agent(valid.agentId());
             costTokens = valid.costTokens();
+            hold = valid.hold();
         }
+        holds.approved(at(decided), text(source), decisions.agentId(agent), costTokens, headers, hold, decided.value());
         remember(decided, headers, source, request, agent, costTokens, shadow);
     }
 
@@ -242,7 +277,7 @@ final class Checker {
                 rejectedByReason.merge(reason, 1L, Long::sum);
                 invalid(decided, headers, rejection, request);
             }
-            case "quota_exceeded", "cost_exceeds_capacity" -> {
+            case "quota_exceeded", "cost_exceeds_capacity", TOO_MANY_OPEN_HOLDS -> {
                 rejectedByReason.merge(reason, 1L, Long::sum);
                 refused(decided, headers, source, rejection, request, reason);
             }
@@ -325,15 +360,23 @@ final class Checker {
         checkRequestInside(decided, rejection, request);
         Periods periods = periods(decided, rejection);
         Limit claimed = new Limit(limit == null ? "" : limit, capacity, refillRate, periods);
-        checkRefusal(decided, rejection, reason, costTokens, remaining, claimed);
+        boolean crowded = reason.equals(TOO_MANY_OPEN_HOLDS);
+        if (!crowded) checkRefusal(decided, rejection, reason, costTokens, remaining, claimed);
+        else if (rejection.has("retry_after_ms")) falseRefusal(decided, "has retry_after_ms where no wait helps");
         if (agentId == null) {
             require(decided, false, "agent_id is missing");
             return;
         }
-        stated.merge(
-                new Stated(headers.policy(agentId), claimed),
-                new Statement(at(decided), headers.decidedAtMicros()),
-                Statement::orLater);
+        if (crowded) {
+            holds.crowded(at(decided), agentId, headers);
+            boolean asked = request == null || request.verdict() != Verdict.VALID || request.hold();
+            if (!asked) falseRefusal(decided, "refuses for want of a hold what asks for none");
+        }
+        if (!crowded)
+            stated.merge(
+                    new Stated(headers.policy(agentId), claimed),
+                    new Statement(at(decided), headers.decidedAtMicros()),
+                    Statement::orLater);
         if (request == null) {
             remember(decided, headers, source, null, decisions.agent(agentId), costTokens, false);
         } else if (request.verdict() == Verdict.INVALID) {
@@ -434,7 +477,9 @@ final class Checker {
             boolean shadow) {
         String agentId = decisions.agentId(agent);
         double remaining = headers.remaining();
-        if (remaining < 0 && !shadow) headers.wrong(QuotaHeaders.REMAINING, "at least 0");
+        // A refusal may say a debt, and so may the approval of what costs nothing.
+        boolean mayBeDebt = shadow || decided.outcome() == Outcome.REJECTED || costTokens == 0;
+        if (remaining < 0 && !mayBeDebt) headers.wrong(QuotaHeaders.REMAINING, "at least 0");
         long decidedAtMicros = headers.decidedAtMicros();
         boolean local = headers.local();
         String policy = headers.policy(agentId);
@@ -451,7 +496,8 @@ final class Checker {
         long outside = checkStrangers(snapshot);
         List<String> notes = new ArrayList<>();
         checkStated(notes);
-        var audit = new AgentAudit(settings, policies, decisions, resets, violations, snapshot);
+        holds.check(approvals(snapshot), settledFromMicros, readAtMicros, notes);
+        var audit = new AgentAudit(settings, policies, decisions, resets, holds, violations, snapshot);
         audit.run();
         long lost = 0;
         long unjudged = 0;
@@ -473,11 +519,33 @@ final class Checker {
         figures.put("duplicates", duplicates);
         figures.put("outside_of_what_was_read", outside);
         figures.put("bucket_resets", resets.size());
+        figures.putAll(holds.figures());
         figures.putAll(audit.figures());
         if (unjudged > 0)
             notes.add(unjudged + " requests have no decision, but retention has removed old decisions: not judged");
         notes.addAll(audit.notes());
         return new Report(figures, violations.counts(), violations.first(), audit.agents(), notes);
+    }
+
+    private Holds.Approvals approvals(Snapshot snapshot) {
+        return new Holds.Approvals() {
+            @Override
+            public boolean mustHaveBeenRead(String name) {
+                QuotaHeaders.Source source = QuotaHeaders.source(name);
+                if (source == null || !source.topic().equals(settings.topics().requestsTopic())) return true;
+                Requests.Seen request = requests.find(source.partition(), source.offset());
+                if (request != null) return request.decided() || areComplete();
+                Snapshot.Range range = snapshot.requests().get(source.partition());
+                return range == null
+                        || source.offset() >= range.first() && source.offset() < range.end()
+                        || source.offset() >= range.logEnd();
+            }
+
+            @Override
+            public boolean areComplete() {
+                return !settings.isCut() && snapshot.trimmed().isEmpty();
+            }
+        };
     }
 
     private long checkStrangers(Snapshot snapshot) {
@@ -616,11 +684,11 @@ final class Checker {
     }
 
     /** Whether two doubles are the same but for the digits that a way of writing may drop. */
-    private static boolean same(double one, double other) {
+    static boolean same(double one, double other) {
         return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one));
     }
 
-    private static byte @Nullable [] decode(@Nullable String base64) {
+    static byte @Nullable [] decode(@Nullable String base64) {
         try {
             return base64 == null ? null : Base64.getDecoder().decode(base64);
         } catch (IllegalArgumentException malformed) {

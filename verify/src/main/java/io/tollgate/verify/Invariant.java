@@ -6,7 +6,8 @@ public enum Invariant {
     ORDER("Order"),
     NO_OVER_ADMISSION("No over-admission"),
     CHARGED_ONCE("Charged once"),
-    NO_FALSE_REFUSALS("No false refusals");
+    NO_FALSE_REFUSALS("No false refusals"),
+    HOLDS_END_ONCE("Each hold ends once");
 
     private final String title;
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.tollgate.verify.Terms.HoldRules;
 import io.tollgate.verify.Terms.Limit;
 import io.tollgate.verify.Terms.Mode;
 import java.io.IOException;
@@ -127,10 +128,29 @@ final class Policies {
             } else {
                 limits.add(limit("", policy));
             }
-            return mode == null || limits.isEmpty() || limits.contains(null) ? null : new Terms(limits, mode);
+            HoldRules holds = holds(policy.path("holds"));
+            return mode == null || holds == null || limits.isEmpty() || limits.contains(null)
+                    ? null
+                    : new Terms(limits, mode, holds);
         } catch (IOException malformed) {
             return null;
         }
+    }
+
+    private static @Nullable HoldRules holds(JsonNode node) {
+        if (node.isMissingNode()) return HoldRules.DEFAULT;
+        JsonNode within = node.path("within_s");
+        JsonNode maxOpen = node.path("max_open");
+        Boolean returned = switch (node.path("unsettled").asText("charged")) {
+            case "charged" -> false;
+            case "returned" -> true;
+            default -> null;
+        };
+        if (!node.isObject() || returned == null) return null;
+        return new HoldRules(
+                within.isNumber() ? Math.round(within.doubleValue() * 1e6) : HoldRules.DEFAULT.withinMicros(),
+                returned,
+                maxOpen.isNumber() ? maxOpen.intValue() : HoldRules.DEFAULT.maxOpen());
     }
 
     private static @Nullable Limit limit(String name, JsonNode node) {

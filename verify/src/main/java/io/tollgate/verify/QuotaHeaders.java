@@ -21,9 +21,11 @@ final class QuotaHeaders {
     static final String LIMIT = "quota-limit";
     static final String SOURCE = "quota-source";
     static final String TIMESTAMP = "quota-timestamp";
+    static final String HOLD = "quota-hold";
+    static final String OUTCOME = "quota-outcome";
 
     private static final Set<String> KNOWN =
-            Set.of(DECISION, REASON, REMAINING, DECIDED_BY, DECIDED_AT, POLICY, LIMIT, SOURCE, TIMESTAMP);
+            Set.of(DECISION, REASON, REMAINING, DECIDED_BY, DECIDED_AT, POLICY, LIMIT, SOURCE, TIMESTAMP, HOLD);
     private static final Set<String> OF_INVALID = Set.of(DECISION, REASON, SOURCE);
     private static final Pattern SOURCE_FORMAT = Pattern.compile("([a-zA-Z0-9._-]+)/([0-9]{1,9})/([0-9]{1,18})");
     private static final Pattern POLICY_FORMAT = Pattern.compile("default|(.+)@[0-9]{1,9}/[0-9]{1,18}", Pattern.DOTALL);
@@ -61,7 +63,12 @@ final class QuotaHeaders {
     /** Returns the source, or null where there is none that can be read. */
     @Nullable
     Source source() {
-        Matcher matcher = SOURCE_FORMAT.matcher(values.getOrDefault(SOURCE, ""));
+        return source(values.getOrDefault(SOURCE, ""));
+    }
+
+    /** Returns what such a text names, or null where it names nothing. */
+    static @Nullable Source source(String text) {
+        Matcher matcher = SOURCE_FORMAT.matcher(text);
         if (!matcher.matches()) return null;
         return new Source(matcher.group(1), Integer.parseInt(matcher.group(2)), Long.parseLong(matcher.group(3)));
     }

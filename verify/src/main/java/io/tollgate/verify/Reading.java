@@ -2,11 +2,14 @@ package io.tollgate.verify;
 
 import org.jspecify.annotations.Nullable;
 
-/** What the bytes of a request say under the contract's rules. */
+/** What the bytes of a request, or of a usage report, say under the contract's rules. */
 sealed interface Reading {
     /** Keeps every rule. */
     record Valid(
-            String agentId, double costTokens, @Nullable String requestId) implements Reading {}
+            String agentId, double costTokens, @Nullable String requestId, boolean hold) implements Reading {}
+
+    /** A usage report that keeps every rule; {@code doubtful}: it touches an edge that the contract leaves open. */
+    record Usage(String agentId, String hold, double tokens, boolean doubtful) implements Reading {}
 
     /** Breaks {@code rule}. */
     record Invalid(String rule) implements Reading {}

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.tollgate.verify.Reading.Doubtful;
 import io.tollgate.verify.Reading.Invalid;
+import io.tollgate.verify.Reading.Usage;
 import io.tollgate.verify.Reading.Valid;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -13,10 +14,11 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/** Reads a request by the letter of the contract. */
+/** Reads a request, or a usage report, by the letter of the contract. */
 final class RequestReader {
     private static final double MOST_TOKENS = 1e12;
     private static final int LONGEST_ID_BYTES = 256;
+    private static final int LONGEST_HOLD_BYTES = 512;
     private static final int DEEPEST = 1000;
 
     // Within these a verdict either way is right: the contract gives no number, or an off-by-one is a matter of taste.
@@ -35,16 +37,30 @@ final class RequestReader {
                     .build())
             .build();
 
+    private final boolean ofUsage;
     private boolean doubtful;
     private @Nullable String agentId;
     private @Nullable String requestId;
     private double costTokens;
     private boolean tokensSeen;
+    private @Nullable Boolean hold;
+    private @Nullable String holdName;
 
-    private RequestReader() {}
+    private RequestReader(boolean ofUsage) {
+        this.ofUsage = ofUsage;
+    }
 
-    /** Returns what {@code value} says; never throws, whatever the bytes. */
+    /** Returns what a request says; never throws, whatever the bytes. */
     static Reading read(byte @Nullable [] value) {
+        return read(value, false);
+    }
+
+    /** Returns what a usage report says, {@link Reading.Usage} where it keeps every rule; never throws, whatever the bytes. */
+    static Reading readUsage(byte @Nullable [] value) {
+        return read(value, true);
+    }
+
+    private static Reading read(byte @Nullable [] value, boolean ofUsage) {
         if (value == null) return new Invalid("the record has no value");
         try {
             String text = StandardCharsets.UTF_8
@@ -52,7 +68,7 @@ final class RequestReader {
                     .decode(ByteBuffer.wrap(value))
                     .toString();
             if (text.startsWith("\uFEFF")) return new Invalid("begins with a byte order mark");
-            return new RequestReader().read(text, value.length);
+            return new RequestReader(ofUsage).read(text, value.length);
         } catch (CharacterCodingException malformed) {
             return new Invalid("is not UTF-8");
         } catch (BrokenRule broken) {
@@ -74,15 +90,42 @@ final class RequestReader {
                 switch (name) {
                     case "agent_id" -> readAgentId(parser, token);
                     case "tokens" -> readTokens(parser, token);
-                    case "request_id" -> readRequestId(parser, token);
+                    case "hold" -> {
+                        if (ofUsage) readHoldName(parser, token);
+                        else readHold(token);
+                    }
+                    case "request_id" -> {
+                        if (ofUsage) skip(parser, token);
+                        else readRequestId(parser, token);
+                    }
                     default -> skip(parser, token);
                 }
             }
             require(parser.nextToken() == null, "is followed by something else");
         }
         if (agentId == null) throw new BrokenRule("agent_id is missing");
-        Valid valid = new Valid(agentId, costTokens, requestId);
+        if (ofUsage) {
+            if (holdName == null) throw new BrokenRule("hold is missing");
+            require(tokensSeen, "tokens is missing");
+            return new Usage(agentId, holdName, costTokens, doubtful);
+        }
+        Valid valid = new Valid(agentId, costTokens, requestId, hold != null && hold);
         return doubtful ? new Doubtful(valid) : valid;
+    }
+
+    private void readHold(JsonToken token) throws BrokenRule {
+        if (hold != null) doubtful = true;
+        require(token == JsonToken.VALUE_TRUE || token == JsonToken.VALUE_FALSE, "hold is not true or false");
+        hold = token == JsonToken.VALUE_TRUE;
+    }
+
+    private void readHoldName(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
+        require(holdName == null, "hold is there twice");
+        require(token == JsonToken.VALUE_STRING, "hold is not a string");
+        holdName = parser.getText();
+        if (hasLoneSurrogate(holdName)) doubtful = true;
+        int bytes = holdName.getBytes(StandardCharsets.UTF_8).length;
+        require(bytes >= 1 && bytes <= LONGEST_HOLD_BYTES, "hold is not 1 to 512 bytes");
     }
 
     private void readAgentId(JsonParser parser, JsonToken token) throws IOException, BrokenRule {

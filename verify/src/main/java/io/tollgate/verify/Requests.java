@@ -18,6 +18,7 @@ final class Requests {
 
     private static final long VERDICT = 3;
     private static final long DECIDED = 4;
+    private static final long HOLD = 8;
 
     private final Map<Integer, Partition> partitions = new TreeMap<>();
     private final Fingerprint fingerprint = new Fingerprint();
@@ -90,6 +91,11 @@ final class Requests {
             return Verdict.values()[(int) (partition.rows.get(row, STATE) & VERDICT)];
         }
 
+        /** Returns whether a hold is asked for. */
+        boolean hold() {
+            return (partition.rows.get(row, STATE) & HOLD) != 0;
+        }
+
         boolean decided() {
             return (partition.rows.get(row, STATE) & DECIDED) != 0;
         }
@@ -104,7 +110,7 @@ final class Requests {
         void visit(Seen request);
     }
 
-    Seen add(Request request, Verdict verdict, int agent, double costTokens) {
+    Seen add(Request request, Verdict verdict, int agent, double costTokens, boolean hold) {
         Partition partition = partitions.computeIfAbsent(request.partition(), number -> new Partition());
         byte[] value = request.value();
         int bytes = value == null ? 0 : value.length;
@@ -116,7 +122,7 @@ final class Requests {
                 fingerprint.ofCarried(request.headers()),
                 Double.doubleToRawLongBits(costTokens),
                 (long) agent << 32 | bytes,
-                verdict.ordinal());
+                verdict.ordinal() | (hold ? HOLD : 0));
         if (value != null && verdict != Verdict.INVALID) {
             int from = 0;
             int to = bytes;

@@ -1,6 +1,10 @@
 package io.tollgate.verify;
 
+import io.tollgate.verify.Holds.Credit;
 import io.tollgate.verify.Terms.Limit;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
 
 /**
  * What was approved under one limit, measured against what the limit can have given.
@@ -12,10 +16,16 @@ import io.tollgate.verify.Terms.Limit;
  *
  * <p>Under a limit with a period the promise is about each period: approved ≤ C. Within it r is 0, and its start gives all back.
  *
+ * <p>What settlements gave back in an interval is added to what it may have.
+ *
  * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity of those in force since its
  * beginning then counts, and for each stretch of time the rate that counted in it ({@link RateTimeline}).
  */
 final class Spending {
+    /** Whoever decides learns of a settlement a moment after it: what a full bucket could not take counts for that long. */
+    private static final long TOLD_WITHIN_MICROS = 1_000_000;
+
+    private final Deque<Credit> spare = new ArrayDeque<>();
     private double excessTokens;
     private double capacityTokens;
     private double slackTokens;
@@ -36,7 +46,7 @@ final class Spending {
     boolean approve(Limit limit, long nowMicros, double costTokens) {
         double gained =
                 Math.max(lastLimit.gainedTokens(lastMicros, nowMicros), limit.gainedTokens(lastMicros, nowMicros));
-        return approve(limit, nowMicros, costTokens, gained);
+        return approve(limit, nowMicros, costTokens, gained, List.of());
     }
 
     /**
@@ -44,9 +54,10 @@ final class Spending {
      *
      * @param nowMicros not before that of the call before
      * @param gainedTokens what the limit can have gained at most since the call before
+     * @param credits what settlements have given back since then
      * @return whether the promise breaks here, having held just before
      */
-    boolean approve(Limit limit, long nowMicros, double costTokens, double gainedTokens) {
+    boolean approve(Limit limit, long nowMicros, double costTokens, double gainedTokens, List<Credit> credits) {
         excessTokens -= gainedTokens;
         if (excessTokens <= 0) {
             begin(limit, nowMicros);
@@ -55,13 +66,27 @@ final class Spending {
             slackTokens = Math.max(slackTokens, limit.slackTokens());
             toleranceTokens = Math.max(toleranceTokens, limit.toleranceTokens());
         }
+        spare.addAll(credits);
+        giveBack();
+        spare.removeIf(credit -> credit.atMicros() + TOLD_WITHIN_MICROS < nowMicros);
+        if (excessTokens == 0) begin(limit, nowMicros);
         lastLimit = limit;
         lastMicros = nowMicros;
         excessTokens += costTokens;
+        giveBack();
         overdraftTokens = excessTokens - capacityTokens;
         boolean before = broken;
         broken = beyondSlackTokens() > 0;
         return broken && !before;
+    }
+
+    private void giveBack() {
+        while (excessTokens > 0 && !spare.isEmpty()) {
+            Credit credit = spare.poll();
+            double left = credit.tokens() - excessTokens;
+            excessTokens = Math.max(0, -left);
+            if (left > 0) spare.addFirst(new Credit(credit.atMicros(), left));
+        }
     }
 
     /** Returns the limit of the decision before. */

@@ -4,7 +4,18 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What applied to a decision: every limit must cover it. */
-record Terms(List<Limit> limits, Mode mode) {
+record Terms(List<Limit> limits, Mode mode, HoldRules holds) {
+    /**
+     * What is promised of holds.
+     *
+     * @param withinMicros from the approval to the deadline
+     * @param returned whether what nobody settled in time is given back
+     * @param maxOpen how many may be open at a time
+     */
+    record HoldRules(long withinMicros, boolean returned, int maxOpen) {
+        static final HoldRules DEFAULT = new HoldRules(600_000_000L, false, 1000);
+    }
+
     enum Mode {
         ENFORCE,
         SHADOW,
@@ -51,5 +62,10 @@ record Terms(List<Limit> limits, Mode mode) {
 
     Terms {
         limits = List.copyOf(limits);
+    }
+
+    /** With the rules for holds that apply where a policy names none. */
+    Terms(List<Limit> limits, Mode mode) {
+        this(limits, mode, HoldRules.DEFAULT);
     }
 }

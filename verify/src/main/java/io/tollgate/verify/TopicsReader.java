@@ -4,6 +4,7 @@ import io.tollgate.verify.Snapshot.OutputPartition;
 import io.tollgate.verify.Snapshot.Range;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -94,9 +95,11 @@ public final class TopicsReader {
                     + " partitions, but must have exactly 1, or nobody knows which policy was the last:"
                     + " `tollgate topics check` says what to do");
         List<TopicPartition> events = partitions(consumer, settings.eventsTopic());
+        List<TopicPartition> usage = partitionsIfThere(consumer, settings.usageTopic());
+        List<TopicPartition> settled = partitionsIfThere(consumer, settings.settledTopic());
 
         // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.
-        consumer.assign(Stream.of(requests, decided, policies, events)
+        consumer.assign(Stream.of(requests, decided, policies, events, usage, settled)
                 .flatMap(List::stream)
                 .toList());
         Map<TopicPartition, Long> policiesRead = readPolicies(consumer, checker, policies, Map.of());
@@ -105,6 +108,10 @@ public final class TopicsReader {
         Map<TopicPartition, Long> requestsEnd = consumer.endOffsets(requests);
         seek(consumer, requestsFrom);
         readTo(consumer, requestsEnd, requestsEnd, kafka -> checker.request(request(kafka)));
+
+        seek(consumer, starts(consumer, usage, fromMillis));
+        Map<TopicPartition, Long> usageEnd = consumer.endOffsets(usage);
+        readTo(consumer, usageEnd, usageEnd, kafka -> checker.reported(request(kafka)));
 
         Set<OutputPartition> trimmed = consumer.beginningOffsets(decided).entrySet().stream()
                 .filter(begin -> begin.getValue() > 0)
@@ -115,6 +122,9 @@ public final class TopicsReader {
         long deadlineNanos = System.nanoTime() + patience.toNanos();
         while (checker.pending() > 0 && System.nanoTime() < deadlineNanos)
             consumer.poll(POLL).forEach(kafka -> checker.decided(decided(kafka)));
+
+        // After the decisions: what was spent of a refund, and what opened a hold, was decided before.
+        readSettled(consumer, checker, settled, fromMillis, deadlineNanos);
 
         // Retention may have gone on meanwhile, and a policy may have been set just before its first decision.
         consumer.beginningOffsets(decided).forEach((partition, begin) -> {
@@ -182,6 +192,35 @@ public final class TopicsReader {
         readTo(consumer, ends, ends, kafka -> checker.event(kafka.value()));
     }
 
+    private static void readSettled(
+            Consumer<byte[], byte[]> consumer,
+            Checker checker,
+            List<TopicPartition> partitions,
+            long fromMillis,
+            long deadlineNanos)
+            throws CannotReadException {
+        boolean all = fromMillis == Long.MIN_VALUE;
+        boolean trimmed =
+                consumer.beginningOffsets(partitions).values().stream().anyMatch(begin -> begin > 0);
+        // The first record of each partition that was read tells since when nothing is missing.
+        Map<Integer, Long> firstMillis = new HashMap<>();
+        Reader reader = kafka -> {
+            firstMillis.putIfAbsent(kafka.partition(), kafka.timestamp());
+            checker.settled(new Settled(kafka.partition(), kafka.offset(), kafka.key(), kafka.value(), headers(kafka)));
+        };
+        seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
+        readTo(consumer, consumer.endOffsets(partitions), Map.of(), reader);
+        while (!partitions.isEmpty() && checker.unanswered() > 0 && System.nanoTime() < deadlineNanos)
+            consumer.poll(POLL).forEach(reader::read);
+        checker.readAt(ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()));
+        if (all && trimmed)
+            checker.settledReadFrom(firstMillis.values().stream()
+                            .mapToLong(Long::longValue)
+                            .max()
+                            .orElse(System.currentTimeMillis())
+                    * 1000);
+    }
+
     /** Goes to these offsets, so that the next poll returns what is there and nothing else. */
     private static void seek(Consumer<byte[], byte[]> consumer, Map<TopicPartition, Long> offsets) {
         consumer.pause(consumer.assignment());
@@ -237,6 +276,20 @@ public final class TopicsReader {
             if (offset != null) starts.put(partition, offset.offset());
         });
         return starts;
+    }
+
+    /** Returns none where an earlier version made the topics, which knew no holds. */
+    private static List<TopicPartition> partitionsIfThere(Consumer<byte[], byte[]> consumer, String topic) {
+        try {
+            List<PartitionInfo> partitions = consumer.partitionsFor(topic);
+            return partitions == null
+                    ? List.of()
+                    : partitions.stream()
+                            .map(partition -> new TopicPartition(topic, partition.partition()))
+                            .toList();
+        } catch (UnknownTopicOrPartitionException missing) {
+            return List.of();
+        }
     }
 
     private List<TopicPartition> partitions(Consumer<byte[], byte[]> consumer, String topic)

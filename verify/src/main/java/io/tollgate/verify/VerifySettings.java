@@ -16,6 +16,8 @@ public record VerifySettings(
         String rejectedTopic,
         String policiesTopic,
         String eventsTopic,
+        String usageTopic,
+        String settledTopic,
         double defaultCapacityTokens,
         double defaultRefillTokensPerSecond) {
     public VerifySettings {

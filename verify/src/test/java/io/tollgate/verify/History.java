@@ -34,6 +34,8 @@ final class History {
             "rejected-requests",
             "agent-quotas",
             "quota-events",
+            "agent-usage",
+            "settled-requests",
             100,
             10);
     private static final long START_MICROS = 1_767_225_600_000_000L;
@@ -56,11 +58,14 @@ final class History {
     final List<PolicyRecord> policies = new ArrayList<>();
     final List<Decided> decided = new ArrayList<>();
     final List<byte[]> events = new ArrayList<>();
+    final List<Request> reports = new ArrayList<>();
+    final List<Settled> settled = new ArrayList<>();
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
     private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
     private final Map<String, List<Bucket>> buckets = new HashMap<>();
     private final Map<String, Plan> plans = new HashMap<>();
+    private final Map<String, Held> open = new HashMap<>();
     private long nowMicros = START_MICROS;
     private long aheadMicros;
     private long retryMoreMillis;
@@ -124,6 +129,9 @@ final class History {
             return period == null ? missing / rate * 1000 : (nextPeriodMicros(nowMicros) - nowMicros) / 1e3;
         }
     }
+
+    /** An open hold. */
+    private record Held(String agent, double reserved, long deadlineMicros, boolean returned) {}
 
     private static final class Bucket {
         private double tokens;
@@ -257,6 +265,118 @@ final class History {
             longest = wait;
         }
         return refusing;
+    }
+
+    /** Publishes and approves a request that holds its cost for 600 s; returns the hold's name. */
+    String hold(String agent, double cost) {
+        return hold(agent, cost, 600, false);
+    }
+
+    /** As above, by a policy that gives so much time. */
+    String hold(String agent, double cost, int withinSeconds, boolean returned) {
+        for (Bucket bucket : refilled(agent, plan(agent))) bucket.tokens -= cost;
+        int partition = home(agent);
+        byte[] value =
+                bytes("{\"request_id\":\"r-1\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost + ",\"hold\":true}");
+        Request request = publish(partition, agent, value);
+        long deadlineMicros = nowMicros + withinSeconds * 1_000_000L;
+        List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", null, request, agent, left(agent)));
+        headers.add(0, new HeaderField("trace", bytes("t")));
+        headers.add(new HeaderField("quota-hold", bytes("" + deadlineMicros)));
+        put(Outcome.APPROVED, partition, request, bytes(agent), value, headers);
+        open.put(sourceHeader(request), new Held(agent, cost, deadlineMicros, returned));
+        return sourceHeader(request);
+    }
+
+    /** Sets a policy with one limit and rules for holds. */
+    History holdPolicy(String agent, double capacity, int withinSeconds, String unsettled, int maxOpen) {
+        policy(agent, agent, capacity, 0, "enforce");
+        PolicyRecord policy = policies.remove(policies.size() - 1);
+        String json = new String(policy.value(), UTF_8)
+                .replaceFirst(
+                        "\\{",
+                        "{\"holds\":{\"within_s\":" + withinSeconds + ",\"unsettled\":\"" + unsettled
+                                + "\",\"max_open\":" + maxOpen + "},");
+        policies.add(new PolicyRecord(
+                policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), bytes(json)));
+        return this;
+    }
+
+    /** Publishes a report and answers it; what it gives back is in the bucket. */
+    History report(String agent, String hold, double used) {
+        Request report = publishReport(
+                agent, "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"tokens\":" + used + "}");
+        Held held = open.get(hold);
+        if (held == null || !held.agent().equals(agent)) return answer(report, agent, hold, "no_such_hold", 0, used);
+        open.remove(hold);
+        giveBack(agent, held.reserved() - used);
+        return answer(report, agent, hold, "settled", held.reserved(), used);
+    }
+
+    /** Lets a hold end by its deadline, now. */
+    History expire(String hold) {
+        Held held = open.remove(hold);
+        double used = held.returned() ? 0 : held.reserved();
+        giveBack(held.agent(), held.reserved() - used);
+        return answer(null, held.agent(), hold, "expired", held.reserved(), used);
+    }
+
+    /** Publishes a report that nobody answers. */
+    Request publishReport(String agent, String json) {
+        int partition = home(agent);
+        var report = new Request(partition, reports.size(), nowMicros / 1000, bytes(agent), bytes(json), List.of());
+        reports.add(report);
+        return report;
+    }
+
+    /** Calls a report invalid. */
+    History invalidReport(Request report) {
+        String value = "{\"outcome\":\"invalid_report\",\"detail\":\"tokens must be a number\"," + usageSource(report)
+                + ",\"report_base64\":\"" + Base64.getEncoder().encodeToString(report.value()) + "\"}";
+        return put("x", "invalid_report", value);
+    }
+
+    /** Writes what became of a hold or a report; {@code report} is null where there is none. */
+    History answer(@Nullable Request report, String agent, String hold, String outcome, double reserved, double used) {
+        String value =
+                "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"outcome\":\"" + outcome + "\",\"used\":"
+                        + used + ",\"decided_at\":" + nowMicros
+                        + (report == null ? "" : "," + usageSource(report))
+                        + (outcome.equals("no_such_hold")
+                                ? "}"
+                                : ",\"reserved\":" + reserved + ",\"refunded\":" + (reserved - used)
+                                        + ",\"remaining\":" + left(agent)
+                                        + ",\"request_id\":\"r-1\",\"decided_by\":\"redis\"}");
+        return put(agent, outcome, value);
+    }
+
+    private History put(String key, String outcome, String value) {
+        settled.add(new Settled(
+                0,
+                settled.size(),
+                bytes(key),
+                bytes(value),
+                List.of(new HeaderField("quota-outcome", bytes(outcome)))));
+        return this;
+    }
+
+    private void giveBack(String agent, double tokens) {
+        Plan plan = plan(agent);
+        List<Bucket> held = refilled(agent, plan);
+        for (int i = 0; i < held.size(); i++)
+            held.get(i).tokens = Math.min(plan.limits().get(i).capacity(), held.get(i).tokens + tokens);
+    }
+
+    double left(String agent) {
+        return refilled(agent, plan(agent)).stream()
+                .mapToDouble(bucket -> bucket.tokens)
+                .min()
+                .orElseThrow();
+    }
+
+    private static String usageSource(Request report) {
+        return "\"source\":{\"topic\":\"agent-usage\",\"partition\":" + report.partition() + ",\"offset\":"
+                + report.offset() + ",\"timestamp\":" + report.timestampMillis() + "}";
     }
 
     /** Takes tokens out of a bucket without a word. */
@@ -423,6 +543,9 @@ final class History {
         decided.forEach(checker::decided);
         policies.forEach(checker::policy);
         events.forEach(checker::event);
+        reports.forEach(checker::reported);
+        settled.forEach(checker::settled);
+        checker.readAt(nowMicros);
         return checker.report(snapshot);
     }
 

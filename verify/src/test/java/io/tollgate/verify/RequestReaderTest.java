@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.verify.Reading.Doubtful;
 import io.tollgate.verify.Reading.Invalid;
+import io.tollgate.verify.Reading.Usage;
 import io.tollgate.verify.Reading.Valid;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,8 +17,8 @@ class RequestReaderTest {
     @Test
     void givenFullRequest_whenRead_thenIdsAndCostAreThere() {
         assertThat(read("{\"request_id\":\"r\",\"agent_id\":\"a\",\"tokens\":2.5,\"payload\":{\"agent_id\":5}}"))
-                .isEqualTo(new Valid("a", 2.5, "r"));
-        assertThat(read(" {\"agent\\u005fid\":\"ü\"}\n")).isEqualTo(new Valid("ü", 1, null));
+                .isEqualTo(new Valid("a", 2.5, "r", false));
+        assertThat(read(" {\"agent\\u005fid\":\"ü\"}\n")).isEqualTo(new Valid("ü", 1, null, false));
     }
 
     @ParameterizedTest
@@ -68,6 +69,9 @@ class RequestReaderTest {
                 "{\"agent_id\":\"a\",\"tokens\":[1]}",
                 "{\"agent_id\":\"a\",\"request_id\":\"\"}",
                 "{\"agent_id\":\"a\",\"request_id\":null}",
+                "{\"agent_id\":\"a\",\"hold\":null}",
+                "{\"agent_id\":\"a\",\"hold\":\"true\"}",
+                "{\"agent_id\":\"a\",\"hold\":1}",
             })
     void givenRequestThatBreaksARule_whenRead_thenItIsInvalid(String json) {
         assertThat(read(json)).isInstanceOf(Invalid.class);
@@ -97,6 +101,36 @@ class RequestReaderTest {
         assertThat(read("{\"agent_id\":\"a\",\"tokens\":-0}")).isInstanceOf(Doubtful.class);
         assertThat(read("{\"agent_id\":\"a\",\"payload\":" + "[".repeat(999) + "]".repeat(999) + "}"))
                 .isInstanceOf(Doubtful.class);
+    }
+
+    @Test
+    void holdIsAskedForByTrueAlone() {
+        assertThat(read("{\"agent_id\":\"a\",\"hold\":true}")).isEqualTo(new Valid("a", 1, null, true));
+        assertThat(read("{\"agent_id\":\"a\",\"hold\":false}")).isEqualTo(new Valid("a", 1, null, false));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"agent_id\":\"a\",\"hold\":\"h\"}",
+                "{\"agent_id\":\"a\",\"tokens\":1}",
+                "{\"hold\":\"h\",\"tokens\":1}",
+                "{\"agent_id\":\"a\",\"hold\":\"\",\"tokens\":1}",
+                "{\"agent_id\":\"a\",\"hold\":true,\"tokens\":1}",
+                "{\"agent_id\":\"a\",\"hold\":\"h\",\"hold\":\"h\",\"tokens\":1}",
+                "{\"agent_id\":\"a\",\"hold\":\"h\",\"tokens\":\"1\"}",
+                "[]",
+            })
+    void reportThatBreaksARuleIsInvalid(String json) {
+        assertThat(RequestReader.readUsage(json.getBytes(UTF_8))).isInstanceOf(Invalid.class);
+    }
+
+    @Test
+    void reportSaysHoldAndTokens() {
+        var report = "{\"agent_id\":\"a\",\"hold\":\"agent-requests/0/1\",\"tokens\":2.5,\"request_id\":7}";
+
+        assertThat(RequestReader.readUsage(report.getBytes(UTF_8)))
+                .isEqualTo(new Usage("a", "agent-requests/0/1", 2.5, false));
     }
 
     private static Reading read(String json) {

@@ -89,6 +89,8 @@ class VerifyCommandTest {
                 "rejected-requests",
                 "agent-quotas",
                 "quota-events",
+                "agent-usage",
+                "settled-requests",
                 1000,
                 10);
         return new CommandLine(new VerifyCommand(() -> settings))
