@@ -2,8 +2,8 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.redis.MemoryRedis;
-import io.tollgate.redis.MemoryRedis.Engine;
+import io.tollgate.memoryredis.MemoryRedis;
+import io.tollgate.memoryredis.MemoryRedis.Engine;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;

@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.redis.MemoryRedis;
+import io.tollgate.memoryredis.MemoryRedis;
 import org.junit.jupiter.api.Test;
 
 /** Histories that have broken a promise, the shortest that the simulator found. */

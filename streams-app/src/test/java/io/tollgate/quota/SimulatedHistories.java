@@ -1,6 +1,6 @@
 package io.tollgate.quota;
 
-import io.tollgate.redis.MemoryRedis;
+import io.tollgate.memoryredis.MemoryRedis;
 
 /** Runs histories for tests of other packages. */
 public final class SimulatedHistories {

@@ -1,6 +1,6 @@
 package io.tollgate.quota;
 
-import io.tollgate.redis.MemoryRedis;
+import io.tollgate.memoryredis.MemoryRedis;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

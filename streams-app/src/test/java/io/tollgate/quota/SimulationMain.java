@@ -1,6 +1,6 @@
 package io.tollgate.quota;
 
-import io.tollgate.redis.MemoryRedis;
+import io.tollgate.memoryredis.MemoryRedis;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

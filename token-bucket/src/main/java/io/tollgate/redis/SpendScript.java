@@ -23,8 +23,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The packed arguments and answers of {@code spend.lua}, whose first lines describe them. */
-final class SpendScript {
+/** The text of {@code spend.lua}, whose first lines describe its packed arguments and answers, and their coding. */
+public final class SpendScript {
     /** Said where the answer to the script is not one that it gives. */
     static final String FOREIGN_ANSWER = "Redis, or a proxy in front of it, does not give the answer of the script";
 
@@ -40,7 +40,7 @@ final class SpendScript {
     private static final int REPLAYED = 16;
 
     /** What to do with the bucket; the order is that of the script. */
-    enum Operation {
+    public enum Operation {
         SPEND,
         LOOK,
         RESET,
@@ -49,17 +49,22 @@ final class SpendScript {
 
     private SpendScript() {}
 
+    /** Returns the script, for programs that load or run it themselves. */
+    public static String text() {
+        return new String(TEXT, StandardCharsets.UTF_8);
+    }
+
     static byte[] key(String agentId) {
         return key(agentId, BucketKind.ENFORCED);
     }
 
     /** No agent's id makes one of these names look like another's: all end in what they are for. */
-    static byte[] key(String agentId, BucketKind kind) {
+    public static byte[] key(String agentId, BucketKind kind) {
         var suffix = kind == BucketKind.SHADOW ? ":shadow" : ":tokens";
         return ("quota:" + agentId + suffix).getBytes(StandardCharsets.UTF_8);
     }
 
-    static byte[] argument(Operation operation, SpendRequest spend) {
+    public static byte[] argument(Operation operation, SpendRequest spend) {
         var copy = spend.copy();
         var terms = spend.terms();
         byte[] history = history(spend.promises(), spend.clockSeconds());
@@ -159,7 +164,7 @@ final class SpendScript {
      *
      * @throws RedisException if it is something else, as of a proxy that answers for itself
      */
-    static SpendResults answers(byte @Nullable [] reply, List<SpendRequest> spends) {
+    public static SpendResults answers(byte @Nullable [] reply, List<SpendRequest> spends) {
         if (reply == null) throw new RedisException(FOREIGN_ANSWER);
         try {
             return read(reply, spends);
@@ -237,7 +242,7 @@ final class SpendScript {
     }
 
     /** A spend that only looks at a bucket, or fills it. */
-    static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises, double clockSeconds) {
+    public static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises, double clockSeconds) {
         return new SpendRequest(
                 agentId, kind, promises, List.of(), SpendRequest.NO_SOURCE, -1, false, Fence.NONE, null, clockSeconds);
     }

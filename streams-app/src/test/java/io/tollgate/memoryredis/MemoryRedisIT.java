@@ -1,4 +1,4 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,6 +7,7 @@ import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.tollgate.quota.SimulatedHistories;
+import io.tollgate.redis.SpendScript;
 import io.tollgate.sandbox.RedisServer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -36,7 +37,7 @@ class MemoryRedisIT {
         server = RedisServer.start();
         client = RedisClient.create(server.uri());
         real = client.connect(ByteArrayCodec.INSTANCE).sync();
-        var text = new String(SpendScript.TEXT, StandardCharsets.ISO_8859_1);
+        var text = SpendScript.text();
         assertThat(text).containsOnlyOnce(TIME);
         digest = real.scriptLoad(text.replace(TIME, GIVEN_TIME).getBytes(StandardCharsets.ISO_8859_1));
     }

@@ -1,5 +1,6 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
+import io.tollgate.redis.SpendScript;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -43,7 +44,7 @@ final class LuaScript {
                     }
                 });
         globals.get("string").set("format", new Format());
-        script = globals.load(new String(SpendScript.TEXT, StandardCharsets.ISO_8859_1), "spend");
+        script = globals.load(SpendScript.text(), "spend");
     }
 
     byte[] run(byte[][] names, byte[][] arguments) {

@@ -1,4 +1,4 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
@@ -9,7 +9,11 @@ import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
-import io.tollgate.redis.ScriptCodec.Operation;
+import io.tollgate.memoryredis.ScriptCodec.Operation;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -1,4 +1,4 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -1,4 +1,4 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -12,6 +12,9 @@ import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.ZoneId;

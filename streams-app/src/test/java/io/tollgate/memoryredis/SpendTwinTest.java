@@ -1,8 +1,8 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import static org.assertj.core.api.Assertions.assertThatCode;
 
-import io.tollgate.redis.MemoryRedis.Engine;
+import io.tollgate.memoryredis.MemoryRedis.Engine;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 

@@ -1,7 +1,7 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
-import static io.tollgate.redis.Packed.NOTHING;
-import static io.tollgate.redis.Packed.concat;
+import static io.tollgate.memoryredis.Packed.NOTHING;
+import static io.tollgate.memoryredis.Packed.concat;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

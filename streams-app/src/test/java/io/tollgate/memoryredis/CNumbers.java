@@ -1,4 +1,4 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import java.math.BigDecimal;
 import java.math.MathContext;

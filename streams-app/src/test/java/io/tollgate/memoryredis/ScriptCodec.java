@@ -1,9 +1,13 @@
-package io.tollgate.redis;
+package io.tollgate.memoryredis;
 
 import io.tollgate.bucket.Promises;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResults;
+import io.tollgate.redis.SpendScript;
 import java.util.List;
 
-/** What goes to {@code spend.lua} and comes back, for tests of other packages. */
+/** What goes to {@code spend.lua} and comes back, for whole calls. */
 public final class ScriptCodec {
     /** What to do with buckets. */
     public enum Operation {
