@@ -18,6 +18,7 @@ final class CNumbers {
 
     /** Returns the number; null where the text holds none. */
     static Double parse(String text) {
+        if (isPlain(text)) return Double.valueOf(text); // nearly always
         var trimmed = text.strip();
         if (DECIMAL.matcher(trimmed).matches()) return Double.valueOf(trimmed);
         if (HEX.matcher(trimmed).matches()) {
@@ -32,6 +33,17 @@ final class CNumbers {
             case "-inf", "-infinity" -> Double.NEGATIVE_INFINITY;
             default -> null;
         };
+    }
+
+    private static boolean isPlain(String text) {
+        if (text.isEmpty() || text.charAt(0) == '.') return false;
+        int points = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char each = text.charAt(i);
+            if (each == '.') points++;
+            else if (each < '0' || each > '9') return false;
+        }
+        return points <= 1;
     }
 
     /** As {@code string.format}. */

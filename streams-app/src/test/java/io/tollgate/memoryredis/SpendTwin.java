@@ -154,6 +154,8 @@ final class SpendTwin {
 
     private final MemoryRedis redis;
     private final Map<ByteBuffer, Terms> parsed = new HashMap<>();
+    private byte @Nullable [] lastTerms;
+    private @Nullable Terms lastLimits;
 
     SpendTwin(MemoryRedis redis) {
         this.redis = redis;
@@ -183,8 +185,12 @@ final class SpendTwin {
     }
 
     private Terms limitsOf(byte[] terms) {
+        if (Arrays.equals(terms, lastTerms)) return lastLimits; // nearly always
         var known = parsed.get(ByteBuffer.wrap(terms));
-        if (known != null) return known;
+        if (known != null) {
+            lastTerms = terms;
+            return lastLimits = known;
+        }
         var limits = new ArrayList<Limit>(1);
         var in = new Packed.Reader(terms, 8);
         int starts = 0;

@@ -2,8 +2,10 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.tollgate.memoryredis.MemoryRedis;
 import io.tollgate.memoryredis.MemoryRedis.Engine;
+import java.lang.management.ManagementFactory;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -53,8 +55,14 @@ class CoreSimulationTest {
 
     private String progress() {
         double took = (System.nanoTime() - startNanos) / 1e9;
-        return "SIMULATION %d histories in %.0f s on %d threads, %.0f a second, from seed %d on"
-                .formatted(done.get(), took, THREADS, done.get() / took, FIRST_SEED);
+        return "SIMULATION %d histories in %.0f s on %d threads, %.0f a second, %.0f for each second of CPU, from seed %d on"
+                .formatted(done.get(), took, THREADS, done.get() / took, done.get() / cpuSeconds(), FIRST_SEED);
+    }
+
+    /** Returns what this process has used of processors, its start and its compilers included. */
+    private static double cpuSeconds() {
+        var system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        return system.getProcessCpuTime() / 1e9;
     }
 
     /** An executor that a try statement ends, which JDK 17's does not. */

@@ -42,6 +42,8 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     private final BiConsumer<Record<K, V>, String> next;
     private final List<Schedule> schedules = new ArrayList<>();
     private Position position = new Position("", 0, 0);
+    /** Before this moment nothing is due. */
+    private long nextMicros;
 
     /** @param next takes what is forwarded, and the name of the child */
     SimulatedContext(int partition, StateStore store, SimulatedTime time, BiConsumer<Record<K, V>, String> next) {
@@ -58,12 +60,16 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     /** Runs what is due, each once, as Streams does. */
     void punctuate() {
         long now = time.nowMicros();
+        if (now < nextMicros) return; // nearly always
         for (int i = 0, count = schedules.size(); i < count; i++) { // those that are added meanwhile are not due
             var schedule = schedules.get(i);
             if (schedule.cancelled || schedule.nextMicros > now) continue;
             schedule.nextMicros = now + schedule.intervalMicros;
             schedule.punctuator.punctuate(now / 1000);
         }
+        schedules.removeIf(schedule -> schedule.cancelled);
+        nextMicros = Long.MAX_VALUE;
+        for (var schedule : schedules) nextMicros = Math.min(nextMicros, schedule.nextMicros);
     }
 
     @Override
@@ -124,6 +130,7 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
         long micros = interval.toNanos() / 1000;
         var schedule = new Schedule(micros, punctuator, time.nowMicros() + micros);
         schedules.add(schedule);
+        nextMicros = Math.min(nextMicros, schedule.nextMicros);
         return () -> schedule.cancelled = true;
     }
 

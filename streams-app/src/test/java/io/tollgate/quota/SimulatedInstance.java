@@ -72,13 +72,14 @@ final class SimulatedInstance {
     long waits;
 
     private ConsumerRecord<byte[], byte[]> current;
-    private String incarnation;
+    private int incarnation;
 
     /** A record that was polled, and of which topic of its name. */
     private record Buffered(ConsumerRecord<byte[], byte[]> record, int incarnation) {}
 
     private final class Task {
         final int partition;
+        final List<TopicPartition> topics;
         final SimulatedStore stored;
         final BucketStore store;
         final SimulatedContext<byte[], Incoming> requestsContext;
@@ -90,6 +91,7 @@ final class SimulatedInstance {
 
         Task(int partition) {
             this.partition = partition;
+            topics = topicsOf(partition);
             stored = new SimulatedStore(kafka.changelogs.get(partition));
             store = BucketStore.over(stored);
             requestsContext = new SimulatedContext<>(partition, store, time, this::parsed);
@@ -117,7 +119,10 @@ final class SimulatedInstance {
             if (child.equals("all")) return;
             var decided = (Decided) record.value();
             var by = decided.decision().decidedBy();
-            ledger.decided(published().agent, incarnation, current.partition(), current.offset(), by);
+            ledger.decided(
+                    published().agent,
+                    SimulatedKafka.position(current.topic(), incarnation, current.partition(), current.offset()),
+                    by);
             transaction.output(new Output(published(), decided.decision(), decided.policy()));
         }
 
@@ -209,9 +214,7 @@ final class SimulatedInstance {
     }
 
     private static List<TopicPartition> topicsOf(int partition) {
-        return List.of(
-                new TopicPartition(SimulatedKafka.REQUESTS, partition),
-                new TopicPartition(SimulatedKafka.REKEYED, partition));
+        return SimulatedKafka.TOPICS.get(partition);
     }
 
     /** Takes a partition up, from what was committed. */
@@ -241,8 +244,8 @@ final class SimulatedInstance {
             return 0;
         }
         var polled = new LinkedHashMap<TopicPartition, List<ConsumerRecord<byte[], byte[]>>>();
-        var partitions = new ArrayList<TopicPartition>();
-        for (int partition : tasks.keySet()) partitions.addAll(topicsOf(partition));
+        var partitions = new ArrayList<TopicPartition>(4);
+        for (var task : tasks.values()) partitions.addAll(task.topics);
         if (reversed) java.util.Collections.reverse(partitions);
         int count = 0;
         for (var partition : partitions) {
@@ -272,10 +275,12 @@ final class SimulatedInstance {
     int process(int most, int order) {
         punctuate();
         int count = 0;
+        var waiting = new ArrayList<TopicPartition>(4);
         for (; count < most; count++) {
-            var waiting = new ArrayList<TopicPartition>();
-            for (int partition : tasks.keySet()) {
-                for (var topic : topicsOf(partition)) {
+            waiting.clear();
+            for (var task : tasks.values()) {
+                for (int i = 0; i < task.topics.size(); i++) {
+                    var topic = task.topics.get(i);
                     if (!buffers.get(topic).isEmpty()) waiting.add(topic);
                 }
             }
@@ -284,7 +289,7 @@ final class SimulatedInstance {
             var partition = waiting.get(pick % waiting.size());
             var buffered = buffers.get(partition).removeFirst();
             current = buffered.record();
-            incarnation = "cluster/" + current.topic() + "#" + buffered.incarnation();
+            incarnation = buffered.incarnation();
             try {
                 tasks.get(partition.partition()).process(current);
             } catch (TaskMigratedException migrated) {

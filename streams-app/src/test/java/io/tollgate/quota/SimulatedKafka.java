@@ -2,20 +2,19 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
 import io.tollgate.kafka.ClusterSourceIds;
-import io.tollgate.kafka.StreamThreadWatch;
+import io.tollgate.kafka.SourceIds;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
@@ -27,24 +26,30 @@ final class SimulatedKafka {
     static final String REQUESTS = "agent-requests";
     static final String REKEYED = "simulated-rekeyed-repartition";
 
+    /** The two topics of each partition. */
+    static final List<List<TopicPartition>> TOPICS = IntStream.range(0, PARTITIONS)
+            .mapToObj(i -> List.of(new TopicPartition(REQUESTS, i), new TopicPartition(REKEYED, i)))
+            .toList();
+
     /** A record that an agent has published. */
     static final class Published {
         final int number;
         final @Nullable String agent;
         final int cost;
         final int partition;
-        final String topicId;
         final long offset;
+        /** The partition that it was published to, of the topic that it was published to. */
+        final Log log;
         /** Its topic was deleted before it was decided. */
         boolean deleted;
 
-        Published(int number, @Nullable String agent, int cost, int partition, String topicId, long offset) {
+        Published(int number, @Nullable String agent, int cost, int partition, long offset, Log log) {
             this.number = number;
             this.agent = agent;
             this.cost = cost;
             this.partition = partition;
-            this.topicId = topicId;
             this.offset = offset;
+            this.log = log;
         }
 
         @Override
@@ -84,8 +89,13 @@ final class SimulatedKafka {
     }
 
     static final class Log {
+        final String topicId;
         final List<Entry> entries = new ArrayList<>();
         long next;
+
+        Log(String topicId) {
+            this.topicId = topicId;
+        }
     }
 
     /** What an instance has written since its last commit. */
@@ -153,10 +163,10 @@ final class SimulatedKafka {
     }
 
     private void create(String topic) {
+        var topicId = topic + "#" + incarnations.merge(topic, 1, Integer::sum);
         var partitions = new Log[PARTITIONS];
-        Arrays.setAll(partitions, i -> new Log());
+        Arrays.setAll(partitions, i -> new Log(topicId));
         logs.put(topic, partitions);
-        incarnations.merge(topic, 1, Integer::sum);
     }
 
     /** Deletes the topic and creates it again. */
@@ -168,16 +178,39 @@ final class SimulatedKafka {
         committed.keySet().removeIf(partition -> partition.topic().equals(topic));
     }
 
-    String topicId(String topic) {
-        return "cluster/" + topic + "#" + incarnations.get(topic);
+    /** Returns the number of a partition of the topic that bore this name as the n-th; never 0. */
+    private static long source(String topic, int incarnation, int partition) {
+        return ((long) incarnation * 2 + (topic.equals(REKEYED) ? 1 : 0)) * PARTITIONS + partition;
     }
 
-    /** Returns the ids under which an instance keeps offsets; its polls are not seen, so that it asks the cluster. */
-    ClusterSourceIds sourceIds() {
-        return new ClusterSourceIds(
-                () -> "cluster",
-                topic -> new Uuid(topic.hashCode(), incarnations.get(topic)),
-                new StreamThreadWatch(Duration.ofDays(1)));
+    /** Returns a number that no other record has. */
+    static long position(String topic, int incarnation, int partition, long offset) {
+        return position(source(topic, incarnation, partition), offset);
+    }
+
+    static long position(long source, long offset) {
+        return source << 32 | offset;
+    }
+
+    /** Names sources as {@link ClusterSourceIds} does for an instance whose polls are not seen: by the topics that it asked for last. */
+    private final class AskedSourceIds implements SourceIds {
+        private final Map<String, Integer> asked = new HashMap<>();
+
+        @Override
+        public long idOf(String topic, int partition) {
+            return source(topic, asked.computeIfAbsent(topic, incarnations::get), partition);
+        }
+
+        @Override
+        public long askedAgain(String topic, int partition) {
+            asked.put(topic, incarnations.get(topic));
+            return idOf(topic, partition);
+        }
+    }
+
+    /** Returns the numbers under which an instance keeps offsets. */
+    SourceIds sourceIds() {
+        return new AskedSourceIds();
     }
 
     void store(Map<Integer, Map<String, byte[]>> written) {
@@ -190,7 +223,7 @@ final class SimulatedKafka {
     /** @param agent null: what is published is no request */
     Published publish(@Nullable String agent, int cost, int partition, long nowMillis) {
         var log = logs.get(REQUESTS)[partition];
-        var next = new Published(published.size(), agent, cost, partition, topicId(REQUESTS), log.next);
+        var next = new Published(published.size(), agent, cost, partition, log.next, log);
         published.add(next);
         var text = agent == null
                 ? "r" + next.number + " is no request"

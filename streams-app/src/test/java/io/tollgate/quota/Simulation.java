@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.CalendarRefill;
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
@@ -12,15 +13,18 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.PolicyJson;
 import io.tollgate.policy.PolicyRecords;
+import io.tollgate.quota.SimulatedKafka.Log;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.redis.SpendRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -68,25 +72,25 @@ final class Simulation {
         /** A call for this agent has failed. */
         void failed(String agent);
 
-        /** The instance has decided the request at this position. */
-        void decided(String agent, String topicId, int partition, long offset, DecidedBy by);
+        /** The instance has decided the request at this {@link SimulatedKafka#position}. */
+        void decided(String agent, long position, DecidedBy by);
     }
 
     /** @param askers a bit for each instance, another one each time that it has lost a partition */
     private record Asked(double cost, long askers) {}
 
-    /** What Redis may have charged of an agent without its decider knowing; requests are named by their positions. */
+    /** What Redis may have charged of an agent without its decider knowing; requests by {@link SimulatedKafka#position}. */
     private static final class Charges {
         /** What was sent and nobody has decided yet. */
-        final Set<String> underWay = new HashSet<>();
+        final Set<Long> underWay = new HashSet<>();
         /** What Redis has executed. */
-        final Map<String, Asked> asked = new HashMap<>();
+        final Map<Long, Asked> asked = new HashMap<>();
         /** What was under way when a call failed or its answer was given up: charged or not, nobody knows. */
-        final Set<String> unknown = new HashSet<>();
+        final Set<Long> unknown = new HashSet<>();
         /** What Redis has executed for an instance that did not decide it. */
-        final Set<String> ofOthers = new HashSet<>();
+        final Set<Long> ofOthers = new HashSet<>();
 
-        double cost(Set<String> positions) {
+        double cost(Set<Long> positions) {
             double cost = 0;
             for (var each : asked.entrySet())
                 if (positions.contains(each.getKey())) cost += each.getValue().cost();
@@ -95,20 +99,14 @@ final class Simulation {
     }
 
     private final Map<String, Charges> charges = new HashMap<>();
-    private final Map<Long, String> sources = new HashMap<>();
     private int starts;
 
     private Charges charges(String agent) {
         return charges.computeIfAbsent(agent, each -> new Charges());
     }
 
-    private void noteSources() {
-        var ids = kafka.sourceIds();
-        for (var topic : List.of(SimulatedKafka.REQUESTS, SimulatedKafka.REKEYED)) {
-            for (int i = 0; i < SimulatedKafka.PARTITIONS; i++) {
-                sources.put(ids.idOf(topic, i), kafka.topicId(topic) + "/" + i + "/");
-            }
-        }
+    private static long position(SpendRequest spend, Charge charge) {
+        return SimulatedKafka.position(spend.source(), charge.offset());
     }
 
     private final class OfInstance implements Ledger {
@@ -121,25 +119,25 @@ final class Simulation {
 
         @Override
         public void sent(SpendRequest spend) {
-            var source = sources.get(spend.source());
-            for (var charge : spend.charges()) charges(spend.agentId()).underWay.add(source + charge.offset());
+            var underWay = charges(spend.agentId()).underWay;
+            for (var charge : spend.charges()) underWay.add(position(spend, charge));
         }
 
         @Override
         public void executed(SpendRequest spend) {
-            var source = sources.get(spend.source());
             var asked = charges(spend.agentId()).asked;
             for (var charge : spend.charges()) {
-                var before = asked.get(source + charge.offset());
+                long position = position(spend, charge);
+                var before = asked.get(position);
                 long askers = before == null ? bit : before.askers() | bit;
-                asked.put(source + charge.offset(), new Asked(charge.costTokens(), askers));
+                asked.put(position, new Asked(charge.costTokens(), askers));
             }
         }
 
         @Override
         public void fateUnknown(SpendRequest spend) {
-            var source = sources.get(spend.source());
-            for (var charge : spend.charges()) charges(spend.agentId()).unknown.add(source + charge.offset());
+            var unknown = charges(spend.agentId()).unknown;
+            for (var charge : spend.charges()) unknown.add(position(spend, charge));
         }
 
         @Override
@@ -148,9 +146,8 @@ final class Simulation {
         }
 
         @Override
-        public void decided(String agent, String topicId, int partition, long offset, DecidedBy by) {
+        public void decided(String agent, long position, DecidedBy by) {
             var its = charges(agent);
-            var position = topicId + "/" + partition + "/" + offset;
             if (by == DecidedBy.LOCAL) failed(agent); // it gives up what is under way
             its.underWay.remove(position);
             var asked = its.asked.get(position);
@@ -192,7 +189,7 @@ final class Simulation {
         }
 
         @Override
-        public void decided(String agent, String topicId, int partition, long offset, DecidedBy by) {
+        public void decided(String agent, long position, DecidedBy by) {
             // Nobody judges.
         }
     }
@@ -271,7 +268,7 @@ final class Simulation {
             if (output.decision() == null) continue;
             text.append(output.decision().decidedAtMicros() - SimulatedRedis.wallMicros(0))
                     .append(" µs: ")
-                    .append(output.published().topicId)
+                    .append(output.published().log.topicId)
                     .append('/')
                     .append(output.published().partition)
                     .append('/')
@@ -315,7 +312,6 @@ final class Simulation {
     }
 
     private void play() {
-        noteSources();
         for (int i = 0; i < INSTANCES; i++) start(i);
         for (int partition = 0; partition < SimulatedKafka.PARTITIONS; partition++) {
             owner[partition] = partition % INSTANCES;
@@ -400,7 +396,6 @@ final class Simulation {
             case RECREATE -> {
                 var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
                 kafka.recreate(topic);
-                noteSources();
                 for (var instance : instances) instance.recreated(topic);
             }
             case REDIS_CLOCK -> {
@@ -591,11 +586,11 @@ final class Simulation {
     private Optional<Violation> judge() {
         var violation = conservation();
         if (violation.isEmpty()) violation = order();
-        for (var agent : AGENTS) {
-            if (violation.isEmpty()) violation = overAdmission(agent);
-        }
-        for (var agent : AGENTS) {
-            if (violation.isEmpty()) violation = falseRefusal(agent);
+        for (var agent : AGENTS.subList(0, history.setup().agents())) {
+            if (violation.isPresent()) break;
+            var decided = decided(agent);
+            violation = overAdmission(agent, decided);
+            if (violation.isEmpty()) violation = falseRefusal(agent, decided);
         }
         if (violation.isEmpty() && longestOutageMicros > LONGEST_WAIT_MICROS) {
             violation = Optional.of(new Violation(
@@ -619,11 +614,12 @@ final class Simulation {
 
     private Optional<Violation> order() {
         if (!kafka.exactlyOnce) return Optional.empty();
-        var last = new HashMap<String, Published>();
+        var lasts = new HashMap<String, Map<Log, Published>>();
         for (var output : kafka.outputs) {
             var each = output.published();
             if (each.agent == null) continue;
-            var before = last.put(each.agent + each.topicId + each.partition, each);
+            var last = lasts.computeIfAbsent(each.agent, agent -> new IdentityHashMap<>());
+            var before = last.put(each.log, each);
             if (before != null && before.offset > each.offset) {
                 return Optional.of(new Violation("order", each + " stands after " + before));
             }
@@ -633,11 +629,16 @@ final class Simulation {
 
     /** Returns what was decided for the agent, each request once, in the order of time. */
     private List<Output> decided(String agent) {
-        var seen = new HashSet<Integer>();
-        return kafka.outputs.stream()
-                .filter(output -> agent.equals(output.published().agent) && seen.add(output.published().number))
-                .sorted(Comparator.comparingLong(output -> output.decision().decidedAtMicros()))
-                .toList();
+        var seen = new BitSet(kafka.published.size());
+        var decided = new ArrayList<Output>();
+        for (var output : kafka.outputs) {
+            var published = output.published();
+            if (!agent.equals(published.agent) || seen.get(published.number)) continue;
+            seen.set(published.number);
+            decided.add(output);
+        }
+        decided.sort(Comparator.comparingLong(output -> output.decision().decidedAtMicros()));
+        return decided;
     }
 
     /**
@@ -658,14 +659,14 @@ final class Simulation {
         return byCalendar.contains(agent) && fromMicros / 60_000_000 != toMicros / 60_000_000;
     }
 
-    private Optional<Violation> overAdmission(String agent) {
+    private Optional<Violation> overAdmission(String agent, List<Output> decided) {
         if (isForgotten()) return Optional.empty();
         // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
         double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0));
         double rate = highestRate.get(agent);
         double most = 0;
         long lastMicros = 0;
-        for (var output : decided(agent)) {
+        for (var output : decided) {
             long now = output.decision().decidedAtMicros();
             most = isOtherMinute(agent, lastMicros, now) ? 0 : Math.max(0, most - rate * (now - lastMicros) / 1e6);
             lastMicros = now;
@@ -717,12 +718,11 @@ final class Simulation {
     }
 
     /** What the bucket covers is not refused; and so nothing is charged twice. */
-    private Optional<Violation> falseRefusal(String agent) {
+    private Optional<Violation> falseRefusal(String agent, List<Output> outputs) {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().limit().refillTokensPerSecond();
         double lost = unknownTokens(agent) + costOfDeleted(agent);
-        var outputs = decided(agent);
         double tokens = capacity;
         long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();
         for (int i = 0; i < outputs.size(); ) {
