@@ -28,6 +28,7 @@ final class CheckRelease {
             "tollgate", List.of(".pom"),
             "token-bucket", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"),
             "verify", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"),
+            "tollgate-spring-boot-starter", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"),
             "streams-app", List.of(".pom", ".jar", "-sources.jar", "-javadoc.jar"));
 
     private final List<String> mistakes = new ArrayList<>();

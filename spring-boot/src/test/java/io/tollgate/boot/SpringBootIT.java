@@ -35,7 +35,7 @@ class SpringBootIT {
     void decisionsAreShared() {
         assertThat(LettuceVersion.getVersion()).startsWith(System.getProperty("lettuce.version"));
         try (var server = RedisServer.start();
-                var context = SpringApplication.run(Application.class, "--spring.main.banner-mode=off", "--redis.url=" + server.uri());
+                var context = SpringApplication.run(Application.class, "--spring.main.web-application-type=none", "--redis.url=" + server.uri());
                 var other = ResourceQuotaManager.builder()
                         .redis(server.uri())
                         .limit(new Limit(10, 0))
@@ -62,7 +62,7 @@ class SpringBootIT {
 
     @Test
     void addressThatIsNone_endsTheStart() {
-        var failure = catchThrowable(() -> SpringApplication.run(Application.class, "--spring.main.banner-mode=off", "--redis.url=redis://my redis")
+        var failure = catchThrowable(() -> SpringApplication.run(Application.class, "--spring.main.web-application-type=none", "--redis.url=redis://my redis")
                 .close());
 
         assertThat(failure).hasStackTraceContaining("the address of Redis must be");
