@@ -5,9 +5,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.report.Results;
 import io.tollgate.benchmarks.report.Summary;
-import io.tollgate.benchmarks.run.Simulation.Costs;
-import io.tollgate.benchmarks.run.Simulation.Pipeline;
-import io.tollgate.benchmarks.run.Simulation.Traffic;
+import io.tollgate.simulator.Forecast;
+import io.tollgate.simulator.PipelineSize;
+import io.tollgate.simulator.Simulation;
+import io.tollgate.simulator.StepCosts;
+import io.tollgate.simulator.Traffic;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -182,8 +184,8 @@ public final class Simulate implements Callable<Integer> {
      *
      * @param slower by how much everything is slower, because broker, Redis and application share two cores
      */
-    private Simulation.Outcome backlog(Measured given, RedisCosts redis, double slower) {
-        var costs = new Costs(
+    private Forecast backlog(Measured given, RedisCosts redis, double slower) {
+        var costs = new StepCosts(
                 given.applicationMicros() * slower,
                 redis.entry() * slower,
                 redis.request() * slower,
@@ -192,7 +194,7 @@ public final class Simulate implements Callable<Integer> {
                 1_000,
                 commitMicros);
         var traffic = new Traffic(0, requests, given.agents(), 0, 200, PLENTY, 0);
-        return Simulation.run(new Pipeline(given.partitions(), 2, 1), costs, traffic, SEED);
+        return Simulation.run(new PipelineSize(given.partitions(), 2, 1), costs, traffic, SEED);
     }
 
     private ObjectNode check(Measured given, RedisCosts redis) {
@@ -222,16 +224,16 @@ public final class Simulate implements Callable<Integer> {
 
     /** The sizes of docs/scaling.md, by how unequal agents are and how much they send. */
     private void sizes(RedisCosts redis, List<ObjectNode> rows) {
-        var small = new Pipeline(8, 4, 1);
+        var small = new PipelineSize(8, 4, 1);
         for (double rate : new double[] {10_000, 50_000, 75_000})
             rows.add(size(small, redis, rate, 100_000, 0, PLENTY));
         rows.add(size(small, redis, 50_000, 100_000, 1, PLENTY));
         rows.add(size(small, redis, 50_000, 100_000, 1, 1_000));
-        var large = new Pipeline(128, 32, 32);
+        var large = new PipelineSize(128, 32, 32);
         for (double rate : new double[] {500_000, 1_000_000, 1_250_000, 1_500_000}) {
             rows.add(size(large, redis, rate, 1_000_000, 0, PLENTY));
         }
-        rows.add(size(new Pipeline(128, 32, 16), redis, 1_000_000, 1_000_000, 0, PLENTY));
+        rows.add(size(new PipelineSize(128, 32, 16), redis, 1_000_000, 1_000_000, 0, PLENTY));
         for (double skew : new double[] {0.6, 0.8, 1}) {
             rows.add(size(large, redis, 1_000_000, 1_000_000, skew, PLENTY));
         }
@@ -240,10 +242,10 @@ public final class Simulate implements Callable<Integer> {
     }
 
     private ObjectNode size(
-            Pipeline pipeline, RedisCosts redis, double perSecond, int agents, double skew, double capacity) {
+            PipelineSize pipeline, RedisCosts redis, double perSecond, int agents, double skew, double capacity) {
         // What is fitted to calls of many agents holds their part of a call; a cluster's calls are of one agent each.
         double call = pipeline.redisNodes() > 1 ? redis.call() : 0;
-        var costs = new Costs(
+        var costs = new StepCosts(
                 recordMicros, redis.entry(), redis.request(), call, roundTripMicros, fetchMicros, commitMicros);
         int count = (int) Math.min(requests, perSecond * 10);
         var traffic = new Traffic(perSecond, count, agents, skew, 300, capacity, capacity / 100);

@@ -1,5 +1,5 @@
 /**
- * Measurements with a broker and a Redis in processes of their own, and the simulation that their costs feed. Imports
+ * Measurements with a broker and a Redis in processes of their own, and what the simulator makes of their costs. Imports
  * {@code micro}, {@code report} and what is measured. Not thread-safe unless a class says so.
  */
 @NullMarked

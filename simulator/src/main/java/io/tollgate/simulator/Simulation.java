@@ -1,4 +1,4 @@
-package io.tollgate.benchmarks.run;
+package io.tollgate.simulator;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -20,68 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Deterministic: the same arguments give the same figures. Not thread-safe.
  */
-final class Simulation {
-    /**
-     * What runs.
-     *
-     * @param partitions of the topic of requests; each is a task of thread {@code partition mod threads}
-     * @param threads of all instances, each with a core of its own
-     * @param redisNodes masters, each with a core of its own; with more than one each agent is a call of its own, as in a cluster
-     */
-    record Pipeline(int partitions, int threads, int redisNodes) {}
-
-    /**
-     * What a step takes, in microseconds.
-     *
-     * @param record CPU of the stream thread for each request, all that belongs to it included
-     * @param entry Redis for an agent of a call, and its first request
-     * @param request Redis for each further request of that agent in the call
-     * @param call Redis for each call
-     * @param roundTrip to Redis and back, without what Redis does
-     * @param fetch from asking a broker for a partition's records until they are here
-     * @param commit during which a thread decides nothing, each 100 ms
-     */
-    record Costs(
-            double record, double entry, double request, double call, double roundTrip, double fetch, double commit) {}
-
-    /**
-     * What agents send.
-     *
-     * @param perSecond requests; 0: all are there at the start
-     * @param requests in all
-     * @param agents who may send
-     * @param skew Zipf's exponent; 0: all agents alike
-     * @param bytes of a request
-     * @param capacity of each agent's bucket, in tokens; a request costs one
-     * @param refillRate tokens a second
-     */
-    record Traffic(
-            double perSecond, int requests, int agents, double skew, int bytes, double capacity, double refillRate) {}
-
-    /**
-     * What came of it.
-     *
-     * @param perSecond requests decided, from the moment when a fifth was decided until four fifths were
-     * @param decided how many were decided
-     * @param approved how many of them were approved
-     * @param entriesEach entries of calls to Redis for each request
-     * @param redisMicrosEach Redis' time for each request, all nodes together
-     * @param busiestNode share of the time in which the busiest node worked
-     * @param busiestThread share of the time in which the busiest thread worked
-     * @param threads share of the time in which threads worked, mean of all
-     * @param micros from publishing until decided
-     */
-    record Outcome(
-            double perSecond,
-            long decided,
-            long approved,
-            double entriesEach,
-            double redisMicrosEach,
-            double busiestNode,
-            double busiestThread,
-            double threads,
-            Histogram micros) {}
-
+public final class Simulation {
     // As StreamsProperties and TaskDecider are set, which say why. Times are in microseconds.
     private static final int POLL_RECORDS = 10_000;
     private static final int FETCH_BYTES = 4 * 1024 * 1024;
@@ -92,8 +31,8 @@ final class Simulation {
     private static final double COMMIT_INTERVAL = 100_000;
     private static final double TRUSTED = 1_000_000;
 
-    private final Pipeline pipeline;
-    private final Costs costs;
+    private final PipelineSize pipeline;
+    private final StepCosts costs;
     private final Traffic traffic;
 
     private final double[] publishedAt;
@@ -166,7 +105,7 @@ final class Simulation {
         private double worked;
     }
 
-    private Simulation(Pipeline pipeline, Costs costs, Traffic traffic, long seed) {
+    private Simulation(PipelineSize pipeline, StepCosts costs, Traffic traffic, long seed) {
         this.pipeline = pipeline;
         this.costs = costs;
         this.traffic = traffic;
@@ -187,12 +126,12 @@ final class Simulation {
     }
 
     /** Returns what the pipeline makes of the traffic. */
-    static Outcome run(Pipeline pipeline, Costs costs, Traffic traffic, long seed) {
+    public static Forecast run(PipelineSize pipeline, StepCosts costs, Traffic traffic, long seed) {
         return new Simulation(pipeline, costs, traffic, seed).run();
     }
 
     /** Returns each agent's share of the traffic, added up: Zipf's law. */
-    static double[] cumulativeShares(int agents, double skew) {
+    public static double[] cumulativeShares(int agents, double skew) {
         var cumulative = new double[agents];
         double sum = 0;
         for (int rank = 0; rank < agents; rank++) cumulative[rank] = sum += Math.pow(rank + 1.0, -skew);
@@ -200,7 +139,7 @@ final class Simulation {
     }
 
     /** Returns the place that a hash gives an agent among so many: 0 to {@code places - 1}. */
-    static int placeOf(int agent, int places, long salt) {
+    public static int placeOf(int agent, int places, long salt) {
         long mixed = (agent + salt) * 0x9E3779B97F4A7C15L;
         mixed = (mixed ^ (mixed >>> 32)) * 0xD6E8FEB86659FD93L;
         return (int) Long.remainderUnsigned(mixed ^ (mixed >>> 32), places);
@@ -223,7 +162,7 @@ final class Simulation {
         }
     }
 
-    private Outcome run() {
+    private Forecast run() {
         for (var partition : partitions) fetch(partition, 0);
         double now = 0;
         while (!events.isEmpty()) {
@@ -233,7 +172,7 @@ final class Simulation {
         }
         double end = now;
         double perSecond = decided * 0.6 * 1e6 / Math.max(1, fourFifthsAt - firstFifthAt);
-        return new Outcome(
+        return new Forecast(
                 perSecond,
                 decided,
                 approved,

@@ -1,0 +1,10 @@
+package io.tollgate.simulator;
+
+/**
+ * What runs.
+ *
+ * @param partitions of the topic of requests; each is a task of thread {@code partition mod threads}
+ * @param threads of all instances, each with a core of its own
+ * @param redisNodes masters, each with a core of its own; with more than one each agent is a call of its own, as in a cluster
+ */
+public record PipelineSize(int partitions, int threads, int redisNodes) {}
