@@ -5,12 +5,12 @@ import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 import static io.tollgate.verify.Invariant.ORDER;
 
+import io.tollgate.verify.CheckReport.AgentFigures;
 import io.tollgate.verify.Holds.Credit;
-import io.tollgate.verify.Report.AgentFigures;
+import io.tollgate.verify.PromisedTerms.PolicyMode;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import io.tollgate.verify.Resets.Reset;
 import io.tollgate.verify.Snapshot.OutputPartition;
-import io.tollgate.verify.Terms.Limit;
-import io.tollgate.verify.Terms.Mode;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -27,7 +27,7 @@ final class AgentAudit {
             Comparator.comparingDouble(AgentFigures::localSeconds).thenComparingLong(AgentFigures::decisions);
 
     private final CheckerSettings settings;
-    private final Policies policies;
+    private final PolicyRecords policies;
     private final Decisions decisions;
     private final Resets resets;
     private final Holds holds;
@@ -48,7 +48,7 @@ final class AgentAudit {
 
     AgentAudit(
             CheckerSettings settings,
-            Policies policies,
+            PolicyRecords policies,
             Decisions decisions,
             Resets resets,
             Holds holds,
@@ -123,7 +123,7 @@ final class AgentAudit {
     }
 
     /** Whether the agent's oldest decision on that topic, of those from the same partition, is about an older request. */
-    boolean decidedBefore(int agent, Outcome outcome, int sourcePartition, long sourceOffset) {
+    boolean decidedBefore(int agent, OutputTopic outcome, int sourcePartition, long sourceOffset) {
         return IntStream.range(begins[agent], begins[agent + 1])
                 .map(at -> rows[at])
                 .filter(row -> decisions.outcome(row) == outcome && decisions.sourcePartition(row) == sourcePartition)
@@ -138,7 +138,7 @@ final class AgentAudit {
                 .toList();
     }
 
-    private record Lane(Outcome outcome, int outputPartition, int sourcePartition) {}
+    private record Lane(OutputTopic outcome, int outputPartition, int sourcePartition) {}
 
     private void checkOutputOrder(int agent) {
         Map<Lane, Long> lastOffsets = new HashMap<>();
@@ -176,21 +176,22 @@ final class AgentAudit {
                 policies.objection(decisions.agentId(decisions.agentOf(row)), policy, decisions.provenMicros(row));
         if (objection == null) return;
         violations.add(
-                decisions.outcome(row) == Outcome.APPROVED ? NO_OVER_ADMISSION : NO_FALSE_REFUSALS,
+                decisions.outcome(row) == OutputTopic.APPROVED ? NO_OVER_ADMISSION : NO_FALSE_REFUSALS,
                 at(row),
                 "decides agent " + agentId(row) + " by "
-                        + (Policies.isDefault(policy) ? "the default" : "the policy " + Text.shorten(policy)) + ", "
+                        + (PolicyRecords.isDefault(policy) ? "the default" : "the policy " + Text.shorten(policy))
+                        + ", "
                         + objection);
     }
 
-    private void checkMode(int row, Mode mode) {
-        if (mode != Mode.ENFORCE && decisions.outcome(row) == Outcome.REJECTED)
+    private void checkMode(int row, PolicyMode mode) {
+        if (mode != PolicyMode.ENFORCE && decisions.outcome(row) == OutputTopic.REJECTED)
             violations.add(
                     NO_FALSE_REFUSALS,
                     at(row),
                     "refuses agent " + agentId(row) + " under a policy that refuses nothing: "
                             + Text.shorten(decisions.policy(row)));
-        if (mode != Mode.SHADOW && decisions.shadow(row))
+        if (mode != PolicyMode.SHADOW && decisions.shadow(row))
             violations.add(
                     NO_OVER_ADMISSION,
                     at(row),
@@ -202,15 +203,15 @@ final class AgentAudit {
     private List<Reset> filled(int agent) {
         return resets.of(decisions.agentId(agent)).stream()
                 .filter(reset -> {
-                    Terms terms = policies.terms(reset.policy(), reset.atMicros());
-                    return terms == null || terms.mode() != Mode.SHADOW;
+                    PromisedTerms terms = policies.terms(reset.policy(), reset.atMicros());
+                    return terms == null || terms.mode() != PolicyMode.SHADOW;
                 })
                 .toList();
     }
 
     private double checkSpending(
-            List<Integer> byTime, List<Reset> filled, List<Credit> credits, RateTimeline.OfAgent rates) {
-        Map<String, Spending> spending = new HashMap<>();
+            List<Integer> byTime, List<Reset> filled, List<Credit> credits, RateTimeline.AgentRates rates) {
+        Map<String, AdmissionBound> spending = new HashMap<>();
         double worst = 0;
         int resetsSeen = 0;
         int creditsSeen = 0;
@@ -218,7 +219,7 @@ final class AgentAudit {
             checkPolicy(row);
             for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
                 spending.clear(); // full, as at the beginning
-            Terms terms = policies.terms(decisions.policy(row), decisions.decidedAtMicros(row));
+            PromisedTerms terms = policies.terms(decisions.policy(row), decisions.decidedAtMicros(row));
             if (terms == null) {
                 unknownPolicy++;
                 spending.clear();
@@ -227,15 +228,15 @@ final class AgentAudit {
             // Nothing is promised by these, and the buckets that count stand as they were: what time gives them in the
             // meantime is what the policy before gave.
             checkMode(row, terms.mode());
-            if (terms.mode() != Mode.ENFORCE) continue;
-            boolean counts = decisions.outcome(row) == Outcome.APPROVED;
+            if (terms.mode() != PolicyMode.ENFORCE) continue;
+            boolean counts = decisions.outcome(row) == OutputTopic.APPROVED;
             double cost = counts ? decisions.costTokens(row) : 0;
             long now = decisions.decidedAtMicros(row);
             int creditsBefore = creditsSeen;
             while (creditsSeen < credits.size() && credits.get(creditsSeen).atMicros() <= now) creditsSeen++;
             List<Credit> givenBack = credits.subList(creditsBefore, creditsSeen); // in every limit
-            for (Limit limit : terms.limits()) {
-                Spending of = spending.computeIfAbsent(limit.name(), name -> new Spending(limit, now));
+            for (PromisedLimit limit : terms.limits()) {
+                AdmissionBound of = spending.computeIfAbsent(limit.name(), name -> new AdmissionBound(limit, now));
                 double gained = rates.gainedTokens(
                         limit.name(),
                         limit == terms.limits().get(0),
@@ -251,7 +252,8 @@ final class AgentAudit {
             }
             if (spending.size() > terms.limits().size())
                 spending.keySet()
-                        .retainAll(terms.limits().stream().map(Limit::name).toList());
+                        .retainAll(
+                                terms.limits().stream().map(PromisedLimit::name).toList());
         }
         worstOverdraft = Math.max(worstOverdraft, worst);
         return worst;
@@ -261,7 +263,7 @@ final class AgentAudit {
         return next < filled.size() && filled.get(next).atMicros() <= nowMicros;
     }
 
-    private String overdrawn(int row, Limit limit, Spending spending) {
+    private String overdrawn(int row, PromisedLimit limit, AdmissionBound spending) {
         return "agent " + agentId(row) + " got " + Text.number(spending.overdraftTokens())
                 + " tokens more within " + Text.number(spending.seconds()) + " s than capacity "
                 + Text.number(limit.capacityTokens())
@@ -276,13 +278,13 @@ final class AgentAudit {
     /** Returns the stretch of an agent's decisions in which no approval can be missing because it was not read. */
     private List<Integer> complete(int agent, List<Integer> byTime) {
         boolean cut = settings.fromMillis() != Long.MIN_VALUE
-                || snapshot.trimmed().contains(new OutputPartition(Outcome.APPROVED, outputPartition(agent)));
+                || snapshot.trimmed().contains(new OutputPartition(OutputTopic.APPROVED, outputPartition(agent)));
         boolean quiet = snapshot.requests().values().stream().allMatch(range -> range.end() == range.logEnd());
         int from = 0;
         int to = byTime.size();
         // An agent's approvals stand on one partition, so all those between the first and the last that were read were.
-        if (cut) while (from < to && decisions.outcome(byTime.get(from)) != Outcome.APPROVED) from++;
-        if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != Outcome.APPROVED) to--;
+        if (cut) while (from < to && decisions.outcome(byTime.get(from)) != OutputTopic.APPROVED) from++;
+        if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != OutputTopic.APPROVED) to--;
         return byTime.subList(from, to);
     }
 
@@ -309,10 +311,10 @@ final class AgentAudit {
                         && !decisions.shadow(row)
                         && Double.isFinite(decisions.remainingTokens(row))
                         && decisions.policy(row).equals(decisions.policy(first));
-                if (decisions.outcome(row) == Outcome.APPROVED) approvedTokens += decisions.costTokens(row);
+                if (decisions.outcome(row) == OutputTopic.APPROVED) approvedTokens += decisions.costTokens(row);
                 remaining = Math.min(remaining, decisions.remainingTokens(row));
             }
-            Limit limit = followable ? onlyLimit(decisions.policy(first), now) : null;
+            PromisedLimit limit = followable ? onlyLimit(decisions.policy(first), now) : null;
             if (limit == null || !policy.equals(decisions.policy(first))) {
                 close(ledger, suspect);
                 ledger = limit == null ? null : new Ledger(limit, now, remaining);
@@ -327,10 +329,10 @@ final class AgentAudit {
         close(ledger, suspect);
     }
 
-    private void checkRefusals(List<Integer> step, Ledger ledger, Limit limit) {
+    private void checkRefusals(List<Integer> step, Ledger ledger, PromisedLimit limit) {
         for (int row : step) {
             double cost = decisions.costTokens(row);
-            if (decisions.outcome(row) == Outcome.REJECTED && cost <= limit.capacityTokens() && ledger.covers(cost))
+            if (decisions.outcome(row) == OutputTopic.REJECTED && cost <= limit.capacityTokens() && ledger.covers(cost))
                 violations.add(
                         NO_FALSE_REFUSALS,
                         at(row),
@@ -351,10 +353,11 @@ final class AgentAudit {
                             + " tokens that no approval explains");
     }
 
-    private @Nullable Limit onlyLimit(String policy, long atMicros) {
-        Terms terms = policies.terms(policy, atMicros);
-        boolean simple =
-                terms != null && terms.mode() == Mode.ENFORCE && terms.limits().size() == 1;
+    private @Nullable PromisedLimit onlyLimit(String policy, long atMicros) {
+        PromisedTerms terms = policies.terms(policy, atMicros);
+        boolean simple = terms != null
+                && terms.mode() == PolicyMode.ENFORCE
+                && terms.limits().size() == 1;
         return simple ? terms.limits().get(0) : null;
     }
 

@@ -4,9 +4,9 @@ import static io.tollgate.verify.Invariant.CONSERVATION;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.tollgate.verify.Requests.Verdict;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
+import io.tollgate.verify.Requests.RequestVerdict;
 import io.tollgate.verify.Snapshot.OutputPartition;
-import io.tollgate.verify.Terms.Limit;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -53,7 +53,7 @@ final class Checker {
 
     private final CheckerSettings settings;
     private final Violations violations = new Violations();
-    private final Policies policies;
+    private final PolicyRecords policies;
     private final Requests requests = new Requests();
     private final Decisions decisions = new Decisions();
     private final Resets resets = new Resets();
@@ -61,7 +61,7 @@ final class Checker {
     private final Fingerprint fingerprint = new Fingerprint();
 
     /** Decided records whose request was not read: source partition and offset, outcome, partition and offset. */
-    private final Rows strangers = new Rows(5);
+    private final LongTable strangers = new LongTable(5);
 
     /** By output partition, the request behind its oldest record that came straight, without being sent home first. */
     private final Map<OutputPartition, Long> oldestStraight = new HashMap<>();
@@ -89,26 +89,32 @@ final class Checker {
         }
     }
 
-    private record Stated(String policy, Limit limit) {}
+    private record Stated(String policy, PromisedLimit limit) {}
 
     Checker(CheckerSettings settings) {
         this.settings = settings;
-        this.policies = new Policies(
+        this.policies = new PolicyRecords(
                 settings.topics().defaultCapacityTokens(), settings.topics().defaultRefillTokensPerSecond());
         this.holds = new Holds(settings, policies, violations);
     }
 
     /** Takes note of a request. */
-    public void request(Request request) {
+    public void request(RequestRecord request) {
         requestsSeen++;
         Reading reading = RequestReader.read(request.value());
         if (reading instanceof Reading.Valid valid) {
-            requests.add(request, Verdict.VALID, decisions.agent(valid.agentId()), valid.costTokens(), valid.hold());
+            requests.add(
+                    request, RequestVerdict.VALID, decisions.agent(valid.agentId()), valid.costTokens(), valid.hold());
         } else if (reading instanceof Reading.Doubtful doubtful) {
             Reading.Valid valid = doubtful.ifValid();
-            requests.add(request, Verdict.DOUBTFUL, decisions.agent(valid.agentId()), valid.costTokens(), valid.hold());
+            requests.add(
+                    request,
+                    RequestVerdict.DOUBTFUL,
+                    decisions.agent(valid.agentId()),
+                    valid.costTokens(),
+                    valid.hold());
         } else {
-            requests.add(request, Verdict.INVALID, -1, 0, false);
+            requests.add(request, RequestVerdict.INVALID, -1, 0, false);
         }
         if (settings.isDue(request.timestampMillis())) pending++;
     }
@@ -124,7 +130,7 @@ final class Checker {
     }
 
     /** Takes note of a usage report. */
-    public void reported(Request report) {
+    public void reported(RequestRecord report) {
         holds.reported(report);
     }
 
@@ -154,9 +160,9 @@ final class Checker {
     }
 
     /** Checks a decided record by itself and against its request. */
-    public void decided(Decided decided) {
-        var headers = new QuotaHeaders(decided.headers());
-        QuotaHeaders.Source source = headers.source();
+    public void decided(OutputRecord decided) {
+        var headers = new DecisionHeaders(decided.headers());
+        DecisionHeaders.RequestPosition source = headers.source();
         if (source == null || !source.topic().equals(settings.topics().requestsTopic())) {
             violations.add(CONSERVATION, at(decided), "names no request in its header quota-source");
             return;
@@ -179,21 +185,21 @@ final class Checker {
             if (settings.isDue(request.timestampMillis())) pending--;
             checkCarriedOver(decided, request);
         }
-        if (decided.outcome() == Outcome.APPROVED) approved(decided, headers, source, request);
+        if (decided.outcome() == OutputTopic.APPROVED) approved(decided, headers, source, request);
         else rejected(decided, headers, source, request);
         for (String problem : headers.problems()) violations.add(CONSERVATION, at(decided), problem);
     }
 
-    private void checkCarriedOver(Decided decided, Requests.Seen request) {
+    private void checkCarriedOver(OutputRecord decided, Requests.Seen request) {
         checkTimestamp(decided, request);
         if (fingerprint.ofCarried(decided.headers()) != request.headers())
             violations.add(CONSERVATION, at(decided), "has not the headers that its request has");
     }
 
     /** One that is far from the time of the decision is replaced by that time, so that retention does not go by it. */
-    private void checkTimestamp(Decided decided, Requests.Seen request) {
-        var headers = new QuotaHeaders(decided.headers());
-        String noted = headers.get(QuotaHeaders.TIMESTAMP);
+    private void checkTimestamp(OutputRecord decided, Requests.Seen request) {
+        var headers = new DecisionHeaders(decided.headers());
+        String noted = headers.get(DecisionHeaders.TIMESTAMP);
         boolean replaced = decided.timestampMillis() != carried(request);
         if (replaced && !isFar(request.timestampMillis(), decided.timestampMillis()))
             violations.add(
@@ -201,13 +207,13 @@ final class Checker {
                     at(decided),
                     "has the timestamp " + decided.timestampMillis() + ", but its request "
                             + request.timestampMillis());
-        String decidedAt = headers.get(QuotaHeaders.DECIDED_AT);
+        String decidedAt = headers.get(DecisionHeaders.DECIDED_AT);
         if (replaced
                 && decidedAt != null
                 && decidedAt.matches("[0-9]{1,18}")
                 && isFar(Long.parseLong(decidedAt) / 1000, decided.timestampMillis()))
             violations.add(CONSERVATION, at(decided), "has neither its request's timestamp nor that of its decision");
-        boolean invalid = "invalid_request".equals(headers.get(QuotaHeaders.REASON)); // its rejection alone tells
+        boolean invalid = "invalid_request".equals(headers.get(DecisionHeaders.REASON)); // its rejection alone tells
         String expected = replaced && !invalid ? Long.toString(carried(request)) : null;
         if (!Objects.equals(noted, expected))
             violations.add(
@@ -223,18 +229,21 @@ final class Checker {
     }
 
     private void approved(
-            Decided decided, QuotaHeaders headers, QuotaHeaders.Source source, Requests.@Nullable Seen request) {
+            OutputRecord decided,
+            DecisionHeaders headers,
+            DecisionHeaders.RequestPosition source,
+            Requests.@Nullable Seen request) {
         approved++;
         headers.requireDecision("approved");
-        String reason = headers.get(QuotaHeaders.REASON);
+        String reason = headers.get(DecisionHeaders.REASON);
         boolean shadow = reason != null;
         if (shadow) {
             shadowed++;
-            if (!SHADOW_REASONS.contains(reason)) headers.wrong(QuotaHeaders.REASON, "a shadow verdict or absent");
+            if (!SHADOW_REASONS.contains(reason)) headers.wrong(DecisionHeaders.REASON, "a shadow verdict or absent");
         }
         if (request != null && fingerprint.of(decided.value()) != request.value())
             violations.add(CONSERVATION, at(decided), "has not the bytes that its request has");
-        if (request != null && request.verdict() == Verdict.INVALID) {
+        if (request != null && request.verdict() == RequestVerdict.INVALID) {
             violations.add(CONSERVATION, at(decided), "approves an invalid request");
             return;
         }
@@ -244,7 +253,7 @@ final class Checker {
         if (request != null) {
             agent = request.agent();
             costTokens = request.costTokens();
-            hold = request.verdict() == Verdict.VALID ? request.hold() : null;
+            hold = request.verdict() == RequestVerdict.VALID ? request.hold() : null;
         } else {
             Reading reading = RequestReader.read(decided.value());
             if (!(reading instanceof Reading.Valid valid)) return;
@@ -257,11 +266,14 @@ final class Checker {
     }
 
     private void rejected(
-            Decided decided, QuotaHeaders headers, QuotaHeaders.Source source, Requests.@Nullable Seen request) {
+            OutputRecord decided,
+            DecisionHeaders headers,
+            DecisionHeaders.RequestPosition source,
+            Requests.@Nullable Seen request) {
         rejected++;
         headers.requireDecision("rejected");
-        String reason = Objects.requireNonNullElse(headers.get(QuotaHeaders.REASON), "");
-        Rejection rejection = Rejection.read(decided.value());
+        String reason = Objects.requireNonNullElse(headers.get(DecisionHeaders.REASON), "");
+        RejectionBody rejection = RejectionBody.read(decided.value());
         if (rejection == null) {
             violations.add(CONSERVATION, at(decided), "is not a JSON object");
             return;
@@ -281,25 +293,25 @@ final class Checker {
                 rejectedByReason.merge(reason, 1L, Long::sum);
                 refused(decided, headers, source, rejection, request, reason);
             }
-            default -> headers.wrong(QuotaHeaders.REASON, "a reason of the contract");
+            default -> headers.wrong(DecisionHeaders.REASON, "a reason of the contract");
         }
     }
 
-    private void checkSource(Decided decided, Rejection rejection, QuotaHeaders.Source source) {
+    private void checkSource(OutputRecord decided, RejectionBody rejection, DecisionHeaders.RequestPosition source) {
         JsonNode stated = rejection.fields().get("source");
         require(
                 decided,
                 stated != null
                         && source.topic().equals(stated.path("topic").textValue())
-                        && Rejection.whole(stated.get("partition"), -1) == source.partition()
-                        && Rejection.whole(stated.get("offset"), -1) == source.offset(),
+                        && RejectionBody.whole(stated.get("partition"), -1) == source.partition()
+                        && RejectionBody.whole(stated.get("offset"), -1) == source.offset(),
                 "source differs from header quota-source");
         require(decided, stated != null && stated.path("timestamp").isIntegralNumber(), "source.timestamp is missing");
         Requests.Seen request = requests.find(source.partition(), source.offset());
         if (stated != null && request != null)
             require(
                     decided,
-                    Rejection.whole(stated.get("timestamp"), Long.MIN_VALUE) == carried(request),
+                    RejectionBody.whole(stated.get("timestamp"), Long.MIN_VALUE) == carried(request),
                     "source.timestamp is not the request's");
     }
 
@@ -308,13 +320,14 @@ final class Checker {
         return Math.max(0, request.timestampMillis());
     }
 
-    private void invalid(Decided decided, QuotaHeaders headers, Rejection rejection, Requests.@Nullable Seen request) {
+    private void invalid(
+            OutputRecord decided, DecisionHeaders headers, RejectionBody rejection, Requests.@Nullable Seen request) {
         headers.requireOnlyThoseOfInvalid();
         for (String name : ABSENT_WHEN_INVALID)
             require(decided, !rejection.has(name), name + " must be absent from an invalid request");
         if (request == null) return;
         require(decided, fingerprint.of(decided.key()) == request.key(), "the key is not the request's");
-        if (request.verdict() == Verdict.VALID)
+        if (request.verdict() == RequestVerdict.VALID)
             violations.add(NO_FALSE_REFUSALS, at(decided), "calls a request invalid that keeps every rule");
         if (rejection.has("request_base64")) {
             byte[] bytes = decode(rejection.text("request_base64"));
@@ -328,10 +341,10 @@ final class Checker {
     }
 
     private void refused(
-            Decided decided,
-            QuotaHeaders headers,
-            QuotaHeaders.Source source,
-            Rejection rejection,
+            OutputRecord decided,
+            DecisionHeaders headers,
+            DecisionHeaders.RequestPosition source,
+            RejectionBody rejection,
             Requests.@Nullable Seen request,
             String reason) {
         String agentId = rejection.text("agent_id");
@@ -346,7 +359,7 @@ final class Checker {
         require(decided, same(remaining, headers.remaining()), "remaining differs from header quota-remaining");
         require(
                 decided,
-                Objects.equals(rejection.text("decided_by"), headers.get(QuotaHeaders.DECIDED_BY)),
+                Objects.equals(rejection.text("decided_by"), headers.get(DecisionHeaders.DECIDED_BY)),
                 "decided_by differs from header quota-decided-by");
         require(
                 decided,
@@ -355,11 +368,11 @@ final class Checker {
         String limit = rejection.text("limit");
         require(
                 decided,
-                Objects.equals(limit, headers.get(QuotaHeaders.LIMIT)) && rejection.has("limit") == (limit != null),
+                Objects.equals(limit, headers.get(DecisionHeaders.LIMIT)) && rejection.has("limit") == (limit != null),
                 "limit differs from header quota-limit");
         checkRequestInside(decided, rejection, request);
-        Periods periods = periods(decided, rejection);
-        Limit claimed = new Limit(limit == null ? "" : limit, capacity, refillRate, periods);
+        PeriodStarts periods = periods(decided, rejection);
+        PromisedLimit claimed = new PromisedLimit(limit == null ? "" : limit, capacity, refillRate, periods);
         boolean crowded = reason.equals(TOO_MANY_OPEN_HOLDS);
         if (!crowded) checkRefusal(decided, rejection, reason, costTokens, remaining, claimed);
         else if (rejection.has("retry_after_ms")) falseRefusal(decided, "has retry_after_ms where no wait helps");
@@ -369,7 +382,7 @@ final class Checker {
         }
         if (crowded) {
             holds.crowded(at(decided), agentId, headers);
-            boolean asked = request == null || request.verdict() != Verdict.VALID || request.hold();
+            boolean asked = request == null || request.verdict() != RequestVerdict.VALID || request.hold();
             if (!asked) falseRefusal(decided, "refuses for want of a hold what asks for none");
         }
         if (!crowded)
@@ -379,7 +392,7 @@ final class Checker {
                     Statement::orLater);
         if (request == null) {
             remember(decided, headers, source, null, decisions.agent(agentId), costTokens, false);
-        } else if (request.verdict() == Verdict.INVALID) {
+        } else if (request.verdict() == RequestVerdict.INVALID) {
             violations.add(CONSERVATION, at(decided), "decides on an invalid request by quota");
         } else {
             require(decided, agentId.equals(decisions.agentId(request.agent())), "agent_id is not the request's");
@@ -388,7 +401,7 @@ final class Checker {
         }
     }
 
-    private void checkRequestInside(Decided decided, Rejection rejection, Requests.@Nullable Seen request) {
+    private void checkRequestInside(OutputRecord decided, RejectionBody rejection, Requests.@Nullable Seen request) {
         require(decided, !rejection.has("request_base64"), "request_base64 is for invalid requests");
         if (rejection.requestFrom() < 0) {
             checkDigest(decided, rejection, request);
@@ -397,7 +410,7 @@ final class Checker {
         require(decided, !rejection.has("request_bytes"), "request_bytes is there beside request");
         byte[] inside = Arrays.copyOfRange(
                 Objects.requireNonNull(decided.value()), rejection.requestFrom(), rejection.requestTo());
-        if (request != null && request.verdict() != Verdict.INVALID)
+        if (request != null && request.verdict() != RequestVerdict.INVALID)
             require(decided, fingerprint.of(inside) == request.bareValue(), "request is not the request");
         if (RequestReader.read(inside) instanceof Reading.Valid valid)
             require(
@@ -407,7 +420,7 @@ final class Checker {
                     "request_id is not the request's");
     }
 
-    private void checkDigest(Decided decided, Rejection rejection, Requests.@Nullable Seen request) {
+    private void checkDigest(OutputRecord decided, RejectionBody rejection, Requests.@Nullable Seen request) {
         String sha256 = Objects.requireNonNullElse(rejection.text("request_sha256"), "");
         if (!sha256.matches("[0-9a-f]{64}")) {
             require(decided, false, "neither the request nor its digest is there");
@@ -420,17 +433,22 @@ final class Checker {
         }
     }
 
-    private @Nullable Periods periods(Decided decided, Rejection rejection) {
+    private @Nullable PeriodStarts periods(OutputRecord decided, RejectionBody rejection) {
         if (!rejection.has("period") && !rejection.has("zone")) return null;
         String period = rejection.text("period");
         String zone = rejection.text("zone");
-        Periods periods = period == null || zone == null ? null : Periods.of(period, zone);
+        PeriodStarts periods = period == null || zone == null ? null : PeriodStarts.of(period, zone);
         require(decided, periods != null, "period and zone name no periods");
         return periods;
     }
 
     private void checkRefusal(
-            Decided decided, Rejection rejection, String reason, double costTokens, double remaining, Limit limit) {
+            OutputRecord decided,
+            RejectionBody rejection,
+            String reason,
+            double costTokens,
+            double remaining,
+            PromisedLimit limit) {
         double capacity = limit.capacityTokens();
         double refillRate = limit.refillTokensPerSecond();
         boolean refills = refillRate > 0 || limit.periods() != null;
@@ -468,9 +486,9 @@ final class Checker {
     }
 
     private void remember(
-            Decided decided,
-            QuotaHeaders headers,
-            QuotaHeaders.Source source,
+            OutputRecord decided,
+            DecisionHeaders headers,
+            DecisionHeaders.RequestPosition source,
             Requests.@Nullable Seen request,
             int agent,
             double costTokens,
@@ -478,8 +496,8 @@ final class Checker {
         String agentId = decisions.agentId(agent);
         double remaining = headers.remaining();
         // A refusal may say a debt, and so may the approval of what costs nothing.
-        boolean mayBeDebt = shadow || decided.outcome() == Outcome.REJECTED || costTokens == 0;
-        if (remaining < 0 && !mayBeDebt) headers.wrong(QuotaHeaders.REMAINING, "at least 0");
+        boolean mayBeDebt = shadow || decided.outcome() == OutputTopic.REJECTED || costTokens == 0;
+        if (remaining < 0 && !mayBeDebt) headers.wrong(DecisionHeaders.REMAINING, "at least 0");
         long decidedAtMicros = headers.decidedAtMicros();
         boolean local = headers.local();
         String policy = headers.policy(agentId);
@@ -492,7 +510,7 @@ final class Checker {
     }
 
     /** Looks at what only the whole shows, and returns all that was found. */
-    public Report report(Snapshot snapshot) {
+    public CheckReport report(Snapshot snapshot) {
         long outside = checkStrangers(snapshot);
         List<String> notes = new ArrayList<>();
         checkStated(notes);
@@ -524,18 +542,18 @@ final class Checker {
         if (unjudged > 0)
             notes.add(unjudged + " requests have no decision, but retention has removed old decisions: not judged");
         notes.addAll(audit.notes());
-        return new Report(figures, violations.counts(), violations.first(), audit.agents(), notes);
+        return new CheckReport(figures, violations.counts(), violations.first(), audit.agents(), notes);
     }
 
     private Holds.Approvals approvals(Snapshot snapshot) {
         return new Holds.Approvals() {
             @Override
             public boolean mustHaveBeenRead(String name) {
-                QuotaHeaders.Source source = QuotaHeaders.source(name);
+                DecisionHeaders.RequestPosition source = DecisionHeaders.source(name);
                 if (source == null || !source.topic().equals(settings.topics().requestsTopic())) return true;
                 Requests.Seen request = requests.find(source.partition(), source.offset());
                 if (request != null) return request.decided() || areComplete();
-                Snapshot.Range range = snapshot.requests().get(source.partition());
+                Snapshot.OffsetSpan range = snapshot.requests().get(source.partition());
                 return range == null
                         || source.offset() >= range.first() && source.offset() < range.end()
                         || source.offset() >= range.logEnd();
@@ -553,13 +571,13 @@ final class Checker {
         for (int row = 0; row < strangers.size(); row++) {
             int partition = (int) strangers.get(row, 0);
             long offset = strangers.get(row, 1);
-            Snapshot.Range range = snapshot.requests().get(partition);
+            Snapshot.OffsetSpan range = snapshot.requests().get(partition);
             boolean elsewhere =
                     range != null && (offset < range.first() || offset >= range.end() && offset < range.logEnd());
             if (elsewhere) {
                 outside++;
             } else {
-                Outcome outcome = Outcome.values()[(int) strangers.get(row, 2)];
+                OutputTopic outcome = OutputTopic.values()[(int) strangers.get(row, 2)];
                 violations.add(
                         CONSERVATION,
                         at(outcome, (int) strangers.get(row, 3), strangers.get(row, 4)),
@@ -571,7 +589,7 @@ final class Checker {
     }
 
     /** A limit that stands alone is not named, even where the policy gives it a name. */
-    private static boolean isOnly(Terms.Limit limit, Terms terms, String claimed) {
+    private static boolean isOnly(PromisedTerms.PromisedLimit limit, PromisedTerms terms, String claimed) {
         return claimed.isEmpty()
                 && terms.limits().size() == 1
                 && terms.limits().get(0).equals(limit);
@@ -581,7 +599,7 @@ final class Checker {
     private void checkStated(List<String> notes) {
         stated.forEach((claim, statement) -> {
             String where = statement.where();
-            if (Policies.isDefault(claim.policy())) {
+            if (PolicyRecords.isDefault(claim.policy())) {
                 if (policies.widenDefault(
                         claim.limit().capacityTokens(), claim.limit().refillTokensPerSecond()))
                     notes.add("default policy: " + where + " states capacity "
@@ -590,7 +608,7 @@ final class Checker {
                             + ", more than TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE here; checked with the larger");
                 return;
             }
-            Terms terms = policies.terms(claim.policy(), statement.micros());
+            PromisedTerms terms = policies.terms(claim.policy(), statement.micros());
             if (terms == null) return;
             boolean known = terms.limits().stream()
                     .anyMatch(limit -> (limit.name().equals(claim.limit().name())
@@ -639,9 +657,9 @@ final class Checker {
         }
 
         private boolean mayBeTrimmed(Requests.Seen request) {
-            if (request.agent() < 0) return anyTrimmed(Outcome.REJECTED);
+            if (request.agent() < 0) return anyTrimmed(OutputTopic.REJECTED);
             int output = audit.outputPartition(request.agent());
-            for (Outcome outcome : Outcome.values()) {
+            for (OutputTopic outcome : OutputTopic.values()) {
                 boolean trimmed = output < 0
                         ? anyTrimmed(outcome)
                         : snapshot.trimmed().contains(new OutputPartition(outcome, output));
@@ -651,35 +669,35 @@ final class Checker {
         }
 
         /** Whether an older decision, behind which this one would have to stand, is still there. */
-        private boolean isAfterTheOldest(Requests.Seen request, Outcome outcome, int output) {
+        private boolean isAfterTheOldest(Requests.Seen request, OutputTopic outcome, int output) {
             Long oldest =
                     request.partition() == output ? oldestStraight.get(new OutputPartition(outcome, output)) : null;
             return oldest != null && request.offset() > oldest
                     || audit.decidedBefore(request.agent(), outcome, request.partition(), request.offset());
         }
 
-        private boolean anyTrimmed(Outcome outcome) {
+        private boolean anyTrimmed(OutputTopic outcome) {
             return snapshot.trimmed().stream().anyMatch(trimmed -> trimmed.outcome() == outcome);
         }
     }
 
-    private void require(Decided decided, boolean kept, String what) {
+    private void require(OutputRecord decided, boolean kept, String what) {
         if (!kept) violations.add(CONSERVATION, at(decided), what);
     }
 
-    private void falseRefusal(Decided decided, String what) {
+    private void falseRefusal(OutputRecord decided, String what) {
         violations.add(NO_FALSE_REFUSALS, at(decided), what);
     }
 
-    private String at(Decided decided) {
+    private String at(OutputRecord decided) {
         return at(decided.outcome(), decided.partition(), decided.offset());
     }
 
-    private String at(Outcome outcome, int partition, long offset) {
+    private String at(OutputTopic outcome, int partition, long offset) {
         return settings.topics().topic(outcome) + "/" + partition + "/" + offset;
     }
 
-    private static String text(QuotaHeaders.Source source) {
+    private static String text(DecisionHeaders.RequestPosition source) {
         return source.topic() + "/" + source.partition() + "/" + source.offset();
     }
 

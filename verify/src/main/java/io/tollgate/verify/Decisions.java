@@ -21,7 +21,7 @@ final class Decisions {
     private static final long SHADOW = 4;
     private static final int AHEAD = 3; // above the flags
 
-    private final Rows rows = new Rows(8);
+    private final LongTable rows = new LongTable(8);
     private final Interned agents = new Interned();
     private final Interned policies = new Interned();
 
@@ -39,8 +39,8 @@ final class Decisions {
     }
 
     void add(
-            Decided decided,
-            QuotaHeaders.Source source,
+            OutputRecord decided,
+            DecisionHeaders.RequestPosition source,
             int agent,
             String policy,
             double costTokens,
@@ -56,7 +56,7 @@ final class Decisions {
                 source.offset(),
                 decided.offset(),
                 pack(agent, policies.number(policy)),
-                (decided.outcome() == Outcome.APPROVED ? APPROVED : 0)
+                (decided.outcome() == OutputTopic.APPROVED ? APPROVED : 0)
                         | (local ? LOCAL : 0)
                         | (shadow ? SHADOW : 0)
                         | Math.max(0, decidedAtMicros - decided.timestampMillis() * 1000) << AHEAD);
@@ -122,8 +122,8 @@ final class Decisions {
         return rows.get(row, OUTPUT_OFFSET);
     }
 
-    Outcome outcome(int row) {
-        return (rows.get(row, FLAGS) & APPROVED) != 0 ? Outcome.APPROVED : Outcome.REJECTED;
+    OutputTopic outcome(int row) {
+        return (rows.get(row, FLAGS) & APPROVED) != 0 ? OutputTopic.APPROVED : OutputTopic.REJECTED;
     }
 
     boolean local(int row) {

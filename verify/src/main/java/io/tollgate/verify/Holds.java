@@ -5,9 +5,9 @@ import static io.tollgate.verify.Invariant.HOLDS_END_ONCE;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 
-import io.tollgate.verify.Reading.Usage;
-import io.tollgate.verify.Terms.HoldRules;
-import io.tollgate.verify.Terms.Mode;
+import io.tollgate.verify.PromisedTerms.HoldRules;
+import io.tollgate.verify.PromisedTerms.PolicyMode;
+import io.tollgate.verify.Reading.UsageReading;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -46,11 +46,11 @@ final class Holds {
 
     /** A usage report; {@code usage} is null where it breaks a rule. */
     private static final class Report {
-        private final @Nullable Usage usage;
+        private final @Nullable UsageReading usage;
         private final long bytes;
         private boolean answered;
 
-        Report(@Nullable Usage usage, long bytes) {
+        Report(@Nullable UsageReading usage, long bytes) {
             this.usage = usage;
             this.bytes = bytes;
         }
@@ -58,7 +58,13 @@ final class Holds {
 
     /** A record that says of a hold, or of what a report called one, what became of it. */
     private record Statement(
-            String where, int partition, long offset, String outcome, String hold, long atMicros, Rejection fields) {}
+            String where,
+            int partition,
+            long offset,
+            String outcome,
+            String hold,
+            long atMicros,
+            RejectionBody fields) {}
 
     /** An approval that should stand open, but does not say so. */
     private record Unheld(String where, String policy, long atMicros, boolean shadowVerdict) {}
@@ -70,7 +76,7 @@ final class Holds {
     record Credit(long atMicros, double tokens) {}
 
     private final CheckerSettings settings;
-    private final Policies policies;
+    private final PolicyRecords policies;
     private final Violations violations;
     private final Fingerprint fingerprint = new Fingerprint();
     private final Map<String, Hold> holds = new LinkedHashMap<>();
@@ -90,7 +96,7 @@ final class Holds {
     private double overrunTokens;
     private long latestMicros;
 
-    Holds(CheckerSettings settings, Policies policies, Violations violations) {
+    Holds(CheckerSettings settings, PolicyRecords policies, Violations violations) {
         this.settings = settings;
         this.policies = policies;
         this.violations = violations;
@@ -106,21 +112,21 @@ final class Holds {
             String name,
             String agentId,
             double costTokens,
-            QuotaHeaders headers,
+            DecisionHeaders headers,
             @Nullable Boolean asked,
             byte @Nullable [] request) {
         long atMicros = headers.decidedAtMicros();
         String policy = headers.policy(agentId);
-        String deadline = headers.get(QuotaHeaders.HOLD);
+        String deadline = headers.get(DecisionHeaders.HOLD);
         latestMicros = Math.max(latestMicros, atMicros);
         if (deadline == null) {
             if (Boolean.TRUE.equals(asked))
-                unheld.add(new Unheld(where, policy, atMicros, headers.get(QuotaHeaders.REASON) != null));
+                unheld.add(new Unheld(where, policy, atMicros, headers.get(DecisionHeaders.REASON) != null));
             return;
         }
         if (Boolean.FALSE.equals(asked)) violations.add(HOLDS_END_ONCE, where, "holds what did not ask for a hold");
         if (!deadline.matches("[0-9]{1,18}")) {
-            headers.wrong(QuotaHeaders.HOLD, "epoch microseconds");
+            headers.wrong(DecisionHeaders.HOLD, "epoch microseconds");
             return;
         }
         String requestId = RequestReader.read(request) instanceof Reading.Valid valid ? valid.requestId() : null;
@@ -130,14 +136,14 @@ final class Holds {
     }
 
     /** Takes note of a refusal because too many holds were open. */
-    void crowded(String where, String agentId, QuotaHeaders headers) {
+    void crowded(String where, String agentId, DecisionHeaders headers) {
         agents.add(agentId);
         crowded.add(new Crowded(where, agentId, headers.policy(agentId), headers.decidedAtMicros()));
     }
 
     /** Takes note of a usage report. */
-    void reported(Request report) {
-        Usage usage = RequestReader.readUsage(report.value()) instanceof Usage valid ? valid : null;
+    void reported(RequestRecord report) {
+        UsageReading usage = RequestReader.readUsage(report.value()) instanceof UsageReading valid ? valid : null;
         String name = source(settings.topics().usageTopic(), report.partition(), report.offset());
         reports.put(name, new Report(usage, fingerprint.of(report.value())));
         unanswered++;
@@ -151,7 +157,7 @@ final class Holds {
     /** Checks a record by itself and against its report. */
     void settled(Settled settled) {
         String where = source(settings.topics().settledTopic(), settled.partition(), settled.offset());
-        Rejection fields = Rejection.read(settled.value());
+        RejectionBody fields = RejectionBody.read(settled.value());
         if (fields == null) {
             violations.add(CONSERVATION, where, "is not a JSON object");
             return;
@@ -170,7 +176,7 @@ final class Holds {
         outcomes.merge(outcome, 1L, Long::sum);
     }
 
-    private void state(String where, Settled settled, String outcome, Rejection fields) {
+    private void state(String where, Settled settled, String outcome, RejectionBody fields) {
         String hold = fields.text("hold");
         String agentId = fields.text("agent_id");
         if (hold == null || agentId == null) {
@@ -187,7 +193,7 @@ final class Holds {
     }
 
     /** Checks what is said of a report against the report. */
-    private void answered(String where, String outcome, Rejection fields) {
+    private void answered(String where, String outcome, RejectionBody fields) {
         var stated = fields.fields().get("source");
         boolean named = stated != null
                 && settings.topics().usageTopic().equals(stated.path("topic").textValue());
@@ -197,8 +203,8 @@ final class Holds {
         }
         String name = source(
                 settings.topics().usageTopic(),
-                (int) Rejection.whole(stated.get("partition"), -1),
-                Rejection.whole(stated.get("offset"), -1));
+                (int) RejectionBody.whole(stated.get("partition"), -1),
+                RejectionBody.whole(stated.get("offset"), -1));
         Report report = reports.get(name);
         if (report == null) { // published before what was read, or later
             outside++;
@@ -210,7 +216,7 @@ final class Holds {
         }
         report.answered = true;
         unanswered--;
-        Usage usage = report.usage;
+        UsageReading usage = report.usage;
         if (outcome.equals("invalid_report")) {
             require(where, usage == null || usage.doubtful(), "calls a report invalid that keeps every rule");
             require(
@@ -276,15 +282,16 @@ final class Holds {
     }
 
     private void checkUnheld(Unheld one) {
-        Terms terms = policies.terms(one.policy(), one.atMicros());
-        if (terms == null || terms.mode() == Mode.OFF || terms.mode() == Mode.SHADOW && one.shadowVerdict()) return;
+        PromisedTerms terms = policies.terms(one.policy(), one.atMicros());
+        if (terms == null || terms.mode() == PolicyMode.OFF || terms.mode() == PolicyMode.SHADOW && one.shadowVerdict())
+            return;
         violations.add(HOLDS_END_ONCE, one.where(), "opens no hold although its request asks for one");
     }
 
     private void checkDeadline(Hold hold) {
-        Terms terms = policies.terms(hold.policy(), hold.openedMicros());
+        PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
         if (terms == null) return;
-        if (terms.mode() == Mode.OFF)
+        if (terms.mode() == PolicyMode.OFF)
             violations.add(HOLDS_END_ONCE, hold.where(), "opens a hold under a policy that is off");
         else if (hold.deadlineMicros() != hold.openedMicros() + terms.holds().withinMicros())
             violations.add(
@@ -295,7 +302,7 @@ final class Holds {
     }
 
     private void checkEnd(Statement end, Approvals approvals) {
-        Rejection fields = end.fields();
+        RejectionBody fields = end.fields();
         String agentId = Objects.requireNonNull(fields.text("agent_id"));
         agents.add(agentId);
         double reserved = fields.number("reserved");
@@ -344,15 +351,15 @@ final class Holds {
                 end.where(),
                 Objects.equals(hold.requestId(), fields.text("request_id")),
                 "request_id is not that of the request");
-        Terms terms = policies.terms(hold.policy(), hold.openedMicros());
+        PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
         checkMoment(end, hold, terms, used);
-        if (terms == null || terms.mode() != Mode.SHADOW)
+        if (terms == null || terms.mode() != PolicyMode.SHADOW)
             give(agentId, end.atMicros(), Math.min(refunded, hold.reservedTokens()));
         if (refunded > 0) refundedTokens += refunded;
         else overrunTokens -= refunded;
     }
 
-    private void checkMoment(Statement end, Hold hold, @Nullable Terms terms, double used) {
+    private void checkMoment(Statement end, Hold hold, @Nullable PromisedTerms terms, double used) {
         if (end.outcome().equals("settled")) {
             if (end.atMicros() >= hold.deadlineMicros())
                 broken(
@@ -428,7 +435,7 @@ final class Holds {
             for (int i = 0; i < theirs.size(); i++) {
                 Hold hold = theirs.get(i).getValue();
                 while (gone < ended.length && ended[gone] <= hold.openedMicros()) gone++;
-                Terms terms = policies.terms(hold.policy(), hold.openedMicros());
+                PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
                 if (terms == null || i + 1 - gone <= terms.holds().maxOpen()) continue;
                 violations.add(
                         NO_OVER_ADMISSION,
@@ -448,7 +455,7 @@ final class Holds {
     }
 
     private void checkCrowded(Crowded one, Approvals approvals) {
-        Terms terms = policies.terms(one.policy(), one.atMicros());
+        PromisedTerms terms = policies.terms(one.policy(), one.atMicros());
         if (terms == null || !approvals.areComplete()) return;
         HoldRules rules = terms.holds();
         long mayBeOpen = holds.entrySet().stream()
@@ -495,7 +502,7 @@ final class Holds {
 
     private static String header(Settled settled) {
         return settled.headers().stream()
-                .filter(header -> header.name().equals(QuotaHeaders.OUTCOME))
+                .filter(header -> header.name().equals(DecisionHeaders.OUTCOME))
                 .map(header -> header.value() == null ? "" : new String(header.value(), StandardCharsets.UTF_8))
                 .findFirst()
                 .orElse("");

@@ -1,6 +1,6 @@
 package io.tollgate.verify;
 
-import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 
 /**
  * Follows one bucket in Redis from decision to decision, for tokens that are gone without an approval.
@@ -8,14 +8,14 @@ import io.tollgate.verify.Terms.Limit;
  * <p>Decisions at the same microsecond count as one step, because their order is not known from the topics.
  */
 final class Ledger {
-    private final Limit limit;
+    private final PromisedLimit limit;
     private long lastMicros;
     private double lastRemaining;
     private double covered;
     private double missing;
 
     /** Begins with a step after which {@code remaining} tokens are left. */
-    Ledger(Limit limit, long nowMicros, double remaining) {
+    Ledger(PromisedLimit limit, long nowMicros, double remaining) {
         this.limit = limit;
         this.lastMicros = nowMicros;
         this.lastRemaining = remaining;

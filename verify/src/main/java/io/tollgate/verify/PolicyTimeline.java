@@ -151,7 +151,7 @@ final class PolicyTimeline {
         return !limit.has("refill_rate")
                 && limit.path("period").isTextual()
                 && zone.isTextual() == limit.has("zone")
-                && Periods.of(limit.path("period").asText(), zone.asText("UTC")) != null;
+                && PeriodStarts.of(limit.path("period").asText(), zone.asText("UTC")) != null;
     }
 
     private static boolean isNote(JsonNode note) {

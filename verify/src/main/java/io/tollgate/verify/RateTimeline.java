@@ -1,6 +1,6 @@
 package io.tollgate.verify;
 
-import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -20,10 +20,10 @@ final class RateTimeline {
     private static final long LATE_MICROS = 100_000;
 
     /** @param terms null: deleted */
-    private record Stood(@Nullable Terms terms, boolean certain) {}
+    private record Stood(@Nullable PromisedTerms terms, boolean certain) {}
 
     /** What stood under the keys that apply to one agent, the key that goes before the others first. */
-    record OfAgent(List<TreeMap<Long, Stood>> keys) {
+    record AgentRates(List<TreeMap<Long, Stood>> keys) {
         /**
          * Returns how many tokens a limit can have gained at most between two decisions: each stretch of time by the rate that counted in
          * it, and by the fastest that may have where a change is near or where it is not known what counted.
@@ -37,9 +37,9 @@ final class RateTimeline {
                 boolean first,
                 long fromMicros,
                 long toMicros,
-                Limit before,
-                Limit after,
-                Terms byDefault) {
+                PromisedLimit before,
+                PromisedLimit after,
+                PromisedTerms byDefault) {
             var named = List.of(before, after);
             var changes = changes(fromMicros, toMicros);
             if (changes.isEmpty()) return most(named, fromMicros, toMicros);
@@ -91,17 +91,22 @@ final class RateTimeline {
                     .toList();
         }
 
-        private static double most(List<Limit> limits, long fromMicros, long toMicros) {
+        private static double most(List<PromisedLimit> limits, long fromMicros, long toMicros) {
             double most = 0;
             for (var limit : limits) most = Math.max(most, limit.gainedTokens(fromMicros, toMicros));
             return most;
         }
 
         /** Returns what the limit may have been in a stretch of time. */
-        private List<Limit> possible(
-                String limit, boolean first, long beginMicros, List<Long> near, List<Limit> named, Terms byDefault) {
+        private List<PromisedLimit> possible(
+                String limit,
+                boolean first,
+                long beginMicros,
+                List<Long> near,
+                List<PromisedLimit> named,
+                PromisedTerms byDefault) {
             boolean certain = near.isEmpty() && isKnown(beginMicros);
-            var possible = new ArrayList<Limit>(certain ? List.of() : named);
+            var possible = new ArrayList<PromisedLimit>(certain ? List.of() : named);
             for (var terms : at(beginMicros, byDefault)) add(terms, limit, first, possible);
             for (long change : near) {
                 for (var terms : at(change, byDefault)) add(terms, limit, first, possible);
@@ -119,8 +124,8 @@ final class RateTimeline {
             return true;
         }
 
-        private List<Terms> at(long micros, Terms byDefault) {
-            var possible = new ArrayList<Terms>();
+        private List<PromisedTerms> at(long micros, PromisedTerms byDefault) {
+            var possible = new ArrayList<PromisedTerms>();
             for (var key : keys) {
                 for (var stood : key.headMap(micros, true).descendingMap().values()) {
                     if (stood.terms() != null) possible.add(stood.terms());
@@ -132,7 +137,7 @@ final class RateTimeline {
             return possible;
         }
 
-        private static void add(Terms terms, String limit, boolean first, List<Limit> to) {
+        private static void add(PromisedTerms terms, String limit, boolean first, List<PromisedLimit> to) {
             for (int i = 0; i < terms.limits().size(); i++) {
                 var other = terms.limits().get(i);
                 if (other.name().equals(limit) || (first && i == 0)) to.add(other);
@@ -144,7 +149,7 @@ final class RateTimeline {
     private long latestMicros = Long.MIN_VALUE;
 
     /** @param terms null where it is deleted, or cannot be read */
-    void add(PolicyRecord policy, @Nullable Terms terms) {
+    void add(PolicyRecord policy, @Nullable PromisedTerms terms) {
         if (policy.key() == null) return;
         latestMicros = Math.max(latestMicros, policy.timestampMillis() * 1000);
         byte[] value = policy.value();
@@ -152,12 +157,12 @@ final class RateTimeline {
                 .put(latestMicros, new Stood(terms, value == null || PolicyTimeline.isCertain(value)));
     }
 
-    OfAgent of(String agentId) {
+    AgentRates of(String agentId) {
         var keys = new ArrayList<TreeMap<Long, Stood>>();
         for (String key : PolicyTimeline.keys(agentId)) {
             var stood = byKey.get(key);
             if (stood != null) keys.add(stood);
         }
-        return new OfAgent(keys);
+        return new AgentRates(keys);
     }
 }

@@ -9,7 +9,7 @@ sealed interface Reading {
             String agentId, double costTokens, @Nullable String requestId, boolean hold) implements Reading {}
 
     /** A usage report that keeps every rule; {@code doubtful}: it touches an edge that the contract leaves open. */
-    record Usage(String agentId, String hold, double tokens, boolean doubtful) implements Reading {}
+    record UsageReading(String agentId, String hold, double tokens, boolean doubtful) implements Reading {}
 
     /** Breaks {@code rule}. */
     record Invalid(String rule) implements Reading {}

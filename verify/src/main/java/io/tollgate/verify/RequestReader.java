@@ -6,7 +6,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.tollgate.verify.Reading.Doubtful;
 import io.tollgate.verify.Reading.Invalid;
-import io.tollgate.verify.Reading.Usage;
+import io.tollgate.verify.Reading.UsageReading;
 import io.tollgate.verify.Reading.Valid;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -55,7 +55,7 @@ final class RequestReader {
         return read(value, false);
     }
 
-    /** Returns what a usage report says, {@link Reading.Usage} where it keeps every rule; never throws, whatever the bytes. */
+    /** Returns what a usage report says, {@link Reading.UsageReading} where it keeps every rule; never throws, whatever the bytes. */
     static Reading readUsage(byte @Nullable [] value) {
         return read(value, true);
     }
@@ -107,7 +107,7 @@ final class RequestReader {
         if (ofUsage) {
             if (holdName == null) throw new BrokenRule("hold is missing");
             require(tokensSeen, "tokens is missing");
-            return new Usage(agentId, holdName, costTokens, doubtful);
+            return new UsageReading(agentId, holdName, costTokens, doubtful);
         }
         Valid valid = new Valid(agentId, costTokens, requestId, hold != null && hold);
         return doubtful ? new Doubtful(valid) : valid;

@@ -23,14 +23,14 @@ final class Requests {
     private final Map<Integer, Partition> partitions = new TreeMap<>();
     private final Fingerprint fingerprint = new Fingerprint();
 
-    enum Verdict {
+    enum RequestVerdict {
         VALID,
         DOUBTFUL,
         INVALID
     }
 
     private static final class Partition {
-        final Rows rows = new Rows(8);
+        final LongTable rows = new LongTable(8);
         final Map<Integer, Long> bare = new HashMap<>();
     }
 
@@ -87,8 +87,8 @@ final class Requests {
             return (int) partition.rows.get(row, AGENT_AND_LENGTH);
         }
 
-        Verdict verdict() {
-            return Verdict.values()[(int) (partition.rows.get(row, STATE) & VERDICT)];
+        RequestVerdict verdict() {
+            return RequestVerdict.values()[(int) (partition.rows.get(row, STATE) & VERDICT)];
         }
 
         /** Returns whether a hold is asked for. */
@@ -110,7 +110,7 @@ final class Requests {
         void visit(Seen request);
     }
 
-    Seen add(Request request, Verdict verdict, int agent, double costTokens, boolean hold) {
+    Seen add(RequestRecord request, RequestVerdict verdict, int agent, double costTokens, boolean hold) {
         Partition partition = partitions.computeIfAbsent(request.partition(), number -> new Partition());
         byte[] value = request.value();
         int bytes = value == null ? 0 : value.length;
@@ -123,7 +123,7 @@ final class Requests {
                 Double.doubleToRawLongBits(costTokens),
                 (long) agent << 32 | bytes,
                 verdict.ordinal() | (hold ? HOLD : 0));
-        if (value != null && verdict != Verdict.INVALID) {
+        if (value != null && verdict != RequestVerdict.INVALID) {
             int from = 0;
             int to = bytes;
             while (value[from] <= ' ') from++;

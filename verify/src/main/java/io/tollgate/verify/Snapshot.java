@@ -9,7 +9,7 @@ import java.util.Set;
  * @param requests by partition of the requests topic
  * @param trimmed partitions of the decided topics whose oldest records retention has removed
  */
-record Snapshot(Map<Integer, Range> requests, Set<OutputPartition> trimmed) {
+record Snapshot(Map<Integer, OffsetSpan> requests, Set<OutputPartition> trimmed) {
     public Snapshot {
         requests = Map.copyOf(requests);
         trimmed = Set.copyOf(trimmed);
@@ -22,8 +22,8 @@ record Snapshot(Map<Integer, Range> requests, Set<OutputPartition> trimmed) {
      * @param end one after the last one read
      * @param logEnd one after the last one that was there when the decided topics had been read
      */
-    public record Range(long first, long end, long logEnd) {}
+    public record OffsetSpan(long first, long end, long logEnd) {}
 
     /** A partition of a decided topic. */
-    public record OutputPartition(Outcome outcome, int partition) {}
+    public record OutputPartition(OutputTopic outcome, int partition) {}
 }

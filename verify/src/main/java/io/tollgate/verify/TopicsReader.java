@@ -1,7 +1,7 @@
 package io.tollgate.verify;
 
+import io.tollgate.verify.Snapshot.OffsetSpan;
 import io.tollgate.verify.Snapshot.OutputPartition;
-import io.tollgate.verify.Snapshot.Range;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -57,7 +57,7 @@ public final class TopicsReader {
      * @param exclusive no other program spends, and Redis loses nothing
      * @throws CannotReadException if the brokers cannot be reached, or a topic is missing or not readable
      */
-    public Report verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
+    public CheckReport verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
         long fromMillis = from.equals(Instant.MIN) ? Long.MIN_VALUE : from.toEpochMilli();
         var checker = new Checker(
                 from.equals(Instant.MIN)
@@ -136,11 +136,11 @@ public final class TopicsReader {
         // After the decisions: a bucket that was filled is told of before, or together with, what was spent of it.
         readEvents(consumer, checker, events, fromMillis);
 
-        Map<Integer, Range> ranges = new HashMap<>();
+        Map<Integer, OffsetSpan> ranges = new HashMap<>();
         for (TopicPartition partition : requests)
             ranges.put(
                     partition.partition(),
-                    new Range(
+                    new OffsetSpan(
                             Math.max(requestsFrom.get(partition), requestsBegin.get(partition)),
                             requestsEnd.get(partition),
                             requestsLogEnd.get(partition)));
@@ -311,17 +311,17 @@ public final class TopicsReader {
         return new OutputPartition(outcome(partition.topic()), partition.partition());
     }
 
-    private Outcome outcome(String topic) {
-        return topic.equals(settings.approvedTopic()) ? Outcome.APPROVED : Outcome.REJECTED;
+    private OutputTopic outcome(String topic) {
+        return topic.equals(settings.approvedTopic()) ? OutputTopic.APPROVED : OutputTopic.REJECTED;
     }
 
-    private static Request request(ConsumerRecord<byte[], byte[]> kafka) {
-        return new Request(
+    private static RequestRecord request(ConsumerRecord<byte[], byte[]> kafka) {
+        return new RequestRecord(
                 kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value(), headers(kafka));
     }
 
-    private Decided decided(ConsumerRecord<byte[], byte[]> kafka) {
-        return new Decided(
+    private OutputRecord decided(ConsumerRecord<byte[], byte[]> kafka) {
+        return new OutputRecord(
                 outcome(kafka.topic()),
                 kafka.partition(),
                 kafka.offset(),

@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.tollgate.verify.Report.AgentFigures;
+import io.tollgate.verify.CheckReport.AgentFigures;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
@@ -72,7 +72,8 @@ public final class VerifyCommand implements Callable<Integer> {
                     spec.commandLine(), "--wait must be whole seconds from 0, but is \"" + waitSeconds + "\"");
         Instant from = fromBeginning ? Instant.MIN : Instant.now().minus(WINDOW);
         try {
-            Report report = new TopicsReader(settings.call()).verify(from, Duration.ofSeconds(waitSeconds), exclusive);
+            CheckReport report =
+                    new TopicsReader(settings.call()).verify(from, Duration.ofSeconds(waitSeconds), exclusive);
             PrintWriter out = spec.commandLine().getOut();
             if (json) printJson(report, out);
             else print(report, out);
@@ -86,7 +87,7 @@ public final class VerifyCommand implements Callable<Integer> {
         }
     }
 
-    static void print(Report report, PrintWriter out) {
+    static void print(CheckReport report, PrintWriter out) {
         int width = report.figures().keySet().stream()
                 .mapToInt(String::length)
                 .max()
@@ -125,7 +126,7 @@ public final class VerifyCommand implements Callable<Integer> {
         if (all > shown.size()) out.println("  and " + (all - shown.size()) + " more");
     }
 
-    static void printJson(Report report, PrintWriter out) {
+    static void printJson(CheckReport report, PrintWriter out) {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("clean", report.clean());
         document.put("figures", report.figures());

@@ -24,7 +24,7 @@ public record VerifySettings(
         kafkaProperties = Map.copyOf(kafkaProperties);
     }
 
-    String topic(Outcome outcome) {
-        return outcome == Outcome.APPROVED ? approvedTopic : rejectedTopic;
+    String topic(OutputTopic outcome) {
+        return outcome == OutputTopic.APPROVED ? approvedTopic : rejectedTopic;
     }
 }

@@ -45,7 +45,7 @@ class CheckerHoldsTest {
         String returned = history.hold("returns", 400, 5, true);
         history.pass(5_000_000).expire(returned).spend(History.home("returns"), "returns", 500);
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.figures())
@@ -84,7 +84,7 @@ class CheckerHoldsTest {
     void refundGivenTwiceOnTheTopic() {
         String hold = history.hold(AGENT, 100);
         history.report(AGENT, hold, 30);
-        Request report = history.publishReport(AGENT, usage(AGENT, hold, 30));
+        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 30));
         history.answer(report, AGENT, hold, "settled", 100, 30).spend(HOME, AGENT, 70);
         history.approve(HOME, AGENT, 70, null);
 
@@ -94,7 +94,7 @@ class CheckerHoldsTest {
     @Test
     void moreGivenBackThanReserved() {
         String hold = history.hold(AGENT, 60);
-        Request report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 100, 10);
 
         assertThat(history.check().violationCounts()).containsOnlyKeys(HOLDS_END_ONCE);
@@ -103,7 +103,7 @@ class CheckerHoldsTest {
     @Test
     void holdRemovedWithoutASettlement() {
         String hold = history.hold(AGENT, 60);
-        Request report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.pass(2_000_000).answer(report, AGENT, hold, "no_such_hold", 0, 10);
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(HOLDS_END_ONCE, 1L));
@@ -152,7 +152,7 @@ class CheckerHoldsTest {
     @Test
     void settlementOfAnothersHold() {
         String hold = history.hold("b", 60);
-        Request report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 60, 10);
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(HOLDS_END_ONCE, 1L));
@@ -217,7 +217,7 @@ class CheckerHoldsTest {
     @Test
     void holdWithoutADeadline() {
         history.hold(AGENT, 10);
-        history.decided.replaceAll(d -> new Decided(
+        history.decided.replaceAll(d -> new OutputRecord(
                 d.outcome(),
                 d.partition(),
                 d.offset(),
@@ -241,7 +241,7 @@ class CheckerHoldsTest {
         String hold = history.hold(AGENT, 60);
         history.report(AGENT, hold, 160).spend(HOME, AGENT, 0).spend(HOME, AGENT, 10);
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.figures()).containsEntry("overrun_tokens", 100.0);
@@ -262,7 +262,7 @@ class CheckerHoldsTest {
         history.report(AGENT, hold, 0);
         history.requests.clear();
         history.decided.clear();
-        var later = new Snapshot(Map.of(HOME, new Snapshot.Range(1, 1, 1)), Set.of());
+        var later = new Snapshot(Map.of(HOME, new Snapshot.OffsetSpan(1, 1, 1)), Set.of());
 
         assertThat(history.check(later, false).violations()).isEmpty();
     }

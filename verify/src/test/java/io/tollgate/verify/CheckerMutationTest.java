@@ -200,7 +200,7 @@ class CheckerMutationTest {
     @ParameterizedTest(name = "seed {0}")
     @MethodSource("seeds")
     void givenSoundHistory_whenChecked_thenNothingIsFound(long seed) {
-        Report report = History.sound(seed, SIZE).check();
+        CheckReport report = History.sound(seed, SIZE).check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.notes()).isEmpty();
@@ -234,94 +234,95 @@ class CheckerMutationTest {
         void alter(History history, int index);
     }
 
-    private static Mutation at(String name, Invariant broken, Predicate<Decided> which, Alteration alteration) {
+    private static Mutation at(String name, Invariant broken, Predicate<OutputRecord> which, Alteration alteration) {
         return new Mutation(name, broken, history -> alteration.alter(history, index(history, which)));
     }
 
-    private static Mutation edit(String name, Invariant broken, Predicate<Decided> which, UnaryOperator<Decided> edit) {
+    private static Mutation edit(
+            String name, Invariant broken, Predicate<OutputRecord> which, UnaryOperator<OutputRecord> edit) {
         return at(name, broken, which, (history, i) -> {
-            Decided before = history.decided.get(i);
-            Decided after = edit.apply(before);
+            OutputRecord before = history.decided.get(i);
+            OutputRecord after = edit.apply(before);
             assertThat(after).as("the alteration changes something").isNotEqualTo(before);
             history.decided.set(i, after);
         });
     }
 
-    private static int index(History history, Predicate<Decided> which) {
+    private static int index(History history, Predicate<OutputRecord> which) {
         for (int i = SIZE / 2; i < SIZE; i++) if (which.test(history.decided.get(i))) return i;
         throw new AssertionError("no record to alter");
     }
 
-    private static Predicate<Decided> approved() {
-        return d -> d.outcome() == Outcome.APPROVED;
+    private static Predicate<OutputRecord> approved() {
+        return d -> d.outcome() == OutputTopic.APPROVED;
     }
 
-    private static Predicate<Decided> plain() {
+    private static Predicate<OutputRecord> plain() {
         return approved().and(d -> !hasHeader(d, "quota-reason"));
     }
 
-    private static Predicate<Decided> paid() {
+    private static Predicate<OutputRecord> paid() {
         return plain().and(d -> !text(d).contains("\"tokens\":0.0"));
     }
 
-    private static Predicate<Decided> late() {
+    private static Predicate<OutputRecord> late() {
         return approved().and(d -> key(d).equals("a"));
     }
 
-    private static Predicate<Decided> rejected() {
-        return d -> d.outcome() == Outcome.REJECTED;
+    private static Predicate<OutputRecord> rejected() {
+        return d -> d.outcome() == OutputTopic.REJECTED;
     }
 
-    private static Predicate<Decided> quotaExceeded() {
+    private static Predicate<OutputRecord> quotaExceeded() {
         return rejected().and(d -> text(d).contains("\"quota_exceeded\""));
     }
 
-    private static Predicate<Decided> costExceeds() {
+    private static Predicate<OutputRecord> costExceeds() {
         return rejected().and(d -> text(d).contains("\"cost_exceeds_capacity\""));
     }
 
-    private static Predicate<Decided> refused() {
+    private static Predicate<OutputRecord> refused() {
         return quotaExceeded().or(costExceeds()).and(d -> !hasHeader(d, "quota-limit"));
     }
 
-    private static Predicate<Decided> ofSeveral(String limit) {
+    private static Predicate<OutputRecord> ofSeveral(String limit) {
         return rejected().and(d -> key(d).equals("several") && text(d).contains("\"limit\":\"" + limit + "\""));
     }
 
-    private static Predicate<Decided> ofOwnPolicy() {
+    private static Predicate<OutputRecord> ofOwnPolicy() {
         return refused().and(d -> key(d).equals("own"));
     }
 
-    private static Predicate<Decided> invalid() {
+    private static Predicate<OutputRecord> invalid() {
         return rejected().and(d -> text(d).contains("\"invalid_request\""));
     }
 
     private static void duplicate(History history, int i) {
-        Decided d = history.decided.get(i);
+        OutputRecord d = history.decided.get(i);
         long offset = history.nextOffset(d.outcome(), d.partition());
-        history.decided.add(
-                new Decided(d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
+        history.decided.add(new OutputRecord(
+                d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
     }
 
     private static void alsoReject(History history, int i) {
-        Decided d = history.decided.get(i);
-        long offset = history.nextOffset(Outcome.REJECTED, d.partition());
-        history.decided.add(new Decided(
-                Outcome.REJECTED, d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
+        OutputRecord d = history.decided.get(i);
+        long offset = history.nextOffset(OutputTopic.REJECTED, d.partition());
+        history.decided.add(new OutputRecord(
+                OutputTopic.REJECTED, d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers()));
     }
 
     private static void invent(History history, int i) {
         duplicate(history, i);
-        Decided d = history.decided.remove(history.decided.size() - 1);
+        OutputRecord d = history.decided.remove(history.decided.size() - 1);
         history.decided.add(header(d, "quota-source", "agent-requests/0/99999"));
     }
 
     /** Lets two records of one agent from one partition change places on the topic. */
     private static void swap(History history, int i) {
-        Decided one = history.decided.get(i);
+        OutputRecord one = history.decided.get(i);
         String partition = partitionOf(one);
         for (int j = i + 1; j < history.decided.size(); j++) {
-            Decided other = history.decided.get(j);
+            OutputRecord other = history.decided.get(j);
             if (other.outcome() != one.outcome()
                     || !key(other).equals(key(one))
                     || !partitionOf(other).equals(partition)) continue;
@@ -333,8 +334,8 @@ class CheckerMutationTest {
     }
 
     private static void approveAll(History history) {
-        List<Decided> altered = new ArrayList<>();
-        for (Decided d : history.decided) {
+        List<OutputRecord> altered = new ArrayList<>();
+        for (OutputRecord d : history.decided) {
             boolean refusal = quotaExceeded().test(d) && key(d).equals("own");
             altered.add(refusal ? approval(history, d) : d);
         }
@@ -342,15 +343,21 @@ class CheckerMutationTest {
         history.decided.addAll(altered);
     }
 
-    private static Decided approval(History history, Decided d) {
+    private static OutputRecord approval(History history, OutputRecord d) {
         String source = new String(headerValue(d, "quota-source"), UTF_8);
-        Request request = history.requests.stream()
+        RequestRecord request = history.requests.stream()
                 .filter(r -> source.equals("agent-requests/" + r.partition() + "/" + r.offset()))
                 .findFirst()
                 .orElseThrow();
-        long offset = history.nextOffset(Outcome.APPROVED, d.partition());
-        var moved = new Decided(
-                Outcome.APPROVED, d.partition(), offset, d.timestampMillis(), d.key(), request.value(), d.headers());
+        long offset = history.nextOffset(OutputTopic.APPROVED, d.partition());
+        var moved = new OutputRecord(
+                OutputTopic.APPROVED,
+                d.partition(),
+                offset,
+                d.timestampMillis(),
+                d.key(),
+                request.value(),
+                d.headers());
         return withoutHeader(header(moved, "quota-decision", "approved"), "quota-reason");
     }
 
@@ -374,7 +381,7 @@ class CheckerMutationTest {
         for (int i = 0; i < 60; i++) history.pass(30_000_000).approve(History.home("several"), "several", 25, null);
     }
 
-    private static Predicate<Decided> of(String agent) {
+    private static Predicate<OutputRecord> of(String agent) {
         return d -> key(d).equals(agent);
     }
 
@@ -396,7 +403,7 @@ class CheckerMutationTest {
         }
     }
 
-    private static Decided laterRetry(Decided d, long millis) {
+    private static OutputRecord laterRetry(OutputRecord d, long millis) {
         var stated = Pattern.compile("\"retry_after_ms\":(\\d+)").matcher(text(d));
         assertThat(stated.find()).isTrue();
         return field(d, "retry_after_ms", Long.toString(Long.parseLong(stated.group(1)) + millis));
@@ -404,44 +411,45 @@ class CheckerMutationTest {
 
     private static void withoutLimit(History history) {
         int i = index(history, ofSeveral("day"));
-        Decided d = withoutHeader(history.decided.get(i), "quota-limit");
+        OutputRecord d = withoutHeader(history.decided.get(i), "quota-limit");
         history.decided.set(i, value(d, text(d).replace("\"limit\":\"day\",", "")));
     }
 
-    private static Decided plentyLeft(Decided d) {
+    private static OutputRecord plentyLeft(OutputRecord d) {
         return header(field(d, "remaining", "90.0"), "quota-remaining", "90.0");
     }
 
-    private static String text(Decided d) {
+    private static String text(OutputRecord d) {
         byte[] value = d.value();
         return value == null ? "" : new String(value, UTF_8);
     }
 
-    private static String key(Decided d) {
+    private static String key(OutputRecord d) {
         byte[] key = d.key();
         return key == null ? "" : new String(key, UTF_8);
     }
 
-    private static String partitionOf(Decided d) {
+    private static String partitionOf(OutputRecord d) {
         String source = new String(headerValue(d, "quota-source"), UTF_8);
         return source.substring(0, source.lastIndexOf('/'));
     }
 
     /** Replaces the first value of a field, which is the rejection's own. */
-    private static Decided field(Decided d, String name, String json) {
+    private static OutputRecord field(OutputRecord d, String name, String json) {
         return value(d, text(d).replaceFirst("\"" + name + "\":(\"[^\"]*\"|[-0-9.E]+)", "\"" + name + "\":" + json));
     }
 
-    private static Decided value(Decided d, String value) {
+    private static OutputRecord value(OutputRecord d, String value) {
         return withValue(d, value.equals(text(d)) ? d.value() : value.getBytes(UTF_8));
     }
 
-    private static Decided withValue(Decided d, byte[] value) {
-        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), value, d.headers());
+    private static OutputRecord withValue(OutputRecord d, byte[] value) {
+        return new OutputRecord(
+                d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), value, d.headers());
     }
 
-    private static Decided withKey(Decided d, String key) {
-        return new Decided(
+    private static OutputRecord withKey(OutputRecord d, String key) {
+        return new OutputRecord(
                 d.outcome(),
                 d.partition(),
                 d.offset(),
@@ -451,30 +459,33 @@ class CheckerMutationTest {
                 d.headers());
     }
 
-    private static Decided withTimestamp(Decided d, long timestampMillis) {
-        return new Decided(d.outcome(), d.partition(), d.offset(), timestampMillis, d.key(), d.value(), d.headers());
+    private static OutputRecord withTimestamp(OutputRecord d, long timestampMillis) {
+        return new OutputRecord(
+                d.outcome(), d.partition(), d.offset(), timestampMillis, d.key(), d.value(), d.headers());
     }
 
-    private static Decided withOffset(Decided d, long offset) {
-        return new Decided(d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers());
+    private static OutputRecord withOffset(OutputRecord d, long offset) {
+        return new OutputRecord(
+                d.outcome(), d.partition(), offset, d.timestampMillis(), d.key(), d.value(), d.headers());
     }
 
-    private static Decided withHeaders(Decided d, List<HeaderField> headers) {
-        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
+    private static OutputRecord withHeaders(OutputRecord d, List<HeaderField> headers) {
+        return new OutputRecord(
+                d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
     }
 
-    private static Decided withoutHeader(Decided d, String name) {
+    private static OutputRecord withoutHeader(OutputRecord d, String name) {
         return withHeaders(
                 d, d.headers().stream().filter(h -> !h.name().equals(name)).toList());
     }
 
-    private static Decided extraHeader(Decided d, String name, String value) {
+    private static OutputRecord extraHeader(OutputRecord d, String name, String value) {
         List<HeaderField> headers = new ArrayList<>(d.headers());
         headers.add(new HeaderField(name, value.getBytes(UTF_8)));
         return withHeaders(d, headers);
     }
 
-    private static Decided header(Decided d, String name, String value) {
+    private static OutputRecord header(OutputRecord d, String name, String value) {
         return withHeaders(
                 d,
                 d.headers().stream()
@@ -482,7 +493,7 @@ class CheckerMutationTest {
                         .toList());
     }
 
-    private static boolean hasHeader(Decided d, String name) {
+    private static boolean hasHeader(OutputRecord d, String name) {
         return d.headers().stream().anyMatch(h -> h.name().equals(name));
     }
 
@@ -492,7 +503,7 @@ class CheckerMutationTest {
         return new PolicyRecord(policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), value);
     }
 
-    private static byte[] headerValue(Decided d, String name) {
+    private static byte[] headerValue(OutputRecord d, String name) {
         return d.headers().stream()
                 .filter(h -> h.name().equals(name))
                 .map(HeaderField::value)

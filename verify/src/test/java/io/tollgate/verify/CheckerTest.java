@@ -9,8 +9,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.tollgate.verify.Snapshot.OffsetSpan;
 import io.tollgate.verify.Snapshot.OutputPartition;
-import io.tollgate.verify.Snapshot.Range;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
@@ -68,7 +68,7 @@ class CheckerTest {
     void nearTimestampMustBeCarried() {
         history.spend(HOME, AGENT, 1);
         var decided = history.decided.remove(0);
-        history.decided.add(new Decided(
+        history.decided.add(new OutputRecord(
                 decided.outcome(),
                 decided.partition(),
                 decided.offset(),
@@ -88,7 +88,7 @@ class CheckerTest {
         history.spend(HOME, AGENT, 1);
         history.publish(HOME, AGENT, history.json(AGENT, 1));
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violations())
                 .containsExactly(
@@ -103,7 +103,7 @@ class CheckerTest {
         history.policies.clear();
         history.pass(3_600_000_000L).policy(AGENT, AGENT, 5, 0, "enforce");
 
-        Report report = history.checkExclusive();
+        CheckReport report = history.checkExclusive();
 
         assertThat(report.violations()).isEmpty();
     }
@@ -113,9 +113,9 @@ class CheckerTest {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(7, 10).clear(); // published after the snapshot
         history.requests.subList(0, 2).clear(); // removed by retention
-        var snapshot = new Snapshot(Map.of(HOME, new Range(2, 7, 10)), Set.of());
+        var snapshot = new Snapshot(Map.of(HOME, new OffsetSpan(2, 7, 10)), Set.of());
 
-        Report report = history.check(snapshot, false);
+        CheckReport report = history.check(snapshot, false);
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.figures()).containsEntry("outside_of_what_was_read", 5L);
@@ -125,7 +125,7 @@ class CheckerTest {
     void givenDecisionOfARequestBehindTheEndOfTheLog_whenChecked_thenItIsInvented() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(7, 10).clear();
-        var snapshot = new Snapshot(Map.of(HOME, new Range(0, 7, 9)), Set.of());
+        var snapshot = new Snapshot(Map.of(HOME, new OffsetSpan(0, 7, 9)), Set.of());
 
         assertThat(history.check(snapshot, false).violationCounts()).isEqualTo(Map.of(CONSERVATION, 1L));
     }
@@ -134,9 +134,9 @@ class CheckerTest {
     void givenOldDecisionsRemovedByRetention_whenChecked_thenTheirRequestsAreNotLost() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.decided.subList(0, 3).clear();
-        Snapshot trimmed = history.snapshot(new OutputPartition(Outcome.APPROVED, HOME));
+        Snapshot trimmed = history.snapshot(new OutputPartition(OutputTopic.APPROVED, HOME));
 
-        Report report = history.check(trimmed, false);
+        CheckReport report = history.check(trimmed, false);
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.notes()).hasSize(1);
@@ -147,7 +147,7 @@ class CheckerTest {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.decided.remove(6);
         history.decided.subList(0, 3).clear();
-        Snapshot trimmed = history.snapshot(new OutputPartition(Outcome.APPROVED, HOME));
+        Snapshot trimmed = history.snapshot(new OutputPartition(OutputTopic.APPROVED, HOME));
 
         assertThat(history.check(trimmed, false).violations())
                 .extracting(Violation::where)
@@ -158,9 +158,9 @@ class CheckerTest {
     void givenApprovalsRemovedByRetention_whenRefusalsAmongThemAreStillThere_thenNothingIsHeldAgainstAnybody() {
         for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
         int[] left = {20};
-        history.decided.removeIf(d -> d.outcome() == Outcome.APPROVED && left[0]-- > 0);
+        history.decided.removeIf(d -> d.outcome() == OutputTopic.APPROVED && left[0]-- > 0);
 
-        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), true);
+        CheckReport report = history.check(history.snapshot(new OutputPartition(OutputTopic.APPROVED, HOME)), true);
 
         assertThat(report.violations()).isEmpty();
     }
@@ -168,11 +168,11 @@ class CheckerTest {
     @Test
     void givenTrafficWhileReading_whenRefusalsWereReadFurtherThanApprovals_thenNothingIsHeldAgainstAnybody() {
         for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
-        List<Decided> late = history.decided.subList(40, 60);
-        late.removeIf(d -> d.outcome() == Outcome.APPROVED);
+        List<OutputRecord> late = history.decided.subList(40, 60);
+        late.removeIf(d -> d.outcome() == OutputTopic.APPROVED);
         history.requests.subList(40, 60).clear();
 
-        Report report = history.check(new Snapshot(Map.of(HOME, new Range(0, 40, 60)), Set.of()), true);
+        CheckReport report = history.check(new Snapshot(Map.of(HOME, new OffsetSpan(0, 40, 60)), Set.of()), true);
 
         assertThat(late).isNotEmpty();
         assertThat(report.violations()).isEmpty();
@@ -184,7 +184,7 @@ class CheckerTest {
         history.decided.add(history.decided.get(0));
         history.decided.subList(0, 3).clear();
 
-        Report report = history.check(history.snapshot(new OutputPartition(Outcome.APPROVED, HOME)), false);
+        CheckReport report = history.check(history.snapshot(new OutputPartition(OutputTopic.APPROVED, HOME)), false);
 
         assertThat(report.violationCounts()).containsOnlyKeys(Invariant.ORDER);
     }
@@ -194,7 +194,7 @@ class CheckerTest {
         history.policy(AGENT, AGENT, 5, 1, "enforce").policies.clear();
         for (int i = 0; i < 10; i++) history.approve(HOME, AGENT, 5, null);
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.notes()).singleElement().asString().contains("10 decisions");
@@ -421,7 +421,7 @@ class CheckerTest {
     void givenOverdraftWithinTheSlack_whenChecked_thenItIsAFigureAndNoViolation() {
         history.approve(HOME, AGENT, 100, null).approve(HOME, AGENT, 0.4, null);
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.figures().get("worst_overdraft_tokens").doubleValue()).isCloseTo(0.4, within(1e-9));
@@ -474,7 +474,7 @@ class CheckerTest {
     @Test
     void givenRejectionTooLargeToCarryItsRequest_whenItHasTheDigest_thenNothingIsFound() throws Exception {
         history.spend(HOME, AGENT, 1000);
-        Decided rejection = history.decided.get(0);
+        OutputRecord rejection = history.decided.get(0);
         byte[] request = history.requests.get(0).value();
         String text = new String(rejection.value(), UTF_8);
         String digest =
@@ -497,7 +497,7 @@ class CheckerTest {
         before.policies.clear();
         before.decided.replaceAll(CheckerTest::underDefault);
 
-        Report report = before.check();
+        CheckReport report = before.check();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.notes()).singleElement().asString().contains("TOKEN_BUCKET_SIZE");
@@ -508,7 +508,7 @@ class CheckerTest {
         for (int i = 0; i < 5000; i++) history.publish(HOME, AGENT, history.json(AGENT, 1));
         history.approve(HOME, AGENT, 1000, null);
 
-        Report report = history.check();
+        CheckReport report = history.check();
 
         assertThat(report.violationCounts()).isEqualTo(Map.of(CONSERVATION, 5000L, NO_OVER_ADMISSION, 1L));
         assertThat(report.violations()).hasSize(21);
@@ -518,7 +518,7 @@ class CheckerTest {
     void resetGivesTheBucketOnceMore() {
         history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
 
-        Report report = history.checkExclusive();
+        CheckReport report = history.checkExclusive();
 
         assertThat(report.violations()).isEmpty();
         assertThat(report.figures()).containsEntry("bucket_resets", 1);
@@ -583,15 +583,16 @@ class CheckerTest {
         assertThat(history.checkExclusive().violationCounts()).isEqualTo(Map.of(CHARGED_ONCE, 1L));
     }
 
-    private static Decided underDefault(Decided d) {
+    private static OutputRecord underDefault(OutputRecord d) {
         List<HeaderField> headers = d.headers().stream()
                 .map(h -> h.name().equals("quota-policy") ? new HeaderField(h.name(), "default".getBytes(UTF_8)) : h)
                 .toList();
-        return new Decided(d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
+        return new OutputRecord(
+                d.outcome(), d.partition(), d.offset(), d.timestampMillis(), d.key(), d.value(), headers);
     }
 
-    private static Decided withValue(Decided d, String value) {
-        return new Decided(
+    private static OutputRecord withValue(OutputRecord d, String value) {
+        return new OutputRecord(
                 d.outcome(),
                 d.partition(),
                 d.offset(),

@@ -2,8 +2,8 @@ package io.tollgate.verify;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.tollgate.verify.Snapshot.OffsetSpan;
 import io.tollgate.verify.Snapshot.OutputPartition;
-import io.tollgate.verify.Snapshot.Range;
 import java.time.DayOfWeek;
 import java.time.Instant;
 import java.time.YearMonth;
@@ -54,11 +54,11 @@ final class History {
     private static final Promise EACH_DAY = new Promise("day", 300, "day", "Asia/Kathmandu");
     private static final Promise EACH_MONTH = new Promise("month", 400, "month", "Europe/Berlin");
 
-    final List<Request> requests = new ArrayList<>();
+    final List<RequestRecord> requests = new ArrayList<>();
     final List<PolicyRecord> policies = new ArrayList<>();
-    final List<Decided> decided = new ArrayList<>();
+    final List<OutputRecord> decided = new ArrayList<>();
     final List<byte[]> events = new ArrayList<>();
-    final List<Request> reports = new ArrayList<>();
+    final List<RequestRecord> reports = new ArrayList<>();
     final List<Settled> settled = new ArrayList<>();
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
@@ -278,12 +278,12 @@ final class History {
         int partition = home(agent);
         byte[] value =
                 bytes("{\"request_id\":\"r-1\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost + ",\"hold\":true}");
-        Request request = publish(partition, agent, value);
+        RequestRecord request = publish(partition, agent, value);
         long deadlineMicros = nowMicros + withinSeconds * 1_000_000L;
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", null, request, agent, left(agent)));
         headers.add(0, new HeaderField("trace", bytes("t")));
         headers.add(new HeaderField("quota-hold", bytes("" + deadlineMicros)));
-        put(Outcome.APPROVED, partition, request, bytes(agent), value, headers);
+        put(OutputTopic.APPROVED, partition, request, bytes(agent), value, headers);
         open.put(sourceHeader(request), new Held(agent, cost, deadlineMicros, returned));
         return sourceHeader(request);
     }
@@ -304,7 +304,7 @@ final class History {
 
     /** Publishes a report and answers it; what it gives back is in the bucket. */
     History report(String agent, String hold, double used) {
-        Request report = publishReport(
+        RequestRecord report = publishReport(
                 agent, "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"tokens\":" + used + "}");
         Held held = open.get(hold);
         if (held == null || !held.agent().equals(agent)) return answer(report, agent, hold, "no_such_hold", 0, used);
@@ -322,22 +322,24 @@ final class History {
     }
 
     /** Publishes a report that nobody answers. */
-    Request publishReport(String agent, String json) {
+    RequestRecord publishReport(String agent, String json) {
         int partition = home(agent);
-        var report = new Request(partition, reports.size(), nowMicros / 1000, bytes(agent), bytes(json), List.of());
+        var report =
+                new RequestRecord(partition, reports.size(), nowMicros / 1000, bytes(agent), bytes(json), List.of());
         reports.add(report);
         return report;
     }
 
     /** Calls a report invalid. */
-    History invalidReport(Request report) {
+    History invalidReport(RequestRecord report) {
         String value = "{\"outcome\":\"invalid_report\",\"detail\":\"tokens must be a number\"," + usageSource(report)
                 + ",\"report_base64\":\"" + Base64.getEncoder().encodeToString(report.value()) + "\"}";
         return put("x", "invalid_report", value);
     }
 
     /** Writes what became of a hold or a report; {@code report} is null where there is none. */
-    History answer(@Nullable Request report, String agent, String hold, String outcome, double reserved, double used) {
+    History answer(
+            @Nullable RequestRecord report, String agent, String hold, String outcome, double reserved, double used) {
         String value =
                 "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"outcome\":\"" + outcome + "\",\"used\":"
                         + used + ",\"decided_at\":" + nowMicros
@@ -374,7 +376,7 @@ final class History {
                 .orElseThrow();
     }
 
-    private static String usageSource(Request report) {
+    private static String usageSource(RequestRecord report) {
         return "\"source\":{\"topic\":\"agent-usage\",\"partition\":" + report.partition() + ",\"offset\":"
                 + report.offset() + ",\"timestamp\":" + report.timestampMillis() + "}";
     }
@@ -400,14 +402,14 @@ final class History {
     }
 
     History approve(int partition, String agent, double cost, @Nullable String reason) {
-        Request request = publish(partition, agent, json(agent, cost));
+        RequestRecord request = publish(partition, agent, json(agent, cost));
         double left = refilled(agent, plan(agent)).stream()
                 .mapToDouble(bucket -> bucket.tokens)
                 .min()
                 .orElseThrow();
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", reason, request, agent, left));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
-        put(Outcome.APPROVED, home(agent), request, agent.getBytes(UTF_8), request.value(), headers);
+        put(OutputTopic.APPROVED, home(agent), request, agent.getBytes(UTF_8), request.value(), headers);
         return this;
     }
 
@@ -417,7 +419,7 @@ final class History {
         int by = Math.max(0, refusing(plan, held, cost));
         Bucket bucket = held.get(by);
         Promise limit = plan.limits().get(by);
-        Request request = publish(partition, agent, json(agent, cost));
+        RequestRecord request = publish(partition, agent, json(agent, cost));
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
@@ -435,13 +437,13 @@ final class History {
                 + ",\"decided_by\":\"" + decidedBy + "\",\"decided_at\":" + (nowMicros + aheadMicros)
                 + ","
                 + source(request) + ",\"request\":" + new String(bytes(request), UTF_8).trim() + "}";
-        put(Outcome.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
+        put(OutputTopic.REJECTED, home(agent), request, agent.getBytes(UTF_8), bytes(value), headers);
         return this;
     }
 
     History invalid(int partition, @Nullable String text) {
         byte[] value = text == null ? null : bytes(text);
-        Request request = publish(partition, "some key", value);
+        RequestRecord request = publish(partition, "some key", value);
         String base64 = Base64.getEncoder().encodeToString(value == null ? new byte[0] : value);
         String rejection = "{\"reason\":\"invalid_request\",\"detail\":\"agent_id must be a string\"," + source(request)
                 + ",\"request_base64\":\"" + base64 + "\"}";
@@ -450,14 +452,14 @@ final class History {
                 new HeaderField("quota-decision", bytes("rejected")),
                 new HeaderField("quota-reason", bytes("invalid_request")),
                 new HeaderField("quota-source", bytes(sourceHeader(request))));
-        put(Outcome.REJECTED, partition, request, request.key(), bytes(rejection), headers);
+        put(OutputTopic.REJECTED, partition, request, request.key(), bytes(rejection), headers);
         return this;
     }
 
     /** Publishes a request that nobody decides. */
-    Request publish(int partition, String key, byte @Nullable [] value) {
+    RequestRecord publish(int partition, String key, byte @Nullable [] value) {
         long offset = nextSource.merge(partition, 1L, Long::sum) - 1;
-        var request = new Request(
+        var request = new RequestRecord(
                 partition,
                 offset,
                 timestamp.orElse(nowMicros / 1000),
@@ -478,7 +480,7 @@ final class History {
     }
 
     private List<HeaderField> quotaHeaders(
-            String decision, @Nullable String reason, Request request, String agent, double left) {
+            String decision, @Nullable String reason, RequestRecord request, String agent, double left) {
         List<HeaderField> headers = new ArrayList<>();
         headers.add(new HeaderField("quota-decision", bytes(decision)));
         if (reason != null) headers.add(new HeaderField("quota-reason", bytes(reason)));
@@ -492,17 +494,17 @@ final class History {
     }
 
     private void put(
-            Outcome outcome,
+            OutputTopic outcome,
             int partition,
-            Request request,
+            RequestRecord request,
             byte @Nullable [] key,
             byte @Nullable [] value,
             List<HeaderField> headers) {
-        decided.add(
-                new Decided(outcome, partition, nextOffset(outcome, partition), nowMicros / 1000, key, value, headers));
+        decided.add(new OutputRecord(
+                outcome, partition, nextOffset(outcome, partition), nowMicros / 1000, key, value, headers));
     }
 
-    long nextOffset(Outcome outcome, int partition) {
+    long nextOffset(OutputTopic outcome, int partition) {
         return nextOutput.merge(new OutputPartition(outcome, partition), 1L, Long::sum) - 1;
     }
 
@@ -521,23 +523,23 @@ final class History {
     }
 
     Snapshot snapshot(OutputPartition... trimmed) {
-        Map<Integer, Range> ranges = new HashMap<>();
+        Map<Integer, OffsetSpan> ranges = new HashMap<>();
         for (int partition = 0; partition < PARTITIONS; partition++) {
             long end = nextSource.getOrDefault(partition, 0L);
-            ranges.put(partition, new Range(0, end, end));
+            ranges.put(partition, new OffsetSpan(0, end, end));
         }
         return new Snapshot(ranges, Set.of(trimmed));
     }
 
-    Report check() {
+    CheckReport check() {
         return check(snapshot(), false);
     }
 
-    Report checkExclusive() {
+    CheckReport checkExclusive() {
         return check(snapshot(), true);
     }
 
-    Report check(Snapshot snapshot, boolean exclusive) {
+    CheckReport check(Snapshot snapshot, boolean exclusive) {
         var checker = new Checker(CheckerSettings.ofAll(SETTINGS, exclusive));
         requests.forEach(checker::request);
         decided.forEach(checker::decided);
@@ -549,16 +551,16 @@ final class History {
         return checker.report(snapshot);
     }
 
-    private static String source(Request request) {
+    private static String source(RequestRecord request) {
         return "\"source\":{\"topic\":\"agent-requests\",\"partition\":" + request.partition() + ",\"offset\":"
                 + request.offset() + ",\"timestamp\":" + Math.max(0, request.timestampMillis()) + "}";
     }
 
-    private static String sourceHeader(Request request) {
+    private static String sourceHeader(RequestRecord request) {
         return "agent-requests/" + request.partition() + "/" + request.offset();
     }
 
-    private static byte[] bytes(Request request) {
+    private static byte[] bytes(RequestRecord request) {
         byte[] value = request.value();
         return value == null ? new byte[0] : value;
     }

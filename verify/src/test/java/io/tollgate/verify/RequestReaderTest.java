@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.verify.Reading.Doubtful;
 import io.tollgate.verify.Reading.Invalid;
-import io.tollgate.verify.Reading.Usage;
+import io.tollgate.verify.Reading.UsageReading;
 import io.tollgate.verify.Reading.Valid;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,7 +130,7 @@ class RequestReaderTest {
         var report = "{\"agent_id\":\"a\",\"hold\":\"agent-requests/0/1\",\"tokens\":2.5,\"request_id\":7}";
 
         assertThat(RequestReader.readUsage(report.getBytes(UTF_8)))
-                .isEqualTo(new Usage("a", "agent-requests/0/1", 2.5, false));
+                .isEqualTo(new UsageReading("a", "agent-requests/0/1", 2.5, false));
     }
 
     private static Reading read(String json) {

@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A table of longs that grows without copying: millions of rows cost eight bytes a cell and nothing else. */
-final class Rows {
+final class LongTable {
     private static final int ROWS_PER_CHUNK = 4096;
 
     private final int width;
     private final List<long[]> chunks = new ArrayList<>();
     private int size;
 
-    Rows(int width) {
+    LongTable(int width) {
         this.width = width;
     }
 

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.tollgate.verify.Terms.HoldRules;
-import io.tollgate.verify.Terms.Limit;
-import io.tollgate.verify.Terms.Mode;
+import io.tollgate.verify.PromisedTerms.HoldRules;
+import io.tollgate.verify.PromisedTerms.PolicyMode;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What was compacted away, or cannot be read, is unknown; decisions under it are not held against anybody.
  */
-final class Policies {
+final class PolicyRecords {
     private static final String DEFAULT = "default";
     /** By how much clocks of those who write policies may be ahead. */
     private static final long GRACE_MICROS = 10_000_000;
@@ -30,20 +30,22 @@ final class Policies {
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .build();
 
-    private final Map<String, Terms> byHeader = new HashMap<>();
+    private final Map<String, PromisedTerms> byHeader = new HashMap<>();
     /** When each was written, by the name that the header gives it. */
     private final Map<String, Long> writtenMicros = new HashMap<>();
 
     private final PolicyTimeline timeline = new PolicyTimeline();
     private final RateTimeline rates = new RateTimeline();
 
-    Policies(double defaultCapacityTokens, double defaultRefillTokensPerSecond) {
-        byHeader.put(DEFAULT, single(new Limit("", defaultCapacityTokens, defaultRefillTokensPerSecond), Mode.ENFORCE));
+    PolicyRecords(double defaultCapacityTokens, double defaultRefillTokensPerSecond) {
+        byHeader.put(
+                DEFAULT,
+                single(new PromisedLimit("", defaultCapacityTokens, defaultRefillTokensPerSecond), PolicyMode.ENFORCE));
     }
 
     void add(PolicyRecord policy) {
         timeline.add(policy);
-        Terms terms = policy.value() == null ? null : read(policy.value());
+        PromisedTerms terms = policy.value() == null ? null : read(policy.value());
         rates.add(policy, terms);
         if (policy.key() == null) return;
         String key = new String(policy.key(), StandardCharsets.UTF_8);
@@ -58,7 +60,7 @@ final class Policies {
      * which was written after it was applied is another one.
      */
     @Nullable
-    Terms terms(String header, long appliedMicros) {
+    PromisedTerms terms(String header, long appliedMicros) {
         return writtenMicros.getOrDefault(header, 0L) > appliedMicros + GRACE_MICROS ? null : byHeader.get(header);
     }
 
@@ -73,13 +75,13 @@ final class Policies {
     }
 
     /** Returns how fast the agent's buckets may have filled. */
-    RateTimeline.OfAgent rates(String agentId) {
+    RateTimeline.AgentRates rates(String agentId) {
         return rates.of(agentId);
     }
 
     /** Returns what applies where no policy does. */
-    Terms byDefault() {
-        return single(defaultLimit(), Mode.ENFORCE);
+    PromisedTerms byDefault() {
+        return single(defaultLimit(), PolicyMode.ENFORCE);
     }
 
     /**
@@ -89,12 +91,12 @@ final class Policies {
      * @return whether the default had to change
      */
     boolean widenDefault(double capacityTokens, double refillTokensPerSecond) {
-        Limit now = defaultLimit();
-        var wide = new Limit(
+        PromisedLimit now = defaultLimit();
+        var wide = new PromisedLimit(
                 "",
                 Math.max(now.capacityTokens(), capacityTokens),
                 Math.max(now.refillTokensPerSecond(), refillTokensPerSecond));
-        byHeader.put(DEFAULT, single(wide, Mode.ENFORCE));
+        byHeader.put(DEFAULT, single(wide, PolicyMode.ENFORCE));
         return !wide.equals(now);
     }
 
@@ -102,26 +104,26 @@ final class Policies {
         return header.equals(DEFAULT);
     }
 
-    private Limit defaultLimit() {
-        Terms terms = byHeader.get(DEFAULT);
+    private PromisedLimit defaultLimit() {
+        PromisedTerms terms = byHeader.get(DEFAULT);
         if (terms == null) throw new IllegalStateException("the constructor sets the default");
         return terms.limits().get(0);
     }
 
-    private static Terms single(Limit limit, Mode mode) {
-        return new Terms(List.of(limit), mode);
+    private static PromisedTerms single(PromisedLimit limit, PolicyMode mode) {
+        return new PromisedTerms(List.of(limit), mode);
     }
 
-    private static @Nullable Terms read(byte[] value) {
+    private static @Nullable PromisedTerms read(byte[] value) {
         try {
             JsonNode policy = JSON.readTree(value);
-            Mode mode = switch (policy.path("mode").asText("enforce")) {
-                case "enforce" -> Mode.ENFORCE;
-                case "shadow" -> Mode.SHADOW;
-                case "off" -> Mode.OFF;
+            PolicyMode mode = switch (policy.path("mode").asText("enforce")) {
+                case "enforce" -> PolicyMode.ENFORCE;
+                case "shadow" -> PolicyMode.SHADOW;
+                case "off" -> PolicyMode.OFF;
                 default -> null;
             };
-            List<Limit> limits = new ArrayList<>();
+            List<PromisedLimit> limits = new ArrayList<>();
             if (policy.path("limits").isArray()) {
                 for (JsonNode limit : policy.path("limits"))
                     limits.add(limit(limit.path("name").asText(""), limit));
@@ -131,7 +133,7 @@ final class Policies {
             HoldRules holds = holds(policy.path("holds"));
             return mode == null || holds == null || limits.isEmpty() || limits.contains(null)
                     ? null
-                    : new Terms(limits, mode, holds);
+                    : new PromisedTerms(limits, mode, holds);
         } catch (IOException malformed) {
             return null;
         }
@@ -153,13 +155,13 @@ final class Policies {
                 maxOpen.isNumber() ? maxOpen.intValue() : HoldRules.DEFAULT.maxOpen());
     }
 
-    private static @Nullable Limit limit(String name, JsonNode node) {
+    private static @Nullable PromisedLimit limit(String name, JsonNode node) {
         JsonNode capacity = node.path("capacity");
         JsonNode refillRate = node.path("refill_rate");
         if (!capacity.isNumber() || refillRate.isNumber() == node.has("period")) return null;
-        if (refillRate.isNumber()) return new Limit(name, capacity.doubleValue(), refillRate.doubleValue());
-        Periods periods =
-                Periods.of(node.path("period").asText(), node.path("zone").asText("UTC"));
-        return periods == null ? null : new Limit(name, capacity.doubleValue(), 0, periods);
+        if (refillRate.isNumber()) return new PromisedLimit(name, capacity.doubleValue(), refillRate.doubleValue());
+        PeriodStarts periods =
+                PeriodStarts.of(node.path("period").asText(), node.path("zone").asText("UTC"));
+        return periods == null ? null : new PromisedLimit(name, capacity.doubleValue(), 0, periods);
     }
 }

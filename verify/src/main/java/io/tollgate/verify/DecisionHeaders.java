@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The pipeline's own headers of one decided record, and what is wrong with them. */
-final class QuotaHeaders {
+final class DecisionHeaders {
     static final String DECISION = "quota-decision";
     static final String REASON = "quota-reason";
     static final String REMAINING = "quota-remaining";
@@ -35,9 +35,9 @@ final class QuotaHeaders {
     private final Set<String> problems = new LinkedHashSet<>();
 
     /** The request that a decided record answers. */
-    record Source(String topic, int partition, long offset) {}
+    record RequestPosition(String topic, int partition, long offset) {}
 
-    QuotaHeaders(List<HeaderField> headers) {
+    DecisionHeaders(List<HeaderField> headers) {
         for (HeaderField header : headers) {
             if (!header.isQuota()) continue;
             if (!KNOWN.contains(header.name())) {
@@ -62,15 +62,16 @@ final class QuotaHeaders {
 
     /** Returns the source, or null where there is none that can be read. */
     @Nullable
-    Source source() {
+    RequestPosition source() {
         return source(values.getOrDefault(SOURCE, ""));
     }
 
     /** Returns what such a text names, or null where it names nothing. */
-    static @Nullable Source source(String text) {
+    static @Nullable RequestPosition source(String text) {
         Matcher matcher = SOURCE_FORMAT.matcher(text);
         if (!matcher.matches()) return null;
-        return new Source(matcher.group(1), Integer.parseInt(matcher.group(2)), Long.parseLong(matcher.group(3)));
+        return new RequestPosition(
+                matcher.group(1), Integer.parseInt(matcher.group(2)), Long.parseLong(matcher.group(3)));
     }
 
     double remaining() {

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param requestFrom where the bytes of {@code request} begin in the value; -1 where it is absent
  * @param requestTo one after its last byte
  */
-record Rejection(Map<String, JsonNode> fields, int requestFrom, int requestTo) {
+record RejectionBody(Map<String, JsonNode> fields, int requestFrom, int requestTo) {
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(2000)
@@ -30,7 +30,7 @@ record Rejection(Map<String, JsonNode> fields, int requestFrom, int requestTo) {
             .build();
 
     /** Returns the rejection, or null where the bytes are not one JSON object. */
-    static @Nullable Rejection read(byte @Nullable [] value) {
+    static @Nullable RejectionBody read(byte @Nullable [] value) {
         if (value == null) return null;
         try (JsonParser parser = JSON.createParser(value)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) return null;
@@ -49,7 +49,7 @@ record Rejection(Map<String, JsonNode> fields, int requestFrom, int requestTo) {
                     fields.put(name, parser.readValueAsTree());
                 }
             }
-            return parser.nextToken() == null ? new Rejection(fields, from, to) : null;
+            return parser.nextToken() == null ? new RejectionBody(fields, from, to) : null;
         } catch (IOException malformed) {
             return null;
         }

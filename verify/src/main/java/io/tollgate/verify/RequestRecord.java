@@ -3,9 +3,8 @@ package io.tollgate.verify;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** One record of the approved or the rejected topic, as a {@code read_committed} consumer sees it. */
-record Decided(
-        Outcome outcome,
+/** One record of the requests topic, as a {@code read_committed} consumer sees it. */
+record RequestRecord(
         int partition,
         long offset,
         long timestampMillis,

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Two calendars that share no code: the checker's and the pipeline's. */
-class PeriodsTest {
+class PeriodStartsTest {
     private static final long FROM = OffsetDateTime.parse("1975-01-01T00:00Z").toEpochSecond();
     private static final int YEARS = 90;
 
@@ -39,7 +39,7 @@ class PeriodsTest {
         var rules = ZoneId.of(zone).getRules();
         for (var period : Period.values()) {
             var theirs = CalendarRefill.of(period, zone);
-            var ours = Objects.requireNonNull(Periods.of(period.text(), zone));
+            var ours = Objects.requireNonNull(PeriodStarts.of(period.text(), zone));
             for (int i = 0; i < 1000; i++) {
                 long second = FROM + (long) (random.nextDouble() * YEARS * 365.25 * 86_400);
                 var change = rules.nextTransition(Instant.ofEpochSecond(second));
@@ -57,7 +57,7 @@ class PeriodsTest {
 
     @Test
     void thereAreNoOthers() {
-        assertThat(Periods.of("year", "UTC")).isNull();
-        assertThat(Periods.of("day", "Europe/Berln")).isNull();
+        assertThat(PeriodStarts.of("year", "UTC")).isNull();
+        assertThat(PeriodStarts.of("day", "Europe/Berln")).isNull();
     }
 }

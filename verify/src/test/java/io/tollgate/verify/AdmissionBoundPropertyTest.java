@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import java.time.OffsetDateTime;
 import java.util.Random;
 import java.util.stream.LongStream;
@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-class SpendingPropertyTest {
+class AdmissionBoundPropertyTest {
     static LongStream seeds() {
         return LongStream.rangeClosed(1, 100);
     }
@@ -20,12 +20,12 @@ class SpendingPropertyTest {
     @MethodSource("seeds")
     void givenRandomApprovals_whenMeasured_thenTheWorstOfAllIntervalsIsFound(long seed) {
         var random = new Random(seed);
-        var limit = new Limit("", 1 + random.nextInt(50), random.nextInt(20));
+        var limit = new PromisedLimit("", 1 + random.nextInt(50), random.nextInt(20));
         int size = 100;
         long[] micros = new long[size];
         double[] costs = new double[size];
         long now = 0;
-        Spending spending = new Spending(limit, 0);
+        AdmissionBound spending = new AdmissionBound(limit, 0);
         for (int i = 0; i < size; i++) {
             now += random.nextInt(3) == 0 ? 0 : random.nextInt(2_000_000);
             micros[i] = now;
@@ -49,8 +49,8 @@ class SpendingPropertyTest {
 
     @Test
     void givenFullBucketSpentAtOnce_whenOneTokenMoreThanTheSlackIsApproved_thenThePromiseBreaksOnce() {
-        var limit = new Limit("", 100, 10);
-        var spending = new Spending(limit, 0);
+        var limit = new PromisedLimit("", 100, 10);
+        var spending = new AdmissionBound(limit, 0);
 
         assertThat(spending.approve(limit, 0, 100)).isFalse();
         assertThat(spending.approve(limit, 0, 0.5)).isFalse();
@@ -61,9 +61,9 @@ class SpendingPropertyTest {
 
     @Test
     void givenPolicyThatIsCut_whenSpendingReachesAcrossTheCut_thenTheLargerOneCounts() {
-        var before = new Limit("", 100, 10);
-        var after = new Limit("", 10, 1);
-        var spending = new Spending(before, 0);
+        var before = new PromisedLimit("", 100, 10);
+        var after = new PromisedLimit("", 10, 1);
+        var spending = new AdmissionBound(before, 0);
 
         assertThat(spending.approve(before, 0, 100)).isFalse();
         assertThat(spending.approve(after, 1_000_000, 10)).isFalse();
@@ -72,10 +72,10 @@ class SpendingPropertyTest {
 
     @Test
     void eachPeriodHasItsCapacityAndNoSlack() {
-        var perDay = new Limit("", 10, 0, Periods.of("day", "Europe/Berlin"));
+        var perDay = new PromisedLimit("", 10, 0, PeriodStarts.of("day", "Europe/Berlin"));
         long midnight = OffsetDateTime.parse("2026-10-25T00:00+02:00").toEpochSecond() * 1_000_000;
         long hour = 3_600_000_000L;
-        var spending = new Spending(perDay, midnight - hour);
+        var spending = new AdmissionBound(perDay, midnight - hour);
 
         assertThat(spending.approve(perDay, midnight - 1, 10)).isFalse();
         assertThat(spending.approve(perDay, midnight, 10)).isFalse();

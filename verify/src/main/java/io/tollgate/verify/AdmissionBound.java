@@ -1,7 +1,7 @@
 package io.tollgate.verify;
 
 import io.tollgate.verify.Holds.Credit;
-import io.tollgate.verify.Terms.Limit;
+import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -21,7 +21,7 @@ import java.util.List;
  * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity of those in force since its
  * beginning then counts, and for each stretch of time the rate that counted in it ({@link RateTimeline}).
  */
-final class Spending {
+final class AdmissionBound {
     /** Whoever decides learns of a settlement a moment after it: what a full bucket could not take counts for that long. */
     private static final long TOLD_WITHIN_MICROS = 1_000_000;
 
@@ -30,20 +30,20 @@ final class Spending {
     private double capacityTokens;
     private double slackTokens;
     private double toleranceTokens;
-    private Limit lastLimit;
+    private PromisedLimit lastLimit;
     private long lastMicros;
     private long beginMicros;
     private double overdraftTokens;
     private boolean broken;
 
-    Spending(Limit limit, long nowMicros) {
+    AdmissionBound(PromisedLimit limit, long nowMicros) {
         begin(limit, nowMicros);
         lastLimit = limit;
         lastMicros = nowMicros;
     }
 
     /** Goes on to a decision, where no policy came and went since the one before. */
-    boolean approve(Limit limit, long nowMicros, double costTokens) {
+    boolean approve(PromisedLimit limit, long nowMicros, double costTokens) {
         double gained =
                 Math.max(lastLimit.gainedTokens(lastMicros, nowMicros), limit.gainedTokens(lastMicros, nowMicros));
         return approve(limit, nowMicros, costTokens, gained, List.of());
@@ -57,7 +57,7 @@ final class Spending {
      * @param credits what settlements have given back since then
      * @return whether the promise breaks here, having held just before
      */
-    boolean approve(Limit limit, long nowMicros, double costTokens, double gainedTokens, List<Credit> credits) {
+    boolean approve(PromisedLimit limit, long nowMicros, double costTokens, double gainedTokens, List<Credit> credits) {
         excessTokens -= gainedTokens;
         if (excessTokens <= 0) {
             begin(limit, nowMicros);
@@ -90,7 +90,7 @@ final class Spending {
     }
 
     /** Returns the limit of the decision before. */
-    Limit lastLimit() {
+    PromisedLimit lastLimit() {
         return lastLimit;
     }
 
@@ -114,7 +114,7 @@ final class Spending {
         return (lastMicros - beginMicros) / 1e6;
     }
 
-    private void begin(Limit limit, long nowMicros) {
+    private void begin(PromisedLimit limit, long nowMicros) {
         excessTokens = 0;
         beginMicros = nowMicros;
         capacityTokens = limit.capacityTokens();

@@ -14,7 +14,7 @@ import java.util.Map;
  * @param agents those that were decided locally the longest, then those with most decisions
  * @param notes what limits how far the verdict reaches
  */
-public record Report(
+public record CheckReport(
         Map<String, Number> figures,
         Map<Invariant, Long> violationCounts,
         List<Violation> violations,
@@ -32,14 +32,14 @@ public record Report(
             double overdraftTokens) {}
 
     /** Returns the report with the number of records that nobody can read before a producer ends its transaction. */
-    Report withUnreadable(long records) {
+    CheckReport withUnreadable(long records) {
         var more = new LinkedHashMap<>(figures);
         more.put("behind_open_transactions", records);
-        if (records == 0) return new Report(more, violationCounts, violations, agents, notes);
+        if (records == 0) return new CheckReport(more, violationCounts, violations, agents, notes);
         var said = new ArrayList<>(notes);
         said.add(records + " records of the requests' topic stand behind a transaction that its producer has not ended:"
                 + " nobody reads them before");
-        return new Report(more, violationCounts, violations, agents, said);
+        return new CheckReport(more, violationCounts, violations, agents, said);
     }
 
     public boolean clean() {

@@ -3,8 +3,9 @@ package io.tollgate.verify;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** One record of the requests topic, as a {@code read_committed} consumer sees it. */
-record Request(
+/** One record of the approved or the rejected topic, as a {@code read_committed} consumer sees it. */
+record OutputRecord(
+        OutputTopic outcome,
         int partition,
         long offset,
         long timestampMillis,

@@ -13,16 +13,16 @@ import org.jspecify.annotations.Nullable;
  * <p>A date starts when clocks first show it, or a later one. An hour or minute starts when clocks go on to the next; where they jump, it
  * does when they jump forward, out of the one before.
  */
-record Periods(String unit, String zone) {
+record PeriodStarts(String unit, String zone) {
     private static final Set<String> UNITS = Set.of("minute", "hour", "day", "week", "month");
     private static final long DAY_SECONDS = 86_400;
     /** No clock is farther from UTC. */
     private static final long FARTHEST_OFFSET_SECONDS = 18 * 3600;
 
     /** Returns the periods; null if there are none such, as far as this JVM knows. */
-    static @Nullable Periods of(String unit, String zone) {
+    static @Nullable PeriodStarts of(String unit, String zone) {
         return UNITS.contains(unit) && ZoneRulesProvider.getAvailableZoneIds().contains(zone)
-                ? new Periods(unit, zone)
+                ? new PeriodStarts(unit, zone)
                 : null;
     }
 

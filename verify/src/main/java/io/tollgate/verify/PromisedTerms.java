@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What applied to a decision: every limit must cover it. */
-record Terms(List<Limit> limits, Mode mode, HoldRules holds) {
+record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, HoldRules holds) {
     /**
      * What is promised of holds.
      *
@@ -16,7 +16,7 @@ record Terms(List<Limit> limits, Mode mode, HoldRules holds) {
         static final HoldRules DEFAULT = new HoldRules(600_000_000L, false, 1000);
     }
 
-    enum Mode {
+    enum PolicyMode {
         ENFORCE,
         SHADOW,
         OFF
@@ -27,12 +27,12 @@ record Terms(List<Limit> limits, Mode mode, HoldRules holds) {
      *
      * @param periods at whose starts it is full, and within which it does not refill; null: it refills steadily
      */
-    record Limit(
+    record PromisedLimit(
             String name,
             double capacityTokens,
             double refillTokensPerSecond,
-            @Nullable Periods periods) {
-        Limit(String name, double capacityTokens, double refillTokensPerSecond) {
+            @Nullable PeriodStarts periods) {
+        PromisedLimit(String name, double capacityTokens, double refillTokensPerSecond) {
             this(name, capacityTokens, refillTokensPerSecond, null);
         }
 
@@ -60,12 +60,12 @@ record Terms(List<Limit> limits, Mode mode, HoldRules holds) {
         }
     }
 
-    Terms {
+    PromisedTerms {
         limits = List.copyOf(limits);
     }
 
     /** With the rules for holds that apply where a policy names none. */
-    Terms(List<Limit> limits, Mode mode) {
+    PromisedTerms(List<PromisedLimit> limits, PolicyMode mode) {
         this(limits, mode, HoldRules.DEFAULT);
     }
 }

@@ -1,7 +1,7 @@
 package io.tollgate.verify;
 
 /** Which of the two topics a decided record stands on. */
-enum Outcome {
+enum OutputTopic {
     APPROVED,
     REJECTED
 }
