@@ -61,14 +61,14 @@ final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
 
     private static final Branches PARSED = new Branches("readable", "stray-bytes", "unreadable");
-    private static final DecideRequests.Branches DECIDED =
-            new DecideRequests.Branches("route-approved", "route-rejected", "detect-events");
+    private static final DecideRequests.DecisionBranches DECIDED =
+            new DecideRequests.DecisionBranches("route-approved", "route-rejected", "detect-events");
 
     private final Topics topics;
     private final String applicationId;
     private final RunningTasks tasks;
     private final QuotaContext shared;
-    private final StoreBuilder<?> buckets = new BucketStore.Builder();
+    private final StoreBuilder<?> buckets = new BucketStore.TaskStoreBuilder();
 
     RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
         this.topics = topics;

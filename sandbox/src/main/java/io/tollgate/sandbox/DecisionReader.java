@@ -30,12 +30,12 @@ final class DecisionReader implements AutoCloseable {
         config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        List<TopicPartition> requests = partitions(consumer, Topics.REQUESTS);
+        List<TopicPartition> requests = partitions(consumer, SandboxTopics.REQUESTS);
         consumer.assign(requests);
         var firstOffsets = new long[requests.size()];
         consumer.endOffsets(requests).forEach((partition, end) -> firstOffsets[partition.partition()] = end);
 
-        List<TopicPartition> decisions = Topics.decisions().stream()
+        List<TopicPartition> decisions = SandboxTopics.decisions().stream()
                 .flatMap(topic -> partitions(consumer, topic).stream())
                 .toList();
         consumer.assign(decisions);

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class DecisionTally {
     /** The figures at one moment; all but {@code published} and {@code missing} are of decisions seen. */
-    record Figures(
+    record Tally(
             long published,
             long decided,
             long approved,
@@ -95,7 +95,7 @@ final class DecisionTally {
     /** Returns partition and index of the request, or nothing if it is not of this run. */
     private int[] source(String text) {
         String[] parts = text.split("/");
-        if (parts.length != 3 || !parts[0].equals(Topics.REQUESTS)) return new int[0];
+        if (parts.length != 3 || !parts[0].equals(SandboxTopics.REQUESTS)) return new int[0];
         try {
             int partition = Integer.parseInt(parts[1]);
             long offset = Long.parseLong(parts[2]);
@@ -116,14 +116,14 @@ final class DecisionTally {
         return header == null || header.value() == null ? "" : new String(header.value(), StandardCharsets.UTF_8);
     }
 
-    synchronized Figures figures() {
+    synchronized Tally figures() {
         long missing = 0;
         for (int partition = 0; partition < published.length; partition++) {
             var open = (BitSet) published[partition].clone();
             open.andNot(decided[partition]);
             missing += open.cardinality();
         }
-        return new Figures(
+        return new Tally(
                 publishedCount,
                 decidedCount,
                 approvedCount,

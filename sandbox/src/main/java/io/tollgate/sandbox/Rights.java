@@ -43,13 +43,13 @@ public final class Rights {
         var user = Security.APPLICATION;
         var internal = Security.APPLICATION + "-"; // the default application id
         return List.of(
-                allow(user, READ, TOPIC, Topics.REQUESTS, LITERAL),
-                allow(user, READ, TOPIC, Topics.POLICIES, LITERAL),
-                allow(user, WRITE, TOPIC, Topics.APPROVED, LITERAL),
-                allow(user, DESCRIBE_CONFIGS, TOPIC, Topics.APPROVED, LITERAL),
-                allow(user, WRITE, TOPIC, Topics.REJECTED, LITERAL),
-                allow(user, DESCRIBE_CONFIGS, TOPIC, Topics.REJECTED, LITERAL),
-                allow(user, WRITE, TOPIC, Topics.EVENTS, LITERAL),
+                allow(user, READ, TOPIC, SandboxTopics.REQUESTS, LITERAL),
+                allow(user, READ, TOPIC, SandboxTopics.POLICIES, LITERAL),
+                allow(user, WRITE, TOPIC, SandboxTopics.APPROVED, LITERAL),
+                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.APPROVED, LITERAL),
+                allow(user, WRITE, TOPIC, SandboxTopics.REJECTED, LITERAL),
+                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.REJECTED, LITERAL),
+                allow(user, WRITE, TOPIC, SandboxTopics.EVENTS, LITERAL),
                 allow(user, READ, TOPIC, internal, PREFIXED),
                 allow(user, WRITE, TOPIC, internal, PREFIXED),
                 allow(user, CREATE, TOPIC, internal, PREFIXED),
@@ -60,21 +60,21 @@ public final class Rights {
 
     private static List<AclBinding> others() {
         var auditing = Stream.of(
-                        Topics.REQUESTS,
-                        Topics.APPROVED,
-                        Topics.REJECTED,
-                        Topics.POLICIES,
-                        Topics.EVENTS,
-                        Topics.USAGE,
-                        Topics.SETTLED)
+                        SandboxTopics.REQUESTS,
+                        SandboxTopics.APPROVED,
+                        SandboxTopics.REJECTED,
+                        SandboxTopics.POLICIES,
+                        SandboxTopics.EVENTS,
+                        SandboxTopics.USAGE,
+                        SandboxTopics.SETTLED)
                 .map(topic -> allow(Security.AUDITORS, READ, TOPIC, topic, LITERAL));
         return Stream.concat(
                         auditing,
                         Stream.of(
                                 allow(Security.AUDITORS, READ, GROUP, Security.AUDITORS, PREFIXED),
-                                allow(Security.AGENTS, WRITE, TOPIC, Topics.REQUESTS, LITERAL),
-                                allow(Security.WORKERS, READ, TOPIC, Topics.APPROVED, LITERAL),
-                                allow(Security.WORKERS, WRITE, TOPIC, Topics.USAGE, LITERAL),
+                                allow(Security.AGENTS, WRITE, TOPIC, SandboxTopics.REQUESTS, LITERAL),
+                                allow(Security.WORKERS, READ, TOPIC, SandboxTopics.APPROVED, LITERAL),
+                                allow(Security.WORKERS, WRITE, TOPIC, SandboxTopics.USAGE, LITERAL),
                                 allow(Security.WORKERS, READ, GROUP, Security.WORKERS, PREFIXED)))
                 .toList();
     }

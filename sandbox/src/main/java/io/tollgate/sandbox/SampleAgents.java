@@ -28,7 +28,7 @@ final class SampleAgents implements AutoCloseable {
     private static final int INVALID_EVERY = 200;
 
     /** What was published so far. */
-    record Sent(long records, long strays, long invalid, long failed) {}
+    record Published(long records, long strays, long invalid, long failed) {}
 
     private final Map<String, Object> client;
     private final OptionalLong records;
@@ -81,7 +81,7 @@ final class SampleAgents implements AutoCloseable {
         config.put(ProducerConfig.LINGER_MS_CONFIG, 5);
         config.put(ProducerConfig.BATCH_SIZE_CONFIG, 64 * 1024);
         try (var producer = new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer())) {
-            int partitions = producer.partitionsFor(Topics.REQUESTS).size();
+            int partitions = producer.partitionsFor(SandboxTopics.REQUESTS).size();
             long start = System.nanoTime();
             for (long n = 0; !closing && (records.isEmpty() || n < records.getAsLong()); n++) {
                 if (ratePerSecond.isPresent()) {
@@ -130,12 +130,12 @@ final class SampleAgents implements AutoCloseable {
             var record = stray(key, value, partition, partitions);
             return new ProducerRecord<>(record.topic(), partition, null, value);
         }
-        return new ProducerRecord<>(Topics.REQUESTS, murmur2Partition(key, partitions), key, value);
+        return new ProducerRecord<>(SandboxTopics.REQUESTS, murmur2Partition(key, partitions), key, value);
     }
 
     private ProducerRecord<byte[], byte[]> stray(byte[] key, byte[] value, int partition, int partitions) {
         if (partition != murmur2Partition(key, partitions)) strays.incrementAndGet();
-        return new ProducerRecord<>(Topics.REQUESTS, partition, key, value);
+        return new ProducerRecord<>(SandboxTopics.REQUESTS, partition, key, value);
     }
 
     /** Returns the partition that Kafka's Java producer chooses for a key, whatever the client was configured with. */
@@ -169,8 +169,8 @@ final class SampleAgents implements AutoCloseable {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    Sent sent() {
-        return new Sent(acknowledged.get(), strays.get(), invalid.get(), failed.get());
+    Published sent() {
+        return new Published(acknowledged.get(), strays.get(), invalid.get(), failed.get());
     }
 
     /** Returns whether all requests have been acknowledged or given up. */

@@ -204,7 +204,7 @@ public final class Sandbox implements Callable<Integer> {
                     .withPort(kafkaPort);
             KafkaBroker started = KafkaBroker.start(users == null ? options : options.withSecurity(users));
             kafka = started;
-            Topics.create(started.clientProperties(Security.ADMIN));
+            SandboxTopics.create(started.clientProperties(Security.ADMIN));
             return started;
         });
         Future<PostgresServer> postgresStart =
@@ -338,7 +338,8 @@ public final class Sandbox implements Callable<Integer> {
             ready.append(" kafka=").append(address);
             out.println("  Kafka     " + address);
             String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
-            out.println("            kcat" + login + " -b " + address + " -C -t " + Topics.REJECTED + " -o -5 -e");
+            out.println(
+                    "            kcat" + login + " -b " + address + " -C -t " + SandboxTopics.REJECTED + " -o -5 -e");
             if (users != null) printUsers(address, users);
         }
         if (redis != null) {
@@ -372,7 +373,8 @@ public final class Sandbox implements Callable<Integer> {
 
     private void printUsers(String address, Security users) {
         out.println("            kafka-console-consumer.sh --bootstrap-server " + address
-                + " --isolation-level read_committed --group auditors-1 --from-beginning --topic " + Topics.REJECTED
+                + " --isolation-level read_committed --group auditors-1 --from-beginning --topic "
+                + SandboxTopics.REJECTED
                 + " --consumer.config "
                 + users.dir().resolve(Security.AUDITORS + ".properties"));
         out.println("  Users     " + String.join(", ", Security.USERS) + ": " + users.dir()
@@ -415,7 +417,7 @@ public final class Sandbox implements Callable<Integer> {
         while (true) {
             Thread.sleep(terminal ? 500 : 100);
             failIfSomethingDied();
-            DecisionTally.Figures figures = tally.figures();
+            DecisionTally.Tally figures = tally.figures();
             long now = System.nanoTime();
             statusLineOpen |= terminal;
             if (now - shownNanos >= TimeUnit.MILLISECONDS.toNanos(terminal ? 500 : 5000)) {
@@ -449,7 +451,7 @@ public final class Sandbox implements Callable<Integer> {
         DecisionReader reader = decisions;
         if (reader == null || records == null) return 1;
         reader.close(); // reads to the end: a second decision would stand behind the first
-        DecisionTally.Figures figures = reader.tally().figures();
+        DecisionTally.Tally figures = reader.tally().figures();
         if (figures.published() == records && figures.missing() == 0 && figures.duplicates() == 0) return 0;
         endStatusLine();
         System.err.println(

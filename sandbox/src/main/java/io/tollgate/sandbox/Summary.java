@@ -12,7 +12,7 @@ import java.util.TreeMap;
 final class Summary {
     private Summary() {}
 
-    static String statusLine(DecisionTally.Figures figures, double decidedPerSecond) {
+    static String statusLine(DecisionTally.Tally figures, double decidedPerSecond) {
         return String.format(
                 Locale.ROOT,
                 "published %,d | decided %,d | approved %,d | rejected %,d | %,.0f/s | by redis %,d, local %,d | lag %,d",
@@ -27,8 +27,12 @@ final class Summary {
     }
 
     static String of(
-            DecisionTally tally, SampleAgents.Sent sent, Duration elapsed, List<String> audit, Optional<Path> keptDir) {
-        DecisionTally.Figures figures = tally.figures();
+            DecisionTally tally,
+            SampleAgents.Published sent,
+            Duration elapsed,
+            List<String> audit,
+            Optional<Path> keptDir) {
+        DecisionTally.Tally figures = tally.figures();
         var text = new StringBuilder("\nSummary\n");
         line(
                 text,

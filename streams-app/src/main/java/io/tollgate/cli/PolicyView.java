@@ -29,7 +29,10 @@ import java.util.Optional;
  * @param ignored the agent's own later record that cannot be read
  */
 record PolicyView(
-        String agentId, Source source, Optional<StoredPolicy.Good> applies, Optional<StoredPolicy.Ignored> ignored) {
+        String agentId,
+        PolicySource source,
+        Optional<StoredPolicy.Good> applies,
+        Optional<StoredPolicy.Ignored> ignored) {
     /** Not every terminal shows every character; escaped, they survive any. */
     private static final ObjectWriter JSON = JsonMapper.builder()
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
@@ -38,7 +41,7 @@ record PolicyView(
             .writerWithDefaultPrettyPrinter();
 
     /** Where a policy comes from. */
-    enum Source {
+    enum PolicySource {
         OWN("own", "its own policy"),
         PREFIX("prefix", "the policy of the longest prefix of its id"),
         EVERYBODY("everybody", "the policy of everybody, *"),
@@ -47,7 +50,7 @@ record PolicyView(
         private final String word;
         private final String explained;
 
-        Source(String word, String explained) {
+        PolicySource(String word, String explained) {
             this.word = word;
             this.explained = explained;
         }
@@ -58,21 +61,22 @@ record PolicyView(
         var own = Optional.ofNullable(stored.get(agentId));
         var ignored = own.flatMap(StoredPolicy::ignored);
         var ownGood = own.flatMap(StoredPolicy::good);
-        if (ownGood.isPresent()) return new PolicyView(agentId, Source.OWN, ownGood, ignored);
+        if (ownGood.isPresent()) return new PolicyView(agentId, PolicySource.OWN, ownGood, ignored);
         for (int length = agentId.length(); length >= 0; length--) {
             var prefix = Optional.ofNullable(stored.get(agentId.substring(0, length) + "*"))
                     .flatMap(StoredPolicy::good);
             if (prefix.isPresent())
-                return new PolicyView(agentId, length > 0 ? Source.PREFIX : Source.EVERYBODY, prefix, ignored);
+                return new PolicyView(
+                        agentId, length > 0 ? PolicySource.PREFIX : PolicySource.EVERYBODY, prefix, ignored);
         }
         var byDefault = new PolicyDocument(Mode.ENFORCE, List.of(NamedLimit.only(defaultLimit)), Optional.empty());
         var applies = Optional.of(new StoredPolicy.Good(Policy.DEFAULT, byDefault));
-        return new PolicyView(agentId, Source.DEFAULT, applies, ignored);
+        return new PolicyView(agentId, PolicySource.DEFAULT, applies, ignored);
     }
 
     /** Returns the policy under the agent's own key. */
     static PolicyView own(StoredPolicy stored) {
-        return new PolicyView(stored.agentId(), Source.OWN, stored.good(), stored.ignored());
+        return new PolicyView(stored.agentId(), PolicySource.OWN, stored.good(), stored.ignored());
     }
 
     /** Returns which other policy applies, and how to ask for its history; empty if the key's own does, or none. */

@@ -17,17 +17,17 @@ public final class RunCommand implements Callable<Integer> {
     @Mixin
     private final KafkaOptions kafka;
 
-    private final Pipeline pipeline;
+    private final PipelineRun pipeline;
 
     /** The work that runs until the process ends. */
     @FunctionalInterface
-    public interface Pipeline {
+    public interface PipelineRun {
         /** Returns the exit code. */
         int run(Settings settings) throws InterruptedException;
     }
 
     /** Takes the source of the settings, and the work to run with them. */
-    public RunCommand(KafkaOptions kafka, Pipeline pipeline) {
+    public RunCommand(KafkaOptions kafka, PipelineRun pipeline) {
         this.kafka = kafka;
         this.pipeline = pipeline;
     }

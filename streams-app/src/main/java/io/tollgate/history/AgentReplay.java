@@ -64,7 +64,7 @@ final class AgentReplay {
      *
      * @param again by the policies that were in force; null: that cannot be told
      */
-    record Outcome(Verdict recorded, @Nullable Verdict again, Verdict then, boolean refusedThen) {}
+    record Replayed(Verdict recorded, @Nullable Verdict again, Verdict then, boolean refusedThen) {}
 
     /** The buckets of one run, as the last request left them: those that count, and those of shadow policies. */
     private static final class Track {
@@ -118,7 +118,7 @@ final class AgentReplay {
     }
 
     /** Decides the next request: they come in the order in which they were decided. */
-    Outcome decide(PastDecision past, PolicyPast policies, Trial trials) {
+    Replayed decide(PastDecision past, PolicyPast policies, Trial trials) {
         boolean inOrder = past.decidedAtMicros() >= lastMicros;
         boolean sameMoment = past.decidedAtMicros() == lastMicros;
         lastMicros = Math.max(lastMicros, past.decidedAtMicros());
@@ -129,7 +129,7 @@ final class AgentReplay {
         var step = was == null || was.mode() == Mode.OFF ? null : again(past, was);
         var again = was == null || !inOrder ? null : step == null ? Verdict.APPROVED : Verdict.of(step.decision());
         var tries = !tried ? null : trials.goesBefore(agentId, past.policy()) ? trialOf(trials) : was;
-        var outcome = new Outcome(past.verdict(), again, past.verdict(), past.refused());
+        var outcome = new Replayed(past.verdict(), again, past.verdict(), past.refused());
         boolean shadowThen = past.shadow();
         if (tries == null) {
             observe(past, sameMoment, was, step, null, null);
@@ -139,7 +139,7 @@ final class AgentReplay {
             // Where both runs say the same, nothing is known to change, be it what is on record or not.
             boolean same = was != null && tries.mode() == was.mode() && verdict == again;
             if (!same) {
-                outcome = new Outcome(past.verdict(), again, verdict, verdict.refusesUnder(tries.mode()));
+                outcome = new Replayed(past.verdict(), again, verdict, verdict.refusesUnder(tries.mode()));
                 shadowThen = verdict != Verdict.APPROVED && tries.mode() == Mode.SHADOW;
             }
             observe(past, sameMoment, was, step, tries, thenStep);
@@ -157,7 +157,7 @@ final class AgentReplay {
 
     /** Returns why the verdict on record was not given again; null if it was. */
     @Nullable
-    Miss miss(Outcome outcome, PastDecision past, boolean defaultChanged) {
+    Miss miss(Replayed outcome, PastDecision past, boolean defaultChanged) {
         if (outcome.again() == outcome.recorded()) return null;
         if (inForce.policy() == null) return Miss.POLICY_UNKNOWN;
         if (outcome.again() == null) return Miss.OUT_OF_ORDER;

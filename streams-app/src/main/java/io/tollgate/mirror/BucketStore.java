@@ -120,8 +120,8 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
     }
 
     /** Builds the store of each task: without a cache, and always logged, since a lost mirror would give tokens away. */
-    public static final class Builder extends AbstractStoreBuilder<String, byte[], BucketStore> {
-        public Builder() {
+    public static final class TaskStoreBuilder extends AbstractStoreBuilder<String, byte[], BucketStore> {
+        public TaskStoreBuilder() {
             super(NAME, Serdes.String(), Serdes.ByteArray(), Time.SYSTEM);
         }
 

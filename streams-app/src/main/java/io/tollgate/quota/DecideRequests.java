@@ -17,7 +17,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     private final RunningTasks tasks;
     private final QuotaContext shared;
     private final String rekeyedTopic;
-    private final Branches branches;
+    private final DecisionBranches branches;
     private @Nullable BucketStore store;
     private @Nullable Task task;
 
@@ -28,10 +28,10 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
      * @param rejected takes what was rejected
      * @param all takes both, after that, and the news of buckets that were filled
      */
-    public record Branches(String approved, String rejected, String all) {}
+    public record DecisionBranches(String approved, String rejected, String all) {}
 
     /** @param rekeyedTopic the internal topic through which strays come home */
-    public DecideRequests(RunningTasks tasks, String rekeyedTopic, Branches branches) {
+    public DecideRequests(RunningTasks tasks, String rekeyedTopic, DecisionBranches branches) {
         this.tasks = tasks;
         this.shared = tasks.shared();
         this.rekeyedTopic = rekeyedTopic;

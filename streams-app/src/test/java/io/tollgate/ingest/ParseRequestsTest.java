@@ -180,7 +180,7 @@ class ParseRequestsTest {
                         () -> new ParseRequests(
                                 partitions, () -> 1_000_000, new Branches("keep", "keep", "keep"), metrics),
                         "read")
-                .addStateStore(new BucketStore.Builder(), "parse")
+                .addStateStore(new BucketStore.TaskStoreBuilder(), "parse")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");
         var properties = new Properties();
         properties.putAll(

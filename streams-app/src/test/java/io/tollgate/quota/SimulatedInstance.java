@@ -42,7 +42,8 @@ import org.apache.kafka.streams.processor.api.Record;
 final class SimulatedInstance {
     static final Duration TIMEOUT = Duration.ofMillis(100);
     private static final Branches PARSED = new Branches("readable", "stray", "unreadable");
-    private static final DecideRequests.Branches DECIDED = new DecideRequests.Branches("approved", "rejected", "all");
+    private static final DecideRequests.DecisionBranches DECIDED =
+            new DecideRequests.DecisionBranches("approved", "rejected", "all");
     /** Counts for all: to make the meters takes longer than a history. */
     private static final PipelineMetrics METRICS = new PipelineMetrics(new SimpleMeterRegistry());
 

@@ -10,33 +10,33 @@ import java.util.concurrent.atomic.LongAdder;
 /** Figures of a manager since it was built. Thread-safe. */
 final class QuotaFigures implements CallObserver {
     /** The verdict on a request, and the copy of the bucket that gave it. */
-    record Kind(String verdict, DecidedBy decidedBy) {
-        static Kind of(Decision decision) {
+    record DecisionKind(String verdict, DecidedBy decidedBy) {
+        static DecisionKind of(Decision decision) {
             var verdict = decision instanceof Decision.Approved
                     ? "approved"
                     : decision instanceof Decision.CostExceedsCapacity ? "cost_exceeds_capacity" : "quota_exceeded";
-            return new Kind(verdict, decision.decidedBy());
+            return new DecisionKind(verdict, decision.decidedBy());
         }
     }
 
-    private final Map<Kind, LongAdder> decisions = kinds();
+    private final Map<DecisionKind, LongAdder> decisions = kinds();
     private final LongAdder answered = new LongAdder();
     private final LongAdder answeredNanos = new LongAdder();
     private final LongAdder timedOut = new LongAdder();
     private final LongAdder failed = new LongAdder();
 
-    private static Map<Kind, LongAdder> kinds() {
-        var kinds = new HashMap<Kind, LongAdder>();
+    private static Map<DecisionKind, LongAdder> kinds() {
+        var kinds = new HashMap<DecisionKind, LongAdder>();
         for (var by : DecidedBy.values()) {
             for (var verdict : new String[] {"approved", "quota_exceeded", "cost_exceeds_capacity"}) {
-                kinds.put(new Kind(verdict, by), new LongAdder());
+                kinds.put(new DecisionKind(verdict, by), new LongAdder());
             }
         }
         return Map.copyOf(kinds);
     }
 
     void decided(Decision decision) {
-        decisions.get(Kind.of(decision)).increment();
+        decisions.get(DecisionKind.of(decision)).increment();
     }
 
     @Override
@@ -55,7 +55,7 @@ final class QuotaFigures implements CallObserver {
         failed.increment();
     }
 
-    Map<Kind, LongAdder> decisions() {
+    Map<DecisionKind, LongAdder> decisions() {
         return decisions;
     }
 

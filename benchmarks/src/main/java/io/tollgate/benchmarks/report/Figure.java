@@ -6,12 +6,12 @@ import java.util.Locale;
 record Figure(double value) {
     @Override
     public String toString() {
-        return Summary.figure(value);
+        return RoundSummary.figure(value);
     }
 
     /** Returns {@code 1 000} and {@code 8}: no digits that are zero. */
     String whole() {
-        return Summary.figure(value).replaceFirst("\\.0+$", "");
+        return RoundSummary.figure(value).replaceFirst("\\.0+$", "");
     }
 
     String exact() {

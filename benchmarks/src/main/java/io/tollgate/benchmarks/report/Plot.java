@@ -18,7 +18,7 @@ final class Plot {
     private static final int TITLE = 44;
 
     /** @param ours whether to draw it in Tollgate's colour */
-    record Bar(String label, Summary value, boolean ours) {}
+    record Bar(String label, RoundSummary value, boolean ours) {}
 
     private Plot() {}
 
@@ -73,7 +73,7 @@ final class Plot {
                     "<text x=\"%.1f\" y=\"%d\">%s</text>%n",
                     LABELS + Math.max(median, to) + 6,
                     y + 12,
-                    Summary.figure(bar.value().median())));
+                    RoundSummary.figure(bar.value().median())));
             y += ROW;
         }
         svg.append("</svg>\n");

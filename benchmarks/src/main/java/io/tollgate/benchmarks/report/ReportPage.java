@@ -142,12 +142,13 @@ public final class ReportPage {
         section.put("workloads", workloads);
     }
 
-    private static String ratio(Map<String, Summary> medians, Optional<Map<String, Summary>> base, String field) {
+    private static String ratio(
+            Map<String, RoundSummary> medians, Optional<Map<String, RoundSummary>> base, String field) {
         double whole = base.map(values -> median(values, field)).orElse(0.0);
         return whole == 0 ? "" : String.format(Locale.ROOT, "%.2f", median(medians, field) / whole);
     }
 
-    private static double median(Map<String, Summary> medians, String field) {
+    private static double median(Map<String, RoundSummary> medians, String field) {
         return Objects.requireNonNull(medians.get(field)).median();
     }
 
@@ -159,7 +160,7 @@ public final class ReportPage {
             var load = Math.round(row.path("load").asDouble() * 100) + "% ";
             bars.add(new Plot.Bar(
                     load + text(row, "contestant") + " " + text(row, "measure"),
-                    new Summary(p50, p50, p99),
+                    new RoundSummary(p50, p50, p99),
                     text(row, "contestant").startsWith("tollgate")));
         }
         section.put("full_load", fullLoad("latency"));
@@ -216,7 +217,9 @@ public final class ReportPage {
             double error = row.path("error_ns").asDouble();
             var name = text(row, "name");
             bars.add(new Plot.Bar(
-                    name, new Summary(nanos, Math.max(0, nanos - error), nanos + error), name.contains("Tollgate")));
+                    name,
+                    new RoundSummary(nanos, Math.max(0, nanos - error), nanos + error),
+                    name.contains("Tollgate")));
         }
         section.put("chart", chart("jmh", "Time for one operation", "nanoseconds", false, bars));
     }
@@ -327,7 +330,7 @@ public final class ReportPage {
     }
 
     /** Gathers the numbers of all rounds, by name, in the order in which names appear. */
-    private Map<String, Map<String, Summary>> medians(String section, Predicate<JsonNode> which, String name) {
+    private Map<String, Map<String, RoundSummary>> medians(String section, Predicate<JsonNode> which, String name) {
         var values = new LinkedHashMap<String, Map<String, List<Double>>>();
         for (var row : results.rows(section)) {
             if (!which.test(row)) continue;
@@ -338,10 +341,10 @@ public final class ReportPage {
                         .add(field.getValue().asDouble());
             });
         }
-        var medians = new LinkedHashMap<String, Map<String, Summary>>();
+        var medians = new LinkedHashMap<String, Map<String, RoundSummary>>();
         values.forEach((key, fields) -> {
-            var summaries = new HashMap<String, Summary>();
-            fields.forEach((field, rounds) -> summaries.put(field, Summary.of(rounds)));
+            var summaries = new HashMap<String, RoundSummary>();
+            fields.forEach((field, rounds) -> summaries.put(field, RoundSummary.of(rounds)));
             medians.put(key, summaries);
         });
         return medians;

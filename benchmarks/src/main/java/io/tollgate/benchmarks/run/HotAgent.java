@@ -58,7 +58,7 @@ public final class HotAgent implements Callable<Integer> {
     }
 
     /** Whose requests are timed. */
-    enum Group {
+    enum TimedGroup {
         HOT("the hot agent"),
         ITS_PARTITION("others on its partition"),
         ITS_THREAD("other partitions of its thread"),
@@ -66,7 +66,7 @@ public final class HotAgent implements Callable<Integer> {
 
         private final String text;
 
-        Group(String text) {
+        TimedGroup(String text) {
             this.text = text;
         }
 
@@ -134,7 +134,7 @@ public final class HotAgent implements Callable<Integer> {
 
     private List<ObjectNode> run(TestBed testBed, Scene scene, double most) throws IOException, InterruptedException {
         var topic = testBed.emptyRequests();
-        var groups = Group.values();
+        var groups = TimedGroup.values();
         int hotPartition = partitionOf(Workload.agentName(HOT_AGENT));
         try (var running = testBed.start(Contestant.TOLLGATE_REDIS, topic, PLENTY)) {
             var itsThread = partitionsOfTheThreadOf(hotPartition, running);
@@ -165,10 +165,10 @@ public final class HotAgent implements Callable<Integer> {
         }
     }
 
-    private static Group group(int partition, byte[] agentId, int hotPartition, Set<Integer> itsThread) {
-        if (new String(agentId, StandardCharsets.UTF_8).equals(Workload.agentName(HOT_AGENT))) return Group.HOT;
-        if (partition == hotPartition) return Group.ITS_PARTITION;
-        return itsThread.contains(partition) ? Group.ITS_THREAD : Group.ELSEWHERE;
+    private static TimedGroup group(int partition, byte[] agentId, int hotPartition, Set<Integer> itsThread) {
+        if (new String(agentId, StandardCharsets.UTF_8).equals(Workload.agentName(HOT_AGENT))) return TimedGroup.HOT;
+        if (partition == hotPartition) return TimedGroup.ITS_PARTITION;
+        return itsThread.contains(partition) ? TimedGroup.ITS_THREAD : TimedGroup.ELSEWHERE;
     }
 
     /** As Kafka's Java clients do. */
@@ -192,7 +192,7 @@ public final class HotAgent implements Callable<Integer> {
     }
 
     private static List<ObjectNode> rows(
-            Scene scene, double load, double most, Group group, Map<OpenLoop.Measure, Histogram> times) {
+            Scene scene, double load, double most, TimedGroup group, Map<OpenLoop.Measure, Histogram> times) {
         var rows = new ArrayList<ObjectNode>();
         times.forEach((measure, histogram) -> {
             if (histogram.getTotalCount() == 0) return;

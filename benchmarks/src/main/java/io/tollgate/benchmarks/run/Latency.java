@@ -3,7 +3,7 @@ package io.tollgate.benchmarks.run;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.report.Results;
-import io.tollgate.benchmarks.report.Summary;
+import io.tollgate.benchmarks.report.RoundSummary;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -116,7 +116,7 @@ public final class Latency implements Callable<Integer> {
         if (rates.isEmpty()) {
             throw new IllegalStateException("the results hold no maximum: run end-to-end first, or give --max-rate");
         }
-        return OPEN_LOOP_SHARE * Summary.of(rates).median();
+        return OPEN_LOOP_SHARE * RoundSummary.of(rates).median();
     }
 
     /** Runs one contestant through all loads, in a process of its own. */

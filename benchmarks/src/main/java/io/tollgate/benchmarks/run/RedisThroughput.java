@@ -140,10 +140,10 @@ public final class RedisThroughput implements Callable<Integer> {
             while (decided.sum() == 0 && !running.isDone()) TimeUnit.MILLISECONDS.sleep(5);
             TimeUnit.NANOSECONDS.sleep((long) (warmUp * 1e9));
             meter.configResetstat();
-            var start = Usage.read(pids, decided.sum());
+            var start = CpuUsage.read(pids, decided.sum());
             TimeUnit.NANOSECONDS.sleep((long) (seconds * 1e9));
-            var end = Usage.read(pids, decided.sum());
-            double micros = Usage.decidingMicros(meter);
+            var end = CpuUsage.read(pids, decided.sum());
+            double micros = CpuUsage.decidingMicros(meter);
             deadline.set(System.nanoTime());
             running.get(30, TimeUnit.SECONDS);
             long count = end.committed() - start.committed();

@@ -41,7 +41,7 @@ final class Run {
             long warmUntil = System.nanoTime() + timing.warmUp().toNanos();
             while (System.nanoTime() < warmUntil && running.committed() < all / 2) LockSupport.parkNanos(POLL_NANOS);
             testBed.redisCommands().configResetstat();
-            var start = Usage.read(pids, running.committed());
+            var start = CpuUsage.read(pids, running.committed());
             var end = start;
             double redisMicros = 0;
             long until = System.nanoTime() + timing.measured().toNanos();
@@ -49,8 +49,8 @@ final class Run {
                 LockSupport.parkNanos(POLL_NANOS);
                 long committed = running.committed();
                 if (committed > all * 0.98) break; // the last sample that surely had work to the end counts
-                end = Usage.read(pids, committed);
-                redisMicros = Usage.decidingMicros(testBed.redisCommands());
+                end = CpuUsage.read(pids, committed);
+                redisMicros = CpuUsage.decidingMicros(testBed.redisCommands());
             }
             profile.ifPresent(running::dump);
             long decided = end.committed() - start.committed();

@@ -134,10 +134,10 @@ public final class Scale implements Callable<Integer> {
             var pids = new LinkedHashMap<>(running.pids());
             pids.put("broker", testBed.broker().pid());
             pids.put("redis", testBed.redis().pid());
-            var half = Usage.read(pids, running.committed());
+            var half = CpuUsage.read(pids, running.committed());
             await(running, count);
-            var all = Usage.read(pids, running.committed());
-            double redisMicros = Usage.decidingMicros(testBed.redisCommands());
+            var all = CpuUsage.read(pids, running.committed());
+            double redisMicros = CpuUsage.decidingMicros(testBed.redisCommands());
             if (profile != null) running.dump(profile.resolve(given.recording()));
             long keys = testBed.redisCommands().dbsize();
             var row = Results.row();

@@ -2,7 +2,7 @@ package io.tollgate.benchmarks.run;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Output;
-import io.tollgate.benchmarks.report.Summary;
+import io.tollgate.benchmarks.report.RoundSummary;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -175,7 +175,7 @@ public final class SettingsSearch implements Callable<Integer> {
                 var values = same.stream()
                         .map(row -> row.path(field.getKey()).asDouble())
                         .toList();
-                median.put(field.getKey(), Summary.of(values).median());
+                median.put(field.getKey(), RoundSummary.of(values).median());
             }
             medians.add(median);
         }

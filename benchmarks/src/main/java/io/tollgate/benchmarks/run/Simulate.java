@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.report.Results;
-import io.tollgate.benchmarks.report.Summary;
+import io.tollgate.benchmarks.report.RoundSummary;
 import io.tollgate.simulator.Forecast;
 import io.tollgate.simulator.PipelineSize;
 import io.tollgate.simulator.Simulation;
@@ -149,7 +149,8 @@ public final class Simulate implements Callable<Integer> {
         if (alone.isEmpty() || together.isEmpty()) {
             throw new IllegalStateException("run redis first: what it measures is needed");
         }
-        return Math.max(0, Summary.of(alone).median() - Summary.of(together).median());
+        return Math.max(
+                0, RoundSummary.of(alone).median() - RoundSummary.of(together).median());
     }
 
     private ObjectNode costs(RedisCosts redis) {

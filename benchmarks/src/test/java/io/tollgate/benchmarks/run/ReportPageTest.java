@@ -119,7 +119,7 @@ class ReportPageTest {
                 .doesNotContain("### By partitions", "### By size");
     }
 
-    private static ObjectNode waited(HotAgent.Scene scene, HotAgent.Group group, double p50Micros) {
+    private static ObjectNode waited(HotAgent.Scene scene, HotAgent.TimedGroup group, double p50Micros) {
         var row = Results.row();
         row.put("load", 0.25);
         row.put("scene", scene.text());
@@ -134,9 +134,9 @@ class ReportPageTest {
     void givenAHotAgent_whenThePageIsWritten_thenEachGroupHasItsTimesWithAndWithoutIt() throws IOException {
         var results = Results.open(dir.resolve("results.json"));
         var rows = List.of(
-                waited(HotAgent.Scene.WITHOUT, HotAgent.Group.ITS_PARTITION, 1000),
-                waited(HotAgent.Scene.HOT, HotAgent.Group.ITS_PARTITION, 3000),
-                waited(HotAgent.Scene.HOT, HotAgent.Group.HOT, 4000));
+                waited(HotAgent.Scene.WITHOUT, HotAgent.TimedGroup.ITS_PARTITION, 1000),
+                waited(HotAgent.Scene.HOT, HotAgent.TimedGroup.ITS_PARTITION, 3000),
+                waited(HotAgent.Scene.HOT, HotAgent.TimedGroup.HOT, 4000));
         results.put(
                 "hot-agent",
                 "./benchmarks/run hot-agent",

@@ -4,14 +4,14 @@ import java.util.Collection;
 import java.util.Locale;
 
 /** What several rounds gave. Immutable. */
-public record Summary(double median, double min, double max) {
+public record RoundSummary(double median, double min, double max) {
     /** @throws IllegalArgumentException if there are no values */
-    public static Summary of(Collection<Double> values) {
+    public static RoundSummary of(Collection<Double> values) {
         if (values.isEmpty()) throw new IllegalArgumentException("no values");
         var sorted = values.stream().sorted().toList();
         int half = sorted.size() / 2;
         double median = sorted.size() % 2 == 1 ? sorted.get(half) : (sorted.get(half - 1) + sorted.get(half)) / 2;
-        return new Summary(median, sorted.get(0), sorted.get(sorted.size() - 1));
+        return new RoundSummary(median, sorted.get(0), sorted.get(sorted.size() - 1));
     }
 
     /** Returns {@code 12.3 (11.9 to 13.0)}; without the span where there is none. */

@@ -6,24 +6,24 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** What processes and Redis have used since some moment. */
-record Usage(long nanos, Map<String, Duration> cpu, long committed) {
+record CpuUsage(long nanos, Map<String, Duration> cpu, long committed) {
     /** Returns the reading of now; CPU time has a resolution of ten milliseconds. */
-    static Usage read(Map<String, Long> pids, long committed) {
+    static CpuUsage read(Map<String, Long> pids, long committed) {
         var cpu = new HashMap<String, Duration>();
         pids.forEach((name, pid) -> cpu.put(
                 name,
                 ProcessHandle.of(pid)
                         .flatMap(process -> process.info().totalCpuDuration())
                         .orElse(Duration.ZERO)));
-        return new Usage(System.nanoTime(), cpu, committed);
+        return new CpuUsage(System.nanoTime(), cpu, committed);
     }
 
-    double secondsSince(Usage start) {
+    double secondsSince(CpuUsage start) {
         return (nanos - start.nanos) / 1e9;
     }
 
     /** Returns microseconds of CPU for each record since then. */
-    double cpuMicrosPerRecord(Usage start, String process) {
+    double cpuMicrosPerRecord(CpuUsage start, String process) {
         var before = start.cpu.getOrDefault(process, Duration.ZERO);
         var used = cpu.getOrDefault(process, Duration.ZERO).minus(before);
         return used.toNanos() / 1e3 / Math.max(1, committed - start.committed);

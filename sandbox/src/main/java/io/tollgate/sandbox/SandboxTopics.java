@@ -11,7 +11,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.errors.TopicExistsException;
 
 /** The topics of the pipeline, as the sandbox creates them. */
-final class Topics {
+final class SandboxTopics {
     static final String REQUESTS = "agent-requests";
     static final String APPROVED = "approved-requests";
     static final String REJECTED = "rejected-requests";
@@ -24,7 +24,7 @@ final class Topics {
     /** Kafka's own default for a topic: a record batch of this size is accepted. */
     private static final int MAX_REQUEST_BYTES = 1_048_588;
 
-    private Topics() {}
+    private SandboxTopics() {}
 
     /** Creates those that are missing, and leaves the others as they are. */
     static void create(Map<String, Object> client) throws InterruptedException {
