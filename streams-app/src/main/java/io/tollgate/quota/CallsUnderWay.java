@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.redis.SpendRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The calls for one agent's buckets whose answers were not taken over yet. For one stream thread alone. */
 final class CallsUnderWay {
@@ -48,6 +49,17 @@ final class CallsUnderWay {
         for (var part : parts.subList(0, place)) if (part.isDecided()) answered.add(part);
         answered.add(asked);
         return answered;
+    }
+
+    /**
+     * Returns the call before this one that supersedes what Redis had decided beyond our copy, while its answer was not taken over. This
+     * one's answer counts on it: without it, Redis may tell of decisions that went nowhere.
+     */
+    Optional<RedisCall.Part> supersedingBefore(RedisCall.Part asked) {
+        if (parts.size() < 2 || parts.get(0) == asked || !parts.contains(asked))
+            return Optional.empty(); // nearly always
+        return Optional.of(parts.get(0))
+                .filter(RedisCall.Part::supersedes); // those after the first know of calls under way
     }
 
     /** Notes that the answer was taken over. */

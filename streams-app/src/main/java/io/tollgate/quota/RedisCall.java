@@ -4,6 +4,7 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.mirror.TaskSources;
+import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
@@ -78,6 +79,12 @@ final class RedisCall {
         long lastOffset() {
             var charges = spend.charges();
             return charges.get(charges.size() - 1).offset();
+        }
+
+        /** Returns whether what Redis had decided beyond our copy went nowhere. */
+        boolean supersedes() {
+            var copy = spend.copy();
+            return copy != null && copy.status() == CopyStatus.SUPERSEDES;
         }
 
         /** Returns whether Redis has decided its requests, as far as is known without waiting. */

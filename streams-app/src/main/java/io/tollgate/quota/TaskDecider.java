@@ -111,7 +111,7 @@ final class TaskDecider {
         queue.sendUpTo(request);
         var asked = request.asked();
         if (asked != null) {
-            var answer = decided(asked, buckets, policy);
+            var answer = decided(asked, buckets);
             if (answer.isEmpty()) return decideLocally(agent, buckets, request);
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
@@ -122,20 +122,34 @@ final class TaskDecider {
             return refuseUnasked(agent, buckets, request, nowMicros);
         }
         var askedNow = queue.sendNow(redis.get(), agent, buckets, request, atOnce);
-        return decided(askedNow, buckets, policy)
+        return decided(askedNow, buckets)
                 .map(answer -> accept(buckets, request, askedNow, answer))
                 .orElseGet(() -> decideLocally(agent, buckets, request));
     }
 
-    /** Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, or it refused the agent's key. */
-    private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets, Policy policy) {
+    /**
+     * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, it refused the agent's key, or it decided
+     * without what an earlier call was to supersede.
+     */
+    private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets) {
+        var before = buckets.calls().supersedingBefore(asked);
+        if (before.isEmpty()) return answered(asked, buckets);
+        return answered(before.get(), buckets)
+                .flatMap(first -> answered(asked, buckets).filter(then -> isAfter(first, then)));
+    }
+
+    private static boolean isAfter(SpendResult.Decided first, SpendResult.Decided then) {
+        return then.bucket().lastRefillSeconds() >= first.bucket().lastRefillSeconds();
+    }
+
+    private Optional<SpendResult.Decided> answered(RedisCall.Part asked, AgentState buckets) {
         var answer = asked.await();
         if (answer.isEmpty()) return Optional.empty();
         if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
-            buckets.disagreed(disagrees, policy.promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
+            buckets.disagreed(disagrees, asked.spend().promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
         shared.metrics().unusableKey();

@@ -287,6 +287,56 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /**
+     * A new owner's first call, for strays, is to supersede what went nowhere; Redis disagrees. What it answers to the second call, for
+     * requests at home, is of before the crash, and knows nothing of what was decided alone and committed meanwhile.
+     */
+    @Test
+    void answerThatCountsOnACallThatDisagreed() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=0 cold=0 call_agents=2 call_requests=4 calls=2
+                crash instance=1 committed=1
+                publish agent=2 cost=6 stray=2
+                publish cost=1 stray=1
+                work most=1 order=10389617
+                publish agent=1 cost=4 stray=2
+                publish agent=2 cost=6 stray=2
+                publish agent=2 cost=5 stray=2
+                publish cost=5 stray=2
+                publish agent=1 cost=1 stray=2
+                work most=1 order=9713866
+                publish agent=2 cost=1 stray=1
+                publish agent=2 cost=3 stray=1
+                publish agent=2 cost=2 stray=2
+                crash
+                publish agent=1 cost=5 stray=2
+                publish agent=1 cost=1 stray=1
+                publish agent=1
+                publish agent=2 cost=3 stray=1
+                publish cost=4 stray=2
+                publish agent=1 stray=2
+                start instance=1
+                publish agent=1 cost=1
+                publish agent=1 cost=3
+                publish agent=1 cost=1
+                publish agent=1 cost=6 stray=1
+                publish agent=2 cost=1
+                publish agent=2 cost=5 stray=2
+                publish agent=2 cost=6
+                publish agent=1 cost=3
+                publish cost=4
+                work instance=1 most=6 order=16668847
+                publish agent=1 cost=2 stray=1
+                poll instance=1 most=8
+                slow instance=1 millis=138
+                process instance=1 count=4 order=8161783
+                commit instance=1
+                crash instance=1
+                start
+                poll most=7 reversed=1
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
