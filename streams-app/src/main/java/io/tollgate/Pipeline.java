@@ -8,10 +8,14 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.cli.CommandFailure;
 import io.tollgate.config.Settings;
 import io.tollgate.http.Observed;
+import io.tollgate.kafka.ClockRollbackGuard;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.CommitTrackingClients;
 import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.kafka.KafkaErrors;
 import io.tollgate.kafka.LagCollector;
+import io.tollgate.kafka.MonotonicTime;
+import io.tollgate.kafka.StaleTransactions;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.kafka.TopicWatch;
 import io.tollgate.metrics.PipelineMetrics;
@@ -62,8 +66,8 @@ final class Pipeline implements AutoCloseable {
     private final Policies policies;
     private final PolicyReader policyReader;
     private final AgentInspector agents;
-    private final Optional<AbandonedTransactions> abandoned;
-    private final ClockSetBack clockSetBack;
+    private final Optional<StaleTransactions> staleTransactions;
+    private final ClockRollbackGuard clockRollback;
     private final LagCollector lag;
     private final CompletableFuture<String> clusterId;
     private final PipelineTopics topics;
@@ -131,23 +135,23 @@ final class Pipeline implements AutoCloseable {
         clusterId = admin.describeCluster().clusterId().toCompletionStage().toCompletableFuture();
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
         topicWatch = new TopicWatch(admin, topics.all(), new TopicChanges());
-        var time = new SteadyTime();
+        var time = new MonotonicTime();
         boolean early = settings.streams().exactlyOnce()
                 && !settings.kafka().properties().containsKey(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG);
         var clients =
                 new CommitTrackingClients(committed, watch, tasks::wakeAsked, early ? tasks::requestCommit : null);
         streams = new KafkaStreams(topology, properties, clients, time);
-        clockSetBack = new ClockSetBack(streams, time, this::end);
+        clockRollback = new ClockRollbackGuard(streams, time, this::end);
         streams.setUncaughtExceptionHandler(this::onUncaught);
-        abandoned = settings.streams().exactlyOnce()
-                ? Optional.of(new AbandonedTransactions(
+        staleTransactions = settings.streams().exactlyOnce()
+                ? Optional.of(new StaleTransactions(
                         admin,
                         settings.streams().applicationId(),
                         "streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG)),
                         this::ownConsumers))
                 : Optional.empty();
         streams.setStateListener((now, before) -> {
-            abandoned.ifPresent(AbandonedTransactions::partitionsMove);
+            staleTransactions.ifPresent(StaleTransactions::partitionsMove);
             if (now == KafkaStreams.State.RUNNING) log.info("deciding requests");
             if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) ended.countDown();
         });
@@ -166,8 +170,8 @@ final class Pipeline implements AutoCloseable {
             log.info("nothing is decided before the policies are read: {}", policyReader.progress());
         }
         if (hasEnded()) return;
-        abandoned.ifPresent(AbandonedTransactions::start);
-        clockSetBack.start();
+        staleTransactions.ifPresent(StaleTransactions::start);
+        clockRollback.start();
         streams.start();
     }
 
@@ -241,7 +245,7 @@ final class Pipeline implements AutoCloseable {
                     recordLimit.get());
             return StreamThreadExceptionResponse.REPLACE_THREAD;
         }
-        if (!Unanswered.isIn(thrown)) {
+        if (!KafkaErrors.isTransient(thrown)) {
             end(thrown);
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         }
@@ -341,8 +345,8 @@ final class Pipeline implements AutoCloseable {
     public void close() {
         ended.countDown(); // a start that still waits gives up
         topicWatch.close();
-        abandoned.ifPresent(AbandonedTransactions::close);
-        clockSetBack.close();
+        staleTransactions.ifPresent(StaleTransactions::close);
+        clockRollback.close();
         lag.close();
         if (!streams.close(CloseOptions.timeout(CLOSE_TIMEOUT)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP))) {

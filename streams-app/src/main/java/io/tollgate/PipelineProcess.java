@@ -8,6 +8,7 @@ import io.tollgate.cli.TopicAdmin;
 import io.tollgate.cli.VersionCommand;
 import io.tollgate.config.Settings;
 import io.tollgate.http.HttpServer;
+import io.tollgate.kafka.KafkaErrors;
 import io.tollgate.metrics.ProcessMetrics;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
@@ -203,8 +204,9 @@ final class PipelineProcess {
             Thread.currentThread().join(); // closed by the hook, which ends the process
         }
         var thrown = failure.orElseThrow();
-        var refusal =
-                thrown instanceof CommandFailure known ? Optional.ofNullable(known.getMessage()) : Refusal.in(thrown);
+        var refusal = thrown instanceof CommandFailure known
+                ? Optional.ofNullable(known.getMessage())
+                : KafkaErrors.explain(thrown);
         if (refusal.isPresent()) log.error("the pipeline has failed and ends: {}", refusal.get());
         else log.error("the pipeline has failed and ends", thrown);
         pipeline.close();

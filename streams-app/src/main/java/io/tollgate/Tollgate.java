@@ -18,6 +18,7 @@ import io.tollgate.cli.VersionCommand;
 import io.tollgate.cli.WhatIfCommand;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
+import io.tollgate.kafka.KafkaErrors;
 import io.tollgate.verify.VerifyCommand;
 import io.tollgate.verify.VerifySettings;
 import java.io.UncheckedIOException;
@@ -129,7 +130,7 @@ public final class Tollgate implements Runnable {
             return "Kafka does not answer: check KAFKA_BOOTSTRAP_SERVERS, and that TLS settings match the listener ("
                     + message + ")";
         }
-        return Refusal.in(thrown).orElseGet(() -> withCause(message, thrown));
+        return KafkaErrors.explain(thrown).orElseGet(() -> withCause(message, thrown));
     }
 
     /** Kafka's clients say that they could not be made, and only the cause says why: a keystore that is not there. */

@@ -1,10 +1,8 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
-import io.tollgate.kafka.TopicMadeAnewException;
-import io.tollgate.kafka.TopicMissingException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,16 +11,16 @@ import java.util.regex.Pattern;
 import org.apache.kafka.streams.errors.MissingSourceTopicException;
 
 /**
- * Lets the same line of a library pass once a minute: while brokers are away, each of Kafka's clients says so every second. Lines of
- * our own pass, because whoever writes them says each change once. Thread-safe; made by
- * logback.xml. At the appenders, not before the loggers: there it would be asked for every line that is not written, too.
+ * Passes the same line of a library once a minute: while brokers are away, each of Kafka's clients reports it every second. Our own lines
+ * always pass, because our code reports each change once. Thread-safe. Made by logback.xml, at the appenders: a filter before the loggers
+ * would also run for lines below the level.
  */
-public final class RepeatedLines extends Filter<ILoggingEvent> {
+public final class LogRateLimiter extends Filter<ILoggingEvent> {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int MOST_REMEMBERED = 1000;
 
-    /** Kafka Streams shows a stack trace of these, and we have said in a line what has happened. */
-    private static final Set<String> SAID_BY_US = Set.of(
+    /** Kafka Streams logs a stack trace of these, which our own line has reported already. */
+    private static final Set<String> REPORTED_BY_US = Set.of(
             TopicMadeAnewException.class.getName(),
             TopicMissingException.class.getName(),
             MissingSourceTopicException.class.getName());
@@ -40,12 +38,12 @@ public final class RepeatedLines extends Filter<ILoggingEvent> {
         }
     };
 
-    /** By the line without its numbers: Kafka's clients fill in attempts and correlation ids before the logger sees the line. */
+    /** Compares lines without their numbers: Kafka's clients insert attempts and correlation ids. */
     @Override
     public FilterReply decide(ILoggingEvent event) {
         if (event.getLoggerName().startsWith("io.tollgate")) return FilterReply.NEUTRAL;
         var thrown = event.getThrowableProxy();
-        if (thrown != null && SAID_BY_US.contains(thrown.getClassName())) return FilterReply.DENY;
+        if (thrown != null && REPORTED_BY_US.contains(thrown.getClassName())) return FilterReply.DENY;
         var line = new Line(
                 event.getLoggerName(),
                 NUMBERS.matcher(String.valueOf(event.getMessage())).replaceAll("#"));

@@ -1,14 +1,14 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import java.util.function.Supplier;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.utils.Time;
 
 /**
- * The wall clock as it was at the start, moved on by the monotonic clock: Kafka Streams commits and punctuates by it, and would do
- * neither for an hour after the host's clock was set back by one. Thread-safe.
+ * The wall clock at the start, advanced by the monotonic clock. Kafka Streams commits and punctuates by it; by the wall clock it would do
+ * neither for an hour after the host's clock was set back by an hour. Thread-safe.
  */
-final class SteadyTime implements Time {
+public final class MonotonicTime implements Time {
     private static final long NANOS_PER_MILLI = 1_000_000;
 
     private final long startMillis = System.currentTimeMillis();

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import java.util.Collection;
 import java.util.HashSet;
@@ -20,14 +20,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Aborts what instances that were killed have left open under exactly-once. Readers of committed decisions wait behind it, and
- * brokers by themselves abort it only after its timeout of 10 s, for which they look every 10 s.
+ * Aborts the open transactions of killed instances under exactly-once. Readers of committed decisions wait behind such a transaction,
+ * and brokers abort it only after its timeout of 10 s, which they check every 10 s.
  *
- * <p>Watches who is in the consumer group: whoever is not any more may not commit anyway. Thread-safe.
+ * <p>Watches the members of the consumer group. An instance that has left the group can no longer commit, so fencing it is safe.
+ * Thread-safe.
  */
-final class AbandonedTransactions implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(AbandonedTransactions.class);
-    /** Who joins or goes without that our partitions move is seen after this. */
+public final class StaleTransactions implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(StaleTransactions.class);
+    /** Members that join or leave without moving our partitions are noticed after this time. */
     private static final long LOOK_EVERY_SECONDS = 10;
 
     private static final long PATIENCE_SECONDS = 20;
@@ -39,32 +40,33 @@ final class AbandonedTransactions implements AutoCloseable {
     private final Pattern client;
     private final Set<String> known = new HashSet<>();
     private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "abandoned-transactions");
+        var thread = new Thread(task, "stale-transactions");
         thread.setDaemon(true);
         return thread;
     });
 
     /**
      * @param admin is not closed
-     * @param streamsProtocol whether the brokers assign the tasks: such groups are described by another call
-     * @param ownClients the client ids of this instance's consumers, which know by themselves what they have left open
+     * @param streamsProtocol whether brokers assign the tasks: another call describes such groups
+     * @param ownClients the client ids of this instance's consumers, which end their own transactions
      */
-    AbandonedTransactions(
+    public StaleTransactions(
             Admin admin, String applicationId, boolean streamsProtocol, Supplier<Collection<String>> ownClients) {
         this.admin = admin;
         this.applicationId = applicationId;
         this.streamsProtocol = streamsProtocol;
         this.ownClients = ownClients;
-        // As Kafka Streams names them, unless client.id is set: then nobody is recognised.
+        // Kafka Streams gives these names. With client.id set, no member is recognised.
         client = Pattern.compile(Pattern.quote(applicationId) + "-([0-9a-f-]{36})-StreamThread-(\\d+).*");
     }
 
-    void start() {
+    /** Begins to watch; does not wait. */
+    public void start() {
         watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
     }
 
-    /** Looks soon; does not wait. To be called when partitions move, which they do when somebody has gone. */
-    void partitionsMove() {
+    /** Checks soon; does not wait. Call it when partitions move, as they do when a member has left. */
+    public void partitionsMove() {
         try {
             watch.execute(this::look);
         } catch (RejectedExecutionException closed) {
@@ -82,13 +84,13 @@ final class AbandonedTransactions implements AutoCloseable {
             if (gone.isEmpty()) return;
             await(admin.fenceProducers(gone).all());
             known.removeAll(gone);
-            log.info("aborted the transactions that these had left open, if any, when they left the group: {}", gone);
+            log.info("aborted transactions left open by instances that have left the group, if any: {}", gone);
         } catch (InterruptedException closing) {
             Thread.currentThread().interrupt();
         } catch (Exception unanswered) {
-            log.debug("will look again for transactions of instances that are gone", unanswered);
-        } catch (Throwable unexpected) { // what escapes would end the schedule, and nobody would hear of it
-            log.error("looking for transactions of instances that are gone failed", unexpected);
+            log.debug("will check again for transactions of instances that have left", unanswered);
+        } catch (Throwable unexpected) { // an escaping error would end the schedule silently
+            log.error("the check for transactions of instances that have left failed", unexpected);
         }
     }
 

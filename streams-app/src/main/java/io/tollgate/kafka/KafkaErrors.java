@@ -1,32 +1,53 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import java.util.Optional;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.SslAuthenticationException;
 import org.apache.kafka.common.errors.TopicAuthorizationException;
+import org.apache.kafka.common.errors.TransactionAbortableException;
 import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
 
-/** Says in one line what the brokers, or the disk, refuse, and what to do about it. */
-final class Refusal {
-    private Refusal() {}
+/** Explains failures of Kafka's clients: which of them pass by themselves, and what a user can do about the others. */
+public final class KafkaErrors {
+    private KafkaErrors() {}
 
-    /** Returns the line if somewhere among the causes is a refusal. */
-    static Optional<String> in(Throwable thrown) {
+    /** Returns one line that tells what brokers or the disk refuse, and the remedy; empty if no cause is such a refusal. */
+    public static Optional<String> explain(Throwable thrown) {
         for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
-            var said = said(cause);
-            if (said.isPresent()) return said;
+            var explained = explained(cause);
+            if (explained.isPresent()) return explained;
         }
         return Optional.empty();
     }
 
-    private static Optional<String> said(Throwable cause) {
+    /** Returns whether the failure ends as soon as brokers answer: Kafka's clients would have retried it, given the time. */
+    public static boolean isTransient(Throwable thrown) {
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof RetriableException
+                    || cause instanceof TransactionAbortableException
+                    || cause instanceof TimeoutException
+                    || isUnknownName(cause)) return true;
+        }
+        return false;
+    }
+
+    /** A new client resolves the brokers' names again, and DNS may not know them for a while. */
+    private static boolean isUnknownName(Throwable cause) {
+        return cause instanceof ConfigException
+                && String.valueOf(cause.getMessage()).contains("No resolvable bootstrap");
+    }
+
+    private static Optional<String> explained(Throwable cause) {
         if (cause instanceof SslAuthenticationException) return Optional.of(tls(cause));
-        if (Unanswered.isUnknownName(cause)) {
+        if (isUnknownName(cause)) {
             return Optional.of("no name of KAFKA_BOOTSTRAP_SERVERS is known to DNS: check the names");
         }
-        // RocksDB, java.nio and the C library all say so in these words, and in no other way that they share.
+        // RocksDB, java.nio and the C library share these words and nothing else.
         if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
             return Optional.of("No space left on device: make room where TOLLGATE_STATE_DIR is, and start again");
         }

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import java.time.Duration;
 import java.util.concurrent.Executors;
@@ -11,11 +11,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Gives Kafka Streams new threads, and so new clients, when the host's clock was set back. Kafka's clients measure heartbeats by it:
- * until it has caught up they send none, and are thrown out of the group again and again. Thread-safe.
+ * Replaces the threads of Kafka Streams, and so their clients, when the host's clock was set back. Kafka's clients time heartbeats by
+ * that clock. Until it has caught up they send none, and brokers remove them from the group again and again. Thread-safe.
  */
-final class ClockSetBack implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(ClockSetBack.class);
+public final class ClockRollbackGuard implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(ClockRollbackGuard.class);
 
     /** Well below the shortest session timeout that brokers allow by default, 6 s. */
     private static final long LEAST_MILLIS = 2_000;
@@ -28,16 +28,16 @@ final class ClockSetBack implements AutoCloseable {
     private final Consumer<Throwable> failed;
     private long lastAheadMillis;
     private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "clock-set-back");
+        var thread = new Thread(task, "clock-rollback-guard");
         thread.setDaemon(true);
         return thread;
     });
 
     /**
-     * @param steady a clock that nobody sets
-     * @param failed is told why, if threads could not be replaced
+     * @param steady a clock that cannot be set
+     * @param failed takes the reason if threads could not be replaced
      */
-    ClockSetBack(KafkaStreams streams, Time steady, Consumer<Throwable> failed) {
+    public ClockRollbackGuard(KafkaStreams streams, Time steady, Consumer<Throwable> failed) {
         this.streams = streams;
         this.steady = steady;
         this.failed = failed;
@@ -48,7 +48,8 @@ final class ClockSetBack implements AutoCloseable {
         return System.currentTimeMillis() - steady.milliseconds();
     }
 
-    void start() {
+    /** Begins to watch the clock; does not wait. */
+    public void start() {
         watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
     }
 
@@ -60,7 +61,7 @@ final class ClockSetBack implements AutoCloseable {
         log.warn("the host's clock was set back by {} s: Kafka's clients are replaced", backMillis / 1000);
         try {
             replaceThreads();
-        } catch (Throwable e) { // an Error as well: what escapes would end the schedule, and nobody would hear of it
+        } catch (Throwable e) { // even an Error: if it escaped, it would end the schedule silently
             failed.accept(e);
         }
     }

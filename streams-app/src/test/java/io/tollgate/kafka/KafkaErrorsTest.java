@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -9,7 +9,7 @@ import org.apache.kafka.common.errors.TransactionAbortableException;
 import org.apache.kafka.streams.errors.StreamsException;
 import org.junit.jupiter.api.Test;
 
-class UnansweredTest {
+class KafkaErrorsTest {
     /** As a thread ended that had to write while the only broker was away for 70 s. */
     @Test
     void givenWriteThatFoundNoBroker_whenItsThreadEnds_thenItIsUnanswered() {
@@ -18,13 +18,13 @@ class UnansweredTest {
                 new TransactionAbortableException("Transaction Request was aborted after exhausting retries.", late);
         var thrown = new StreamsException("cannot send", new KafkaException("we are in an error state", aborted));
 
-        assertThat(Unanswered.isIn(thrown)).isTrue();
+        assertThat(KafkaErrors.isTransient(thrown)).isTrue();
     }
 
     @Test
     void givenWriteThatWasRefused_whenItsThreadEnds_thenItIsNot() {
         var thrown = new StreamsException("cannot send", new RecordTooLargeException("too large"));
 
-        assertThat(Unanswered.isIn(thrown)).isFalse();
+        assertThat(KafkaErrors.isTransient(thrown)).isFalse();
     }
 }
