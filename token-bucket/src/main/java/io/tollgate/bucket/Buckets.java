@@ -11,6 +11,15 @@ public interface Buckets extends AutoCloseable {
      */
     CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens);
 
+    /**
+     * Takes a cost from the agent's bucket whatever is left, which may leave it below zero; a negative cost gives back, never above the
+     * capacity.
+     *
+     * @return an approval, which says what is left
+     * @throws IllegalArgumentException if the agent's id breaks its rule, or the cost is not from -1e12 to 1e12
+     */
+    CompletionStage<Decision> settle(String agentId, Limit limit, double costTokens);
+
     /** Returns the agent's bucket refilled to now; nothing is written. */
     CompletionStage<Bucket> look(String agentId, Limit limit);
 

@@ -1,5 +1,6 @@
 package io.tollgate.bucket;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -64,6 +65,19 @@ public final class LocalBuckets implements Buckets {
             return decision;
         }
 
+        Decision settle(double cost, Limit limit, Terms termsNow, long clockMicros) {
+            var settled = TokenBucket.spend(
+                    new Bucket(tokens, lastRefillSeconds),
+                    Fence.NONE,
+                    limit,
+                    Charge.UNORDERED,
+                    List.of(Charge.settlement(cost)),
+                    clockMicros,
+                    DecidedBy.LOCAL);
+            accept(settled.bucket(), termsNow);
+            return settled.decisions().get(0);
+        }
+
         void accept(Bucket bucket, Terms now) {
             tokens = bucket.tokens();
             lastRefillSeconds = bucket.lastRefillSeconds();
@@ -97,16 +111,27 @@ public final class LocalBuckets implements Buckets {
         return CompletableFuture.completedFuture(spendNow(agentId, limit, costTokens));
     }
 
+    @Override
+    public CompletionStage<Decision> settle(String agentId, Limit limit, double costTokens) {
+        return CompletableFuture.completedFuture(decideNow(agentId, limit, Charge.settlement(costTokens)));
+    }
+
     /** As {@link #spend}, without a future. */
     public Decision spendNow(String agentId, Limit limit, double costTokens) {
-        var charge = Charge.of(costTokens);
+        return decideNow(agentId, limit, Charge.of(costTokens));
+    }
+
+    private Decision decideNow(String agentId, Limit limit, Charge charge) {
         var terms = terms(limit);
         while (true) {
             var cell = buckets.get(agentId);
             if (cell == null) cell = insert(agentId, new Cell(Bucket.full(limit, now()), terms));
             if (cell.take()) {
                 try {
-                    return cell.spend(charge.costTokens(), limit, terms, clockMicros.getAsLong());
+                    long now = clockMicros.getAsLong();
+                    return charge.isSettlement()
+                            ? cell.settle(charge.costTokens(), limit, terms, now)
+                            : cell.spend(charge.costTokens(), limit, terms, now);
                 } finally {
                     cell.release();
                 }

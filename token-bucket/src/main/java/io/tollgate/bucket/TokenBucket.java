@@ -223,7 +223,9 @@ public final class TokenBucket {
                 replays++;
                 continue;
             }
-            decisions[i] = decide(tokens, charge.costTokens(), now, terms, decidedBy);
+            decisions[i] = charge.isSettlement()
+                    ? settle(tokens, charge.costTokens(), now, terms, decidedBy)
+                    : decide(tokens, charge.costTokens(), now, terms, decidedBy);
             if (offset <= fenceOffset) continue;
             fenced.add(charge);
             answers.add(decisions[i]);
@@ -241,6 +243,13 @@ public final class TokenBucket {
         var boxed = new Double[tokens.length];
         for (int i = 0; i < tokens.length; i++) boxed[i] = tokens[i];
         return List.of(boxed);
+    }
+
+    /** Takes a cost from the tokens of each limit, whatever is left; a negative one gives back, never above the capacity. */
+    private static Decision settle(double[] tokens, double cost, Moment now, Terms terms, DecidedBy decidedBy) {
+        for (int i = 0; i < tokens.length; i++)
+            tokens[i] = atMost(terms.limits().get(i).limit().capacityTokens(), tokens[i] - cost);
+        return new Approved(least(tokens), now.micros(), decidedBy, terms);
     }
 
     /** Decides one charge, and takes it from the tokens of each limit, or of none. */

@@ -172,6 +172,27 @@ public final class ResourceQuotaManager implements AutoCloseable {
         return checkAndConsume(agentId, tokens).isApproved();
     }
 
+    /**
+     * Reserves an estimate for what costs something that is only known afterwards. Waits as {@link #checkAndConsume} does.
+     *
+     * <p>The estimate is charged now; {@link Reservation#settle} corrects it. If the process ends before, it stays charged: there is no log
+     * and no deadline, as the pipeline's holds have.
+     *
+     * @param estimateTokens from 0 to 1e12
+     * @return the reservation, of which {@link Reservation#isApproved} says whether there is one
+     */
+    public Reservation reserve(String agentId, double estimateTokens) {
+        var decision = checkAndConsume(agentId, estimateTokens);
+        return new Reservation(agentId, estimateTokens, decision, costTokens -> correct(agentId, costTokens));
+    }
+
+    private void correct(String agentId, double costTokens) {
+        requireOpen();
+        buckets.settle(agentId, limits.of(agentId), costTokens)
+                .toCompletableFuture()
+                .join();
+    }
+
     /** Returns the tokens the agent has left, refilled to now. Waits at most for the timeout. */
     public double availableTokens(String agentId) {
         requireOpen();

@@ -19,13 +19,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * What this process knows of one agent's bucket in Redis, and what it has decided without it. Its monitor guards it.
  *
- * <p>Four rules keep it from ever holding more than is left, whatever order calls and answers take:
+ * <p>Five rules keep it from ever holding more than is left, whatever order calls and answers take:
  *
  * <ul>
  *   <li>What is under way may be charged already: it is held back from what is decided here, and from the copy that a call carries.
  *   <li>An answer is the truth only if nothing was decided here since its call was sent. Otherwise the copy continues from the smaller of
  *       both, and stays untold.
  *   <li>Answers that overtake each other do not bring back what the later one has charged.
+ *   <li>What is given back while Redis is away is told to it by a call that adds exactly that, once: the smaller of both would lose it. Without
+ *       an answer to that call it is not told again, and may be lost.
  *   <li>While Redis has to be told something, one call tells it, alone; others wait for it. After an outage it has to be told what it
  *       had answered: it may have lost it.
  * </ul>
@@ -46,6 +48,7 @@ final class AgentCopy {
     private @Nullable Limit limit; // by which it was left
     private long clockOffsetMicros; // between the process's own time and the clock that the bucket was left by
     private boolean untold;
+    private double owedTokens; // given back here, and not yet there; part of the bucket
     private long outages;
     private long localCharges;
     private int underWay;
@@ -62,6 +65,27 @@ final class AgentCopy {
     /** Returns whether Redis does not know everything that was decided here. */
     boolean isUntold() {
         return untold;
+    }
+
+    /** Returns whether Redis must be told first of what was given back here. */
+    boolean owes() {
+        return owedTokens > 0;
+    }
+
+    /**
+     * Notes that a call is sent now that tells Redis what was given back here. No other is under way.
+     *
+     * <p>What it carries of the copy is without that, so that the smaller of both is, too.
+     */
+    Sent sendOwed(Limit limitNow, long outagesNow, long clockMicros, long ownMicros) {
+        var left = refilled(limitNow, clockMicros, ownMicros);
+        var copy = new SpendRequest.Copy(
+                new Bucket(left.tokens() - owedTokens, left.lastRefillSeconds()), Fence.NONE, CopyStatus.DECIDED_ALONE);
+        var call = new Sent(++sent, -owedTokens, localCharges, outagesNow, copy);
+        owedTokens = 0;
+        untold = true; // for as long as there is no answer
+        underWay++;
+        return call;
     }
 
     /** Returns whether no call is under way. */
@@ -93,7 +117,7 @@ final class AgentCopy {
         if (tells && underWay > 0) return Optional.empty();
         var copy = copy(limitNow, tells, clockMicros, ownMicros);
         underWay++;
-        tokensUnderWay += costTokens;
+        tokensUnderWay += Math.max(0, costTokens); // what is given back counts when Redis says so
         return Optional.of(new Sent(++sent, costTokens, localCharges, outagesNow, copy));
     }
 
@@ -130,7 +154,8 @@ final class AgentCopy {
                     && !limitNow.isFullBetween(
                             TokenBucket.seconds(decision.decidedAtMicros()), ours.lastRefillSeconds());
             double charged = spent ? call.costTokens() : 0;
-            bucket = new Bucket(Math.min(ours.tokens() - charged, theirs.tokens()), theirs.lastRefillSeconds());
+            bucket = new Bucket(
+                    Math.min(ours.tokens() - Math.max(0, charged), theirs.tokens()), theirs.lastRefillSeconds());
         }
         answered = Math.max(answered, call.number());
         limit = limitNow;
@@ -140,7 +165,8 @@ final class AgentCopy {
     /** Notes that a call is not waited for any more, or has failed. */
     void arrived(Sent call) {
         underWay--;
-        tokensUnderWay = underWay == 0 ? 0 : tokensUnderWay - call.costTokens(); // no rounding is left over
+        tokensUnderWay =
+                underWay == 0 ? 0 : tokensUnderWay - Math.max(0, call.costTokens()); // no rounding is left over
     }
 
     /** Decides here and now. */
@@ -162,6 +188,24 @@ final class AgentCopy {
         return decision;
     }
 
+    /**
+     * Charges here and now whatever is left, or gives back.
+     *
+     * @param owed whether Redis has certainly not been told
+     */
+    Decision settle(Limit limitNow, Charge charge, boolean owed, long clockMicros, long ownMicros) {
+        var left = refilled(limitNow, clockMicros, ownMicros);
+        var outcome = TokenBucket.spend(
+                left, Fence.NONE, limitNow, NOTHING_COMMITTED, List.of(charge), clockMicros, DecidedBy.LOCAL);
+        bucket = outcome.bucket();
+        limit = limitNow;
+        clockOffsetMicros = clockMicros - ownMicros;
+        untold = true;
+        localCharges++;
+        if (owed) owedTokens += Math.max(0, bucket.tokens() - left.tokens());
+        return outcome.decisions().get(0);
+    }
+
     /** Returns the copy refilled to now. */
     Bucket refilled(Limit limitNow, long clockMicros, long ownMicros) {
         if (bucket == null || limit == null) return Bucket.full(limitNow, seconds(clockMicros));
@@ -175,6 +219,7 @@ final class AgentCopy {
     void reset() {
         bucket = null;
         untold = false;
+        owedTokens = 0;
         localCharges++; // answers to what was asked before say nothing about it
     }
 

@@ -26,6 +26,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -120,8 +121,22 @@ public final class FailoverBuckets implements Buckets {
 
     @Override
     public CompletableFuture<Decision> spend(String agentId, Limit limit, double costTokens) {
+        return decide(agentId, limit, Charge.of(costTokens));
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * <p>What is given back while Redis is away counts here at once, and there with the agent's next call after it is back. It is never
+     * given twice: without an answer in time it counts here, and may be lost there.
+     */
+    @Override
+    public CompletableFuture<Decision> settle(String agentId, Limit limit, double costTokens) {
+        return decide(agentId, limit, Charge.settlement(costTokens));
+    }
+
+    private CompletableFuture<Decision> decide(String agentId, Limit limit, Charge charge) {
         AgentId.require(agentId);
-        var charge = Charge.of(costTokens); // checked before anybody is asked
         var request = new Request(agentId, limit, charge, nodes.apply(agentId), time.nanoTime() + timeout.toNanos());
         begin(request);
         return request.answer;
@@ -130,12 +145,20 @@ public final class FailoverBuckets implements Buckets {
     /** Sends the request, lets it wait until Redis was told what was decided without it, or decides it here. */
     private void begin(Request request) {
         var call = with(request.agentId, copy -> begin(request, copy));
-        if (call != null) call.whenComplete((answers, failure) -> end(request, answers, failure));
+        if (call != null) call.answers().whenComplete((answers, failure) -> call.end(answers, failure));
         else if (request.decision != null) request.answer.complete(request.decision);
     }
 
+    /** What was sent, and what to do with what becomes of it. */
+    private record Call(
+            CompletableFuture<SpendResults> answers, BiConsumer<@Nullable SpendResults, @Nullable Throwable> whenDone) {
+        void end(@Nullable SpendResults results, @Nullable Throwable failure) {
+            whenDone.accept(results, failure);
+        }
+    }
+
     /** Returns the call that was sent; null if none was. */
-    private @Nullable CompletableFuture<SpendResults> begin(Request request, AgentCopy copy) {
+    private @Nullable Call begin(Request request, AgentCopy copy) {
         if (request.decision != null) return null; // it was due meanwhile
         var node = request.node;
         request.copy = copy;
@@ -148,6 +171,10 @@ public final class FailoverBuckets implements Buckets {
             request.cancelDue = time.after(left, () -> end(request, null, tooLate()));
         }
         if (request.decision != null) return null; // closed: it was due at once
+        if (copy.owes()) {
+            copy.waiting.add(request);
+            return copy.isIdle() ? payBack(request, copy) : null;
+        }
         var sent = copy.send(
                 request.limit,
                 request.charge.costTokens(),
@@ -160,9 +187,53 @@ public final class FailoverBuckets implements Buckets {
         }
         request.sent = sent.get();
         request.sentNanos = time.nanoTime();
-        var spend = SpendRequest.unordered(
-                request.agentId, request.limit, request.charge.costTokens(), request.sent.copy(), clockSeconds(node));
+        return new Call(
+                call(request, request.charge, request.sent), (answers, failure) -> end(request, answers, failure));
+    }
+
+    private CompletableFuture<SpendResults> call(Request request, Charge charge, AgentCopy.Sent sent) {
+        var spend =
+                SpendRequest.unordered(request.agentId, request.limit, charge, sent.copy(), clockSeconds(request.node));
         return called(() -> redis.spend(List.of(spend)));
+    }
+
+    /** Tells Redis what was given back while it was away; the request, and those after it, wait meanwhile. */
+    private Call payBack(Request waiting, AgentCopy copy) {
+        var node = waiting.node;
+        var sent = copy.sendOwed(waiting.limit, node.outages(), node.clock().getAsLong(), ownMicros());
+        long sentNanos = time.nanoTime();
+        var due = new CompletableFuture<SpendResults>();
+        var cancelDue = time.after(timeout.toNanos(), () -> due.completeExceptionally(tooLate()));
+        call(waiting, Charge.settlement(sent.costTokens()), sent).whenComplete((answers, failure) -> {
+            if (failure == null) due.complete(answers);
+            else due.completeExceptionally(failure);
+        });
+        return new Call(due, (answers, failure) -> {
+            cancelDue.run();
+            paidBack(waiting, copy, sent, sentNanos, answers, failure);
+        });
+    }
+
+    private void paidBack(
+            Request first,
+            AgentCopy copy,
+            AgentCopy.Sent sent,
+            long sentNanos,
+            @Nullable SpendResults answers,
+            @Nullable Throwable failure) {
+        var node = first.node;
+        List<Request> released;
+        synchronized (copy) {
+            var decided = answers != null && answers.answers().get(0) instanceof SpendResult.Decided it ? it : null;
+            if (answers != null) node.clock().follow(answers.clockMicros());
+            if (decided != null)
+                copy.answered(sent, decided, first.limit, node.clock().getAsLong(), ownMicros());
+            else copy.arrived(sent);
+            released = List.copyOf(copy.waiting);
+            copy.waiting.clear();
+        }
+        report(node, time.nanoTime() - sentNanos, failure);
+        for (var next : released) begin(next);
     }
 
     /** Decides the request, if it is not yet: by the answer, or here if there is none in time. Never throws. */
@@ -204,6 +275,11 @@ public final class FailoverBuckets implements Buckets {
     }
 
     private Decision decide(Request request, AgentCopy copy) {
+        if (request.charge.isSettlement()) {
+            boolean owed = request.sent == null;
+            return copy.settle(
+                    request.limit, request.charge, owed, request.node.clock().getAsLong(), ownMicros());
+        }
         return copy.decide(request.limit, request.charge, request.node.clock().getAsLong(), ownMicros());
     }
 

@@ -15,6 +15,7 @@ import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Buckets;
+import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
@@ -349,8 +350,17 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     @Override
     public CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens) {
+        return decide(agentId, limit, Charge.of(costTokens));
+    }
+
+    @Override
+    public CompletionStage<Decision> settle(String agentId, Limit limit, double costTokens) {
+        return decide(agentId, limit, Charge.settlement(costTokens));
+    }
+
+    private CompletionStage<Decision> decide(String agentId, Limit limit, Charge charge) {
         AgentId.require(agentId);
-        return spend(List.of(SpendRequest.unordered(agentId, limit, costTokens, null, clockSeconds())))
+        return spend(List.of(SpendRequest.unordered(agentId, limit, charge, null, clockSeconds())))
                 .thenApply(
                         answers -> decided(answers.answers().get(0)).decisions().get(0));
     }

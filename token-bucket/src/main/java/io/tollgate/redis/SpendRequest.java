@@ -117,11 +117,17 @@ public record SpendRequest(
     /** Returns what a program without an ordered source asks. */
     public static SpendRequest unordered(
             String agentId, Limit limit, double costTokens, @Nullable Copy copy, double clockSeconds) {
+        return unordered(agentId, limit, Charge.of(costTokens), copy, clockSeconds);
+    }
+
+    /** As above, also for a settlement. */
+    public static SpendRequest unordered(
+            String agentId, Limit limit, Charge charge, @Nullable Copy copy, double clockSeconds) {
         return new SpendRequest(
                 agentId,
                 BucketKind.ENFORCED,
                 Promises.of(Terms.of(limit)),
-                List.of(Charge.of(costTokens)),
+                List.of(charge),
                 NO_SOURCE,
                 -1,
                 false,

@@ -302,7 +302,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   local answers, refusals, oldest, newest, refused, said = {}, {}, nil, own[2], false, nil
   for i = 1, status == DISAGREES and 0 or count do
     local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
-    local legal = offset >= -1 and offset <= 9007199254740992 and offset % 1 == 0 and cost >= 0 and cost <= 1e12
+    local legal = offset >= -2 and offset <= 2^53 and offset % 1 == 0 and cost <= 1e12 and (cost >= 0 or offset == -2)
     if not legal then error('an offset must be a whole number, and a cost from 0 to 1e12', 0) end
     local fresh = offset > own[2] or not fenced
     local group = not fresh and recall(own[3], offset)
@@ -312,7 +312,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
       local again = group == said and '' or group
       answers[i], said = pack('<BI4', REPLAYED, #again) .. again, group
     else
-      local by = refusing(limits, left, cost, now)
+      local by = offset ~= -2 and refusing(limits, left, cost, now) or nil -- a settlement: whatever is left, or back
       local verdict, tokens, millis = APPROVED, by and left[by] or math.huge, 0
       if by and cost > limits[by].capacity then verdict = COST_EXCEEDS_CAPACITY
       elseif by then -- 1 us more: doubles of seconds are 0.24 us apart
@@ -321,7 +321,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
         verdict, millis = QUOTA_EXCEEDED, millis < 9e15 and millis or -1 -- a bucket that does not refill
       end
       for k = 1, by and 0 or #left do
-        left[k] = left[k] - cost
+        left[k] = cost < 0 and math.min(left[k] - cost, limits[k].capacity) or left[k] - cost
         if left[k] < tokens then tokens = left[k] end
       end
       answers[i] = pack('<BBddd', verdict, (by or 1) - 1, tokens, now_micros, millis)

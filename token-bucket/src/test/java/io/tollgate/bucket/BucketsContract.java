@@ -189,6 +189,49 @@ public abstract class BucketsContract {
         assertThat((double) spend("timed", NEVER_REFILLS, 1).decidedAtMicros()).isCloseTo(wall, within(5e6));
     }
 
+    @Test
+    void settlementGivesBackAndCharges() {
+        spend("settles", NEVER_REFILLS, 60);
+
+        assertThat(settle("settles", -25.5)).isEqualTo(65.5);
+        assertThat(settle("settles", 5.5)).isEqualTo(60);
+        assertThat(look("settles")).isEqualTo(60);
+    }
+
+    @Test
+    void settlementNeverFillsAboveTheCapacity() {
+        spend("capped", NEVER_REFILLS, 10);
+
+        assertThat(settle("capped", -60)).isEqualTo(100);
+        assertThat(settle("never-seen", -60)).isEqualTo(100);
+    }
+
+    @Test
+    void settlementMayLeaveADebt() {
+        spend("owing", NEVER_REFILLS, 90);
+
+        assertThat(settle("owing", 50)).isEqualTo(-40);
+        assertThat(spend("owing", NEVER_REFILLS, 1)).isInstanceOf(QuotaExceeded.class);
+        assertThat(settle("owing", -41)).isEqualTo(1);
+        assertThat(spend("owing", NEVER_REFILLS, 1).isApproved()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, -1.1e12, 1.1e12})
+    void illegalSettlementIsAnError(double cost) {
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.settle("wrong", NEVER_REFILLS, cost));
+        assertThatIllegalArgumentException().isThrownBy(() -> buckets.settle("", NEVER_REFILLS, 1));
+    }
+
+    /** Returns what is left. */
+    private double settle(String agentId, double cost) {
+        return buckets.settle(agentId, NEVER_REFILLS, cost)
+                .toCompletableFuture()
+                .orTimeout(10, TimeUnit.SECONDS)
+                .join()
+                .remainingTokens();
+    }
+
     protected final Decision spend(String agentId, Limit limit, double cost) {
         return buckets.spend(agentId, limit, cost)
                 .toCompletableFuture()

@@ -44,7 +44,7 @@ class ValueTypesTest {
     void givenOffsets_whenMakingACharge_thenBelowUnorderedIsRefused() {
         assertThat(new Charge(0, 1).offset()).isZero();
         assertThat(Charge.of(1).offset()).isEqualTo(Charge.UNORDERED);
-        assertThatIllegalArgumentException().isThrownBy(() -> new Charge(-2, 1));
+        assertThatIllegalArgumentException().isThrownBy(() -> new Charge(-3, 1));
     }
 
     @ParameterizedTest

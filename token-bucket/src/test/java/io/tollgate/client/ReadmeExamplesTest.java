@@ -37,6 +37,14 @@ class ReadmeExamplesTest {
     private static final Path README = Path.of("..", "README.md");
     private static final Path LIBRARY = Path.of("README.md");
 
+    /** A model whose calls cost tokens. */
+    interface Model {
+        Answer ask(String prompt);
+    }
+
+    /** An answer, and what it cost. */
+    record Answer(String text, double tokensUsed) {}
+
     // README
     static void publish(String bootstrapServers) {
         var settings = Map.<String, Object>of("bootstrap.servers", bootstrapServers);
@@ -106,6 +114,17 @@ class ReadmeExamplesTest {
     // LIBRARY
     static boolean mayRun(ResourceQuotaManager quota, String team, int promptTokens, int maxAnswerTokens) {
         return quota.tryAcquire("model:" + team, promptTokens + maxAnswerTokens);
+    }
+    // end
+
+    // LIBRARY
+    static String ask(ResourceQuotaManager quota, String team, Model model, String prompt) {
+        try (var reservation = quota.reserve("model:" + team, 4000)) { // what it costs at most
+            if (!reservation.isApproved()) return "try again later";
+            var answer = model.ask(prompt);
+            reservation.settle(answer.tokensUsed()); // the rest is given back
+            return answer.text();
+        }
     }
     // end
 
@@ -233,6 +252,26 @@ class ReadmeExamplesTest {
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isTrue();
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isFalse();
             assertThat(mayRun(quota, "ads", 60_000, 30_000)).isTrue();
+        }
+    }
+
+    @Test
+    void reservation_givesBackWhatTheModelDidNotUse() {
+        try (var quota = ResourceQuotaManager.local(new Limit(5000, 0))) {
+            assertThat(ask(quota, "search", prompt -> new Answer("yes", 800), "?"))
+                    .isEqualTo("yes");
+            assertThat(quota.availableTokens("model:search")).isEqualTo(4200);
+            assertThatThrownBy(() -> ask(
+                            quota,
+                            "search",
+                            prompt -> {
+                                throw new IllegalStateException("no answer");
+                            },
+                            "?"))
+                    .hasMessage("no answer");
+            assertThat(quota.availableTokens("model:search")).isEqualTo(200);
+            assertThat(ask(quota, "search", prompt -> new Answer("yes", 1), "?"))
+                    .isEqualTo("try again later");
         }
     }
 

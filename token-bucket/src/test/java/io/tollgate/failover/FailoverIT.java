@@ -89,6 +89,42 @@ class FailoverIT {
     }
 
     @Test
+    void refundGivenWhileAwayIsToldOnce() {
+        try (var server = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+                var tested = Tested.on(server.port())) {
+            tested.spend(600);
+            server.kill();
+            int spent = tested.spendUntilOpen();
+            var settled = tested.buckets().settle(AGENT, LIMIT, -500).join();
+            assertThat(settled.remainingTokens()).isCloseTo(900 - spent, within(0.5));
+
+            server.restart();
+            awaitClosed(tested);
+
+            assertThat(tested.spend(10).remainingTokens()).isCloseTo(890 - spent, within(0.5));
+            assertThat(tested.spend(10).decidedBy()).isEqualTo(DecidedBy.REDIS);
+            assertThat(stored(server)).isCloseTo(880 - spent, within(0.5));
+        }
+    }
+
+    @Test
+    void overrunChargedWhileAwayIsTold() {
+        try (var server = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+                var tested = Tested.on(server.port())) {
+            tested.spend(600);
+            server.kill();
+            tested.spendUntilOpen();
+            tested.buckets().settle(AGENT, LIMIT, 700).join();
+
+            server.restart();
+            awaitClosed(tested);
+
+            assertThat(tested.spend(1).isApproved()).isFalse();
+            assertThat(stored(server)).isNegative();
+        }
+    }
+
+    @Test
     void givenRedisBackEmpty_whenSpending_thenNobodyGetsAFreshBucket() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {

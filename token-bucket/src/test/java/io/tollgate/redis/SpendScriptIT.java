@@ -410,7 +410,7 @@ class SpendScriptIT {
         "34, NaN",
         "42, NaN",
         "50, NaN", // committed offset, the last foreign write, the copy's fence, since when the terms count
-        "111, -2",
+        "111, -3",
         "111, 0.5",
         "111, NaN",
         "111, Infinity", // offset
