@@ -33,10 +33,19 @@ public final class MicroBenchmarks implements Callable<Integer> {
             Map.entry("eachResilience4j", "each agent's own: resilience4j RateLimiter"),
             Map.entry("eachGuava", "each agent's own: Guava RateLimiter"),
             Map.entry("parse", "record: Tollgate parses a request"),
+            Map.entry("policy 0", "record: the agent's policy is found, no prefixes"),
+            Map.entry("policy 100000", "record: the agent's policy is found, 100 000 prefixes"),
+            Map.entry("policy 1000000", "record: the agent's policy is found, 1 000 000 prefixes"),
+            Map.entry(
+                    "approvedHeadersEach",
+                    "record: Tollgate writes the headers of an approval, each by another policy"),
             Map.entry("approvedHeaders", "record: Tollgate writes the headers of an approval"),
             Map.entry("rejection", "record: Tollgate writes a rejection"));
 
     private static final int BENCHMARKS = NAMES.size();
+
+    @Option(names = "--only", paramLabel = "REGEX", description = "benchmarks whose name matches; default: all")
+    private String only = ".*";
 
     @Mixin
     private final Output output = new Output();
@@ -52,8 +61,9 @@ public final class MicroBenchmarks implements Callable<Integer> {
         double iterationSeconds = output.quick() ? 0.2 : 1;
         Output.estimate(BENCHMARKS * forks * (2 + (warmUps + iterations) * iterationSeconds));
         var options = new OptionsBuilder()
-                .include(LimiterBenchmark.class.getName() + "\\..*")
-                .include(RecordBenchmark.class.getName() + "\\..*")
+                .include(LimiterBenchmark.class.getName() + "\\." + only)
+                .include(PolicyBenchmark.class.getName() + "\\." + only)
+                .include(RecordBenchmark.class.getName() + "\\." + only)
                 .forks(forks)
                 .warmupIterations(warmUps)
                 .measurementIterations(iterations)
@@ -67,7 +77,9 @@ public final class MicroBenchmarks implements Callable<Integer> {
         for (var result : new Runner(options).run()) {
             var primary = result.getPrimaryResult();
             var row = Results.row();
-            row.put("name", NAMES.getOrDefault(primary.getLabel(), primary.getLabel()));
+            var prefixes = result.getParams().getParam("prefixes");
+            var label = primary.getLabel() + (prefixes == null ? "" : " " + prefixes);
+            row.put("name", NAMES.getOrDefault(label, label));
             row.put("ns", primary.getScore());
             row.put("error_ns", Double.isNaN(primary.getScoreError()) ? 0 : primary.getScoreError());
             rows.add(row);

@@ -46,8 +46,21 @@ public class RecordBenchmark {
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final Source source = new Source("agent-requests", 3, 123_456);
 
+    private final Decided[] byMany = byMany();
+    private int next;
+
     private Decided decided(Decision decision) {
         return new Decided(request, policy, decision, RemainingQuota.of(decision, null));
+    }
+
+    /** Returns the approval as many agents get it, each by a policy of its own object. */
+    private Decided[] byMany() {
+        var all = new Decided[10_000];
+        for (int i = 0; i < all.length; i++) {
+            var own = new Policy("agent-" + i + "*@0/" + i, policy.mode(), policy.promises());
+            all[i] = new Decided(request, own, approved.decision(), approved.scarcest());
+        }
+        return all;
     }
 
     @Benchmark
@@ -58,6 +71,12 @@ public class RecordBenchmark {
     @Benchmark
     public Object approvedHeaders() {
         return quotaHeaders.with(new RecordHeaders(), approved);
+    }
+
+    @Benchmark
+    public Object approvedHeadersEach() {
+        next = (next + 7919) % byMany.length;
+        return quotaHeaders.with(new RecordHeaders(), byMany[next]);
     }
 
     @Benchmark
