@@ -139,7 +139,12 @@ public final class Sandbox implements Callable<Integer> {
                 })
                 .setParameterExceptionHandler((exception, parsed) -> {
                     var said = exception.getCommandLine().getErr();
-                    said.println("sandbox: " + exception.getMessage());
+                    said.println("sandbox: "
+                            + exception
+                                    .getMessage()
+                                    .replaceFirst(
+                                            "'([^']*)' is not an? (int|long)$", "must be a whole number, but is \"$1\"")
+                                    .replaceFirst("'([^']*)' is not a double$", "must be a number, but is \"$1\""));
                     said.println("try: tollgate sandbox --help");
                     return 2;
                 });

@@ -77,7 +77,12 @@ public final class Conventions {
             if (!spec.subcommands().isEmpty()) return "unknown command " + word + meant(word, commands(spec));
             return "unexpected argument: " + word;
         }
-        return String.valueOf(wrong.getMessage()).lines().findFirst().orElse("");
+        return String.valueOf(wrong.getMessage())
+                .lines()
+                .findFirst()
+                .orElse("")
+                .replaceFirst("'([^']*)' is not an? (int|long)$", "must be a whole number, but is \"$1\"")
+                .replaceFirst("'([^']*)' is not a double$", "must be a number, but is \"$1\"");
     }
 
     private static String meant(String typed, Stream<String> known) {
