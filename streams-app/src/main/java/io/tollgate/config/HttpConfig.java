@@ -4,6 +4,7 @@ import io.tollgate.env.Env;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * The address of health, metrics and the console.
@@ -14,6 +15,8 @@ import java.util.Optional;
  *     such calls only from loopback
  */
 public record HttpConfig(String host, int port, Optional<String> token) {
+    private static final Pattern IN_A_HEADER = Pattern.compile("[!-~]([ -~]*[!-~])?");
+
     static HttpConfig from(Env env) {
         var host = env.text("TOLLGATE_HTTP_HOST", "127.0.0.1");
         if (!isReachable(host)) {
@@ -23,10 +26,15 @@ public record HttpConfig(String host, int port, Optional<String> token) {
                             + " reach this one by it",
                     host);
         }
+        var token = env.secret("TOLLGATE_HTTP_TOKEN");
+        if (token.isPresent() && !IN_A_HEADER.matcher(token.get()).matches()) {
+            env.mistake("TOLLGATE_HTTP_TOKEN must be printable ASCII characters without spaces at its ends, because it"
+                    + " is sent in a header");
+        }
         return new HttpConfig(
                 host,
                 env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port from 0 (a free one) to 65535"),
-                env.secret("TOLLGATE_HTTP_TOKEN"));
+                token);
     }
 
     /**

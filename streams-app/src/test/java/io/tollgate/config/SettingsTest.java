@@ -258,6 +258,14 @@ class SettingsTest {
         assertThat(settings.toString()).doesNotContain("hunter2").contains("sasl.jaas.config");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"two\nlines", "tab\there", "schlüssel", "\u0000", "a\u007f"})
+    void tokenThatNoHeaderCarriesIsRefused(String token) {
+        assertThat(mistakes(Map.of("TOLLGATE_HTTP_TOKEN", token)))
+                .containsExactly(
+                        "TOLLGATE_HTTP_TOKEN must be printable ASCII characters without spaces at its ends, because it is sent in a header");
+    }
+
     @Test
     void minusZeroIsZero() throws Exception {
         var limit = Settings.from(Map.of("TOKEN_REFILL_RATE", "-0.0"), Settings.Use.TOOL)
