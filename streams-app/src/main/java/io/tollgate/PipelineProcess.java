@@ -52,7 +52,7 @@ final class PipelineProcess {
             var cluster = awaitCluster(preflight, topics, waiting);
             var here = settings.inCluster(cluster.id());
             heed(RequestTopology.preflight(here).stateFolder());
-            heed(preflight.redis());
+            heed(preflight.redisAtStart());
             return run(here, topics, cluster);
         }
     }

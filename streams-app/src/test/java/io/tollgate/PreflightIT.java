@@ -186,6 +186,9 @@ class PreflightIT {
                             .satisfies(finding -> assertThat(finding.text())
                                     .contains("rejects calls with several keys (CROSSSLOT")
                                     .doesNotContain("\n")));
+            assertThat(RequestTopology.preflight(cluster.settings()).redisAtStart())
+                    .as("the pipeline's own connection finds and says it")
+                    .isEmpty();
         }
     }
 

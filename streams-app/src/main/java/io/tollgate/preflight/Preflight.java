@@ -112,7 +112,19 @@ public final class Preflight {
 
     /** Returns the findings about Redis: warnings only. Takes some seconds if Redis does not answer. */
     public List<Finding> redis() {
-        return settings.redis().uri().map(uri -> new RedisCheck(uri).look()).orElse(List.of());
+        return redis(true);
+    }
+
+    /** Returns the same without what the pipeline's own connection finds out, and logs, by itself. */
+    public List<Finding> redisAtStart() {
+        return redis(false);
+    }
+
+    private List<Finding> redis(boolean withSeveralKeys) {
+        return settings.redis()
+                .uri()
+                .map(uri -> new RedisCheck(uri, withSeveralKeys).look())
+                .orElse(List.of());
     }
 
     /** Returns the findings about the state folder of this host. */

@@ -36,10 +36,13 @@ final class RedisCheck {
     private static final String LOCAL = "; decisions use the local buckets until then";
 
     private final RedisURI uri;
+    private final boolean withSeveralKeys;
     private final List<Finding> findings = new ArrayList<>();
 
-    RedisCheck(RedisURI uri) {
+    /** @param withSeveralKeys whether to try calls with several keys */
+    RedisCheck(RedisURI uri, boolean withSeveralKeys) {
         this.uri = RedisAddress.within(TIMEOUT, uri);
+        this.withSeveralKeys = withSeveralKeys;
     }
 
     List<Finding> look() {
@@ -67,7 +70,7 @@ final class RedisCheck {
         var digest = redis.digest("return 1");
         attempt("SCRIPT|LOAD", redis, commands -> commands.scriptLoad("return 1"));
         attempt("EVALSHA", redis, commands -> commands.evalsha(digest, ScriptOutputType.INTEGER, KEY));
-        severalKeys(redis, digest);
+        if (withSeveralKeys) severalKeys(redis, digest);
         try {
             policy(redis.info("memory"));
         } catch (RedisException forbidden) {
