@@ -87,10 +87,12 @@ final class LimitFields {
 
     /** People know the city, and mistype the rest. */
     static String meant(String name) {
+        var meant = name.strip().replace(' ', '_');
         Set<String> zones = CalendarRefill.zones();
         return zones.stream()
-                .filter(zone -> zone.equalsIgnoreCase(name)
-                        || zone.substring(zone.lastIndexOf('/') + 1).equalsIgnoreCase(name.replace(' ', '_')))
+                .filter(zone -> !zone.startsWith("Etc/")) // Etc/GMT+2 is west of Greenwich, GMT+2 mostly means east
+                .filter(zone -> zone.equalsIgnoreCase(meant)
+                        || zone.substring(zone.lastIndexOf('/') + 1).equalsIgnoreCase(meant))
                 .min(String::compareTo)
                 .map(zone -> "; did you mean " + zone + "?")
                 .orElse("");

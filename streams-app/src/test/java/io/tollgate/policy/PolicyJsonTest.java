@@ -87,6 +87,8 @@ class PolicyJsonTest {
                 "{\"capacity\":1,\"period\":\"monthly\"}                     | period must be minute, hour, day, week or month, but is \"monthly\"",
                 "{\"capacity\":1,\"period\":7}                             | period must be a string",
                 "{\"capacity\":1,\"perod\":\"day\"}                          | perod is no field of a policy; there are capacity, refill_rate, period, zone, mode, limits, note",
+                "{\"capacity\":1,\"period\":\"day\",\"zone\":\"GMT+2\"}         | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \"GMT+2\"",
+                "{\"capacity\":1,\"period\":\"day\",\"zone\":\" Europe/Berlin\"} | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \" Europe/Berlin\"; did you mean Europe/Berlin?",
                 "{\"capacity\":1,\"period\":\"day\",\"zone\":\"berlin\"}        | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \"berlin\"; did you mean Europe/Berlin?",
                 "{\"capacity\":1,\"period\":\"day\",\"zone\":\"+01:00\"}        | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \"+01:00\"",
                 "{\"limits\":[{\"name\":\"a\",\"capacity\":1,\"zone\":\"UTC\"}]} | limits[0].zone needs period",
