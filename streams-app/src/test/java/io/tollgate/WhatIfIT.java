@@ -317,6 +317,11 @@ class WhatIfIT {
             assertThat(cluster.command("whatif", dir.resolve("none").toString()).output())
                     .startsWith("there is no file ");
             var empty = Files.writeString(dir.resolve("empty.yaml"), "{}\n").toString();
+            assertThat(cluster.command("whatif", file, "--since", "P1M").output())
+                    .contains("but is \"P1M\"");
+            assertThat(cluster.command("whatif", empty, "--since", "36500d"))
+                    .as("before 1970")
+                    .satisfies(told -> assertThat(told.exitCode()).isZero());
             assertThat(cluster.command("whatif", empty).output())
                     .contains("0 requests of 0 agents", "Nothing would have been decided otherwise.");
         }

@@ -15,17 +15,18 @@ final class DurationArgument implements ITypeConverter<Duration> {
 
     @Override
     public Duration convert(String value) {
-        var duration = parse(value.toLowerCase(Locale.ROOT));
+        var duration = parse(value);
         if (!duration.isNegative() && !duration.isZero() && duration.compareTo(LONGEST) <= 0) return duration;
         throw wrong(value);
     }
 
-    private static Duration parse(String value) {
+    private static Duration parse(String typed) {
+        var value = typed.toLowerCase(Locale.ROOT);
         if (!PARTS.matcher(value).matches()) {
             try {
                 return Duration.parse(value);
             } catch (DateTimeParseException notIso) {
-                throw wrong(value);
+                throw wrong(typed);
             }
         }
         var sum = Duration.ZERO;

@@ -121,7 +121,11 @@ final class ExplainText {
         rows.add(List.of("request", decided.source()));
         requestId().ifPresent(id -> rows.add(List.of("request id", PolicyText.line(id))));
         if (found.alike() > 0)
-            rows.add(List.of("", found.alike() + " more decisions have this id: this is the newest"));
+            rows.add(List.of(
+                    "",
+                    found.alike()
+                            + (found.alike() == 1 ? " more decision has" : " more decisions have")
+                            + " this id: this is the newest"));
         if (!decided.agentId().isEmpty()) rows.add(List.of("agent", PolicyText.line(decided.agentId())));
         rows.add(List.of("decision", decided.approved() ? "approved" : "rejected"));
         if (!decided.reason().isEmpty()) rows.add(List.of("reason", decided.reason()));

@@ -117,8 +117,8 @@ public final class TopicLog implements AutoCloseable {
     /** Returns the first offset of each partition with this timestamp or a later one; its end where there is none. */
     private Map<TopicPartition, Long> offsets(
             List<TopicPartition> partitions, Instant at, Map<TopicPartition, Long> ends) {
-        Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(
-                partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> at.toEpochMilli())));
+        Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(partitions.stream()
+                .collect(Collectors.toMap(partition -> partition, partition -> Math.max(0, at.toEpochMilli()))));
         var offsets = new HashMap<>(ends);
         found.forEach((partition, offset) -> {
             if (offset != null) offsets.put(partition, offset.offset());
