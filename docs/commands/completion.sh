@@ -398,7 +398,8 @@ function _picocli_tollgate_explain() {
 
   local commands=""
   local flag_opts="'--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--config' '--bootstrap-server' '--request-id'"
+  local arg_opts="'--config' '--bootstrap-server' '--request-id' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -411,6 +412,11 @@ function _picocli_tollgate_explain() {
       ;;
     '--request-id')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -431,7 +437,8 @@ function _picocli_tollgate_whatif() {
 
   local commands=""
   local flag_opts="'--delete-others' '--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--config' '--bootstrap-server' '--since'"
+  local arg_opts="'--config' '--bootstrap-server' '--since' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -444,6 +451,11 @@ function _picocli_tollgate_whatif() {
       ;;
     '--since')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -491,7 +503,8 @@ function _picocli_tollgate_verify() {
 
   local commands=""
   local flag_opts="'--from-beginning' '--exclusive' '--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--wait' '--config' '--bootstrap-server'"
+  local arg_opts="'--wait' '--config' '--bootstrap-server' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -504,6 +517,11 @@ function _picocli_tollgate_verify() {
       ;;
     '--bootstrap-server')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -524,7 +542,8 @@ function _picocli_tollgate_doctor() {
 
   local commands=""
   local flag_opts="'--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--config' '--bootstrap-server'"
+  local arg_opts="'--config' '--bootstrap-server' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -534,6 +553,11 @@ function _picocli_tollgate_doctor() {
       ;;
     '--bootstrap-server')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -724,7 +748,7 @@ function _picocli_tollgate_policy_delete() {
   local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
-  local flag_opts="'-h' '--help' '-V' '--version'"
+  local flag_opts="'-h' '--help' '-V' '--version' '--dry-run'"
   local arg_opts="'--config' '--bootstrap-server'"
 
   type compopt &>/dev/null && compopt +o default
@@ -815,7 +839,8 @@ function _picocli_tollgate_policy_get() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--config' '--bootstrap-server'"
+  local arg_opts="'--config' '--bootstrap-server' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -825,6 +850,11 @@ function _picocli_tollgate_policy_get() {
       ;;
     '--bootstrap-server')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -845,7 +875,8 @@ function _picocli_tollgate_policy_history() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--config' '--bootstrap-server'"
+  local arg_opts="'--config' '--bootstrap-server' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -855,6 +886,11 @@ function _picocli_tollgate_policy_history() {
       ;;
     '--bootstrap-server')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -875,7 +911,8 @@ function _picocli_tollgate_policy_list() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--config' '--bootstrap-server'"
+  local arg_opts="'--config' '--bootstrap-server' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -885,6 +922,11 @@ function _picocli_tollgate_policy_list() {
       ;;
     '--bootstrap-server')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -934,7 +976,7 @@ function _picocli_tollgate_policy_set() {
   local prev_word=${COMP_WORDS[COMP_CWORD-1]}
 
   local commands=""
-  local flag_opts="'-h' '--help' '-V' '--version'"
+  local flag_opts="'-h' '--help' '-V' '--version' '--dry-run'"
   local arg_opts="'--capacity' '--refill-rate' '--period' '--zone' '--limit' '--mode' '--note' '--config' '--bootstrap-server'"
   local PERIOD_option_args=("MINUTE" "HOUR" "DAY" "WEEK" "MONTH") # --period values
   local MODE_option_args=("ENFORCE" "SHADOW" "OFF") # --mode values
@@ -992,7 +1034,8 @@ function _picocli_tollgate_bucket_reset() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--url' '--config'"
+  local arg_opts="'--url' '--config' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -1002,6 +1045,11 @@ function _picocli_tollgate_bucket_reset() {
       ;;
     '--config')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 
@@ -1022,7 +1070,8 @@ function _picocli_tollgate_bucket_show() {
 
   local commands=""
   local flag_opts="'-h' '--help' '-V' '--version' '--json'"
-  local arg_opts="'--url' '--config'"
+  local arg_opts="'--url' '--config' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -1032,6 +1081,11 @@ function _picocli_tollgate_bucket_show() {
       ;;
     '--config')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 

@@ -37,6 +37,8 @@ import picocli.CommandLine.Spec;
         description = "Quota enforcement on a Kafka stream: each request is checked against its agent's token bucket.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:done", "1:failed", "2:wrong usage or settings"},
         footer = {
             "",
             "Settings come from the environment; docs/settings.md lists them. `tollgate sandbox` starts everything."

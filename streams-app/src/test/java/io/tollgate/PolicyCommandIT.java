@@ -108,6 +108,21 @@ class PolicyCommandIT {
                             """));
             assertThat(topic.read().keySet()).containsExactly("changes", "other", "same");
 
+            assertThat(cluster.command("policy", "set", "same", "--capacity", "11", "--refill-rate", "1", "--dry-run"))
+                    .isEqualTo(new Ended(0, """
+                            changed    same: 10 at once, 1/s, enforce -> 11 at once, 1/s, enforce
+                            nothing was written
+                            """));
+            assertThat(cluster.command("policy", "delete", "other", "--dry-run"))
+                    .isEqualTo(new Ended(0, """
+                            removed    other: 10 at once, 1/s, enforce
+                            nothing was written
+                            """));
+            assertThat(cluster.command("policy", "get", "same", "-o", "json").output())
+                    .isEqualTo(
+                            cluster.command("policy", "get", "same", "--json").output())
+                    .contains("\"capacity\" : 10");
+
             assertThat(cluster.command("policy", "load", file).output())
                     .isEqualTo("1 added, 1 changed, 0 removed, 1 unchanged\n");
             assertThat(topic.read().keySet()).containsExactly("*", "changes", "other", "same");

@@ -1,9 +1,14 @@
 package io.tollgate.cli;
 
+import java.util.List;
 import java.util.stream.Stream;
 import picocli.CommandLine;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.ISetter;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Conventions of all commands: ids are taken as typed, errors are short, every level has help and version. */
@@ -19,12 +24,40 @@ public final class Conventions {
 
     private static void apply(CommandLine command) {
         command.getCommandSpec().versionProvider(new VersionCommand());
+        var json = command.getCommandSpec().findOption("--json");
+        if (json != null) command.getCommandSpec().addOption(output(json));
         var subcommands = command.getSubcommands();
         if (subcommands.isEmpty()) return;
         if (command.getParent() != null) {
             command.addSubcommand(hidden(new HelpCommand())).addSubcommand(hidden(new VersionCommand()));
         }
         subcommands.values().forEach(Conventions::apply);
+    }
+
+    /** Returns the option by which other tools ask for JSON: {@code -o json}. */
+    private static OptionSpec output(OptionSpec json) {
+        return OptionSpec.builder("-o", "--output")
+                .paramLabel("FORMAT")
+                .description("text, or json: the same as --json.")
+                .type(String.class)
+                .completionCandidates(List.of("text", "json"))
+                .converters(new Output())
+                .setter(new ISetter() {
+                    @Override
+                    public <T> T set(T value) {
+                        if ("json".equals(value)) json.setValue(true);
+                        return value;
+                    }
+                })
+                .build();
+    }
+
+    private static final class Output implements ITypeConverter<String> {
+        @Override
+        public String convert(String value) {
+            if (value.equals("text") || value.equals("json")) return value;
+            throw new TypeConversionException("must be text or json, but is \"" + value + "\"");
+        }
     }
 
     private static CommandLine hidden(Object command) {

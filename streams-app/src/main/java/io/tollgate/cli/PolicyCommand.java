@@ -119,7 +119,8 @@ public final class PolicyCommand implements Runnable {
                     Mode mode,
             @Option(names = "--note", paramLabel = "TEXT", description = "For people: why, and who asked for it.")
                     @Nullable
-                    String note)
+                    String note,
+            @Option(names = "--dry-run", description = "Show the difference, write nothing.") boolean dryRun)
             throws SettingsException {
         var command = spec.subcommands().get("set");
         var limits = limits(command, capacity, refillRate, period, zone, several);
@@ -130,6 +131,12 @@ public final class PolicyCommand implements Runnable {
             throw new ParameterException(command, String.valueOf(invalid.getMessage()));
         }
         try (var topic = topic()) {
+            if (dryRun) {
+                var difference = PolicyDifference.between(topic.read(), Map.of(agentId, policy), false);
+                difference.lines().forEach(this::println);
+                println("nothing was written");
+                return 0;
+            }
             println(topic.put(agentId, policy, changedBy()) + ": " + PolicyText.of(policy));
         }
         return 0;
@@ -180,12 +187,18 @@ public final class PolicyCommand implements Runnable {
                             paramLabel = "AGENT",
                             converter = PolicyArguments.Agent.class,
                             description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
-                    String agentId)
+                    String agentId,
+            @Option(names = "--dry-run", description = "Show what would be deleted, write nothing.") boolean dryRun)
             throws SettingsException {
         try (var topic = topic()) {
             var stored = topic.read().get(agentId);
             if (stored == null) {
                 println(agentId + " has no policy of its own");
+                return 0;
+            }
+            if (dryRun) {
+                println("removed    " + agentId + ": " + PolicyText.of(stored));
+                println("nothing was written");
                 return 0;
             }
             topic.delete(agentId, changedBy());
