@@ -7,7 +7,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.cli.CommandFailure;
 import io.tollgate.config.Settings;
-import io.tollgate.http.Observed;
+import io.tollgate.http.PipelineView;
 import io.tollgate.kafka.ClockRollbackGuard;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.CommitTrackingClients;
@@ -313,8 +313,8 @@ final class Pipeline implements AutoCloseable {
     }
 
     /** Returns what there is to look at. */
-    Observed observed(Settings settings, String version, MeterRegistry registry) {
-        return new Observed(
+    PipelineView observed(Settings settings, String version, MeterRegistry registry) {
+        return new PipelineView(
                 settings,
                 version,
                 streams,

@@ -43,11 +43,11 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     private static final long UNKNOWN = Long.MIN_VALUE;
 
     private static final class Watched {
-        private Told told;
+        private NotifiedEvents told;
         private long lastRefusalMicros = UNKNOWN;
         private long lastSeenMicros = UNKNOWN;
 
-        Watched(Told told) {
+        Watched(NotifiedEvents told) {
             this.told = told;
         }
     }
@@ -71,7 +71,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         store = restored;
         watched.clear(); // Streams initializes the same object again after a failure
         try (var all = restored.all()) {
-            all.forEachRemaining(agent -> watched.put(agent.key, new Watched(Told.decode(agent.value))));
+            all.forEachRemaining(agent -> watched.put(agent.key, new Watched(NotifiedEvents.decode(agent.value))));
         }
         context.schedule(SWEEP_INTERVAL, PunctuationType.WALL_CLOCK_TIME, time -> sweep());
     }
@@ -96,7 +96,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         var agentId = decided.request().agentId();
         var agent = watched.get(agentId);
         if (agent == null) {
-            if (approved && !Told.isNear(leftShare)) return;
+            if (approved && !NotifiedEvents.isNear(leftShare)) return;
             agent = watch(agentId);
             if (agent == null) return;
         }
@@ -129,7 +129,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         context().forward(new Record<>(key, event, atMicros / 1000, new RecordHeaders()));
     }
 
-    private void remember(String agentId, Watched agent, Told told) {
+    private void remember(String agentId, Watched agent, NotifiedEvents told) {
         agent.told = told;
         Objects.requireNonNull(store).put(agentId, told.encode());
     }
@@ -140,7 +140,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
             tooMany.say("more than {} agents of a task are at their limits: no event for \"{}\"", MAX_WATCHED, agentId);
             return null;
         }
-        var agent = new Watched(Told.NOTHING);
+        var agent = new Watched(NotifiedEvents.NOTHING);
         watched.put(agentId, agent);
         return agent;
     }
@@ -159,7 +159,8 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         watched.forEach((agentId, agent) -> {
             if (agent.lastSeenMicros == UNKNOWN) agent.lastSeenMicros = latestMicros; // restored
             boolean idle = latestMicros - agent.lastSeenMicros >= IDLE_MICROS;
-            boolean fine = agent.told.standing() == Told.Standing.FINE && !agent.told.isWithinPause(latestMicros);
+            boolean fine =
+                    agent.told.standing() == NotifiedEvents.Standing.FINE && !agent.told.isWithinPause(latestMicros);
             if (idle || fine) forgotten.add(agentId);
         });
         forgotten.forEach(this::forget);

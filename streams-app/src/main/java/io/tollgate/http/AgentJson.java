@@ -21,7 +21,7 @@ record AgentJson(
         String agentId,
         boolean known,
         BucketJson bucket,
-        PolicyJson policy,
+        AppliedPolicyJson policy,
         List<DecisionJson> recentDecisions,
         String instance) {
     /**
@@ -61,7 +61,7 @@ record AgentJson(
      * @param limits null if there is only one
      */
     @JsonInclude(Include.NON_NULL)
-    record PolicyJson(
+    record AppliedPolicyJson(
             String name,
             String mode,
             double capacity,
@@ -131,7 +131,7 @@ record AgentJson(
                 view.readFrom().text(),
                 instant(view.nowMicros()),
                 view.policy().limits().size() == 1 ? null : limits(view));
-        var policy = new PolicyJson(
+        var policy = new AppliedPolicyJson(
                 view.policy().name(),
                 view.policy().mode().text(),
                 limit.capacityTokens(),

@@ -110,7 +110,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts to show a pipeline. */
-    public void show(Observed observed) {
+    public void show(PipelineView observed) {
         routes.show(observed, address());
         log.info("console, health and metrics at {}", url());
     }

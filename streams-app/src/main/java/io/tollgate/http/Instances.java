@@ -44,7 +44,7 @@ final class Instances implements AutoCloseable {
     private static final Duration STATUS_TIMEOUT = Duration.ofMillis(900);
     private static final Duration AGENT_TIMEOUT = Duration.ofSeconds(4);
 
-    private final Observed observed;
+    private final PipelineView observed;
     private final String self;
     private final Sampler sampler;
     private final HttpClient client = HttpClient.newBuilder()
@@ -54,7 +54,7 @@ final class Instances implements AutoCloseable {
             .build();
 
     /** @param self the address under which the other instances reach this one */
-    Instances(Observed observed, String self, Sampler sampler) {
+    Instances(PipelineView observed, String self, Sampler sampler) {
         this.observed = observed;
         this.self = self;
         this.sampler = sampler;

@@ -50,14 +50,14 @@ final class Routes implements AutoCloseable {
     private volatile @Nullable Shown shown;
 
     /** The parts that exist once the pipeline runs. */
-    private record Shown(Observed observed, Instances instances, LiveStream live) {}
+    private record Shown(PipelineView observed, Instances instances, LiveStream live) {}
 
     Routes(Guard guard, PrometheusMeterRegistry registry) {
         this.guard = guard;
         this.registry = registry;
     }
 
-    void show(Observed observed, String self) {
+    void show(PipelineView observed, String self) {
         var sampler = new Sampler(
                 observed.registry(), () -> Instances.redis(observed.breaker()).state());
         var instances = new Instances(observed, self, sampler);

@@ -42,7 +42,7 @@ final class AgentCopy {
     record Sent(long number, double costTokens, long localCharges, long outages, SpendRequest.@Nullable Copy copy) {}
 
     /** Requests that wait until Redis was told; for whoever sends them. */
-    final Queue<FailoverBuckets.Request> waiting = new ArrayDeque<>();
+    final Queue<FailoverBuckets.PendingRequest> waiting = new ArrayDeque<>();
 
     private @Nullable Bucket bucket; // null: never heard of, which means full
     private @Nullable Limit limit; // by which it was left

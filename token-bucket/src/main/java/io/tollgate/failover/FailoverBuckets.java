@@ -43,7 +43,7 @@ public final class FailoverBuckets implements Buckets {
     private static final int FORGET_EVERY = 10_000;
 
     /** One request until it is decided; its copy's monitor guards what changes. */
-    static final class Request {
+    static final class PendingRequest {
         private final String agentId;
         private final Limit limit;
         private final Charge charge;
@@ -56,7 +56,7 @@ public final class FailoverBuckets implements Buckets {
         private long sentNanos;
         private @Nullable Decision decision;
 
-        Request(String agentId, Limit limit, Charge charge, RedisNode node, long dueNanos) {
+        PendingRequest(String agentId, Limit limit, Charge charge, RedisNode node, long dueNanos) {
             this.agentId = agentId;
             this.limit = limit;
             this.charge = charge;
@@ -137,13 +137,14 @@ public final class FailoverBuckets implements Buckets {
 
     private CompletableFuture<Decision> decide(String agentId, Limit limit, Charge charge) {
         AgentId.require(agentId);
-        var request = new Request(agentId, limit, charge, nodes.apply(agentId), time.nanoTime() + timeout.toNanos());
+        var request =
+                new PendingRequest(agentId, limit, charge, nodes.apply(agentId), time.nanoTime() + timeout.toNanos());
         begin(request);
         return request.answer;
     }
 
     /** Sends the request, lets it wait until Redis was told what was decided without it, or decides it here. */
-    private void begin(Request request) {
+    private void begin(PendingRequest request) {
         var call = with(request.agentId, copy -> begin(request, copy));
         if (call != null) call.answers().whenComplete((answers, failure) -> call.end(answers, failure));
         else if (request.decision != null) request.answer.complete(request.decision);
@@ -158,7 +159,7 @@ public final class FailoverBuckets implements Buckets {
     }
 
     /** Returns the call that was sent; null if none was. */
-    private @Nullable Call begin(Request request, AgentCopy copy) {
+    private @Nullable Call begin(PendingRequest request, AgentCopy copy) {
         if (request.decision != null) return null; // it was due meanwhile
         var node = request.node;
         request.copy = copy;
@@ -191,14 +192,14 @@ public final class FailoverBuckets implements Buckets {
                 call(request, request.charge, request.sent), (answers, failure) -> end(request, answers, failure));
     }
 
-    private CompletableFuture<SpendResults> call(Request request, Charge charge, AgentCopy.Sent sent) {
+    private CompletableFuture<SpendResults> call(PendingRequest request, Charge charge, AgentCopy.Sent sent) {
         var spend =
                 SpendRequest.unordered(request.agentId, request.limit, charge, sent.copy(), clockSeconds(request.node));
         return called(() -> redis.spend(List.of(spend)));
     }
 
     /** Tells Redis what was given back while it was away; the request, and those after it, wait meanwhile. */
-    private Call payBack(Request waiting, AgentCopy copy) {
+    private Call payBack(PendingRequest waiting, AgentCopy copy) {
         var node = waiting.node;
         var sent = copy.sendOwed(waiting.limit, node.outages(), node.clock().getAsLong(), ownMicros());
         long sentNanos = time.nanoTime();
@@ -215,14 +216,14 @@ public final class FailoverBuckets implements Buckets {
     }
 
     private void paidBack(
-            Request first,
+            PendingRequest first,
             AgentCopy copy,
             AgentCopy.Sent sent,
             long sentNanos,
             @Nullable SpendResults answers,
             @Nullable Throwable failure) {
         var node = first.node;
-        List<Request> released;
+        List<PendingRequest> released;
         synchronized (copy) {
             var decided = answers != null && answers.answers().get(0) instanceof SpendResult.Decided it ? it : null;
             if (answers != null) node.clock().follow(answers.clockMicros());
@@ -237,13 +238,13 @@ public final class FailoverBuckets implements Buckets {
     }
 
     /** Decides the request, if it is not yet: by the answer, or here if there is none in time. Never throws. */
-    private void end(Request request, @Nullable SpendResults answers, @Nullable Throwable failure) {
+    private void end(PendingRequest request, @Nullable SpendResults answers, @Nullable Throwable failure) {
         try {
             var node = request.node;
             // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
             var decided = answers != null && answers.answers().get(0) instanceof SpendResult.Decided it ? it : null;
             var copy = Objects.requireNonNull(request.copy);
-            List<Request> released;
+            List<PendingRequest> released;
             synchronized (copy) {
                 if (request.decision != null) return; // too late: not even its clock is of use
                 if (answers != null) node.clock().follow(answers.clockMicros());
@@ -274,7 +275,7 @@ public final class FailoverBuckets implements Buckets {
         }
     }
 
-    private Decision decide(Request request, AgentCopy copy) {
+    private Decision decide(PendingRequest request, AgentCopy copy) {
         if (request.charge.isSettlement()) {
             boolean owed = request.sent == null;
             return copy.settle(

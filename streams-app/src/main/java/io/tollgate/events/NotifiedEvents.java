@@ -11,7 +11,7 @@ import java.util.Optional;
  * decision that still calls for it: so readers are never left with "recovered" while the agent is refused, or the other way round, for
  * more than a minute of decisions.
  */
-record Told(Standing standing, long nearLimitMicros, long firstRefusalMicros, long recoveredMicros) {
+record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusalMicros, long recoveredMicros) {
     /** How the agent stands, as far as was told. */
     enum Standing {
         FINE,
@@ -35,16 +35,16 @@ record Told(Standing standing, long nearLimitMicros, long firstRefusalMicros, lo
     private static final int BYTES = 1 + 3 * Long.BYTES;
 
     /** Nothing was told. */
-    static final Told NOTHING = new Told(Standing.FINE, NEVER, NEVER, NEVER);
+    static final NotifiedEvents NOTHING = new NotifiedEvents(Standing.FINE, NEVER, NEVER, NEVER);
 
     /** Returns what was told once this event is: the same if it must wait. */
-    Told tell(EventKind kind, double leftShare, long nowMicros) {
+    NotifiedEvents tell(EventKind kind, double leftShare, long nowMicros) {
         if (!isDue(kind, nowMicros)) return this;
         return switch (kind) {
-            case NEAR_LIMIT -> new Told(Standing.NEAR_LIMIT, nowMicros, firstRefusalMicros, recoveredMicros);
-            case FIRST_REFUSAL -> new Told(Standing.REFUSED, nearLimitMicros, nowMicros, recoveredMicros);
+            case NEAR_LIMIT -> new NotifiedEvents(Standing.NEAR_LIMIT, nowMicros, firstRefusalMicros, recoveredMicros);
+            case FIRST_REFUSAL -> new NotifiedEvents(Standing.REFUSED, nearLimitMicros, nowMicros, recoveredMicros);
             case RECOVERED ->
-                new Told(
+                new NotifiedEvents(
                         isNear(leftShare) ? Standing.NEAR_LIMIT : Standing.FINE,
                         nearLimitMicros,
                         firstRefusalMicros,
@@ -72,9 +72,9 @@ record Told(Standing standing, long nearLimitMicros, long firstRefusalMicros, lo
     }
 
     /** Returns the same, but fine if the agent was near its limit and is far from it now: no event says so. */
-    Told relaxed(double leftShare) {
+    NotifiedEvents relaxed(double leftShare) {
         return standing == Standing.NEAR_LIMIT && leftShare >= FINE_SHARE
-                ? new Told(Standing.FINE, nearLimitMicros, firstRefusalMicros, recoveredMicros)
+                ? new NotifiedEvents(Standing.FINE, nearLimitMicros, firstRefusalMicros, recoveredMicros)
                 : this;
     }
 
@@ -106,8 +106,8 @@ record Told(Standing standing, long nearLimitMicros, long firstRefusalMicros, lo
                 .array();
     }
 
-    static Told decode(byte[] encoded) {
+    static NotifiedEvents decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded);
-        return new Told(Standing.values()[bytes.get()], bytes.getLong(), bytes.getLong(), bytes.getLong());
+        return new NotifiedEvents(Standing.values()[bytes.get()], bytes.getLong(), bytes.getLong(), bytes.getLong());
     }
 }

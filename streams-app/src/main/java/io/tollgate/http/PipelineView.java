@@ -17,7 +17,7 @@ import org.apache.kafka.streams.KafkaStreams;
  * @param clusterId of Kafka, once it is known
  * @param lag the number of records that wait for the application, by partition
  */
-public record Observed(
+public record PipelineView(
         Settings settings,
         String version,
         KafkaStreams streams,
