@@ -18,17 +18,17 @@ import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sources named by cluster id, topic id and partition: a topic that is deleted and created again is another source, whose offsets
- * begin anew. A stream thread whose polls are seen knows its topics by the ids that it fetches by; else the cluster is asked once for each
- * topic, unless told to ask again. Thread-safe.
+ * Identifies sources by cluster id, topic id and partition. A topic that was deleted and created again is another
+ * source: its offsets begin anew. A stream thread with observed polls uses the topic ids it fetches by. Otherwise the
+ * cluster is asked once for each topic, and again on demand. Thread-safe.
  */
 public final class ClusterSourceIds implements SourceIds {
     private static final int TIMEOUT_SECONDS = 30;
 
-    /** The topic that bears a name now. */
+    /** Looks up the topic that has a name now. */
     @FunctionalInterface
     public interface TopicIds {
-        /** @throws KafkaException if the cluster does not say within 30 s, or there is no such topic */
+        /** @throws KafkaException if the topic does not exist, or the cluster does not answer within 30 s */
         Uuid idOf(String topic);
     }
 
@@ -43,14 +43,17 @@ public final class ClusterSourceIds implements SourceIds {
         this(() -> await(admin.describeCluster().clusterId()), topic -> describe(admin, topic), watch);
     }
 
-    /** @param topicIds asks the cluster for the topic that bears a name now */
+    /** @param topicIds asks the cluster for the topic that has a name now */
     public ClusterSourceIds(Supplier<String> clusterId, TopicIds topicIds, StreamThreadWatch watch) {
         this.clusterId = clusterId;
         this.topicIds = topicIds;
         this.watch = watch;
     }
 
-    /** @throws KafkaException if the cluster does not say within 30 s; Streams then ends the thread, and a restart asks again */
+    /**
+     * @throws KafkaException if the cluster does not answer within 30 s; Streams then ends the thread, and a restart
+     *     asks again
+     */
     @Override
     public long idOf(String topic, int partition) {
         var fetched = watch.topics();
@@ -60,14 +63,16 @@ public final class ClusterSourceIds implements SourceIds {
         return hash(cluster() + "/" + id + "/" + partition);
     }
 
-    /** @throws KafkaException as {@link #idOf}, and if there is no such topic any more */
+    /** @throws KafkaException as {@link #idOf}, and if the topic no longer exists */
     @Override
     public long askedAgain(String topic, int partition) {
         if (watch.topics().isEmpty()) asked.put(topic, topicIds.idOf(topic));
         return idOf(topic, partition);
     }
 
-    /** An internal topic that was created a moment ago: the consumer has its partitions before it hears of it. */
+    /**
+     * Returns the id of an internal topic created a moment ago: the consumer gets its partitions before its metadata.
+     */
     private Uuid expected(FetchedTopics fetched, String topic) {
         var id = topicIds.idOf(topic);
         fetched.expect(topic, id);
@@ -100,7 +105,7 @@ public final class ClusterSourceIds implements SourceIds {
         try {
             var digest = MessageDigest.getInstance("SHA-256").digest(name.getBytes(StandardCharsets.UTF_8));
             long id = ByteBuffer.wrap(digest).getLong();
-            return id == 0 ? 1 : id; // 0 is no source
+            return id == 0 ? 1 : id; // 0 is not a source
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);
         }

@@ -27,10 +27,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Kafka's own clients, with these differences. The producer notes which offsets a transaction has committed: under exactly-once Streams
- * commits through the producer, and no interceptor hears of it. The consumer says when it is polled, which a stream thread does some ten
- * times a second however little there is to do: a punctuator that did the same would commit each time. Both commit each offset with the id
- * of its topic, and the consumer reads a topic that was made anew from its beginning, {@link FetchedTopics}. While a topic is gone, it waits.
+ * Kafka's own clients with a few additions. The producer notes the offsets that a transaction has committed: under
+ * exactly-once Streams commits through the producer, where no interceptor runs. The consumer reports each poll. A
+ * stream thread polls some ten times a second even when idle; a punctuator with this task would commit each time. Both
+ * commit each offset with the id of its topic. The consumer reads a recreated topic from its beginning, see {@link
+ * FetchedTopics}, and waits while a topic is missing.
  */
 public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
     private final CommittedOffsets committed;
@@ -39,11 +40,11 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
     private final @Nullable Runnable requestCommit;
 
     /**
-     * Neither action runs with the streams group protocol, which makes its own consumer.
+     * Neither action runs with the streams group protocol, which creates its own consumer.
      *
      * @param beforePoll runs on the stream thread before each poll
-     * @param requestCommit asks Streams, on the stream thread, to commit what it has processed, because there is nothing more to do; null: it commits
-     *     at its interval alone
+     * @param requestCommit asks Streams, on the idle stream thread, to commit what it has processed; null: Streams
+     *     commits only at its interval
      */
     public CommitTrackingClients(
             CommittedOffsets committed,
@@ -89,18 +90,21 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
         public ConsumerRecords<byte[], byte[]> poll(Duration timeout) {
             watch.beatBeforePoll(System.nanoTime(), topics, commits);
             beforePoll.run();
-            beginAgainIfMadeAnew(); // heard of since the last poll
+            beginAgainIfMadeAnew(); // noticed since the last poll
             var outdated = topics.takeOutdated(assignment());
             if (!outdated.isEmpty()) seekToBeginning(outdated);
             var records = pollTopics(commits.beforePoll(timeout, System.nanoTime()));
             long nowNanos = System.nanoTime();
             commits.afterPoll(records.count(), nowNanos);
             watch.beat(nowNanos);
-            beginAgainIfMadeAnew(); // what was polled may be of either topic
+            beginAgainIfMadeAnew(); // the polled records may be of either topic
             return records;
         }
 
-        /** Streams would give up the thread where a topic is missing: instead it is to join anew, until the topic is there again. */
+        /**
+         * Streams would end the thread over a missing topic. Here the thread rejoins its group until the topic
+         * exists again.
+         */
         private ConsumerRecords<byte[], byte[]> pollTopics(Duration timeout) {
             try {
                 var records = super.poll(timeout);
@@ -109,7 +113,7 @@ public final class CommitTrackingClients extends DefaultKafkaClientSupplier {
             } catch (MissingSourceTopicException missing) {
                 if (!isTopicMissing) log.warn("a topic does not exist: waiting until it is created");
                 isTopicMissing = true;
-                assignment.assignmentErrorCode.set(AssignorError.NONE.code()); // nobody else takes it back
+                assignment.assignmentErrorCode.set(AssignorError.NONE.code()); // no other code resets it
                 LockSupport.parkNanos(PAUSE.toNanos());
                 throw new TopicMissingException();
             }

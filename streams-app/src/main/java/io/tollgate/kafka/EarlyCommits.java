@@ -4,10 +4,11 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Has a stream thread commit as soon as it has nothing more to do: consumers see a decision when its transaction commits, and Streams alone
- * would let it wait for the commit interval. A thread that is busy commits at the interval. For one stream thread alone.
+ * Makes an idle stream thread commit at once: consumers see a decision when its transaction commits, and Streams by
+ * itself would wait for the commit interval. A busy thread commits at the interval. For one stream thread only.
  *
- * <p>Streams commits after a poll has returned, and a poll waits for records: where something waits to be committed, the next poll is short.
+ * <p>Streams commits after a poll has returned, and a poll waits for records. So the next poll is short while a commit
+ * is due.
  */
 final class EarlyCommits {
     /** A commit takes a thread one to three milliseconds, and brokers write six records for it. */
@@ -19,7 +20,7 @@ final class EarlyCommits {
     private long polledNanos;
     private boolean isUncommitted;
 
-    /** @param request asks for a commit of what this thread has processed, after its next poll; null: commits at the interval alone */
+    /** @param request asks for a commit after this thread's next poll; null: the thread commits only at the interval */
     EarlyCommits(@Nullable Runnable request, long nowNanos) {
         this.request = request;
         lastNanos = nowNanos;
@@ -36,7 +37,7 @@ final class EarlyCommits {
         }
         boolean isBusy = waitedNanos < sinceNanos / 2;
         if (isBusy) return most;
-        // Once: while partitions move, Streams commits nothing that it is asked to.
+        // Once only: while partitions move, Streams ignores such requests.
         committed(nowNanos);
         request.run();
         return Duration.ZERO;

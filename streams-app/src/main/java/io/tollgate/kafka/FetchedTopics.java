@@ -15,21 +15,23 @@ import org.apache.kafka.common.Uuid;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The topics one consumer reads, by id: an offset counts only for the topic it was counted in. For the consumer's thread alone.
+ * The ids of the topics one consumer reads: an offset is valid only for the topic it was counted in. For the consumer's
+ * thread only.
  *
- * <p>A consumer keeps its position when a topic is deleted and created again, and leaves out what stands before it in the new topic;
- * neither records nor committed offsets say which topic they are of. So each committed offset carries the id of its topic, and the id by
- * which the consumer fetches is compared with the one that its tasks began with. The consumer has that id in a field that is not public.
+ * <p>A consumer keeps its position when a topic is deleted and created again, and so skips the new topic's first
+ * records. Neither records nor committed offsets name the id of their topic. So each committed offset carries that id,
+ * and the id the consumer fetches by is compared with the one its tasks began with. The consumer holds its id in a
+ * field that is not public.
  */
 final class FetchedTopics {
     private static final String MARK = "#";
-    /** What Streams commits beside an offset, and the id of its topic. */
+    /** The metadata that Streams commits with an offset, followed by the id of the topic. */
     private static final Pattern MARKED = Pattern.compile("(.*)" + MARK + "([-_A-Za-z0-9]{22})");
 
     private final Metadata metadata;
-    /** By which the thread's tasks count offsets. Kept while a topic is gone. */
+    /** The topics in which the thread's tasks count offsets. An id is kept while its topic is missing. */
     private final Map<String, Uuid> known = new HashMap<>();
-    /** Of these, what is committed counts for a topic that is gone. */
+    /** Partitions whose committed offset belongs to a deleted topic. */
     private final Set<TopicPartition> outdated = new HashSet<>();
 
     FetchedTopics(KafkaConsumer<?, ?> consumer) {
@@ -47,7 +49,7 @@ final class FetchedTopics {
         return field.get(of);
     }
 
-    /** Returns the id of the topic that bears this name for the thread's tasks; empty if the consumer has not heard of it. */
+    /** Returns the id that this topic has for the thread's tasks; empty if the consumer does not know the topic. */
     Optional<Uuid> id(String topic) {
         return Optional.ofNullable(known.computeIfAbsent(topic, this::fetched));
     }
@@ -56,12 +58,15 @@ final class FetchedTopics {
         return metadata.topicIds().get(topic);
     }
 
-    /** Notes an id that was heard elsewhere, of a topic that the consumer has not heard of. */
+    /** Notes an id from another source, for a topic the consumer does not know yet. */
     void expect(String topic, Uuid id) {
         known.putIfAbsent(topic, id);
     }
 
-    /** Returns whether the consumer fetches from another topic of some name than the thread's tasks count offsets in. */
+    /**
+     * Returns whether the consumer fetches from a recreated topic while the thread's tasks count offsets in the
+     * old one.
+     */
     boolean isAnyMadeAnew() {
         return firstMadeAnew() != null;
     }
@@ -74,18 +79,18 @@ final class FetchedTopics {
         return null;
     }
 
-    /** Returns a topic for which {@link #isAnyMadeAnew} is so, and knows it from here by its new id; null if there is none. */
+    /** Returns a recreated topic and adopts its new id; null if there is none. See {@link #isAnyMadeAnew}. */
     @Nullable
     String takeMadeAnew() {
         var anew = firstMadeAnew();
         known.putAll(metadata.topicIds());
-        if (anew != null) outdated.clear(); // all tasks begin again, and ask for what is committed
+        if (anew != null) outdated.clear(); // all tasks begin again, and fetch their committed offsets
         return anew;
     }
 
     /**
-     * Returns the offsets as they are to be committed: each with its topic's id. Without those of topics that are gone: brokers would let a
-     * commit wait until there is a topic of that name again.
+     * Returns the offsets to commit, each with its topic's id. Deleted topics are left out: brokers would delay the
+     * commit until a topic of that name exists again.
      */
     Map<TopicPartition, OffsetAndMetadata> marked(Map<TopicPartition, OffsetAndMetadata> offsets) {
         var marked = new HashMap<TopicPartition, OffsetAndMetadata>();
@@ -101,15 +106,15 @@ final class FetchedTopics {
         return new OffsetAndMetadata(offset.offset(), offset.leaderEpoch(), offset.metadata() + MARK + id);
     }
 
-    /** Returns whether an offset that was committed may be one of this topic: as far as it says which one it is of. */
+    /** Returns whether a committed offset may belong to this topic: it does if it names this topic, or none. */
     static boolean isOf(OffsetAndMetadata offset, @Nullable Uuid topic) {
         var marked = MARKED.matcher(offset.metadata());
         return !marked.matches() || marked.group(2).equals(String.valueOf(topic));
     }
 
     /**
-     * Returns what was committed, as it was before it was {@link #marked}. An offset of a topic that is gone is null, as if nothing had been
-     * committed; its partition is then among those of {@link #takeOutdated}.
+     * Returns the committed offsets as they were before {@link #marked}. An offset of a deleted topic becomes null, as
+     * if nothing had been committed, and {@link #takeOutdated} then returns its partition.
      */
     Map<TopicPartition, OffsetAndMetadata> current(Map<TopicPartition, @Nullable OffsetAndMetadata> committed) {
         var current = new HashMap<TopicPartition, @Nullable OffsetAndMetadata>();
@@ -121,7 +126,7 @@ final class FetchedTopics {
         outdated.remove(partition);
         if (offset == null) return null;
         var marked = MARKED.matcher(offset.metadata());
-        if (!marked.matches()) return offset; // as an earlier version committed it, or a person who reset it
+        if (!marked.matches()) return offset; // committed by an earlier version, or by a reset tool
         var fetched = fetched(partition.topic());
         if (fetched == null) expect(partition.topic(), Uuid.fromString(marked.group(2)));
         if (!isOf(offset, fetched != null ? fetched : known.get(partition.topic()))) {
@@ -131,12 +136,12 @@ final class FetchedTopics {
         return new OffsetAndMetadata(offset.offset(), offset.leaderEpoch(), marked.group(1));
     }
 
-    /** Returns which of these partitions are to be read from the beginning, and forgets that. */
+    /** Returns those of the partitions that must be read from the beginning, and forgets them. */
     Set<TopicPartition> takeOutdated(Collection<TopicPartition> assigned) {
         if (outdated.isEmpty()) return Set.of();
         var taken = new HashSet<>(assigned);
         taken.retainAll(outdated);
-        outdated.clear(); // of others, whoever has them asks for what is committed
+        outdated.clear(); // other instances fetch the committed offsets of the rest
         return taken;
     }
 }

@@ -26,18 +26,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * How many records wait for a consumer group: the brokers' log end minus what the group has committed, for every partition of its
- * topics, whoever consumes it. The figures of {@code kafka-consumer-groups}, except that a partition that nobody has committed, for
- * which that says nothing, waits from its first record.
+ * The lag of a consumer group: the brokers' log end minus the committed offset, for every partition of its topics and
+ * every consumer. The figures equal those of {@code kafka-consumer-groups}, with one exception: a partition without a
+ * committed offset counts from its first record.
  *
- * <p>The clients' own figures would not do: theirs end where a fetch or an open transaction ends, and know no partition that nobody
- * owns. Asks the brokers once a second, on a thread of its own. Thread-safe.
+ * <p>The clients' own figures are too small: they end where a fetch or an open transaction ends, and lack partitions
+ * without an owner. Brokers are asked once a second, on a separate thread. Thread-safe.
  */
 public final class LagCollector implements Collector, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(LagCollector.class);
     private static final long ASK_EVERY_MILLIS = 1_000;
     private static final int PATIENCE_MILLIS = 3_000;
-    /** An answer that is older says nothing about now. */
+    /** An older answer is out of date. */
     private static final long OLDEST_ANSWER_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final Admin admin;
@@ -51,7 +51,7 @@ public final class LagCollector implements Collector, AutoCloseable {
     private volatile @Nullable Answer latest;
     private boolean isAway;
 
-    /** @param nanos when it was asked for, by {@link System#nanoTime} */
+    /** @param nanos the time of the question, by {@link System#nanoTime} */
     private record Answer(Map<TopicPartition, Long> records, long nanos) {
         boolean isOld() {
             return System.nanoTime() - nanos > OLDEST_ANSWER_NANOS;
@@ -60,7 +60,7 @@ public final class LagCollector implements Collector, AutoCloseable {
 
     /**
      * @param admin is not closed
-     * @param topics what the group consumes; those that do not exist yet have no records that wait
+     * @param topics the topics the group consumes; a topic that does not exist yet has no lag
      */
     public LagCollector(Admin admin, String group, Collection<String> topics) {
         this.admin = admin;
@@ -68,12 +68,12 @@ public final class LagCollector implements Collector, AutoCloseable {
         this.topics = List.copyOf(topics);
     }
 
-    /** Begins to ask. */
+    /** Begins to ask the brokers. */
     public void start() {
         clock.scheduleWithFixedDelay(this::ask, 0, ASK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
     }
 
-    /** Returns how many records wait, by partition; empty if the brokers have not said so in the last seconds. */
+    /** Returns the number of waiting records by partition; empty without a recent answer of the brokers. */
     public Optional<Map<TopicPartition, Long>> records() {
         var answer = latest;
         return answer == null || answer.isOld() ? Optional.empty() : Optional.of(answer.records());
@@ -107,14 +107,14 @@ public final class LagCollector implements Collector, AutoCloseable {
             var cause = unanswered instanceof ExecutionException ? unanswered.getCause() : unanswered;
             if (!isAway) log.warn("the lag is unknown, because Kafka does not tell it: {}", cause.toString());
             isAway = true;
-        } catch (Throwable unexpected) { // what escapes would end the schedule, and nobody would hear of it
+        } catch (Throwable unexpected) { // an escaping error would end the schedule silently
             log.error("asking for the lag failed", unexpected);
         }
     }
 
     private Map<TopicPartition, Long> lag() throws ExecutionException, InterruptedException {
         var topicIds = topicIds();
-        // Before the ends: in between more may be published and committed, and no lag may look smaller than it is.
+        // Before the log ends: records published and committed in between must not make a lag look smaller than it is.
         var committed = committed(topicIds);
         var ends = offsets(topicIds.keySet(), OffsetSpec.latest());
         var unread = topicIds.keySet().stream()
@@ -129,7 +129,7 @@ public final class LagCollector implements Collector, AutoCloseable {
         return Map.copyOf(lag);
     }
 
-    /** Returns the partitions that there are, and the id of the topic of each. */
+    /** Returns the existing partitions, each with the id of its topic. */
     private Map<TopicPartition, Uuid> topicIds() throws ExecutionException, InterruptedException {
         var described = admin.describeTopics(topics, new DescribeTopicsOptions().timeoutMs(PATIENCE_MILLIS))
                 .topicNameValues();
@@ -147,7 +147,7 @@ public final class LagCollector implements Collector, AutoCloseable {
         return found;
     }
 
-    /** Returns what the group has committed of these topics: what was of a topic that is gone counts for nothing. */
+    /** Returns the group's committed offsets in these topics; offsets of deleted topics are ignored. */
     private Map<TopicPartition, Long> committed(Map<TopicPartition, Uuid> topicIds)
             throws ExecutionException, InterruptedException {
         var options = new ListConsumerGroupOffsetsOptions().timeoutMs(PATIENCE_MILLIS);
@@ -163,7 +163,7 @@ public final class LagCollector implements Collector, AutoCloseable {
         return committed;
     }
 
-    /** The log end rather than the last stable offset: what waits behind an open transaction waits as well. */
+    /** Reads the log end rather than the last stable offset: records behind an open transaction wait as well. */
     private Map<TopicPartition, Long> offsets(Collection<TopicPartition> partitions, OffsetSpec which)
             throws ExecutionException, InterruptedException {
         if (partitions.isEmpty()) return Map.of();

@@ -10,14 +10,15 @@ import org.apache.kafka.streams.processor.internals.ProcessorNode;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Schedules the punctuations of one operator at any time, not only while it works: Streams refuses that before a poll, because it takes
- * the operator that works now for the one to be punctuated, by an interface that is not public. For the task's stream thread alone.
+ * Schedules punctuations of one operator at any time. Streams allows it only while the operator processes a record,
+ * because it punctuates the current operator. This class sets the current operator, through an interface that is not
+ * public. For the task's stream thread only.
  */
 public final class NodeScheduler {
     private final ProcessorContext<?, ?> context;
     private final @Nullable ProcessorNode<?, ?, ?, ?> node;
 
-    /** @param context of the operator, which is being initialized */
+    /** @param context the context of the operator that is being initialized */
     public NodeScheduler(ProcessorContext<?, ?> context) {
         this.context = context;
         this.node = context instanceof InternalProcessorContext<?, ?> streams ? streams.currentNode() : null;

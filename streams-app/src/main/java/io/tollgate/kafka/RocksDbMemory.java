@@ -10,18 +10,21 @@ import org.rocksdb.Options;
 import org.rocksdb.RocksDB;
 import org.rocksdb.WriteBufferManager;
 
-/** One block cache and one budget of write buffers for all stores of the process: without, RocksDB's memory grows with tasks. */
+/**
+ * One block cache and one write buffer budget for all stores of the process. Otherwise RocksDB's memory would grow with
+ * the number of tasks.
+ */
 public final class RocksDbMemory implements RocksDBConfigSetter {
     private static final long CACHE_BYTES = 64L * 1024 * 1024;
     private static final long WRITE_BUFFERS_BYTES = 32L * 1024 * 1024;
     private static final int BLOOM_BITS_PER_KEY = 10;
     /**
-     * What a memtable takes from the budget at a time. RocksDB's own megabyte would be the whole budget of 32 tasks: each
-     * write of a process with more would flush its store, however little was in it.
+     * The step in which a memtable takes memory from the budget. With RocksDB's default of 1 MB, 32 tasks would use up
+     * the budget, and with more tasks each write would flush its store.
      */
     private static final long ARENA_BLOCK_BYTES = 16L * 1024;
 
-    /** Made on first use, because the native library must be loaded before; lives as long as the process. */
+    /** Created on first use, because the native library must be loaded first. Lives as long as the process. */
     private static final class SharedMemory {
         static final Cache CACHE;
         static final WriteBufferManager WRITE_BUFFERS;
@@ -38,7 +41,7 @@ public final class RocksDbMemory implements RocksDBConfigSetter {
         var table = (BlockBasedTableConfig) options.tableFormatConfig();
         table.setBlockCache(SharedMemory.CACHE);
         table.setCacheIndexAndFilterBlocks(true);
-        // Most agents that are not in memory are not in the store either: the filter answers without a read.
+        // Most agents missing in memory are missing in the store too: the filter answers without a read.
         table.setFilterPolicy(new BloomFilter(BLOOM_BITS_PER_KEY));
         options.setWriteBufferManager(SharedMemory.WRITE_BUFFERS);
         options.setArenaBlockSize(ARENA_BLOCK_BYTES);

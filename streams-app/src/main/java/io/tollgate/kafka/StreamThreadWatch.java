@@ -9,14 +9,17 @@ import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Notices that a stream thread stood still for so long that its partitions have gone to another instance. Thread-safe; each thread is
- * watched for itself.
+ * Notices that a stream thread stood still for so long that another instance has its partitions. Thread-safe; each
+ * thread is watched separately.
  *
- * <p>A process that was frozen (a stopped container, a laptop's lid, a pause of the garbage collector) goes on in the middle of a batch. Kafka
- * aborts its transaction, but hears of it only with the next commit; what is asked of Redis until then cannot be taken back.
+ * <p>A frozen process (a stopped container, a closed laptop, a long garbage collection) continues in the middle of a
+ * batch. Kafka aborts its transaction, but only at the next commit; charges in Redis until then cannot be undone.
  */
 public final class StreamThreadWatch {
-    /** Of the session timeout: brokers count from the last heartbeat, which was sent before the thread stood still. */
+    /**
+     * The share of the session timeout that counts: brokers measure from the last heartbeat, sent before the thread
+     * stood still.
+     */
     private static final double SURE_OF = 0.8;
 
     private static final class Pulse {
@@ -29,7 +32,7 @@ public final class StreamThreadWatch {
     private final ThreadLocal<Pulse> pulses = ThreadLocal.withInitial(Pulse::new);
     private final long longestNanos;
 
-    /** @param sessionTimeout after which brokers give a silent member's partitions to others */
+    /** @param sessionTimeout the time after which brokers give a silent member's partitions to others */
     public StreamThreadWatch(Duration sessionTimeout) {
         longestNanos = (long) (sessionTimeout.toNanos() * SURE_OF);
     }
@@ -38,7 +41,8 @@ public final class StreamThreadWatch {
      * Notes that this thread is at work.
      *
      * @param nowNanos by {@link System#nanoTime}
-     * @throws TaskMigratedException if it stood still since the last time: Streams then gives up the thread's tasks and joins anew
+     * @throws TaskMigratedException if the thread stood still since the last beat: Streams then drops its tasks and
+     *     rejoins the group
      */
     public void beat(long nowNanos) {
         var pulse = pulses.get();
@@ -52,30 +56,36 @@ public final class StreamThreadWatch {
         }
     }
 
-    /** As {@link #beat}, of a thread that is about to poll these topics, and commits like this. */
+    /** As {@link #beat}, before a poll of these topics; {@code commits} decides about early commits. */
     void beatBeforePoll(long nowNanos, FetchedTopics topics, EarlyCommits commits) {
         pulses.get().topics = topics;
         pulses.get().commits = commits;
         beat(nowNanos);
     }
 
-    /** Returns whether a topic that this thread polls was made anew since its tasks began: then nothing that it has just polled is to be used. */
+    /**
+     * Returns whether a polled topic was created anew since the thread's tasks began: the records just polled must then
+     * be ignored.
+     */
     public boolean isAnyTopicMadeAnew() {
         var topics = pulses.get().topics;
         return topics != null && topics.isAnyMadeAnew();
     }
 
-    /** Returns what this thread knows of the topics that it polls; empty where {@link #seesPolls} is false. */
+    /** Returns the topics this thread polls; empty if {@link #seesPolls} is false. */
     Optional<FetchedTopics> topics() {
         return Optional.ofNullable(pulses.get().topics);
     }
 
-    /** Returns the offsets as this thread is to commit them. */
+    /** Returns the offsets to commit for this thread, each with its topic's id. */
     Map<TopicPartition, OffsetAndMetadata> marked(Map<TopicPartition, OffsetAndMetadata> offsets) {
         return topics().map(topics -> topics.marked(offsets)).orElse(offsets);
     }
 
-    /** Notes that brokers have just committed a transaction of this thread: its partitions are its own, however long that took. */
+    /**
+     * Notes that brokers have just committed a transaction of this thread: it still owns its partitions, however long
+     * the commit took.
+     */
     void committed(long nowNanos) {
         var pulse = pulses.get();
         if (pulse.commits != null) pulse.commits.committed(nowNanos);
@@ -83,7 +93,10 @@ public final class StreamThreadWatch {
         pulse.lastNanos = nowNanos;
     }
 
-    /** Returns whether this thread's polls are seen: not with the streams group protocol, which makes its own consumer. */
+    /**
+     * Returns whether this thread's polls are observed. They are not with the streams group protocol, which creates its
+     * own consumer.
+     */
     public boolean seesPolls() {
         return pulses.get().topics != null;
     }

@@ -2,7 +2,7 @@ package io.tollgate.kafka;
 
 import org.apache.kafka.streams.errors.TaskMigratedException;
 
-/** A topic that the pipeline reads does not exist: Streams gives up the thread's tasks, and has it join its group anew. */
+/** A topic the pipeline reads does not exist. Streams drops the thread's tasks, and the thread rejoins its group. */
 public final class TopicMissingException extends TaskMigratedException {
     private static final long serialVersionUID = 1;
 

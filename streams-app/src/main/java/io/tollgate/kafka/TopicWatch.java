@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Notices when a topic gets more partitions, is deleted, or is created anew under its old name: Kafka's clients go on as if nothing
- * had happened, with offsets that mean something else. Looks every two seconds. Thread-safe.
+ * Notices when a topic gets more partitions, is deleted, or is created anew under its old name. Kafka's clients would
+ * continue with offsets that mean something else. Checks every two seconds. Thread-safe.
  */
 public final class TopicWatch implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(TopicWatch.class);
@@ -31,19 +31,19 @@ public final class TopicWatch implements AutoCloseable {
     /** A broker that has just started may not know every topic yet. */
     private static final int LOOKS_UNTIL_MISSING = 3;
 
-    /** Is told of changes, on a thread of the watch. */
+    /** Takes changes, on a thread of the watch. */
     public interface Listener {
         /** The topic was deleted and created again. */
         void createdAnew(String topic);
 
-        /** The topic has another number of partitions. */
+        /** The number of partitions has changed. */
         void repartitioned(String topic, int before, int now);
 
-        /** The topic does not exist any more; told once. */
+        /** The topic no longer exists; reported once. */
         void missing(String topic);
     }
 
-    /** What is known of one topic. For the thread of the watch alone. */
+    /** The known state of one topic. For the thread of the watch only. */
     private static final class Known {
         private final Set<Uuid> former = new HashSet<>();
         private Uuid id = Uuid.ZERO_UUID;
@@ -64,7 +64,7 @@ public final class TopicWatch implements AutoCloseable {
 
     /**
      * @param admin is not closed
-     * @param topics names; those that do not exist yet are watched from when they do
+     * @param topics the names; a topic that does not exist yet is watched once it does
      */
     public TopicWatch(Admin admin, Collection<String> topics, Listener listener) {
         this.admin = admin;
@@ -72,12 +72,12 @@ public final class TopicWatch implements AutoCloseable {
         this.listener = listener;
     }
 
-    /** Begins to look. */
+    /** Begins to watch. */
     public void start() {
         watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
     }
 
-    /** Returns the topics that were there and do not exist any more. */
+    /** Returns the topics that existed once and are missing now. */
     public Set<String> missing() {
         return Set.copyOf(missing);
     }
@@ -107,11 +107,11 @@ public final class TopicWatch implements AutoCloseable {
 
     private void exists(String topic, TopicDescription now) {
         var before = known.computeIfAbsent(topic, name -> new Known());
-        if (before.former.contains(now.topicId())) return; // told by a broker that lags behind
+        if (before.former.contains(now.topicId())) return; // from a broker that lags behind
         int partitions = now.partitions().size();
         boolean first = before.id.equals(Uuid.ZERO_UUID);
         boolean anew = !first && !before.id.equals(now.topicId());
-        // A topic never loses partitions but by being created anew: a broker that lags behind says fewer.
+        // A topic loses partitions only when it is created anew. A broker that lags behind reports fewer.
         boolean repartitioned = !first && (anew ? partitions != before.partitions : partitions > before.partitions);
         int formerPartitions = before.partitions;
         if (anew) before.former.add(before.id);
@@ -125,7 +125,7 @@ public final class TopicWatch implements AutoCloseable {
 
     private void isMissing(String topic) {
         var before = known.get(topic);
-        if (before == null) return; // not made yet
+        if (before == null) return; // not created yet
         if (++before.looksWithout != LOOKS_UNTIL_MISSING) return;
         missing.add(topic);
         listener.missing(topic);

@@ -1,7 +1,7 @@
 /**
- * What Kafka Streams and its clients do not do by themselves, each with its reason. Knows no quota.
+ * Additions to Kafka Streams and its clients, each with its reason. Knows nothing of quotas.
  *
- * <p>Shared ground: every stage may import it.
+ * <p>Every stage may import this package.
  */
 @NullMarked
 package io.tollgate.kafka;

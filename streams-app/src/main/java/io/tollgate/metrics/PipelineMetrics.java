@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.DoubleStream;
 
-/** The pipeline's own counters. No agent is a label: there may be millions. Thread-safe. */
+/** The pipeline's own counters. Agents are never labels: there may be millions. Thread-safe. */
 public final class PipelineMetrics {
     /** Upper bounds of the buckets of {@code tollgate_decision_seconds}, milliseconds. */
     public static final List<Double> DECISION_BOUNDS_MS =
@@ -126,7 +126,7 @@ public final class PipelineMetrics {
         decisionTime.record(nanosSincePoll, TimeUnit.NANOSECONDS);
     }
 
-    /** Counts a decision; {@code enforced} tells a refusal from the verdict of a shadow policy. */
+    /** Counts a decision; {@code enforced} distinguishes a refusal from the verdict of a shadow policy. */
     public void decided(Decision decision, boolean enforced) {
         var verdicts = decisions.get(decision.decidedBy());
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
@@ -145,17 +145,17 @@ public final class PipelineMetrics {
         strays.increment();
     }
 
-    /** Counts a record left out because it was decided before. */
+    /** Counts a record that was skipped because it was decided before. */
     public void decidedBefore() {
         decidedBefore.increment();
     }
 
-    /** Counts replays: requests that got the answer they got before. */
+    /** Counts replays: requests that got their earlier answer again. */
     public void replayed(int requests) {
         if (requests > 0) replays.increment(requests);
     }
 
-    /** Counts an agent decided locally because Redis lacked what it was told, or knew other decisions. */
+    /** Counts an agent decided locally because Redis lacked decisions, or knew other ones. */
     public void disagreed() {
         disagreed.increment();
     }
@@ -170,7 +170,7 @@ public final class PipelineMetrics {
         repaired.increment();
     }
 
-    /** Counts a decision made locally because of this agent's key alone. */
+    /** Counts a local decision caused by this agent's key only. */
     public void unusableKey() {
         unusableKeys.increment();
     }
@@ -180,13 +180,13 @@ public final class PipelineMetrics {
         refusedPolicies.increment();
     }
 
-    /** Notes the time of a call that Redis answered, and its number of agents. */
+    /** Notes the duration of a call that Redis answered, and its number of agents. */
     public void redisAnswered(long nanos, int agents) {
         redisCalls.record(nanos, TimeUnit.NANOSECONDS);
         chunkAgents.record(agents);
     }
 
-    /** Counts a call that failed or had no answer in time. */
+    /** Counts a call that failed or timed out. */
     public void redisFailed(boolean tooLate) {
         (tooLate ? redisTimeouts : redisErrors).increment();
     }

@@ -16,7 +16,7 @@ public final class ProcessMetrics {
     /**
      * Adds the figures to the registry, for as long as the process lives.
      *
-     * @param version of Tollgate
+     * @param version the version of Tollgate
      */
     public static void bind(MeterRegistry registry, String version) {
         new JvmGcMetrics().bindTo(registry);

@@ -1,7 +1,7 @@
 /**
  * Counters and timers.
  *
- * <p>Shared ground: every stage may import it. Thread-safe.
+ * <p>Every stage may import this package. Thread-safe.
  */
 @NullMarked
 package io.tollgate.metrics;
