@@ -23,9 +23,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/**
- * Shows and fills buckets through the running pipeline, because only the pipeline knows buckets that are not in Redis.
- */
+/** Shows and resets buckets through the running pipeline: only the pipeline knows buckets that are not in Redis. */
 @Command(
         name = "bucket",
         description = "Shows or fills an agent's bucket, through the running pipeline.",

@@ -7,7 +7,10 @@ import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** A stretch of time as people type it: {@code 90s}, {@code 15m}, {@code 1h30m}, {@code 7d}, or as ISO 8601 has it: {@code PT15M}. */
+/**
+ * A length of time as typed by a user: {@code 90s}, {@code 15m}, {@code 1h30m}, {@code 7d}, or as ISO 8601 has it:
+ * {@code PT15M}.
+ */
 final class DurationArgument implements ITypeConverter<Duration> {
     private static final Pattern PARTS = Pattern.compile("(\\d{1,9}(ms|[smhdw]))+");
     private static final Pattern PART = Pattern.compile("(\\d{1,9})(ms|[smhdw])");

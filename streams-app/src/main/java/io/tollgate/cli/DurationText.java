@@ -3,7 +3,7 @@ package io.tollgate.cli;
 import java.math.BigDecimal;
 import java.time.Duration;
 
-/** Lengths of time as people say them: {@code 9.7 s}, {@code 5 min 12 s}, {@code 3 h 12 min}, {@code 13 d 4 h}. */
+/** Lengths of time for readers: {@code 9.7 s}, {@code 5 min 12 s}, {@code 3 h 12 min}, {@code 13 d 4 h}. */
 final class DurationText {
     private DurationText() {}
 

@@ -50,7 +50,7 @@ public final class ExplainCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     @SuppressWarnings("NullAway.Init") // picocli sets the rest
     public ExplainCommand(KafkaOptions kafka) {
         this.kafka = kafka;

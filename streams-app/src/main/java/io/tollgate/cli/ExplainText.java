@@ -217,7 +217,7 @@ final class ExplainText {
         return number("refill_rate");
     }
 
-    /** Only a rejection says by which limit it was decided. */
+    /** Only a rejection names the limit that decided it. */
     private Optional<Double> number(String field) {
         double number = decided.approved() ? Double.NaN : decided.number(field, Double.NaN);
         return Double.isNaN(number) ? Optional.empty() : Optional.of(number);

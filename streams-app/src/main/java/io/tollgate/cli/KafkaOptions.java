@@ -22,7 +22,7 @@ public final class KafkaOptions extends ConfigOption {
             description = "Where Kafka is (default: KAFKA_BOOTSTRAP_SERVERS, else localhost:9092).")
     private @Nullable String bootstrapServer;
 
-    /** Takes the variables of the environment, and what checks a pipeline that would run with them. */
+    /** Takes the variables of the environment, and the preflight check for settings made of them. */
     public KafkaOptions(Supplier<Map<String, String>> environment, Function<Settings, Preflight> preflights) {
         super(environment);
         this.preflights = preflights;

@@ -12,7 +12,7 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Who changed a policy, when and how, as {@code tollgate policy history} shows it. */
+/** The changes of a policy with their authors and times, as {@code tollgate policy history} shows them. */
 final class PolicyHistory {
     private static final JsonMapper JSON = new JsonMapper();
 

@@ -38,7 +38,7 @@ final class PolicyText {
                         : " at once, " + Decimal.text(limit.refillTokensPerSecond()) + "/s");
     }
 
-    /** Returns when a bucket is full: at the start of what. */
+    /** Returns the periods at whose starts the bucket is full. */
     static String each(CalendarRefill calendar) {
         return "each " + calendar.period().text() + " in " + calendar.zone();
     }

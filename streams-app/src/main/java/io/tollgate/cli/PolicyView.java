@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The policy that applies to an agent, and why, as {@code tollgate policy} shows it. Immutable.
+ * The policy that applies to an agent, and its source, as {@code tollgate policy} shows it. Immutable.
  *
  * @param applies empty if there is only a record that cannot be read
  * @param ignored the agent's own later record that cannot be read
@@ -40,7 +40,7 @@ record PolicyView(
             .build()
             .writerWithDefaultPrettyPrinter();
 
-    /** Where a policy comes from. */
+    /** The source of a policy. */
     enum PolicySource {
         OWN("own", "its own policy"),
         PREFIX("prefix", "the policy of the longest prefix of its id"),

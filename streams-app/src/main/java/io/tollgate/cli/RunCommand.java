@@ -35,7 +35,7 @@ public final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws SettingsException, InterruptedException {
         var env = kafka.env();
-        // logback.xml reads it with the first logged line, which comes from classes that the settings need.
+        // logback.xml reads it before the first log line, and the classes of the settings already log.
         env.text(LOG_FORMAT).ifPresent(format -> System.setProperty(LOG_FORMAT, format));
         return pipeline.run(Settings.from(env, Settings.Use.PIPELINE));
     }

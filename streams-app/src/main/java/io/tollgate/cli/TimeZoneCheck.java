@@ -15,13 +15,15 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** Finds instances whose time zone rules differ: they may begin the period of a limit at different moments. */
+/** Finds instances with different time zone rules, which may start a limit's period at different moments. */
 final class TimeZoneCheck {
     private static final Duration TIMEOUT = Duration.ofSeconds(3);
 
     private TimeZoneCheck() {}
 
-    /** Returns a warning where the instances' rules differ; nothing where no pipeline answers at the address in the settings. */
+    /**
+     * Returns a warning if the instances' rules differ; nothing if no pipeline answers at the address in the settings.
+     */
     static List<Finding> of(Settings settings) {
         var base = "http://" + BucketCommand.reachable(settings.http().host()) + ":"
                 + settings.http().port();
@@ -42,7 +44,7 @@ final class TimeZoneCheck {
         }
     }
 
-    /** @param status what {@code /api/status} says */
+    /** @param status the answer of {@code /api/status} */
     static List<Finding> among(byte[] status) throws IOException {
         var byVersion = new TreeMap<String, TreeSet<String>>();
         for (var instance : new ObjectMapper().readTree(status).path("instances")) {

@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code tollgate whatif}: exit 0 when it is told what would have been, whatever that is. */
+/** {@code tollgate whatif}: exits with 0 after every complete replay, whatever its result. */
 @Command(
         name = "whatif",
         mixinStandardHelpOptions = true,
@@ -47,7 +47,7 @@ public final class WhatIfCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Takes where the settings come from. */
+    /** Takes the source of the settings. */
     @SuppressWarnings("NullAway.Init") // picocli sets the rest
     public WhatIfCommand(KafkaOptions kafka) {
         this.kafka = kafka;

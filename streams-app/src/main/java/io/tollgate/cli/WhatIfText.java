@@ -12,7 +12,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What would have been, as {@code tollgate whatif} shows it. */
+/** The result of a replay, as {@code tollgate whatif} shows it. */
 final class WhatIfText {
     private static final String UNKNOWN =
             "What this cannot know: refused agents would have behaved differently: waited, asked again, or asked for less.";

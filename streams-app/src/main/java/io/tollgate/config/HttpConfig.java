@@ -37,9 +37,7 @@ public record HttpConfig(String host, int port, Optional<String> token) {
                 token);
     }
 
-    /**
-     * Returns whether a URL may hold the host: names with an underscore, such as those of Compose, are not legal there.
-     */
+    /** Returns whether the host is legal in a URL. Names with an underscore, as Compose allows them, are not. */
     private static boolean isReachable(String host) {
         var inUrl = host.contains(":") ? "[" + host + "]" : host;
         try {

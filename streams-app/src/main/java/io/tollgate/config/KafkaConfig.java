@@ -69,7 +69,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
     }
 
     private static Optional<String> read(Env env, String variable, Property property) {
-        // Any property may stand in a file; only secrets are masked.
+        // A file may hold any property; only secrets are masked.
         var value = env.secret(variable);
         boolean secret = property.isSecret();
         if (!secret) value.ifPresent(text -> env.show(variable, text));
@@ -82,7 +82,9 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
         return broken.isPresent() ? Optional.empty() : value;
     }
 
-    /** Without this, names of properties without KAFKA_, or with a near miss of it, would be ignored in silence. */
+    /**
+     * Reports property names without KAFKA_, or with a misspelled prefix, which would be ignored silently otherwise.
+     */
     private static void misspelled(Env env) {
         for (var name : env.startingWith("").keySet()) {
             if (name.startsWith(KafkaProperties.PREFIX)) continue;
@@ -123,8 +125,8 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
 
     /**
      * Returns the properties for one kind of client: those without a scope, and those with this one, such as
-     * "producer.". A value that only another client accepts is left to that client: {@code group.protocol=streams} is
-     * not for consumers.
+     * "producer.". Values that only another client accepts are left out: {@code group.protocol=streams} is not
+     * for consumers.
      */
     public Map<String, Object> clientProperties(String scope, Set<String> knownToClient) {
         var chosen = new TreeMap<String, Object>();

@@ -20,7 +20,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.StreamsConfig;
 import org.jspecify.annotations.Nullable;
 
-/** The properties that Kafka's clients and Kafka Streams know, and those of the topics that Kafka Streams makes. */
+/** The properties of Kafka's clients, of Kafka Streams, and of the topics that Kafka Streams creates. */
 final class KafkaProperties {
     static final String PREFIX = "KAFKA_";
     static final String TOPIC = "topic.";
@@ -86,7 +86,7 @@ final class KafkaProperties {
         return BY_VARIABLE;
     }
 
-    /** Returns the property that a variable stands for; null: none. */
+    /** Returns the property a variable sets; null if it sets none. */
     static @Nullable Property of(String variable) {
         var found = BY_VARIABLE.get(variable);
         if (found != null) return found;
@@ -100,7 +100,7 @@ final class KafkaProperties {
         return null;
     }
 
-    /** Returns the variable of a property that is given by its own name, with dots; empty if there is none. */
+    /** Returns the variable of a property, given by its dotted name; empty if there is none. */
     static Optional<String> ofProperty(String name) {
         var variable = PREFIX + variable(name);
         return name.contains(".") && BY_VARIABLE.containsKey(variable) ? Optional.of(variable) : Optional.empty();
@@ -194,7 +194,7 @@ final class KafkaProperties {
         topics.define(name, type, ConfigDef.NO_DEFAULT_VALUE, validator, Importance.LOW, "");
     }
 
-    /** Returns the variables of all properties, to find the one that a mistyped name meant. */
+    /** Returns the variables of all properties, for suggestions after a typing mistake. */
     static List<String> variables() {
         return new ArrayList<>(BY_VARIABLE.keySet());
     }

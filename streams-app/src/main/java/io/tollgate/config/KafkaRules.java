@@ -11,9 +11,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The properties of Kafka's clients that would break a promise of Tollgate. All others pass.
  *
- * <p>Four kinds: those that a variable of Tollgate's own rules; those of which one value alone keeps the promises, and is accepted;
- * those that are part of the program, such as how records are read or which partition they go to; and code that would
- * stand between Kafka and Tollgate.
+ * <p>There are four kinds: properties set by one of Tollgate's own variables; properties with a single value that keeps
+ * the promises; properties that are part of the program, such as serializers and partitioners; and code that would run
+ * between Kafka and Tollgate.
  */
 final class KafkaRules {
     private static final Map<String, String> OWNED = Map.of(

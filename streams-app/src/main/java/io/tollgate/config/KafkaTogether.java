@@ -5,8 +5,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Values that are legal one by one, but together keep Kafka's clients from starting, or transactions from
- * ending in time.
+ * Rules for combinations: values that are legal one by one, but together prevent Kafka's clients from starting, or
+ * transactions from ending in time.
  */
 final class KafkaTogether {
     private final Env env;
@@ -66,7 +66,7 @@ final class KafkaTogether {
         return properties.containsKey(scope + name);
     }
 
-    /** All values have been checked, and illegal ones left out. */
+    /** Returns a number; all values have been checked before, and illegal ones left out. */
     private long number(String scope, String name, long otherwise) {
         var text = properties.getOrDefault(scope + name, properties.get(name));
         return text == null ? otherwise : Long.parseLong(text.strip());

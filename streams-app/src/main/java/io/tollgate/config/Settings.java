@@ -23,7 +23,7 @@ public record Settings(
     }
 
     /**
-     * Reads the settings from the environment alone.
+     * Reads the settings from the environment only.
      *
      * @throws SettingsException with all mistakes
      */

@@ -20,7 +20,7 @@ public record StreamsSettings(
         String applicationId, boolean exactlyOnce, int threads, Path stateDir, boolean ofAnyCluster) {
     static StreamsSettings from(Env env) {
         var id = env.text("TOLLGATE_APPLICATION_ID", "tollgate");
-        // Kafka Streams names topics and folders after it.
+        // Kafka Streams derives names of topics and folders from it.
         if (!id.matches("[a-zA-Z0-9._-]{1,200}")) {
             env.mistake(
                     "TOLLGATE_APPLICATION_ID", "must be 1 to 200 letters, digits, dots, dashes and underscores", id);
@@ -56,8 +56,8 @@ public record StreamsSettings(
     }
 
     /**
-     * Returns the settings with a default folder of this cluster's own: the offsets in it mean nothing elsewhere, and
-     * another cluster's application of the same id would take over foreign buckets.
+     * Returns the settings with a separate default folder for this cluster. Offsets are valid in one cluster only, and
+     * an application of the same id in another cluster would take over foreign buckets.
      */
     StreamsSettings inCluster(String clusterId) {
         if (!ofAnyCluster) return this;

@@ -1,7 +1,7 @@
 /**
  * Settings, read once from the environment.
  *
- * <p>Shared ground: every stage may import it. Immutable, except for the collector of mistakes.
+ * <p>Every stage may import this package. Immutable, except for the collector of mistakes.
  */
 @NullMarked
 package io.tollgate.config;

@@ -25,10 +25,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * Watches the agents of one task that are near their limit or refused, and tells so. An agent with enough left costs one look into a
- * map in memory: the store is read at the start, and written when something is told.
+ * Watches the agents of one task and sends an event when an agent nears its limit, is refused, or recovers. An agent
+ * with enough tokens costs one look-up in memory: the store is read at the start, and written with each event.
  *
- * <p>Only decisions that were enforced count: under {@code shadow} and {@code off} nobody is refused.
+ * <p>Only enforced decisions count: under {@code shadow} and {@code off} no request is refused.
  */
 public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, byte[], byte[]> {
     static final String STORE = "told-events";
@@ -36,7 +36,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     /** The most agents that a task watches; some 10 MB. */
     static final int MAX_WATCHED = 20_000;
 
-    /** How long an agent is watched after its last decision. */
+    /** The time an agent is watched after its last decision. */
     private static final long IDLE_MICROS = 600_000_000;
 
     private static final Duration SWEEP_INTERVAL = Duration.ofSeconds(10);
@@ -57,7 +57,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     private @Nullable KeyValueStore<String, byte[]> store;
     private long latestMicros;
 
-    /** Returns the store of what was told, of the watched agents: in memory, and changelogged. */
+    /** Returns the store of the last events of the watched agents: in memory, with a changelog. */
     public static StoreBuilder<KeyValueStore<String, byte[]>> storeBuilder() {
         return Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(STORE), Serdes.String(), Serdes.ByteArray())
                 .withCachingDisabled()
@@ -101,8 +101,8 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
             if (agent == null) return;
         }
         agent.lastSeenMicros = nowMicros;
-        // After a restart nobody knows when the last refusal was: as if it were now, a recovery is told later, never
-        // too early.
+        // After a restart the time of the last refusal is unknown. Taking it as now, a recovery is sent too late rather
+        // than too early.
         if (!approved || agent.lastRefusalMicros == UNKNOWN) agent.lastRefusalMicros = nowMicros;
 
         var before = agent.told.relaxed(leftShare);
@@ -125,7 +125,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     }
 
     private void forward(byte[] key, byte[] event, long atMicros) {
-        // Its own time and no headers: agents set those of their requests, and may set them as they like.
+        // An event has its own time and no headers, because agents set the headers of their requests freely.
         context().forward(new Record<>(key, event, atMicros / 1000, new RecordHeaders()));
     }
 
@@ -134,7 +134,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         Objects.requireNonNull(store).put(agentId, told.encode());
     }
 
-    /** Returns the agent, watched from now on; null if too many are. */
+    /** Returns the agent, watched from now on; null if too many agents are watched. */
     private @Nullable Watched watch(String agentId) {
         if (watched.size() >= MAX_WATCHED && !forgetEldest()) {
             tooMany.say("more than {} agents of a task are at their limits: no event for \"{}\"", MAX_WATCHED, agentId);
@@ -145,7 +145,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         return agent;
     }
 
-    /** Forgets the agent whose last decision is the oldest, unless it must be known that it was told something within the pause. */
+    /** Forgets the agent with the oldest last decision, unless one of its events is within the pause. */
     private boolean forgetEldest() {
         var eldest = watched.entrySet().iterator().next();
         if (eldest.getValue().told.isWithinPause(latestMicros)) return false;
@@ -154,7 +154,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     }
 
     private void sweep() {
-        if (latestMicros == 0) return; // nothing decided since the start: no agent is idle yet
+        if (latestMicros == 0) return; // without a decision since the start, no agent is idle yet
         var forgotten = new ArrayList<String>();
         watched.forEach((agentId, agent) -> {
             if (agent.lastSeenMicros == UNKNOWN) agent.lastSeenMicros = latestMicros; // restored

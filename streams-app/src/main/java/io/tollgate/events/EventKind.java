@@ -2,13 +2,13 @@ package io.tollgate.events;
 
 import java.util.Locale;
 
-/** What may be told of an agent. */
+/** The kinds of events about an agent. */
 enum EventKind {
     /** An approval left a fifth of the bucket or less. */
     NEAR_LIMIT,
-    /** A request was refused, and the last that was told of the agent was something else. */
+    /** A request was refused, and the agent's last event was of another kind. */
     FIRST_REFUSAL,
-    /** A request was approved after a refusal that was told. */
+    /** A request was approved after a reported refusal. */
     RECOVERED;
 
     /** Returns the word that the event's JSON uses. */

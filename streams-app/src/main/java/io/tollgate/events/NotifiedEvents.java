@@ -4,15 +4,15 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
- * What was told of one agent: how it stands, and when each kind of event was told last. Immutable. Times are microseconds since the
- * epoch on the bucket's clock.
+ * The last events about one agent: its reported standing, and the time of each kind of event. Immutable. Times are
+ * microseconds since the epoch on the bucket's clock.
  *
- * <p>An event that comes too soon after the last of its kind does not change how the agent stands. It is told later, by the first
- * decision that still calls for it: so readers are never left with "recovered" while the agent is refused, or the other way round, for
+ * <p>An event too soon after the last of its kind is delayed, and the standing stays as it is. The first later decision
+ * that still calls for the event sends it. So readers never see "recovered" for a refused agent, or the reverse, for
  * more than a minute of decisions.
  */
 record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusalMicros, long recoveredMicros) {
-    /** How the agent stands, as far as was told. */
+    /** The standing of an agent, as last reported. */
     enum Standing {
         FINE,
         NEAR_LIMIT,
@@ -22,22 +22,25 @@ record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusal
     /** The shortest time between two events of one kind. */
     static final long PAUSE_MICROS = 60_000_000;
 
-    /** The share of the bucket at which little is left. */
+    /** The share of the bucket at which an agent is near its limit. */
     static final double NEAR_LIMIT_SHARE = 0.2;
 
-    /** The share of the bucket from which an agent that was near its limit no longer is: above the first, or it would flicker. */
+    /**
+     * The share of the bucket from which an agent is no longer near its limit. It is larger, so that the standing does
+     * not flicker.
+     */
     static final double FINE_SHARE = 0.5;
 
-    /** How long nothing must have been refused, if little is left. */
+    /** The time without a refusal before an agent near its limit has recovered. */
     static final long CALM_MICROS = 1_000_000;
 
     private static final long NEVER = Long.MIN_VALUE;
     private static final int BYTES = 1 + 3 * Long.BYTES;
 
-    /** Nothing was told. */
+    /** No event was sent. */
     static final NotifiedEvents NOTHING = new NotifiedEvents(Standing.FINE, NEVER, NEVER, NEVER);
 
-    /** Returns what was told once this event is: the same if it must wait. */
+    /** Returns the state after this event; the same state if the event must wait. */
     NotifiedEvents tell(EventKind kind, double leftShare, long nowMicros) {
         if (!isDue(kind, nowMicros)) return this;
         return switch (kind) {
@@ -55,15 +58,15 @@ record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusal
     /**
      * Returns the event that a decision calls for; empty if none.
      *
-     * @param leftShare of the bucket, after the decision
-     * @param microsSinceRefusal how long ago the agent's last refusal was
+     * @param leftShare the share left in the bucket after the decision
+     * @param microsSinceRefusal the time since the agent's last refusal
      */
     Optional<EventKind> calledFor(boolean approved, double leftShare, long microsSinceRefusal) {
         if (!approved) return standing == Standing.REFUSED ? Optional.empty() : Optional.of(EventKind.FIRST_REFUSAL);
         return switch (standing) {
             case FINE -> isNear(leftShare) ? Optional.of(EventKind.NEAR_LIMIT) : Optional.empty();
             case NEAR_LIMIT -> Optional.empty();
-            // An agent that asks for more than its refill is refused and approved in turn: that is no recovery.
+            // An agent that asks for more than its refill is refused and approved in turn, which is not a recovery.
             case REFUSED ->
                 isNear(leftShare) && microsSinceRefusal < CALM_MICROS
                         ? Optional.empty()
@@ -71,7 +74,7 @@ record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusal
         };
     }
 
-    /** Returns the same, but fine if the agent was near its limit and is far from it now: no event says so. */
+    /** Returns the state with standing fine if the agent is no longer near its limit. No event reports that. */
     NotifiedEvents relaxed(double leftShare) {
         return standing == Standing.NEAR_LIMIT && leftShare >= FINE_SHARE
                 ? new NotifiedEvents(Standing.FINE, nearLimitMicros, firstRefusalMicros, recoveredMicros)
@@ -91,7 +94,7 @@ record NotifiedEvents(Standing standing, long nearLimitMicros, long firstRefusal
         return last == NEVER || nowMicros - last >= PAUSE_MICROS;
     }
 
-    /** Returns whether anything was told so lately that it must not be forgotten. */
+    /** Returns whether an event is so recent that the agent must not be forgotten. */
     boolean isWithinPause(long nowMicros) {
         long last = Math.max(nearLimitMicros, Math.max(firstRefusalMicros, recoveredMicros));
         return last != NEVER && nowMicros - last < PAUSE_MICROS;

@@ -11,11 +11,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 
 /**
- * Something worth telling of an agent. Immutable.
+ * An event about an agent. Immutable.
  *
- * @param atMicros when the decision was made that caused it, on the bucket's clock
- * @param limit the limit that it is about
- * @param remainingTokens what is left of that limit
+ * @param atMicros the time of the decision that caused it, on the bucket's clock
+ * @param limit the limit concerned
+ * @param remainingTokens the tokens left of that limit
  * @param source the request whose decision caused it
  * @param timestamp that request's, in milliseconds since the epoch
  */

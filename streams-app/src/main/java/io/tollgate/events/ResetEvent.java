@@ -7,13 +7,15 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 
-/** Puts on record that somebody filled an agent's bucket. */
+/** The event about a reset of an agent's bucket. */
 final class ResetEvent {
     private static final JsonFactory JSON = new JsonFactory();
 
     private ResetEvent() {}
 
-    /** Returns the event as {@code schemas/quota-event.schema.json} describes it; of several limits it states the first. */
+    /**
+     * Returns the event as {@code schemas/quota-event.schema.json} describes it; of several limits it names the first.
+     */
     static byte[] json(BucketReset reset) {
         var limit = reset.policy().limit();
         var bytes = new ByteArrayOutputStream(256);

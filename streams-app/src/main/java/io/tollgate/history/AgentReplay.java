@@ -17,14 +17,15 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides one agent's requests again, twice: by the policies that were in force, and by those that are tried. Not thread-safe.
+ * Decides one agent's requests again, twice: under the policies then in force, and under the policies on trial.
+ * Not thread-safe.
  *
- * <p>What records say was left is believed: other programs spend from the same buckets, and outages of Redis leave their traces. After each
- * request the buckets by the policies in force are set to it; those by the policies that are tried lose or gain what the
- * requests do not explain.
+ * <p>The remaining tokens on record are taken as true: other programs spend from the same buckets, and outages of Redis
+ * leave traces. After each request, the buckets under the policies in force are set to the recorded remainder. The
+ * buckets under the policies on trial lose or gain the difference that the requests do not explain.
  */
 final class AgentReplay {
-    /** Doubles that differ by less than this part were rounded on different ways. */
+    /** Doubles that differ by less than this share differ by rounding only. */
     private static final double ROUNDING = 1e-9;
 
     private final String agentId;
@@ -39,7 +40,7 @@ final class AgentReplay {
     private boolean filled;
     private long lastMicros = Long.MIN_VALUE;
 
-    /** Why a recorded verdict is not given again. */
+    /** The reason why a recorded verdict was not reproduced. */
     enum Miss {
         POLICY_UNKNOWN("their policy is not on the topic of policies any more"),
         OUT_OF_ORDER("they stand on the topics in another order than they were decided in"),
@@ -60,13 +61,13 @@ final class AgentReplay {
     }
 
     /**
-     * What one request got, and would have got.
+     * The recorded verdict on one request, and the verdicts of both runs.
      *
-     * @param again by the policies that were in force; null: that cannot be told
+     * @param again the verdict under the policies in force; null if it is unknown
      */
     record Replayed(Verdict recorded, @Nullable Verdict again, Verdict then, boolean refusedThen) {}
 
-    /** The buckets of one run, as the last request left them: those that count, and those of shadow policies. */
+    /** The buckets of one run after the last request: the enforced ones, and those of shadow policies. */
     private static final class Track {
         private @Nullable AgentBuckets enforced;
         private @Nullable AgentBuckets shadow;
@@ -90,7 +91,7 @@ final class AgentReplay {
     /** One request on one run's buckets. */
     private record Step(AgentBuckets before, AgentBuckets after, Decision decision) {}
 
-    /** @param tried whether any policy that is tried may apply to the agent */
+    /** @param tried whether any policy on trial may apply to the agent */
     AgentReplay(String agentId, int number, List<ConsumerRecord<byte[], byte[]>> policyRecords, boolean tried) {
         this.agentId = agentId;
         this.number = number;
@@ -110,14 +111,14 @@ final class AgentReplay {
         return figures;
     }
 
-    /** Somebody has filled the buckets. */
+    /** Resets the buckets: an operator has filled them. */
     void fill() {
         now.clear();
         then.clear();
         filled = true;
     }
 
-    /** Decides the next request: they come in the order in which they were decided. */
+    /** Decides the next request; requests come in the order of their decisions. */
     Replayed decide(PastDecision past, PolicyPast policies, Trial trials) {
         boolean inOrder = past.decidedAtMicros() >= lastMicros;
         boolean sameMoment = past.decidedAtMicros() == lastMicros;
@@ -136,7 +137,7 @@ final class AgentReplay {
         } else {
             var thenStep = tries.mode() == Mode.OFF ? null : then(past, tries, was, step);
             var verdict = thenStep == null ? Verdict.APPROVED : Verdict.of(thenStep.decision());
-            // Where both runs say the same, nothing is known to change, be it what is on record or not.
+            // If both runs agree, no change is known, whatever the record says.
             boolean same = was != null && tries.mode() == was.mode() && verdict == again;
             if (!same) {
                 outcome = new Replayed(past.verdict(), again, verdict, verdict.refusesUnder(tries.mode()));
@@ -155,7 +156,7 @@ final class AgentReplay {
         return outcome;
     }
 
-    /** Returns why the verdict on record was not given again; null if it was. */
+    /** Returns why the recorded verdict was not reproduced; null if it was. */
     @Nullable
     Miss miss(Replayed outcome, PastDecision past, boolean defaultChanged) {
         if (outcome.again() == outcome.recorded()) return null;
@@ -196,7 +197,7 @@ final class AgentReplay {
         return new Step(from, outcome.buckets(), outcome.decisions().get(0));
     }
 
-    /** Returns the buckets as they must have been before the first request: full, but for what the record says is missing. */
+    /** Returns the buckets before the first request: full, except for the tokens that the record shows as missing. */
     private AgentBuckets first(PastDecision past, Terms terms) {
         var full = AgentBuckets.full(terms, TokenBucket.seconds(past.decidedAtMicros()));
         if (filled) return full;
@@ -206,7 +207,10 @@ final class AgentReplay {
         return before < capacity - rounding(capacity) ? with(full, limit, before) : full;
     }
 
-    /** Returns buckets from which as much is missing as from those by the policy in force: a larger one would have been as full. */
+    /**
+     * Returns buckets that lack as many tokens as those under the policy in force: a larger bucket would have been
+     * as full.
+     */
     private static AgentBuckets missingAsMuch(
             PastDecision past, Terms terms, @Nullable Policy was, @Nullable Step again) {
         double nowSeconds = TokenBucket.seconds(past.decidedAtMicros());
@@ -224,7 +228,7 @@ final class AgentReplay {
         return full;
     }
 
-    /** Takes over what the record says was left. */
+    /** Takes over the remaining tokens on record. */
     private void observe(
             PastDecision past,
             boolean sameMoment,
@@ -232,7 +236,7 @@ final class AgentReplay {
             @Nullable Step step,
             @Nullable Policy tries,
             @Nullable Step thenStep) {
-        if (was == null) now.clear(); // what came of it, nobody can tell
+        if (was == null) now.clear(); // the result is unknown
         if (was == null || step == null) {
             if (tries != null && thenStep != null) then.hold(tries.mode(), thenStep.after());
             return;
@@ -240,9 +244,8 @@ final class AgentReplay {
         var recorded = past.verdict() == Verdict.of(step.decision()) ? step.after() : asRecorded(past, was, step);
         int limit = limit(past, recorded);
         double expected = recorded.buckets().get(limit).tokens();
-        // What is left after a refusal may have been told without asking Redis: it is never less than there was. And at
-        // one moment
-        // a bucket only empties, in whatever order its records are read.
+        // After a refusal without Redis, the recorded remainder may be too large, but never too small. At one moment a
+        // bucket only empties, in whatever order its records are read.
         boolean atMost = sameMoment || past.verdict() != Verdict.APPROVED;
         double left = atMost ? Math.min(past.remainingTokens(), expected) : past.remainingTokens();
         double unexplained = left - expected;
@@ -253,7 +256,7 @@ final class AgentReplay {
         else then.hold(tries.mode(), without(thenStep.after(), was, limit, unexplained));
     }
 
-    /** Returns the buckets as the decision on record left them. */
+    /** Returns the buckets after the recorded decision. */
     private static AgentBuckets asRecorded(PastDecision past, Policy was, Step step) {
         var refilled = TokenBucket.refill(step.before(), was.promises(), TokenBucket.seconds(past.decidedAtMicros()));
         if (past.verdict() != Verdict.APPROVED) return refilled;
@@ -264,7 +267,7 @@ final class AgentReplay {
         return charged;
     }
 
-    /** Returns the buckets with what somebody else has added to, or taken from, the one that this limit continues in them. */
+    /** Returns the buckets with the tokens that other programs added to, or took from, the bucket of this limit. */
     private static AgentBuckets without(AgentBuckets buckets, Policy was, int limit, double unexplained) {
         var terms = buckets.terms();
         if (terms == null
@@ -281,7 +284,10 @@ final class AgentReplay {
         return with(buckets, here, changed);
     }
 
-    /** Returns the place of the limit that {@code quota-remaining} is about: that which refused, else that which has the least left. */
+    /**
+     * Returns the index of the limit that {@code quota-remaining} describes: the limit that refused, else the one with
+     * the least left.
+     */
     private static int limit(PastDecision past, AgentBuckets buckets) {
         var terms = buckets.terms();
         int named = terms == null || past.limit().isEmpty() ? -1 : terms.indexOf(past.limit());

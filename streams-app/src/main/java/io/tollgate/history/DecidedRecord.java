@@ -9,13 +9,13 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a record of the two decided topics says. Immutable.
+ * A record of the approved or the rejected topic. Immutable.
  *
- * @param agentId the record's key; what an invalid request arrived with, empty if nothing
- * @param source topic, partition and offset of the request, as {@code quota-source} says them; empty if the header is missing
- * @param reason as {@code quota-reason} says it; empty if approved, and not by a shadow policy that would have refused
- * @param remainingTokens NaN where the record says nothing of it, as for an invalid request
- * @param decidedAtMicros microseconds since the epoch on the bucket's clock; -1 where the record says nothing of it
+ * @param agentId the record's key; for an invalid request its original key, empty if it had none
+ * @param source topic, partition and offset of the request, from {@code quota-source}; empty if the header is missing
+ * @param reason the value of {@code quota-reason}; empty for an approval, unless a shadow policy would have refused
+ * @param remainingTokens NaN if the record lacks it, as for an invalid request
+ * @param decidedAtMicros microseconds since the epoch on the bucket's clock; -1 if the record lacks it
  * @param limit which of several limits refused; empty if there is only one, or none did
  */
 public record DecidedRecord(
@@ -39,7 +39,7 @@ public record DecidedRecord(
 
     private static final JsonFactory JSON = new JsonFactory();
 
-    /** @param approvedTopic tells on which of the two topics the record stands */
+    /** @param approvedTopic the name of the approved topic, which identifies approvals */
     static DecidedRecord of(ConsumerRecord<byte[], byte[]> kafka, String approvedTopic) {
         String source = "";
         String reason = "";
@@ -79,24 +79,24 @@ public record DecidedRecord(
                 kafka.value() == null ? new byte[0] : kafka.value());
     }
 
-    /** Returns whether an agent's bucket was asked: not for what is not a request. */
+    /** Returns whether the decision concerned an agent's bucket; an invalid request has none. */
     public boolean isCharged() {
         return decidedAtMicros >= 0 && !policy.isEmpty() && Double.isFinite(remainingTokens);
     }
 
-    /** Returns whether it was approved only because the policy enforces nothing. */
+    /** Returns whether it was approved only because the policy is not enforced. */
     boolean isShadow() {
         return reason.startsWith(SHADOW);
     }
 
-    /** Returns the partition that the request was published on; -1 if the record does not say. */
+    /** Returns the partition the request was published on; -1 if the record lacks it. */
     int sourcePartition() {
         int end = source.lastIndexOf('/');
         int begin = source.lastIndexOf('/', end - 1);
         return begin < 0 ? -1 : (int) whole(source, begin + 1, end);
     }
 
-    /** Returns the offset that the request was published at; -1 if the record does not say. */
+    /** Returns the offset the request was published at; -1 if the record lacks it. */
     long sourceOffset() {
         return whole(source, source.lastIndexOf('/') + 1, source.length());
     }
@@ -109,12 +109,12 @@ public record DecidedRecord(
         }
     }
 
-    /** Returns what the request costs: both a request and its rejection say so in their field {@code tokens}. */
+    /** Returns the cost of the request, from the field {@code tokens} of a request or a rejection. */
     public double costTokens() {
         return number("tokens", 1);
     }
 
-    /** Returns a number that stands at the top of the value. */
+    /** Returns a number from the top level of the value. */
     public double number(String field, double otherwise) {
         try (var json = JSON.createParser(value)) {
             if (find(json, field) && json.currentToken().isNumeric()) return json.getDoubleValue();
@@ -124,7 +124,7 @@ public record DecidedRecord(
         return otherwise;
     }
 
-    /** Returns a text that stands at the top of the value; empty if there is none. */
+    /** Returns a text from the top level of the value; empty if there is none. */
     public String text(String field) {
         try (var json = JSON.createParser(value)) {
             if (find(json, field) && json.currentToken() == JsonToken.VALUE_STRING) return json.getText();

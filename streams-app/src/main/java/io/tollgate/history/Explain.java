@@ -19,10 +19,10 @@ import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** Finds one decision on the topics, and what belongs to it. Reads only. Not thread-safe. */
+/** Finds one decision on the topics, with its policy and the agent's next decisions. Reads only. Not thread-safe. */
 public final class Explain {
     private static final Duration FIRST_WINDOW = Duration.ofHours(1);
-    /** A clock that is ahead by more has its timestamps replaced. */
+    /** Timestamps of a clock that is further ahead are replaced. */
     private static final Duration FUTURE = Duration.ofMinutes(1);
 
     private static final int NEXT_SHOWN = 3;
@@ -30,12 +30,12 @@ public final class Explain {
 
     private final Settings settings;
 
-    /** Takes where the topics are. */
+    /** Uses the Kafka address and the topics of the settings. */
     public Explain(Settings settings) {
         this.settings = settings;
     }
 
-    /** There is no such decision; the message is one line that says what there is. Carries no stack trace. */
+    /** No decision was found; the message is one line with the available alternatives. It has no stack trace. */
     public static final class NotFoundException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -45,7 +45,7 @@ public final class Explain {
     }
 
     /**
-     * Returns the decision about the request that was published there.
+     * Returns the decision on the request at this position.
      *
      * @throws NotFoundException if there is none
      */
@@ -85,7 +85,7 @@ public final class Explain {
     }
 
     /**
-     * Returns the newest decision about a request with this id: agents may use one twice.
+     * Returns the newest decision on a request with this id; agents may use an id twice.
      *
      * @throws NotFoundException if there is none
      */
@@ -95,7 +95,7 @@ public final class Explain {
                     settings.topics().approved(), settings.topics().rejected());
             var all = log.all(decidedTopics);
             var to = all.to();
-            // From the newest back, each time as far again: every record is looked at once.
+            // Searches backward from the newest record in growing steps, so that each record is read once.
             for (var back = FIRST_WINDOW; !to.equals(all.from()); back = back.multipliedBy(2)) {
                 boolean isLast = back.compareTo(Duration.ofDays(3650)) > 0;
                 var from = isLast
@@ -127,7 +127,7 @@ public final class Explain {
         return limited;
     }
 
-    /** Returns whether the value may hold the text: as it stands, or with characters that JSON writes otherwise. */
+    /** Returns whether the value may contain the text, literally or with JSON escapes. */
     private static boolean mayHold(byte[] value, String text) {
         if (value == null) return false;
         if (!text.chars().allMatch(c -> c >= ' ' && c < 127 && c != '"' && c != '\\' && c != '/')) return true;
@@ -199,7 +199,7 @@ public final class Explain {
         return Optional.of(decided.remainingTokens() + (refused ? 0 : cost));
     }
 
-    /** Returns what the agent was told next, by the time of its bucket. */
+    /** Returns the agent's next decisions, in the order of its bucket's clock. */
     private List<DecidedRecord> next(TopicLog log, DecidedRecord decided) {
         var approvedTopic = settings.topics().approved();
         var other = decided.approved() ? settings.topics().rejected() : approvedTopic;
@@ -244,7 +244,7 @@ public final class Explain {
         return shown;
     }
 
-    /** Of one source, the later one; of others, what is not of an earlier moment. */
+    /** Returns whether it came later: by offset within one partition, else by time. */
     private static boolean isAfter(DecidedRecord next, DecidedRecord decided) {
         return next.decidedAtMicros() > decided.decidedAtMicros()
                 || next.sourcePartition() != decided.sourcePartition()

@@ -5,15 +5,16 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One decision, and what the topics tell around it. Immutable.
+ * One decision with its context from the topics. Immutable.
  *
- * @param costTokens what the request asked for
- * @param before tokens in the bucket before it; after it, the record says what was left. Empty where there was no bucket, or several, of
- *     which records tell only one
- * @param decidedBy the change that made the policy which decided; empty if that was the default, or is not on the topic any more
- * @param history what the topic of policies holds under that policy's key, oldest first
- * @param next the agent's next decisions, the earliest first: a few, and the first one that went the other way
- * @param alike how many more decisions have the same request id and are about as old
+ * @param costTokens the cost of the request
+ * @param before the tokens in the bucket before the decision; the record holds the remainder after it. Empty without a
+ *     bucket, or with several, since records describe only one
+ * @param decidedBy the record that set the deciding policy; empty for the default, or if the record is no longer on
+ *     the topic
+ * @param history all records under that policy's key, oldest first
+ * @param next a few of the agent's next decisions, the earliest first, up to the first with another outcome
+ * @param alike the number of other decisions with the same request id and about the same age
  */
 public record Explanation(
         DecidedRecord decided,

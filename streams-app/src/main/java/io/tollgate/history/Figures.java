@@ -1,8 +1,8 @@
 package io.tollgate.history;
 
 /**
- * What became of requests under the policies that were in force, and what would have become of them under others. Times without an
- * approval begin with a refusal and end with the next approval, or the last request. Not thread-safe.
+ * Counts of requests under the policies in force, and under the policies on trial. A time without an approval begins
+ * with a refusal and ends with the next approval, or with the last request. Not thread-safe.
  */
 public final class Figures {
     private final Side before = new Side();
@@ -10,7 +10,7 @@ public final class Figures {
     private long requests;
     private long changed;
 
-    /** One of the two. */
+    /** The counts under one of the two sets of policies. */
     public static final class Side {
         private long refused;
         private long shadowRefused;
@@ -52,27 +52,29 @@ public final class Figures {
             return refused;
         }
 
-        /** Returns how many were approved only because a shadow policy refuses nothing. */
+        /** Returns how many were approved only because a shadow policy is not enforced. */
         public long shadowRefused() {
             return shadowRefused;
         }
 
-        /** Returns the tokens of the requests that were approved. */
+        /** Returns the tokens of all approved requests. */
         public double approvedTokens() {
             return approvedTokens;
         }
 
-        /** Returns when the first time without an approval began, microseconds since the epoch; -1 if there was none. */
+        /**
+         * Returns the start of the first time without an approval, microseconds since the epoch; -1 if there was none.
+         */
         public long firstMicros() {
             return firstMicros;
         }
 
-        /** Returns how long that lasted. */
+        /** Returns the length of that time. */
         public double firstSeconds() {
             return firstLasted / 1e6;
         }
 
-        /** Returns how long the longest time without an approval lasted; 0 if there was none. */
+        /** Returns the length of the longest time without an approval; 0 if there was none. */
         public double longestSeconds() {
             return longest / 1e6;
         }
@@ -98,27 +100,27 @@ public final class Figures {
         then.add(other.then);
     }
 
-    /** Returns how many requests there were. */
+    /** Returns the number of requests. */
     public long requests() {
         return requests;
     }
 
-    /** Returns how many of them would have been decided otherwise. */
+    /** Returns how many of them would get another verdict. */
     public long changed() {
         return changed;
     }
 
-    /** Returns what was decided. */
+    /** Returns the counts under the policies in force. */
     public Side before() {
         return before;
     }
 
-    /** Returns what would have been decided. */
+    /** Returns the counts under the policies on trial. */
     public Side then() {
         return then;
     }
 
-    /** Returns the tokens that would not have been spent; negative if more would. */
+    /** Returns the tokens that would be saved; negative if more would be spent. */
     public double savedTokens() {
         return before.approvedTokens - then.approvedTokens;
     }

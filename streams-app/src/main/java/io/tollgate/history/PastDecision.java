@@ -1,12 +1,12 @@
 package io.tollgate.history;
 
 /**
- * One decision, as much of it as replaying needs. Immutable; many are in memory at a time.
+ * The part of a decision that replaying needs. Immutable; many are in memory at a time.
  *
  * @param outputOffset orders decisions of one agent and one outcome
- * @param verdict of a shadow policy: what it would have decided
- * @param policy as {@code quota-policy} says it
- * @param limit which of several refused; empty if there is only one, or none did
+ * @param verdict the verdict; of a shadow policy the one it would have given
+ * @param policy the value of {@code quota-policy}
+ * @param limit the limit that refused, of several; empty if there is only one, or none refused
  */
 record PastDecision(
         AgentReplay agent,
@@ -22,12 +22,12 @@ record PastDecision(
         String policy,
         String limit)
         implements Comparable<PastDecision> {
-    /** Returns whether the request went nowhere. */
+    /** Returns whether the request was refused. */
     boolean refused() {
         return verdict != Verdict.APPROVED && !shadow;
     }
 
-    /** By time; what was decided at one moment stands together by agent, in the order of its source. */
+    /** Orders by time; decisions of one moment are grouped by agent, in the order of their source. */
     @Override
     public int compareTo(PastDecision other) {
         int order = Long.compare(decidedAtMicros, other.decidedAtMicros);

@@ -18,16 +18,16 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The policies that were in force when a decision was made, with all that they replaced: the header {@code quota-policy} names the policy,
- * and the topic of policies tells the rest. Not thread-safe.
+ * The policies in force at the time of a decision, with their predecessors. The header {@code quota-policy} names a
+ * policy, and the topic of policies holds the rest. Not thread-safe.
  */
 final class PolicyPast {
     private static final String ANY = "*";
-    /** By how much clocks of those who write policies may be ahead of the buckets'. */
+    /** The most by which a clock of a policy's author may be ahead of the buckets' clock. */
     private static final long GRACE_MILLIS = 10_000;
-    /** How many changes a pipeline may lag behind. */
+    /** The number of changes by which a pipeline may lag behind. */
     private static final int TRIES = 50;
-    /** Of one key: more than {@link Policies} credits by. */
+    /** The records kept of one key: more than {@link Policies} credits for. */
     private static final int KEPT = 12;
 
     private final Policy byDefault;
@@ -35,7 +35,7 @@ final class PolicyPast {
     /** Lengths of prefixes, without the star. */
     private final TreeSet<Integer> lengths = new TreeSet<>();
 
-    /** Stands still until all is read. */
+    /** A clock that stands still until all is read. */
     private static final class Clock {
         private double nowSeconds; // the default counts from the beginning of time
 
@@ -45,9 +45,9 @@ final class PolicyPast {
     }
 
     /**
-     * What was in force for one agent.
+     * The policy in force for one agent.
      *
-     * @param untilMicros from when on it may be another one
+     * @param untilMicros the time from which another policy may be in force
      */
     record Found(@Nullable Policy policy, String header, long untilMicros) {
         static final Found NOTHING = new Found(null, "", Long.MIN_VALUE);
@@ -61,7 +61,7 @@ final class PolicyPast {
         this.byDefault = Policy.byDefault(byDefault);
     }
 
-    /** Takes one record of the topic of policies, in their order; what is not a policy changes nothing. */
+    /** Takes the next record of the topic of policies; an invalid one changes nothing. */
     void add(ConsumerRecord<byte[], byte[]> kafka) {
         if (kafka.key() == null) return;
         var key = new String(kafka.key(), StandardCharsets.UTF_8);
@@ -89,8 +89,8 @@ final class PolicyPast {
     }
 
     /**
-     * Returns the policy that the header names, as it stood at this moment; none if it is not on the topic any more, cannot be read, or
-     * was written later.
+     * Returns the policy that the header names, as of this moment; none if it is no longer on the topic, cannot be
+     * read, or was written later.
      *
      * @param records what {@link #of(String)} returns for the agent
      */
@@ -103,7 +103,7 @@ final class PolicyPast {
                 : records.get(written).timestamp() * 1000;
         int newest = written;
         while (newest < records.size() && records.get(newest).timestamp() <= atMillis + GRACE_MILLIS) newest++;
-        // A pipeline may not have seen the last ones yet; or a clock may have been ahead, and it has seen more.
+        // The pipeline may have lagged behind, or a clock may have been ahead so that the pipeline knew more.
         for (int count = written; count >= Math.max(0, written - TRIES); count--) {
             var policy = after(records.subList(0, count), agentId);
             if (policy.name().equals(header)) return new Found(policy, header, untilMicros);
@@ -126,7 +126,7 @@ final class PolicyPast {
         return policies.of(agentId);
     }
 
-    /** Returns the last records of each key: older ones are credited by none. */
+    /** Returns the last records of each key; older ones no longer count. */
     private static List<ConsumerRecord<byte[], byte[]>> latest(List<ConsumerRecord<byte[], byte[]>> records) {
         if (records.size() <= KEPT) return records;
         var seen = new HashMap<String, Integer>();

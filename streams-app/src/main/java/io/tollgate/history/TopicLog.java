@@ -20,10 +20,10 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Reads topics as any consumer would that joins no group: what is committed, from one moment to another. Not thread-safe.
+ * Reads committed records of topics between two moments, without joining a group. Not thread-safe.
  *
- * <p>Every method ends with a {@link TimeoutException} if the brokers do not answer, and with an
- * {@link UnknownTopicOrPartitionException} if a topic is not there.
+ * <p>Every method throws a {@link TimeoutException} if the brokers do not answer, and an {@link
+ * UnknownTopicOrPartitionException} if a topic does not exist.
  */
 public final class TopicLog implements AutoCloseable {
     private static final Duration POLL = Duration.ofMillis(200);
@@ -32,16 +32,16 @@ public final class TopicLog implements AutoCloseable {
     private final Settings settings;
     private final KafkaConsumer<byte[], byte[]> consumer;
 
-    /** What to read. Immutable. */
+    /** The offsets to read, by partition. Immutable. */
     record Range(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
-        /** Returns the same range with no more than so many offsets of each partition: the last ones. */
+        /** Returns the range limited to the last offsets of each partition. */
         Range newest(long most) {
             var later = new HashMap<>(from);
             later.replaceAll((partition, begin) -> Math.max(begin, to.getOrDefault(partition, begin) - most));
             return new Range(later, to);
         }
 
-        /** Returns how many offsets it spans; some are no records, but marks of transactions. */
+        /** Returns the number of offsets; some of them are transaction markers instead of records. */
         long size() {
             return to.entrySet().stream()
                     .mapToLong(end -> Math.max(0, end.getValue() - from.getOrDefault(end.getKey(), end.getValue())))
@@ -49,17 +49,17 @@ public final class TopicLog implements AutoCloseable {
         }
     }
 
-    /** What to do with what is read. */
+    /** Takes the records that are read. */
     @FunctionalInterface
     interface Taker {
         void take(ConsumerRecord<byte[], byte[]> kafka);
 
-        /** Returns partitions that are to wait, of those that are still read. */
+        /** Returns those unfinished partitions that must pause. */
         default Collection<TopicPartition> waiting(Collection<TopicPartition> open) {
             return List.of();
         }
 
-        /** Returns whether nothing more is wanted. */
+        /** Returns whether the reader needs no more records. */
         default boolean isDone() {
             return false;
         }
@@ -68,7 +68,7 @@ public final class TopicLog implements AutoCloseable {
         default void ended(TopicPartition partition) {}
     }
 
-    /** Connects when it is first used. */
+    /** Connects on first use. */
     public TopicLog(Settings settings) {
         this.settings = settings;
         var properties = settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames());
@@ -101,14 +101,14 @@ public final class TopicLog implements AutoCloseable {
         return found;
     }
 
-    /** Returns all that has this timestamp or a later one, to where the partitions end now. */
+    /** Returns the range of records with this timestamp or a later one, up to the present end. */
     Range since(List<TopicPartition> partitions, Instant from) {
-        consumer.assign(partitions); // or it grumbles
+        consumer.assign(partitions); // else the consumer complains
         var ends = consumer.endOffsets(partitions);
         return new Range(offsets(partitions, from, ends), ends);
     }
 
-    /** Returns all that the partitions hold. */
+    /** Returns the range of all records. */
     Range all(List<TopicPartition> partitions) {
         consumer.assign(partitions);
         return new Range(consumer.beginningOffsets(partitions), consumer.endOffsets(partitions));
@@ -126,7 +126,7 @@ public final class TopicLog implements AutoCloseable {
         return offsets;
     }
 
-    /** Hands over the records of the range, those of each partition in their order. */
+    /** Passes the records of the range on, in order within each partition. */
     void read(Range range, Taker taker) {
         consumer.assign(range.to().keySet());
         range.to()

@@ -10,7 +10,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 
-/** Policies that are tried: keys that they do not name stay as they were, unless the others are to be deleted. Not thread-safe. */
+/** The policies on trial. Other keys keep their policies, unless they are to be deleted. Not thread-safe. */
 final class Trial {
     private static final String ANY = "*";
     private static final int DEFAULT = -1;
@@ -19,7 +19,7 @@ final class Trial {
     private final Set<String> keys;
     private final boolean othersDeleted;
 
-    /** @param othersDeleted whether what they do not name falls back to the default */
+    /** @param othersDeleted whether all other agents fall back to the default */
     Trial(Map<String, PolicyDocument> tried, boolean othersDeleted, Limit byDefault) {
         this.policies = new Policies(Policy.byDefault(byDefault), () -> {});
         this.keys = new HashSet<>(tried.keySet());
@@ -35,17 +35,20 @@ final class Trial {
         }
     }
 
-    /** Returns the policy that is tried on the agent, if one is: whether it goes before what was in force, {@link #goesBefore} says. */
+    /**
+     * Returns the policy on trial for the agent, if any. Whether it takes precedence over the one in force, {@link
+     * #goesBefore} tells.
+     */
     Policy of(String agentId) {
         return policies.of(agentId);
     }
 
-    /** Returns whether the policy that is tried on the agent replaces the one that the header names. */
+    /** Returns whether the policy on trial replaces the policy that the header names. */
     boolean goesBefore(String agentId, String header) {
         return othersDeleted || rank(agentId) >= rank(agentId, header) && rank(agentId) > DEFAULT;
     }
 
-    /** Returns whether the agent may be decided by a policy that is tried. */
+    /** Returns whether a policy on trial may apply to the agent. */
     boolean concerns(String agentId) {
         return othersDeleted || rank(agentId) > DEFAULT;
     }

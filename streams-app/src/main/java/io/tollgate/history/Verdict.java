@@ -3,7 +3,7 @@ package io.tollgate.history;
 import io.tollgate.bucket.Decision;
 import io.tollgate.policy.Mode;
 
-/** What a policy says of a request. */
+/** The verdict of a policy on a request. */
 enum Verdict {
     APPROVED,
     QUOTA_EXCEEDED,
@@ -14,7 +14,7 @@ enum Verdict {
         return decision instanceof Decision.CostExceedsCapacity ? COST_EXCEEDS_CAPACITY : QUOTA_EXCEEDED;
     }
 
-    /** Returns what a record says was decided; by a shadow policy, what it would have decided. */
+    /** Returns the verdict on record; of a shadow policy the one it would have given. */
     static Verdict of(DecidedRecord decided) {
         var reason = decided.isShadow() ? decided.reason().substring(DecidedRecord.SHADOW.length()) : decided.reason();
         if (decided.approved() && !decided.isShadow()) return APPROVED;

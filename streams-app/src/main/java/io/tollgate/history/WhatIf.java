@@ -30,17 +30,18 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides what was decided again: by the policies that were in force, and by others. Reads only, and asks no pipeline. Not thread-safe.
+ * Decides past requests again: under the policies in force, and under policies on trial. Reads topics only; needs no
+ * running pipeline. Not thread-safe.
  *
- * <p>Decisions of all partitions are brought into the order in which they were made by a window of bounded size: memory grows with the number
- * of agents, not with that of their requests.
+ * <p>A window of bounded size puts the decisions of all partitions into the order in which they were made. So memory
+ * grows with the number of agents, not of requests.
  */
 public final class WhatIf {
     private static final int WINDOW = 200_000;
-    /** Events have the bucket's time and requests their sender's, whose clock may be ahead. */
+    /** Events carry the bucket's time; requests carry their sender's, whose clock may be ahead. */
     private static final Duration EVENTS_BEFORE = Duration.ofHours(1);
 
-    /** Strays come from several partitions, so that their offsets tell no order. At one moment a bucket only empties. */
+    /** Strays come from several partitions, so their offsets do not order them. At one moment a bucket only empties. */
     private static final Comparator<PastDecision> STRAYS_TOGETHER = Comparator.comparingDouble(
                     (PastDecision past) -> past.limit().isEmpty() ? -past.remainingTokens() : Double.MAX_VALUE)
             .thenComparing(past -> past.verdict() != Verdict.APPROVED)
@@ -52,27 +53,27 @@ public final class WhatIf {
     private final Map<String, PolicyDocument> tried;
     private final boolean othersDeleted;
     private final Observer observer;
-    /** Whose decisions alone are looked at; null: everybody's. */
+    /** The only agent to replay; null: all agents. */
     private final byte @Nullable [] only;
 
     private final long mostOffsets;
 
-    /** Is told of every decision, those of one agent in their order. */
+    /** Takes every decision, in order for each agent. */
     public interface Observer {
         /**
          * One request was decided again.
          *
          * @param refused whether it was refused
-         * @param refusedThen whether the policies that are tried would have refused it
+         * @param refusedThen whether the policies on trial would have refused it
          */
         void decided(String agentId, int sourcePartition, long sourceOffset, boolean refused, boolean refusedThen);
     }
 
     /**
-     * How many recorded verdicts the policies in force do not give, for one reason.
+     * The number of recorded verdicts that the policies in force do not reproduce, for one reason.
      *
      * @param reason a part of a sentence
-     * @param example one of them, as {@code quota-source} says it
+     * @param example the {@code quota-source} of one of them
      */
     public record Missed(String reason, long requests, String example) {
         Missed plusOne() {
@@ -80,14 +81,14 @@ public final class WhatIf {
         }
     }
 
-    /** One agent's part. */
+    /** The figures of one agent. */
     public record OfAgent(String agentId, Figures figures) {}
 
     /**
-     * What came of it.
+     * The result of a replay.
      *
-     * @param reproduced how many recorded verdicts the policies that were in force give again
-     * @param changed the agents for which something would have been decided otherwise, those first that would have saved most
+     * @param reproduced the number of recorded verdicts that the policies in force reproduce
+     * @param changed the agents with a changed verdict, the largest savings first
      */
     public record Report(
             Instant since,
@@ -99,15 +100,15 @@ public final class WhatIf {
             List<OfAgent> changed) {}
 
     /**
-     * Takes what is tried.
+     * Creates a replay with the policies on trial.
      *
-     * @param othersDeleted whether policies that are not named fall back to the default, instead of staying as they were
+     * @param othersDeleted whether all other policies fall back to the default, instead of staying in force
      */
     public WhatIf(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted) {
         this(settings, tried, othersDeleted, (agentId, partition, offset, refused, refusedThen) -> {});
     }
 
-    /** As {@link #WhatIf(Settings, Map, boolean)}, where the observer is told of every decision. */
+    /** As {@link #WhatIf(Settings, Map, boolean)}, with an observer of every decision. */
     public WhatIf(Settings settings, Map<String, PolicyDocument> tried, boolean othersDeleted, Observer observer) {
         this(settings, tried, othersDeleted, observer, null, Long.MAX_VALUE);
     }
@@ -128,9 +129,9 @@ public final class WhatIf {
     }
 
     /**
-     * Returns one that tries a policy on a single agent, from its own partitions alone.
+     * Returns a replay of a single agent, from the partitions of that agent only.
      *
-     * @param mostOffsets of each of the two partitions, at most so many are read: the newest
+     * @param mostOffsets at most this many offsets of each of the two partitions are read: the newest
      */
     public static WhatIf ofAgent(Settings settings, String agentId, PolicyDocument tried, long mostOffsets) {
         return new WhatIf(
@@ -143,9 +144,9 @@ public final class WhatIf {
     }
 
     /**
-     * Reads what was decided of the requests with this timestamp or a later one, up to now.
+     * Replays the requests with this timestamp or a later one, up to now.
      *
-     * @param progress is given how many offsets there are to read; what it returns is told how many are read
+     * @param progress takes the number of offsets to read, and returns a consumer of the number read so far
      */
     public Report run(Instant since, LongFunction<LongConsumer> progress) {
         var until = Instant.now();
@@ -174,7 +175,7 @@ public final class WhatIf {
             var events = log.partitions(settings.topics().events());
             log.read(log.since(events, since.minus(EVENTS_BEFORE)), kafka -> run.event(kafka.value()));
         } catch (UnknownTopicOrPartitionException none) {
-            // no events: nobody has filled a bucket
+            // without events, no bucket was reset
         }
     }
 
@@ -278,7 +279,7 @@ public final class WhatIf {
                             != byDefault.refillTokensPerSecond();
         }
 
-        /** Partitions that are far ahead of the one that is furthest behind wait, once there is enough to bring into order. */
+        /** Pauses partitions that are far ahead of the slowest, once the window is full. */
         @Override
         public Collection<TopicPartition> waiting(Collection<TopicPartition> open) {
             if (window.size() < WINDOW / 2) return List.of();
@@ -293,7 +294,7 @@ public final class WhatIf {
             return reachedMicros.getOrDefault(partition, Long.MIN_VALUE);
         }
 
-        /** Decides all that the agent of the next decision got at that moment. */
+        /** Replays the next decision, with all decisions on its agent at that moment. */
         private void decideNext() {
             var first = window.remove();
             var next = window.peek();

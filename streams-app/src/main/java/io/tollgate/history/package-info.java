@@ -1,5 +1,5 @@
 /**
- * What the topics still tell of decisions that were made: single ones, and what others would have been under other policies.
+ * Past decisions, as the topics hold them: explanations of single ones, and replays under other policies.
  *
  * <p>Stands beside the flow and only reads. Nothing in this package is thread-safe.
  */

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.common.utils.Utils;
 
-/** Checks that names of the brokers resolve: while none does, no Kafka client can be made. */
+/** Checks that names of the brokers resolve: without one that does, no Kafka client can be created. */
 final class BootstrapNames {
     private BootstrapNames() {}
 

@@ -38,7 +38,7 @@ final class ListenerCheck {
         return new ProtocolProbe(host, port).answers(protocol(kafka).endsWith("SSL"));
     }
 
-    /** Clients ask only the address they were given where the brokers are, and then talk to those. */
+    /** Clients use the given address only to learn the addresses of the brokers, and then connect to those. */
     static List<String> unreachable(KafkaConfig kafka, String server) {
         var host = Utils.getHost(server);
         var port = Utils.getPort(server);

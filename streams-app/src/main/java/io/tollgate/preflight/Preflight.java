@@ -27,7 +27,7 @@ public final class Preflight {
         this.topics = topics;
     }
 
-    /** Returns the ports that do not speak the protocol of our clients. Makes no client. */
+    /** Returns the ports that do not speak the protocol of our clients. Creates no client. */
     public List<Finding> listeners() {
         return ListenerCheck.of(settings.kafka());
     }
@@ -43,7 +43,8 @@ public final class Preflight {
     }
 
     /**
-     * Returns what is wrong if a server answers, but none of the addresses that the brokers advertise can be reached from here.
+     * Returns the problem if a server answers, but none of the addresses the brokers advertise can be reached
+     * from here.
      *
      * @param server one of KAFKA_BOOTSTRAP_SERVERS
      */
@@ -55,7 +56,7 @@ public final class Preflight {
                 + " reach");
     }
 
-    /** Returns the names of KAFKA_BOOTSTRAP_SERVERS if none of them resolves: no client can be made yet. */
+    /** Returns the names of KAFKA_BOOTSTRAP_SERVERS if none of them resolves: no client can be created yet. */
     public List<String> unknownNames() {
         return BootstrapNames.unknown(settings.kafka());
     }
@@ -115,7 +116,7 @@ public final class Preflight {
         return redis(true);
     }
 
-    /** Returns the same without what the pipeline's own connection finds out, and logs, by itself. */
+    /** Returns the same without the findings that the pipeline's own connection logs. */
     public List<Finding> redisAtStart() {
         return redis(false);
     }

@@ -15,8 +15,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
 /**
- * Recognises a port's protocol by a few bytes, because clients of another protocol die or wait for ever: Kafka's client
- * takes a TLS alert for an answer of 350 MB.
+ * Recognises a port's protocol by a few bytes, because a client of another protocol fails or waits forever: Kafka's
+ * client takes a TLS alert for an answer of 350 MB.
  */
 final class ProtocolProbe {
     private static final int CONNECT_MILLIS = 1000;
@@ -94,7 +94,9 @@ final class ProtocolProbe {
         }
     }
 
-    /** Returns the addresses of all brokers, as they tell clients without TLS and login; empty if they do not. */
+    /**
+     * Returns the addresses of all brokers, as advertised to clients without TLS and login; empty without an answer.
+     */
     List<String> advertised() {
         try (var socket = connect()) {
             var answer = ask(socket, API_METADATA, (short) 1, new byte[4]); // an empty list of topics
@@ -160,7 +162,7 @@ final class ProtocolProbe {
             engine.wrap(ByteBuffer.allocate(0), hello);
             return java.util.Arrays.copyOf(hello.array(), hello.position());
         } catch (NoSuchAlgorithmException e) {
-            throw new SSLException(e); // a trust store of the user's that cannot be read
+            throw new SSLException(e); // the user's trust store cannot be read
         }
     }
 }
