@@ -16,7 +16,7 @@ import java.util.function.ToDoubleBiFunction;
  * task's records and processes them.
  *
  * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
- * decision; so is what Redis answered to the first agents after each commit, {@value #STORED_ANSWERS} by all tasks. What it
+ * decision; so is what Redis answered to the first agents after each commit, as many as {@link CallLimits} say. What it
  * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and
  * those polled since the last commit; who was not seen lately goes to the store. A bucket that is full again is forgotten in both,
  * because an absent bucket is a full one.
@@ -26,9 +26,6 @@ final class AgentCache {
     private static final int LEAST_IN_MEMORY = 1_000;
     /** Of the heap for each agent, of which it takes a third: a small heap must not fill up with them. */
     private static final long HEAP_BYTES_EACH = 1_536;
-
-    /** Agents for which Redis answered that are written with their decisions, in each commit of all tasks: so few cost next to nothing. */
-    private static final int STORED_ANSWERS = 512;
 
     /** All each time where so few wait, in all tasks: a write costs about as much as two decisions. */
     private static final int WRITTEN_BEHIND = 1_024;
@@ -64,11 +61,14 @@ final class AgentCache {
     private volatile int agentsInMemory;
     private int commits;
 
-    /** @param tasks how many may run in this process, each with a mirror of its own */
-    AgentCache(BucketStore store, Policies policies, int tasks) {
+    /**
+     * @param tasks how many may run in this process, each with a mirror of its own
+     * @param storedAnswers as in {@link CallLimits}
+     */
+    AgentCache(BucketStore store, Policies policies, int tasks, int storedAnswers) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
-        this.mostStoredAnswers = Math.max(LEAST_OF_A_TASK, STORED_ANSWERS / tasks);
+        this.mostStoredAnswers = Math.max(Math.min(LEAST_OF_A_TASK, storedAnswers), storedAnswers / tasks);
         this.mostWrittenBehind = Math.max(LEAST_OF_A_TASK, WRITTEN_BEHIND / tasks);
         this.store = store;
         this.policies = policies;

@@ -37,7 +37,11 @@ record Task(
                 shared.committed(),
                 shared.exactlyOnce() ? store.wrapped() : null,
                 shared.metrics());
-        var cache = new AgentCache(store, shared.policies(), shared.partitions());
+        var cache = new AgentCache(
+                store,
+                shared.policies(),
+                shared.partitions(),
+                shared.callLimits().storedAnswers());
         var activity = new TaskActivity();
         var queries = new AgentQueries(shared, cache, offsets, activity, resets);
         var queue = new SendQueue(shared, cache, offsets);

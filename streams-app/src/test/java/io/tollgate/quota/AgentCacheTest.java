@@ -33,7 +33,11 @@ class AgentCacheTest {
     @BeforeEach
     void open() {
         store = EmptyStore.in(dir);
-        cache = new AgentCache(store, new Policies(Policy.byDefault(LIMIT), () -> {}), Integer.MAX_VALUE);
+        cache = new AgentCache(
+                store,
+                new Policies(Policy.byDefault(LIMIT), () -> {}),
+                Integer.MAX_VALUE,
+                CallLimits.USUAL.storedAnswers());
     }
 
     @Test

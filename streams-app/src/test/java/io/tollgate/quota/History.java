@@ -15,6 +15,8 @@ record History(Setup setup, List<Step> steps) {
     private static final double[] RATES = {0, 1, 1000};
     /** Stands for no rate: the bucket is full at the start of each minute. */
     private static final int EACH_MINUTE = RATES.length;
+    /** More answers than there are agents. */
+    private static final int ALL = 512;
 
     /** By which calls fail, and nothing else. */
     private static final List<Kind> BREAKS = List.of(Kind.CUT, Kind.LOSE_REPLY, Kind.SLOW);
@@ -27,6 +29,7 @@ record History(Setup setup, List<Step> steps) {
      *
      * @param coldCalls that may take longer in a process
      * @param callAgents in one call, at most; {@code callRequests} as well
+     * @param storedAnswers whose buckets are written with each commit; else 250 ms later
      */
     record Setup(
             boolean exactlyOnce,
@@ -36,7 +39,8 @@ record History(Setup setup, List<Step> steps) {
             int coldCalls,
             int callAgents,
             int callRequests,
-            int calls) {
+            int calls,
+            int storedAnswers) {
         Limit limit() {
             return History.limit(capacity, rate);
         }
@@ -45,12 +49,13 @@ record History(Setup setup, List<Step> steps) {
         public String toString() {
             return (exactlyOnce ? "exactly_once" : "at_least_once") + " agents=" + agents + " capacity=" + capacity
                     + " rate=" + rate + " cold=" + coldCalls + " call_agents=" + callAgents + " call_requests="
-                    + callRequests + " calls=" + calls;
+                    + callRequests + " calls=" + calls + (storedAnswers == ALL ? "" : " stored=" + storedAnswers);
         }
 
         static Setup parse(String line) {
             var words = line.strip().split(" +");
-            var numbers = new int[words.length];
+            var numbers = new int[9];
+            numbers[8] = ALL;
             for (int i = 1; i < words.length; i++) numbers[i] = Integer.parseInt(words[i].split("=")[1]);
             return new Setup(
                     words[0].equals("exactly_once"),
@@ -60,7 +65,8 @@ record History(Setup setup, List<Step> steps) {
                     numbers[4],
                     numbers[5],
                     numbers[6],
-                    numbers[7]);
+                    numbers[7],
+                    numbers[8]);
         }
     }
 
@@ -79,6 +85,10 @@ record History(Setup setup, List<Step> steps) {
         boolean stealing = seed % 6 == 0;
         // Every other sixth time their connections break besides: zombies decide alone.
         boolean breaking = seed % 6 == 1;
+        // Every other calm time the copies are written behind: what takes a partition over knows less than Redis.
+        boolean behind = calm && seed / 6 % 2 == 1;
+        // Every sixth time they move at once to whom Redis answers late: it decides on what it has restored.
+        boolean moving = seed % 6 == 5;
         var setup = new Setup(
                 random.nextInt(8) > 0,
                 1 + random.nextInt(3),
@@ -87,7 +97,8 @@ record History(Setup setup, List<Step> steps) {
                 new int[] {0, 0, 1, 200}[random.nextInt(4)],
                 1 + random.nextInt(3),
                 stealing ? 1 : 1 + random.nextInt(5),
-                stealing ? 1 : 1 + random.nextInt(3));
+                stealing ? 1 : 1 + random.nextInt(3),
+                behind ? 0 : ALL);
         var wheel = new ArrayList<Kind>();
         add(wheel, Kind.PUBLISH, 24);
         add(wheel, Kind.POLL, 10);
@@ -99,7 +110,13 @@ record History(Setup setup, List<Step> steps) {
             add(wheel, Kind.WORK, 6);
             add(wheel, Kind.STEAL, 3);
         }
-        for (var kind : breaking ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
+        if (moving) {
+            add(wheel, Kind.WORK, 6);
+            add(wheel, Kind.MOVE, 1 + random.nextInt(5));
+            add(wheel, Kind.STEAL, random.nextInt(4));
+            add(wheel, Kind.FREEZE, random.nextInt(2));
+        }
+        for (var kind : breaking || moving ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
         for (var kind : Kind.values()) {
             boolean chosen = kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3;
             int weight = 1 + random.nextInt(3);

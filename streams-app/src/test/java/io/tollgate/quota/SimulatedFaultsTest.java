@@ -341,7 +341,7 @@ class SimulatedFaultsTest {
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
 
-        long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2), REDIS);
+        long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2, 512), REDIS);
 
         assertThat(waits)
                 .as("one wait for each call of 20 agents, and one or two more")

@@ -346,7 +346,7 @@ final class Simulation {
                 redis,
                 new OfInstance(),
                 policies,
-                new CallLimits(setup.callAgents(), setup.callRequests(), setup.calls()),
+                new CallLimits(setup.callAgents(), setup.callRequests(), setup.calls(), setup.storedAnswers()),
                 ahead,
                 setup.coldCalls());
     }
