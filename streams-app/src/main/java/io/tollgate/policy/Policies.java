@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -73,6 +74,9 @@ public final class Policies {
     private final Map<String, Refused> refused = new LinkedHashMap<>();
     /** By prefix, without the star. */
     private final Map<String, Held> byPrefix = new ConcurrentHashMap<>();
+
+    /** What applies to agents without a key of their own, by the longest prefix that they have. Guarded by {@link #earlier}. */
+    private final Map<String, Policy> ofGroups = new HashMap<>();
 
     /** The lengths that prefixes have or had, the longest first. */
     private volatile int[] lengths = {};
@@ -140,21 +144,35 @@ public final class Policies {
 
     private Policy found(String agentId) {
         synchronized (earlier) {
-            var timelines = timelines(agentId);
-            if (timelines.isEmpty()) return byDefault;
-            if (clock == null) return present(agentId, timelines);
-            var stretches = stretches(timelines);
-            var now = stretches.get(stretches.size() - 1);
-            var before = new ArrayList<Promises.Earlier>();
-            for (int i = Math.max(0, stretches.size() - 1 - MAX_EARLIER); i < stretches.size() - 1; i++) {
-                before.add(new Promises.Earlier(
-                        stretches.get(i).terms(), stretches.get(i).sinceSeconds()));
+            if (isKnown(agentId)) return made(agentId);
+            for (int length : lengths) {
+                if (length > agentId.length()) continue;
+                var prefix = agentId.substring(0, length);
+                // Shorter prefixes are prefixes of this one: they are the same for all whose longest it is.
+                if (isKnown(prefix + PolicyNumber.ANY)) return ofGroups.computeIfAbsent(prefix, group -> made(agentId));
             }
-            return new Policy(
-                    PolicyNumber.name(now.terms().policy(), agentId),
-                    Objects.requireNonNull(now.mode()),
-                    new Promises(now.terms(), now.sinceSeconds(), before));
+            return byDefault;
         }
+    }
+
+    private boolean isKnown(String key) {
+        return present(key) != null || earlier.containsKey(key);
+    }
+
+    private Policy made(String agentId) {
+        var timelines = timelines(agentId);
+        if (clock == null) return present(agentId, timelines);
+        var stretches = stretches(timelines);
+        var now = stretches.get(stretches.size() - 1);
+        var before = new ArrayList<Promises.Earlier>();
+        for (int i = Math.max(0, stretches.size() - 1 - MAX_EARLIER); i < stretches.size() - 1; i++) {
+            before.add(new Promises.Earlier(
+                    stretches.get(i).terms(), stretches.get(i).sinceSeconds()));
+        }
+        return new Policy(
+                PolicyNumber.name(now.terms().policy(), agentId),
+                Objects.requireNonNull(now.mode()),
+                new Promises(now.terms(), now.sinceSeconds(), before));
     }
 
     private Policy present(String agentId, List<List<Held>> timelines) {
@@ -264,6 +282,7 @@ public final class Policies {
             byPrefix.putAll(other.byPrefix);
             byPrefix.keySet().retainAll(other.byPrefix.keySet());
             for (int length : other.lengths) addLength(length);
+            ofGroups.clear();
         }
         version++;
         synchronized (refused) {
@@ -314,6 +333,7 @@ public final class Policies {
             var prefix = prefix(key);
             long number = PolicyNumber.ofPrefix(prefix.length(), partition, offset);
             byPrefix.put(prefix, new Held(saying, number, notBefore));
+            ofGroups.clear();
             addLength(prefix.length());
         }
         version++; // last: whoever reads the new number finds the new policy
@@ -366,6 +386,7 @@ public final class Policies {
             deleted(key, since);
             if (key.endsWith(PolicyNumber.ANY)) {
                 byPrefix.remove(prefix(key));
+                ofGroups.clear();
                 addLength(prefix(key).length());
             } else own.remove(key);
         }

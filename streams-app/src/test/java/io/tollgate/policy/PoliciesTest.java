@@ -57,6 +57,24 @@ class PoliciesTest {
         assertThat(policies.of(agentId + "x").name()).isEqualTo(agentId + "*@0/2");
     }
 
+    /** A million agents of one group hold one policy. */
+    @Test
+    void agentsOfOnePrefixShareItsPolicy() {
+        put("*", 1);
+        put("acme/*", 2);
+        put("acme/b", 3);
+        var shared = policies.of("acme/a");
+
+        assertThat(policies.of("acme/c")).isSameAs(shared);
+        assertThat(policies.of("acme/b").name()).isEqualTo("acme/b@0/2");
+        assertThat(policies.of("acme")).isSameAs(policies.of("other")).isNotSameAs(shared);
+        put("acme/c*", 4);
+        assertThat(policies.of("acme/c").name()).isEqualTo("acme/c*@0/3");
+        assertThat(policies.of("acme/a")).isEqualTo(shared);
+        delete("acme/*");
+        assertThat(policies.of("acme/a")).isSameAs(policies.of("other"));
+    }
+
     @Test
     void deletedPrefixGivesWayToShorter() {
         put("*", 1);
