@@ -2,6 +2,7 @@ package io.tollgate.cli;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -193,6 +194,9 @@ final class PolicyFile {
         int depth = 0;
         var token = parser.currentToken();
         while (token != null) {
+            if (parser instanceof YAMLParser yaml && yaml.isCurrentAlias())
+                throw new JsonParseException(
+                        parser, "the alias *" + yaml.getText() + " is not followed: write out what it stands for");
             if (token.isNumeric()) copyNumber(parser.getText(), json);
             else json.copyCurrentEvent(parser);
             if (token.isStructStart()) depth++;

@@ -30,6 +30,19 @@ class PolicyFileTest {
             "*", enforce(NamedLimit.only(new Limit(1000, 10))),
             "agent-7", enforce(NamedLimit.only(new Limit(20, 0.5))));
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "a: &x {capacity: 1, refill_rate: 1}\nb: *x\n",
+                "a: {limits: [&x {name: l, capacity: 1, refill_rate: 1}]}\nb: {limits: [*x]}\n",
+                "a: {capacity: &x 1, refill_rate: 1}\nb: {capacity: *x, refill_rate: 1}\n"
+            })
+    void yamlAliasIsRefusedByName(String text) {
+        assertThatThrownBy(() -> PolicyFile.parse(text.getBytes(UTF_8)))
+                .isInstanceOf(CommandFailure.class)
+                .hasMessage("line 2: the alias *x is not followed: write out what it stands for");
+    }
+
     @Test
     void endlessFileIsRefused() {
         assertThatThrownBy(() -> PolicyCommand.bytes("/dev/zero"))
