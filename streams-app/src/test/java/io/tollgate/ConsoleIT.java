@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.tollgate.http.AgentPath;
 import io.tollgate.sandbox.ApplicationProcess;
 import io.tollgate.sandbox.OwnThread;
 import io.tollgate.sandbox.RedisServer;
@@ -35,6 +36,7 @@ import org.openqa.selenium.By;
 import org.openqa.selenium.Keys;
 import org.openqa.selenium.chrome.ChromeDriver;
 import org.openqa.selenium.chrome.ChromeOptions;
+import org.openqa.selenium.interactions.Actions;
 
 /** The console in a real browser, over a real pipeline with traffic. Skipped where there is no Chromium with its driver. */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -115,30 +117,72 @@ class ConsoleIT {
         assertThat(text("redis-since")).contains("since");
         assertThat(text("connection-text")).isEqualTo("live");
         assertThat(text("share-text")).contains("Redis", "local");
+        await("the share of refusals")
+                .atMost(SOON)
+                .until(() -> text("rejected-share").matches("[0-9.]+ % of all"));
+        await("percentiles").atMost(SOON).until(() -> number("latency") > 0);
+        assertThat(text("latency-p99")).matches("p99 [0-9.,]+ ms, lately at most [0-9.,]+ ms");
+        assertThat(text("facts"))
+                .matches("Tollgate \\d.* · application .* · Kafka cluster .*")
+                .contains(cluster.settings().streams().applicationId())
+                .doesNotContain("not known");
         await("the chart")
                 .atMost(SOON)
                 .until(() ->
                         !browser.findElements(By.cssSelector("#chart canvas")).isEmpty());
         await("the greedy ones").atMost(SOON).until(() -> text("throttled").contains("greedy-1"));
         assertThat(text("instances")).contains("127.0.0.1", "running");
+        assertThat((Long) browser.executeScript("""
+                        return [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]
+                            .reduce((sum, one) => sum + one.encodedBodySize, 0)"""))
+                .as("bytes of the whole console, compressed")
+                .isBetween(30_000L, 65_536L);
     }
 
     @Test
     @Order(2)
+    void givenTheChart_whenPointedAtOrReadByKeyboard_thenItTellsTheValues() {
+        await("a value")
+                .atMost(SOON)
+                .until(() -> text("chart-readout").matches("(?s).*: approved .*/s, rejected .*/s.*locally .*"));
+        var newest = text("chart-readout").replaceFirst(": .*", "");
+        var chart = browser.findElement(By.id("chart"));
+        new Actions(browser)
+                .moveToElement(chart, chart.getSize().getWidth() / 2 - 40, 0)
+                .perform();
+        await("an earlier second")
+                .atMost(SOON)
+                .until(() -> !text("chart-readout").startsWith(newest)
+                        && text("chart-readout").contains("/s"));
+        browser.executeScript("document.getElementById('chart').focus()");
+        var pointed = text("chart-readout");
+        browser.switchTo().activeElement().sendKeys(Keys.ARROW_LEFT, Keys.ARROW_LEFT);
+        await("the second before")
+                .atMost(SOON)
+                .until(() -> !text("chart-readout").equals(pointed));
+    }
+
+    @Test
+    @Order(3)
     void givenAnAgentWithAHostileId_whenItIsChosen_thenItIsShownAsText() {
         await("it is refused")
                 .atMost(Duration.ofSeconds(60))
                 .until(() -> text("throttled").contains(HOSTILE));
         search(HOSTILE);
         await("it is shown").atMost(SOON).until(() -> text("agent-name").equals(HOSTILE));
-        assertThat(browser.getTitle()).isEqualTo("Tollgate");
+        await("its decisions").atMost(SOON).until(() -> !text("decisions").isEmpty());
+        assertThat(browser.getTitle()).isEqualTo(HOSTILE + " · Tollgate");
+        open("#/policies/" + AgentPath.encode(HOSTILE));
+        await("its policy").atMost(SOON).until(() -> text("policy-error").contains("has no policy of its own"));
+        assertThat(text("policy-commands")).contains("policy set --capacity 200 --refill-rate 20 --mode enforce '<img");
+        assertThat(browser.getTitle()).startsWith(HOSTILE);
         assertThat(browser.findElements(By.cssSelector("main img"))).isEmpty();
     }
 
     @Test
-    @Order(3)
+    @Order(4)
     void givenASearchByKeyboardAlone_whenAnAgentIsFound_thenItsBucketRefillsBeforeOnesEyes() {
-        browser.executeScript("document.body.focus()");
+        browser.executeScript("document.activeElement.blur()");
         for (int i = 0;
                 i < 60 && !"agent-id".equals(browser.switchTo().activeElement().getAttribute("id"));
                 i++) {
@@ -149,7 +193,10 @@ class ConsoleIT {
         field.clear();
         field.sendKeys("greedy-1", Keys.ENTER);
         await("it is shown").atMost(SOON).until(() -> text("agent-name").equals("greedy-1"));
-        assertThat(text("capacity")).isEqualTo("200");
+        await("its bucket").atMost(SOON).until(() -> text("capacity").equals("200"));
+        assertThat(browser.switchTo().activeElement().getAttribute("id"))
+                .as("the reader goes on there")
+                .isEqualTo("agent-name");
         assertThat(text("refill")).isEqualTo("20 per second");
         await("its decisions").atMost(SOON).until(() -> text("decisions").contains("quota exceeded"));
         var before = text("tokens");
@@ -159,94 +206,217 @@ class ConsoleIT {
     }
 
     @Test
-    @Order(4)
-    void givenLightDarkAndPhone_whenLookedAt_thenNothingSeriousIsFoundAndPicturesAreTaken() throws IOException {
+    @Order(5)
+    void givenAnAddress_whenItIsOpened_thenItsPageIsShownAndTheBrowserGoesBack() {
+        browser.get(application.http() + "/#/agents/greedy-1");
+        await("the agent").atMost(SOON).until(() -> text("capacity").equals("200"));
+        assertThat(browser.getTitle()).isEqualTo("greedy-1 · Tollgate");
+        open("#/policies");
+        await("the policies").atMost(SOON).until(() -> text("policies-count").contains("Read at"));
+        browser.navigate().back();
+        await("the agent again").atMost(SOON).until(() -> isShown("agents"));
+        open("#/agents/a%2Fb%2525");
+        await("an id that is encoded")
+                .atMost(SOON)
+                .until(() -> text("agent-name").equals("a/b%25"));
+        open("#/nothing-of-the-kind");
+        await("the overview").atMost(SOON).until(() -> isShown("overview"));
+    }
+
+    @Test
+    @Order(6)
+    void givenAnAgentThatWasNeverSeen_whenItIsSearched_thenItIsUnknownAndHasNoBucket() {
+        search("never-seen");
+        await("unknown").atMost(SOON).until(() -> isShown("agent-unknown"));
+        assertThat(text("policy")).isEqualTo("default (enforce)");
+        assertThat(List.of("bucket", "agent-decisions", "reset", "time-to-full"))
+                .noneMatch(ConsoleIT::isShown);
+        assertThat(text("agent-commands")).doesNotContain("reset");
         search("greedy-1");
-        await().atMost(SOON).until(() -> text("agent-name").equals("greedy-1"));
-        for (var picture : List.of("light", "dark", "phone")) {
-            boolean phone = picture.equals("phone");
-            colours(picture.equals("dark") ? "dark" : "light");
-            size(phone ? 390 : 1280, phone);
-            assertThat(violations()).as(picture).isEmpty();
-            assertThat((Boolean) browser.executeScript(
-                            "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
-                    .as("no sideways scrolling, " + picture)
-                    .isTrue();
-            photograph("console-" + picture);
+        await("known").atMost(SOON).until(() -> isShown("bucket"));
+        assertThat(isShown("agent-unknown")).isFalse();
+    }
+
+    @Test
+    @Order(7)
+    void givenAPolicyInShadowMode_whenPoliciesAreRead_thenItTellsWhatItWouldHaveRefused() throws Exception {
+        put("calm-*", "{\"capacity\":1,\"refill_rate\":0,\"mode\":\"shadow\",\"note\":\"a trial for Ana\"}");
+        put("off-1", "{\"capacity\":1,\"refill_rate\":0,\"mode\":\"off\"}");
+        open("#/policies");
+        await("the score").atMost(SOON).until(() -> {
+            click("policies-again");
+            return text("policy-rows")
+                    .matches("(?s).*calm-\\*shadow1 at once, never refills[0-9,]+ of [0-9,]+ \\(100 %\\).*");
+        });
+        assertThat(text("policy-rows")).contains("a trial for Ana", "api:127.0.0.1", "none: mode off");
+        browser.findElement(By.id("filter")).sendKeys("ana");
+        await("filtered").atMost(SOON).until(() -> !text("policy-rows").contains("off-1"));
+        browser.findElement(By.id("filter")).clear();
+
+        open("#/policies/calm-*");
+        await("its page").atMost(SOON).until(() -> text("shadow").startsWith("Would have refused "));
+        assertThat(text("policy-note")).isEqualTo("a trial for Ana");
+        assertThat(text("history")).contains("1 at once, never refills, shadow", "api:127.0.0.1", "calm-*@0/");
+        assertThat(isShown("try-policy")).as("nobody is called so").isFalse();
+    }
+
+    @Test
+    @Order(8)
+    void givenLightDarkAndPhone_whenLookedAt_thenAxeFindsNothing() throws IOException {
+        for (var page : List.of("#/", "#/agents/greedy-1", "#/agents/never-seen", "#/policies", "#/policies/calm-*")) {
+            open(page);
+            await(page)
+                    .atMost(SOON)
+                    .until(() -> isShown("overview")
+                            || isShown("agent")
+                            || text("policies-count").contains("Read at") && isShown("policies")
+                            || isShown("policy-facts"));
+            for (var picture : List.of("light", "dark", "phone")) {
+                boolean phone = picture.equals("phone");
+                colours(picture.equals("dark") ? "dark" : "light");
+                size(phone ? 390 : 1280, phone);
+                assertThat(violations()).as(page + " " + picture).isEmpty();
+                assertThat((Boolean) browser.executeScript(
+                                "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+                        .as("no sideways scrolling, " + page + " " + picture)
+                        .isTrue();
+                if (page.equals("#/")) photograph("console-" + picture);
+            }
         }
         colours("light");
         size(1280, false);
     }
 
     @Test
-    @Order(5)
-    void givenTheToken_whenABucketIsFilledAndAPolicySet_thenThePageSaysSo() {
+    @Order(9)
+    void givenABucket_whenItIsToBeFilled_thenTheQuestionComesFirstAndTheAnswerIsTrue() throws IOException {
         more.set(false);
         search("greedy-2");
-        await().atMost(SOON).until(() -> text("agent-name").equals("greedy-2"));
-        browser.executeScript("document.getElementById('change').open = true");
+        await().atMost(SOON).until(() -> text("agent-name").equals("greedy-2") && isShown("reset"));
 
         click("reset");
+        assertThat(browser.findElement(By.id("confirm")).isDisplayed()).isTrue();
+        assertThat(text("confirm-title")).isEqualTo("Fill the bucket of greedy-2?");
+        assertThat(text("confirm-command")).contains("./tollgate bucket reset greedy-2");
+        assertThat(violations()).isEmpty();
+        browser.switchTo().activeElement().sendKeys(Keys.ENTER); // on Cancel
+        await("closed").atMost(SOON).until(() -> !isShown("confirm"));
+        assertThat(text("changed")).isEmpty();
+
+        click("reset");
+        click("confirm-yes");
         await("refused without the token")
                 .atMost(SOON)
                 .until(() -> text("changed").contains("TOLLGATE_HTTP_TOKEN"));
+        assertThat(browser.switchTo().activeElement().getAttribute("id")).isEqualTo("token");
 
         browser.findElement(By.id("token")).sendKeys(TOKEN);
         click("reset");
-        await("filled").atMost(SOON).until(() -> text("changed").equals("The bucket has been filled."));
+        click("confirm-yes");
+        await("filled")
+                .atMost(SOON)
+                .until(() -> text("changed").matches("Filled at .*; [0-9.]+ of 200 tokens were there then\\."));
         await("full").atMost(SOON).until(() -> text("full").equals("now"));
+    }
 
-        var capacity = browser.findElement(By.id("new-capacity"));
-        capacity.clear();
-        capacity.sendKeys("77");
+    @Test
+    @Order(10)
+    void givenAPolicy_whenItIsSetAndDeleted_thenItsNoteIsKeptAndThePageTellsWhatIsFollowed() throws Exception {
+        search("greedy-2");
+        await().atMost(SOON).until(() -> isShown("own-policy"));
+        click("own-policy");
+        await("what applies now").atMost(SOON).until(() -> value("new-capacity").equals("200"));
+        type("new-capacity", "77");
+        type("new-note", "asked for by Ana's team");
+        assertThat(text("policy-commands"))
+                .contains(
+                        "./tollgate policy set --capacity 77 --refill-rate 20 --mode enforce --note 'asked for by Ana'\\''s team' greedy-2");
         click("try-policy");
         await("tried")
                 .atMost(SOON)
-                .until(() -> text("changed").matches("Of .* would have been refused, .* Nothing was changed\\."));
-        browser.executeScript("document.getElementById('policy-form').requestSubmit()");
-        await("set").atMost(SOON).until(() -> text("changed").contains("policy has been set"));
+                .until(() -> text("policy-result").matches("Of .* would have been refused, .* Nothing was changed\\."));
+        submit();
+        await("set")
+                .atMost(SOON)
+                .until(() -> text("policy-result")
+                        .matches("Written as greedy-2@0/\\d+\\. The policy has been set, and decisions follow it\\."));
+
+        type("new-capacity", "78");
+        submit();
+        await("set again").atMost(SOON).until(() -> text("history").contains("78 at once"));
+        await("with its note").atMost(SOON).until(() -> text("policy-note").equals("asked for by Ana's team"));
+        await("followed").atMost(SOON).until(() -> text("policy-result").contains("decisions follow it"));
+
+        put("greedy-2", "{\"capacity\":79}");
+        type("new-capacity", "80");
+        submit();
+        await("not over somebody else's")
+                .atMost(SOON)
+                .until(() -> text("policy-result").startsWith("Somebody has changed this policy meanwhile"));
+        await("read again").atMost(SOON).until(() -> text("policy-limits").startsWith("79 at once"));
+
+        click("delete-policy");
+        assertThat(text("confirm-command")).contains("./tollgate policy delete greedy-2");
+        click("confirm-yes");
+        await("deleted")
+                .atMost(SOON)
+                .until(() -> text("policy-result")
+                        .matches("greedy-2@0/\\d+ has been deleted: greedy-2 follows default now\\."));
+        await("and there is nothing to delete").atMost(SOON).until(() -> !isShown("delete-policy"));
     }
 
     @Test
-    @Order(6)
-    void givenAnAgentWithSeveralLimits_whenItIsChosen_thenEachHasAGaugeAndThePolicyFormSaysWhatItReplaces()
+    @Order(11)
+    void givenACommand_whenItIsCopied_thenTheClipboardHasIt() {
+        browser.executeCdpCommand(
+                "Browser.grantPermissions",
+                Map.of("permissions", List.of("clipboardReadWrite", "clipboardSanitizedWrite")));
+        open("#/agents/-odd%20'id");
+        await().atMost(SOON).until(() -> text("agent-commands").contains("./tollgate bucket show -- '-odd '\\''id'"));
+        var copy = browser.findElement(By.cssSelector("#agent-commands button"));
+        copy.click();
+        await("copied").atMost(SOON).until(() -> copy.getText().equals("copied"));
+        assertThat(browser.executeAsyncScript(
+                        "const done = arguments[0]; navigator.clipboard.readText().then(done, done)"))
+                .isEqualTo("./tollgate bucket show -- '-odd '\\''id'");
+    }
+
+    @Test
+    @Order(12)
+    void givenAnAgentWithSeveralLimits_whenItIsChosen_thenEachHasAGaugeAndThePolicyFormSaysWhatItChanges()
             throws Exception {
-        var policy = HttpRequest.newBuilder(URI.create(application.http() + "/api/policies/several"))
-                .header("Authorization", "Bearer " + TOKEN)
-                .header("Content-Type", "application/json")
-                .PUT(HttpRequest.BodyPublishers.ofString("""
-                        {"limits":[{"name":"burst","capacity":100,"refill_rate":50},
-                                   {"name":"day","capacity":500,"refill_rate":0}]}"""))
-                .build();
-        assertThat(HttpClient.newHttpClient()
-                        .send(policy, HttpResponse.BodyHandlers.ofString())
-                        .statusCode())
-                .isEqualTo(200);
-        search("several");
-        await("both limits")
-                .atMost(SOON)
-                .until(() -> text("limits").contains("500.0 of 500 tokens under the limit day"));
-        assertThat(text("limit-name")).isEqualTo("under the limit burst");
-        assertThat(text("full")).isEqualTo("now");
+        put("several", """
+                {"limits":[{"name":"burst","capacity":100,"refill_rate":50},
+                           {"name":"day","capacity":500,"refill_rate":0}]}""");
         requests.send("several", 60, 1);
+        search("several");
         await("charged on both")
                 .atMost(SOON)
-                .until(() -> text("limits").startsWith("440.0") && text("full").equals("never"));
-        browser.executeScript("document.getElementById('change').open = true");
-        assertThat(browser.findElement(By.id("several")).isDisplayed()).isTrue();
+                .until(() -> text("limits").startsWith("440.0 of 500 tokens under the limit day")
+                        && text("full").equals("never"));
+        assertThat(text("limit-name")).isEqualTo("under the limit burst");
         assertThat(violations()).isEmpty();
 
+        click("own-policy");
+        await("which limit it changes").atMost(SOON).until(() -> text("several").contains("change the first, burst"));
+        type("new-capacity", "90");
+        submit();
+        await("the other stays")
+                .atMost(SOON)
+                .until(() -> text("policy-limits")
+                        .equals("burst: 90 at once, 50 per second; day: 500 at once, never refills"));
+        assertThat(text("policy-commands")).contains("| ./tollgate policy load -");
+
         search("greedy-2");
-        await().atMost(SOON).until(() -> text("agent-name").equals("greedy-2"));
-        assertThat(text("limits")).isEmpty();
-        assertThat(browser.findElement(By.id("several")).isDisplayed()).isFalse();
+        await().atMost(SOON).until(() -> isShown("bucket") && text("limits").isEmpty());
     }
 
     @Test
-    @Order(7)
+    @Order(13)
     void givenRedis_whenItFreezesDiesAndComesBack_thenThePageSaysSoAtOnce() throws IOException {
         more.set(true);
         traffic = OwnThread.run(ConsoleIT::sendOn);
+        open("#/");
         await().atMost(SOON).until(() -> text("redis-state").equals("Redis is in use"));
 
         redis.freeze();
@@ -260,6 +430,8 @@ class ConsoleIT {
         assertThat(browser.findElement(By.id("redis")).getAttribute("data-state"))
                 .isEqualTo("bad");
         await("decided locally").atMost(SOON).until(() -> text("share-text").contains("local 100"));
+        assertThat(isShown("share-local")).isTrue();
+        await("on the chart").atMost(SOON).until(() -> text("chart-readout").endsWith(", Redis away"));
         photograph("console-redis-away");
 
         redis.thaw();
@@ -271,11 +443,86 @@ class ConsoleIT {
     }
 
     @Test
-    @Order(8)
+    @Order(14)
+    void givenAFrozenPipeline_whenNothingComesAnyMore_thenNothingLooksAlive() throws IOException {
+        search("greedy-1");
+        await().atMost(SOON)
+                .until(() -> isShown("bucket") && text("connection-text").equals("live"));
+        var lively = colour();
+
+        application.freeze();
+        try {
+            await("no news").atMost(SOON).until(() -> text("notices").startsWith("No news from the pipeline for "));
+            await("of when").atMost(SOON).until(() -> text("agent-as-of").startsWith("As of "));
+            assertThat(text("connection-text")).startsWith("no news for");
+            assertThat(colour()).as("dim").isNotEqualTo(lively);
+            var tokens = text("tokens");
+            await("time goes on").atMost(SOON).until(() -> text("notices").contains("for 8 s"));
+            assertThat(text("tokens")).as("no bucket refills that nobody sees").isEqualTo(tokens);
+            assertThat(violations()).isEmpty();
+            open("#/");
+            assertThat(text("notices")).contains("What you see is of ");
+            await("a gap").atMost(SOON).until(() -> text("chart-readout").endsWith(": no figures"));
+            assertThat(violations()).isEmpty();
+            photograph("console-frozen");
+        } finally {
+            application.thaw();
+        }
+
+        await("live")
+                .atMost(SOON)
+                .until(() -> text("connection-text").equals("live")
+                        && text("notices").isEmpty());
+        browser.executeScript("document.getElementById('chart').focus()");
+        await("the gap stays").atMost(SOON).until(() -> {
+            browser.switchTo().activeElement().sendKeys(Keys.ARROW_LEFT);
+            return text("chart-readout").endsWith(": no figures");
+        });
+    }
+
+    @Test
+    @Order(15)
     void givenThePipeline_whenItEnds_thenThePageSaysThatItHasNoNews() {
         more.set(false);
         application.terminate();
-        await("no news").atMost(SOON).until(() -> !text("connection-text").equals("live"));
+        await("no news").atMost(SOON).until(() -> text("notices").startsWith("No news from the pipeline"));
+    }
+
+    /** Returns the colour of the gauge. */
+    private static String colour() {
+        return browser.findElement(By.id("gauge-fill")).getCssValue("background-color");
+    }
+
+    private static void open(String hash) {
+        browser.executeScript("location.hash = arguments[0]", hash);
+    }
+
+    private static boolean isShown(String id) {
+        return browser.findElement(By.id(id)).isDisplayed();
+    }
+
+    private static String value(String id) {
+        return String.valueOf(browser.findElement(By.id(id)).getDomProperty("value"));
+    }
+
+    private static void type(String id, String value) {
+        var field = browser.findElement(By.id(id));
+        field.clear();
+        field.sendKeys(value);
+    }
+
+    private static void submit() {
+        browser.executeScript("document.getElementById('policy-form').requestSubmit()");
+    }
+
+    private static void put(String key, String policy) throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(URI.create(application.http() + "/api/policies/" + AgentPath.encode(key)))
+                .header("Authorization", "Bearer " + TOKEN)
+                .header("Content-Type", "application/json")
+                .PUT(HttpRequest.BodyPublishers.ofString(policy))
+                .build();
+        var answer = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
     }
 
     private static String text(String id) {
@@ -316,7 +563,7 @@ class ConsoleIT {
                                         "return document.querySelector('#chart canvas').clientWidth <= document.getElementById('chart').clientWidth"));
     }
 
-    /** Returns what axe-core finds that would keep somebody out. */
+    /** Returns what axe-core finds. */
     @SuppressWarnings("unchecked")
     private static List<String> violations() throws IOException {
         try (var axe = ConsoleIT.class.getResourceAsStream("/META-INF/resources/webjars/axe-core/4.6.3/axe.min.js")) {
@@ -324,19 +571,16 @@ class ConsoleIT {
         }
         return (List<String>) browser.executeAsyncScript("""
                 const done = arguments[arguments.length - 1];
-                axe.run().then(found => done(found.violations
-                    .filter(one => one.impact === 'serious' || one.impact === 'critical')
-                    .map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' | '))));
+                axe.run().then(found => done(found.violations.map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' | '))));
                 """);
     }
 
-    /** Keeps a picture of the whole page in target, and where -Dtollgate.pictures is set, in docs/images. */
+    /** Keeps a picture of the whole page in target, for people who look at a failure. */
     private static void photograph(String name) throws IOException {
         var picture = browser.executeCdpCommand(
                 "Page.captureScreenshot", Map.of("format", "png", "captureBeyondViewport", true));
-        var png = Base64.getDecoder().decode((String) picture.get("data"));
-        var folder = Path.of(System.getProperty("tollgate.pictures") == null ? "target/images" : "../docs/images");
+        var folder = Path.of("target/images");
         Files.createDirectories(folder);
-        Files.write(folder.resolve(name + ".png"), png);
+        Files.write(folder.resolve(name + ".png"), Base64.getDecoder().decode((String) picture.get("data")));
     }
 }

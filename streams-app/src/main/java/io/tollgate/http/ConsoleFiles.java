@@ -4,6 +4,7 @@ import io.javalin.http.Context;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** The console's few files, from the jar. No other path is served. Thread-safe. */
@@ -21,7 +22,9 @@ final class ConsoleFiles {
     ConsoleFiles() {
         add("/", "text/html; charset=utf-8", "console/index.html");
         add("/console/console.css", "text/css; charset=utf-8", "console/console.css");
-        add("/console/console.js", "text/javascript; charset=utf-8", "console/console.js");
+        for (var script : List.of("console", "page", "overview", "chart", "agent", "policies")) {
+            add("/console/" + script + ".js", "text/javascript; charset=utf-8", "console/" + script + ".js");
+        }
         add("/console/icon.svg", "image/svg+xml", "console/icon.svg");
         add("/console/uplot.js", "text/javascript; charset=utf-8", UPLOT + "uPlot.iife.min.js");
         add("/console/uplot.css", "text/css; charset=utf-8", UPLOT + "uPlot.min.css");

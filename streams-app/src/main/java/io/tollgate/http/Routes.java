@@ -115,7 +115,7 @@ final class Routes implements AutoCloseable {
         });
         routes.exception(KafkaException.class, (away, context) -> {
             log.warn("{} {} failed: {}", context.method(), printable(context.path()), away.getMessage());
-            Problem.answer(context, 503, "Kafka does not take the change: try again");
+            Problem.answer(context, 503, "Kafka does not answer: try again");
         });
         routes.exception(HttpResponseException.class, (refused, context) -> {
             if (refused.getStatus() == 404) notFound(context);
