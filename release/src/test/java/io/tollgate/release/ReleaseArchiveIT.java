@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarFile;
+import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -23,6 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** The archive as a user has it: unpacked somewhere, without sources and without Maven. */
 class ReleaseArchiveIT {
     private record Ended(int exitCode, String output) {}
+
+    private static final Pattern LINK = Pattern.compile("\\]\\(([^)\\s]+)\\)");
 
     private static Path unpacked;
 
@@ -90,6 +93,28 @@ class ReleaseArchiveIT {
         assertThat(unpacked.resolve("tollgate")).isExecutable();
         assertThat(unpacked.resolve("pom.xml")).doesNotExist();
         assertThat(unpacked.resolve("connectors/pom.xml")).doesNotExist();
+    }
+
+    /** As a user reads them, without the sources: every page, not the README alone. */
+    @Test
+    void givenThePagesOfTheArchive_whenTheirLinksAreFollowed_thenTheyLeadToFilesInIt() throws Exception {
+        var links = new TreeSet<String>();
+        var broken = new TreeSet<String>();
+        try (var files = Files.walk(unpacked)) {
+            for (Path page :
+                    files.filter(file -> file.toString().endsWith(".md")).toList()) {
+                String text = Files.readString(page).replaceAll("(?ms)^ *```.*?^ *```$", "");
+                for (var link : LINK.matcher(text).results().toList()) {
+                    if (link.group(1).matches("[a-z]+:.*|#.*")) continue;
+                    String said = unpacked.relativize(page) + " " + link.group(1);
+                    links.add(said);
+                    if (!Files.exists(page.resolveSibling(link.group(1).replaceFirst("#.*", "")))) broken.add(said);
+                }
+            }
+        }
+
+        assertThat(links).hasSizeGreaterThan(100).anyMatch(link -> link.startsWith("README.md "));
+        assertThat(broken).isEmpty();
     }
 
     /** A version that changes without anybody having asked for it, such as a library's own dependency, shows here. */
