@@ -271,6 +271,23 @@ class HelmChartIT {
     }
 
     @Test
+    void dashboardIsGrafanasOwn() throws Exception {
+        var dashboard = RepositoryFiles.text("deploy/grafana/dashboards/overview.json");
+
+        assertThat(RepositoryFiles.text(DIR + "/files/overview.json"))
+                .as("copy deploy/grafana/dashboards/overview.json to %s/files", DIR)
+                .isEqualTo(dashboard);
+        assertThat(resources("gate", "ci/everything.yaml"))
+                .filteredOn(resource -> resource.at("/metadata/labels/grafana_dashboard")
+                        .asText()
+                        .equals("1"))
+                .singleElement()
+                .satisfies(map -> assertThat(map.get("data"))
+                        .singleElement()
+                        .satisfies(json -> assertThat(json.asText()).isEqualTo(dashboard)));
+    }
+
+    @Test
     void jobIsOneThatAlertsAskFor() throws Exception {
         var monitor = of(resources("eu", "ci/plain.yaml"), "ServiceMonitor");
         var relabeling = monitor.at("/spec/endpoints/0/relabelings/0");
