@@ -9,7 +9,7 @@ public final class DefaultLimit {
 
     private DefaultLimit() {}
 
-    /** Returns the limit that the variables say; notes what is wrong. */
+    /** Returns the limit set by the variables; notes mistakes. */
     public static Limit from(Env env) {
         return new Limit(
                 env.number(

@@ -23,11 +23,12 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 /**
- * Reads settings from options, from a properties file and from the environment, in this order, and collects every mistake, so that all
- * of them are reported in one start. Not thread-safe.
+ * Reads settings from options, from a properties file and from the environment, in this order, and collects every
+ * mistake, so that all of them are reported in one start. Not thread-safe.
  *
- * <p>A setting has the same name everywhere, that of its variable. One that is absent or empty has its default; one that is empty in
- * the file has its default whatever the environment says. What Kubernetes sets for Services is left out.
+ * <p>A setting has the name of its variable everywhere. An absent or empty setting has its default. A setting that
+ * is empty in the file has its default even if the environment sets it. Variables that Kubernetes sets for Services
+ * are ignored.
  */
 public final class Env {
     /** The end of the variable that names a file with the secret. */
@@ -62,8 +63,8 @@ public final class Env {
     }
 
     /**
-     * Puts a properties file before the environment, and behind the options: its keys are the variables' names. What is wrong with it
-     * is a mistake like any other. Call it once at most, before anything is read.
+     * Adds a properties file between the options and the environment; its keys are the names of variables. Problems
+     * with the file are mistakes like any other. Call it at most once, before anything is read.
      *
      * @param option how the user named the file, such as {@code --config}
      */
@@ -77,10 +78,10 @@ public final class Env {
     }
 
     /**
-     * Puts an option of the command line before everything else. Call it before anything is read.
+     * Adds an option of the command line, which overrides everything else. Call it before anything is read.
      *
-     * @param option as it was typed, such as {@code --bootstrap-server}
-     * @param name the variable that it stands for
+     * @param option the option as typed, such as {@code --bootstrap-server}
+     * @param name the variable it overrides
      */
     public Env withOption(String option, String name, String value) {
         if (value.isBlank()) mistake(option + " must not be empty");
@@ -90,7 +91,7 @@ public final class Env {
 
     private Map<String, String> properties(String option, String file) {
         var values = new TreeMap<String, String>();
-        var reading = new Properties() { // which itself takes the last one of a key, and says nothing
+        var reading = new Properties() { // which takes the last value of a repeated key silently
                     @Override
                     public synchronized Object put(Object key, Object value) {
                         if (values.putIfAbsent((String) key, (String) value) != null) {
@@ -113,7 +114,7 @@ public final class Env {
         return values;
     }
 
-    /** Devices and pipes do not know their size. */
+    /** Reads a file of limited size; devices and pipes do not report their size. */
     private static String small(String file) throws IOException {
         try (var in = Files.newInputStream(Path.of(file))) {
             byte[] bytes = in.readNBytes(MAX_FILE_BYTES + 1);
@@ -125,7 +126,7 @@ public final class Env {
         }
     }
 
-    /** Returns the value that is set; empty: none. */
+    /** Returns the value; empty if the setting is unset. */
     public Optional<String> text(String name) {
         var found = find(name);
         note(name, found.map(Found::value).orElse(""), found.map(Found::origin).orElse(Origin.DEFAULT));
@@ -149,8 +150,8 @@ public final class Env {
     }
 
     /**
-     * Returns what a variable says, or what stands in the file that the variable of the same name and {@code _FILE} names: so
-     * that a secret need not be in the environment. A trailing newline is ignored. No message shows the value.
+     * Returns the value of a variable, or the content of the file named by the same variable with {@code _FILE}. So a
+     * secret need not be in the environment. A trailing newline is ignored. No message shows the value.
      */
     public Optional<String> secret(String name) {
         secrets.add(name);
@@ -183,7 +184,7 @@ public final class Env {
         return Optional.empty();
     }
 
-    /** Replaces what is shown of a secret, by something that shows more and still no secret. */
+    /** Sets the text shown for a secret, to one that is more useful and still reveals no secret. */
     public void show(String name, String masked) {
         var setting = settings.get(name);
         if (setting != null) note(name, masked, setting.origin());
@@ -194,7 +195,7 @@ public final class Env {
         return parsed(name, otherwise, rule, Env::decimal, n -> n > above && n >= from && n <= to);
     }
 
-    /** Double.valueOf also takes 10d, 0x1p3 and NaN, which nobody means. */
+    /** Parses a decimal number; Double.valueOf would also accept 10d, 0x1p3 and NaN. */
     private static Double decimal(String text) {
         if (!text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?")) throw new NumberFormatException();
         return Double.valueOf(text) + 0.0; // and -0 is 0
@@ -234,7 +235,7 @@ public final class Env {
         settings.put(name, new Setting(name, withoutLogin(value).replaceAll("\\p{Cntrl}", "?"), origin));
     }
 
-    /** Notes a mistake; the value is shown, shortened and without control characters, and where it stands. */
+    /** Notes a mistake. It shows the value, shortened and without control characters, and its origin. */
     public void mistake(String name, String rule, String value) {
         mistakes.add(name + " " + rule + ", but is \"" + printable(withoutLogin(value)) + "\"" + whence(name));
     }
@@ -244,7 +245,7 @@ public final class Env {
         mistakes.add(sentence);
     }
 
-    /** Nothing is said of the environment: it is where users look first. */
+    /** Returns the origin as words; empty for the environment, where users look first. */
     private String whence(String name) {
         for (var layer : layers) {
             if (layer.values.containsKey(name)) {
@@ -255,10 +256,10 @@ public final class Env {
     }
 
     /**
-     * Notes a mistake for every variable that nobody has asked for, if its name begins with one of these prefixes, or is nearly that
-     * of a known one, or stands in the properties file.
+     * Notes a mistake for every variable that was never read, if its name begins with one of these prefixes, resembles
+     * a known name, or is in the properties file.
      *
-     * @param strict prefixes of names that are all ours
+     * @param strict prefixes that are reserved for our variables
      */
     public void rejectUnknown(String... strict) {
         for (var layer : layers) {
@@ -272,12 +273,12 @@ public final class Env {
         }
     }
 
-    /** Returns the known name that was meant by a name that is none. */
+    /** Returns the known name that an unknown one most likely means. */
     public static Optional<String> meant(String name, Collection<String> known) {
         return Spelling.meant(name, known);
     }
 
-    /** Notes an unknown variable, with the one that was meant; its value is shown unless it may be a secret. */
+    /** Notes an unknown variable, with a suggestion. Its value is shown unless it may be a secret. */
     public void unknown(String name, String rule, Optional<String> meant) {
         boolean secret = SECRET_NAME.matcher(name.replaceFirst("^TOKEN_", "")).matches()
                 || meant.filter(known -> secrets.contains(known)).isPresent();
@@ -310,7 +311,7 @@ public final class Env {
         return found;
     }
 
-    /** Notes that a variable is known, whatever it says: it is no setting of ours, and no mistake. */
+    /** Notes that a variable is known although it is not one of our settings, so that it is not reported. */
     public void ignore(String name) {
         text(name);
         settings.computeIfPresent(name, (same, setting) -> new Setting(name, "", setting.origin()));
@@ -321,7 +322,7 @@ public final class Env {
         return List.copyOf(mistakes);
     }
 
-    /** Returns every setting that was asked for, with the value in effect; secrets are masked. */
+    /** Returns every setting that was read, with the value in effect; secrets are masked. */
     public List<Setting> settings() {
         return List.copyOf(settings.values());
     }

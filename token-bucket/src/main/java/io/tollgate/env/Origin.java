@@ -1,10 +1,10 @@
 package io.tollgate.env;
 
 /**
- * Where a setting comes from.
+ * The origin of a setting.
  *
  * @param kind the layer
- * @param name the option, the properties file, or the file that a secret was read from; empty where the kind says all
+ * @param name the option, the properties file, or the file of a secret; empty for the other kinds
  */
 public record Origin(Kind kind, String name) {
     /** The layers, the first one wins. */

@@ -18,10 +18,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads where Redis is, the same way for the library and the pipeline.
+ * Reads the address of Redis, the same way for the library and the pipeline.
  *
- * <p>{@code java.net.URI} and Lettuce take much for an address that is none, such as a host {@code my_redis:6379}, and pass over
- * parameters that they do not know: {@code ?ssl=true} would send the password in plain text.
+ * <p>{@code java.net.URI} and Lettuce misread some addresses, such as a host {@code my_redis:6379}, and ignore unknown
+ * parameters: with {@code ?ssl=true} the password would be sent in plain text.
  */
 public final class RedisAddress {
     private static final String RULE = "must be a redis://, rediss://, redis-sentinel:// or redis-socket:// address";
@@ -34,13 +34,13 @@ public final class RedisAddress {
             + "(?<path>/[^?#]*)?(\\?(?<query>[^#]*))?(#(?<fragment>.*))?");
     private static final Pattern HOST_AND_PORT =
             Pattern.compile("(\\[(?<v6>[0-9a-fA-F:.]+(%[\\w.-]+)?)]|(?<name>[^\\[\\]:]*))(?<colon>:(?<port>[^:]*))?");
-    /** Underscores are no part of host names by the standards, but of the names of Compose and Docker. */
+    /** Standards forbid underscores in host names, but Compose and Docker use them. */
     private static final Pattern NAME =
             Pattern.compile("[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62})(\\.[a-zA-Z0-9_][a-zA-Z0-9_-]{0,62})*\\.?");
 
     private static final Pattern NUMBERS = Pattern.compile("[\\d.]+");
     private static final Pattern V4 = Pattern.compile("((25[0-5]|2[0-4]\\d|1?\\d?\\d)(\\.(?!$)|$)){4}");
-    /** An IPv6 address, so that its colons are passed over; or what follows a colon that no port follows. */
+    /** Matches an IPv6 address, to skip its colons, or the text after a colon that no port follows. */
     private static final Pattern SUSPICIOUS =
             Pattern.compile("\\[[0-9a-fA-F:.]+(%[\\w.-]+)?]|:(?!//)(?!\\d{1,5}(?!\\d)).*");
 
@@ -54,19 +54,21 @@ public final class RedisAddress {
 
     private RedisAddress() {}
 
-    /** Returns the address with this limit for connecting and asking; that of Sentinel is changed itself. */
+    /**
+     * Returns the address with this limit for connecting and for calls. An address of Sentinel is modified in place.
+     */
     public static RedisURI within(Duration timeout, RedisURI address) {
         if (address.getSentinels().isEmpty()) {
             return RedisURI.builder(address).withTimeout(timeout).build();
         }
-        address.setTimeout(timeout); // the builder does not take the sentinels over, and then refuses
+        address.setTimeout(timeout); // the builder drops the sentinels, and then refuses
         address.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
         return address;
     }
 
     /**
-     * Returns where {@code REDIS_URL} says that Redis is, with the user and password of {@code REDIS_USERNAME} and {@code
-     * REDIS_PASSWORD} where they are set; empty: nowhere. Notes what is wrong.
+     * Returns the address in {@code REDIS_URL}, with the user and password of {@code REDIS_USERNAME} and {@code
+     * REDIS_PASSWORD} if they are set; empty if it is unset. Notes mistakes.
      */
     public static Optional<RedisURI> from(Env env) {
         var url = env.secret("REDIS_URL");
@@ -88,9 +90,10 @@ public final class RedisAddress {
     }
 
     /**
-     * Returns the address that a URL says.
+     * Returns the address that a URL names.
      *
-     * @throws IllegalArgumentException if it is none; the message is the rule that it breaks ("must be …"), and holds no secret
+     * @throws IllegalArgumentException if it is not an address; the message is the broken rule ("must be …"),
+     *     without secrets
      */
     public static RedisURI parse(String url) {
         var matcher = URL.matcher(url.strip().replaceFirst("^[^:]+", lowerCaseScheme(url)));
@@ -211,7 +214,7 @@ public final class RedisAddress {
                         () -> illegal("the name of Sentinel's primary is missing: redis-sentinel://host:26379#name"));
     }
 
-    /** Sets user and password. A login without a colon is a password, as redis-cli has it too. */
+    /** Sets user and password. A login without a colon is a password, as in redis-cli. */
     private static void logIn(RedisURI uri, String authority) {
         int at = authority.lastIndexOf('@');
         if (at < 0) return;
@@ -227,7 +230,7 @@ public final class RedisAddress {
                 new StaticCredentialsProvider(username.isEmpty() ? null : username, password.toCharArray()));
     }
 
-    /** Returns the text with each %XX as the byte that it stands for, and all of them as UTF-8; a plus is a plus. */
+    /** Returns the text with each %XX decoded as a byte of UTF-8. A plus stays a plus. */
     private static String decoded(String text) {
         if (text.chars().anyMatch(c -> c <= ' ' || c == 0x7f)) throw illegal("it must not hold spaces");
         var bytes = ByteBuffer.allocate(text.length() * 3);
@@ -253,7 +256,7 @@ public final class RedisAddress {
         }
     }
 
-    /** What stands behind the question mark. */
+    /** The parameters after the question mark. */
     private static final class Parameters {
         private static final String KNOWN = "database, clientName, verifyPeer and sentinelMasterId";
 
@@ -292,8 +295,8 @@ public final class RedisAddress {
     }
 
     /**
-     * Returns the address without what may be a user, a password or another secret, even where it stands in the wrong place: what is
-     * before an @, what follows a colon and is no port, and what a parameter says that has a secret's name.
+     * Returns the address without anything that may be a user, a password or another secret, even in the wrong place:
+     * the text before an @, the text after a colon that is not a port, and values of parameters with a secret's name.
      */
     public static String masked(String url) {
         if (url.startsWith(":")) return "***";

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.Locale;
 import java.util.Optional;
 
-/** Finds the name that was meant where another one was typed. */
+/** Finds the known name that a mistyped one most likely means. */
 final class Spelling {
     /** A shorter start of a name, such as REDIS_PA, could be anything. */
     private static final int SHORTEST_START = 9;
@@ -13,11 +13,12 @@ final class Spelling {
     private Spelling() {}
 
     /**
-     * Returns the known name that was meant, the nearest first; empty if none is near.
+     * Returns the nearest known name; empty if none is near.
      *
-     * <p>Near are: other capitals, dots, dashes or underscores; a start of it ({@code REDIS_USER},
-     * {@code TOKEN_BUCKET}); a word left out in the middle ({@code TOKEN_RATE}); the file of what is read from no file; and up to three letters that are missing, too many, wrong or swapped, fewer in shorter names. Digits are
-     * not typed by accident: {@code REDIS_URL2} is another variable.
+     * <p>Near names differ in capitals, dots, dashes or underscores; are a start of the name ({@code REDIS_USER},
+     * {@code TOKEN_BUCKET}); lack a word in the middle ({@code TOKEN_RATE}); add {@code _FILE} to a setting that has no
+     * file; or have up to three letters missing, added, wrong or swapped, fewer in shorter names. Digits must match:
+     * {@code REDIS_URL2} is another variable.
      */
     static Optional<String> meant(String name, Collection<String> known) {
         var typed = plain(name);
@@ -48,7 +49,9 @@ final class Spelling {
         return name.toUpperCase(Locale.ROOT).replaceAll("[_.\\-\\s]", "");
     }
 
-    /** Returns how many letters differ, two that are swapped counted once: the optimal string alignment distance. */
+    /**
+     * Returns the number of differing letters, two swapped ones counted once: the optimal string alignment distance.
+     */
     static int distance(String a, String b) {
         var rows = new int[a.length() + 1][b.length() + 1];
         for (int i = 0; i <= a.length(); i++) rows[i][0] = i;

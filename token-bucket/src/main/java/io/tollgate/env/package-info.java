@@ -1,7 +1,7 @@
 /**
  * The one reader of settings and secrets, for the library, the pipeline and its commands.
  *
- * <p>First in the flow of this library beside {@code bucket}. Programs that use the library have no need of it.
+ * <p>Comes first in the flow of this library, beside {@code bucket}. Programs that use the library do not need it.
  */
 @NullMarked
 package io.tollgate.env;

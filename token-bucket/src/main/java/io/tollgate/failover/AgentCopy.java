@@ -33,20 +33,20 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  */
 final class AgentCopy {
-    /** By how much two readings of the clock of one node differ at most; more, and it is another clock. */
+    /** The largest step between two readings of one node's clock. A larger step means another clock. */
     private static final long CLOCK_MOVED_MICROS = 1_000_000;
 
     private static final long NOTHING_COMMITTED = -1;
 
-    /** A call under way, and how things stood when it was sent. */
+    /** A call under way, with the state of the copy when it was sent. */
     record Sent(long number, double costTokens, long localCharges, long outages, SpendRequest.@Nullable Copy copy) {}
 
-    /** Requests that wait until Redis was told; for whoever sends them. */
+    /** Requests that wait until Redis knows the local decisions; used by the sender. */
     final Queue<FailoverBuckets.PendingRequest> waiting = new ArrayDeque<>();
 
-    private @Nullable Bucket bucket; // null: never heard of, which means full
-    private @Nullable Limit limit; // by which it was left
-    private long clockOffsetMicros; // between the process's own time and the clock that the bucket was left by
+    private @Nullable Bucket bucket; // null: unknown, which means full
+    private @Nullable Limit limit; // in force at the last decision
+    private long clockOffsetMicros; // between the process's own time and the bucket's clock
     private boolean untold;
     private double owedTokens; // given back here, and not yet there; part of the bucket
     private long outages;
@@ -62,7 +62,7 @@ final class AgentCopy {
         return forgotten;
     }
 
-    /** Returns whether Redis does not know everything that was decided here. */
+    /** Returns whether Redis lacks local decisions. */
     boolean isUntold() {
         return untold;
     }
@@ -88,12 +88,12 @@ final class AgentCopy {
         return call;
     }
 
-    /** Returns whether no call is under way. */
+    /** Returns whether the copy has no call under way. */
     boolean isIdle() {
         return underWay == 0;
     }
 
-    /** Drops the copy if it says no more than no copy does: a full bucket. */
+    /** Drops the copy if its bucket is full, since no copy means the same. */
     boolean forgetIfFull(long clockMicros, long ownMicros) {
         if (underWay > 0 || !waiting.isEmpty()) return false;
         if (bucket != null && limit != null) {
@@ -106,9 +106,9 @@ final class AgentCopy {
     }
 
     /**
-     * Notes that a call is sent now; empty if it must wait until the calls under way are answered.
+     * Notes that a call is sent now; empty if it must wait for calls under way.
      *
-     * @param outagesNow how often the node has been away
+     * @param outagesNow the number of the node's outages
      * @param clockMicros its clock
      * @param ownMicros the process's own time
      */
@@ -121,7 +121,7 @@ final class AgentCopy {
         return Optional.of(new Sent(++sent, costTokens, localCharges, outagesNow, copy));
     }
 
-    /** Returns the copy as a call that is sent now should carry it; null: none. */
+    /** Returns the copy that a call sent now must carry; null for none. */
     SpendRequest.@Nullable Copy copy(Limit limitNow, long outagesNow, long clockMicros, long ownMicros) {
         return copy(limitNow, untold || bucket != null && outages != outagesNow, clockMicros, ownMicros);
     }
@@ -134,12 +134,12 @@ final class AgentCopy {
         }
         var left = refilled(limitNow, clockMicros, ownMicros);
         double heldBack =
-                Math.min(tokensUnderWay, Math.max(0, left.tokens())); // what is not covered is not charged either
+                Math.min(tokensUnderWay, Math.max(0, left.tokens())); // uncovered costs are not charged either
         return new SpendRequest.Copy(
                 new Bucket(left.tokens() - heldBack, left.lastRefillSeconds()), Fence.NONE, status);
     }
 
-    /** Notes what Redis answered to a call that was waited for. */
+    /** Notes the answer of Redis to a call that is still waited for. */
     void answered(Sent call, SpendResult.Decided answer, Limit limitNow, long clockMicros, long ownMicros) {
         arrived(call);
         if (localCharges == call.localCharges() && call.number() > answered) {
@@ -162,14 +162,15 @@ final class AgentCopy {
         clockOffsetMicros = clockMicros - ownMicros;
     }
 
-    /** Notes that a call is not waited for any more, or has failed. */
+    /** Notes that a call has failed, or is no longer waited for. */
     void arrived(Sent call) {
         underWay--;
-        tokensUnderWay =
-                underWay == 0 ? 0 : tokensUnderWay - Math.max(0, call.costTokens()); // no rounding is left over
+        tokensUnderWay = underWay == 0
+                ? 0
+                : tokensUnderWay - Math.max(0, call.costTokens()); // so that no rounding error remains
     }
 
-    /** Decides here and now. */
+    /** Decides on the local copy. */
     Decision decide(Limit limitNow, Charge charge, long clockMicros, long ownMicros) {
         var left = refilled(limitNow, clockMicros, ownMicros);
         var free = new Bucket(left.tokens() - tokensUnderWay, left.lastRefillSeconds());
@@ -215,17 +216,17 @@ final class AgentCopy {
                 : new Bucket(limitNow.capacityTokens(), filled.lastRefillSeconds());
     }
 
-    /** Fills the bucket. */
+    /** Resets the bucket. */
     void reset() {
         bucket = null;
         untold = false;
         owedTokens = 0;
-        localCharges++; // answers to what was asked before say nothing about it
+        localCharges++; // answers to earlier calls do not cover it
     }
 
     /**
-     * Returns the bucket by the clock of now. It moves where Redis was first reached after decisions by the host's clock, or became another
-     * machine: then the time since is what has passed here.
+     * Returns the bucket by the present clock. The clock changes if Redis is first reached after decisions by the
+     * host's clock, or moves to another machine. The elapsed time is then measured by this process.
      */
     private Bucket current(Bucket left, long clockMicros, long ownMicros) {
         long moved = clockMicros - ownMicros - clockOffsetMicros;

@@ -1,8 +1,8 @@
 package io.tollgate.failover;
 
-/** Hears of each call to Redis, on a thread that must not wait. Thread-safe. */
+/** Observes each call to Redis, on a thread that must not wait. Thread-safe. */
 public interface CallObserver {
-    /** Hears of nothing. */
+    /** An observer that ignores all calls. */
     CallObserver NOBODY = new CallObserver() {
         @Override
         public void answered(long elapsedNanos) {}
@@ -20,6 +20,6 @@ public interface CallObserver {
     /** Redis did not answer in time. */
     void timedOut(long elapsedNanos);
 
-    /** Redis refused, or was not there. */
+    /** Redis refused the call, or was away. */
     void failed(long elapsedNanos);
 }

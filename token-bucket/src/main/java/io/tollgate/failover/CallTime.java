@@ -4,20 +4,20 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
-/** The time in which calls are answered, or not. Thread-safe. */
+/** The clock and timer for the deadlines of calls. Thread-safe. */
 interface CallTime extends AutoCloseable {
     /** Returns a reading that never goes back, in nanoseconds. */
     long nanoTime();
 
-    /** Runs this after the delay, unless what is returned is run before. It must not wait. */
+    /** Runs the task after the delay, and returns a task that cancels it. The task must not wait. */
     Runnable after(long delayNanos, Runnable task);
 
     @Override
     void close();
 
     /**
-     * Returns the time of this process, with a thread of its own for what is due: neither the client's threads, which have answers to
-     * read, nor the one timer of the JVM, which others need.
+     * Returns the time of this process, with a separate thread for due tasks: the client's threads have answers to
+     * read, and the JVM's common timer has other users.
      */
     static CallTime ofProcess() {
         var timer = new ScheduledThreadPoolExecutor(1, task -> {
@@ -25,7 +25,7 @@ interface CallTime extends AutoCloseable {
             thread.setDaemon(true);
             return thread;
         });
-        timer.setRemoveOnCancelPolicy(true); // nearly every call is answered long before it is due
+        timer.setRemoveOnCancelPolicy(true); // nearly every call is answered long before its deadline
         return new CallTime() {
             @Override
             public long nanoTime() {
@@ -38,7 +38,7 @@ interface CallTime extends AutoCloseable {
                     var due = timer.schedule(task, delayNanos, TimeUnit.NANOSECONDS);
                     return () -> due.cancel(false);
                 } catch (RejectedExecutionException closed) {
-                    task.run(); // nobody will be asked any more
+                    task.run(); // no call will be sent any more
                     return () -> {};
                 }
             }

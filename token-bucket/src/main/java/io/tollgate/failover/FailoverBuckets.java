@@ -34,10 +34,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Buckets in Redis while it answers, in memory while it does not. Thread-safe.
  *
- * <p>Every answer of Redis is kept as a copy, so that an outage refills nobody; what is spent on the copy is told to Redis when
- * it is back, and the bucket continues from the smaller of the two: see {@link AgentCopy}.
+ * <p>Every answer of Redis is kept as a copy, so that an outage refills no bucket. Redis learns of charges on the copy
+ * when it is back, and the bucket continues from the smaller of the two: see {@link AgentCopy}.
  *
- * <p>Answers are completed on the threads of the Redis client and of a timer. What depends on them must be short and must not wait.
+ * <p>Answers are completed on threads of the Redis client and of a timer. Dependent actions must be short and must
+ * not wait.
  */
 public final class FailoverBuckets implements Buckets {
     private static final int FORGET_EVERY = 10_000;
@@ -50,7 +51,7 @@ public final class FailoverBuckets implements Buckets {
         private final long dueNanos;
         private final RedisNode node;
         private final CompletableFuture<Decision> answer = new CompletableFuture<>();
-        private @Nullable AgentCopy copy; // that of the agent for as long as the request waits or is under way
+        private @Nullable AgentCopy copy; // the agent's copy while the request waits or is under way
         private @Nullable Runnable cancelDue;
         private AgentCopy.@Nullable Sent sent; // null: not yet
         private long sentNanos;
@@ -74,12 +75,12 @@ public final class FailoverBuckets implements Buckets {
     private final ConcurrentHashMap<String, AgentCopy> copies = new ConcurrentHashMap<>();
     private volatile int forgetAtSize = FORGET_EVERY;
 
-    /** Takes over both, and closes them when it is closed. */
+    /** Takes both over, and closes them with itself. */
     public FailoverBuckets(RedisCalls redis, RedisBreaker breaker) {
         this(redis, breaker, CallObserver.NOBODY);
     }
 
-    /** As above, and tells of each call. */
+    /** As above, with an observer of each call. */
     public FailoverBuckets(RedisCalls redis, RedisBreaker breaker, CallObserver observer) {
         this(
                 redis,
@@ -106,7 +107,7 @@ public final class FailoverBuckets implements Buckets {
         warmUp();
     }
 
-    /** Loads what a call runs through: in an application that is starting, that alone may take longer than Redis may. */
+    /** Loads the classes of a call: in a starting application that may take longer than the timeout of Redis. */
     private void warmUp() {
         var terms = Terms.of(new Limit(1, 0));
         var decision = new Decision.Approved(1, 0, DecidedBy.REDIS, terms);
@@ -143,14 +144,14 @@ public final class FailoverBuckets implements Buckets {
         return request.answer;
     }
 
-    /** Sends the request, lets it wait until Redis was told what was decided without it, or decides it here. */
+    /** Sends the request, queues it until Redis knows the local decisions, or decides it here. */
     private void begin(PendingRequest request) {
         var call = with(request.agentId, copy -> begin(request, copy));
         if (call != null) call.answers().whenComplete((answers, failure) -> call.end(answers, failure));
         else if (request.decision != null) request.answer.complete(request.decision);
     }
 
-    /** What was sent, and what to do with what becomes of it. */
+    /** A call that was sent, with the handling of its result. */
     private record Call(
             CompletableFuture<SpendResults> answers, BiConsumer<@Nullable SpendResults, @Nullable Throwable> whenDone) {
         void end(@Nullable SpendResults results, @Nullable Throwable failure) {
@@ -158,9 +159,9 @@ public final class FailoverBuckets implements Buckets {
         }
     }
 
-    /** Returns the call that was sent; null if none was. */
+    /** Returns the sent call; null if none was sent. */
     private @Nullable Call begin(PendingRequest request, AgentCopy copy) {
-        if (request.decision != null) return null; // it was due meanwhile
+        if (request.decision != null) return null; // its deadline has passed meanwhile
         var node = request.node;
         request.copy = copy;
         if (!node.isClosed()) {
@@ -171,7 +172,7 @@ public final class FailoverBuckets implements Buckets {
             long left = request.dueNanos - time.nanoTime();
             request.cancelDue = time.after(left, () -> end(request, null, tooLate()));
         }
-        if (request.decision != null) return null; // closed: it was due at once
+        if (request.decision != null) return null; // closed: its deadline passed at once
         if (copy.owes()) {
             copy.waiting.add(request);
             return copy.isIdle() ? payBack(request, copy) : null;
@@ -237,16 +238,17 @@ public final class FailoverBuckets implements Buckets {
         for (var next : released) begin(next);
     }
 
-    /** Decides the request, if it is not yet: by the answer, or here if there is none in time. Never throws. */
+    /** Decides a pending request: by the answer, or locally without one in time. Never throws. */
     private void end(PendingRequest request, @Nullable SpendResults answers, @Nullable Throwable failure) {
         try {
             var node = request.node;
-            // This key alone may be unusable: then the agent goes local, and Redis stays in use for the others.
+            // Perhaps only this key is unusable: then the agent is decided locally, and Redis stays in use for the
+            // others.
             var decided = answers != null && answers.answers().get(0) instanceof SpendResult.Decided it ? it : null;
             var copy = Objects.requireNonNull(request.copy);
             List<PendingRequest> released;
             synchronized (copy) {
-                if (request.decision != null) return; // too late: not even its clock is of use
+                if (request.decision != null) return; // too late: even its clock is useless
                 if (answers != null) node.clock().follow(answers.clockMicros());
                 var sent = request.sent;
                 if (sent == null) copy.waiting.remove(request);
@@ -269,7 +271,7 @@ public final class FailoverBuckets implements Buckets {
                 else end(next, null, failure);
             }
         } catch (Throwable unexpected) {
-            // Nobody waits for ever for an answer.
+            // Every wait for an answer has a limit.
             if (request.decision != null) request.answer.complete(request.decision);
             else request.answer.completeExceptionally(unexpected);
         }
@@ -292,7 +294,7 @@ public final class FailoverBuckets implements Buckets {
             node.failed(elapsedNanos, failure);
             observer.failed(elapsedNanos);
         } else {
-            // A request that had waited before it was sent leaves Redis little time: that is no sign that it is slow.
+            // A request that was queued first leaves Redis little time; its timeout does not show that Redis is slow.
             if (elapsedNanos >= timeout.toNanos() / 2) node.failed(elapsedNanos, failure);
             observer.timedOut(elapsedNanos);
         }
@@ -328,7 +330,7 @@ public final class FailoverBuckets implements Buckets {
         }
     }
 
-    /** A copy that is full again is forgotten, and with it what Redis should have been told. */
+    /** Drops copies that are full again, with the decisions that Redis does not know. */
     private synchronized void forgetTheFull() {
         if (copies.size() < forgetAtSize) return;
         copies.forEach((agentId, copy) -> {
@@ -341,7 +343,7 @@ public final class FailoverBuckets implements Buckets {
         forgetAtSize = copies.size() + FORGET_EVERY;
     }
 
-    /** Returns of how many agents something is known. */
+    /** Returns the number of agents with a copy. */
     int known() {
         return copies.size();
     }
@@ -390,7 +392,10 @@ public final class FailoverBuckets implements Buckets {
         }
     }
 
-    /** Fills the agent's bucket; while Redis is away, this process's copy alone, and only until Redis is back. */
+    /**
+     * Resets the agent's bucket. While Redis is away, this resets only this process's copy, and only until Redis
+     * is back.
+     */
     @Override
     public CompletableFuture<Boolean> reset(String agentId, Limit limit) {
         AgentId.require(agentId);
@@ -409,7 +414,7 @@ public final class FailoverBuckets implements Buckets {
                 });
     }
 
-    /** Returns what Redis says, or what is said here if it is away or does not answer in time. */
+    /** Returns the answer of Redis, or the local one if Redis is away or late. */
     private <T> CompletableFuture<T> ask(
             RedisNode node, Supplier<? extends CompletionStage<T>> inRedis, Supplier<T> here) {
         if (!node.isClosed()) return CompletableFuture.completedFuture(here.get());
@@ -432,7 +437,7 @@ public final class FailoverBuckets implements Buckets {
     @Override
     public void close() {
         closesBreaker.run();
-        redis.close(); // what is under way fails, and is decided here
+        redis.close(); // calls under way fail and are decided locally
         time.close();
         copies.clear();
     }

@@ -26,28 +26,30 @@ import org.slf4j.LoggerFactory;
 /**
  * Decides whether one node of Redis is asked at all. Thread-safe.
  *
- * <p>Closed: calls go to Redis and are recorded. Open: nothing waits for Redis; a thread of its own probes it, by a write, until
- * it answers. So no request ever pays for finding out whether a frozen Redis has come back, and no decision depends on the wall
- * clock, which resilience4j would use to end the open state.
+ * <p>Closed: calls go to Redis and are recorded. Open: no call waits for Redis, and a separate thread probes it with a
+ * write until it answers. So no request is delayed by a check whether a frozen Redis is back, and no decision depends
+ * on the wall clock, by which resilience4j would end the open state.
  */
 public final class NodeBreaker implements RedisNode {
     private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
 
-    /** How often an absent Redis is probed: back within this and a probe's own time. */
+    /** The interval of probes of an absent Redis. Its return is noticed within this time and that of one probe. */
     private static final Duration PROBE_INTERVAL = Duration.ofMillis(500);
 
     private static final int WINDOW_CALLS = 10;
     private static final int MOST_CALLS_UNTIL_OPEN = 5;
 
-    /** What all calls until the breaker opens may take together: no request is delayed by more, and that only once. */
+    /**
+     * The longest time for all calls together until the breaker opens. No request is delayed by more, and only once.
+     */
     private static final Duration MOST_DELAY_UNTIL_OPEN = Duration.ofSeconds(1);
 
     private static final int PROBES_TO_CLOSE = 2;
 
-    /** Reasons that are logged in one outage. */
+    /** The most reasons logged in one outage. */
     private static final int MAX_REASONS = 20;
 
-    /** Why the node is not asked. */
+    /** The start of an outage and its reason. */
     record Away(Instant since, String reason) {}
 
     private final RedisBreaker all;
@@ -88,7 +90,7 @@ public final class NodeBreaker implements RedisNode {
                 .build();
         this.breaker = CircuitBreaker.of("redis", config);
         breaker.transitionToForcedOpenState();
-        // Both are said before the transition.
+        // Both are logged before the transition.
         breaker.getEventPublisher().onFailureRateExceeded(event -> failing = true);
         breaker.getEventPublisher().onSlowCallRateExceeded(event -> slow = true);
         breaker.getEventPublisher().onStateTransition(this::changed);
@@ -102,7 +104,7 @@ public final class NodeBreaker implements RedisNode {
         var to = event.getStateTransition().getToState();
         var from = event.getStateTransition().getFromState();
         if (to == State.CLOSED) back();
-        // Once: a probe that fails after another was answered opens it anew, and changes nothing for anybody.
+        // Once only: a failed probe after a successful one opens the breaker again without any effect.
         if (to == State.OPEN && from == State.CLOSED) {
             outages.incrementAndGet();
             var failure = lastFailure;
@@ -123,7 +125,7 @@ public final class NodeBreaker implements RedisNode {
         log.info("{} answers: decisions use the shared buckets", redis.nameOf(node));
     }
 
-    /** Notes why the node is not used, and says so once for each reason; returns whether it did. */
+    /** Notes why the node is not used, and logs each reason once; returns whether it was logged. */
     private synchronized boolean away(String reason) {
         var before = away;
         if (before == null) away = new Away(Instant.now(), reason);
@@ -135,13 +137,13 @@ public final class NodeBreaker implements RedisNode {
         return news;
     }
 
-    /** Begins to probe, on a thread of its own. */
+    /** Begins to probe, on a separate thread. */
     void start() {
         all.changed(RedisBreaker.Status.OPEN, true);
         prober.scheduleWithFixedDelay(this::probe, 0, PROBE_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    /** Waits until it was probed once. */
+    /** Waits for the first probe. */
     void awaitFirstProbe() {
         firstProbe.join();
     }
@@ -156,7 +158,7 @@ public final class NodeBreaker implements RedisNode {
         return breaker.getState() == State.CLOSED;
     }
 
-    /** Returns whether Redis is asked now. */
+    /** Returns the state of the breaker. */
     RedisBreaker.Status status() {
         return status(breaker.getState());
     }
@@ -169,17 +171,17 @@ public final class NodeBreaker implements RedisNode {
         };
     }
 
-    /** Returns why the node is not used; empty while it is. */
+    /** Returns the outage; empty while the node is used. */
     Optional<Away> away() {
         return Optional.ofNullable(away);
     }
 
-    /** Returns its address, for people. */
+    /** Returns the node's address, for messages. */
     String name() {
         return redis.nameOf(node);
     }
 
-    /** Returns what is missing on the class path, so that this node can never be used; null: nothing. */
+    /** Returns the class path problem that makes this node unusable forever; null if there is none. */
     @Nullable
     LinkageError unusable() {
         return unusable;
@@ -213,7 +215,7 @@ public final class NodeBreaker implements RedisNode {
         if (isClosed()) breaker.transitionToOpenState();
     }
 
-    /** Never throws: what escapes would end the schedule, and with it every hope of Redis. */
+    /** Probes once. Never throws: an escaping error would end the schedule, and Redis would stay unused. */
     private void probe() {
         if (isClosed()) return;
         try {
@@ -226,7 +228,7 @@ public final class NodeBreaker implements RedisNode {
             if (stillAway(unexpected)) log.error("probing Redis failed", unexpected);
         }
         try {
-            all.follow(); // first: whoever waits for the probe wants to know which nodes there are
+            all.follow(); // first: callers that wait for the probe need the list of nodes
         } catch (Throwable unexpected) {
             log.error("looking for the nodes of Redis failed", unexpected);
         }
@@ -235,7 +237,7 @@ public final class NodeBreaker implements RedisNode {
 
     private void probeUntilClosed() {
         long clockMicros = redis.probe(node, first() ? Duration.ofSeconds(1) : timeout);
-        if (!redis.nodes().contains(node)) return; // holds nothing any more, or Redis is found to be a cluster
+        if (!redis.nodes().contains(node)) return; // no longer holds keys, or Redis turned out to be a cluster
         all.follow(clockMicros);
         clock.follow(clockMicros);
         if (breaker.getState() != State.HALF_OPEN) breaker.transitionToHalfOpenState();
@@ -246,7 +248,7 @@ public final class NodeBreaker implements RedisNode {
         }
     }
 
-    /** Returns whether the reason was news. A breaker left half open would wait for ever for the probe that did not end. */
+    /** Returns whether the reason is new. A breaker left half open would wait forever for the unfinished probe. */
     private boolean stillAway(Throwable failure) {
         boolean news = away(RedisFailures.inWords(failure));
         if (breaker.getState() != State.OPEN) breaker.transitionToOpenState();
@@ -258,7 +260,7 @@ public final class NodeBreaker implements RedisNode {
         return breaker.getState() == State.FORCED_OPEN;
     }
 
-    /** Probes no more. */
+    /** Ends the probes. */
     void close() {
         prober.shutdownNow();
         firstProbe.complete(null);

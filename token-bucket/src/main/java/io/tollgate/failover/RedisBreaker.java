@@ -17,29 +17,29 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decides whether Redis is asked at all: one {@link NodeBreaker} for each node that holds keys, a single one unless Redis is a
- * cluster. So a node that is lost takes its own agents to their local buckets, and no others. Thread-safe.
+ * Decides whether Redis is asked at all: one {@link NodeBreaker} for each node that holds keys, a single one unless
+ * Redis is a cluster. So a lost node moves only its own agents to their local buckets. Thread-safe.
  */
 public final class RedisBreaker implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(RedisBreaker.class);
 
-    /** How often the nodes are looked at again for an agent whose node is unknown. */
+    /** The shortest time between two searches for the node of an agent without a known one. */
     private static final long LOOK_AGAIN_NANOS = 100_000_000;
 
     /** Whether Redis is asked. */
     public enum Status {
         /** It is. */
         CLOSED,
-        /** It is not: it was away or slow, or has not been reached yet. */
+        /** No: Redis was away or slow, or has not been reached yet. */
         OPEN,
-        /** It is not yet: a probe was answered, two more must be. */
+        /** Not yet: one probe has succeeded, two more must. */
         HALF_OPEN
     }
 
     private final RedisBuckets redis;
     private final Duration timeout;
     private final Map<String, NodeBreaker> nodes = new ConcurrentHashMap<>();
-    /** For keys that nobody holds: never probed, never closed. */
+    /** The breaker of keys without a node: never probed, never closed. */
     private final NodeBreaker nobody;
 
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
@@ -51,18 +51,16 @@ public final class RedisBreaker implements AutoCloseable {
     private boolean ended;
 
     /**
-     * Returns a breaker that is closed for each node that answers within a second, and open otherwise; from then on it finds out by
-     * itself.
+     * Returns a breaker that is closed for each node that answers within a second, and open otherwise. From then on it
+     * probes by itself.
      *
-     * @param timeout the longest wait for one call; three quarters of it are slow
-     * @throws IllegalStateException if Redis can never be used, because the class path holds something else than this library needs
+     * @param timeout the longest wait for one call; a call is slow from three quarters of it
+     * @throws IllegalStateException if Redis can never be used because the class path lacks what this library needs
      */
     public static RedisBreaker start(RedisBuckets redis, Duration timeout) {
         var breaker = new RedisBreaker(redis, timeout);
         breaker.follow();
-        breaker.nodes
-                .values()
-                .forEach(NodeBreaker::awaitFirstProbe); // connects; only then is a cluster known to be one
+        breaker.nodes.values().forEach(NodeBreaker::awaitFirstProbe); // connects, which detects a cluster
         breaker.nodes.values().forEach(NodeBreaker::awaitFirstProbe);
         breaker.nodes.values().forEach(node -> {
             var missing = node.unusable();
@@ -83,7 +81,7 @@ public final class RedisBreaker implements AutoCloseable {
         nobody = new NodeBreaker(this, redis, RedisBuckets.ONLY_NODE, timeout);
     }
 
-    /** Takes up nodes that have come, and leaves those that hold nothing any more. */
+    /** Adds new nodes, and removes those that no longer hold keys. */
     synchronized void follow() {
         if (ended) return;
         var now = redis.nodes();
@@ -102,7 +100,7 @@ public final class RedisBreaker implements AutoCloseable {
         });
     }
 
-    /** Returns the breaker of the node that holds the agent's buckets; on a single server always the same. */
+    /** Returns the breaker of the node that holds the agent's buckets; a single server has only one. */
     public NodeBreaker of(String agentId, BucketKind kind) {
         var node = nodes.get(redis.nodeOf(agentId, kind));
         return node != null ? node : ofUnknown(agentId, kind);
@@ -132,17 +130,17 @@ public final class RedisBreaker implements AutoCloseable {
         }
     }
 
-    /** Lets this be run whenever {@link #sharing} has changed, on a thread that must not wait. */
+    /** Runs the listener whenever {@link #sharing} has changed, on a thread that must not wait. */
     public void onChange(Runnable listener) {
         listeners.add(listener);
     }
 
-    /** Takes over the time of a node for agents whose node is not known. */
+    /** Applies the time of a node to agents without a known node. */
     void follow(long clockMicros) {
         nobody.clock().follow(clockMicros);
     }
 
-    /** Returns whether decisions use the shared buckets, and if not: since when, and why. */
+    /** Returns whether decisions use the shared buckets, with the time and the reason if not. */
     public SharingStatus sharing() {
         var reasons = new TreeMap<String, String>();
         var latest = Instant.EPOCH;
@@ -164,22 +162,22 @@ public final class RedisBreaker implements AutoCloseable {
         return new SharingStatus.Local(latest, reason);
     }
 
-    /** Returns whether every node is to be asked now. */
+    /** Returns whether every node is in use. */
     public boolean isClosed() {
         return !nodes.isEmpty() && count(Status.CLOSED) == nodes.size();
     }
 
-    /** Returns since when all nodes stand as they do. */
+    /** Returns the time of the last change of any node. */
     public Instant since() {
         return since;
     }
 
-    /** Returns how many nodes stand so. */
+    /** Returns the number of nodes with this status. */
     public long count(Status status) {
         return nodes.values().stream().filter(node -> node.status() == status).count();
     }
 
-    /** Returns how often a node has changed to this; the open state that it starts in counts as a change. */
+    /** Returns the number of changes to this status; the initial open state counts as one. */
     public long transitionsTo(Status status) {
         return transitions.get(status).sum();
     }

@@ -1,7 +1,7 @@
 package io.tollgate.failover;
 
-/** One node of Redis, as whoever decides sees it. Thread-safe. */
+/** One node of Redis, as seen by the code that decides. Thread-safe. */
 interface RedisNode extends CallBreaker {
-    /** Returns how often it has been away: afterwards it may have lost what it had answered. */
+    /** Returns the number of outages. After an outage the node may have lost earlier answers. */
     long outages();
 }

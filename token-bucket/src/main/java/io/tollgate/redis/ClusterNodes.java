@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** Who holds what in a cluster, as far as it is known: asked for again when a node is lost. Thread-safe. */
+/** The known nodes of a cluster with their slots, refreshed when a node is lost. Thread-safe. */
 final class ClusterNodes {
     private static final int MOST_ATTEMPTS = 1_000_000;
 
@@ -38,14 +38,14 @@ final class ClusterNodes {
                 .collect(Collectors.toSet());
     }
 
-    /** Returns the node's address, for people. */
+    /** Returns the node's address, for messages. */
     String name(String id) {
         var node = connection.getPartitions().getPartitionByNodeId(id);
         return node == null ? id : node.getUri().getHost() + ":" + node.getUri().getPort();
     }
 
     /**
-     * Returns a key that is nobody's bucket and lies on this node.
+     * Returns a key on this node that is not a bucket.
      *
      * @throws RedisException if the node holds no keys
      */
@@ -58,16 +58,16 @@ final class ClusterNodes {
         throw new RedisException("the node holds no keys");
     }
 
-    /** Asks the nodes, those that answer, who holds what now; does not wait. */
+    /** Asks the nodes for the current slots; does not wait. */
     void refresh() {
         client.refreshPartitionsAsync();
     }
 
-    /** Closes the connection to a node, which is then connected anew; does not wait. */
+    /** Closes the connection to a node, so that Lettuce opens a new one; does not wait. */
     void reconnect(String id) {
         var node = connection.getPartitions().getPartitionByNodeId(id);
         if (node == null) return;
-        // By address, as keys are: a connection by id would be another one.
+        // By address, as for keys: a connection by id would be a separate one.
         connection
                 .getConnectionAsync(node.getUri().getHost(), node.getUri().getPort())
                 .thenAccept(one -> {

@@ -1,13 +1,16 @@
 package io.tollgate.redis;
 
-/** How our copy stands to the bucket in Redis; the order is that of the script. */
+/** The relation of our copy to the bucket in Redis; the order is that of the script. */
 public enum CopyStatus {
-    /** It is what Redis said last. */
+    /** The copy is the last answer of Redis. */
     FOLLOWS,
-    /** Calls are under way whose decisions it does not hold: if Redis lacks them, we {@linkplain SpendResult.Disagrees disagree}. */
+    /**
+     * The copy lacks decisions of calls under way: if Redis lacks them too, we {@linkplain
+     * SpendResult.Disagrees disagree}.
+     */
     UNDER_WAY,
-    /** It holds decisions that Redis has not seen. */
+    /** The copy holds decisions that Redis has not seen. */
     DECIDED_ALONE,
-    /** As before; and what Redis has decided beyond it went nowhere. */
+    /** As before; and decisions of Redis beyond the copy had no effect. */
     SUPERSEDES
 }

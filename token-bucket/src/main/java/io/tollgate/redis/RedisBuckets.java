@@ -45,22 +45,22 @@ import org.slf4j.LoggerFactory;
 /**
  * Buckets in Redis, at {@code quota:<agent>:tokens}, shared with every program that uses the same layout. Thread-safe.
  *
- * <p>Connects on the first {@link #probe}, so that an absent Redis does not stop anybody from starting. Calls never wait for a
- * connection: without one they fail at once with a {@link RedisException}. They have no time limit of their own.
+ * <p>Connects on the first {@link #probe}, so that programs start without Redis. Calls never wait for a connection:
+ * without one they fail at once with a {@link RedisException}. They have no time limit of their own.
  */
 public final class RedisBuckets implements Buckets, RedisCalls {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration RECONNECT_DELAY = Duration.ofMillis(200);
-    // The empty agent id is not legal, so that this key is nobody's bucket; it matches ~quota:* like the others.
+    // The empty agent id is illegal, so this key is not a bucket; it matches ~quota:* like the others.
     private static final SpendRequest PROBE = SpendRequest.unordered("", new Limit(1, 1), 0, null, 0);
-    /** So many that two servers hardly ever hold all of them by chance. */
+    /** Enough keys that a single server of several rarely holds all of them by chance. */
     private static final int KEYS_OF_A_PROBE = 10;
-    /** Takes an hour to fill, so that none of it fills while it is looked at. */
+    /** Takes an hour to fill, so that it does not refill during the check. */
     private static final Limit SLOW = new Limit(1, 1 / 3600.0);
 
     private static final Duration ASK_FOR_TLS_EVERY = Duration.ofSeconds(10);
     private static final Duration TLS_PATIENCE = Duration.ofMillis(500);
-    /** In words of Redis, redis-cluster-proxy and Alibaba's: several keys of one call are not of one server. */
+    /** The errors of Redis, redis-cluster-proxy and Alibaba's proxy for keys of several servers in one call. */
     private static final Pattern NOT_OF_ONE_SERVER = Pattern.compile(
             "cross.?slot|multi.?keys?\\b|\\b(same|different) (hash )?(slot|shard|node|server)",
             Pattern.CASE_INSENSITIVE);
@@ -70,17 +70,23 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     private final RedisURI uri;
     private final ClientResources resources;
     private final RedisClient client;
-    /** Nobody's buckets, and hardly another process's: in different slots, as a call for several agents has them. */
+    /**
+     * Keys for probes, which belong to no agent and rarely to another process, in different slots like those of
+     * several agents.
+     */
     private final List<String> probed = namesOfProbes();
 
     private final ReentrantLock connecting = new ReentrantLock();
-    /** Follows that of Redis. */
+    /** A clock that follows the clock of Redis. */
     private final BucketClock clock = new BucketClock();
 
     private volatile @Nullable RedisConnection connection;
-    /** The connection of which it is known whether it takes several keys in one call. */
+    /** The last connection that was examined for calls with several keys. */
     private volatile @Nullable RedisConnection examined;
-    /** Whether what stands before Redis takes one key a call; for good, since no connection outlives the question with some. */
+    /**
+     * Whether a proxy before Redis takes one key a call. It stays set, because with some proxies the question ends
+     * the connection.
+     */
     private final AtomicBoolean oneKeyPerCall = new AtomicBoolean();
 
     private Optional<String> tlsMismatch = Optional.empty();
@@ -94,12 +100,12 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     /**
      * @param uri as above
-     * @param latencies hears of every command that Redis answered
+     * @param latencies records every command that Redis answered
      */
     public RedisBuckets(RedisURI uri, CommandLatencyRecorder latencies) {
         this.uri = uri;
         this.resources = ClientResources.builder()
-                .ioThreadPoolSize(2) // netty's least; one connection uses one
+                .ioThreadPoolSize(2) // netty's minimum; one connection uses one
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.constant(RECONNECT_DELAY))
                 // Netty's own resolver, the default, reads the hosts file once, and keeps an address as long as DNS
@@ -133,7 +139,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return current == null ? null : current.nodes();
     }
 
-    /** Returns the nodes that decide, as they are known now: {@link #ONLY_NODE} alone, or the primaries of a cluster. */
+    /** Returns the nodes known now: {@link #ONLY_NODE}, or the primaries of a cluster. */
     public Set<String> nodes() {
         var cluster = nodesOfCluster();
         return cluster == null ? Set.of(ONLY_NODE) : cluster.ids();
@@ -194,7 +200,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     private static long probeNode(RedisConnection current, ClusterNodes cluster, String node, Duration timeout) {
-        if (node.equals(ONLY_NODE)) return 0; // it was not known that this is a cluster
+        if (node.equals(ONLY_NODE)) return 0; // the cluster was not detected yet
         return within(timeout, probe(current, cluster.probeKey(node)));
     }
 
@@ -227,7 +233,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return RedisFailures.isTimeout(failure) && !asked.wasLost();
     }
 
-    /** Returns the connection, or a new one where the last call ended it. */
+    /** Returns the connection, or a new one if the last call ended it. */
     private RedisConnection stillConnected(RedisConnection asked, RedisException failure) {
         if (failure instanceof RedisCommandExecutionException) return asked;
         disconnect();
@@ -252,7 +258,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .toList();
         within(timeout, call(current, Operation.RESET, full));
         within(timeout, callOneByOne(current, Operation.SPEND, spends));
-        if (current.takesOneKeyPerCall()) return; // it has just said so in words that are known
+        if (current.takesOneKeyPerCall()) return; // its error was a known one
         var again = call(current, Operation.SPEND, spends);
         within(timeout, again);
         boolean elsewhere = again.join().answers().stream()
@@ -312,7 +318,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             tlsMismatch = Optional.empty();
             return opened;
         } catch (RedisConnectionException failure) {
-            // Whoever waits for a handshake in the other's language learns nothing but that it did not come.
+            // A handshake between TLS and plain text ends with a timeout, which does not tell the cause.
             if (System.nanoTime() - tlsAskedNanos < ASK_FOR_TLS_EVERY.toNanos()) throw lastTold(failure);
             tlsAskedNanos = System.nanoTime();
             tlsMismatch = RedisWire.mismatch(uri, TLS_PATIENCE);
@@ -326,7 +332,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
                 .orElse(failure);
     }
 
-    /** Lets the next probe connect anew, which looks the address up again. */
+    /** Makes the next probe connect again, which resolves the address again. */
     private void disconnect() {
         connecting.lock();
         try {
@@ -387,7 +393,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return withoutCharges(Operation.LOOK, agentId, kind, promises);
     }
 
-    /** Fills the agent's buckets. */
+    /** Resets the agent's buckets. */
     @Override
     public CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises) {
         return withoutCharges(Operation.RESET, agentId, kind, promises).thenAccept(filled -> {});
@@ -406,7 +412,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         throw new UnusableKeyException(((SpendResult.Failed) answer).message());
     }
 
-    /** Returns the only answer, where a failed key is the caller's failure. */
+    /** Returns the only answer; a failed key is thrown. */
     private static SpendResult.Decided decided(SpendResult answer) {
         if (answer instanceof SpendResult.Decided decided) return decided;
         throw new UnusableKeyException(((SpendResult.Failed) answer).message());
@@ -429,10 +435,10 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             if (connection.takesOneKeyPerCall()) return callOneByOne(connection, operation, spends);
             return callTogether(connection, operation, spends)
                     .exceptionallyCompose(failure -> refusesSeveralKeys(failure)
-                            // It is refused as a whole, before anything ran: asking again charges once.
+                            // The call was refused as a whole before the script ran: repeating it charges once.
                             ? callOneByOne(connection, operation, spends, failure)
                             : CompletableFuture.failedFuture(failure));
-        } catch (RedisException refused) { // disconnected, or too many calls waiting
+        } catch (RedisException refused) { // disconnected, or too many commands waiting
             return CompletableFuture.failedFuture(refused);
         }
     }
@@ -456,7 +462,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         }
     }
 
-    /** In a call for each, all under way together. */
+    /** Sends a call for each agent, all under way together. */
     private static CompletableFuture<SpendResults> callOneByOne(
             RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         var calls = spends.stream()
@@ -465,7 +471,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return CompletableFuture.allOf(calls.toArray(CompletableFuture[]::new)).thenApply(done -> join(calls));
     }
 
-    /** Whether what stands before several servers says that the keys are not of one; each says it in its own words. */
+    /** Returns whether a proxy refused keys of several servers; each proxy has its own words. */
     private static boolean refusesSeveralKeys(Throwable failure) {
         return RedisFailures.cause(failure) instanceof RedisCommandExecutionException refusal
                 && NOT_OF_ONE_SERVER
@@ -490,7 +496,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
 
     private static SpendResults join(List<CompletableFuture<SpendResults>> calls) {
         var answers = new ArrayList<SpendResult>(calls.size());
-        long clockMicros = Long.MAX_VALUE; // the earliest of all: it errs to the side of refusing
+        long clockMicros = Long.MAX_VALUE; // the earliest of all, which errs on the side of refusing
         for (var call : calls) {
             clockMicros = Math.min(clockMicros, call.join().clockMicros());
             answers.addAll(call.join().answers());

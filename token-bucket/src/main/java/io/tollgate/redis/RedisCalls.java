@@ -8,7 +8,7 @@ import java.util.concurrent.CompletionStage;
 
 /** Calls of {@code spend.lua}, which never wait and have no time limit of their own. Thread-safe. */
 public interface RedisCalls extends AutoCloseable {
-    /** The name of the node that holds all keys, where Redis is no cluster; of none, where it is. */
+    /** The name of the single node without a cluster; in a cluster, it stands for no node. */
     String ONLY_NODE = "";
 
     /** Returns whether keys live on several nodes; not before the first connection. */
@@ -20,7 +20,7 @@ public interface RedisCalls extends AutoCloseable {
     /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
     CompletableFuture<AgentBuckets> look(SpendRequest spend);
 
-    /** Fills an agent's buckets, one for each limit. */
+    /** Resets an agent's buckets, one for each limit. */
     CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises);
 
     @Override

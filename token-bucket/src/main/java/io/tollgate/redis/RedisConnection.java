@@ -29,15 +29,19 @@ import org.jspecify.annotations.Nullable;
 /** One connection to Redis, shared by all threads: to a server, a primary that Sentinel names, or a cluster. */
 final class RedisConnection implements AutoCloseable {
     /**
-     * Commands that may wait for an answer; above it a call fails at once, so that a frozen Redis cannot fill the memory. A command asks for
-     * one agent where each is a call of its own: this many agents must be few enough to remember, and more than anybody asks for at once.
+     * The most commands that may wait for an answer. Above it a call fails at once, so that a frozen Redis cannot fill
+     * the memory. In a cluster each agent is a separate command: the bound must fit into memory, and exceed the agents
+     * of any one batch.
      */
     private static final int MAX_COMMANDS_WAITING = 65_536;
-    /** Lettuce 7 asks the server to tell of its maintenance unless it is told not to; 6, which Spring Boot manages, knows neither. */
+    /**
+     * Lettuce 7 subscribes to the server's maintenance notifications by default; version 6, which Spring Boot manages,
+     * does not know them.
+     */
     private static final boolean LETTUCE_NOTIFIES_OF_MAINTENANCE =
             isPresent("io.lettuce.core.MaintNotificationsConfig");
 
-    /** How often answers may lead to asking a cluster who holds what. */
+    /** The shortest time between two refreshes of the cluster's slots caused by answers. */
     private static final Duration MOST_OFTEN = Duration.ofSeconds(1);
 
     private final Runnable closing;
@@ -62,7 +66,8 @@ final class RedisConnection implements AutoCloseable {
      * @throws RedisException if Redis cannot be reached, or refuses
      */
     static RedisConnection open(RedisClient client, RedisURI address, ClientResources resources, Duration timeout) {
-        // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts and says nothing.
+        // The handshake takes its limit from the address, 60 s by default: a frozen Redis accepts connections but stays
+        // silent.
         var uri = RedisAddress.within(timeout, address);
         var connection = client.connect(ByteArrayCodec.INSTANCE, uri);
         try {
@@ -78,8 +83,8 @@ final class RedisConnection implements AutoCloseable {
     }
 
     /**
-     * Returns a client for {@link #open}, to be kept for as long as anybody connects: the threads of one that is closed are gone, and what it had
-     * still to do about a connection that failed fails with a stack trace in the log, every time.
+     * Returns a client for {@link #open}. Keep it for as long as connections are opened: a closed client has no
+     * threads, and its pending work on failed connections would log a stack trace each time.
      */
     static RedisClient client(ClientResources resources, Duration timeout) {
         var client = RedisClient.create(resources);
@@ -89,7 +94,7 @@ final class RedisConnection implements AutoCloseable {
 
     private static RedisConnection openCluster(RedisURI uri, ClientResources resources, Duration timeout) {
         var client = RedisClusterClient.create(resources, uri);
-        // Moved slots and lost nodes are found out from the answers (the default), and asked for now and then anyway.
+        // Moved slots and lost nodes are noticed from answers (the default), and refreshed periodically anyway.
         var refresh = ClusterTopologyRefreshOptions.builder()
                 .adaptiveRefreshTriggersTimeout(MOST_OFTEN)
                 .enablePeriodicRefresh(Duration.ofSeconds(30))
@@ -123,8 +128,7 @@ final class RedisConnection implements AutoCloseable {
 
     private static <B extends ClientOptions.Builder> B options(B builder, Duration timeout) {
         builder.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
-                // A call that was under way when the connection broke may have charged: sending it again would charge
-                // twice.
+                // A call under way when the connection broke may have charged: sending it again would charge twice.
                 .replayFilter(command -> true)
                 .requestQueueSize(MAX_COMMANDS_WAITING)
                 .socketOptions(SocketOptions.builder().connectTimeout(timeout).build());
@@ -141,7 +145,7 @@ final class RedisConnection implements AutoCloseable {
         }
     }
 
-    /** Loaded only where Lettuce has what it names. */
+    /** Loaded only if Lettuce has these classes. */
     private static final class MaintenanceNotifications {
         static void disable(ClientOptions.Builder builder) {
             builder.maintNotificationsConfig(MaintNotificationsConfig.disabled());
@@ -157,18 +161,18 @@ final class RedisConnection implements AutoCloseable {
         }
     }
 
-    /** Returns who holds what, where keys live on different nodes; null: on a single server. */
+    /** Returns the nodes with their slots in a cluster; null on a single server. */
     @Nullable
     ClusterNodes nodes() {
         return nodes;
     }
 
-    /** Returns whether each call may name one key only: on a cluster, and where what stands before Redis has said so. */
+    /** Returns whether each call may name one key only: in a cluster, or behind a proxy that refused several. */
     boolean takesOneKeyPerCall() {
         return oneKeyPerCall;
     }
 
-    /** Returns whether it ended at least once: Lettuce 6.6 leaves a call that was under way then without an answer. */
+    /** Returns whether the connection broke at least once: Lettuce 6.6 never answers a call that was under way then. */
     boolean wasLost() {
         return lost;
     }
@@ -178,7 +182,7 @@ final class RedisConnection implements AutoCloseable {
         oneKeyPerCall = true;
     }
 
-    /** Runs the script. The answer fails with what Redis said; a script that is not loaded is loaded, and run again. */
+    /** Runs the script. The answer fails with the error of Redis. A missing script is loaded, and the call repeated. */
     CompletionStage<byte[]> call(byte[][] keys, byte[][] arguments) {
         return evalsha(keys, arguments)
                 .exceptionallyCompose(failure -> isNoScript(failure)
@@ -188,7 +192,7 @@ final class RedisConnection implements AutoCloseable {
     }
 
     private CompletionStage<byte[]> runWithText(byte[][] keys, byte[][] arguments) {
-        // Which node lacks it is known to nobody, where a slot is on its way to another: the text finds it.
+        // While a slot moves, the node that lacks the script is unknown; sending the text reaches it.
         if (oneKeyPerCall) return eval(keys, arguments);
         return commands.scriptLoad(SpendScript.TEXT)
                 .exceptionally(RedisConnection::ifRefused)
@@ -197,7 +201,10 @@ final class RedisConnection implements AutoCloseable {
                         isNoScript(failure) ? eval(keys, arguments) : CompletableFuture.failedFuture(failure));
     }
 
-    /** Many a proxy knows no SCRIPT, or has one of its servers load it; that the text is sent only then spares most users the right to EVAL. */
+    /**
+     * Some proxies do not know SCRIPT, or load it on one server only. The text is sent only then, so most users do not
+     * need the right to EVAL.
+     */
     private static String ifRefused(Throwable failure) {
         if (RedisFailures.cause(failure) instanceof RedisCommandExecutionException) return "";
         throw new CompletionException(failure);

@@ -8,16 +8,16 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 
-/** What failures of Redis mean, for people and for counting. Pure functions. */
+/** Explains failures of Redis in words, and classifies them. Pure functions. */
 public final class RedisFailures {
     private static final int MAX_CHARACTERS = 200;
-    /** What differs from call to call, and helps nobody: where in the script, of which call, for which slot, after which byte. */
+    /** Details that differ from call to call and do not help: the line in the script, the call, the slot, the byte. */
     private static final Pattern OF_ONE_CALL = Pattern.compile(
             "\\s*,? script: .*$|, with args beginning with: .*$|(?<=^(MOVED|ASK) )\\d+ | at buffer index \\d+.*$");
 
     private RedisFailures() {}
 
-    /** Returns the failure without what futures wrap around it. */
+    /** Returns the failure without the wrappers of futures. */
     public static Throwable cause(Throwable failure) {
         var cause = failure;
         while ((cause instanceof CompletionException || cause instanceof ExecutionException)
@@ -27,7 +27,7 @@ public final class RedisFailures {
         return cause;
     }
 
-    /** Returns whether nothing was said in time, rather than something that cannot be used. Who waited no longer cancels the call. */
+    /** Returns whether an answer was late, rather than unusable. The caller has cancelled such a call. */
     public static boolean isTimeout(Throwable failure) {
         var cause = cause(failure);
         return cause instanceof TimeoutException
@@ -36,8 +36,8 @@ public final class RedisFailures {
     }
 
     /**
-     * Returns the reason in one line: what the server said in its own words, or what the innermost exception says. The same cause gives
-     * the same line. It holds no secret.
+     * Returns the reason in one line: the server's own words, or the innermost exception's. The same cause gives the
+     * same line. It holds no secret.
      */
     public static String inWords(Throwable failure) {
         var cause = cause(failure);
@@ -49,11 +49,11 @@ public final class RedisFailures {
         }
         var line = OF_ONE_CALL.matcher(message.lines().findFirst().orElse("")).replaceAll("");
         var shown = line.length() > MAX_CHARACTERS ? line.substring(0, MAX_CHARACTERS) + "..." : line;
-        // Which address it was stands outside, and what became of it inside.
+        // The outer exception has the address, the inner one the failure.
         if (cause instanceof RedisConnectionException && cause != innermost) return cause.getMessage() + ": " + shown;
-        // Lettuce names its own type here, which says nothing to people.
+        // Lettuce names its own type here, which does not help readers.
         if (innermost instanceof UnsupportedOperationException) return SpendScript.FOREIGN_ANSWER;
-        // Of an Error the message alone is a name without a verb.
+        // The message of an Error is often only a name.
         return innermost instanceof Error ? innermost.getClass().getSimpleName() + ": " + shown : shown;
     }
 }

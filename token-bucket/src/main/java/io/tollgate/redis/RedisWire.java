@@ -15,8 +15,8 @@ import java.util.Optional;
 import javax.net.ssl.SSLContext;
 
 /**
- * Finds out by a few bytes whether one side speaks TLS and the other does not: either waits for the other then, and all that a client can
- * tell is that nothing came in time. Pure functions, but for the connections that they open.
+ * Detects by a few bytes that one side speaks TLS and the other does not. Both would wait for each other, and a client
+ * could only report a timeout. Pure functions, except for the connections they open.
  */
 public final class RedisWire {
     private static final int TLS_ALERT = 0x15;
@@ -26,9 +26,10 @@ public final class RedisWire {
     private RedisWire() {}
 
     /**
-     * Returns what is wrong, to be read after "Redis at ADDRESS"; empty if TLS is on both sides or on none, or nobody answers. Blocks.
+     * Returns the problem, to be read after "Redis at ADDRESS"; empty if both sides or neither use TLS, or if there is
+     * no answer. Blocks.
      *
-     * @param patience for each connection and each answer
+     * @param patience the longest wait for each connection and each answer
      */
     public static Optional<String> mismatch(RedisURI address, Duration patience) {
         var ports = address.getSentinels().isEmpty() ? List.of(address) : address.getSentinels();
