@@ -1,5 +1,6 @@
 package io.tollgate.mirror;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Fence;
@@ -26,7 +27,11 @@ public final class BucketCopy {
     private static final byte WITHOUT_FOREIGN = 1;
 
     private static final byte DECIDED_WITHOUT_REDIS = 1;
-    private static final byte RESET_PENDING = 2;
+    /** Of a reset or a settlement. Copies of before these were counted have it without {@link Adjustments}: of a reset. */
+    private static final byte UNTOLD = 2;
+
+    /** Under it the adjustments are kept, like a fence: no topic has this number. */
+    private static final long ADJUSTMENTS = 0;
 
     private @Nullable Terms terms;
     /** Of the buckets; where there is one, what it holds. */
@@ -50,7 +55,8 @@ public final class BucketCopy {
     private Map<Long, Fence> fences = Map.of();
 
     private boolean decidedWithoutRedis;
-    private boolean resetPending;
+    private Adjustments adjustments = Adjustments.NONE;
+    private boolean untold;
     private double foreignSeconds;
 
     /** @param decidedWithoutRedis whether it holds decisions that Redis has not seen */
@@ -110,9 +116,10 @@ public final class BucketCopy {
         decidedWithoutRedis = alone;
     }
 
-    /** Notes whether somebody has filled it, and Redis has not been told. */
-    public void resetPending(boolean untold) {
-        resetPending = untold;
+    /** Notes what was done to the buckets besides spending; {@code isUntold}: and that Redis has not been told. */
+    public void adjusted(Adjustments next, boolean isUntold) {
+        adjustments = next;
+        untold = isUntold;
     }
 
     /** Notes when Redis last met a write of another program, seconds since the epoch. */
@@ -128,8 +135,14 @@ public final class BucketCopy {
         return decidedWithoutRedis;
     }
 
-    public boolean resetPending() {
-        return resetPending;
+    /** Returns what was done to the buckets besides spending. */
+    public Adjustments adjustments() {
+        return adjustments;
+    }
+
+    /** Returns whether Redis has not been told of all {@link #adjustments}. */
+    public boolean isUntold() {
+        return untold;
     }
 
     public AgentBuckets buckets() {
@@ -177,7 +190,7 @@ public final class BucketCopy {
     }
 
     private byte flags() {
-        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (resetPending ? RESET_PENDING : 0));
+        return (byte) ((decidedWithoutRedis ? DECIDED_WITHOUT_REDIS : 0) | (untold ? UNTOLD : 0));
     }
 
     /** Returns the bytes that the state store keeps. */
@@ -186,16 +199,21 @@ public final class BucketCopy {
         var fences = fences();
         int termsBytes = terms == null ? 0 : terms.encodedBytes();
         int size = 1 + 1 + 8 + 4 + termsBytes + 16 * buckets.size();
+        var adjusted = adjustments.toFence();
         for (var fence : fences.values()) size += 8 + 4 + fence.encodedBytes();
+        if (adjusted != Fence.NONE) size += 8 + 4 + adjusted.encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(VERSION).put(flags()).putDouble(foreignSeconds).putInt(termsBytes);
         if (terms != null) terms.encode(bytes, lastRefillSeconds);
         for (var bucket : buckets) bytes.putDouble(bucket.tokens()).putDouble(bucket.lastRefillSeconds());
-        fences.forEach((source, fence) -> {
-            bytes.putLong(source).putInt(fence.encodedBytes());
-            fence.encode(bytes);
-        });
+        fences.forEach((source, fence) -> put(bytes, source, fence));
+        if (adjusted != Fence.NONE) put(bytes, ADJUSTMENTS, adjusted);
         return bytes.array();
+    }
+
+    private static void put(ByteBuffer bytes, long source, Fence fence) {
+        bytes.putLong(source).putInt(fence.encodedBytes());
+        fence.encode(bytes);
     }
 
     /** Returns whether it has fences of no other sources than these. */
@@ -232,13 +250,18 @@ public final class BucketCopy {
         }
         var decoded = new BucketCopy(new AgentBuckets(terms, buckets), (flags & DECIDED_WITHOUT_REDIS) != 0);
         decoded.foreignSeconds = foreignSeconds;
-        decoded.resetPending = (flags & RESET_PENDING) != 0;
         while (bytes.hasRemaining()) {
             long source = bytes.getLong();
             int size = bytes.getInt();
             if (size < 0 || size > bytes.remaining()) throw new BufferUnderflowException();
-            decoded.hold(source, Fence.decode(bytes.slice(bytes.position(), size)));
+            var fence = Fence.decode(bytes.slice(bytes.position(), size));
+            if (source == ADJUSTMENTS) decoded.adjustments = Adjustments.of(fence);
+            else decoded.hold(source, fence);
             bytes.position(bytes.position() + size);
+        }
+        decoded.untold = (flags & UNTOLD) != 0;
+        if (decoded.untold && decoded.adjustments.isNone()) {
+            decoded.adjustments = Adjustments.reset((long) (decoded.lastRefillSeconds * 1e6));
         }
         return decoded;
     }

@@ -196,7 +196,7 @@ final class AgentCache {
             if (agent != null && agent.isAwaited()) return false;
             var inMemory = agent == null ? null : agent.state(kind);
             var bucket = inMemory == null || inMemory.bucket() == null ? stored.get() : inMemory.bucket();
-            if (bucket.resetPending() // full, but Redis may hold less
+            if (bucket.isUntold() // full, but Redis may hold less
                     || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds.applyAsDouble(agentId, kind))) return false;
             if (inMemory == null || agent == null) return true;
             inMemory.markStored(); // or writing behind would bring it back

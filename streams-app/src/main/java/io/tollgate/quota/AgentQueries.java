@@ -19,7 +19,7 @@ final class AgentQueries {
     private final AgentCache cache;
     private final TaskOffsets offsets;
     private final TaskActivity activity;
-    private final PendingResets resets;
+    private final UntoldBuckets untold;
     private final Consumer<BucketReset> listener;
 
     AgentQueries(
@@ -27,13 +27,14 @@ final class AgentQueries {
             AgentCache cache,
             TaskOffsets offsets,
             TaskActivity activity,
+            UntoldBuckets untold,
             Consumer<BucketReset> listener) {
         this.shared = shared;
         this.cache = cache;
         this.offsets = offsets;
         this.activity = activity;
         this.listener = listener;
-        this.resets = new PendingResets(cache, mailbox);
+        this.untold = untold;
     }
 
     /** Returns where other threads ask; answered by {@link #answer}. */
@@ -41,22 +42,15 @@ final class AgentQueries {
         return mailbox;
     }
 
-    /** Answers other threads' questions, and tells Redis of buckets that were filled. */
+    /** Answers other threads' questions, and tells Redis of buckets that were reset or settled. */
     void answer() {
         mailbox.answer();
-        resets.tell(
-                shared.redis().orElse(null),
-                agentId -> shared.policies().of(agentId).promises());
+        untold.tell();
     }
 
     /** Returns whether there is nothing to answer, and nothing to tell. */
     boolean isIdle() {
-        return mailbox.isEmpty() && resets.isEmpty();
-    }
-
-    /** Notes buckets that Redis must be told of. */
-    void noteUntold(AgentState filled) {
-        resets.note(filled);
+        return mailbox.isEmpty() && untold.isEmpty();
     }
 
     /** Shows an agent: what Redis holds, as it will continue with our copy; the mirror while Redis is not in use. */
@@ -66,7 +60,7 @@ final class AgentQueries {
         var buckets = cache.of(agent, policy.kind());
         var mirrored = viewOfMirror(agent, buckets, policy);
         var redis = shared.redis().filter(each -> each.inUse(buckets));
-        if (redis.isEmpty() || buckets.isResetPending()) {
+        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) {
             answer.complete(mirrored);
             return;
         }
@@ -79,6 +73,7 @@ final class AgentQueries {
                         offsets.sources(),
                         offsets.committed(place),
                         shared.exactlyOnce(),
+                        cache.commits(),
                         TokenBucket.seconds(shared.nowMicros(buckets))))
                 .whenComplete((held, failure) -> answer.complete(failure != null ? mirrored : mirrored.inRedis(held)));
     }
@@ -113,9 +108,11 @@ final class AgentQueries {
         long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros() + 1));
         buckets.reset(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),
-                shared.redis().isPresent());
+                nowMicros,
+                shared.redis().isPresent(),
+                cache.commits());
         cache.storeWithCommit(buckets);
-        resets.filled(buckets, () -> look(agentId, answer));
+        untold.reset(buckets, () -> look(agentId, answer));
         listener.accept(new BucketReset(agentId, policy, nowMicros, by));
     }
 }

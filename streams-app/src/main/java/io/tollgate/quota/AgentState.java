@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
@@ -29,6 +30,9 @@ final class AgentState {
     /** What is refused unasked within this time is answered as at one moment. */
     private static final long TOGETHER_MICROS = 20_000;
 
+    /** Longer than a call takes to get to Redis, mostly. */
+    private static final double ON_ITS_WAY_SECONDS = 0.1;
+
     private final String agentId;
     private final BucketKind kind;
     private final CallsUnderWay calls = new CallsUnderWay();
@@ -42,7 +46,8 @@ final class AgentState {
     /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
     private boolean complete;
 
-    private int resets;
+    /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
+    private @Nullable Unanswered unanswered;
     /** What was refused without asking since Redis answered last, by place of its source; copied when it changes. */
     private Fence[] unasked = NOTHING;
 
@@ -96,41 +101,96 @@ final class AgentState {
         return calls;
     }
 
-    /** Fills the buckets. Answers under way know nothing of it; {@code untold}: nor does Redis. */
-    void reset(AgentBuckets full, boolean untold) {
+    /**
+     * What was settled since Redis answered last.
+     *
+     * @param buckets as they were before, and {@code settledTokens} what settlements had given back by then
+     * @param mayBeTold what Redis may be told before the task commits
+     * @param settledIn how often the task had come to a commit at the last settlement
+     */
+    private record Unanswered(AgentBuckets buckets, double settledTokens, Adjustments mayBeTold, int settledIn) {
+        Unanswered by(AgentBuckets next, double nextSettledTokens) {
+            return new Unanswered(next, nextSettledTokens, mayBeTold, settledIn);
+        }
+    }
+
+    /**
+     * Resets the buckets. Answers under way know nothing of it; Redis hears of it when it is committed.
+     *
+     * @param untold whether there is a Redis
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
+     */
+    void reset(AgentBuckets full, long nowMicros, boolean untold, int commits) {
         calls.giveUp();
-        resets++;
+        aloneIn = commits;
+        unanswered = null;
         stored = false;
         var filled = held(full);
         filled.hold(full);
         filled.decidedWithoutRedis(true);
-        filled.resetPending(untold);
-    }
-
-    /** Returns whether somebody has filled the bucket and Redis has not been told: until then the mirror decides. */
-    boolean isResetPending() {
-        return bucket != null && bucket.resetPending();
+        filled.adjusted(
+                Adjustments.reset(Math.max(nowMicros, filled.adjustments().sinceMicros() + 1)), untold);
     }
 
     /**
-     * Returns whether our copy decides, without asking Redis: while it has not been told that somebody has filled the bucket; and after our
-     * copy has decided, or Redis disagreed, until the task has committed. Then it was ours to decide: a task that has lost its
-     * partition does not get there, and must not supersede what its successor has decided.
+     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it is committed, with the
+     * next call, or at once where that is too late. Of the first settlement it does not: an aborted transaction would
+     * begin it again, so that our copy decides until it is committed.
+     *
+     * @param untold whether there is a Redis
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
+     * @return what is left
+     */
+    AgentBuckets settle(double refundTokens, Promises promises, long nowMicros, boolean untold, int commits) {
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = held(AgentBuckets.full(promises.terms(), nowSeconds));
+        if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
+        var before = held.adjustments();
+        var after = before.settled(refundTokens, nowMicros);
+        var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
+        var last = unanswered;
+        if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits);
+        var mayBeTold = last.settledIn() == commits ? last.mayBeTold() : before;
+        if (before.isNone()) aloneIn = commits;
+        else if (isAnyFull(settled, promises)) mayBeTold = after;
+        unanswered = new Unanswered(last.buckets(), last.settledTokens(), mayBeTold, commits);
+        held.hold(settled);
+        held.adjusted(after, untold);
+        stored = false;
+        return settled;
+    }
+
+    /**
+     * Returns whether a bucket is full. What is settled then Redis must know with the next call: told later, what is charged before would make room
+     * for what did not fit.
+     */
+    private static boolean isAnyFull(AgentBuckets buckets, Promises promises) {
+        var limits = promises.terms().limits();
+        for (int i = 0; i < limits.size(); i++) {
+            if (buckets.buckets().get(i).tokens() >= limits.get(i).limit().capacityTokens()) return true;
+        }
+        return false;
+    }
+
+    /**
+     * Returns whether our copy decides, without asking Redis: after it was reset or has decided, or Redis disagreed, until the task has
+     * committed. Then it was ours to decide: a task that has lost its partition does not get there, and must not supersede what its
+     * successor has decided.
      */
     boolean isDecidedAlone(int commits) {
-        return isResetPending() || aloneIn == commits;
+        return aloneIn == commits;
     }
 
-    /** Returns a number that is another one after each {@link #reset}. */
-    int resets() {
-        return resets;
+    /** Returns whether Redis has not been told of a reset, or of a settlement. */
+    boolean isUntold() {
+        return bucket != null && bucket.isUntold();
     }
 
-    /** Notes that Redis has filled its bucket as well: from now on the smaller of the two goes on. */
-    void resetTold() {
-        if (bucket == null) return;
+    /** Notes that Redis was told. */
+    void told(Adjustments adjustments) {
+        if (bucket == null || !bucket.isUntold() || !bucket.adjustments().equals(adjustments)) return;
+        bucket.adjusted(adjustments, false);
         stored = false;
-        bucket.resetPending(false);
     }
 
     /**
@@ -138,6 +198,7 @@ final class AgentState {
      *
      * @param place of their source
      * @param once whether decisions are committed together with their offsets
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      * @param nowSeconds the clock of Redis, seconds since the epoch
      */
     SpendRequest spend(
@@ -147,6 +208,7 @@ final class AgentState {
             TaskSources sources,
             long committedOffset,
             boolean once,
+            int commits,
             double nowSeconds) {
         return new SpendRequest(
                 agentId,
@@ -157,23 +219,61 @@ final class AgentState {
                 committedOffset,
                 once,
                 unasked[place].uncommitted(committedOffset),
-                copy(promises.terms(), place, sources, once),
+                copy(promises, place, sources, status(once), commits, nowSeconds),
                 bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
 
-    private SpendRequest.@Nullable Copy copy(Terms terms, int place, TaskSources sources, boolean once) {
+    /**
+     * Returns what to tell Redis where it {@linkplain #isUntold lacks} a reset or a settlement, as {@link #spend} does. Our copy does not
+     * supersede Redis there: no request shows that it is still ours to decide.
+     */
+    SpendRequest tell(
+            Promises promises,
+            TaskSources sources,
+            long committedOffset,
+            boolean once,
+            int commits,
+            double nowSeconds) {
+        int place = TaskSources.REQUESTS;
+        return new SpendRequest(
+                agentId,
+                kind,
+                promises,
+                List.of(),
+                sources.id(place),
+                committedOffset,
+                once,
+                Fence.NONE,
+                copy(promises, place, sources, CopyStatus.FOLLOWS, commits, nowSeconds),
+                bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
+    }
+
+    private SpendRequest.@Nullable Copy copy(
+            Promises promises, int place, TaskSources sources, CopyStatus ofBucket, int commits, double nowSeconds) {
         var held = bucket;
         boolean underWay = !calls.isEmpty();
         if (held == null && !underWay) return null;
-        var status = underWay || held == null ? CopyStatus.UNDER_WAY : status(held, once);
+        var status = underWay || held == null ? CopyStatus.UNDER_WAY : ofBucket;
         boolean knowsAll = held != null && !underWay;
+        var settled = unanswered;
+        var adjustments = held == null ? Adjustments.NONE : held.adjustments();
+        boolean withheld = settled != null && settled.settledIn() == commits && !isSoonFull(promises, nowSeconds);
         return new SpendRequest.Copy(
-                held == null ? AgentBuckets.full(terms, 0) : held.buckets(),
+                held == null
+                        ? AgentBuckets.full(promises.terms(), 0)
+                        : settled == null ? held.buckets() : settled.buckets(),
                 status,
                 knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
                 sentThrough(place, sources),
                 knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
-                others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES));
+                others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES),
+                withheld ? settled.mayBeTold() : adjustments,
+                settled == null ? adjustments.settledTokens() : settled.settledTokens());
+    }
+
+    private boolean isSoonFull(Promises promises, double nowSeconds) {
+        var held = bucketsOrFull(promises.terms(), nowSeconds);
+        return isAnyFull(TokenBucket.refill(held, promises, nowSeconds + ON_ITS_WAY_SECONDS), promises);
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */
@@ -246,8 +346,8 @@ final class AgentState {
      * Under exactly-once, what Redis decided beyond our copy went nowhere: the answers were given up, or are of a transaction that was
      * aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
      */
-    private CopyStatus status(BucketCopy known, boolean once) {
-        boolean alone = known.decidedWithoutRedis();
+    private CopyStatus status(boolean once) {
+        boolean alone = bucket != null && bucket.decidedWithoutRedis();
         if (superseding || alone && once) return CopyStatus.SUPERSEDES;
         return alone ? CopyStatus.DECIDED_ALONE : CopyStatus.FOLLOWS;
     }
@@ -268,14 +368,20 @@ final class AgentState {
      * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has written
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
-    void disagreed(SpendResult.Disagrees inRedis, Promises promises, double nowSeconds, boolean once, int commits) {
+    void disagreed(
+            RedisCall.Part asked,
+            SpendResult.Disagrees inRedis,
+            Promises promises,
+            double nowSeconds,
+            boolean once,
+            int commits) {
         aloneIn = commits;
         if (bucket == null) {
             held(inRedis.buckets());
             return;
         }
         if (once && complete && inRedis.foreignSeconds() == bucket.foreignSeconds()) return;
-        var theirs = TokenBucket.refill(inRedis.buckets(), promises, nowSeconds);
+        var theirs = TokenBucket.settle(inRedis.buckets(), promises, nowSeconds, settledSince(asked.spend()));
         var ours = TokenBucket.refill(bucket.buckets(), promises, nowSeconds);
         var smaller = new ArrayList<Bucket>(1);
         for (int i = 0; i < ours.buckets().size(); i++) {
@@ -283,7 +389,22 @@ final class AgentState {
             var other = theirs.buckets().get(i);
             smaller.add(other.tokens() < one.tokens() ? new Bucket(other.tokens(), one.lastRefillSeconds()) : one);
         }
-        bucket.hold(new AgentBuckets(promises.terms(), smaller));
+        hold(bucket, new AgentBuckets(promises.terms(), smaller));
+    }
+
+    /** Changes our copy to buckets that hold all that was settled. */
+    private void hold(BucketCopy held, AgentBuckets next) {
+        held.hold(next);
+        if (unanswered != null)
+            unanswered = unanswered.by(next, held.adjustments().settledTokens());
+    }
+
+    /** Returns what was settled that a call did not say. */
+    private double settledSince(SpendRequest spend) {
+        if (bucket == null) return 0;
+        var copy = spend.copy();
+        return bucket.adjustments().settledTokens()
+                - (copy == null ? 0 : copy.adjustments().settledTokens());
     }
 
     /** Returns our copy; where there is none, one that begins with these buckets. */
@@ -313,20 +434,39 @@ final class AgentState {
             held.hold(source, fence);
         }
         unasked(place, Fence.NONE);
-        if (isNewer(answer.buckets(), held)) held.hold(answer.buckets());
+        if (isNewer(answer.buckets(), held)) hold(held, answer.buckets(), spend);
         held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
+    }
+
+    /** Takes over the buckets of an answer, with what was settled since it was asked for. */
+    private void hold(BucketCopy held, AgentBuckets answered, SpendRequest spend) {
+        double since = settledSince(spend);
+        if (unanswered == null || since == 0) {
+            held.hold(answered);
+            unanswered = null;
+        } else {
+            unanswered = unanswered.by(answered, held.adjustments().settledTokens() - since);
+            held.hold(TokenBucket.settle(answered, spend.promises(), held.lastRefillSeconds(), since));
+        }
+        if (spend.copy() != null) told(spend.copy().adjustments());
     }
 
     /**
      * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
      * comes last, and does not know what the newer one charged.
      */
-    private static boolean isNewer(AgentBuckets answered, BucketCopy held) {
+    private boolean isNewer(AgentBuckets answered, BucketCopy held) {
         double answeredAt = answered.first().lastRefillSeconds();
-        if (answeredAt != held.lastRefillSeconds()) return answeredAt > held.lastRefillSeconds();
-        return answered.leastTokens() < held.leastTokens();
+        double heldAt = unanswered == null
+                ? held.lastRefillSeconds()
+                : unanswered.buckets().first().lastRefillSeconds();
+        if (answeredAt != heldAt) return answeredAt > heldAt;
+        return answered.leastTokens()
+                < (unanswered == null
+                        ? held.leastTokens()
+                        : unanswered.buckets().leastTokens());
     }
 
     /** Returns the buckets to decide on without Redis. */
@@ -356,7 +496,7 @@ final class AgentState {
         stored = false;
         unasked(place, Fence.NONE);
         var held = held(outcome.buckets());
-        held.hold(outcome.buckets());
+        hold(held, outcome.buckets());
         held.hold(id, outcome.fence());
         held.decidedWithoutRedis(true);
     }

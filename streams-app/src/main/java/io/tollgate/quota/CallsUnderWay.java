@@ -18,6 +18,11 @@ final class CallsUnderWay {
         return parts.isEmpty();
     }
 
+    /** Returns them in the order of sending. */
+    List<RedisCall.Part> inOrder() {
+        return List.copyOf(parts);
+    }
+
     /** Notes a call that is sent now, and returns this agent's part of it. */
     RedisCall.Part send(RedisCall call, int index, SpendRequest spend, int place) {
         var part = new RedisCall.Part(call, index, spend, place, epoch);

@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
-import io.tollgate.bucket.Promises;
 import io.tollgate.failover.CallBreaker;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.metrics.PipelineMetrics;
@@ -130,11 +129,6 @@ public final class RedisGateway implements AutoCloseable {
     /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
     CompletableFuture<AgentBuckets> look(SpendRequest spend) {
         return time.within(redis.look(spend), timeout.toNanos());
-    }
-
-    /** Fills an agent's buckets in Redis. Within the breaker's time limit. */
-    CompletableFuture<Void> reset(String agentId, BucketKind kind, Promises promises) {
-        return time.within(redis.reset(agentId, kind, promises).toCompletableFuture(), timeout.toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */

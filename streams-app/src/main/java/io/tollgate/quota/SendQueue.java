@@ -241,6 +241,7 @@ final class SendQueue {
                         offsets.sources(),
                         offsets.committed(place),
                         shared.exactlyOnce(),
+                        cache.commits(),
                         nowSeconds(ask.buckets()));
     }
 }

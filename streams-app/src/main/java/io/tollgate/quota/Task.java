@@ -43,9 +43,10 @@ record Task(
                 shared.partitions(),
                 shared.callLimits().storedAnswers());
         var activity = new TaskActivity();
-        var queries = new AgentQueries(shared, cache, offsets, activity, resets);
+        var untold = new UntoldBuckets(shared, cache, offsets);
+        var queries = new AgentQueries(shared, cache, offsets, activity, untold, resets);
         var queue = new SendQueue(shared, cache, offsets);
-        var decider = new TaskDecider(shared, cache, offsets, activity, queue, queries);
+        var decider = new TaskDecider(shared, cache, offsets, activity, queue, untold);
         var timer = new TaskTimer(context, shared, cache, activity, queries);
         return new Task(offsets, cache, activity, queries, queue, decider, timer);
     }

@@ -34,7 +34,7 @@ final class TaskDecider {
     private final TaskOffsets offsets;
     private final TaskActivity activity;
     private final SendQueue queue;
-    private final AgentQueries queries;
+    private final UntoldBuckets untold;
 
     TaskDecider(
             QuotaContext shared,
@@ -42,13 +42,13 @@ final class TaskDecider {
             TaskOffsets offsets,
             TaskActivity activity,
             SendQueue queue,
-            AgentQueries queries) {
+            UntoldBuckets untold) {
         this.shared = shared;
         this.cache = cache;
         this.offsets = offsets;
         this.activity = activity;
         this.queue = queue;
-        this.queries = queries;
+        this.untold = untold;
     }
 
     /**
@@ -83,6 +83,37 @@ final class TaskDecider {
         return new Decided(request, policy.of(agent.id(), decision.terms()), decision, left);
     }
 
+    /**
+     * Gives tokens back to an agent's buckets, in every limit, never above its capacity.
+     *
+     * @param refundTokens below 0: is taken, and the buckets may fall below zero; what is decided next is decided on what is left
+     */
+    Settled settle(String agentId, BucketKind kind, double refundTokens) {
+        var agent = cache.agent(agentId);
+        var buckets = cache.of(agent, kind);
+        var promises = agent.policy(shared.policies()).promises();
+        takeOver(buckets);
+        // A moment of its own, so that every reader knows what was decided before.
+        var held = buckets.bucket();
+        long leftMicros = held == null ? 0 : (long) Math.floor(held.lastRefillSeconds() * 1e6 + 0.5);
+        long afterMicros = Math.max(leftMicros, agent.lastDecidedMicros()) + 1;
+        long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
+        var left =
+                buckets.settle(refundTokens, promises, nowMicros, shared.redis().isPresent(), cache.commits());
+        cache.storeWithCommit(buckets);
+        untold.settled(buckets);
+        boolean alone =
+                shared.redis().filter(each -> each.inUse(buckets)).isEmpty() || buckets.isDecidedAlone(cache.commits());
+        return new Settled(left.leastTokens(), nowMicros, alone ? DecidedBy.LOCAL : DecidedBy.REDIS);
+    }
+
+    /** Waits for what is under way: what it charges comes before what is settled now. */
+    private void takeOver(AgentState buckets) {
+        for (var part : buckets.calls().inOrder()) {
+            decided(part, buckets).ifPresent(answer -> takeOver(buckets, part, answer));
+        }
+    }
+
     private Decision approveUncharged(AgentQueue agent, Policy policy) {
         return new Decision.Approved(
                 policy.limit().capacityTokens(),
@@ -104,10 +135,6 @@ final class TaskDecider {
 
     /** @param atOnce how many of the agent's pending requests may be sent */
     private Decision decide(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
-        if (buckets.isResetPending()) {
-            queries.noteUntold(buckets); // after a restart it is known from the store alone
-            return decideLocally(agent, buckets, request);
-        }
         queue.sendUpTo(request);
         var asked = request.asked();
         if (asked != null) {
@@ -149,7 +176,8 @@ final class TaskDecider {
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
-            buckets.disagreed(disagrees, asked.spend().promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
+            buckets.disagreed(
+                    asked, disagrees, asked.spend().promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
         shared.metrics().unusableKey();
@@ -162,6 +190,11 @@ final class TaskDecider {
 
     private Decision accept(
             AgentState buckets, PendingDecision request, RedisCall.Part asked, SpendResult.Decided answer) {
+        takeOver(buckets, asked, answer);
+        return answer.decisions().get(request.index());
+    }
+
+    private void takeOver(AgentState buckets, RedisCall.Part asked, SpendResult.Decided answer) {
         for (var part : buckets.calls().answeredThrough(asked)) {
             var its =
                     part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
@@ -169,7 +202,6 @@ final class TaskDecider {
             cache.answered(buckets, part.call().awaitedNanos());
             note(buckets.agentId(), its);
         }
-        return answer.decisions().get(request.index());
     }
 
     private void note(String agentId, SpendResult.Decided answer) {

@@ -1,5 +1,6 @@
 package io.tollgate.memoryredis;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
@@ -129,7 +130,15 @@ final class RandomSpends {
         }
         double foreign = random.nextInt(3) == 0 ? random.nextInt(3) - 1 : 0;
         long through = random.nextBoolean() ? fence.lastOffset() : random.nextInt(30) - 1;
-        return new SpendRequest.Copy(buckets, status, foreign, through, fence, others);
+        return new SpendRequest.Copy(
+                buckets, status, foreign, through, fence, others, adjustments(), random.nextInt(3) - 1);
+    }
+
+    /** Mostly none; sometimes the same again, more of the same, or others. */
+    private Adjustments adjustments() {
+        return random.nextInt(3) > 0
+                ? Adjustments.NONE
+                : new Adjustments(micros - random.nextInt(3), random.nextBoolean(), random.nextInt(5) - 2.5);
     }
 
     private AgentBuckets meddledWith(AgentBuckets buckets) {

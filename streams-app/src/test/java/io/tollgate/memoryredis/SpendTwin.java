@@ -62,6 +62,7 @@ final class SpendTwin {
 
     private static final class FenceParts {
         List<Entry> entries = new ArrayList<>();
+        byte[] adjustments = NOTHING;
         double wasTokens = Double.NaN;
         double wasLast = Double.NaN;
         double foreign;
@@ -128,11 +129,14 @@ final class SpendTwin {
         List<Entry> entries = List.of();
         /** Of the last write, if that was ours. */
         double minute = Double.NaN;
+        /** Whether there is something to write, although nothing is asked for. */
+        boolean news;
     }
 
     /** {@code fields}: null where nothing is to be written; {@code seconds}: -1 where the time to live stays. */
     private record Outcome(byte[] reply, @Nullable Map<String, byte[]> fields, long seconds) {}
 
+    private static final long NOBODY = 0;
     private static final int LOOK = 1;
     private static final int RESET = 2;
     private static final int ONCE = 3;
@@ -348,7 +352,8 @@ final class SpendTwin {
             double newest = groups.length > 0 ? Packed.doubleAt(groups, 0) : -1;
             if (isOwn && newest <= committed) groups = NOTHING;
             var entry = new Entry(each.source(), newest, uncommitted(groups, -1));
-            if (isOwn) parts.entries.set(0, entry);
+            if (each.source() == NOBODY) parts.adjustments = entry.groups;
+            else if (isOwn) parts.entries.set(0, entry);
             else parts.entries.add(entry);
         }
         return parts;
@@ -370,8 +375,7 @@ final class SpendTwin {
         promises.add(new Promise(argument.since, terms));
 
         var rest = new Packed.Reader(argument.rest, 0);
-        byte[] by = argument.rest.length > 0 ? rest.readText() : NOTHING;
-        var copyTerms = by.length > 0 ? limitsOf(by) : terms;
+        byte[] by = argument.rest.length > 0 ? rest.readText() : argument.terms;
         var copies = new ArrayList<Level>();
         copies.add(new Level(argument.copyTokens, argument.copyLast, false));
         for (double[] copy : rest.readPairs()) {
@@ -382,6 +386,12 @@ final class SpendTwin {
         known.add(new Known(source, copyFence, copyGroups));
         var sources = new Packed.Reader(argument.sources, 0);
         while (sources.hasMore()) known.add(new Known(sources.readLong(), sources.readDouble(), sources.readText()));
+        double inCopy = 0;
+        byte[] told = NOTHING;
+        if (known.size() > 1 && known.get(1).source() == NOBODY) {
+            inCopy = known.get(1).through();
+            told = known.remove(1).groups();
+        }
 
         var standing = new Standing();
         double now = clock;
@@ -437,13 +447,22 @@ final class SpendTwin {
         if (gone && relation > 0) {
             entries = new ArrayList<>();
             entries.add(new Entry(source, -1, NOTHING));
+            parts.adjustments = NOTHING;
         }
 
         var own = entries.get(0);
+        byte[] kept = parts.adjustments;
+        double began = number(told, 0);
+        double reset = number(told, 16);
+        double settled = number(told, 24);
+        boolean later = began > number(kept, 0);
+        boolean filled = operation == RESET || later && reset > 0;
+        double given =
+                began >= number(kept, 0) && !Double.isNaN(wasLast) ? settled - (later ? 0 : number(kept, 24)) : 0;
         var fencedSources = List.copyOf(entries);
         boolean ahead = relation >= DECIDED_ALONE;
         boolean once = operation == ONCE;
-        boolean lacks = gone || !ahead && relation > 0 && wasLast < argument.copyLast;
+        boolean lacks = gone || filled || !ahead && relation > 0 && wasLast < argument.copyLast;
         boolean elsewhere = false;
         for (int i = 0; i < known.size(); i++) {
             var entry = bySource(fencedSources, known.get(i).source());
@@ -459,32 +478,34 @@ final class SpendTwin {
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
         if (reconciled) for (var copy : copies) now = max(now, copy.last());
 
-        var given = new ArrayList<double[]>();
+        var nowhere = new ArrayList<double[]>();
         for (long i = 0; beyond && !disagrees && i < argument.count; i++) {
             double offset = argument.offset(i);
             var group = offset > copyFence ? recall(own.groups, offset) : null;
             if (group != null && group.approved(offset)) {
-                given.add(new double[] {Packed.doubleAt(own.groups, group.start + 16) / 1e6, argument.cost(i)});
+                nowhere.add(new double[] {Packed.doubleAt(own.groups, group.start + 16) / 1e6, argument.cost(i)});
             }
         }
         boolean follows = ahead
                 && foreign == argument.copyForeign
                 && (relation != DECIDED_ALONE || (Double.isNaN(wasLast) ? 0 : wasLast) <= argument.copyLast);
         var held = brought(levels, old, promises, terms, now);
-        var copied = reconciled ? brought(copies.toArray(Level[]::new), copyTerms, promises, terms, now) : new Level[0];
+        var copied =
+                reconciled ? brought(copies.toArray(Level[]::new), limitsOf(by), promises, terms, now) : new Level[0];
         var left = new double[limits.length];
         for (int i = 0; i < limits.length; i++) {
             double back = 0;
             double from = limits[i].starts() == null ? 0 : started(limits[i].starts(), now);
-            for (double[] each : given) back = back + (each[0] >= from ? each[1] : 0);
-            double tokens = min(held[i].tokens() + back, limits[i].capacity());
+            for (double[] each : nowhere) back = back + (each[0] >= from ? each[1] : 0);
             var copy = i < copied.length ? copied[i] : null;
             boolean absent = held[i].isUnknown();
-            if (copy != null && !copy.isUnknown() && (absent || follows || copy.tokens() < tokens)) {
-                tokens = copy.tokens();
+            double most = limits[i].capacity();
+            double tokens = filled ? most : min(held[i].tokens() + back + (absent ? 0 : given), most);
+            if (copy != null && !copy.isUnknown()) {
+                double byCopy = min(copy.tokens() + (settled - inCopy), most);
+                if (absent || follows || byCopy < tokens) tokens = byCopy;
             }
-            if (operation == RESET || disagrees && absent) tokens = limits[i].capacity();
-            left[i] = tokens;
+            left[i] = disagrees && absent ? most : tokens;
         }
         if (reconciled) {
             if (standing.status == FINE) standing.status = RECONCILED;
@@ -536,7 +557,10 @@ final class SpendTwin {
                 own.groups = concat(uncommitted(argument.refusedAlone, -1), own.groups);
             }
         }
+        boolean news = later || given != 0;
+        entries.add(1, new Entry(NOBODY, -1, news ? told : kept));
         if (lastWriteIsOurs) standing.minute = Math.floor(wasLast / 60);
+        standing.news = (news || filled) && !gone;
         return standing;
     }
 
@@ -559,6 +583,11 @@ final class SpendTwin {
         if (known && last <= clock + 86400) return new Level(tokens, last, false);
         unreadable[0] = true;
         return new Level(0, clock, relation > 0);
+    }
+
+    /** 0 where there are no adjustments. */
+    private static double number(byte[] adjustments, int at) {
+        return adjustments.length == 0 ? 0 : Packed.doubleAt(adjustments, at);
     }
 
     /** NaN where there is none. */
@@ -735,7 +764,7 @@ final class SpendTwin {
                 new Packed.Writer().putByte(status).put(now, standing.foreign).put(left);
         if (status == DISAGREES) return new Outcome(reply.toBytes(), null, -1);
         reply.put(answers.toBytes());
-        if (argument.operation == LOOK || argument.count == 0 && argument.operation != RESET) {
+        if (argument.operation == LOOK || argument.count == 0 && !standing.news) {
             return new Outcome(reply.toBytes(), null, -1);
         }
 
@@ -743,8 +772,8 @@ final class SpendTwin {
         if (fenced) {
             if (decided) addGroup(own, argument, standing, nowMicros, oldest, newest, refused, refusals);
             var text = new Packed.Writer().put(left[0], now, standing.foreign);
-            int sourcesKept = 0;
-            for (var entry : standing.entries) {
+            var entries = standing.entries;
+            for (var entry : entries.subList(0, Math.min(5, entries.size()))) {
                 byte[] groups = entry.groups;
                 if (groups.length == 0 && entry.last >= 0) {
                     groups = new Packed.Writer()
@@ -754,9 +783,8 @@ final class SpendTwin {
                             .putInt(0)
                             .toBytes();
                 }
-                if (groups.length == 0 || sourcesKept == 4) continue;
+                if (groups.length == 0) continue;
                 text.putLong(entry.source).putInt(groups.length).put(groups);
-                sourcesKept++;
             }
             fields.put("fence", text.toBytes());
         }

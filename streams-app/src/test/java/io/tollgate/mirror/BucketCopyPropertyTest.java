@@ -2,6 +2,7 @@ package io.tollgate.mirror;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Fence;
@@ -35,7 +36,8 @@ class BucketCopyPropertyTest {
             assertThat(read.buckets()).isEqualTo(bucket.buckets()); // records compare doubles by their bits
             assertThat(read.fences()).isEqualTo(bucket.fences());
             assertThat(read.decidedWithoutRedis()).isEqualTo(bucket.decidedWithoutRedis());
-            assertThat(read.resetPending()).isEqualTo(bucket.resetPending());
+            assertThat(read.adjustments()).isEqualTo(bucket.adjustments());
+            assertThat(read.isUntold()).isEqualTo(bucket.isUntold());
         }
         assertThat(mostLimits).isEqualTo(Terms.MAX_LIMITS);
         assertThat(mostFences).isGreaterThan(1);
@@ -51,7 +53,7 @@ class BucketCopyPropertyTest {
             var bucket = bucket(random);
             var last = new HashMap<>(bucket.fences());
             for (int change = 0; change < 6; change++) {
-                long source = random.nextInt(3);
+                long source = 1 + random.nextInt(3);
                 var fence = random.nextInt(3) == 0 ? fence(random) : simpleFence(random);
                 bucket.hold(source, fence);
                 last.put(source, fence);
@@ -91,7 +93,12 @@ class BucketCopyPropertyTest {
                 .mapToObj(i -> new Bucket(number(random), number(random)))
                 .toList();
         var bucket = new BucketCopy(new AgentBuckets(terms, buckets), random.nextBoolean());
-        bucket.resetPending(random.nextBoolean());
+        if (random.nextInt(3) == 0) {
+            long since = 1 + (random.nextLong() >>> 11);
+            bucket.adjusted(
+                    new Adjustments(since, random.nextBoolean(), random.nextInt(3) * number(random)),
+                    random.nextBoolean());
+        }
         for (int i = random.nextInt(4); i > 0; i--) bucket.hold(random.nextLong(), fence(random));
         return bucket;
     }

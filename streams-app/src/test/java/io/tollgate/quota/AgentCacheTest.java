@@ -102,7 +102,7 @@ class AgentCacheTest {
 
     private AgentState fill(int number, double tokens) {
         var buckets = cache.of(agent(number), BucketKind.ENFORCED);
-        buckets.reset(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), false);
+        buckets.reset(new AgentBuckets(Terms.of(LIMIT), List.of(new Bucket(tokens, 1_000))), 1_000_000_000, false, 0);
         return buckets;
     }
 

@@ -337,6 +337,36 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** The instance that has lost the partition tells Redis of the reset when its successor has told it, and charged. */
+    @Test
+    void resetToldByTheInstanceThatLostThePartition() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=40 rate=0 cold=1 call_agents=2 call_requests=2 calls=3
+                reset agent=1
+                pass millis=379
+                publish agent=2 cost=3 stray=1
+                publish cost=4 stray=1
+                publish agent=2 cost=5
+                publish cost=4 stray=2
+                commit
+                publish agent=1 cost=5 stray=2
+                publish agent=2 cost=6 stray=2
+                publish agent=1 cost=2 stray=2
+                publish agent=1 cost=5 stray=2
+                steal
+                work instance=1 most=8 order=15063847
+                pass millis=909
+                publish agent=2 cost=3
+                lose_reply
+                poll instance=1 most=2
+                process count=1 order=3696864
+                pass millis=1687
+                publish cost=5
+                work instance=1 most=4 order=4754445
+                process count=2 order=1869994
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;

@@ -16,8 +16,11 @@ import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
+import io.tollgate.quota.SimulatedKafka.Settlement;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.redis.BucketKind;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -203,6 +206,16 @@ final class SimulatedInstance {
 
     AgentInspector inspector() {
         return new AgentInspector(running);
+    }
+
+    /** Settles a hold of an agent, as a report of its use does, where the agent's partition is this instance's. */
+    void settle(String agent, double refundTokens) {
+        int partition = Parse.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
+        var task = running.byPartition().get(partition);
+        if (task == null) return;
+        task.timer().wake(time.nanoTime());
+        var settled = task.decider().settle(agent, BucketKind.ENFORCED, refundTokens);
+        transaction.settled(new Settlement(agent, refundTokens, settled.decidedAtMicros()));
     }
 
     private Published published() {

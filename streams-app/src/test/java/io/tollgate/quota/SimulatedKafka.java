@@ -64,6 +64,9 @@ final class SimulatedKafka {
             @Nullable Decision decision,
             @Nullable Policy policy) {}
 
+    /** What a settlement gave back, or took where that is below 0. */
+    record Settlement(String agent, double refundTokens, long atMicros) {}
+
     enum State {
         OPEN,
         COMMITTED,
@@ -104,6 +107,7 @@ final class SimulatedKafka {
         final List<Log> written = new ArrayList<>();
         final List<Output> outputs = new ArrayList<>();
         final List<BucketReset> resets = new ArrayList<>();
+        final List<Settlement> settlements = new ArrayList<>();
         boolean ended;
 
         void output(Output output) {
@@ -114,6 +118,11 @@ final class SimulatedKafka {
         void reset(BucketReset reset) {
             if (exactlyOnce) resets.add(reset);
             else SimulatedKafka.this.resets.add(reset);
+        }
+
+        void settled(Settlement settlement) {
+            if (exactlyOnce) settlements.add(settlement);
+            else SimulatedKafka.this.settlements.add(settlement);
         }
 
         void stray(int partition, byte[] value, Headers headers, long timestamp, Published published) {
@@ -129,12 +138,15 @@ final class SimulatedKafka {
             end(State.COMMITTED);
             SimulatedKafka.this.outputs.addAll(outputs);
             SimulatedKafka.this.resets.addAll(resets);
+            SimulatedKafka.this.settlements.addAll(settlements);
             committed.putAll(offsets);
             store(stored);
         }
 
         void abort() {
-            if (!ended) end(State.ABORTED);
+            if (ended) return;
+            end(State.ABORTED);
+            undone.addAll(settlements);
         }
 
         private void end(State state) {
@@ -154,6 +166,10 @@ final class SimulatedKafka {
     final List<Output> outputs = new ArrayList<>();
     /** Buckets that were filled, as committed events tell. */
     final List<BucketReset> resets = new ArrayList<>();
+    /** Settlements that were aborted. */
+    final List<Settlement> undone = new ArrayList<>();
+    /** Committed settlements. */
+    final List<Settlement> settlements = new ArrayList<>();
 
     SimulatedKafka(boolean exactlyOnce) {
         this.exactlyOnce = exactlyOnce;

@@ -16,6 +16,7 @@ import io.tollgate.policy.PolicyRecords;
 import io.tollgate.quota.SimulatedKafka.Log;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
+import io.tollgate.quota.SimulatedKafka.Settlement;
 import io.tollgate.redis.SpendRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -29,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -210,6 +212,9 @@ final class Simulation {
     /** Agents that had a limit of the calendar at some time. */
     private final Set<String> byCalendar = new HashSet<>();
 
+    /** The number of the first request that asks for what is left in the end. */
+    private int drainedFrom;
+
     private boolean clocksStep;
     private long longestOutageMicros;
 
@@ -323,6 +328,7 @@ final class Simulation {
             else inside(step);
         }
         settle();
+        drainedFrom = kafka.published.size();
         for (int i = 0; i < history.setup().agents(); i++) drain(AGENTS.get(i));
         settle();
         for (var instance : instances) noteOutage(instance);
@@ -391,6 +397,10 @@ final class Simulation {
                 takeUnowned();
             }
             case RESET -> reset(agent(step));
+            case SETTLE -> {
+                var instance = instances[step.value(1)];
+                if (!instance.dead) instance.settle(agent(step), step.value(2) - Step.MOST_REFUND);
+            }
             case POLICY -> change(agent(step), History.limit(1 + step.value(1), step.value(2)));
             case OFFSETS_BACK -> offsetsBack(step.value(0), step.value(1) == 1, step.value(2));
             case RECREATE -> {
@@ -659,19 +669,84 @@ final class Simulation {
         return byCalendar.contains(agent) && fromMicros / 60_000_000 != toMicros / 60_000_000;
     }
 
+    /**
+     * Returns what settlements gave back at moments that nobody can tell: a nearly full bucket in Redis hears of them before they are
+     * committed, and where clocks step, the moments of an instance are not those of Redis.
+     */
+    private double refundsAtNoTime(String agent) {
+        return Stream.concat(kafka.undone.stream(), clocksStep ? kafka.settlements.stream() : Stream.empty())
+                .filter(each -> each.agent().equals(agent))
+                .mapToDouble(each -> Math.max(0, each.refundTokens()))
+                .sum();
+    }
+
+    private double refilled(String agent, long fromMicros, long toMicros) {
+        if (isOtherMinute(agent, fromMicros, toMicros)) return Double.POSITIVE_INFINITY;
+        return highestRate.get(agent) * (toMicros - fromMicros) / 1e6;
+    }
+
+    /** What a bucket lacks by what is on record. */
+    private static final class Missing {
+        double approved;
+        double taken;
+        /** Given back to a full bucket; what is taken before Redis has heard of either takes nothing. */
+        private double wasted;
+
+        /** Puts tokens back: first where more matters. */
+        void fill(double tokens) {
+            double rest = Math.max(0, tokens - approved);
+            approved = Math.max(0, approved - tokens);
+            taken = Math.max(0, taken - rest);
+        }
+
+        void settle(double refund) {
+            if (refund > 0) {
+                wasted += Math.max(0, refund - approved - taken);
+                fill(refund);
+            } else {
+                taken += Math.max(0, -refund - wasted);
+                wasted = Math.max(0, wasted + refund);
+            }
+        }
+    }
+
+    /** Returns what was settled for the agent, in the order of time. */
+    private List<Settlement> settled(String agent) {
+        return kafka.settlements.stream()
+                .filter(each -> each.agent().equals(agent))
+                .sorted(Comparator.comparingLong(Settlement::atMicros))
+                .toList();
+    }
+
+    /**
+     * What settlements gave back may be spent again. What they took counts in the end only, when Redis has heard of everything: calls that
+     * are under way do not know of it.
+     */
     private Optional<Violation> overAdmission(String agent, List<Output> decided) {
         if (isForgotten()) return Optional.empty();
+        var settlements = settled(agent);
         // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
-        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0));
+        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0)) + refundsAtNoTime(agent);
         double rate = highestRate.get(agent);
-        double most = 0;
+        var missing = new Missing();
         long lastMicros = 0;
+        int next = 0;
         for (var output : decided) {
             long now = output.decision().decidedAtMicros();
-            most = isOtherMinute(agent, lastMicros, now) ? 0 : Math.max(0, most - rate * (now - lastMicros) / 1e6);
+            for (; next < settlements.size() && settlements.get(next).atMicros() <= now; next++) {
+                long at = settlements.get(next).atMicros();
+                missing.fill(refilled(agent, lastMicros, at));
+                missing.settle(settlements.get(next).refundTokens());
+                lastMicros = at;
+            }
+            missing.fill(refilled(agent, lastMicros, now));
             lastMicros = now;
-            if (!output.decision().isApproved()) continue;
-            most += output.published().cost;
+            if (!output.decision().isApproved() || output.published().cost == 0) continue;
+            missing.approved += output.published().cost;
+            boolean last = kafka.exactlyOnce
+                    && output.published().number >= drainedFrom
+                    && !resets.containsKey(agent); // which repays it
+            double most = missing.approved + (last ? missing.taken : 0);
             if (most > capacity + rate * SLACK_SECONDS + EPSILON) {
                 return Optional.of(new Violation(
                         "no over-admission",
@@ -723,6 +798,11 @@ final class Simulation {
         double capacity = history.setup().capacity();
         double rate = history.setup().limit().refillTokensPerSecond();
         double lost = unknownTokens(agent) + costOfDeleted(agent);
+        var settlements = settled(agent);
+        // Redis hears of a settlement a little later: where time refills, or a period begins between, that is not the
+        // same.
+        if (!settlements.isEmpty() && history.setup().rate() != 0) return Optional.empty();
+        int next = 0;
         double tokens = capacity;
         long lastMicros = outputs.isEmpty() ? 0 : outputs.get(0).decision().decidedAtMicros();
         for (int i = 0; i < outputs.size(); ) {
@@ -731,6 +811,9 @@ final class Simulation {
                     ? capacity
                     : Math.min(capacity, tokens + rate * (now - lastMicros) / 1e6);
             lastMicros = now;
+            for (; next < settlements.size() && settlements.get(next).atMicros() <= now; next++) {
+                tokens = Math.min(capacity, tokens + settlements.get(next).refundTokens());
+            }
             int end = i;
             for (; end < outputs.size() && outputs.get(end).decision().decidedAtMicros() == now; end++) {
                 if (outputs.get(end).decision().isApproved())
@@ -738,6 +821,7 @@ final class Simulation {
             }
             for (; i < end; i++) {
                 var output = outputs.get(i);
+                if (!settlements.isEmpty() && output.published().number < drainedFrom) continue;
                 if (!output.decision().isApproved() && output.published().cost + lost + EPSILON < tokens) {
                     return Optional.of(new Violation(
                             "no false refusal",

@@ -14,6 +14,9 @@ import java.util.Random;
 record Step(Kind kind, List<Integer> values, int after) {
     static final int AFTER_MICROS = 50;
 
+    /** What a settlement gives back is this much less than its parameter: from so many tokens taken to so many given. */
+    static final int MOST_REFUND = 7;
+
     /** What happens; the names of its parameters, and below which number each stays. */
     enum Kind {
         PUBLISH("agent", 3, "cost", 7, "stray", 3),
@@ -44,7 +47,8 @@ record Step(Kind kind, List<Integer> values, int after) {
         OFFSETS_BACK("partition", 2, "rekeyed", 2, "by", 8),
         RECREATE("rekeyed", 2),
         REDIS_CLOCK("millis", 41),
-        HOST_CLOCK("instance", 2, "millis", 41);
+        HOST_CLOCK("instance", 2, "millis", 41),
+        SETTLE("agent", 3, "instance", 2, "refund", 2 * MOST_REFUND + 1);
 
         private final String[] names;
         private final int[] below;

@@ -5,7 +5,7 @@ package io.tollgate.bucket;
  *
  * <p>Doubles, and seconds rather than microseconds, because that is what the Redis layout shared with other programs holds.
  *
- * @param tokens what is left; below 0 only where another program overdrew it
+ * @param tokens what is left; below 0 where a settlement took more, or another program overdrew it
  * @param lastRefillSeconds seconds since the epoch, on the bucket's clock, up to which refill has been credited
  */
 public record Bucket(double tokens, double lastRefillSeconds) {

@@ -95,6 +95,22 @@ public final class TokenBucket {
         return buckets(promises.terms(), refilled(held, promises, now), now);
     }
 
+    /**
+     * Returns the buckets as {@link #refill(AgentBuckets, Promises, double)} does, with tokens given back in every limit, never above its
+     * capacity; a negative amount is taken, and the buckets may fall below zero.
+     */
+    public static AgentBuckets settle(AgentBuckets held, Promises promises, double nowSeconds, double refundTokens) {
+        var refilled = refill(held, promises, nowSeconds);
+        var limits = promises.terms().limits();
+        var settled = new Bucket[limits.size()];
+        for (int i = 0; i < settled.length; i++) {
+            var bucket = refilled.buckets().get(i);
+            double tokens = atMost(limits.get(i).limit().capacityTokens(), bucket.tokens() + refundTokens);
+            settled[i] = new Bucket(tokens, bucket.lastRefillSeconds());
+        }
+        return new AgentBuckets(promises.terms(), List.of(settled));
+    }
+
     /** Returns the moment of a decision: not before the last refill of a bucket. */
     private static double notBefore(AgentBuckets held, double clockSeconds) {
         double now = clockSeconds;

@@ -1,5 +1,6 @@
 package io.tollgate.redis;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
@@ -94,6 +95,8 @@ public record SpendRequest(
      * @param fenceOffset how far decisions went in the source of the charges; while calls are under way, what was sent last
      * @param fence our fence for that source
      * @param others the same for other sources
+     * @param adjustments what was done to the buckets besides spending, as Redis is to know it
+     * @param settledTokens what settlements had given back by these buckets
      */
     public record Copy(
             AgentBuckets buckets,
@@ -101,13 +104,26 @@ public record SpendRequest(
             double foreignSeconds,
             long fenceOffset,
             Fence fence,
-            List<OfSource> others) {
+            List<OfSource> others,
+            Adjustments adjustments,
+            double settledTokens) {
         /** What a copy says that may lack decisions which Redis knows: the smaller of the two goes on. */
         public static final double INCOMPLETE = -1;
 
         /** A copy of one bucket, whose agent is promised what it was. */
         public Copy(Bucket bucket, Fence fence, CopyStatus status) {
             this(AgentBuckets.of(bucket), status, INCOMPLETE, fence.lastOffset(), fence, List.of());
+        }
+
+        /** A copy of buckets that were only spent from. */
+        public Copy(
+                AgentBuckets buckets,
+                CopyStatus status,
+                double foreignSeconds,
+                long fenceOffset,
+                Fence fence,
+                List<OfSource> others) {
+            this(buckets, status, foreignSeconds, fenceOffset, fence, others, Adjustments.NONE, 0);
         }
     }
 

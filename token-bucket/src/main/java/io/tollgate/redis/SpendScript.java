@@ -32,6 +32,7 @@ public final class SpendScript {
 
     private static final int FIXED_BYTES = 1 + 8 + 8 + 1 + 5 * 8 + 7 * 4;
     private static final int CHARGE_BYTES = 16;
+    private static final int SOURCE_BYTES = 8 + 8 + 4;
     private static final byte[] NOTHING = {};
     private static final int REPAIRED = 1;
     private static final int RECONCILED = 2;
@@ -69,7 +70,7 @@ public final class SpendScript {
         var terms = spend.terms();
         byte[] history = history(spend.promises(), spend.clockSeconds());
         byte[] rest = copy == null ? NOTHING : rest(copy.buckets(), terms);
-        byte[] others = copy == null ? NOTHING : others(copy.others());
+        byte[] others = copy == null ? NOTHING : others(copy);
         var fence = copy == null ? Fence.NONE : copy.fence();
         var unasked = spend.unasked();
         var charges = spend.charges();
@@ -129,18 +130,23 @@ public final class SpendScript {
         return bytes.array();
     }
 
-    /** Almost always nothing: an agent's requests come from one source. */
-    private static byte[] others(List<SpendRequest.OfSource> others) {
-        if (others.isEmpty()) return NOTHING;
-        int size = 0;
-        for (var other : others) size += 8 + 8 + 4 + other.fence().encodedBytes();
+    /** Almost always nothing: an agent's requests come from one source, and it is never reset, and uses no holds. */
+    private static byte[] others(SpendRequest.Copy copy) {
+        var others = copy.others();
+        var adjustments = copy.adjustments().toFence();
+        boolean adjusted = adjustments != Fence.NONE;
+        if (others.isEmpty() && !adjusted) return NOTHING;
+        int size = adjusted ? SOURCE_BYTES + adjustments.encodedBytes() : 0;
+        for (var other : others) size += SOURCE_BYTES + other.fence().encodedBytes();
         var bytes = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-        for (var other : others) {
-            bytes.putLong(other.source()).putDouble(other.fenceOffset());
-            bytes.putInt(other.fence().encodedBytes());
-            other.fence().encode(bytes);
-        }
+        if (adjusted) putSource(bytes, SpendRequest.NO_SOURCE, copy.settledTokens(), adjustments);
+        for (var other : others) putSource(bytes, other.source(), other.fenceOffset(), other.fence());
         return bytes.array();
+    }
+
+    private static void putSource(ByteBuffer bytes, long source, double number, Fence fence) {
+        bytes.putLong(source).putDouble(number).putInt(fence.encodedBytes());
+        fence.encode(bytes);
     }
 
     /** Almost always nothing: one limit, which has not changed. */

@@ -12,9 +12,10 @@
 --             a calendar limit has a negative rate, and then size of its zone B, zone. At the end, for each of those:
 --             starts of the period in which it is asked (or was left), of the next and of the one after ddd
 --   history   for each earlier promise, oldest first: moment from which it counted d, terms
---   rest      empty where the copy has one limit, by the terms of this call; else: its terms (empty: unknown), and for
---             each limit after the first: tokens d, last refill d
---   sources   for each other source of the copy: source c8, fence offset d (4: what was ever sent), groups
+--   rest      empty where the copy has one limit, by the terms of this call; else: its terms, and for each limit after
+--             the first: tokens d, last refill d
+--   sources   for each other source of the copy: source c8, fence offset d (4: what was ever sent), groups; before them
+--             the adjustments, where there are any: zeros c8, what settlements had given back by the copy d, group
 --   returns   now in microseconds d; for each key: status B (255: a text, and nothing was written), last refill d, last
 --             foreign write d, for each limit tokens d; unless status 3 (nothing was written), for each request:
 --             verdict B, limit B (from 0), tokens left d, decided at d, retry after ms d; or 16 B and the group that
@@ -28,7 +29,9 @@
 --   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4, approved I4 (0
 --   none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
 --   the first, and for each refused request: last - offset I4, limit B; and for each of the approved: last - offset I4
--- A group whose first is above its last answers for nothing: it says how far decisions went. Committed ones go.
+-- A group whose first is above its last answers for nothing: it says how far decisions went. Committed ones go. One of
+-- source zeros holds the adjustments, all of which each call says: since when they count (last offset, microseconds), a
+-- reset if they began with one (decided at, else 0), what settlements gave back since (tokens after).
 
 -- What is captured here costs each call, so that constants stand where they are used.
 local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4'
@@ -45,11 +48,9 @@ local function limits_of(terms)
     limits[#limits + 1] = {capacity = capacity, rate = rate, name = name}
     if rate < 0 then starts, at = starts + 24, select(2, struct.unpack('<Bc0', terms, at)) end
   until at + starts > #terms
-  if starts > 0 then
-    limits.same = terms:sub(1, at - 1) -- whatever the time
-    for i = 1, #limits do
-      if limits[i].rate < 0 then limits[i].starts, at = {struct.unpack('<ddd', terms, at)}, at + 24 end
-    end
+  limits.same = terms:sub(1, at - 1) -- whatever the time
+  for i = 1, #limits do
+    if limits[i].rate < 0 then limits[i].starts, at = {struct.unpack('<ddd', terms, at)}, at + 24 end
   end
   parsed[terms] = limits
   return limits
@@ -106,9 +107,7 @@ end
 local function recall(groups, offset)
   for stop, start, last, first, was_approved, list in next_group, groups, 0 do
     if first <= offset and offset <= last then
-      for k = list, stop, 4 do
-        if last - struct.unpack('<I4', groups, k) == offset then was_approved = true end
-      end
+      for k = list, stop, 4 do was_approved = was_approved or last - struct.unpack('<I4', groups, k) == offset end
       return groups:sub(start, stop), was_approved
     end
   end
@@ -118,7 +117,7 @@ end
 -- last foreign write, tokens left, the fence's entries with the call's own first, and the last write's minute if ours.
 local function reconcile(argument, key, stored, ours, fenced, clock)
   local RESET, UNDER_WAY, DECIDED_ALONE, SUPERSEDES, FINE, REPAIRED, RECONCILED, DISAGREES = 2, 2, 3, 4, 0, 1, 2, 3
-  local pack, unpack_, sub = struct.pack, struct.unpack, string.sub
+  local pack, unpack_, sub, NOBODY, NONE = struct.pack, struct.unpack, string.sub, ('\0'):rep(8), ('\0'):rep(32)
   local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
     rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
   local limits = limits_of(terms)
@@ -131,15 +130,14 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     end
     return all
   end
-  local promises = records('<dI4c0', history, 1) -- oldest first, the one of this call last
+  local promises = records('<dI4c0', history .. pack('<dI4', since, #terms) .. terms, 1) -- oldest first
   for i = 1, #promises do promises[i][2] = limits_of(promises[i][2]) end
-  promises[#promises + 1] = {since, limits}
-  local by = rest ~= '' and unpack_('<I4c0', rest) or ''
-  local copy_limits, copies = by ~= '' and limits_of(by) or limits, records('<dd', rest, 5 + #by)
+  local by = rest ~= '' and unpack_('<I4c0', rest) or terms
+  local copies = records('<dd', pack('<dd', copy_tokens, copy_last) .. sub(rest, 5 + #by), 1)
   for i = 1, #copies do if (copies[i][1] + copies[i][2]) * 0 ~= 0 then error('the copy holds no numbers', 0) end end
-  table.insert(copies, 1, {copy_tokens, copy_last})
-  local known = records('<c8dI4c0', sources, 1) -- of each source, by the copy: the last offset and the groups
-  table.insert(known, 1, {source, copy_fence, copy_groups})
+  local in_copy, told, known = 0, '', pack('<c8dI4', source, copy_fence, #copy_groups) .. copy_groups .. sources
+  known = records('<c8dI4c0', known, 1) -- of each source, by the copy: the last offset and the groups
+  if sub(sources, 1, 8) == NOBODY then in_copy, told = unpack(table.remove(known, 2), 2) end
   -- Returns the same by the fence, the call's own source first (last offset -1: none), and what we wrote last.
   local function entries_of(fence)
     local tokens, last, foreign = unpack_('<ddd', fence)
@@ -149,7 +147,8 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
       local id, groups = unpack(held[i])
       local newest = groups ~= '' and unpack_('<d', groups) or -1
       if id == source and newest <= committed then groups = '' end -- almost always committed, and not looked into
-      entries[id == source and 1 or #entries + 1] = {id, newest, uncommitted(groups, -1)}
+      entries[id] = {id, newest, uncommitted(groups, -1)}
+      if id ~= NOBODY then entries[id == source and 1 or #entries + 1] = entries[id] end
     end
     return entries, tokens, last, foreign
   end
@@ -179,13 +178,19 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   end
   if unreadable then status, gone = REPAIRED, gone or relation > 0 end
   if gone and relation > 0 then entries = {{source, -1, ''}} end -- what was charged is gone, and what was decided
+  -- What Redis lacks of the adjustments. What is said of an earlier beginning comes late.
+  local own, kept = entries[1], entries[NOBODY] and entries[NOBODY][3] or ''
+  local began, _, reset, settled = unpack_('<dddd', told .. NONE)
+  local kept_began, _, _, kept_settled = unpack_('<dddd', kept .. NONE)
+  local later, filled = began > kept_began, operation == RESET or began > kept_began and reset > 0
+  local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
+  entries[source] = own
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local own, by_source, ahead, once, elsewhere = entries[1], {}, relation >= DECIDED_ALONE, operation == 3, false
-  for i = 1, #entries do by_source[entries[i][1]] = entries[i] end
+  local ahead, once, elsewhere = relation >= DECIDED_ALONE, operation == 3, false
   -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
-  local lacks = gone or not ahead and relation > 0 and was_last and was_last < copy_last
+  local lacks = gone or filled or not ahead and relation > 0 and was_last and was_last < copy_last
   for i = 1, #known do
-    local entry = by_source[known[i][1]] or {'', -1}
+    local entry = entries[known[i][1]] or {'', -1}
     lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
   end
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
@@ -206,7 +211,7 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     for k = 1, #promises + 1 do
       local since, next = unpack(promises[k] or {now, limits})
       local at, over = math.min(since, now), promises[k + 1] and promises[k + 1][1] <= left_at -- when left
-      local same = (next.same or next) == (by.same or by)
+      local same = next.same == by.same
       if same then by = next end -- whose starts are those about now
       if k > #promises or not same and not over then
         local moved = {}
@@ -222,23 +227,23 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     end
     return held
   end
-  local given, left = {}, {} -- what Redis charged for what went nowhere is given back
-  local charges = beyond and not disagrees and records('<dd', argument, first) or {}
-  for i = 1, #charges do
-    local offset, cost = unpack(charges[i])
+  local left, nowhere = {}, {} -- what Redis charged for what went nowhere is given back
+  for i = 1, beyond and not disagrees and count or 0 do
+    local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
     local group, approved = recall(offset > copy_fence and own[3] or '', offset)
-    if approved then given[#given + 1] = {select(3, unpack_('<ddd', group)) / 1e6, cost} end
+    if approved then nowhere[#nowhere + 1] = {select(3, unpack_('<ddd', group)) / 1e6, cost} end
   end
   -- Where nobody else has written, and it has not come late, the copy is what follows. Otherwise the smaller goes on.
   local follows = ahead and foreign == copy_foreign and (relation ~= DECIDED_ALONE or (was_last or 0) <= copy_last)
-  local held, copied = brought(levels, old), reconciled and brought(copies, copy_limits) or {}
+  local held, copied = brought(levels, old), reconciled and brought(copies, limits_of(by)) or {}
   for i = 1, #limits do
     local back, _, _, from = 0, refill(limits[i], 0, now, now, 0)
-    for k = 1, #given do back = back + (given[k][1] >= from and given[k][2] or 0) end -- of this period
-    local tokens, copy, absent = math.min(held[i][1] + back, limits[i].capacity), copied[i], held[i][3]
-    if copy and not copy[3] and (absent or follows or copy[1] < tokens) then tokens = copy[1] end
-    if operation == RESET or disagrees and absent then tokens = limits[i].capacity end
-    left[i] = tokens
+    for k = 1, #nowhere do back = back + (nowhere[k][1] >= from and nowhere[k][2] or 0) end -- of this period
+    local copy, absent, most = copied[i], held[i][3], limits[i].capacity
+    local tokens = filled and most or math.min(held[i][1] + back + (absent and 0 or given), most)
+    local by_copy = copy and not copy[3] and math.min(copy[1] + (settled - in_copy), most)
+    if by_copy and (absent or follows or by_copy < tokens) then tokens = by_copy end
+    left[i] = disagrees and absent and most or tokens
   end
   if reconciled then status, foreign = status == FINE and RECONCILED or status, math.max(foreign, copy_foreign) end
   if disagrees then return DISAGREES, now, foreign, left, entries end
@@ -256,8 +261,8 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   end
   for i = 2, reconciled and fenced and #known or 0 do
     local id, through, groups = unpack(known[i])
-    local entry = by_source[id] or {id, -1, ''}
-    if not by_source[id] then table.insert(entries, 2, entry) end
+    local entry = entries[id] or {id, -1, ''}
+    if not entries[id] then table.insert(entries, 2, entry) end
     if through > entry[2] or went_nowhere and once then entry[2], entry[3] = -1, uncommitted(groups, -1) end
   end
   own[3] = uncommitted(own[3], committed)
@@ -265,7 +270,9 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
     local through, from = unpack_('<dd', refused_alone)
     if from > own[2] then own[2], own[3] = through, uncommitted(refused_alone, -1) .. own[3] end
   end
-  return status, now, foreign, left, entries, was_tokens and math.floor(was_last / 60)
+  local news = later or given ~= 0
+  table.insert(entries, 2, {NOBODY, -1, news and told or kept})
+  return status, now, foreign, left, entries, was_tokens and math.floor(was_last / 60), (news or filled) and not gone
 end
 
 -- Returns the reply; and the fields and the time to live where something is to be written.
@@ -282,7 +289,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   local stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
   if stored.err then error(stored.err, 0) end -- WRONGTYPE: this agent's key alone
   -- Almost always: one limit, as before; the last write was ours, of this source, and has all that the copy knows.
-  local status, now, fence, foreign, left, entries, minute = FINE, clock, stored[3] or ''
+  local status, now, fence, foreign, left, entries, minute, news = FINE, clock, stored[3] or ''
   local plain = one and fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
     and relation < DECIDED_ALONE and history == '' and rest == '' and refused_alone == '' and sources == ''
   if plain then
@@ -295,7 +302,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     entries = {{source, through, kept or ''}}
   end
   if not plain then
-    status, now, foreign, left, entries, minute = reconcile(argument, key, stored, ours, fenced, clock)
+    status, now, foreign, left, entries, minute, news = reconcile(argument, key, stored, ours, fenced, clock)
   end
   local own = entries[1]
   local now_micros = now == clock and clock_micros or floor(now * 1e6 + 0.5)
@@ -306,8 +313,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     if not legal then error('an offset must be a whole number, and a cost from 0 to 1e12', 0) end
     local fresh = offset > own[2] or not fenced
     local group = not fresh and recall(own[3], offset)
-    -- Decided once, and forgotten because that was committed: whoever asks is late, or Redis is not what it was.
-    if not fresh and not group and operation == ONCE then status = DISAGREES break end
+    if not fresh and not group and operation == ONCE then status = DISAGREES break end -- committed: who asks is late
     if group then
       local again = group == said and '' or group
       answers[i], said = pack('<BI4', REPLAYED, #again) .. again, group
@@ -325,17 +331,14 @@ local function decide(key, argument, clock, clock_micros, clock_text)
         if left[k] < tokens then tokens = left[k] end
       end
       answers[i] = pack('<BBddd', verdict, (by or 1) - 1, tokens, now_micros, millis)
-      if fresh then
-        oldest, newest, refused = oldest or offset, offset, refused or by
-        refusals[i] = by or 0
-      end
+      if fresh then oldest, newest, refused, refusals[i] = oldest or offset, offset, refused or by, by or 0 end
     end
   end
   local reply = pack('<Bddd', status, now, foreign, left[1])
   for i = 2, #left do reply = reply .. pack('<d', left[i]) end
   if status == DISAGREES then return reply end
   reply = reply .. table.concat(answers)
-  if operation == LOOK or count == 0 and operation ~= RESET then return reply end
+  if operation == LOOK or count == 0 and not news then return reply end
   local fields, format = {'', '', '', ''}, string.format
   if fenced then
     if oldest then
@@ -350,21 +353,18 @@ local function decide(key, argument, clock, clock_micros, clock_text)
         .. terms .. more .. list .. own[3]
     end
     -- Ours first: what stands last is dropped where there are too many, of topics that are gone.
-    local text, sources_kept = pack('<ddd', left[1], now, foreign), 0
-    for i = 1, #entries do
+    local text = pack('<ddd', left[1], now, foreign)
+    for i = 1, math.min(5, #entries) do
       local id, last, groups = unpack(entries[i])
       if groups == '' and last >= 0 then groups = pack('<ddddI4I4I4', last, last + 1, now_micros, left[1], 0, 0, 0) end
-      if groups ~= '' and sources_kept < 4 then
-        text, sources_kept = text .. pack('<c8I4', id, #groups) .. groups, sources_kept + 1
-      end
+      if groups ~= '' then text = text .. pack('<c8I4', id, #groups) .. groups end
     end
     fields = {'fence', text, '', '', '', ''} -- made as large as it will be
   end
   for i = 1, #limits do
     local at, name = 4 * i + (fenced and -1 or -3), i > 1 and ':' .. limits[i].name or ''
     local text = format('%.17g', left[i])
-    -- Not every program that shares the bucket reads exponents.
-    if text:find('e-', 1, true) then text = format('%.99f', left[i]):gsub('0+$', '') end
+    if text:find('e-', 1, true) then text = format('%.99f', left[i]):gsub('0+$', '') end -- not all read exponents
     fields[at], fields[at + 1] = 'tokens' .. name, text
     fields[at + 2], fields[at + 3] = 'last_refill' .. name, now == clock and clock_text or format('%.17g', now)
   end

@@ -1,0 +1,141 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.TaskOffsets;
+import io.tollgate.mirror.TaskSources;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Buckets that were reset or settled, until Redis has been told. For one stream thread alone.
+ *
+ * <p>The rule: each call of the agent tells it, and it may be told again and again. Where the agent does not ask soon, a call that asks
+ * for nothing tells it, so that other programs see what is left.
+ *
+ * <p>Redis is told only what is committed, and with it the record that tells of it: what is undone must have given nothing away.
+ */
+final class UntoldBuckets {
+    /** Those beyond are told by the next call of their agents alone. */
+    private static final int MOST = 10_000;
+
+    private record Buckets(String agentId, BucketKind kind) {}
+
+    private static final class Change {
+        /** How often the task had come to a commit when the buckets were reset last, or settled first. */
+        private int changedIn;
+
+        private List<Runnable> then = List.of();
+    }
+
+    private record Tell(RedisCall call, List<SpendRequest> spends) {}
+
+    private final QuotaContext shared;
+    private final AgentCache cache;
+    private final TaskOffsets offsets;
+    private final Map<Buckets, Change> changes = new LinkedHashMap<>();
+    private final List<Tell> underWay = new ArrayList<>();
+
+    UntoldBuckets(QuotaContext shared, AgentCache cache, TaskOffsets offsets) {
+        this.shared = shared;
+        this.cache = cache;
+        this.offsets = offsets;
+    }
+
+    /** Notes buckets that are settled now. */
+    void settled(AgentState buckets) {
+        if (shared.redis().isPresent() && changes.size() < MOST) note(buckets);
+    }
+
+    /** Notes buckets that are reset now; {@code then} runs once that is committed, and Redis has been told or is not in use. */
+    void reset(AgentState buckets, Runnable then) {
+        var change = note(buckets);
+        change.changedIn = cache.commits();
+        var all = new ArrayList<>(change.then);
+        all.add(then);
+        change.then = all;
+    }
+
+    private Change note(AgentState buckets) {
+        return changes.computeIfAbsent(new Buckets(buckets.agentId(), buckets.kind()), each -> {
+            var change = new Change();
+            change.changedIn = cache.commits();
+            return change;
+        });
+    }
+
+    boolean isEmpty() {
+        return changes.isEmpty();
+    }
+
+    /** Tells Redis, where it is in use, of all that is committed. */
+    void tell() {
+        for (var tell : underWay) if (!tell.call().isDone()) return;
+        for (var tell : underWay) takeOver(tell);
+        underWay.clear();
+        var untold = new ArrayList<AgentState>();
+        for (var each : List.copyOf(changes.keySet())) {
+            // No commit is under way here: the last has succeeded, or this task would be no more.
+            if (Objects.requireNonNull(changes.get(each)).changedIn == cache.commits()) continue;
+            var buckets = cache.of(cache.agent(each.agentId()), each.kind());
+            if (!buckets.isUntold()) {
+                done(each);
+            } else if (!shared.redis().orElseThrow().inUse(buckets)) {
+                run(each);
+            } else if (buckets.calls().isEmpty()
+                    && untold.size() < shared.callLimits().agents()) {
+                untold.add(buckets); // else what is under way tells it
+            }
+        }
+        if (untold.isEmpty()) return;
+        var redis = shared.redis().orElseThrow();
+        for (var ofOneNode : redis.byNode(untold, buckets -> buckets)) {
+            var spends = ofOneNode.stream().map(this::spend).toList();
+            underWay.add(new Tell(redis.send(spends), spends));
+        }
+    }
+
+    private SpendRequest spend(AgentState buckets) {
+        return buckets.tell(
+                shared.policies().of(buckets.agentId()).promises(),
+                offsets.sources(),
+                offsets.committed(TaskSources.REQUESTS),
+                shared.exactlyOnce(),
+                cache.commits(),
+                TokenBucket.seconds(shared.nowMicros(buckets)));
+    }
+
+    private void takeOver(Tell tell) {
+        for (int i = 0; i < tell.spends().size(); i++) {
+            var spend = tell.spends().get(i);
+            var answer = tell.call().await(i);
+            if (answer.isEmpty()) continue; // again in the next round
+            var each = new Buckets(spend.agentId(), spend.kind());
+            var buckets = cache.of(cache.agent(each.agentId()), each.kind());
+            if (answer.get() instanceof SpendResult.Decided && spend.copy() != null) {
+                buckets.told(spend.copy().adjustments());
+                cache.storeWithCommit(buckets);
+            }
+            // Where it disagrees, or refuses the key, the agent's next call tells it.
+            if (!(answer.get() instanceof SpendResult.Decided) || !buckets.isUntold()) done(each);
+        }
+    }
+
+    private void run(Buckets each) {
+        var change = changes.get(each);
+        if (change == null) return;
+        var then = change.then;
+        change.then = List.of();
+        then.forEach(Runnable::run);
+    }
+
+    private void done(Buckets each) {
+        run(each);
+        changes.remove(each);
+    }
+}

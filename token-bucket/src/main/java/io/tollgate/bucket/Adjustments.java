@@ -1,0 +1,51 @@
+package io.tollgate.bucket;
+
+import java.util.List;
+
+/**
+ * What was done to one agent's buckets besides spending and refilling. Each call to Redis says the whole of it, so that Redis counts it once,
+ * however often and by whomever it is told. Immutable.
+ *
+ * <p>Counting begins with the last reset, or where there was none with the first settlement. A copy of the buckets that is forgotten
+ * begins anew, and later: what is said of an earlier beginning comes late.
+ *
+ * @param sinceMicros when counting began, microseconds since the epoch on the bucket's clock; 0: nothing was ever done
+ * @param byReset whether it began with a reset, at which the buckets were full
+ * @param settledTokens what settlements have given back since then, in every limit; below 0 where more was used than reserved
+ */
+public record Adjustments(long sinceMicros, boolean byReset, double settledTokens) {
+    /** Nothing was ever done, as to nearly all agents. */
+    public static final Adjustments NONE = new Adjustments(0, false, 0);
+
+    /** Returns the adjustments of buckets that somebody resets now. */
+    public static Adjustments reset(long nowMicros) {
+        return new Adjustments(nowMicros, true, 0);
+    }
+
+    public boolean isNone() {
+        return sinceMicros == 0;
+    }
+
+    /** Returns these with one more settlement. */
+    public Adjustments settled(double refundTokens, long nowMicros) {
+        return new Adjustments(isNone() ? nowMicros : sinceMicros, byReset, settledTokens + refundTokens);
+    }
+
+    /** Returns the same as a fence that answers for nothing: so Redis and our stores keep it, under the number of no source. */
+    public Fence toFence() {
+        if (isNone()) return Fence.NONE;
+        long resetMicros = byReset ? sinceMicros : 0;
+        return new Fence(
+                List.of(new Fence.Group(sinceMicros + 1, sinceMicros, resetMicros, settledTokens, false, List.of())));
+    }
+
+    /** Returns what {@link #toFence} has written. */
+    public static Adjustments of(Fence fence) {
+        if (fence.groups().isEmpty()) return NONE;
+        var group = fence.groups().get(0);
+        return new Adjustments(
+                group.lastOffset(),
+                group.decidedAtMicros() > 0,
+                group.tokensAfter().get(0));
+    }
+}
