@@ -130,7 +130,7 @@ class WhatIfIT {
             var outputs = decided(cluster.settings(), traffic, one, true);
             publish(cluster, outputs, traffic);
             // The names that the topology gave them: written in this order, an hour before.
-            publishPolicies(cluster, one);
+            publishPolicies(cluster, one, Duration.ofHours(-1));
             var middle = outputs.get(outputs.size() / 2).record().timestamp();
 
             var report =
@@ -164,12 +164,30 @@ class WhatIfIT {
         othersGiveWhatARealRunGives(seed);
     }
 
-    private static void publishPolicies(TestCluster cluster, Map<String, PolicyDocument> policies) {
+    /** The pipeline follows a policy when it sees it, whatever the clock of its writer says. */
+    @Test
+    void policyOfAClockAheadIsKnown() throws Exception {
+        var traffic = Steps.random(new SplittableRandom(5), false);
+        var one = Map.of("solo", one(Mode.ENFORCE, 25, 1.5));
+        try (var cluster = TestCluster.onSharedBroker().withLimit(40, 3)) {
+            publish(cluster, decided(cluster.settings(), traffic, one, true), traffic);
+            publishPolicies(cluster, one, Duration.ofMinutes(30));
+
+            var report = new WhatIf(cluster.settings(), Map.of(), false)
+                    .run(Instant.now().minus(Duration.ofHours(1)), total -> read -> {});
+
+            assertThat(report.missed()).isEmpty();
+            assertThat(report.all().before().refused()).isGreaterThan(50);
+        }
+    }
+
+    /** @param ahead the writer's clock, of now */
+    private static void publishPolicies(TestCluster cluster, Map<String, PolicyDocument> policies, Duration ahead) {
         try (KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {
             policies.forEach((key, policy) -> producer.send(new ProducerRecord<>(
                     cluster.settings().topics().policies(),
                     0,
-                    System.currentTimeMillis() - 3_600_000,
+                    System.currentTimeMillis() + ahead.toMillis(),
                     key.getBytes(UTF_8),
                     PolicyJson.write(policy))));
             producer.flush();

@@ -2,6 +2,7 @@ package io.tollgate.history;
 
 import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.policy.InvalidPolicyException;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
@@ -23,9 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PolicyPast {
     private static final String ANY = "*";
-    /** The most by which a clock of a policy's author may be ahead of the buckets' clock. */
-    private static final long GRACE_MILLIS = 10_000;
-    /** The number of changes by which a pipeline may lag behind. */
+    /** The number of changes by which a pipeline may lag behind, or be ahead of what the records' times say. */
     private static final int TRIES = 50;
     /** The records kept of one key: more than {@link Policies} credits for. */
     private static final int KEPT = 12;
@@ -89,8 +88,8 @@ final class PolicyPast {
     }
 
     /**
-     * Returns the policy that the header names, as of this moment; none if it is no longer on the topic, cannot be
-     * read, or was written later.
+     * Returns the policy that the header names, as of this moment; none if it is no longer on the topic, or cannot
+     * be read.
      *
      * @param records what {@link #of(String)} returns for the agent
      */
@@ -101,25 +100,24 @@ final class PolicyPast {
         long untilMicros = written == records.size()
                 ? Long.MAX_VALUE
                 : records.get(written).timestamp() * 1000;
-        int newest = written;
-        while (newest < records.size() && records.get(newest).timestamp() <= atMillis + GRACE_MILLIS) newest++;
         // The pipeline may have lagged behind, or a clock may have been ahead so that the pipeline knew more.
         for (int count = written; count >= Math.max(0, written - TRIES); count--) {
-            var policy = after(records.subList(0, count), agentId);
+            var policy = after(records.subList(0, count), agentId, atMicros);
             if (policy.name().equals(header)) return new Found(policy, header, untilMicros);
         }
-        for (int count = written + 1; count <= newest; count++) {
-            var policy = after(records.subList(0, count), agentId);
+        for (int count = written + 1; count <= Math.min(records.size(), written + TRIES); count++) {
+            var policy = after(records.subList(0, count), agentId, atMicros);
             if (policy.name().equals(header)) return new Found(policy, header, untilMicros);
         }
         return new Found(null, header, untilMicros);
     }
 
-    private Policy after(List<ConsumerRecord<byte[], byte[]>> records, String agentId) {
+    /** Returns the policy after these records. None counts from later than this moment: it had been seen by then. */
+    private Policy after(List<ConsumerRecord<byte[], byte[]>> records, String agentId, long atMicros) {
         if (records.isEmpty()) return byDefault;
         var clock = new Clock();
         var policies = new Policies(byDefault, () -> {}, clock::seconds);
-        clock.nowSeconds = Double.POSITIVE_INFINITY;
+        clock.nowSeconds = TokenBucket.seconds(atMicros);
         for (var kafka : latest(records)) {
             policies.apply(kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value());
         }
