@@ -2,16 +2,17 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.BucketKind;
-import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
 import java.util.List;
@@ -52,15 +53,68 @@ class AgentStateTest {
         assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
     }
 
+    /** The call was sent before the settlement: what its answer leaves is brought to the same sum. */
+    @Test
+    void answerFromBeforeASettlementHoldsItToo() {
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
+        accept(agent, AT_HOME, 1, new Bucket(9, 1000));
+        var promises = Promises.of(TERMS);
+        agent.settle(1, promises, 1_000_000_000, true, 1); // the first decides alone until its commit
+        var asked = ask(agent, AT_HOME, 2, new Bucket(7, 1000), 2);
+
+        agent.settle(4, promises, 1_000_000_000, true, 2);
+        agent.accept(asked.part(), asked.answer(), SOURCES);
+
+        assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(11);
+        assertThat(agent.isUntold()).isTrue();
+    }
+
+    @Test
+    void settlementIsToldWhenItIsCommitted() {
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
+        accept(agent, AT_HOME, 1, new Bucket(9, 1000));
+        var promises = Promises.of(TERMS);
+        agent.settle(1, promises, 1_000_000_000, true, 1);
+        agent.settle(4, promises, 1_000_000_000, true, 2);
+
+        assertThat(told(agent, 2).settledTokens()).isEqualTo(1);
+        assertThat(told(agent, 3).settledTokens()).isEqualTo(5);
+    }
+
+    /** Told later, what is charged before would make room for what no longer fits. */
+    @Test
+    void settlementOfAFullBucketIsToldAtOnce() {
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
+        accept(agent, AT_HOME, 1, new Bucket(9, 1000));
+        var promises = Promises.of(TERMS);
+        agent.settle(1, promises, 1_000_000_000, true, 1);
+        agent.settle(15, promises, 1_000_000_000, true, 2);
+
+        assertThat(told(agent, 2).settledTokens()).isEqualTo(16);
+    }
+
+    private static Adjustments told(AgentState agent, int commits) {
+        return agent.tell(Promises.of(TERMS), SOURCES, -1, true, commits, 1000)
+                .copy()
+                .adjustments();
+    }
+
+    private record Asked(RedisCall.Part part, SpendResult.Decided answer) {}
+
     private static void accept(AgentState agent, int place, long offset, Bucket left) {
+        var asked = ask(agent, place, offset, left, 0);
+        agent.accept(asked.part(), asked.answer(), SOURCES);
+    }
+
+    private static Asked ask(AgentState agent, int place, long offset, Bucket left, int commits) {
         var charge = new Charge(offset, 1);
-        var spend = new SpendRequest("agent", LIMIT, List.of(charge), SOURCES.id(place), -1, null);
+        var spend = agent.spend(List.of(charge), Promises.of(TERMS), place, SOURCES, -1, true, commits, 1000);
         var approved =
                 new Decision.Approved(left.tokens(), (long) (left.lastRefillSeconds() * 1e6), DecidedBy.REDIS, TERMS);
         var answer =
                 new SpendResult.Decided(new AgentBuckets(TERMS, List.of(left)), List.of(approved), 0, false, false, 0);
         var call = CompletableFuture.completedFuture(new SpendResults(0, List.of(answer)));
         var asked = agent.calls().send(new RedisCall(call, 0, TaskTime.SYSTEM), 0, spend, place);
-        agent.accept(asked, answer, SOURCES);
+        return new Asked(asked, answer);
     }
 }

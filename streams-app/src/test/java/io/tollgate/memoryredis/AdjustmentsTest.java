@@ -1,0 +1,184 @@
+package io.tollgate.memoryredis;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tollgate.bucket.Adjustments;
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Bucket;
+import io.tollgate.bucket.Charge;
+import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Promises;
+import io.tollgate.bucket.Terms;
+import io.tollgate.memoryredis.MemoryRedis.Engine;
+import io.tollgate.memoryredis.ScriptCodec.Operation;
+import io.tollgate.redis.BucketKind;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What settlements give back, and resets, count once in Redis: whoever tells it, however often, and however late. */
+class AdjustmentsTest {
+    private static final Terms TERMS = Terms.of(new Limit(100, 0));
+    private static final long SOURCE = 17;
+    private static final long START = 1_767_225_600_000_000L;
+    private static final String KEY = "quota:agent:tokens";
+
+    private final MemoryRedis redis = new MemoryRedis(Engine.BOTH);
+
+    @BeforeEach
+    void spendNinety() {
+        redis.setNow(START);
+        spend(0, 90, Adjustments.NONE, 0);
+    }
+
+    @Test
+    void settlementToldTwiceGivesBackOnce() {
+        var settled = Adjustments.NONE.settled(30, START + 1);
+
+        tell(settled, 0);
+        tell(settled, 0);
+
+        assertThat(tokens()).isEqualTo(40);
+    }
+
+    @Test
+    void callThatAsksTellsToo() {
+        var settled = Adjustments.NONE.settled(30, START + 1);
+
+        spend(1, 35, settled, 0);
+
+        assertThat(tokens()).isEqualTo(5);
+    }
+
+    @Test
+    void moreUsedThanReservedIsTakenBelowZero() {
+        tell(Adjustments.NONE.settled(-25, START + 1), 0);
+
+        assertThat(tokens()).isEqualTo(-15);
+    }
+
+    @Test
+    void whatSettlementsGiveBackStaysWithinTheCapacity() {
+        tell(Adjustments.NONE.settled(500, START + 1), 0);
+
+        assertThat(tokens()).isEqualTo(100);
+    }
+
+    @Test
+    void laterSumGivesBackTheDifference() {
+        var first = Adjustments.NONE.settled(30, START + 1);
+        tell(first, 0);
+
+        tell(first.settled(20, START + 2), 30);
+        tell(first.settled(20, START + 2).settled(-45, START + 3), 30);
+
+        assertThat(tokens()).isEqualTo(15);
+    }
+
+    @Test
+    void resetToldByTheFormerOwnerFillsNothing() {
+        var reset = Adjustments.reset(START + 1);
+        tell(reset, 0);
+        spend(1, 70, reset, 0);
+
+        tell(reset, 0);
+
+        assertThat(tokens()).isEqualTo(30);
+    }
+
+    @Test
+    void whatBeganBeforeAResetComesLate() {
+        tell(Adjustments.reset(START + 5), 0);
+        spend(1, 70, Adjustments.reset(START + 5), 0);
+
+        tell(Adjustments.NONE.settled(50, START + 1), 0);
+
+        assertThat(tokens()).isEqualTo(30);
+    }
+
+    /** An instance whose state was lost knows nothing of the sum that Redis holds. */
+    @Test
+    void whatBeginsAnewCountsWhole() {
+        tell(Adjustments.NONE.settled(30, START + 1), 0);
+
+        tell(Adjustments.NONE.settled(7, START + 9), 0);
+
+        assertThat(tokens()).isEqualTo(47);
+    }
+
+    @Test
+    void callerThatKnowsOfNothingChangesNothing() {
+        tell(Adjustments.NONE.settled(30, START + 1), 0);
+
+        spend(1, 1, Adjustments.NONE, 0);
+        tell(Adjustments.NONE.settled(30, START + 1), 0);
+
+        assertThat(tokens()).isEqualTo(39);
+    }
+
+    @Test
+    void keyThatIsGoneStaysAFullBucket() {
+        redis.delete(KEY);
+
+        tell(Adjustments.NONE.settled(-30, START + 1), 0);
+
+        assertThat(redis.fields(KEY)).isEmpty();
+    }
+
+    @Test
+    void bucketThatWasOnlySpentFromHasNoEntry() {
+        int before = redis.fields(KEY).get("fence").length();
+
+        tell(Adjustments.NONE, 0);
+        assertThat(redis.fields(KEY).get("fence")).hasSize(before);
+        tell(Adjustments.NONE.settled(1, START + 1), 0);
+
+        assertThat(redis.fields(KEY).get("fence")).hasSize(before + 8 + 4 + 44);
+    }
+
+    private double tokens() {
+        return Double.parseDouble(redis.fields(KEY).get("tokens"));
+    }
+
+    private void tell(Adjustments adjustments, double inCopy) {
+        call(List.of(), adjustments, inCopy);
+    }
+
+    private void spend(long offset, double cost, Adjustments adjustments, double inCopy) {
+        call(List.of(new Charge(offset, cost)), adjustments, inCopy);
+    }
+
+    /** The copy says no more than that the bucket may be full: nothing of it counts but the adjustments. */
+    private void call(List<Charge> charges, Adjustments adjustments, double inCopy) {
+        var buckets = new AgentBuckets(TERMS, List.of(new Bucket(100, 0)));
+        var copy = new SpendRequest.Copy(
+                buckets,
+                CopyStatus.FOLLOWS,
+                SpendRequest.Copy.INCOMPLETE,
+                -1,
+                Fence.NONE,
+                List.of(),
+                adjustments,
+                inCopy);
+        var spend = new SpendRequest(
+                "agent",
+                BucketKind.ENFORCED,
+                Promises.of(TERMS),
+                charges,
+                SOURCE,
+                -1,
+                true,
+                Fence.NONE,
+                copy,
+                redis.nowMicros() / 1e6);
+        var spends = List.of(spend);
+        redis.setNow(redis.nowMicros() + 1);
+        var answers = ScriptCodec.answers(
+                redis.run(ScriptCodec.keys(spends), ScriptCodec.arguments(Operation.SPEND, spends)), spends);
+        assertThat(answers.answers().get(0)).isInstanceOf(SpendResult.Decided.class);
+    }
+}
