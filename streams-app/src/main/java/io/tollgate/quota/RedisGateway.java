@@ -79,7 +79,12 @@ public final class RedisGateway implements AutoCloseable {
 
     /** Returns whether Redis is to be asked for these buckets now. */
     boolean inUse(AgentState buckets) {
-        return node(buckets).isClosed();
+        return inUse(buckets.agentId(), buckets.kind());
+    }
+
+    /** As above, of buckets that need not be in memory. */
+    boolean inUse(String agentId, BucketKind kind) {
+        return breakers.apply(agentId, kind).isClosed();
     }
 
     private CallBreaker node(AgentState buckets) {

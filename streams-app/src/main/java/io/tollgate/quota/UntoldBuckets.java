@@ -82,15 +82,16 @@ final class UntoldBuckets {
         for (var each : List.copyOf(changes.keySet())) {
             // No commit is under way here: the last has succeeded, or this task would be no more.
             if (Objects.requireNonNull(changes.get(each)).changedIn == cache.commits()) continue;
-            var buckets = cache.of(cache.agent(each.agentId()), each.kind());
-            if (!buckets.isUntold()) {
-                done(each);
-            } else if (!shared.redis().orElseThrow().inUse(buckets)) {
+            if (shared.redis()
+                    .filter(redis -> !redis.inUse(each.agentId(), each.kind()))
+                    .isPresent()) {
                 run(each);
-            } else if (buckets.calls().isEmpty()
-                    && untold.size() < shared.callLimits().agents()) {
-                untold.add(buckets); // else what is under way tells it
+                continue;
             }
+            if (untold.size() == shared.callLimits().agents()) break;
+            var buckets = cache.of(cache.agent(each.agentId()), each.kind());
+            if (!buckets.isUntold()) done(each);
+            else if (buckets.calls().isEmpty()) untold.add(buckets); // else what is under way tells it
         }
         if (untold.isEmpty()) return;
         var redis = shared.redis().orElseThrow();
