@@ -60,11 +60,14 @@ REVOKE EXECUTE ON FUNCTION quota_audit.take_approved_request() FROM PUBLIC;
 
 -- Approved and refused side by side; an agent that had neither in an hour has no row.
 CREATE VIEW quota_audit.decisions_per_hour AS
-    SELECT hour, agent_id, coalesce(approvals, 0) AS approvals, coalesce(tokens, 0) AS tokens_approved,
-           coalesce(refusals, 0) AS refusals, coalesce(tokens_refused, 0) AS tokens_refused
-    FROM quota_audit.approvals_per_hour FULL JOIN (
-        SELECT date_trunc('hour', decided_at, 'UTC') AS hour, agent_id, count(*) AS refusals, sum(tokens) AS tokens_refused
-        FROM quota_audit.rejected_requests WHERE agent_id IS NOT NULL GROUP BY 1, 2) AS refused USING (hour, agent_id)
+    SELECT hour, agent_id, sum(approvals)::bigint AS approvals, sum(tokens_approved) AS tokens_approved,
+           sum(refusals)::bigint AS refusals, sum(tokens_refused) AS tokens_refused
+    FROM (SELECT hour, agent_id, approvals, tokens AS tokens_approved, 0 AS refusals, 0 AS tokens_refused
+          FROM quota_audit.approvals_per_hour
+          UNION ALL
+          SELECT date_trunc('hour', decided_at, 'UTC'), agent_id, 0, 0, 1, coalesce(tokens, 0)
+          FROM quota_audit.rejected_requests WHERE agent_id IS NOT NULL) AS decided
+    GROUP BY hour, agent_id
     ORDER BY hour DESC, agent_id;
 
 GRANT INSERT ON quota_audit.approved_requests_inbox TO quota_audit_writer;

@@ -301,6 +301,21 @@ class QuotaDatabaseIT {
         assertThat(run).isEqualTo(10);
     }
 
+    /** Grafana's macros and variables aside: those it fills in. */
+    @Test
+    void givenTheDashboardOfAnAgent_whenItsQueriesAreRun_thenEachWorks() throws Exception {
+        JsonNode dashboard = ConnectorFile.json(ConnectorFile.ROOT.resolve("deploy/grafana/dashboards/agent.json"));
+        var queries = dashboard.findValuesAsText("rawSql");
+        queries.add(dashboard.at("/templating/list/1/query").asText());
+
+        assertThat(queries).hasSizeGreaterThan(7).doesNotContain("");
+        for (String query : queries) {
+            rows(query.replaceAll("\\$__timeGroupAlias\\((\\w+), [^)]*\\)", "date_trunc('minute', $1) AS \"time\"")
+                    .replaceAll("\\$__timeFilter\\((\\w+)\\)", "$1 BETWEEN now() - interval '1 hour' AND now()")
+                    .replace("${agent:sqlstring}", "'greedy'"));
+        }
+    }
+
     static List<Path> validPolicies() {
         return ConnectorFile.schemas("examples/valid", "agent-quota.");
     }
