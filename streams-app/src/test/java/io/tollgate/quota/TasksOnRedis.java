@@ -55,6 +55,14 @@ abstract class TasksOnRedis {
         assertThat(redis.ask(command)).as(command).hasValue("+OK");
     }
 
+    /** Returns what another program finds in the agent's bucket. */
+    String tokensOf(String agentId) {
+        var script = "return {ok=redis.call('hget',KEYS[1],'tokens')}"; // in one line
+        return redis.ask("EVAL \"" + script + "\" 1 quota:" + agentId + ":tokens")
+                .orElseThrow()
+                .substring(1);
+    }
+
     QuotaContext shared(Limit limit, CommittedOffsets committed) {
         return shared(limit, committed, true);
     }
