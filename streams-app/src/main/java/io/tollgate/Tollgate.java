@@ -53,7 +53,21 @@ public final class Tollgate implements Runnable {
         // logged.
         boolean runs = arguments.length > 0 && arguments[0].equals("run");
         if (!runs) System.setProperty("tollgate.clients.log", "ERROR");
-        System.exit(commandLine().execute(arguments));
+        System.exit(exitCode(arguments));
+    }
+
+    private static int exitCode(String... arguments) {
+        try {
+            return commandLine().execute(arguments);
+        } catch (OutOfMemoryError full) {
+            System.err.println(heapTooSmall());
+            return CommandLine.ExitCode.SOFTWARE;
+        }
+    }
+
+    private static String heapTooSmall() {
+        return "the heap of " + Runtime.getRuntime().maxMemory() / 1_000_000
+                + " MB is too small for this: raise it, such as by JAVA_OPTS=-Xmx4g";
     }
 
     /** Returns all commands, with the settings of this process's environment. */
@@ -121,6 +135,10 @@ public final class Tollgate implements Runnable {
                 || thrown instanceof KafkaException
                 || thrown instanceof UncheckedIOException) {
             command.getErr().println(explained(thrown));
+            return CommandLine.ExitCode.SOFTWARE;
+        }
+        if (thrown.getCause() instanceof OutOfMemoryError) {
+            command.getErr().println(heapTooSmall());
             return CommandLine.ExitCode.SOFTWARE;
         }
         throw thrown;

@@ -42,7 +42,7 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND")
 public final class PolicyCommand implements Runnable {
     /** Heap for each byte of a file: it is held as bytes, as text, and as policies. */
-    private static final int MEMORY_PER_BYTE = 8;
+    private static final int MEMORY_PER_BYTE = 12;
 
     @Mixin
     private final KafkaOptions kafka;
@@ -336,7 +336,8 @@ public final class PolicyCommand implements Runnable {
             var bytes = in.readNBytes(most + 1);
             if (bytes.length <= most) return bytes;
             throw new CommandFailure("cannot read " + file + ": it has more than " + most / 1_000_000
-                    + " MB, the most that this command takes");
+                    + " MB, the most that this command takes with a heap of "
+                    + Runtime.getRuntime().maxMemory() / 1_000_000 + " MB");
         } catch (NoSuchFileException missing) {
             throw new CommandFailure("there is no file " + file);
         } catch (IOException | InvalidPathException unreadable) {

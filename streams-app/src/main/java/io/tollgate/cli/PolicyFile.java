@@ -99,12 +99,14 @@ final class PolicyFile {
     }
 
     private static String decode(byte[] bytes) {
+        var text = new String(bytes, StandardCharsets.UTF_8); // a strict decoder needs twice the memory
+        if (text.indexOf('\uFFFD') >= 0) requireUtf8(bytes);
+        return text.startsWith("\uFEFF") ? text.substring(1) : text;
+    }
+
+    private static void requireUtf8(byte[] bytes) {
         try {
-            var text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-            return text.startsWith("\uFEFF") ? text.substring(1) : text;
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
         } catch (CharacterCodingException e) {
             throw new CommandFailure("the file is not UTF-8");
         }

@@ -48,7 +48,7 @@ class PolicyFileTest {
         assertThatThrownBy(() -> PolicyCommand.bytes("/dev/zero"))
                 .isInstanceOf(CommandFailure.class)
                 .hasMessageMatching(
-                        "cannot read /dev/zero: it has more than \\d+ MB, the most that this command takes");
+                        "cannot read /dev/zero: it has more than \\d+ MB, the most that this command takes with a heap of \\d+ MB");
     }
 
     @ParameterizedTest
