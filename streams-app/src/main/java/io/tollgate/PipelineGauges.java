@@ -19,6 +19,9 @@ final class PipelineGauges {
         Gauge.builder("tollgate.mirror.agents", tasks, RunningTasks::mirrorAgents)
                 .description("Agents whose buckets are in memory")
                 .register(registry);
+        Gauge.builder("tollgate.holds.open", tasks, RunningTasks::openHolds)
+                .description("Holds that are open")
+                .register(registry);
         tasks.shared().redis().ifPresent(redis -> bind(registry, redis.breaker()));
     }
 

@@ -5,10 +5,13 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
+import io.tollgate.ingest.ParseRekeyedReports;
+import io.tollgate.ingest.ParseReports;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
@@ -16,6 +19,7 @@ import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.preflight.PipelineTopics;
@@ -26,9 +30,12 @@ import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.RunningTasks;
 import io.tollgate.quota.TaskOutput;
 import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.Settlement;
 import io.tollgate.quota.TaskTime;
 import io.tollgate.route.RouteApproved;
+import io.tollgate.route.RouteInvalidReport;
 import io.tollgate.route.RouteRejected;
+import io.tollgate.route.RouteSettled;
 import io.tollgate.route.RouteUnreadable;
 import java.time.Duration;
 import java.util.Optional;
@@ -60,9 +67,16 @@ import org.jspecify.annotations.Nullable;
 final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
 
+    private static final String REKEYED_TOPIC = "rekeyed";
+    private static final String REKEYED_USAGE_TOPIC = "rekeyed-usage";
+
     private static final Branches PARSED = new Branches("readable", "stray-bytes", "unreadable");
     private static final DecideRequests.DecisionBranches DECIDED =
-            new DecideRequests.DecisionBranches("route-approved", "route-rejected", "detect-events");
+            new DecideRequests.DecisionBranches("route-approved", "route-rejected", "route-settled", "detect-events");
+    /** What came home joins the reports before all join the requests at home, which are most: these have one hop less. */
+    private static final Branches REKEYED = new Branches("rekeyed-or-report", PARSED.stray(), PARSED.unreadable());
+
+    private static final Branches REPORTS = new Branches("report", "stray-report-bytes", "invalid-report");
 
     private final Topics topics;
     private final String applicationId;
@@ -104,9 +118,13 @@ final class RequestTopology {
         return PipelineTopics.of(topology, properties, settings);
     }
 
-    /** Returns the name that Streams gives the internal topic through which strays come home. */
-    static String rekeyedTopic(String applicationId) {
-        return applicationId + "-rekeyed-repartition";
+    /** Returns the topics that each task reads, the internal ones by the names that Streams gives them. */
+    static TaskTopics taskTopics(Topics topics, String applicationId) {
+        return new TaskTopics(
+                topics.requests(),
+                applicationId + "-" + REKEYED_TOPIC + "-repartition",
+                topics.usage(),
+                applicationId + "-" + REKEYED_USAGE_TOPIC + "-repartition");
     }
 
     Topology build(Properties properties) {
@@ -114,20 +132,32 @@ final class RequestTopology {
         var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
         var parsed = parse(readRequests(builder)); // ingest
         var rekeyed = sendStraysHome(parsed); // ingest
+        var reports = parseReports(readReports(builder)); // ingest
+        var rekeyedReports = sendStrayReportsHome(reports); // ingest
         routeUnreadable(parsed.merge(rekeyed, Named.as(PARSED.unreadable()))); // route
-        var decided = decide(parsed.merge(rekeyed, Named.as(PARSED.readable()))); // quota
+        routeInvalidReports(reports.merge(rekeyedReports, Named.as(REPORTS.unreadable()))); // route
+        var readableReports = reports.merge(rekeyedReports, Named.as(REPORTS.readable()));
+        var others = rekeyed.merge(readableReports, Named.as(REKEYED.readable()));
+        var decided = decide(parsed.merge(others, Named.as(PARSED.readable()))); // quota
         routeRejected(decided); // route
         routeApproved(decided); // route
+        routeSettled(decided); // route
         tellEvents(decided); // events
         return builder.build(properties);
     }
 
     private KStream<byte[], byte[]> readRequests(StreamsBuilder builder) {
-        return builder.stream(
-                topics.requests(),
-                Consumed.with(BYTES, BYTES)
-                        .withTimestampExtractor(new RequestTimestamp())
-                        .withName("read-requests"));
+        return builder.stream(topics.requests(), consumed("read-requests"));
+    }
+
+    private KStream<byte[], byte[]> readReports(StreamsBuilder builder) {
+        return builder.stream(topics.usage(), consumed("read-reports"));
+    }
+
+    private static Consumed<byte[], byte[]> consumed(String name) {
+        return Consumed.with(BYTES, BYTES)
+                .withTimestampExtractor(new RequestTimestamp())
+                .withName(name);
     }
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
@@ -139,18 +169,39 @@ final class RequestTopology {
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
-        return parsed.mapValues(stray -> ((Stray) stray).request().bytes(), Named.as(PARSED.stray()))
+        return throughTopic(parsed, PARSED.stray(), REKEYED_TOPIC)
+                .process(
+                        withStore(buckets, () -> new ParseRekeyed(shared.recordLimit(), REKEYED, shared.metrics())),
+                        Named.as("parse-rekeyed"));
+    }
+
+    private KStream<byte[], Incoming> parseReports(KStream<byte[], byte[]> reports) {
+        return reports.process(
+                withStore(
+                        buckets,
+                        () -> new ParseReports(shared.partitions(), shared.recordLimit(), REPORTS, shared.metrics())),
+                Named.as("parse-reports"));
+    }
+
+    private KStream<byte[], Incoming> sendStrayReportsHome(KStream<byte[], Incoming> parsed) {
+        return throughTopic(parsed, REPORTS.stray(), REKEYED_USAGE_TOPIC)
+                .process(
+                        withStore(buckets, () -> new ParseRekeyedReports(shared.recordLimit(), REPORTS)),
+                        Named.as("parse-rekeyed-reports"));
+    }
+
+    private static KStream<byte[], byte[]> throughTopic(KStream<byte[], Incoming> strays, String named, String topic) {
+        return strays.mapValues(stray -> ((Stray) stray).bytes(), Named.as(named))
                 .repartition(Repartitioned.with(BYTES, BYTES)
                         .withStreamPartitioner(RequestTopology::partitionOf)
-                        .withName("rekeyed"))
-                .process(
-                        withStore(buckets, () -> new ParseRekeyed(shared.recordLimit(), PARSED, shared.metrics())),
-                        Named.as("parse-rekeyed"));
+                        .withName(topic));
     }
 
     private KStream<byte[], TaskOutput> decide(KStream<byte[], Incoming> requests) {
         return requests.process(
-                withStore(buckets, () -> new DecideRequests(tasks, rekeyedTopic(applicationId), DECIDED)),
+                withStores(
+                        Set.of(buckets, OpenHolds.storeBuilder()),
+                        () -> new DecideRequests(tasks, taskTopics(topics, applicationId), DECIDED)),
                 Named.as("decide"));
     }
 
@@ -164,6 +215,20 @@ final class RequestTopology {
         decisions(decided)
                 .process(() -> new RouteRejected(shared.recordLimit().getAsInt()), Named.as(DECIDED.rejected()))
                 .to(topics.rejected(), produced("write-rejected"));
+    }
+
+    @SuppressWarnings("unchecked")
+    private void routeSettled(KStream<byte[], ? extends TaskOutput> decided) {
+        ((KStream<byte[], Settlement>) decided)
+                .process(RouteSettled::new, Named.as(DECIDED.settled()))
+                .to(topics.settled(), produced("write-settled"));
+    }
+
+    private void routeInvalidReports(KStream<byte[], Incoming> invalid) {
+        invalid.process(
+                        () -> new RouteInvalidReport(shared.recordLimit().getAsInt(), shared.metrics()),
+                        Named.as("route-invalid-report"))
+                .to(topics.settled(), produced("write-invalid-report"));
     }
 
     /** What goes to these operators by their names is decided. */
@@ -186,6 +251,11 @@ final class RequestTopology {
     /** Connects processors to their task's store; one builder stands for one store, however many are connected. */
     private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStore(
             StoreBuilder<?> store, Supplier<Processor<byte[], I, byte[], O>> processors) {
+        return withStores(Set.of(store), processors);
+    }
+
+    private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStores(
+            Set<StoreBuilder<?>> stores, Supplier<Processor<byte[], I, byte[], O>> processors) {
         return new ProcessorSupplier<>() {
             @Override
             public Processor<byte[], I, byte[], O> get() {
@@ -194,7 +264,7 @@ final class RequestTopology {
 
             @Override
             public Set<StoreBuilder<?>> stores() {
-                return Set.of(store);
+                return stores;
             }
         };
     }

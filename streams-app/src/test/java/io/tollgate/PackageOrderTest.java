@@ -27,11 +27,11 @@ class PackageOrderTest {
     private static final List<String> GROUND =
             List.of("bucket", "env", "redis", "failover", "config", "metrics", "kafka");
 
-    private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "quota", "route", "events");
+    private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "holds", "quota", "route", "events");
 
     /** The classes of two stages, in an order in which each uses only those before it. */
     private static final List<String> MIRROR =
-            List.of("TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore");
+            List.of("TaskTopics", "TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore");
 
     private static final List<String> QUOTA = List.of(
             "TaskTime",
@@ -40,6 +40,7 @@ class PackageOrderTest {
             "ShadowScore",
             "Throttled",
             "RemainingQuota",
+            "Settled",
             "TaskOutput",
             "Settled",
             "AgentView",
@@ -58,6 +59,7 @@ class PackageOrderTest {
             "AgentQueries",
             "SendQueue",
             "TaskDecider",
+            "TaskHolds",
             "TaskTimer",
             "Task",
             "RunningTasks",

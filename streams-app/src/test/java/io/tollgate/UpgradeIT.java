@@ -95,6 +95,8 @@ class UpgradeIT {
             assertThat(installation.redis().ask("HSET quota:shared:tokens tokens 5"))
                     .hasValue(":0");
 
+            createMissingTopics(cluster);
+
             try (var application = cluster.start()) {
                 long number = 1000;
                 for (After after : AFTER) requests.send(after.agent(), after.cost(), number++);
@@ -115,6 +117,18 @@ class UpgradeIT {
             var verified = cluster.command("verify", "--from-beginning");
             assertThat(verified.exitCode()).as(verified.output()).isZero();
         }
+    }
+
+    /** As the changelog says, once the check says what is missing. */
+    private static void createMissingTopics(TestCluster cluster) {
+        var missing = List.of(
+                        cluster.settings().topics().usage(),
+                        cluster.settings().topics().settled())
+                .stream()
+                .map(topic -> "topic " + topic + " does not exist: create it with `tollgate topics create`")
+                .toList();
+        assertThat(cluster.command("topics", "check").output()).contains(missing);
+        cluster.createTopics();
     }
 
     private static After decisionOn(List<Decisions.Seen> all, long number, After expected) {

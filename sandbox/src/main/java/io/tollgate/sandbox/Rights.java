@@ -45,10 +45,13 @@ public final class Rights {
         return List.of(
                 allow(user, READ, TOPIC, SandboxTopics.REQUESTS, LITERAL),
                 allow(user, READ, TOPIC, SandboxTopics.POLICIES, LITERAL),
+                allow(user, READ, TOPIC, SandboxTopics.USAGE, LITERAL),
                 allow(user, WRITE, TOPIC, SandboxTopics.APPROVED, LITERAL),
                 allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.APPROVED, LITERAL),
                 allow(user, WRITE, TOPIC, SandboxTopics.REJECTED, LITERAL),
                 allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.REJECTED, LITERAL),
+                allow(user, WRITE, TOPIC, SandboxTopics.SETTLED, LITERAL),
+                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.SETTLED, LITERAL),
                 allow(user, WRITE, TOPIC, SandboxTopics.EVENTS, LITERAL),
                 allow(user, READ, TOPIC, internal, PREFIXED),
                 allow(user, WRITE, TOPIC, internal, PREFIXED),

@@ -2,6 +2,7 @@ package io.tollgate.cli;
 
 import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.policy.HoldRules;
 import io.tollgate.policy.PolicyDocument;
 import io.tollgate.policy.StoredPolicy;
 import io.tollgate.route.Decimal;
@@ -14,6 +15,7 @@ final class PolicyText {
 
     static String of(PolicyDocument policy) {
         return limits(policy.limits()) + ", " + policy.mode().text()
+                + policy.holds().map(holds -> ", holds " + of(holds)).orElse("")
                 + policy.note().map(note -> " (" + line(note) + ")").orElse("");
     }
 
@@ -23,6 +25,12 @@ final class PolicyText {
         var ignored = stored.ignored().map(bad -> bad.name() + " is ignored: " + line(bad.mistake()));
         if (good.isEmpty()) return ignored.orElse("");
         return good.get() + ignored.map(text -> "; " + text).orElse("");
+    }
+
+    /** Returns how long holds may be open, what then becomes of them, and how many there may be. */
+    static String of(HoldRules holds) {
+        return "within " + holds.withinSeconds() + " s, unsettled "
+                + holds.unsettled().text() + ", at most " + holds.maxOpen() + " open";
     }
 
     static String limits(List<NamedLimit> limits) {

@@ -128,6 +128,12 @@ record PolicyView(
                 if (!named.name().isEmpty()) limit.put("name", named.name());
                 limit(limit, named.limit());
             }
+            good.document()
+                    .holds()
+                    .ifPresent(holds -> node.putObject("holds")
+                            .put("within_s", holds.withinSeconds())
+                            .put("unsettled", holds.unsettled().text())
+                            .put("max_open", holds.maxOpen()));
             node.put("note", good.document().note().orElse(null));
         });
         ignored.ifPresent(
@@ -163,6 +169,7 @@ record PolicyView(
                                         "refill rate" + name,
                                         Decimal.text(named.limit().refillTokensPerSecond()) + " tokens per second"));
             }
+            good.document().holds().ifPresent(holds -> rows.add(List.of("holds", PolicyText.of(holds))));
             good.document().note().ifPresent(note -> rows.add(List.of("note", PolicyText.line(note))));
         });
         ignored.ifPresent(bad -> rows.add(List.of("ignored", bad.name() + ": " + PolicyText.line(bad.mistake()))));

@@ -104,6 +104,8 @@ record AgentJson(
                 retryAfterMs = exceeded.retryAfter().map(Duration::toMillis).orElse(null);
             } else if (decision instanceof Decision.CostExceedsCapacity) {
                 reason = "cost_exceeds_capacity";
+            } else if (decision instanceof Decision.TooManyOpenHolds) {
+                reason = "too_many_open_holds";
             }
             boolean approved = decision.isApproved() || !recent.enforced();
             if (approved && reason != null) reason = "shadow:" + reason;

@@ -16,7 +16,8 @@ public final class Parse {
 
     private final int partitions;
     private final IntSupplier maxRecordBytes;
-    private final RequestParser parser = new RequestParser();
+    private final RequestParser requests = new RequestParser();
+    private final ReportParser reports = new ReportParser();
 
     /**
      * @param partitions how many partitions the topic of requests has
@@ -37,11 +38,11 @@ public final class Parse {
      * none overtakes another.
      */
     public Incoming published(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
-        int limit = maxRecordBytes.getAsInt();
-        if (length(key) + length(value) + bytes(headers) > limit) return tooLarge(value, limit);
-        var incoming = parse(value);
+        var incoming = ofAnySize(requests, key, value, headers, 0);
         if (!(incoming instanceof Request request)) return incoming;
-        return partitionOf(request.key(), partitions) == partition ? request : new Stray(request);
+        return partitionOf(request.key(), partitions) == partition
+                ? request
+                : new Stray(request.key(), request.bytes());
     }
 
     /** Returns how many bytes these headers take in a record, about. */
@@ -65,9 +66,7 @@ public final class Parse {
      * <p>It was not too large when it was sent home, but topics may have come to take less since.
      */
     public Incoming rekeyed(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
-        int limit = maxRecordBytes.getAsInt();
-        long bytes = length(key) + length(value) + bytes(headers);
-        return bytes - STRAY_GAINS_BYTES > limit ? tooLarge(value, limit) : parse(value);
+        return ofAnySize(requests, key, value, headers, STRAY_GAINS_BYTES);
     }
 
     private static Unreadable tooLarge(byte @Nullable [] value, int limit) {
@@ -77,7 +76,32 @@ public final class Parse {
                 "too_large: record must be at most " + limit + " bytes with key and headers, not compressed");
     }
 
-    private Incoming parse(byte @Nullable [] value) {
+    /** As {@link #published}, of a usage report. */
+    Incoming publishedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
+        var incoming = ofAnySize(reports, key, value, headers, 0);
+        if (!(incoming instanceof UsageReport report)) return incoming;
+        var home = report.key();
+        return partitionOf(home, partitions) == partition ? report : new Stray(home, report.bytes());
+    }
+
+    /** As {@link #rekeyed}, of a usage report. */
+    Incoming rekeyedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
+        return ofAnySize(reports, key, value, headers, STRAY_GAINS_BYTES);
+    }
+
+    /** @param gained how many bytes more the record may have */
+    private Incoming ofAnySize(
+            RecordParser<? extends Incoming> parser,
+            byte @Nullable [] key,
+            byte @Nullable [] value,
+            Headers headers,
+            int gained) {
+        int limit = maxRecordBytes.getAsInt();
+        long bytes = length(key) + length(value) + bytes(headers);
+        return bytes - gained > limit ? tooLarge(value, limit) : parse(parser, value);
+    }
+
+    private static Incoming parse(RecordParser<? extends Incoming> parser, byte @Nullable [] value) {
         try {
             return parser.parse(value);
         } catch (InvalidRequestException e) {

@@ -2,12 +2,9 @@ package io.tollgate.ingest;
 
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
-import java.util.ArrayList;
 import java.util.Objects;
 import java.util.function.IntSupplier;
-import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -21,9 +18,6 @@ import org.jspecify.annotations.Nullable;
  * <p>A readable request leaves under its agent's key, an unreadable one under its own.
  */
 public final class ParseRequests extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    /** Prefix of every header that Tollgate writes. */
-    private static final String RESERVED_HEADERS = "quota-";
-
     private final Parse parse;
     private final IntSupplier maxRecordBytes;
     private final Branches branches;
@@ -54,17 +48,17 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         var parsed = Parsed.on(published.headers());
         var incoming = parsed != null ? parsed.incoming() : parse(published, position);
         if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());
-        var headers = withoutReserved(published.headers());
+        var headers = AgentHeaders.withoutReserved(published.headers());
         Source.write(headers, position);
         if (incoming instanceof Request request) {
             forward(published, request.key(), incoming, headers);
         } else if (incoming instanceof Stray stray) {
             metrics.stray();
-            forward(published, stray.request().key(), incoming, headers);
+            forward(published, stray.key(), incoming, headers);
         } else if (incoming instanceof Unreadable unreadable) {
             metrics.invalid(unreadable.rule());
-            if (isBaggage(published, headers)) {
-                forward(published, null, incoming, withoutAgents(headers));
+            if (AgentHeaders.isBaggage(published.key(), headers, maxRecordBytes.getAsInt())) {
+                forward(published, null, incoming, AgentHeaders.withoutAgents(headers));
             } else {
                 forward(published, published.key(), incoming, headers);
             }
@@ -78,39 +72,5 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     /** Once for each record: every change of one by itself would copy its headers. */
     private void forward(Record<byte[], byte[]> published, byte @Nullable [] key, Incoming incoming, Headers headers) {
         context().forward(new Record<>(key, incoming, published.timestamp(), headers), branches.of(incoming));
-    }
-
-    /** Where key and headers alone would not fit into the rejection, they are left behind: {@code quota-source} says where they are. */
-    private boolean isBaggage(Record<byte[], byte[]> record, Headers headers) {
-        long baggage = Parse.length(record.key()) + Parse.bytes(headers);
-        return baggage > maxRecordBytes.getAsInt();
-    }
-
-    /**
-     * Only Tollgate writes quota headers: an agent could otherwise forge its own approval. Copied rather than removed one by one,
-     * which would take seconds for the tens of thousands that fit into a record.
-     */
-    private static Headers withoutReserved(Headers headers) {
-        if (!holdsReserved(headers)) return headers;
-        var kept = new ArrayList<Header>();
-        for (Header header : headers) {
-            if (!header.key().startsWith(RESERVED_HEADERS) || OriginalTimestamp.isNote(header)) kept.add(header);
-        }
-        return new RecordHeaders(kept);
-    }
-
-    private static Headers withoutAgents(Headers headers) {
-        var kept = new RecordHeaders();
-        for (Header header : headers) {
-            if (header.key().equals(Source.HEADER) || OriginalTimestamp.isNote(header)) kept.add(header);
-        }
-        return kept;
-    }
-
-    private static boolean holdsReserved(Headers headers) {
-        for (Header header : headers) {
-            if (header.key().startsWith(RESERVED_HEADERS)) return true;
-        }
-        return false;
     }
 }

@@ -9,12 +9,19 @@ import java.util.Optional;
  * @param requestId the agent's own label; two requests may share one
  * @param agentId 1 to 256 bytes of UTF-8 without control characters
  * @param costTokens from 0 to 1e12
+ * @param hold whether the cost is an estimate that is settled later
  * @param bytes the record's value as it came
  * @param key the key under which the agent's records stand: its id in UTF-8
  */
-public record Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes, byte[] key)
+public record Request(
+        Optional<String> requestId, String agentId, double costTokens, boolean hold, byte[] bytes, byte[] key)
         implements Incoming {
+    /** A request whose cost is no estimate. */
     public Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) {
-        this(requestId, agentId, costTokens, bytes, agentId.getBytes(StandardCharsets.UTF_8));
+        this(requestId, agentId, costTokens, false, bytes);
+    }
+
+    public Request(Optional<String> requestId, String agentId, double costTokens, boolean hold, byte[] bytes) {
+        this(requestId, agentId, costTokens, hold, bytes, agentId.getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -14,6 +14,11 @@ public record Source(String topic, int partition, long offset) {
     static final String HEADER = "quota-source";
     private static final Pattern POSITION = Pattern.compile("(.+)/(\\d{1,9})/(\\d{1,18})");
 
+    /** Returns what the header {@code quota-source} says. */
+    public String text() {
+        return topic + "/" + partition + "/" + offset;
+    }
+
     /** Notes the position in the header {@code quota-source}. */
     static void write(Headers headers, RecordMetadata position) {
         headers.add(

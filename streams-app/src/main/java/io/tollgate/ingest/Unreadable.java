@@ -3,7 +3,7 @@ package io.tollgate.ingest;
 import io.tollgate.metrics.InvalidRule;
 
 /**
- * A record that is no request.
+ * A record that is no request, or no report.
  *
  * @param bytes the record's value as it came; empty for null
  * @param rule which rule it breaks, for counting

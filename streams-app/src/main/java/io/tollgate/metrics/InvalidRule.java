@@ -19,7 +19,9 @@ public enum InvalidRule {
     /** {@code request_id} breaks its rule. */
     REQUEST_ID,
     /** {@code tokens} breaks its rule. */
-    TOKENS;
+    TOKENS,
+    /** {@code hold} breaks its rule. */
+    HOLD;
 
     private final String text = name().toLowerCase(Locale.ROOT);
 

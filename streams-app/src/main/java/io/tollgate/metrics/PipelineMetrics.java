@@ -23,8 +23,10 @@ public final class PipelineMetrics {
             Counter approved,
             Counter quotaExceeded,
             Counter costExceedsCapacity,
+            Counter tooManyOpenHolds,
             Counter shadowQuotaExceeded,
-            Counter shadowCostExceedsCapacity) {}
+            Counter shadowCostExceedsCapacity,
+            Counter shadowTooManyOpenHolds) {}
 
     private final Map<DecidedBy, Verdicts> decisions = new EnumMap<>(DecidedBy.class);
     private final Timer decisionTime;
@@ -38,6 +40,13 @@ public final class PipelineMetrics {
     private final Counter unusableKeys;
     private final Counter refusedPolicies;
     private final Timer redisCalls;
+    private final Counter settled;
+    private final Counter expired;
+    private final Counter noSuchHold;
+    private final Counter invalidReports;
+    private final Timer holdTime;
+    private final Counter refundedTokens;
+    private final Counter overrunTokens;
     private final DistributionSummary chunkAgents;
     private final Counter redisTimeouts;
     private final Counter redisErrors;
@@ -50,8 +59,10 @@ public final class PipelineMetrics {
                             decisions(registry, by, "approved", "none"),
                             decisions(registry, by, "rejected", "quota_exceeded"),
                             decisions(registry, by, "rejected", "cost_exceeds_capacity"),
+                            decisions(registry, by, "rejected", "too_many_open_holds"),
                             decisions(registry, by, "approved", "shadow:quota_exceeded"),
-                            decisions(registry, by, "approved", "shadow:cost_exceeds_capacity")));
+                            decisions(registry, by, "approved", "shadow:cost_exceeds_capacity"),
+                            decisions(registry, by, "approved", "shadow:too_many_open_holds")));
         }
         decisionTime = Timer.builder("tollgate.decision")
                 .description("From the poll that brought a request until it was decided")
@@ -83,6 +94,16 @@ public final class PipelineMetrics {
                 counter(registry, "tollgate.unusable.keys", "Decisions made locally because Redis refused one key");
         refusedPolicies = counter(
                 registry, "tollgate.policies.refused", "Policies that break a rule; those before them stay in force");
+        settled = settlements(registry, "settled");
+        expired = settlements(registry, "expired");
+        noSuchHold = settlements(registry, "no_such_hold");
+        invalidReports = settlements(registry, "invalid_report");
+        holdTime = Timer.builder("tollgate.hold")
+                .description("From the approval that opened a hold until it was settled")
+                .serviceLevelObjectives(millis(100, 1000, 10_000, 60_000, 600_000, 3_600_000, 86_400_000))
+                .register(registry);
+        refundedTokens = counter(registry, "tollgate.refunded.tokens", "Tokens that were reserved and not used");
+        overrunTokens = counter(registry, "tollgate.overrun.tokens", "Tokens that were used beyond what was reserved");
         redisTimeouts = failures(registry, "timeout");
         redisErrors = failures(registry, "error");
         chunkAgents = DistributionSummary.builder("tollgate.redis.call.agents")
@@ -111,6 +132,13 @@ public final class PipelineMetrics {
                 .register(registry);
     }
 
+    private static Counter settlements(MeterRegistry registry, String outcome) {
+        return Counter.builder("tollgate.settlements")
+                .description("Records on the topic of settlements, by outcome")
+                .tag("outcome", outcome)
+                .register(registry);
+    }
+
     private static Duration[] millis(double... bounds) {
         return DoubleStream.of(bounds)
                 .mapToObj(millis -> Duration.ofNanos(Math.round(millis * 1e6)))
@@ -132,7 +160,37 @@ public final class PipelineMetrics {
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
         else if (decision instanceof Decision.QuotaExceeded)
             (enforced ? verdicts.quotaExceeded() : verdicts.shadowQuotaExceeded()).increment();
+        else if (decision instanceof Decision.TooManyOpenHolds)
+            (enforced ? verdicts.tooManyOpenHolds() : verdicts.shadowTooManyOpenHolds()).increment();
         else (enforced ? verdicts.costExceedsCapacity() : verdicts.shadowCostExceedsCapacity()).increment();
+    }
+
+    /** Counts a hold whose use was reported, so long after its approval; {@code refundedTokens} below 0: more was used. */
+    public void settled(long afterMicros, double refundedTokens) {
+        settled.increment();
+        holdTime.record(Math.max(0, afterMicros), TimeUnit.MICROSECONDS);
+        refunded(refundedTokens);
+    }
+
+    /** Counts a hold whose deadline passed. */
+    public void expired(double tokens) {
+        expired.increment();
+        refunded(tokens);
+    }
+
+    private void refunded(double tokens) {
+        if (tokens > 0) refundedTokens.increment(tokens);
+        else overrunTokens.increment(-tokens);
+    }
+
+    /** Counts a report that names no open hold. */
+    public void noSuchHold() {
+        noSuchHold.increment();
+    }
+
+    /** Counts a record that is no report. */
+    public void invalidReport() {
+        invalidReports.increment();
     }
 
     /** Counts an invalid record. */

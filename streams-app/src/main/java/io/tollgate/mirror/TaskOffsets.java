@@ -5,6 +5,7 @@ import io.tollgate.kafka.SourceIds;
 import io.tollgate.kafka.TopicMadeAnewException;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.metrics.RareWarning;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.streams.errors.TaskMigratedException;
@@ -15,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What one task knows of the offsets of its two sources: under which ids they are kept, how far decisions went, and what is committed. For
+ * What one task knows of the offsets of its sources: under which ids they are kept, how far decisions went, and what is committed. For
  * one stream thread alone.
  *
  * <p>A stored offset counts only for the topic it was stored for. So with the first records, and where an offset is seen that was polled or
@@ -29,8 +30,8 @@ public final class TaskOffsets {
     private final CommittedOffsets committed;
     private final PipelineMetrics metrics;
     private final TaskSources sources;
-    private final ProcessedOffsets[] progress = new ProcessedOffsets[TaskSources.COUNT];
-    private final long[] polledThrough = {-1, -1};
+    private final ProcessedOffsets[] progress;
+    private final long[] polledThrough;
     private boolean isMadeAnew;
 
     /**
@@ -49,6 +50,9 @@ public final class TaskOffsets {
         this.ids = ids;
         this.committed = committed;
         this.metrics = metrics;
+        progress = new ProcessedOffsets[sources.count()];
+        polledThrough = new long[sources.count()];
+        Arrays.fill(polledThrough, -1);
         for (int place = 0; place < progress.length; place++) {
             var partition = sources.partition(place);
             committed.forget(partition); // may be of the topic that bore its name before

@@ -1,41 +1,67 @@
 package io.tollgate.mirror;
 
 import io.tollgate.kafka.SourceIds;
+import java.util.List;
+import java.util.stream.Stream;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * The two partitions whose records one task decides, by place: that of the topic of requests, and that of the internal topic through which
- * strays come home. Immutable.
+ * The partitions whose records one task processes, by place: that of the topic of requests, and that of the internal topic through which
+ * strays come home; then the same of usage reports. Immutable.
  *
- * @param requestsId the id under which fences keep its offsets, {@link SourceIds}
- * @param rekeyedId the same for strays
+ * @param ids the ids under which their offsets are kept, {@link SourceIds}
  */
-public record TaskSources(TopicPartition requests, TopicPartition rekeyed, long requestsId, long rekeyedId) {
+public record TaskSources(List<TopicPartition> partitions, List<Long> ids) {
     public static final int REQUESTS = 0;
     public static final int REKEYED = 1;
-    public static final int COUNT = 2;
+    public static final int USAGE = 2;
+    public static final int REKEYED_USAGE = 3;
 
-    public static TaskSources of(SourceIds sources, String requestsTopic, String rekeyedTopic, int partition) {
-        return new TaskSources(
-                new TopicPartition(requestsTopic, partition),
-                new TopicPartition(rekeyedTopic, partition),
-                sources.idOf(requestsTopic, partition),
-                sources.idOf(rekeyedTopic, partition));
+    public TaskSources {
+        partitions = List.copyOf(partitions);
+        ids = List.copyOf(ids);
+    }
+
+    public static TaskSources of(SourceIds sources, TaskTopics topics, int partition) {
+        var partitions = Stream.of(topics.requests(), topics.rekeyed(), topics.usage(), topics.rekeyedUsage())
+                .map(topic -> new TopicPartition(topic, partition))
+                .toList();
+        var ids = partitions.stream()
+                .map(of -> sources.idOf(of.topic(), partition))
+                .toList();
+        return new TaskSources(partitions, ids);
+    }
+
+    /** Returns how many there are. */
+    int count() {
+        return partitions.size();
     }
 
     public int placeOf(String topic) {
-        return topic.equals(requests.topic()) ? REQUESTS : REKEYED;
+        int place = 0;
+        while (!topic.equals(partitions.get(place).topic())) place++;
+        return place;
+    }
+
+    /** Returns whether the records of this place are requests, whose decisions the fence remembers. */
+    public static boolean holdsRequests(int place) {
+        return place < USAGE;
     }
 
     public TopicPartition partition(int place) {
-        return place == REQUESTS ? requests : rekeyed;
+        return partitions.get(place);
+    }
+
+    public TopicPartition requests() {
+        return partitions.get(REQUESTS);
     }
 
     public long id(int place) {
-        return place == REQUESTS ? requestsId : rekeyedId;
+        return ids.get(place);
     }
 
+    /** Returns whether a fence under this id is of one of these. */
     public boolean holds(long id) {
-        return id == requestsId || id == rekeyedId;
+        return id == id(REQUESTS) || id == id(REKEYED);
     }
 }

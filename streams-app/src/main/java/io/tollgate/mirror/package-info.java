@@ -1,5 +1,5 @@
 /**
- * What one task keeps in RocksDB: our copies of its agents' buckets, and how far it has come in its two topics.
+ * What one task keeps in RocksDB: our copies of its agents' buckets, and how far it has come in its topics.
  *
  * <p>First stage of the flow: it knows whether a record was processed before. One instance serves one task on one thread.
  */

@@ -39,7 +39,7 @@ public final class Policies {
     private static final int MAX_CHANGED = 100_000;
 
     /** What policies say, without whose they are. */
-    private record Saying(Mode mode, List<NamedLimit> limits) {}
+    private record Saying(Mode mode, List<NamedLimit> limits, HoldRules holds) {}
 
     /**
      * What a key says from a moment on.
@@ -49,7 +49,7 @@ public final class Policies {
     private record Held(@Nullable Saying saying, long number, double sinceSeconds) {}
 
     /** What counts for one agent from a moment on. */
-    private record Stretch(Terms terms, @Nullable Mode mode, double sinceSeconds) {}
+    private record Stretch(Terms terms, Mode mode, HoldRules holds, double sinceSeconds) {}
 
     /**
      * A policy that was refused; the one before it stays in force.
@@ -103,7 +103,10 @@ public final class Policies {
 
     private Policies(Policy byDefault, Runnable onRefused, @Nullable DoubleSupplier clock, double startSeconds) {
         this.byDefault = new Policy(
-                byDefault.name(), byDefault.mode(), new Promises(byDefault.terms(), startSeconds, List.of()));
+                byDefault.name(),
+                byDefault.mode(),
+                byDefault.holds(),
+                new Promises(byDefault.terms(), startSeconds, List.of()));
         this.onRefused = onRefused;
         this.clock = clock;
         this.startSeconds = startSeconds;
@@ -138,7 +141,8 @@ public final class Policies {
         if (last != null
                 && last.terms().policy() == held.number()
                 && last.mode() == saying.mode()
-                && last.limits().equals(saying.limits())) return last;
+                && last.limits().equals(saying.limits())
+                && last.holds().equals(saying.holds())) return last;
         return found(agentId);
     }
 
@@ -171,7 +175,8 @@ public final class Policies {
         }
         return new Policy(
                 PolicyNumber.name(now.terms().policy(), agentId),
-                Objects.requireNonNull(now.mode()),
+                now.mode(),
+                now.holds(),
                 new Promises(now.terms(), now.sinceSeconds(), before));
     }
 
@@ -183,7 +188,8 @@ public final class Policies {
                 return new Policy(
                         PolicyNumber.name(said.number(), agentId),
                         saying.mode(),
-                        new Terms(said.number(), saying.limits()));
+                        saying.holds(),
+                        Promises.of(new Terms(said.number(), saying.limits())));
         }
         return byDefault;
     }
@@ -242,9 +248,12 @@ public final class Policies {
                 return new Stretch(
                         new Terms(said.number(), said.saying().limits()),
                         said.saying().mode(),
+                        said.saying().holds(),
                         moment);
         }
-        return moment < startSeconds ? null : new Stretch(byDefault.terms(), byDefault.mode(), moment);
+        return moment < startSeconds
+                ? null
+                : new Stretch(byDefault.terms(), byDefault.mode(), byDefault.holds(), moment);
     }
 
     private static String prefix(String key) {
@@ -323,7 +332,8 @@ public final class Policies {
     }
 
     private void put(String key, int partition, long offset, double since, PolicyDocument document) {
-        var saying = shared(new Saying(document.mode(), document.limits()));
+        var saying = shared(
+                new Saying(document.mode(), document.limits(), document.holds().orElse(HoldRules.DEFAULT)));
         synchronized (earlier) {
             double notBefore = noteEarlier(key, since);
             if (!key.endsWith(PolicyNumber.ANY)) {

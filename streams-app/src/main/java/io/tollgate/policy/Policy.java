@@ -12,15 +12,16 @@ import java.util.List;
  *
  * @param name what the header {@code quota-policy} says: {@code default}, or the key of the policy, {@code @}, its partition,
  *     {@code /} and its offset on the topic of policies
+ * @param holds what counts for requests that reserve an estimate
  * @param promises its limits, with a number that stands for the name where bytes count; since when they count, and what came before
  */
-public record Policy(String name, Mode mode, Promises promises) {
+public record Policy(String name, Mode mode, HoldRules holds, Promises promises) {
     /** What {@code quota-policy} says of agents that have no policy. */
     public static final String DEFAULT = "default";
 
-    /** A policy that counts from whenever it is first asked for. */
+    /** A policy that counts from whenever it is first asked for, and says nothing of holds. */
     public Policy(String name, Mode mode, Terms terms) {
-        this(name, mode, Promises.of(terms));
+        this(name, mode, HoldRules.DEFAULT, Promises.of(terms));
     }
 
     public Policy(String name, Mode mode, List<NamedLimit> limits) {
@@ -36,7 +37,7 @@ public record Policy(String name, Mode mode, Promises promises) {
     public Policy of(String agentId, Terms decidedBy) {
         return decidedBy == terms() || decidedBy.equals(terms())
                 ? this
-                : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, decidedBy);
+                : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, holds, Promises.of(decidedBy));
     }
 
     /** Returns which of an agent's buckets it spends. */

@@ -106,6 +106,7 @@ public final class PolicyJson {
         var fields = new LimitFields("");
         Mode mode = Mode.ENFORCE;
         List<NamedLimit> limits = null;
+        HoldRules holds = null;
         String note = null;
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var field = once(seen, json.currentName(), "");
@@ -117,8 +118,9 @@ public final class PolicyJson {
                 case "zone" -> fields.zone(text(json, token, field));
                 case "mode" -> mode = mode(json, token);
                 case "limits" -> limits = limits(json, token);
+                case "holds" -> holds = holds(json, token);
                 case "note" -> note = note(json, token);
-                default -> throw unknown("", field, LimitFields.NAMES + ", mode, limits, note");
+                default -> throw unknown("", field, LimitFields.NAMES + ", mode, limits, holds, note");
             }
         }
         if (json.nextToken() != null) throw new InvalidPolicyException("value must end after the JSON object");
@@ -129,7 +131,7 @@ public final class PolicyJson {
         } else {
             limits = List.of(NamedLimit.only(fields.limit()));
         }
-        return new PolicyDocument(mode, limits, Optional.ofNullable(note));
+        return new PolicyDocument(mode, limits, Optional.ofNullable(holds), Optional.ofNullable(note));
     }
 
     private static String once(Set<String> seen, String field, String prefix) throws InvalidPolicyException {
@@ -173,6 +175,41 @@ public final class PolicyJson {
     private static Mode mode(JsonParser json, @Nullable JsonToken token) throws IOException, InvalidPolicyException {
         var mode = token == JsonToken.VALUE_STRING ? Mode.of(json.getText()) : Optional.<Mode>empty();
         return mode.orElseThrow(() -> new InvalidPolicyException("mode must be enforce, shadow or off"));
+    }
+
+    private static HoldRules holds(JsonParser json, @Nullable JsonToken token)
+            throws IOException, InvalidPolicyException {
+        if (token != JsonToken.START_OBJECT) throw new InvalidPolicyException("holds must be an object");
+        var seen = new HashSet<String>();
+        int withinSeconds = HoldRules.DEFAULT.withinSeconds();
+        var unsettled = HoldRules.DEFAULT.unsettled();
+        int maxOpen = HoldRules.DEFAULT.maxOpen();
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+            var field = once(seen, json.currentName(), "holds.");
+            var value = json.nextToken();
+            switch (field) {
+                case "within_s" -> withinSeconds = whole(json, value, "holds.within_s", HoldRules.LONGEST_SECONDS);
+                case "unsettled" -> unsettled = unsettled(json, value);
+                case "max_open" -> maxOpen = whole(json, value, "holds.max_open", HoldRules.MOST_OPEN);
+                default -> throw unknown("holds.", field, "within_s, unsettled, max_open");
+            }
+        }
+        return new HoldRules(withinSeconds, unsettled, maxOpen);
+    }
+
+    private static int whole(JsonParser json, @Nullable JsonToken token, String field, int most)
+            throws IOException, InvalidPolicyException {
+        double number = number(json, token, field);
+        if (!(number >= 1 && number <= most) || number != Math.rint(number)) {
+            throw new InvalidPolicyException(field + " must be a whole number from 1 to " + most);
+        }
+        return (int) number;
+    }
+
+    private static Unsettled unsettled(JsonParser json, @Nullable JsonToken token)
+            throws IOException, InvalidPolicyException {
+        var unsettled = token == JsonToken.VALUE_STRING ? Unsettled.of(json.getText()) : Optional.<Unsettled>empty();
+        return unsettled.orElseThrow(() -> new InvalidPolicyException("holds.unsettled must be charged or returned"));
     }
 
     private static String note(JsonParser json, @Nullable JsonToken token) throws IOException, InvalidPolicyException {
@@ -271,6 +308,7 @@ public final class PolicyJson {
                 json.writeEndArray();
             }
             json.writeStringField("mode", policy.mode().text());
+            if (policy.holds().isPresent()) holds(json, policy.holds().get());
             if (policy.note().isPresent()) {
                 json.writeStringField("note", policy.note().get());
             }
@@ -289,6 +327,14 @@ public final class PolicyJson {
         } else {
             number(json, "refill_rate", limit.refillTokensPerSecond());
         }
+    }
+
+    private static void holds(JsonGenerator json, HoldRules holds) throws IOException {
+        json.writeObjectFieldStart("holds");
+        json.writeNumberField("within_s", holds.withinSeconds());
+        json.writeStringField("unsettled", holds.unsettled().text());
+        json.writeNumberField("max_open", holds.maxOpen());
+        json.writeEndObject();
     }
 
     private static void number(JsonGenerator json, String field, double value) throws IOException {

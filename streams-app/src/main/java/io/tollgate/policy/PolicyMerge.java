@@ -11,6 +11,7 @@ import java.util.List;
 /** Changes a part of a policy. */
 public final class PolicyMerge {
     private static final String LIMITS = "limits";
+    private static final String HOLDS = "holds";
 
     private static final List<String> OF_ONE_LIMIT = List.of("capacity", "refill_rate", "period", "zone");
 
@@ -25,7 +26,7 @@ public final class PolicyMerge {
     /**
      * Returns the policy with what the bytes name. What they do not name stays; a field that is null goes. Of several limits,
      * {@code capacity}, {@code refill_rate}, {@code period} and {@code zone} change the first. A limit that gets a rate has a period no
-     * more, and the other way round.
+     * more, and the other way round. Of {@code holds}, too, what is not named stays.
      *
      * @throws InvalidPolicyException if the bytes are not a JSON object, or what comes of it breaks a rule
      */
@@ -47,6 +48,10 @@ public final class PolicyMerge {
                     if (named.has(field)) ofFirst.set(field, named.remove(field));
                 }
                 change((ObjectNode) merged.get(LIMITS).get(0), ofFirst);
+            }
+            if (named.get(HOLDS) instanceof ObjectNode changes && merged.get(HOLDS) instanceof ObjectNode before) {
+                named.remove(HOLDS);
+                change(before, changes);
             }
             change(merged, named);
             return PolicyJson.parse(JSON.writeValueAsBytes(merged));

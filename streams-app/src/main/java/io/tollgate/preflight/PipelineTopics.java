@@ -25,7 +25,7 @@ import org.apache.kafka.streams.TopologyDescription;
  *
  * @param sources topics that others fill and the topology reads
  * @param sinks topics that the topology fills for others
- * @param decided those of them that carry whole requests
+ * @param decided those of them that may carry whole requests or reports
  * @param policies the topic of policies, which the pipeline reads beside the topology
  * @param repartition internal topics through which records travel from task to task
  * @param changelogs internal topics that back the stores
@@ -80,7 +80,10 @@ public record PipelineTopics(
         return new PipelineTopics(
                 read,
                 written,
-                Set.of(settings.topics().approved(), settings.topics().rejected()),
+                Set.of(
+                        settings.topics().approved(),
+                        settings.topics().rejected(),
+                        settings.topics().settled()),
                 settings.topics().policies(),
                 repartition,
                 changelogs,

@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;
@@ -14,11 +15,14 @@ import java.util.function.Consumer;
 
 /** What other threads ask of one task's agents: to show one, or to fill its buckets. Answered on the task's stream thread. */
 final class AgentQueries {
+    private static final int MOST_HOLDS = 1_000;
+
     private final TaskMailbox mailbox = new TaskMailbox();
     private final QuotaContext shared;
     private final AgentCache cache;
     private final TaskOffsets offsets;
     private final TaskActivity activity;
+    private final OpenHolds holds;
     private final UntoldBuckets untold;
     private final Consumer<BucketReset> listener;
 
@@ -27,12 +31,14 @@ final class AgentQueries {
             AgentCache cache,
             TaskOffsets offsets,
             TaskActivity activity,
+            OpenHolds holds,
             UntoldBuckets untold,
             Consumer<BucketReset> listener) {
         this.shared = shared;
         this.cache = cache;
         this.offsets = offsets;
         this.activity = activity;
+        this.holds = holds;
         this.listener = listener;
         this.untold = untold;
     }
@@ -83,11 +89,19 @@ final class AgentQueries {
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         var recent = activity.recent(agent);
-        return new AgentView(policy, held, DecidedBy.LOCAL, nowMicros, isKnown(agent), recent);
+        return new AgentView(
+                policy,
+                held,
+                DecidedBy.LOCAL,
+                nowMicros,
+                isKnown(agent),
+                holds.open(agent.id()),
+                holds.of(agent.id(), MOST_HOLDS),
+                recent);
     }
 
     private boolean isKnown(AgentQueue agent) {
-        if (agent.lastDecidedMicros() > 0 || agent.isAwaited()) return true;
+        if (agent.lastDecidedMicros() > 0 || agent.isAwaited() || holds.open(agent.id()) > 0) return true;
         for (var kind : BucketKind.values()) {
             if (cache.of(agent, kind).bucket() != null) return true;
         }

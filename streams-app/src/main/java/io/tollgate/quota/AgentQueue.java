@@ -26,6 +26,8 @@ final class AgentQueue {
     private @Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
     private boolean seenLately = true;
+    /** How many of the requests that wait will open a hold if they are approved. */
+    private int admittedHolds;
 
     AgentQueue(String id) {
         this.id = id;
@@ -52,6 +54,27 @@ final class AgentQueue {
         if (place == TaskSources.REQUESTS) return requests;
         if (strays == null) strays = new ArrayDeque<>(4);
         return strays;
+    }
+
+    /** Removes the first request of a source, which is decided, or never arrived. */
+    void removeFirst(int place) {
+        var removed = pending(place).removeFirst();
+        if (!removed.isAdmitted()) return;
+        removed.admitted(false);
+        admittedHolds--;
+    }
+
+    /**
+     * Returns whether the request may be decided by the bucket: one that opens a hold only while its agent may have one more.
+     *
+     * @param openHolds how many the agent has
+     */
+    boolean admits(PendingDecision request, int openHolds) {
+        if (request.isAdmitted() || !request.opensHold()) return true;
+        if (openHolds + admittedHolds >= request.policy().holds().maxOpen()) return false;
+        admittedHolds++;
+        request.admitted(true);
+        return true;
     }
 
     /** Returns whether requests of it wait: then it must stay in memory. */

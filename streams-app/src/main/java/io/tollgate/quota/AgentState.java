@@ -501,6 +501,11 @@ final class AgentState {
         held.decidedWithoutRedis(true);
     }
 
+    /** Returns whether a request of this source may have been decided before a crash: then Redis knows how, and has charged it. */
+    boolean mayBeDecidedBefore(int place) {
+        return (pastReplays & 1 << place) == 0;
+    }
+
     /**
      * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now, is an upper
      * bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what Redis said, or Redis does
@@ -511,7 +516,7 @@ final class AgentState {
         var terms = promises.terms();
         if (bucket == null || !complete || bucket.decidedWithoutRedis()) return false;
         if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
-        if ((pastReplays & 1 << place) == 0) return false;
+        if (mayBeDecidedBefore(place)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (nowNanos - answeredNanos >= TRUSTED_NANOS) return false;
         var known = bucket.terms();

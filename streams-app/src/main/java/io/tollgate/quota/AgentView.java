@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
+import io.tollgate.holds.Hold;
 import io.tollgate.policy.Policy;
 import java.util.List;
 
@@ -12,6 +13,8 @@ import java.util.List;
  * @param readFrom where the bucket was read
  * @param nowMicros microseconds since the epoch on the bucket's clock
  * @param known whether the agent was ever seen, as far as anybody remembers: an idle agent with a full bucket is forgotten
+ * @param openHolds how many of its holds are open
+ * @param holds those of them that end first
  * @param recent its last decisions, newest first, as far as they are remembered
  */
 public record AgentView(
@@ -20,11 +23,14 @@ public record AgentView(
         DecidedBy readFrom,
         long nowMicros,
         boolean known,
+        int openHolds,
+        List<Hold> holds,
         List<RecentDecision> recent) {
     /** Returns the same agent with the buckets that Redis holds. */
     AgentView inRedis(AgentBuckets held) {
         long heldMicros = (long) Math.floor(held.first().lastRefillSeconds() * 1e6 + 0.5);
-        return new AgentView(policy, held, DecidedBy.REDIS, heldMicros, known || !isFull(held), recent);
+        return new AgentView(
+                policy, held, DecidedBy.REDIS, heldMicros, known || !isFull(held), openHolds, holds, recent);
     }
 
     private boolean isFull(AgentBuckets held) {

@@ -1,10 +1,16 @@
 package io.tollgate.quota;
 
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
+import io.tollgate.ingest.Source;
+import io.tollgate.ingest.UsageReport;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.TaskOutput.BucketReset;
+import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.HoldEnded;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -12,11 +18,11 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
-/** Decides each request of one task's agents; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
+/** Decides each request of one task's agents, and settles each report; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
 public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
     private final RunningTasks tasks;
     private final QuotaContext shared;
-    private final String rekeyedTopic;
+    private final TaskTopics topics;
     private final DecisionBranches branches;
     private @Nullable BucketStore store;
     private @Nullable Task task;
@@ -26,15 +32,16 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
      *
      * @param approved takes what was approved
      * @param rejected takes what was rejected
-     * @param all takes both, after that, and the news of buckets that were filled
+     * @param settled takes what came of reports and deadlines
+     * @param all takes what was approved or rejected, after that, and the news of buckets that were filled
      */
-    public record DecisionBranches(String approved, String rejected, String all) {}
+    public record DecisionBranches(String approved, String rejected, String settled, String all) {}
 
-    /** @param rekeyedTopic the internal topic through which strays come home */
-    public DecideRequests(RunningTasks tasks, String rekeyedTopic, DecisionBranches branches) {
+    /** @param topics the topics of which each task reads one partition */
+    public DecideRequests(RunningTasks tasks, TaskTopics topics, DecisionBranches branches) {
         this.tasks = tasks;
         this.shared = tasks.shared();
-        this.rekeyedTopic = rekeyedTopic;
+        this.topics = topics;
         this.branches = branches;
     }
 
@@ -42,7 +49,8 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     public void init(ProcessorContext<byte[], TaskOutput> context) {
         super.init(context);
         BucketStore opened = context.getStateStore(BucketStore.NAME);
-        var started = Task.start(shared, opened, rekeyedTopic, context, this::tell);
+        var holds = new OpenHolds(context.getStateStore(OpenHolds.STORE));
+        var started = Task.start(shared, opened, holds, topics, context, this::tell, this::tell);
         opened.serve(started::beforeCommit, started.offsets());
         tasks.byPartition().put(context.taskId().partition(), started);
         store = opened;
@@ -55,6 +63,14 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         long nowNanos = shared.time().nanoTime();
         shared.watch().beat(nowNanos);
         running.timer().wake(nowNanos);
+        if (record.value() instanceof UsageReport report) {
+            context().forward(record.withValue(running.holds().settle(report)), branches.settled());
+        } else {
+            decide(running, record, nowNanos);
+        }
+    }
+
+    private void decide(Task running, Record<byte[], Incoming> record, long nowNanos) {
         var pending = PendingDecision.take(record.headers());
         if (pending == null) { // not polled through the prefetch
             var position = context().recordMetadata().orElseThrow();
@@ -62,12 +78,29 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
             var request = (Request) record.value();
             pending = new PendingDecision(request, place, position.offset(), nowNanos, true);
         }
+        if (pending.request().hold()) running.holds().expire(); // or they would count as open
         var decided = running.decider().decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
+        if (opensHold(decided)) {
+            decided =
+                    running.holds().open(decided, Source.read(record.headers()).text());
+        }
         Record<byte[], TaskOutput> answered = record.withValue(decided);
         context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
         context().forward(answered, branches.all());
+    }
+
+    /** What a shadow policy would have refused was not charged, and reserves nothing. */
+    private static boolean opensHold(Decided decided) {
+        return decided.request().hold()
+                && decided.decision().isApproved()
+                && decided.policy().mode() != Mode.OFF;
+    }
+
+    private void tell(HoldEnded expired) {
+        var key = expired.hold().agentId().getBytes(StandardCharsets.UTF_8);
+        context().forward(new Record<>(key, expired, expired.settled().decidedAtMicros() / 1000), branches.settled());
     }
 
     /** Hands on that a bucket was filled, and has that committed soon: somebody waits for it. */

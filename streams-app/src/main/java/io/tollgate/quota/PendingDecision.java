@@ -4,6 +4,7 @@ import io.tollgate.bucket.Charge;
 import io.tollgate.ingest.Parsed;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
+import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import java.util.Objects;
 import org.apache.kafka.common.header.Headers;
@@ -24,6 +25,7 @@ final class PendingDecision extends Parsed {
     private int index;
     private boolean queued;
     private boolean decided;
+    private boolean admitted;
 
     /**
      * @param request what is to be decided
@@ -66,6 +68,20 @@ final class PendingDecision extends Parsed {
     /** Returns the policy that decides it, once it is pending. */
     Policy policy() {
         return Objects.requireNonNull(policy);
+    }
+
+    /** Returns whether it opens a hold if it is approved. */
+    boolean opensHold() {
+        return request().hold() && policy().mode() != Mode.OFF;
+    }
+
+    /** Notes that its agent may open a hold for it. */
+    void admitted(boolean may) {
+        admitted = may;
+    }
+
+    boolean isAdmitted() {
+        return admitted;
     }
 
     long polledNanos() {

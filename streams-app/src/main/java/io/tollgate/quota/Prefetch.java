@@ -79,6 +79,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         try {
             int place = task.offsets().sources().placeOf(partition.topic());
             task.offsets().polled(place, records);
+            if (!TaskSources.holdsRequests(place)) return true; // settled without Redis
             var noted =
                     note(task, place, parser, records, running.shared().time().nanoTime());
             task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));

@@ -21,7 +21,7 @@ public final class RunningTasks {
         return byPartition;
     }
 
-    /** Wakes the tasks of this stream thread that were idle, and that somebody has asked something. */
+    /** Wakes the tasks of this stream thread that were idle, and that have something to do without a record. */
     public void wakeAsked() {
         byPartition.values().forEach(task -> task.timer().wakeIfAsked());
     }
@@ -37,6 +37,13 @@ public final class RunningTasks {
                 .mapToDouble(task -> task.cache().ageSeconds())
                 .max()
                 .orElse(0);
+    }
+
+    /** Returns how many holds are open. */
+    public double openHolds() {
+        return byPartition.values().stream()
+                .mapToInt(task -> task.open().open())
+                .sum();
     }
 
     /** Returns how many agents' buckets are in memory. */

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
@@ -53,6 +54,7 @@ final class SendQueue {
     private final CallLimits limits;
     private final AgentCache cache;
     private final TaskOffsets offsets;
+    private final OpenHolds holds;
     private final Deque<List<Ask>> queued = new ArrayDeque<>();
     private final Deque<RedisCall> unanswered = new ArrayDeque<>();
     /** What was not sent because Redis was away, in the order in which it will be decided. */
@@ -61,11 +63,12 @@ final class SendQueue {
     private List<Ask> filling = new ArrayList<>();
     private int fillingRequests;
 
-    SendQueue(QuotaContext shared, AgentCache cache, TaskOffsets offsets) {
+    SendQueue(QuotaContext shared, AgentCache cache, TaskOffsets offsets, OpenHolds holds) {
         this.shared = shared;
         this.limits = shared.callLimits();
         this.cache = cache;
         this.offsets = offsets;
+        this.holds = holds;
     }
 
     /**
@@ -88,10 +91,23 @@ final class SendQueue {
             var policy = agent.policy(shared.policies());
             for (var request : requests) request.decideBy(policy);
             agent.pending(place).addAll(requests);
-            if (mayBeSent && policy.mode() != Mode.OFF) add(agent, cache.of(agent, policy.kind()), requests);
+            if (mayBeSent && policy.mode() != Mode.OFF)
+                add(agent, cache.of(agent, policy.kind()), sendable(agent, requests));
         });
         if (!filling.isEmpty()) queueFilling();
         sendMore();
+    }
+
+    /** Returns those before the first that would open more holds than the agent may have: when that one is decided, others may have ended. */
+    private List<PendingDecision> sendable(AgentQueue agent, List<PendingDecision> requests) {
+        int count = 0;
+        while (count < requests.size() && admits(agent, requests.get(count))) count++;
+        return requests.subList(0, count);
+    }
+
+    /** Returns whether the request may be decided by the bucket: one that opens a hold only while its agent may have one more. */
+    boolean admits(AgentQueue agent, PendingDecision request) {
+        return !request.request().hold() || agent.admits(request, holds.open(agent.id()));
     }
 
     private void add(AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
@@ -177,7 +193,7 @@ final class SendQueue {
         int requests = call.get(buckets).requests().size();
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
             var left = leftBehind.removeFirst();
-            var next = left.next().filter(request -> request.asked() == null);
+            var next = left.next().filter(request -> request.asked() == null && admits(left.agent(), request));
             boolean mayBeSent = !left.buckets().isDecidedAlone(cache.commits()) && redis.inUse(left.buckets());
             if (next.isEmpty() || !mayBeSent || call.containsKey(left.buckets())) continue;
             var together = waiting(left.agent(), left.buckets(), next.get(), limits.requests());
@@ -198,7 +214,7 @@ final class SendQueue {
         // One call knows one policy, and what comes after another one must not overtake it.
         var requests = pending.stream()
                 .limit(atOnce)
-                .takeWhile(request -> isOf(first.policy(), request))
+                .takeWhile(request -> request == first || isOf(first.policy(), request) && admits(agent, request))
                 .toList();
         return new Ask(agent, buckets, requests);
     }

@@ -66,9 +66,12 @@ final class TaskDecider {
         var policy = pending.policy();
         bringToFront(agent, pending);
         var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, policy.kind());
-        var decision =
-                buckets == null ? approveUncharged(agent, policy) : decide(agent, buckets, pending, policy, atOnce);
-        agent.pending(pending.place()).removeFirst();
+        var decision = buckets == null
+                ? approveUncharged(agent, policy)
+                : queue.admits(agent, pending)
+                        ? decide(agent, buckets, pending, policy, atOnce)
+                        : refuseHold(agent, buckets, pending, policy);
+        agent.removeFirst(pending.place());
         pending.decided();
         agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(
@@ -89,22 +92,31 @@ final class TaskDecider {
      * @param refundTokens below 0: is taken, and the buckets may fall below zero; what is decided next is decided on what is left
      */
     Settled settle(String agentId, BucketKind kind, double refundTokens) {
+        return settle(agentId, kind, refundTokens, settlesAt(agentId, kind));
+    }
+
+    /** Settles at what {@link #settlesAt} has returned, with nothing of the agent's in between. */
+    Settled settle(String agentId, BucketKind kind, double refundTokens, long atMicros) {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
         var promises = agent.policy(shared.policies()).promises();
+        var left =
+                buckets.settle(refundTokens, promises, atMicros, shared.redis().isPresent(), cache.commits());
+        cache.storeWithCommit(buckets);
+        untold.settled(buckets);
+        return new Settled(left.leastTokens(), atMicros, decidesNow(buckets));
+    }
+
+    /** Returns when a settlement that is made now happens: after all that was decided before. */
+    long settlesAt(String agentId, BucketKind kind) {
+        var agent = cache.agent(agentId);
+        var buckets = cache.of(agent, kind);
         takeOver(buckets);
         // A moment of its own, so that every reader knows what was decided before.
         var held = buckets.bucket();
         long leftMicros = held == null ? 0 : (long) Math.floor(held.lastRefillSeconds() * 1e6 + 0.5);
         long afterMicros = Math.max(leftMicros, agent.lastDecidedMicros()) + 1;
-        long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
-        var left =
-                buckets.settle(refundTokens, promises, nowMicros, shared.redis().isPresent(), cache.commits());
-        cache.storeWithCommit(buckets);
-        untold.settled(buckets);
-        boolean alone =
-                shared.redis().filter(each -> each.inUse(buckets)).isEmpty() || buckets.isDecidedAlone(cache.commits());
-        return new Settled(left.leastTokens(), nowMicros, alone ? DecidedBy.LOCAL : DecidedBy.REDIS);
+        return agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
     }
 
     /** Waits for what is under way: what it charges comes before what is settled now. */
@@ -122,13 +134,48 @@ final class TaskDecider {
                 policy.terms());
     }
 
+    /** Refuses a request that would open more holds than its agent may have, and sees to it that it is not charged. */
+    private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
+        giveBackIfCharged(agent, buckets, request, policy);
+        long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
+        return new Decision.TooManyOpenHolds(
+                held.leastTokens(),
+                nowMicros,
+                decidesNow(buckets),
+                policy.terms(),
+                policy.holds().maxOpen());
+    }
+
+    /** Before a crash there may have been fewer holds: then Redis has charged the request, and only its fence knows. */
+    private void giveBackIfCharged(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
+        var redis = shared.redis().filter(each -> each.inUse(buckets));
+        boolean mayBeCharged = redis.isPresent()
+                && !buckets.isDecidedAlone(cache.commits())
+                && buckets.mayBeDecidedBefore(request.place());
+        if (!mayBeCharged) return;
+        var asked = queue.sendNow(redis.get(), agent, buckets, request, 1);
+        var answer = decided(asked, buckets);
+        if (answer.isEmpty()) {
+            buckets.startAnew(policy.terms(), TokenBucket.seconds(shared.nowMicros(buckets)));
+        } else if (accept(buckets, request, asked, answer.get()).isApproved()) {
+            settle(agent.id(), policy.kind(), request.charge().costTokens());
+        }
+    }
+
+    private DecidedBy decidesNow(AgentState buckets) {
+        boolean redis = shared.redis().filter(each -> each.inUse(buckets)).isPresent();
+        return redis && !buckets.isDecidedAlone(cache.commits()) ? DecidedBy.REDIS : DecidedBy.LOCAL;
+    }
+
     /** Makes the request the first of its source: records that never arrived here, if any, left theirs behind. */
     private static void bringToFront(AgentQueue agent, PendingDecision request) {
         var pending = agent.pending(request.place());
         if (pending.peekFirst() == request) return;
         while (!pending.isEmpty()
                 && pending.getFirst().charge().offset() <= request.charge().offset()) {
-            pending.removeFirst();
+            agent.removeFirst(request.place());
         }
         pending.addFirst(request);
     }

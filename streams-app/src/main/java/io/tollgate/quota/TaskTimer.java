@@ -32,6 +32,7 @@ final class TaskTimer {
     private final AgentCache cache;
     private final TaskActivity activity;
     private final AgentQueries queries;
+    private final TaskHolds holds;
     private @Nullable Cancellable schedule;
     private boolean isIdle;
     private long lastWorkNanos;
@@ -44,13 +45,15 @@ final class TaskTimer {
             QuotaContext shared,
             AgentCache cache,
             TaskActivity activity,
-            AgentQueries queries) {
+            AgentQueries queries,
+            TaskHolds holds) {
         this.context = context;
         this.scheduler = new NodeScheduler(context);
         this.shared = shared;
         this.cache = cache;
         this.activity = activity;
         this.queries = queries;
+        this.holds = holds;
         lastWorkNanos = shared.time().nanoTime();
         repeat(BUSY_INTERVAL);
     }
@@ -63,9 +66,9 @@ final class TaskTimer {
         repeat(BUSY_INTERVAL);
     }
 
-    /** Wakes it if somebody has asked the task something; does nothing on another thread than the task's. */
+    /** Wakes it if somebody has asked the task something, or a deadline has passed; does nothing on another thread than the task's. */
     void wakeIfAsked() {
-        if (isIdle && thread == Thread.currentThread() && !queries.isIdle()) {
+        if (isIdle && thread == Thread.currentThread() && isCalledFor()) {
             wake(shared.time().nanoTime());
         }
     }
@@ -73,6 +76,10 @@ final class TaskTimer {
     /** Asks for a commit; does nothing on another thread than the task's. */
     void requestCommit() {
         if (thread == Thread.currentThread()) context.commit();
+    }
+
+    private boolean isCalledFor() {
+        return !queries.isIdle() || holds.isDue();
     }
 
     private void repeat(Duration interval) {
@@ -83,8 +90,9 @@ final class TaskTimer {
     private void tick(long wallMillis) {
         long now = shared.time().nanoTime();
         shared.watch().beat(now);
-        if (!queries.isIdle()) lastWorkNanos = now;
+        if (isCalledFor()) lastWorkNanos = now;
         queries.answer();
+        holds.expire();
         if (wallMillis - lastWriteMillis >= WRITE_BEHIND_MILLIS) {
             lastWriteMillis = wallMillis;
             cache.writeBehind();

@@ -26,7 +26,7 @@ public final class QuotaHeaders {
     private static final Header REJECTED = header("quota-decision", "rejected");
     private static final Header INVALID = header(REASON, Rejection.INVALID_REQUEST);
     private static final Map<DecidedBy, Header> DECIDED_BY = decidedBy();
-    /** Decision, remaining, decided-by, decided-at, policy; a refusal has a reason and may have a limit. */
+    /** Decision, remaining, decided-by, decided-at, policy; a refusal has a reason and may have a limit, a hold its deadline. */
     private static final int OF_APPROVAL = 5;
 
     private @Nullable Policy policy;
@@ -44,17 +44,23 @@ public final class QuotaHeaders {
     public Headers with(Headers carried, Decided decided) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
-        var refused = decision instanceof Decision.Refused refusal ? refusal : null;
-        boolean hasLimit = refused != null && refused.terms().limits().size() > 1;
+        boolean refused = !decision.isApproved();
+        var limited = decision instanceof Decision.Refused byLimit ? byLimit : null;
+        boolean hasLimit = limited != null && limited.terms().limits().size() > 1;
+        var hold = decided.hold();
 
         var before = carried.toArray();
         int at = before.length;
-        var headers = Arrays.copyOf(before, at + OF_APPROVAL + (refused == null ? 0 : 1) + (hasLimit ? 1 : 0));
+        var headers = Arrays.copyOf(
+                before, at + OF_APPROVAL + (refused ? 1 : 0) + (hasLimit ? 1 : 0) + (hold.isPresent() ? 1 : 0));
         headers[at++] = approved ? APPROVED : REJECTED;
-        if (refused != null) {
+        if (refused) {
             headers[at++] = header(REASON, (approved ? "shadow:" : "") + reason(decision));
             if (hasLimit)
-                headers[at++] = header("quota-limit", refused.refusedBy().name());
+                headers[at++] = header("quota-limit", limited.refusedBy().name());
+        }
+        if (hold.isPresent()) {
+            headers[at++] = header("quota-hold", Long.toString(hold.get().deadlineMicros()));
         }
         headers[at++] = header("quota-remaining", Decimal.text(decision.remainingTokens()));
         headers[at++] = DECIDED_BY.get(decision.decidedBy());
@@ -84,8 +90,13 @@ public final class QuotaHeaders {
         headers.add(INVALID);
     }
 
+    static void writeOutcome(Headers headers, String outcome) {
+        headers.add(header("quota-outcome", outcome));
+    }
+
     /** Returns why a request was rejected, in the word of the contract. */
     static String reason(Decision decision) {
+        if (decision instanceof Decision.TooManyOpenHolds) return "too_many_open_holds";
         return decision instanceof Decision.CostExceedsCapacity ? "cost_exceeds_capacity" : "quota_exceeded";
     }
 

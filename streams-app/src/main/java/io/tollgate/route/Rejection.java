@@ -60,7 +60,10 @@ public final class Rejection {
             number(json, "tokens", request.costTokens());
             json.writeStringField("reason", QuotaHeaders.reason(decision));
             json.writeStringField("detail", detail(decided));
-            if (decision.terms().limits().size() > 1) json.writeStringField("limit", limit.name());
+            if (decision instanceof Decision.Refused
+                    && decision.terms().limits().size() > 1) {
+                json.writeStringField("limit", limit.name());
+            }
             if (decision instanceof QuotaExceeded exceeded
                     && exceeded.retryAfter().isPresent()) {
                 json.writeNumberField(
@@ -77,7 +80,7 @@ public final class Rejection {
             json.writeNumberField("decided_at", decision.decidedAtMicros());
             source(json, source, timestamp);
             if (request.bytes().length > maxBytes - ROOM_FOR_FIELDS) {
-                digest(json, request.bytes());
+                digest(json, "request", request.bytes());
             } else {
                 json.writeFieldName("request");
                 // The agent's own JSON, which ingest has read to its end: past the generator, which would decode it.
@@ -95,8 +98,7 @@ public final class Rejection {
             json.writeStringField("reason", INVALID_REQUEST);
             json.writeStringField("detail", unreadable.detail());
             source(json, source, timestamp);
-            if (request.length > (maxBytes - ROOM_FOR_FIELDS) / 4 * 3) digest(json, request);
-            else json.writeBinaryField("request_base64", request);
+            bytes(json, "request", request, maxBytes);
         });
     }
 
@@ -108,6 +110,9 @@ public final class Rejection {
     }
 
     private static String detail(Decided decided) {
+        if (decided.decision() instanceof Decision.TooManyOpenHolds tooMany) {
+            return "opens a hold, " + tooMany.maxOpen() + " may be open at a time";
+        }
         var cost = Decimal.text(decided.request().costTokens());
         var limit = limit(decided).limit();
         return decided.decision() instanceof Decision.CostExceedsCapacity
@@ -116,7 +121,7 @@ public final class Rejection {
                         + Decimal.text(decided.decision().remainingTokens()) + " are left";
     }
 
-    private static void source(JsonGenerator json, Source source, long timestamp) throws IOException {
+    static void source(JsonGenerator json, Source source, long timestamp) throws IOException {
         json.writeObjectFieldStart("source");
         json.writeStringField("topic", source.topic());
         json.writeNumberField("partition", source.partition());
@@ -125,29 +130,35 @@ public final class Rejection {
         json.writeEndObject();
     }
 
-    /** Writes what stands in for bytes that would not fit: enough to find them again on the topic of requests. */
-    private static void digest(JsonGenerator json, byte[] bytes) throws IOException {
-        json.writeNumberField("request_bytes", bytes.length);
+    /** Writes a record's exact bytes, or what stands in for them if they would not fit. */
+    static void bytes(JsonGenerator json, String what, byte[] bytes, int maxBytes) throws IOException {
+        if (bytes.length > (maxBytes - ROOM_FOR_FIELDS) / 4 * 3) digest(json, what, bytes);
+        else json.writeBinaryField(what + "_base64", bytes);
+    }
+
+    /** Writes what stands in for bytes that would not fit: enough to find them again on their topic. */
+    private static void digest(JsonGenerator json, String what, byte[] bytes) throws IOException {
+        json.writeNumberField(what + "_bytes", bytes.length);
         try {
             var digest = MessageDigest.getInstance("SHA-256").digest(bytes);
-            json.writeStringField("request_sha256", HexFormat.of().formatHex(digest));
+            json.writeStringField(what + "_sha256", HexFormat.of().formatHex(digest));
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);
         }
     }
 
-    private static void number(JsonGenerator json, String field, double value) throws IOException {
+    static void number(JsonGenerator json, String field, double value) throws IOException {
         json.writeFieldName(field);
         json.writeNumber(Decimal.text(value));
     }
 
     @FunctionalInterface
-    private interface Fields {
+    interface Fields {
         /** @param bytes what the generator writes to */
         void write(JsonGenerator json, ByteArrayOutputStream bytes) throws IOException;
     }
 
-    private static byte[] json(int requestBytes, Fields fields) {
+    static byte[] json(int requestBytes, Fields fields) {
         var bytes = new ByteArrayOutputStream(Math.min(requestBytes, MAX_BYTES) + 512);
         try (var json = JSON.createGenerator(bytes)) {
             json.writeStartObject();

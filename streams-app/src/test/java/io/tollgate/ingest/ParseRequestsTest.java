@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ParseRequestsTest {
-    private static final TaskSources SOURCES =
-            new TaskSources(new TopicPartition("agent-requests", 0), new TopicPartition("rekeyed", 0), 17, 18);
+    private static final TaskSources SOURCES = new TaskSources(
+            List.of(new TopicPartition("agent-requests", 0), new TopicPartition("rekeyed", 0)), List.of(17L, 18L));
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final List<Record<byte[], Incoming>> forwarded = new ArrayList<>();

@@ -35,6 +35,34 @@ class PolicyMergeTest {
         assertThat(PolicyMerge.merge(policy(ONE), bytes(changes))).isEqualTo(policy(expected));
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '"',
+            value = {
+                "{'mode':'off'} | {'within_s':5,'unsettled':'returned','max_open':7}",
+                "{'holds':{}} | {'within_s':5,'unsettled':'returned','max_open':7}",
+                "{'holds':{'max_open':8}} | {'within_s':5,'unsettled':'returned','max_open':8}",
+                "{'holds':{'within_s':null}} | {'within_s':600,'unsettled':'returned','max_open':7}",
+            })
+    void whatIsNotNamedOfHoldsStays(String changes, String expected) throws InvalidPolicyException {
+        var policy =
+                policy("{'capacity':5,'refill_rate':1,'holds':{'within_s':5,'unsettled':'returned','max_open':7}}");
+
+        var merged = PolicyMerge.merge(policy, bytes(changes));
+
+        assertThat(merged.holds())
+                .isEqualTo(policy("{'capacity':5,'refill_rate':1,'holds':" + expected + "}")
+                        .holds());
+    }
+
+    @Test
+    void holdsThatAreNullGo() throws InvalidPolicyException {
+        var policy = policy("{'capacity':5,'refill_rate':1,'holds':{'within_s':5}}");
+
+        assertThat(PolicyMerge.merge(policy, bytes("{'holds':null}")).holds()).isEmpty();
+    }
+
     @Test
     void aLimitHasARateOrAPeriod() throws InvalidPolicyException {
         var monthly = policy("{'capacity':5,'period':'month','zone':'Europe/Berlin','mode':'shadow'}");

@@ -25,8 +25,8 @@ class AgentStateTest {
     private static final Terms TERMS = Terms.of(LIMIT);
     private static final int AT_HOME = TaskSources.REQUESTS;
     private static final int STRAYS = TaskSources.REKEYED;
-    private static final TaskSources SOURCES =
-            new TaskSources(new TopicPartition("requests", 0), new TopicPartition("rekeyed", 0), 17, 18);
+    private static final TaskSources SOURCES = new TaskSources(
+            List.of(new TopicPartition("requests", 0), new TopicPartition("rekeyed", 0)), List.of(17L, 18L));
 
     /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
     @Test

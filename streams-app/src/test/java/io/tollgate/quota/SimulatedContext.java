@@ -37,7 +37,7 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     }
 
     private final int partition;
-    private final StateStore store;
+    private final Map<String, StateStore> stores;
     private final SimulatedTime time;
     private final BiConsumer<Record<K, V>, String> next;
     private final List<Schedule> schedules = new ArrayList<>();
@@ -45,10 +45,14 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     /** Before this moment nothing is due. */
     private long nextMicros;
 
-    /** @param next takes what is forwarded, and the name of the child */
-    SimulatedContext(int partition, StateStore store, SimulatedTime time, BiConsumer<Record<K, V>, String> next) {
+    /**
+     * @param stores by name
+     * @param next takes what is forwarded, and the name of the child
+     */
+    SimulatedContext(
+            int partition, Map<String, StateStore> stores, SimulatedTime time, BiConsumer<Record<K, V>, String> next) {
         this.partition = partition;
-        this.store = store;
+        this.stores = stores;
         this.time = time;
         this.next = next;
     }
@@ -122,7 +126,7 @@ final class SimulatedContext<K, V> implements ProcessorContext<K, V> {
     @Override
     @SuppressWarnings("unchecked")
     public <S extends StateStore> S getStateStore(String name) {
-        return (S) store;
+        return (S) stores.get(name);
     }
 
     @Override

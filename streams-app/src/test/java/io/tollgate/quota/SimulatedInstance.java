@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Parse;
@@ -39,6 +40,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.errors.TaskMigratedException;
+import org.apache.kafka.streams.processor.StateStore;
 import org.apache.kafka.streams.processor.api.Record;
 
 /** One process of the pipeline with one stream thread: the real processors, in the hands of a history. */
@@ -46,7 +48,7 @@ final class SimulatedInstance {
     static final Duration TIMEOUT = Duration.ofMillis(100);
     private static final Branches PARSED = new Branches("readable", "stray", "unreadable");
     private static final DecideRequests.DecisionBranches DECIDED =
-            new DecideRequests.DecisionBranches("approved", "rejected", "all");
+            new DecideRequests.DecisionBranches("approved", "rejected", "settled", "all");
     /** Counts for all: to make the meters takes longer than a history. */
     private static final PipelineMetrics METRICS = new PipelineMetrics(new SimpleMeterRegistry());
 
@@ -91,16 +93,18 @@ final class SimulatedInstance {
         final SimulatedContext<byte[], TaskOutput> decideContext;
         final ParseRequests requests = new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
         final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, METRICS);
-        final DecideRequests decide = new DecideRequests(running, SimulatedKafka.REKEYED, DECIDED);
+        final DecideRequests decide = new DecideRequests(running, SimulatedKafka.READ, DECIDED);
 
         Task(int partition) {
             this.partition = partition;
             topics = topicsOf(partition);
-            stored = new SimulatedStore(kafka.changelogs.get(partition));
+            stored = new SimulatedStore(BucketStore.NAME, kafka.changelogs.get(partition));
             store = BucketStore.over(stored);
-            requestsContext = new SimulatedContext<>(partition, store, time, this::parsed);
-            rekeyedContext = new SimulatedContext<>(partition, store, time, this::parsed);
-            decideContext = new SimulatedContext<>(partition, store, time, this::decided);
+            Map<String, StateStore> stores =
+                    Map.of(BucketStore.NAME, store, OpenHolds.STORE, new SimulatedStore(OpenHolds.STORE, Map.of()));
+            requestsContext = new SimulatedContext<>(partition, stores, time, this::parsed);
+            rekeyedContext = new SimulatedContext<>(partition, stores, time, this::parsed);
+            decideContext = new SimulatedContext<>(partition, stores, time, this::decided);
             requests.init(requestsContext);
             rekeyed.init(rekeyedContext);
             decide.init(decideContext);
@@ -110,9 +114,9 @@ final class SimulatedInstance {
             switch (child) {
                 case "readable" -> decide.process(record);
                 case "stray" -> {
-                    var request = ((Stray) record.value()).request();
-                    int home = Parse.partitionOf(request.key(), SimulatedKafka.PARTITIONS);
-                    transaction.stray(home, request.bytes(), record.headers(), record.timestamp(), published());
+                    var stray = (Stray) record.value();
+                    int home = Parse.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
+                    transaction.stray(home, stray.bytes(), record.headers(), record.timestamp(), published());
                 }
                 default -> transaction.output(new Output(published(), null, null));
             }

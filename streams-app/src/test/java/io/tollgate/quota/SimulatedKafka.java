@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.Decision;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.SourceIds;
+import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import java.nio.charset.StandardCharsets;
@@ -25,6 +26,8 @@ final class SimulatedKafka {
     static final int PARTITIONS = 2;
     static final String REQUESTS = "agent-requests";
     static final String REKEYED = "simulated-rekeyed-repartition";
+    static final TaskTopics READ =
+            new TaskTopics(REQUESTS, REKEYED, "simulated-usage", "simulated-rekeyed-usage-repartition");
 
     /** The two topics of each partition. */
     static final List<List<TopicPartition>> TOPICS = IntStream.range(0, PARTITIONS)
@@ -214,12 +217,12 @@ final class SimulatedKafka {
 
         @Override
         public long idOf(String topic, int partition) {
-            return source(topic, asked.computeIfAbsent(topic, incarnations::get), partition);
+            return source(topic, asked.computeIfAbsent(topic, name -> incarnations.getOrDefault(name, 0)), partition);
         }
 
         @Override
         public long askedAgain(String topic, int partition) {
-            asked.put(topic, incarnations.get(topic));
+            asked.put(topic, incarnations.getOrDefault(topic, 0));
             return idOf(topic, partition);
         }
     }

@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.mirror.BucketStore;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -16,9 +15,11 @@ import org.apache.kafka.streams.state.KeyValueStore;
 final class SimulatedStore implements KeyValueStore<String, byte[]> {
     private final TreeMap<String, byte[]> entries;
     private final Map<String, byte[]> written = new HashMap<>();
+    private final String name;
 
     /** @param changelog what the store is restored from */
-    SimulatedStore(Map<String, byte[]> changelog) {
+    SimulatedStore(String name, Map<String, byte[]> changelog) {
+        this.name = name;
         entries = new TreeMap<>(changelog);
     }
 
@@ -109,7 +110,7 @@ final class SimulatedStore implements KeyValueStore<String, byte[]> {
 
     @Override
     public String name() {
-        return BucketStore.NAME;
+        return name;
     }
 
     @Override

@@ -6,17 +6,20 @@ import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
+import io.tollgate.holds.OpenHolds;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.EmptyStore;
+import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.sandbox.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -86,8 +89,19 @@ abstract class TasksOnRedis {
 
     /** Returns a task of partition 0 whose timer never runs. */
     static Task task(QuotaContext shared, BucketStore store) {
-        var context = new SimulatedContext<String, String>(0, store, new SimulatedTime(), (record, child) -> {});
-        return Task.start(shared, store, REKEYED, context, reset -> {});
+        return task(shared, store, new OpenHolds(new SimulatedStore(OpenHolds.STORE, Map.of())));
+    }
+
+    /** As above, with these holds open. */
+    static Task task(QuotaContext shared, BucketStore store, OpenHolds holds) {
+        var context = new SimulatedContext<String, String>(0, Map.of(), new SimulatedTime(), (record, child) -> {});
+        var topics = new TaskTopics(TOPIC, REKEYED, "usage", "rekeyed-usage");
+        return Task.start(shared, store, holds, topics, context, ended -> {}, reset -> {});
+    }
+
+    /** Returns what Redis holds for the agent. */
+    String redisHolds() {
+        return redis.text("HGET quota:agent:tokens tokens");
     }
 
     /** Returns an empty store: what a crash leaves of a mirror that was never written. */

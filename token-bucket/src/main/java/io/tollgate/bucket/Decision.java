@@ -58,6 +58,10 @@ public sealed interface Decision {
             int limit)
             implements Refused {}
 
+    /** Charged in no bucket, however full: the agent has as many holds open as it may. Only a pipeline knows holds. */
+    record TooManyOpenHolds(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms, int maxOpen)
+            implements Decision {}
+
     /** No wait helps: the cost is above the capacity. */
     record CostExceedsCapacity(
             double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms, int limit)

@@ -57,7 +57,7 @@ public class RecordBenchmark {
     private Decided[] byMany() {
         var all = new Decided[10_000];
         for (int i = 0; i < all.length; i++) {
-            var own = new Policy("agent-" + i + "*@0/" + i, policy.mode(), policy.promises());
+            var own = new Policy("agent-" + i + "*@0/" + i, policy.mode(), policy.holds(), policy.promises());
             all[i] = new Decided(request, own, approved.decision(), approved.scarcest());
         }
         return all;

@@ -1,0 +1,75 @@
+package io.tollgate.holds;
+
+import io.tollgate.policy.Unsettled;
+import io.tollgate.redis.BucketKind;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+
+/**
+ * What an approved request has reserved, until it is settled. Immutable. Times are microseconds since the epoch on the bucket's clock.
+ *
+ * @param agentId whose it is
+ * @param name what {@code quota-source} says of the request
+ * @param kind of the bucket that was charged
+ * @param reservedTokens what was charged
+ * @param openedMicros when it was charged
+ * @param deadlineMicros when it ends by itself
+ * @param unsettled what becomes of it then
+ * @param requestId the agent's own label of the request
+ */
+public record Hold(
+        String agentId,
+        String name,
+        BucketKind kind,
+        double reservedTokens,
+        long openedMicros,
+        long deadlineMicros,
+        Unsettled unsettled,
+        Optional<String> requestId) {
+    private static final byte VERSION = 1;
+    private static final int BYTES = 3 + Double.BYTES + 2 * Long.BYTES;
+
+    /** Returns what is used if nobody settles it. */
+    public double usedTokensUnsettled() {
+        return unsettled == Unsettled.CHARGED ? reservedTokens : 0;
+    }
+
+    /** Returns the bytes that the state store keeps under agent and name. */
+    byte[] encode() {
+        var label = requestId.orElse("").getBytes(StandardCharsets.UTF_8); // no label is empty
+        return ByteBuffer.allocate(BYTES + label.length)
+                .put(VERSION)
+                .put((byte) kind.ordinal())
+                .put((byte) unsettled.ordinal())
+                .putDouble(reservedTokens)
+                .putLong(openedMicros)
+                .putLong(deadlineMicros)
+                .put(label)
+                .array();
+    }
+
+    /** Returns the hold that {@link #encode} wrote. */
+    static Hold decode(String agentId, String name, byte[] encoded) {
+        var bytes = ByteBuffer.wrap(encoded);
+        byte version = bytes.get();
+        if (version != VERSION) {
+            throw new IllegalStateException("open-holds holds version " + version + ", this is version " + VERSION);
+        }
+        var kind = BucketKind.values()[bytes.get()];
+        var unsettled = Unsettled.values()[bytes.get()];
+        double reserved = bytes.getDouble();
+        long opened = bytes.getLong();
+        long deadline = bytes.getLong();
+        var label = new String(encoded, bytes.position(), bytes.remaining(), StandardCharsets.UTF_8);
+        return new Hold(
+                agentId,
+                name,
+                kind,
+                reserved,
+                opened,
+                deadline,
+                unsettled,
+                Optional.of(label).filter(given -> !given.isEmpty()));
+    }
+}

@@ -1,0 +1,30 @@
+package io.tollgate.policy;
+
+/**
+ * What a policy says of holds: requests that name an estimate, and are settled when the real cost is known. Immutable.
+ *
+ * @param withinSeconds how long after its approval a hold may be settled, from 1 to {@value #LONGEST_SECONDS}
+ * @param unsettled what becomes of a hold that nobody settles within that time
+ * @param maxOpen how many holds an agent may have open at a time, from 1 to {@value #MOST_OPEN}
+ */
+public record HoldRules(int withinSeconds, Unsettled unsettled, int maxOpen) {
+    /** A week. */
+    public static final int LONGEST_SECONDS = 604_800;
+
+    public static final int MOST_OPEN = 100_000;
+
+    /** What counts where a policy says nothing of holds. */
+    public static final HoldRules DEFAULT = new HoldRules(600, Unsettled.CHARGED, 1_000);
+
+    /** @throws IllegalArgumentException if a number is out of its range */
+    public HoldRules {
+        if (withinSeconds < 1 || withinSeconds > LONGEST_SECONDS || maxOpen < 1 || maxOpen > MOST_OPEN) {
+            throw new IllegalArgumentException("hold rules are out of range: " + withinSeconds + " s, " + maxOpen);
+        }
+    }
+
+    /** Returns when a hold that is opened now ends by itself, microseconds since the epoch. */
+    public long deadlineMicros(long openedMicros) {
+        return openedMicros + withinSeconds * 1_000_000L;
+    }
+}

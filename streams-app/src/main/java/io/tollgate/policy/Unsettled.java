@@ -1,0 +1,25 @@
+package io.tollgate.policy;
+
+import java.util.Locale;
+import java.util.Optional;
+
+/** What becomes of a hold whose deadline passes. */
+public enum Unsettled {
+    /** All that was reserved counts as used. */
+    CHARGED,
+    /** Nothing counts as used. */
+    RETURNED;
+
+    /** Returns the word that policies use. */
+    public String text() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns what this word means; empty if it is none of them. */
+    static Optional<Unsettled> of(String text) {
+        for (var unsettled : values()) {
+            if (unsettled.text().equals(text)) return Optional.of(unsettled);
+        }
+        return Optional.empty();
+    }
+}

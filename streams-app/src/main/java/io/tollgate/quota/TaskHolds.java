@@ -1,0 +1,112 @@
+package io.tollgate.quota;
+
+import io.tollgate.holds.Hold;
+import io.tollgate.holds.OpenHolds;
+import io.tollgate.ingest.UsageReport;
+import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.Ending;
+import io.tollgate.quota.TaskOutput.HoldEnded;
+import io.tollgate.quota.TaskOutput.NoSuchHold;
+import io.tollgate.quota.TaskOutput.Settlement;
+import io.tollgate.redis.BucketKind;
+import java.util.function.Consumer;
+
+/**
+ * Opens, settles and ends the holds of one task's agents. For one stream thread alone.
+ *
+ * <p>A hold ends at its deadline by the clock of its bucket, whoever notices: a report, another request of the agent, or the timer.
+ */
+final class TaskHolds {
+    /** At a time, so that a flood of deadlines does not keep records waiting. */
+    private static final int MOST_EXPIRED = 1_000;
+
+    private final QuotaContext shared;
+    private final AgentCache cache;
+    private final OpenHolds holds;
+    private final TaskDecider decider;
+    private final Consumer<HoldEnded> listener;
+
+    /** @param listener is told of each hold whose deadline passed, at once: what it writes is committed with that */
+    TaskHolds(
+            QuotaContext shared, AgentCache cache, OpenHolds holds, TaskDecider decider, Consumer<HoldEnded> listener) {
+        this.shared = shared;
+        this.cache = cache;
+        this.holds = holds;
+        this.decider = decider;
+        this.listener = listener;
+    }
+
+    /**
+     * Opens the hold of a request that asks for one, if it was charged.
+     *
+     * @param name of the hold
+     */
+    Decided open(Decided decided, String name) {
+        var request = decided.request();
+        var policy = decided.policy();
+        var decision = decided.decision();
+        long openedMicros = decision.decidedAtMicros();
+        var hold = new Hold(
+                request.agentId(),
+                name,
+                policy.kind(),
+                request.costTokens(),
+                openedMicros,
+                policy.holds().deadlineMicros(openedMicros),
+                policy.holds().unsettled(),
+                request.requestId());
+        holds.open(hold);
+        return decided.with(hold);
+    }
+
+    /** Settles the hold that a report names. */
+    Settlement settle(UsageReport report) {
+        var hold = holds.find(report.agentId(), report.hold());
+        if (hold == null) return noSuchHold(report, lookedMicros(report.agentId()));
+        long atMicros = decider.settlesAt(hold.agentId(), hold.kind());
+        if (atMicros >= hold.deadlineMicros()) {
+            expire(hold, atMicros);
+            return noSuchHold(report, atMicros);
+        }
+        var ended = end(hold, Ending.SETTLED, report.usedTokens(), atMicros);
+        shared.metrics().settled(atMicros - hold.openedMicros(), ended.refundedTokens());
+        return ended;
+    }
+
+    private long lookedMicros(String agentId) {
+        return cache.agent(agentId).notBeforeLast(shared.nowMicros(agentId, BucketKind.ENFORCED));
+    }
+
+    private NoSuchHold noSuchHold(UsageReport report, long atMicros) {
+        shared.metrics().noSuchHold();
+        return new NoSuchHold(report, atMicros);
+    }
+
+    private void expire(Hold hold, long atMicros) {
+        var ended = end(hold, Ending.EXPIRED, hold.usedTokensUnsettled(), atMicros);
+        shared.metrics().expired(ended.refundedTokens());
+        listener.accept(ended);
+    }
+
+    private HoldEnded end(Hold hold, Ending ending, double usedTokens, long atMicros) {
+        holds.end(hold);
+        var settled = decider.settle(hold.agentId(), hold.kind(), hold.reservedTokens() - usedTokens, atMicros);
+        return new HoldEnded(hold, ending, usedTokens, settled);
+    }
+
+    /** Returns whether the deadline of a hold has passed. */
+    boolean isDue() {
+        var earliest = holds.earliest();
+        return earliest != null && shared.nowMicros(earliest.agentId(), earliest.kind()) >= earliest.micros();
+    }
+
+    /** Ends holds whose deadlines have passed, a bounded number. */
+    void expire() {
+        for (int i = 0; i < MOST_EXPIRED && isDue(); i++) {
+            var due = holds.earliest();
+            if (due == null) return;
+            var hold = holds.find(due.agentId(), due.name());
+            if (hold != null) expire(hold, decider.settlesAt(hold.agentId(), hold.kind()));
+        }
+    }
+}

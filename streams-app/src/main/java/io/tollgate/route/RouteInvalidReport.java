@@ -1,0 +1,34 @@
+package io.tollgate.route;
+
+import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.OriginalTimestamp;
+import io.tollgate.ingest.Source;
+import io.tollgate.ingest.Unreadable;
+import io.tollgate.metrics.PipelineMetrics;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.Record;
+
+/** Writes a record that is no report as the JSON that auditors read, with its exact bytes; nothing else may come here. */
+public final class RouteInvalidReport extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
+    private final int maxRecordBytes;
+    private final PipelineMetrics metrics;
+
+    /** @param maxRecordBytes key, value and headers of the largest record that can be written */
+    public RouteInvalidReport(int maxRecordBytes, PipelineMetrics metrics) {
+        this.maxRecordBytes = maxRecordBytes;
+        this.metrics = metrics;
+    }
+
+    @Override
+    public void process(Record<byte[], Incoming> record) {
+        metrics.invalidReport();
+        var json = SettlementJson.of(
+                (Unreadable) record.value(),
+                Source.read(record.headers()),
+                OriginalTimestamp.of(record),
+                Rejection.maxBytes(maxRecordBytes, record.key(), record.headers()));
+        OriginalTimestamp.takeFrom(record.headers()); // it stands there
+        QuotaHeaders.writeOutcome(record.headers(), SettlementJson.INVALID_REPORT);
+        context().forward(record.withValue(json));
+    }
+}

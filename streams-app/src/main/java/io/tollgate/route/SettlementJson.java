@@ -1,0 +1,75 @@
+package io.tollgate.route;
+
+import io.tollgate.ingest.Source;
+import io.tollgate.ingest.Unreadable;
+import io.tollgate.quota.TaskOutput.HoldEnded;
+import io.tollgate.quota.TaskOutput.NoSuchHold;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** What came of reports and deadlines, as {@code schemas/settled-request.schema.json} describes it. */
+final class SettlementJson {
+    static final String NO_SUCH_HOLD = "no_such_hold";
+    static final String INVALID_REPORT = "invalid_report";
+
+    private SettlementJson() {}
+
+    /** Returns the word of the contract for why a hold has ended. */
+    static String outcome(HoldEnded ended) {
+        return ended.ending().name().toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * Returns the settlement of a hold.
+     *
+     * @param source of the report; null: there was none
+     * @param timestamp the report's, in milliseconds since the epoch
+     */
+    static byte[] of(HoldEnded ended, @Nullable Source source, long timestamp) {
+        var hold = ended.hold();
+        var settled = ended.settled();
+        return Rejection.json(0, (json, bytes) -> {
+            json.writeStringField("agent_id", hold.agentId());
+            json.writeStringField("hold", hold.name());
+            json.writeStringField("outcome", outcome(ended));
+            Rejection.number(json, "reserved", hold.reservedTokens());
+            Rejection.number(json, "used", ended.usedTokens());
+            Rejection.number(json, "refunded", ended.refundedTokens());
+            Rejection.number(json, "remaining", settled.remainingTokens());
+            if (hold.requestId().isPresent()) {
+                json.writeStringField("request_id", hold.requestId().get());
+            }
+            json.writeStringField("decided_by", settled.decidedBy().text());
+            json.writeNumberField("decided_at", settled.decidedAtMicros());
+            if (source != null) Rejection.source(json, source, timestamp);
+        });
+    }
+
+    /** Returns the answer to a report that names no open hold; the parameters are those of a settlement. */
+    static byte[] of(NoSuchHold noSuchHold, Source source, long timestamp) {
+        var report = noSuchHold.report();
+        return Rejection.json(0, (json, bytes) -> {
+            json.writeStringField("agent_id", report.agentId());
+            json.writeStringField("hold", report.hold());
+            json.writeStringField("outcome", NO_SUCH_HOLD);
+            Rejection.number(json, "used", report.usedTokens());
+            json.writeNumberField("decided_at", noSuchHold.atMicros());
+            Rejection.source(json, source, timestamp);
+        });
+    }
+
+    /**
+     * Returns the answer to a record that is no report; the parameters are those of a settlement.
+     *
+     * @param maxBytes a report that makes it larger is named by its digest
+     */
+    static byte[] of(Unreadable unreadable, Source source, long timestamp, int maxBytes) {
+        byte[] report = unreadable.bytes();
+        return Rejection.json(report.length * 4 / 3, (json, bytes) -> {
+            json.writeStringField("outcome", INVALID_REPORT);
+            json.writeStringField("detail", unreadable.detail());
+            Rejection.source(json, source, timestamp);
+            Rejection.bytes(json, "report", report, maxBytes);
+        });
+    }
+}

@@ -1,0 +1,109 @@
+package io.tollgate.quota;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tollgate.bucket.Decision;
+import io.tollgate.bucket.Limit;
+import io.tollgate.holds.Hold;
+import io.tollgate.holds.OpenHolds;
+import io.tollgate.ingest.Request;
+import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.mirror.TaskSources;
+import io.tollgate.policy.PolicyRecords;
+import io.tollgate.policy.Unsettled;
+import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.redis.BucketKind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** Requests that open holds, processed again after a crash of which only Redis knows. */
+class HoldReplayIT extends TasksOnRedis {
+    private static final Limit LIMIT = new Limit(100, 0);
+    private static final String AGENT = "agent";
+
+    @Test
+    void theHoldHasTheSameDeadline() {
+        var first = decide(task(shared(LIMIT, new CommittedOffsets()), store()), 0, 10)
+                .get(0);
+
+        var again = decide(task(shared(LIMIT, new CommittedOffsets()), store()), 0, 10)
+                .get(0);
+
+        assertThat(again.hold()).isPresent().isEqualTo(first.hold());
+        assertThat(again.decision().remainingTokens()).isEqualTo(90);
+    }
+
+    @Test
+    void whatNoLongerMayBeOpenIsGivenBack() {
+        decide(task(limited(2), store()), 0, 10, 20);
+        var open = open(hold("other"));
+
+        var again = decide(task(limited(2), store(), open), 0, 10, 20);
+
+        assertThat(again.get(0).decision()).isInstanceOf(Decision.Approved.class);
+        assertThat(again.get(1).decision()).isInstanceOf(Decision.TooManyOpenHolds.class);
+        assertThat(again.get(1).decision().remainingTokens())
+                .as("charged before the crash, and given back")
+                .isEqualTo(90);
+        assertThat(open.open(AGENT)).isEqualTo(2);
+    }
+
+    @Test
+    void aRequestBeyondTheLimitIsNotCharged() {
+        var task = task(limited(1), store());
+
+        var decided = decide(task, 0, 10, 20, 30);
+
+        assertThat(decided.get(0).hold()).isPresent();
+        assertThat(decided.get(1).decision()).isInstanceOf(Decision.TooManyOpenHolds.class);
+        assertThat(decided.get(2).decision().remainingTokens()).isEqualTo(90);
+        assertThat(redisHolds()).isEqualTo("90");
+    }
+
+    private QuotaContext limited(int maxOpen) {
+        var shared = shared(LIMIT, new CommittedOffsets());
+        PolicyRecords.apply(
+                shared.policies(),
+                0,
+                0,
+                AGENT,
+                "{\"capacity\":100,\"refill_rate\":0,\"holds\":{\"max_open\":" + maxOpen + "}}");
+        return shared;
+    }
+
+    /** Polls and decides requests at these offsets, the first at {@code offset}, as the topology does. */
+    private static List<Decided> decide(Task task, long offset, double... costs) {
+        var polled = new ArrayList<PendingDecision>();
+        for (double cost : costs) {
+            var request = new Request(Optional.empty(), AGENT, cost, true, new byte[0]);
+            polled.add(new PendingDecision(request, TaskSources.REQUESTS, offset + polled.size(), 0, true));
+        }
+        task.queue().prefetch(TaskSources.REQUESTS, polled, -1);
+        var all = new ArrayList<Decided>();
+        for (var pending : polled) {
+            var decided = task.decider().decide(pending);
+            boolean opens = decided.decision().isApproved();
+            all.add(
+                    opens
+                            ? task.holds()
+                                    .open(
+                                            decided,
+                                            "requests/0/" + pending.charge().offset())
+                            : decided);
+        }
+        return all;
+    }
+
+    private static OpenHolds open(Hold hold) {
+        var open = new OpenHolds(new SimulatedStore(OpenHolds.STORE, Map.of()));
+        open.open(hold);
+        return open;
+    }
+
+    private static Hold hold(String name) {
+        return new Hold(AGENT, name, BucketKind.ENFORCED, 0, 1, Long.MAX_VALUE, Unsettled.CHARGED, Optional.empty());
+    }
+}
