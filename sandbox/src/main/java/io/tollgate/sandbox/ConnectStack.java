@@ -83,7 +83,8 @@ final class ConnectStack implements AutoCloseable {
                 worker.restartFailed();
             } catch (RuntimeException e) {
                 if (!closing)
-                    out.println("not yet: " + e.getMessage().lines().findFirst().orElse(""));
+                    out.println("not yet: "
+                            + String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
             }
             LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(1));
         }

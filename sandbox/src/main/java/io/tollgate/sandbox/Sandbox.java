@@ -140,8 +140,7 @@ public final class Sandbox implements Callable<Integer> {
                 .setParameterExceptionHandler((exception, parsed) -> {
                     var said = exception.getCommandLine().getErr();
                     said.println("sandbox: "
-                            + exception
-                                    .getMessage()
+                            + String.valueOf(exception.getMessage())
                                     .replaceFirst(
                                             "'([^']*)' is not an? (int|long)$", "must be a whole number, but is \"$1\"")
                                     .replaceFirst("'([^']*)' is not a double$", "must be a number, but is \"$1\""));

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -122,7 +123,7 @@ public final class PolicyCommand implements Runnable {
                     String note,
             @Option(names = "--dry-run", description = "Show the difference, write nothing.") boolean dryRun)
             throws SettingsException {
-        var command = spec.subcommands().get("set");
+        var command = Objects.requireNonNull(spec.subcommands().get("set"));
         var limits = limits(command, capacity, refillRate, period, zone, several);
         var policy = new PolicyDocument(mode, limits, Optional.ofNullable(note));
         try {
@@ -364,13 +365,13 @@ public final class PolicyCommand implements Runnable {
                     set, "--refill-rate cannot be combined with --period: a limit has one of them");
         }
         if (zone != null && period == null) throw new ParameterException(set, "--zone needs --period");
-        if (capacity == null || refillRate == null && period == null) {
-            throw new ParameterException(
-                    set, "--capacity and --refill-rate are needed, or --limit; --period can replace --refill-rate");
+        if (capacity != null && refillRate != null) return List.of(NamedLimit.only(new Limit(capacity, refillRate)));
+        if (capacity != null && period != null) {
+            var inZone = zone == null ? CalendarRefill.UTC.getId() : zone;
+            return List.of(NamedLimit.only(Limit.each(period, inZone, capacity)));
         }
-        var inZone = zone == null ? CalendarRefill.UTC.getId() : zone;
-        return List.of(NamedLimit.only(
-                period == null ? new Limit(capacity, refillRate) : Limit.each(period, inZone, capacity)));
+        throw new ParameterException(
+                set, "--capacity and --refill-rate are needed, or --limit; --period can replace --refill-rate");
     }
 
     private Settings settings() throws SettingsException {

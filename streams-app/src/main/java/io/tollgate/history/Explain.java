@@ -15,9 +15,11 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
 
 /** Finds one decision on the topics, with its policy and the agent's next decisions. Reads only. Not thread-safe. */
 public final class Explain {
@@ -58,15 +60,13 @@ public final class Explain {
             if (!log.partitions(topic).contains(place))
                 throw new NotFoundException("topic " + topic + " has no partition " + partition);
             var kept = log.all(List.of(place));
-            long begins = kept.from().get(place);
-            if (offset >= kept.to().get(place))
-                throw new NotFoundException(source + " is not published: the partition ends before offset "
-                        + kept.to().get(place));
-            var request =
-                    offset < begins ? null : first(log, place, offset, kept.to().get(place));
-            boolean isTimeKnown = request != null
-                    && request.timestamp() < Instant.now().plus(FUTURE).toEpochMilli();
-            var range = isTimeKnown
+            long begins = Objects.requireNonNull(kept.from().get(place));
+            long ends = Objects.requireNonNull(kept.to().get(place));
+            if (offset >= ends)
+                throw new NotFoundException(source + " is not published: the partition ends before offset " + ends);
+            var request = offset < begins ? null : first(log, place, offset, ends);
+            var range = request != null
+                            && request.timestamp() < Instant.now().plus(FUTURE).toEpochMilli()
                     ? log.since(decidedTopics, Instant.ofEpochMilli(request.timestamp()))
                     : log.all(decidedTopics);
             var wanted = source.getBytes(StandardCharsets.UTF_8);
@@ -149,12 +149,13 @@ public final class Explain {
         boolean is(ConsumerRecord<byte[], byte[]> kafka);
     }
 
-    private static ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicPartition place, long offset, long end) {
+    private static @Nullable ConsumerRecord<byte[], byte[]> first(
+            TopicLog log, TopicPartition place, long offset, long end) {
         var range = new TopicLog.Range(Map.of(place, offset), Map.of(place, Math.min(end, offset + 1)));
         return first(log, range, kafka -> kafka.offset() == offset);
     }
 
-    private static ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicLog.Range range, Wanted wanted) {
+    private static @Nullable ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicLog.Range range, Wanted wanted) {
         var found = new ArrayList<ConsumerRecord<byte[], byte[]>>(1);
         log.read(range, new TopicLog.Taker() {
             @Override

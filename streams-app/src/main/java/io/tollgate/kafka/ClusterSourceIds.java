@@ -6,6 +6,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -86,7 +87,8 @@ public final class ClusterSourceIds implements SourceIds {
     }
 
     private static Uuid describe(Admin admin, String topic) {
-        return await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic))
+        return await(Objects.requireNonNull(
+                        admin.describeTopics(List.of(topic)).topicNameValues().get(topic)))
                 .topicId();
     }
 

@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -104,7 +105,7 @@ public final class LagCollector implements Collector, AutoCloseable {
         } catch (InterruptedException closing) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | RuntimeException unanswered) {
-            var cause = unanswered instanceof ExecutionException ? unanswered.getCause() : unanswered;
+            var cause = unanswered.getCause() == null ? unanswered : unanswered.getCause();
             if (!isAway) log.warn("the lag is unknown, because Kafka does not tell it: {}", cause.toString());
             isAway = true;
         } catch (Throwable unexpected) { // an escaping error would end the schedule silently
@@ -118,12 +119,13 @@ public final class LagCollector implements Collector, AutoCloseable {
         var committed = committed(topicIds);
         var ends = offsets(topicIds.keySet(), OffsetSpec.latest());
         var unread = topicIds.keySet().stream()
-                .filter(partition -> committed.getOrDefault(partition, Long.MAX_VALUE) > ends.get(partition))
+                .filter(partition ->
+                        committed.getOrDefault(partition, Long.MAX_VALUE) > Objects.requireNonNull(ends.get(partition)))
                 .toList();
         var starts = offsets(unread, OffsetSpec.earliest());
         var lag = new HashMap<TopicPartition, Long>();
         ends.forEach((partition, end) -> {
-            long from = starts.containsKey(partition) ? starts.get(partition) : committed.get(partition);
+            long from = Objects.requireNonNull(starts.getOrDefault(partition, committed.get(partition)));
             lag.put(partition, Math.max(0, end - from));
         });
         return Map.copyOf(lag);

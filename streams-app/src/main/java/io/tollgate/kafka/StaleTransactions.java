@@ -3,6 +3,7 @@ package io.tollgate.kafka;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -97,13 +98,13 @@ public final class StaleTransactions implements AutoCloseable {
     private Collection<String> members() throws Exception {
         var group = List.of(applicationId);
         if (streamsProtocol) {
-            var members = await(admin.describeStreamsGroups(group).all())
-                    .get(applicationId)
+            var members = Objects.requireNonNull(
+                            await(admin.describeStreamsGroups(group).all()).get(applicationId))
                     .members();
             return members.stream().map(StreamsGroupMemberDescription::clientId).toList();
         }
-        var members = await(admin.describeConsumerGroups(group).all())
-                .get(applicationId)
+        var members = Objects.requireNonNull(
+                        await(admin.describeConsumerGroups(group).all()).get(applicationId))
                 .members();
         return members.stream().map(MemberDescription::clientId).toList();
     }

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.DoubleStream;
 
@@ -156,7 +157,7 @@ public final class PipelineMetrics {
 
     /** Counts a decision; {@code enforced} distinguishes a refusal from the verdict of a shadow policy. */
     public void decided(Decision decision, boolean enforced) {
-        var verdicts = decisions.get(decision.decidedBy());
+        var verdicts = Objects.requireNonNull(decisions.get(decision.decidedBy()));
         if (decision instanceof Decision.Approved) verdicts.approved().increment();
         else if (decision instanceof Decision.QuotaExceeded)
             (enforced ? verdicts.quotaExceeded() : verdicts.shadowQuotaExceeded()).increment();
@@ -195,7 +196,7 @@ public final class PipelineMetrics {
 
     /** Counts an invalid record. */
     public void invalid(InvalidRule rule) {
-        invalid.get(rule).increment();
+        Objects.requireNonNull(invalid.get(rule)).increment();
     }
 
     /** Counts a request on the wrong partition. */

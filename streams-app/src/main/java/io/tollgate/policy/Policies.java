@@ -132,10 +132,11 @@ public final class Policies {
     public Policy of(String agentId, @Nullable Policy last, long lastVersion) {
         var held = own.get(agentId);
         if (held == null) {
-            boolean stillInForce = last != null
-                    && lastVersion == version
-                    && !PolicyNumber.isOwn(last.terms().policy());
-            return stillInForce ? last : found(agentId);
+            return last != null
+                            && lastVersion == version
+                            && !PolicyNumber.isOwn(last.terms().policy())
+                    ? last
+                    : found(agentId);
         }
         var saying = Objects.requireNonNull(held.saying());
         if (last != null

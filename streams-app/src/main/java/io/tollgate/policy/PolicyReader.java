@@ -5,6 +5,7 @@ import io.tollgate.metrics.RareWarning;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -162,7 +163,8 @@ public final class PolicyReader implements AutoCloseable {
     }
 
     private TopicDescription describe() {
-        return await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic));
+        return await(Objects.requireNonNull(
+                admin.describeTopics(List.of(topic)).topicNameValues().get(topic)));
     }
 
     private static <T> T await(KafkaFuture<T> answer) {

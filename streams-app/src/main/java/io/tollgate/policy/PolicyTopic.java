@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -182,7 +183,8 @@ public final class PolicyTopic implements AutoCloseable {
      * @return the policy's name, as in the header {@code quota-policy}
      */
     public String put(String agentId, PolicyDocument policy, String changedBy) {
-        return write(Collections.singletonMap(agentId, policy), changedBy).get(agentId);
+        return Objects.requireNonNull(
+                write(Collections.singletonMap(agentId, policy), changedBy).get(agentId));
     }
 
     /** Deletes a policy and waits until that is safe; nothing is wrong if there is none. */
@@ -222,7 +224,11 @@ public final class PolicyTopic implements AutoCloseable {
 
     private List<TopicPartition> partitions() {
         try {
-            return await(admin.describeTopics(List.of(topic)).topicNameValues().get(topic)).partitions().stream()
+            return await(Objects.requireNonNull(admin.describeTopics(List.of(topic))
+                            .topicNameValues()
+                            .get(topic)))
+                    .partitions()
+                    .stream()
                     .map(partition -> new TopicPartition(topic, partition.partition()))
                     .toList();
         } catch (UnknownTopicOrPartitionException missing) {

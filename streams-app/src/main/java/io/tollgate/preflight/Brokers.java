@@ -1,6 +1,7 @@
 package io.tollgate.preflight;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -33,13 +34,15 @@ public final class Brokers {
 
     /** Returns the topic with the operations we may do on it. */
     public TopicDescription describe(String topic) {
-        return await(admin.describeTopics(List.of(topic), new DescribeTopicsOptions().includeAuthorizedOperations(true))
-                .topicNameValues()
-                .get(topic));
+        return await(Objects.requireNonNull(
+                admin.describeTopics(List.of(topic), new DescribeTopicsOptions().includeAuthorizedOperations(true))
+                        .topicNameValues()
+                        .get(topic)));
     }
 
     Config config(ConfigResource resource) {
-        return await(admin.describeConfigs(List.of(resource)).values().get(resource));
+        return await(Objects.requireNonNull(
+                admin.describeConfigs(List.of(resource)).values().get(resource)));
     }
 
     /** Returns the topic's size limit; empty if its settings may not be described. */

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Config;
@@ -96,7 +97,7 @@ final class TopicCheck {
 
     /** With other partitions, agents would lose their local bucket and the order of their requests. */
     private void checkPartitionsLike(String source) {
-        int partitions = found.get(source).partitions().size();
+        int partitions = Objects.requireNonNull(found.get(source)).partitions().size();
         for (String other : topics.sources()) {
             var description = found.get(other);
             if (description == null || description.partitions().size() == partitions) continue;

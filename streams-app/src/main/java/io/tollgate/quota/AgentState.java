@@ -263,11 +263,11 @@ final class AgentState {
                         ? AgentBuckets.full(promises.terms(), 0)
                         : settled == null ? held.buckets() : settled.buckets(),
                 status,
-                knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
+                held != null && knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
                 sentThrough(place, sources),
-                knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
+                held != null && knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
                 others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES),
-                withheld ? settled.mayBeTold() : adjustments,
+                settled != null && withheld ? settled.mayBeTold() : adjustments,
                 settled == null ? adjustments.settledTokens() : settled.settledTokens());
     }
 
@@ -295,7 +295,7 @@ final class AgentState {
         var others = new ArrayList<SpendRequest.OfSource>(1);
         long id = sources.id(place);
         others.add(new SpendRequest.OfSource(id, through, held != null && knowsAll ? held.fence(id) : Fence.NONE));
-        if (onlyOurs) return others;
+        if (held == null || onlyOurs) return others;
         held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
             if (!sources.holds(gone)) others.add(new SpendRequest.OfSource(gone, fence.lastOffset(), Fence.NONE));
         });

@@ -192,13 +192,16 @@ public record Fence(List<Group> groups) {
     public Fence plusRefused(long offset, Decision refusal) {
         var newest = groups.isEmpty() ? null : groups.get(0);
         var tokens = List.of(refusal.remainingTokens());
-        boolean together = newest != null
-                && newest.decidedAtMicros() == refusal.decidedAtMicros()
-                && newest.tokensAfter().equals(tokens)
-                && refusal.terms().equals(newest.terms());
-        long first = together ? newest.firstOffset() : offset;
-        var before = together ? new Fence(groups.subList(1, groups.size())) : this;
-        return before.plus(new Group(
+        if (newest == null
+                || newest.decidedAtMicros() != refusal.decidedAtMicros()
+                || !newest.tokensAfter().equals(tokens)
+                || !refusal.terms().equals(newest.terms())) return plusRefused(offset, offset, refusal);
+        return new Fence(groups.subList(1, groups.size())).plusRefused(newest.firstOffset(), offset, refusal);
+    }
+
+    private Fence plusRefused(long first, long offset, Decision refusal) {
+        var tokens = List.of(refusal.remainingTokens());
+        return plus(new Group(
                 first, offset, refusal.decidedAtMicros(), refusal.terms(), tokens, false, List.of(), List.of()));
     }
 

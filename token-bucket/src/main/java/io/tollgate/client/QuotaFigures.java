@@ -5,6 +5,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.failover.CallObserver;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 
 /** Figures of a manager since it was built. Thread-safe. */
@@ -36,7 +37,7 @@ final class QuotaFigures implements CallObserver {
     }
 
     void decided(Decision decision) {
-        decisions.get(DecisionKind.of(decision)).increment();
+        Objects.requireNonNull(decisions.get(DecisionKind.of(decision))).increment();
     }
 
     @Override

@@ -193,9 +193,9 @@ public final class RedisAddress {
     }
 
     private static int database(@Nullable String path, Optional<String> parameter) {
-        boolean inPath = path != null && !path.equals("/");
-        if (inPath && parameter.isPresent()) throw illegal("it names the database twice");
-        var text = inPath ? path.substring(1) : parameter.orElse("0");
+        var inPath = path == null || path.equals("/") ? Optional.<String>empty() : Optional.of(path.substring(1));
+        if (inPath.isPresent() && parameter.isPresent()) throw illegal("it names the database twice");
+        var text = inPath.or(() -> parameter).orElse("0");
         if (!text.matches("\\d{1,9}")) throw illegal("its database must be a whole number from 0");
         return Integer.parseInt(text);
     }

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -115,7 +116,7 @@ public final class RedisBreaker implements AutoCloseable {
     }
 
     void changed(Status to, boolean whetherAsked) {
-        transitions.get(to).increment();
+        Objects.requireNonNull(transitions.get(to)).increment();
         if (whetherAsked) since = Instant.now();
         if (whetherAsked) reasonChanged();
     }
@@ -179,7 +180,7 @@ public final class RedisBreaker implements AutoCloseable {
 
     /** Returns the number of changes to this status; the initial open state counts as one. */
     public long transitionsTo(Status status) {
-        return transitions.get(status).sum();
+        return Objects.requireNonNull(transitions.get(status)).sum();
     }
 
     /** Returns the longest wait for one call. */

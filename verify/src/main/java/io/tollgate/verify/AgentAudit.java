@@ -355,10 +355,11 @@ final class AgentAudit {
 
     private @Nullable PromisedLimit onlyLimit(String policy, long atMicros) {
         PromisedTerms terms = policies.terms(policy, atMicros);
-        boolean simple = terms != null
-                && terms.mode() == PolicyMode.ENFORCE
-                && terms.limits().size() == 1;
-        return simple ? terms.limits().get(0) : null;
+        return terms != null
+                        && terms.mode() == PolicyMode.ENFORCE
+                        && terms.limits().size() == 1
+                ? terms.limits().get(0)
+                : null;
     }
 
     private AgentFigures figures(int agent, List<Integer> byTime, double overdraft) {

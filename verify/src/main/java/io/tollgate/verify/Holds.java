@@ -195,9 +195,8 @@ final class Holds {
     /** Checks what is said of a report against the report. */
     private void answered(String where, String outcome, RejectionBody fields) {
         var stated = fields.fields().get("source");
-        boolean named = stated != null
-                && settings.topics().usageTopic().equals(stated.path("topic").textValue());
-        if (!named) {
+        if (stated == null
+                || !settings.topics().usageTopic().equals(stated.path("topic").textValue())) {
             require(where, false, "names no usage report in source");
             return;
         }

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -141,10 +142,14 @@ public final class TopicsReader {
             ranges.put(
                     partition.partition(),
                     new OffsetSpan(
-                            Math.max(requestsFrom.get(partition), requestsBegin.get(partition)),
-                            requestsEnd.get(partition),
-                            requestsLogEnd.get(partition)));
+                            Math.max(of(requestsFrom, partition), of(requestsBegin, partition)),
+                            of(requestsEnd, partition),
+                            of(requestsLogEnd, partition)));
         return new Snapshot(ranges, trimmed);
+    }
+
+    private static long of(Map<TopicPartition, Long> offsets, TopicPartition partition) {
+        return Objects.requireNonNull(offsets.get(partition));
     }
 
     /** Returns how many requests lie between the last one that may be read and the end of the log. */
@@ -160,8 +165,8 @@ public final class TopicsReader {
             // Two calls, between which more may be published: what is open was open at the first one.
             Map<TopicPartition, Long> later = committed.endOffsets(requests);
             return requests.stream()
-                    .filter(partition -> later.get(partition).equals(readable.get(partition)))
-                    .mapToLong(partition -> ends.get(partition) - later.get(partition))
+                    .filter(partition -> of(later, partition) == of(readable, partition))
+                    .mapToLong(partition -> of(ends, partition) - of(later, partition))
                     .sum();
         }
     }

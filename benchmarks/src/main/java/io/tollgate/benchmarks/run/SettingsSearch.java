@@ -112,7 +112,8 @@ public final class SettingsSearch implements Callable<Integer> {
         try (var testBed = TestBed.open()) {
             var redis = TestBed.describe(testBed.redisCommands());
             testBed.preload(Workload.UNIFORM, records);
-            if (chosen.stream().anyMatch(name -> CHANGES.get(name).containsValue(TestBed.PREFIXES)))
+            if (chosen.stream()
+                    .anyMatch(name -> Objects.requireNonNull(CHANGES.get(name)).containsValue(TestBed.PREFIXES)))
                 testBed.publishPrefixes();
             for (int round = 0; round < rounds; round++) {
                 for (var name : chosen) rows.add(measure(testBed, name, Objects.requireNonNull(CHANGES.get(name))));

@@ -40,11 +40,10 @@ public record QuotaProperties(
             @Nullable Period period,
             @DefaultValue("UTC") String zone) {
         Limit limit() {
-            if ((refillRate == null) == (period == null)) {
-                throw new IllegalArgumentException("tollgate.limits: the limit of prefix \"" + prefix
-                        + "\" must have either refill-rate or period");
-            }
-            return period == null ? new Limit(capacity, refillRate) : Limit.each(period, zone, capacity);
+            if (refillRate != null && period == null) return new Limit(capacity, refillRate);
+            if (refillRate == null && period != null) return Limit.each(period, zone, capacity);
+            throw new IllegalArgumentException(
+                    "tollgate.limits: the limit of prefix \"" + prefix + "\" must have either refill-rate or period");
         }
     }
 }
