@@ -8,6 +8,7 @@ import io.tollgate.cli.Conventions;
 import io.tollgate.cli.DoctorCommand;
 import io.tollgate.cli.ExplainCommand;
 import io.tollgate.cli.HelpCommand;
+import io.tollgate.cli.HoldsCommand;
 import io.tollgate.cli.KafkaOptions;
 import io.tollgate.cli.LoadCommand;
 import io.tollgate.cli.PolicyCommand;
@@ -85,6 +86,7 @@ public final class Tollgate implements Runnable {
                 .addSubcommand(new ExplainCommand(kafka(environment)))
                 .addSubcommand(new WhatIfCommand(kafka(environment)))
                 .addSubcommand(new BucketCommand(new ConfigOption(environment)))
+                .addSubcommand(new HoldsCommand(new ConfigOption(environment)))
                 .addSubcommand(verify(kafka(environment)))
                 .addSubcommand(new DoctorCommand(kafka(environment), Tollgate::explained))
                 .addSubcommand(new CompletionCommand())

@@ -1,25 +1,14 @@
 package io.tollgate.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
-import io.tollgate.http.AgentPath;
 import io.tollgate.route.Decimal;
-import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -30,11 +19,10 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
 public final class BucketCommand implements Runnable {
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
-    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
-
     @Mixin
     private final ConfigOption config;
+
+    private final AgentApi api;
 
     @Spec
     private CommandSpec spec;
@@ -42,6 +30,7 @@ public final class BucketCommand implements Runnable {
     /** Takes the source of the settings. */
     public BucketCommand(ConfigOption config) {
         this.config = config;
+        this.api = new AgentApi(config, command -> spec.subcommands().get(command));
     }
 
     @Override
@@ -61,7 +50,7 @@ public final class BucketCommand implements Runnable {
                     @Nullable
                     String url)
             throws SettingsException {
-        print(call("show", "GET", agentId, "", url), json);
+        print(api.call("show", "GET", agentId, "", url), json);
         return 0;
     }
 
@@ -80,91 +69,16 @@ public final class BucketCommand implements Runnable {
                     @Nullable
                     String url)
             throws SettingsException {
-        print(call("reset", "POST", agentId, "/reset", url), json);
+        print(api.call("reset", "POST", agentId, "/reset", url), json);
         return 0;
     }
 
-    private Answer call(String command, String method, String agentId, String action, @Nullable String url)
-            throws SettingsException {
-        var settings = config.read(Settings.Use.TOOL).http();
-        var base = base(command, url == null ? "http://" + reachable(settings.host()) + ":" + settings.port() : url);
-        var request = HttpRequest.newBuilder(URI.create(base + "/api/agents/" + AgentPath.encode(agentId) + action))
-                .method(method, HttpRequest.BodyPublishers.noBody())
-                .header("Accept", "application/json")
-                .timeout(ANSWER_TIMEOUT);
-        settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
-        var client = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(CONNECT_TIMEOUT)
-                .build();
-        try {
-            var response = client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
-            if (response.statusCode() != 200) throw new CommandFailure(refusal(base, response));
-            return new Answer(base, response.body());
-        } catch (IOException e) {
-            throw new CommandFailure("the pipeline does not answer at " + base
-                    + ": start it, or check TOLLGATE_HTTP_HOST and TOLLGATE_HTTP_PORT, or --url");
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CommandFailure("interrupted");
-        }
-    }
-
-    private String base(String command, String url) {
-        try {
-            var uri = URI.create(url);
-            boolean http = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
-            if (http && uri.getHost() != null && uri.getPort() != 0) return url.replaceFirst("/+$", "");
-        } catch (IllegalArgumentException reported) {
-            // below
-        }
-        throw new ParameterException(
-                spec.subcommands().get(command),
-                "--url must be an address such as http://127.0.0.1:8080, but is " + url);
-    }
-
-    /** A server may listen on all addresses, but a client needs a single one. */
-    static String reachable(String host) {
-        if (host.equals("0.0.0.0")) return "127.0.0.1";
-        if (host.equals("::")) return "[::1]";
-        return host.contains(":") ? "[" + host + "]" : host;
-    }
-
-    private static String refusal(String base, HttpResponse<byte[]> response) {
-        var said = detail(response.body()).map(detail -> ": " + detail).orElse("");
-        return switch (response.statusCode()) {
-            case 401, 403 -> "the pipeline at " + base + " refuses" + said;
-            default -> "the pipeline at " + base + " answers " + response.statusCode() + said;
-        };
-    }
-
-    private static Optional<String> detail(byte[] problem) {
-        try {
-            var detail = new ObjectMapper().readTree(problem).path("detail");
-            return detail.isTextual() ? Optional.of(detail.textValue()) : Optional.empty();
-        } catch (IOException noJson) {
-            return Optional.empty();
-        }
-    }
-
-    private record Answer(String base, byte[] body) {}
-
-    private static CommandFailure notOurs(Answer answer) {
-        return new CommandFailure(answer.base + " answers, but is not a Tollgate pipeline");
-    }
-
-    private void print(Answer answer, boolean json) {
-        JsonNode agent;
-        try {
-            agent = new ObjectMapper().readTree(answer.body);
-        } catch (IOException e) {
-            throw notOurs(answer);
-        }
+    private void print(AgentApi.Answer answer, boolean json) {
+        var agent = answer.agent();
         var bucket = agent.path("bucket");
-        if (!bucket.isObject()) throw notOurs(answer);
         var out = spec.commandLine().getOut();
         if (json) {
-            out.println(new String(answer.body, StandardCharsets.UTF_8));
+            out.println(answer.text());
         } else {
             var policy = agent.path("policy");
             row("agent", agent.path("agent_id").asText());

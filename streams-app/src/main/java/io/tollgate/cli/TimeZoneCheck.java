@@ -25,7 +25,7 @@ final class TimeZoneCheck {
      * Returns a warning if the instances' rules differ; nothing if no pipeline answers at the address in the settings.
      */
     static List<Finding> of(Settings settings) {
-        var base = "http://" + BucketCommand.reachable(settings.http().host()) + ":"
+        var base = "http://" + AgentApi.reachable(settings.http().host()) + ":"
                 + settings.http().port();
         var request = HttpRequest.newBuilder(URI.create(base + "/api/status")).timeout(TIMEOUT);
         settings.http().token().ifPresent(token -> request.header("Authorization", "Bearer " + token));

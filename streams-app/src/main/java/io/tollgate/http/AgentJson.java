@@ -7,6 +7,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.TokenBucket;
+import io.tollgate.holds.Hold;
 import io.tollgate.quota.AgentView;
 import io.tollgate.quota.RecentDecision;
 import java.time.Duration;
@@ -22,6 +23,8 @@ record AgentJson(
         boolean known,
         BucketJson bucket,
         AppliedPolicyJson policy,
+        int openHolds,
+        List<HoldJson> holds,
         List<DecisionJson> recentDecisions,
         String instance) {
     /**
@@ -78,6 +81,28 @@ record AgentJson(
             double refillRate,
             @Nullable String period,
             @Nullable String zone) {}
+
+    /**
+     * What an approved request has reserved, until it is settled.
+     *
+     * @param hold its name, what {@code quota-source} says of the request
+     */
+    @JsonInclude(Include.NON_NULL)
+    record HoldJson(
+            String hold,
+            double reserved,
+            Instant openedAt,
+            Instant deadline,
+            @Nullable String requestId) {
+        static HoldJson of(Hold hold) {
+            return new HoldJson(
+                    hold.name(),
+                    hold.reservedTokens(),
+                    instant(hold.openedMicros()),
+                    instant(hold.deadlineMicros()),
+                    hold.requestId().orElse(null));
+        }
+    }
 
     /**
      * One of the agent's last decisions.
@@ -146,7 +171,8 @@ record AgentJson(
                                 .map(AgentJson::promise)
                                 .toList());
         var recent = view.recent().stream().map(DecisionJson::of).toList();
-        return new AgentJson(agentId, view.known(), bucket, policy, recent, instance);
+        var holds = view.holds().stream().map(HoldJson::of).toList();
+        return new AgentJson(agentId, view.known(), bucket, policy, view.openHolds(), holds, recent, instance);
     }
 
     private static List<LimitJson> limits(AgentView view) {

@@ -1,0 +1,95 @@
+package io.tollgate.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.config.SettingsException;
+import io.tollgate.route.Decimal;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Shows what an agent has reserved and not settled, through the running pipeline. */
+@Command(
+        name = "holds",
+        description = "Shows an agent's open holds, the one that ends first at the top, through the running pipeline.",
+        mixinStandardHelpOptions = true)
+public final class HoldsCommand implements Callable<Integer> {
+    @Mixin
+    private final ConfigOption config;
+
+    private final AgentApi api;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
+    private String agentId = "";
+
+    @Option(names = "--json", description = "One JSON document instead of text.")
+    private boolean json;
+
+    @Option(
+            names = "--url",
+            paramLabel = "URL",
+            description = "Where the pipeline serves HTTP (default: TOLLGATE_HTTP_HOST and _PORT).")
+    private @Nullable String url;
+
+    /** Takes the source of the settings. */
+    public HoldsCommand(ConfigOption config) {
+        this.config = config;
+        this.api = new AgentApi(config, command -> spec.commandLine());
+    }
+
+    @Override
+    public Integer call() throws SettingsException {
+        var agent = api.call("holds", "GET", agentId, "", url).agent();
+        var out = spec.commandLine().getOut();
+        if (json) {
+            var document = new ObjectMapper().createObjectNode();
+            document.set("agent_id", agent.path("agent_id"));
+            document.set("open_holds", agent.path("open_holds"));
+            document.set("holds", agent.path("holds"));
+            out.println(document);
+        } else {
+            out.println(text(agent));
+        }
+        out.flush();
+        return 0;
+    }
+
+    private static String text(JsonNode agent) {
+        var holds = agent.path("holds");
+        if (holds.isEmpty()) return "no open holds";
+        var now = Instant.parse(agent.path("bucket").path("read_at").asText());
+        var rows = new ArrayList<List<String>>();
+        rows.add(List.of("hold", "reserved", "open for", "ends in", "request"));
+        double reserved = 0;
+        for (var hold : holds) {
+            reserved += hold.path("reserved").asDouble();
+            rows.add(List.of(
+                    hold.path("hold").asText(),
+                    Decimal.text(hold.path("reserved").asDouble()),
+                    between(Instant.parse(hold.path("opened_at").asText()), now),
+                    between(now, Instant.parse(hold.path("deadline").asText())),
+                    hold.path("request_id").asText("")));
+        }
+        int open = agent.path("open_holds").asInt();
+        var shown = open > holds.size() ? ", " + holds.size() + " of them shown" : "";
+        return Table.of(rows) + System.lineSeparator() + open + " open" + shown + ", " + Decimal.text(reserved)
+                + " tokens reserved";
+    }
+
+    private static String between(Instant from, Instant to) {
+        var duration = Duration.between(from, to);
+        return DurationText.of(duration.isNegative() ? Duration.ZERO : Duration.ofMillis(duration.toMillis()));
+    }
+}
