@@ -161,6 +161,7 @@ function _complete_tollgate() {
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} explain" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} whatif" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} bucket" ];    then _picocli_tollgate; return $?; fi
+  if [ "${COMP_LINE}" = "${COMP_WORDS[0]} holds" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} verify" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} doctor" ];    then _picocli_tollgate; return $?; fi
   if [ "${COMP_LINE}" = "${COMP_WORDS[0]} completion" ];    then _picocli_tollgate; return $?; fi
@@ -188,43 +189,45 @@ function _complete_tollgate() {
   local cmds4=(explain)
   local cmds5=(whatif)
   local cmds6=(bucket)
-  local cmds7=(verify)
-  local cmds8=(doctor)
-  local cmds9=(completion)
-  local cmds10=(help)
-  local cmds11=(version)
-  local cmds12=(sandbox)
-  local cmds13=(topics check)
-  local cmds14=(topics create)
-  local cmds15=(policy delete)
-  local cmds16=(policy diff)
-  local cmds17=(policy export)
-  local cmds18=(policy get)
-  local cmds19=(policy history)
-  local cmds20=(policy list)
-  local cmds21=(policy load)
-  local cmds22=(policy set)
-  local cmds23=(bucket reset)
-  local cmds24=(bucket show)
+  local cmds7=(holds)
+  local cmds8=(verify)
+  local cmds9=(doctor)
+  local cmds10=(completion)
+  local cmds11=(help)
+  local cmds12=(version)
+  local cmds13=(sandbox)
+  local cmds14=(topics check)
+  local cmds15=(topics create)
+  local cmds16=(policy delete)
+  local cmds17=(policy diff)
+  local cmds18=(policy export)
+  local cmds19=(policy get)
+  local cmds20=(policy history)
+  local cmds21=(policy list)
+  local cmds22=(policy load)
+  local cmds23=(policy set)
+  local cmds24=(bucket reset)
+  local cmds25=(bucket show)
 
-  if CompWordsContainsArray "${cmds24[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
-  if CompWordsContainsArray "${cmds23[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
-  if CompWordsContainsArray "${cmds22[@]}"; then _picocli_tollgate_policy_set; return $?; fi
-  if CompWordsContainsArray "${cmds21[@]}"; then _picocli_tollgate_policy_load; return $?; fi
-  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_policy_list; return $?; fi
-  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_policy_history; return $?; fi
-  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_get; return $?; fi
-  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_export; return $?; fi
-  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_diff; return $?; fi
-  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
-  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_topics_create; return $?; fi
-  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_topics_check; return $?; fi
-  if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_sandbox; return $?; fi
-  if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_version; return $?; fi
-  if CompWordsContainsArray "${cmds10[@]}"; then _picocli_tollgate_help; return $?; fi
-  if CompWordsContainsArray "${cmds9[@]}"; then _picocli_tollgate_completion; return $?; fi
-  if CompWordsContainsArray "${cmds8[@]}"; then _picocli_tollgate_doctor; return $?; fi
-  if CompWordsContainsArray "${cmds7[@]}"; then _picocli_tollgate_verify; return $?; fi
+  if CompWordsContainsArray "${cmds25[@]}"; then _picocli_tollgate_bucket_show; return $?; fi
+  if CompWordsContainsArray "${cmds24[@]}"; then _picocli_tollgate_bucket_reset; return $?; fi
+  if CompWordsContainsArray "${cmds23[@]}"; then _picocli_tollgate_policy_set; return $?; fi
+  if CompWordsContainsArray "${cmds22[@]}"; then _picocli_tollgate_policy_load; return $?; fi
+  if CompWordsContainsArray "${cmds21[@]}"; then _picocli_tollgate_policy_list; return $?; fi
+  if CompWordsContainsArray "${cmds20[@]}"; then _picocli_tollgate_policy_history; return $?; fi
+  if CompWordsContainsArray "${cmds19[@]}"; then _picocli_tollgate_policy_get; return $?; fi
+  if CompWordsContainsArray "${cmds18[@]}"; then _picocli_tollgate_policy_export; return $?; fi
+  if CompWordsContainsArray "${cmds17[@]}"; then _picocli_tollgate_policy_diff; return $?; fi
+  if CompWordsContainsArray "${cmds16[@]}"; then _picocli_tollgate_policy_delete; return $?; fi
+  if CompWordsContainsArray "${cmds15[@]}"; then _picocli_tollgate_topics_create; return $?; fi
+  if CompWordsContainsArray "${cmds14[@]}"; then _picocli_tollgate_topics_check; return $?; fi
+  if CompWordsContainsArray "${cmds13[@]}"; then _picocli_tollgate_sandbox; return $?; fi
+  if CompWordsContainsArray "${cmds12[@]}"; then _picocli_tollgate_version; return $?; fi
+  if CompWordsContainsArray "${cmds11[@]}"; then _picocli_tollgate_help; return $?; fi
+  if CompWordsContainsArray "${cmds10[@]}"; then _picocli_tollgate_completion; return $?; fi
+  if CompWordsContainsArray "${cmds9[@]}"; then _picocli_tollgate_doctor; return $?; fi
+  if CompWordsContainsArray "${cmds8[@]}"; then _picocli_tollgate_verify; return $?; fi
+  if CompWordsContainsArray "${cmds7[@]}"; then _picocli_tollgate_holds; return $?; fi
   if CompWordsContainsArray "${cmds6[@]}"; then _picocli_tollgate_bucket; return $?; fi
   if CompWordsContainsArray "${cmds5[@]}"; then _picocli_tollgate_whatif; return $?; fi
   if CompWordsContainsArray "${cmds4[@]}"; then _picocli_tollgate_explain; return $?; fi
@@ -242,7 +245,7 @@ function _picocli_tollgate() {
   # Get completion data
   local curr_word=${COMP_WORDS[COMP_CWORD]}
 
-  local commands="run topics load policy explain whatif bucket verify doctor completion help version sandbox"
+  local commands="run topics load policy explain whatif bucket holds verify doctor completion help version sandbox"
   local flag_opts="'-h' '--help' '-V' '--version'"
   local arg_opts=""
 
@@ -482,6 +485,36 @@ function _picocli_tollgate_bucket() {
 
   case ${prev_word} in
     '--config')
+      return
+      ;;
+  esac
+
+  if [[ "${curr_word}" == -* ]]; then
+    COMPREPLY=( $(compgen -W "${flag_opts} ${arg_opts}" -- "${curr_word}") )
+  else
+    local positionals=""
+    local IFS=$'\n'
+    COMPREPLY=( $(compgen -W "${commands// /$'\n'}${IFS}${positionals}" -- "${curr_word}") )
+  fi
+}
+
+# Generates completions for the options and subcommands of the `holds` subcommand.
+function _picocli_tollgate_holds() {
+  # Get completion data
+  local curr_word=${COMP_WORDS[COMP_CWORD]}
+  local prev_word=${COMP_WORDS[COMP_CWORD-1]}
+
+  local commands=""
+  local flag_opts="'--json' '-h' '--help' '-V' '--version'"
+  local arg_opts="'--config' '--url'"
+
+  type compopt &>/dev/null && compopt +o default
+
+  case ${prev_word} in
+    '--config')
+      return
+      ;;
+    '--url')
       return
       ;;
   esac
