@@ -506,7 +506,8 @@ function _picocli_tollgate_holds() {
 
   local commands=""
   local flag_opts="'--json' '-h' '--help' '-V' '--version'"
-  local arg_opts="'--config' '--url'"
+  local arg_opts="'--config' '--url' '-o' '--output'"
+  local FORMAT_option_args=("text" "json") # --output values
 
   type compopt &>/dev/null && compopt +o default
 
@@ -516,6 +517,11 @@ function _picocli_tollgate_holds() {
       ;;
     '--url')
       return
+      ;;
+    '-o'|'--output')
+      local IFS=$'\n'
+      COMPREPLY=( $( compReplyArray "${FORMAT_option_args[@]}" ) )
+      return $?
       ;;
   esac
 

@@ -42,6 +42,7 @@ final class DecisionTally {
     private long publishedCount;
     private long decidedCount;
     private long approvedCount;
+    private long holdCount;
     private long byRedis;
     private long byLocal;
     private long duplicates;
@@ -80,6 +81,7 @@ final class DecisionTally {
         decidedCount++;
         if ("approved".equals(text(headers, "quota-decision"))) {
             approvedCount++;
+            if (headers.lastHeader("quota-hold") != null) holdCount++;
         } else {
             String reason = text(headers, "quota-reason");
             rejectedByReason.merge(reason.isEmpty() ? "no reason given" : reason, 1L, Long::sum);
@@ -114,6 +116,11 @@ final class DecisionTally {
     private static String text(Headers headers, String name) {
         Header header = headers.lastHeader(name);
         return header == null || header.value() == null ? "" : new String(header.value(), StandardCharsets.UTF_8);
+    }
+
+    /** Returns how many approvals have opened a hold. */
+    synchronized long holds() {
+        return holdCount;
     }
 
     synchronized Tally figures() {

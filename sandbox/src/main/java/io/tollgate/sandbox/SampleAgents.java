@@ -21,11 +21,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Traffic as a fleet of agents would make it, on a thread of its own: most agents are modest and send with a Java client; the
- * busiest tenth is greedy; some use a client that partitions differently or set no key; and now and then a request is rubbish.
+ * busiest tenth is greedy; some reserve what {@link SampleWorkers} settle; some use a client that partitions differently or set no key; and now and then a request is rubbish.
  */
 final class SampleAgents implements AutoCloseable {
     /** One request in so many is invalid. */
     private static final int INVALID_EVERY = 200;
+
+    /** What those reserve that do not know the cost before: more than it mostly is. */
+    private static final int HELD_TOKENS = 10;
 
     /** What was published so far. */
     record Published(long records, long strays, long invalid, long failed) {}
@@ -120,7 +123,8 @@ final class SampleAgents implements AutoCloseable {
             invalid.incrementAndGet();
             value = rubbish(n, agent);
         } else {
-            value = request(n, agent, greedy ? 5 + random.nextInt(46) : 1);
+            boolean holds = !greedy && rank % 8 == 3;
+            value = request(n, agent, greedy ? 5 + random.nextInt(46) : holds ? HELD_TOKENS : 1, holds);
         }
         if (!greedy && rank % 8 == 7) { // an agent in Python, C or Go
             return stray(key, value, crc32Partition(key, partitions), partitions);
@@ -154,8 +158,9 @@ final class SampleAgents implements AutoCloseable {
         return (int) (crc.getValue() % partitions);
     }
 
-    private byte[] request(long n, String agent, int tokens) {
+    private byte[] request(long n, String agent, int tokens, boolean holds) {
         return ("{\"request_id\":\"" + run + "-" + n + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + tokens
+                        + (holds ? ",\"hold\":true" : "")
                         + ",\"payload\":{\"model\":\"small\",\"prompt\":\"Sample request number " + n + "\"}}")
                 .getBytes(StandardCharsets.UTF_8);
     }

@@ -114,6 +114,7 @@ public final class Sandbox implements Callable<Integer> {
     private volatile @Nullable ConnectStack connectStack;
     private volatile @Nullable DecisionReader decisions;
     private volatile @Nullable SampleAgents traffic;
+    private volatile @Nullable SampleWorkers workers;
 
     private Sandbox() {}
 
@@ -403,6 +404,10 @@ public final class Sandbox implements Callable<Integer> {
                     new SplittableRandom(1),
                     Long.toString(System.currentTimeMillis(), 36));
             traffic = started;
+            workers = SampleWorkers.start(
+                    broker.clientProperties(Security.WORKERS),
+                    broker.clientProperties(Security.AUDITORS),
+                    new SplittableRandom(2));
             started.start();
             return watch(started, reader.tally());
         }
@@ -513,6 +518,8 @@ public final class Sandbox implements Callable<Integer> {
         Duration elapsed = Duration.ofNanos(startedNanos == 0 ? 0 : System.nanoTime() - startedNanos);
         if (traffic != null) traffic.close();
         if (interrupted) awaitLastDecisions();
+        awaitLastSettlements();
+        if (workers != null) workers.close();
         if (app != null) app.close();
         if (decisions != null) decisions.close();
         try {
@@ -533,6 +540,7 @@ public final class Sandbox implements Callable<Integer> {
             out.print(Summary.of(
                     decisions.tally(),
                     traffic.sent(),
+                    workers == null ? SampleWorkers.NONE : workers.worked(),
                     elapsed,
                     audit,
                     givenDir == null ? Optional.empty() : Optional.ofNullable(dir)));
@@ -547,6 +555,19 @@ public final class Sandbox implements Callable<Integer> {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
         while (reader != null && app != null && app.isAlive() && System.nanoTime() - deadline < 0) {
             if (reader.tally().figures().missing() == 0) return;
+            LockSupport.parkNanos(50_000_000);
+        }
+    }
+
+    /** Reports under way take a moment as well. */
+    private void awaitLastSettlements() {
+        SampleWorkers reporting = workers;
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
+        while (reporting != null && app != null && app.isAlive() && System.nanoTime() - deadline < 0) {
+            var worked = reporting.worked();
+            DecisionReader reader = decisions;
+            boolean all = reader == null || worked.holds() >= reader.tally().holds();
+            if (all && worked.answered() >= worked.reported()) return;
             LockSupport.parkNanos(50_000_000);
         }
     }

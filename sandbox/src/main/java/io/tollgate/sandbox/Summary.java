@@ -29,6 +29,7 @@ final class Summary {
     static String of(
             DecisionTally tally,
             SampleAgents.Published sent,
+            SampleWorkers.Worked worked,
             Duration elapsed,
             List<String> audit,
             Optional<Path> keptDir) {
@@ -47,6 +48,8 @@ final class Summary {
         line(text, "rejected", "%,d", figures.rejected());
         new TreeMap<>(figures.rejectedByReason()).forEach((reason, count) -> line(text, "", "%,d %s", count, reason));
         line(text, "decided by", "redis %,d, local %,d", figures.byRedis(), figures.byLocal());
+        List<String> holds = worked.lines();
+        for (int i = 0; i < holds.size(); i++) line(text, i == 0 ? "holds" : "", "%s", holds.get(i));
         int place = 0;
         for (Map.Entry<String, Long> agent : tally.mostThrottled(5)) {
             line(text, place++ == 0 ? "most throttled" : "", "%s, refused %,d times", agent.getKey(), agent.getValue());

@@ -1,0 +1,196 @@
+package io.tollgate.sandbox;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * Workers that do what sample agents have approved with a hold, on a thread of their own: they report what they used, mostly less than was
+ * reserved and now and then more. One in twenty dies over its work and reports nothing. They read what becomes of it, too.
+ */
+final class SampleWorkers implements AutoCloseable {
+    static final Worked NONE = new Worked(0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+    private static final int DIES_ONE_IN = 20;
+
+    /**
+     * What was held so far.
+     *
+     * @param holds approved requests with a hold
+     * @param reported of them, how many somebody reported
+     * @param answered records on the topic of settlements that answer a report
+     */
+    record Worked(
+            long holds,
+            long reported,
+            long answered,
+            long settled,
+            long expired,
+            double reserved,
+            double used,
+            double refunded,
+            double overrun) {
+        /** Returns these figures for people; empty where nothing was held. */
+        List<String> lines() {
+            if (holds == 0) return List.of();
+            return List.of(
+                    String.format(
+                            Locale.ROOT,
+                            "%,d, %,.0f tokens reserved; %,d settled, %,d expired, %,d open (their workers died)",
+                            holds,
+                            reserved,
+                            settled,
+                            expired,
+                            holds - settled - expired),
+                    String.format(
+                            Locale.ROOT,
+                            "%,.0f tokens used, %,.0f refunded, %,.0f used beyond what was reserved",
+                            used,
+                            refunded,
+                            overrun));
+        }
+    }
+
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final KafkaProducer<byte[], byte[]> producer;
+    private final KafkaConsumer<byte[], byte[]> settlements;
+    private final SplittableRandom random;
+    private final ObjectMapper json = new ObjectMapper();
+    private final Thread thread = new Thread(this::work, "sample-workers");
+    private volatile Worked worked = NONE;
+    private volatile boolean closing;
+
+    private SampleWorkers(
+            KafkaConsumer<byte[], byte[]> consumer,
+            KafkaProducer<byte[], byte[]> producer,
+            KafkaConsumer<byte[], byte[]> settlements,
+            SplittableRandom random) {
+        this.consumer = consumer;
+        this.producer = producer;
+        this.settlements = settlements;
+        this.random = random;
+    }
+
+    /**
+     * Starts to work on what is approved from now on.
+     *
+     * @param worker how workers log in
+     * @param auditor how those log in who read settlements
+     */
+    static SampleWorkers start(Map<String, Object> worker, Map<String, Object> auditor, SplittableRandom random) {
+        var workers = new SampleWorkers(
+                fromNow(worker, SandboxTopics.APPROVED),
+                new KafkaProducer<>(worker, new ByteArraySerializer(), new ByteArraySerializer()),
+                fromNow(auditor, SandboxTopics.SETTLED),
+                random);
+        workers.thread.setDaemon(true);
+        workers.thread.start();
+        return workers;
+    }
+
+    private static KafkaConsumer<byte[], byte[]> fromNow(Map<String, Object> client, String topic) {
+        var config = new HashMap<>(client);
+        config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        var partitions = consumer.partitionsFor(topic).stream()
+                .map(info -> new TopicPartition(topic, info.partition()))
+                .toList();
+        consumer.assign(partitions);
+        consumer.seekToEnd(partitions);
+        partitions.forEach(consumer::position); // seeks are lazy: without this the end would be that of the first poll
+        return consumer;
+    }
+
+    private void work() {
+        try (consumer;
+                producer;
+                settlements) {
+            while (!closing) {
+                for (var approved : consumer.poll(Duration.ofMillis(50))) {
+                    if (approved.headers().lastHeader("quota-hold") != null) report(approved);
+                }
+                for (var settled : settlements.poll(Duration.ofMillis(1))) count(json.readTree(settled.value()));
+            }
+        } catch (InterruptException closed) {
+            // By close(), which had no more patience.
+        } catch (IOException impossible) {
+            throw new IllegalStateException(impossible); // the pipeline writes JSON, and so do sample agents
+        }
+    }
+
+    private void report(ConsumerRecord<byte[], byte[]> approved) throws IOException {
+        double reserved = json.readTree(approved.value()).path("tokens").asDouble(1);
+        boolean dies = random.nextInt(DIES_ONE_IN) == 0;
+        var was = worked;
+        worked = new Worked(
+                was.holds + 1,
+                was.reported + (dies ? 0 : 1),
+                was.answered,
+                was.settled,
+                was.expired,
+                was.reserved + reserved,
+                was.used,
+                was.refunded,
+                was.overrun);
+        if (dies) return;
+        byte[] hold = approved.headers().lastHeader("quota-source").value();
+        var report = json.createObjectNode()
+                .put("agent_id", new String(approved.key(), StandardCharsets.UTF_8))
+                .put("hold", new String(hold, StandardCharsets.UTF_8))
+                .put("tokens", random.nextInt((int) (reserved * 1.1) + 1));
+        int partitions = producer.partitionsFor(SandboxTopics.USAGE).size();
+        int home = SampleAgents.murmur2Partition(approved.key(), partitions);
+        producer.send(new ProducerRecord<>(SandboxTopics.USAGE, home, approved.key(), json.writeValueAsBytes(report)));
+    }
+
+    private void count(JsonNode settled) {
+        var outcome = settled.path("outcome").asText();
+        double refunded = settled.path("refunded").asDouble();
+        boolean ends = outcome.equals("settled") || outcome.equals("expired");
+        var was = worked;
+        worked = new Worked(
+                was.holds,
+                was.reported,
+                was.answered + (outcome.equals("expired") ? 0 : 1),
+                was.settled + (outcome.equals("settled") ? 1 : 0),
+                was.expired + (outcome.equals("expired") ? 1 : 0),
+                was.reserved,
+                was.used + (ends ? settled.path("used").asDouble() : 0),
+                was.refunded + Math.max(0, refunded),
+                was.overrun + Math.max(0, -refunded));
+    }
+
+    /** Returns what was held so far. */
+    Worked worked() {
+        return worked;
+    }
+
+    /** Stops, and returns when the last reports have been published, or after ten seconds. */
+    @Override
+    public void close() {
+        closing = true;
+        try {
+            thread.join(10_000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        thread.interrupt();
+    }
+}
