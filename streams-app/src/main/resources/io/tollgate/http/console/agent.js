@@ -14,7 +14,7 @@ export function openAgent(id) {
   text("agent-name", id);
   complain("agent-error");
   say("changed", "");
-  for (const part of ["agent", "agent-unknown", "agent-decisions", "agent-actions"]) $(part).hidden = true;
+  for (const part of ["agent", "agent-unknown", "agent-holds", "agent-decisions", "agent-actions"]) $(part).hidden = true;
   look();
 }
 export function closeAgent() {
@@ -56,8 +56,23 @@ function show(answer) {
     ...known ? [command("bucket", "reset", ...argument(agent.agent_id))] : [],
     command("policy", "get", ...argument(agent.agent_id)));
   showLimits(bucket.limits || []);
+  showHolds(agent.holds, agent.open_holds, Date.parse(bucket.read_at));
   showDecisions(agent.recent_decisions);
   refill();
+}
+
+const HOLDS_SHOWN = 50;
+function showHolds(holds, open, now) {
+  $("agent-holds").hidden = open === 0;
+  const reserved = holds.reduce((sum, hold) => sum + hold.reserved, 0);
+  const most = holds.length > HOLDS_SHOWN ? ` The ${HOLDS_SHOWN} that end first:` : "";
+  text("holds-sum", `${number(open)} open, ${number(reserved)} tokens reserved.${most}`);
+  $("holds").replaceChildren(...holds.slice(0, HOLDS_SHOWN).map((hold) => {
+    const when = element("td");
+    when.append(moment(hold.opened_at));
+    const left = Math.max(0, (Date.parse(hold.deadline) - now) / 1000);
+    return row(when, number(hold.reserved), duration(left), hold.hold, hold.request_id || "");
+  }));
 }
 
 function verdict({ decision, reason }) {
