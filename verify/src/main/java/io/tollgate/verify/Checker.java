@@ -49,7 +49,8 @@ final class Checker {
     /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
     static final Duration FAR = Duration.ofDays(2);
 
-    private static final Set<String> SHADOW_REASONS = Set.of("shadow:quota_exceeded", "shadow:cost_exceeds_capacity");
+    private static final Set<String> SHADOW_REASONS =
+            Set.of("shadow:quota_exceeded", "shadow:cost_exceeds_capacity", "shadow:too_many_open_holds");
 
     private final CheckerSettings settings;
     private final Violations violations = new Violations();

@@ -210,7 +210,8 @@ final class Holds {
             return;
         }
         if (report.answered) {
-            require(where, false, "answers " + name + " once more");
+            boolean ofOthers = report.usage != null && isOfOthers(report.usage.hold());
+            require(where, ofOthers, "answers " + name + " once more");
             return;
         }
         report.answered = true;
@@ -316,6 +317,7 @@ final class Holds {
             broken(end, "lacks reserved, used, refunded or decided_at");
             return;
         }
+        if (isOfOthers(end.hold())) return;
         Hold hold = holds.get(end.hold());
         if (hold == null) {
             if (approvals.mustHaveBeenRead(end.hold())) {
@@ -497,6 +499,12 @@ final class Holds {
         figures.put("refunded_tokens", refundedTokens);
         figures.put("overrun_tokens", overrunTokens);
         return figures;
+    }
+
+    /** Whether a hold is of an installation with another topic of requests: the topics of holds are the same for all. */
+    private boolean isOfOthers(String hold) {
+        var source = DecisionHeaders.source(hold);
+        return source != null && !source.topic().equals(settings.topics().requestsTopic());
     }
 
     private static String header(Settled settled) {

@@ -267,6 +267,25 @@ class CheckerHoldsTest {
         assertThat(history.check(later, false).violations()).isEmpty();
     }
 
+    @Test
+    void holdsOfAnotherInstallationAreNotJudgedAndGiveNothing() {
+        String hold = "other-requests/0/1";
+        var report = history.publishReport(AGENT, usage(AGENT, hold, 0));
+        history.spend(HOME, AGENT, 100).answer(report, AGENT, hold, "settled", 60, 0);
+        history.answer(report, AGENT, hold, "no_such_hold", 0, 0);
+        assertThat(history.check().violations()).isEmpty();
+
+        history.approve(HOME, AGENT, 60, null);
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
+    }
+
+    @Test
+    void shadowMaySayThatTooManyAreOpen() {
+        history.policy(AGENT, AGENT, 100, 10, "shadow").approve(HOME, AGENT, 1, "shadow:too_many_open_holds");
+
+        assertThat(history.check().violations()).isEmpty();
+    }
+
     private static String usage(String agent, String hold, double tokens) {
         return "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"tokens\":" + tokens + "}";
     }
