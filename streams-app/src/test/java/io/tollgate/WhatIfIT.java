@@ -25,6 +25,7 @@ import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.RunningTasks;
 import io.tollgate.quota.TaskTime;
+import io.tollgate.sandbox.KafkaBroker;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -318,6 +319,39 @@ class WhatIfIT {
                     .as("5 spent, 25 spent by somebody, 3 are left for 5")
                     .isEqualTo(2);
             assertThat(told.get("all").get("tokens_saved").doubleValue()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void whatSettlementsGaveBackIsGivenBackThenToo() throws Exception {
+        try (var broker = KafkaBroker.start(KafkaBroker.Options.defaults());
+                var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(100, 0)) {
+            cluster.createTopics();
+            try (var application = cluster.start();
+                    var holds = new Holds(cluster)) {
+                for (int round = 1; round <= 3; round++) {
+                    int held = round;
+                    holds.reserve("solo", 60);
+                    Awaitility.await()
+                            .atMost(Duration.ofSeconds(60))
+                            .until(() -> holds.approved().size() == held);
+                    var approved = holds.approved().get(held - 1);
+                    holds.report("solo", Holds.header(approved, "quota-source"), 10);
+                    Awaitility.await()
+                            .atMost(Duration.ofSeconds(60))
+                            .until(() -> holds.settled().size() == held);
+                }
+                assertThat(application.isAlive()).isTrue();
+            }
+            var file = Files.writeString(dir.resolve("p.yaml"), "solo: {capacity: 75, refill_rate: 0}\n");
+
+            var told = JSON.readTree(
+                    cluster.command("whatif", file.toString(), "--json").output());
+
+            assertThat(told.get("in_force").get("reproduced").longValue()).isEqualTo(3);
+            assertThat(told.get("all").get("refused_then").longValue())
+                    .as("65 of 75 are left for the second, 55 for the third")
+                    .isEqualTo(1);
         }
     }
 

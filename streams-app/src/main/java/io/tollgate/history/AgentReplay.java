@@ -37,6 +37,7 @@ final class AgentReplay {
     private final Track then = new Track();
     private PolicyPast.Found inForce = PolicyPast.Found.NOTHING;
     private @Nullable Policy trial;
+    private @Nullable Policy lastTried;
     private boolean filled;
     private long lastMicros = Long.MIN_VALUE;
 
@@ -118,6 +119,25 @@ final class AgentReplay {
         filled = true;
     }
 
+    /**
+     * Gives back what a settlement gave back, in both runs: it is not known what a hold would have used that was refused under the
+     * policies on trial.
+     */
+    void settle(long atMicros, double refundTokens) {
+        var was = inForce.policy();
+        var tries = lastTried == null ? was : lastTried;
+        if (was == null || tries == null) return;
+        double atSeconds = TokenBucket.seconds(atMicros);
+        var held = now.of(was.mode());
+        var heldThen = then.of(tries.mode());
+        if (held != null) now.hold(was.mode(), TokenBucket.settle(held, was.promises(), atSeconds, refundTokens));
+        if (heldThen == null) return;
+        boolean same = heldThen == held;
+        then.hold(
+                tries.mode(),
+                same ? now.of(was.mode()) : TokenBucket.settle(heldThen, tries.promises(), atSeconds, refundTokens));
+    }
+
     /** Decides the next request; requests come in the order of their decisions. */
     Replayed decide(PastDecision past, PolicyPast policies, Trial trials) {
         boolean inOrder = past.decidedAtMicros() >= lastMicros;
@@ -130,6 +150,7 @@ final class AgentReplay {
         var step = was == null || was.mode() == Mode.OFF ? null : again(past, was);
         var again = was == null || !inOrder ? null : step == null ? Verdict.APPROVED : Verdict.of(step.decision());
         var tries = !tried ? null : trials.goesBefore(agentId, past.policy()) ? trialOf(trials) : was;
+        lastTried = tries;
         var outcome = new Replayed(past.verdict(), again, past.verdict(), past.refused());
         boolean shadowThen = past.shadow();
         if (tries == null) {

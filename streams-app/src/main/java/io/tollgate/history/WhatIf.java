@@ -155,6 +155,7 @@ public final class WhatIf {
             var topics = settings.topics();
             log.read(log.all(log.partitions(topics.policies())), run.policies::add);
             readResets(log, since, run);
+            readSettlements(log, since, run);
             var partitions = new ArrayList<>(partitions(log, topics.approved()));
             partitions.addAll(partitions(log, topics.rejected()));
             var decided = log.since(partitions, since).newest(mostOffsets);
@@ -179,6 +180,18 @@ public final class WhatIf {
         }
     }
 
+    private void readSettlements(TopicLog log, Instant since, Run run) {
+        try {
+            var settled = partitions(log, settings.topics().settled());
+            log.read(log.since(settled, since.minus(EVENTS_BEFORE)), kafka -> run.settlement(kafka.value()));
+        } catch (UnknownTopicOrPartitionException none) {
+            // made by an earlier version, which knew no holds
+        }
+    }
+
+    /** The end of a hold that gave back, or took, so many tokens. */
+    private record GivenBack(long atMicros, double tokens) {}
+
     /** One reading of the topics. */
     private static final class Run implements TopicLog.Taker {
         private final String requestsTopic;
@@ -190,6 +203,7 @@ public final class WhatIf {
         private final byte @Nullable [] only;
         private final Map<String, AgentReplay> agents = new HashMap<>();
         private final Map<String, Deque<Long>> filledMicros = new HashMap<>();
+        private final Map<String, Deque<GivenBack>> givenBack = new HashMap<>();
         private final Map<String, String> names = new HashMap<>();
         private final PriorityQueue<PastDecision> window = new PriorityQueue<>();
         private final Map<TopicPartition, Long> reachedMicros = new HashMap<>();
@@ -226,6 +240,22 @@ public final class WhatIf {
                         .add(at.longValue());
             } catch (IOException malformed) {
                 // not an event
+            }
+        }
+
+        /** Takes a settlement; one agent's come in the order of their times. */
+        void settlement(byte @Nullable [] settlement) {
+            if (settlement == null) return;
+            try {
+                JsonNode json = JSON.readTree(settlement);
+                double refunded = json.path("refunded").asDouble();
+                boolean ours = json.path("hold").asText().startsWith(requestsTopic + "/");
+                if (refunded == 0 || !ours || !json.path("decided_at").isIntegralNumber()) return;
+                givenBack
+                        .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
+                        .add(new GivenBack(json.path("decided_at").longValue(), refunded));
+            } catch (IOException malformed) {
+                // not a settlement
             }
         }
 
@@ -324,6 +354,11 @@ public final class WhatIf {
             while (fills != null && !fills.isEmpty() && fills.element() <= past.decidedAtMicros()) {
                 fills.remove();
                 agent.fill();
+            }
+            var refunds = givenBack.get(agent.agentId());
+            while (refunds != null && !refunds.isEmpty() && refunds.element().atMicros() <= past.decidedAtMicros()) {
+                var refund = refunds.remove();
+                agent.settle(refund.atMicros(), refund.tokens());
             }
             var outcome = agent.decide(past, policies, trial);
             var miss = agent.miss(outcome, past, defaultChanged);
