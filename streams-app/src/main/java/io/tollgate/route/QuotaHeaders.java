@@ -45,19 +45,20 @@ public final class QuotaHeaders {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
         boolean refused = !decision.isApproved();
-        var limited = decision instanceof Decision.Refused byLimit ? byLimit : null;
-        boolean hasLimit = limited != null && limited.terms().limits().size() > 1;
+        var limit = decision instanceof Decision.Refused byLimit
+                        && byLimit.terms().limits().size() > 1
+                ? byLimit.refusedBy().name()
+                : null;
         var hold = decided.hold();
 
         var before = carried.toArray();
         int at = before.length;
         var headers = Arrays.copyOf(
-                before, at + OF_APPROVAL + (refused ? 1 : 0) + (hasLimit ? 1 : 0) + (hold.isPresent() ? 1 : 0));
+                before, at + OF_APPROVAL + (refused ? 1 : 0) + (limit != null ? 1 : 0) + (hold.isPresent() ? 1 : 0));
         headers[at++] = approved ? APPROVED : REJECTED;
         if (refused) {
             headers[at++] = header(REASON, (approved ? "shadow:" : "") + reason(decision));
-            if (hasLimit)
-                headers[at++] = header("quota-limit", limited.refusedBy().name());
+            if (limit != null) headers[at++] = header("quota-limit", limit);
         }
         if (hold.isPresent()) {
             headers[at++] = header("quota-hold", Long.toString(hold.get().deadlineMicros()));
