@@ -189,7 +189,8 @@ final class TaskDecider {
             if (answer.isEmpty()) return decideLocally(agent, buckets, request);
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
-        long nowMicros = shared.nowMicros(buckets);
+        // What is refused now is not refused earlier than what was decided last, and by then the bucket may hold more.
+        long nowMicros = Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros());
         var redis = shared.redis().filter(each -> each.inUse(buckets));
         if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(agent, buckets, request);
         if (queue.surelyRefuses(buckets, request, TokenBucket.seconds(nowMicros))) {

@@ -367,6 +367,40 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** The clock goes back by some milliseconds: what the bucket does not cover now it covers when the last request was refused. */
+    @Test
+    void refusalWithoutAskingAtAnEarlierTime() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=1 cold=200 call_agents=1 call_requests=1 calls=2
+                publish agent=2 cost=2 stray=1
+                poll most=7
+                publish cost=3 stray=1
+                pass millis=1542
+                redis_clock millis=2
+                poll most=6
+                crash
+                publish agent=1 cost=4 stray=1
+                forget_script after=3226
+                publish agent=2 cost=2
+                pass millis=1145
+                publish cost=3 stray=2
+                publish cost=5 stray=1
+                pass millis=306
+                publish cost=3 stray=2
+                pass millis=55
+                poll instance=1 most=5
+                work instance=1 most=1 order=3963282
+                work instance=1 most=1 order=5469521
+                redis_clock millis=5
+                publish cost=5 stray=1
+                pass millis=965
+                publish agent=2 cost=1 stray=2
+                publish cost=1
+                work instance=1 most=1 order=5716192
+                work instance=1 most=7 order=8592400
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
