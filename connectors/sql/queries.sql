@@ -38,3 +38,10 @@ SELECT changed_at, agent_id, change, changed_by, policy FROM quota_audit.changes
 -- What share of its requests was refused to each agent, hour by hour?
 SELECT hour, agent_id, approvals, refusals, round(100.0 * refusals / (approvals + refusals), 1) AS refused_percent, tokens_approved
 FROM quota_audit.decisions_per_hour WHERE hour > now() - interval '1 day';
+
+-- What did each agent spend, hour by hour, after its holds were settled?
+SELECT hour, agent_id, charged, refunded, spent FROM quota_audit.spent_by_agent_and_hour WHERE hour > now() - interval '1 day';
+
+-- Whose holds expire, and how many?
+SELECT agent_id, count(*) AS expired, sum(reserved) AS tokens FROM quota_audit.settled_requests
+WHERE outcome = 'expired' AND decided_at > now() - interval '1 day' GROUP BY 1 ORDER BY expired DESC LIMIT 10;

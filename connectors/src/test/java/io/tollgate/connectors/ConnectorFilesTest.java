@@ -101,6 +101,8 @@ class ConnectorFilesTest {
                 .isEqualTo(topics.events());
         assertThat(ConnectorFile.named("approved-requests-audit").config().get("topics"))
                 .isEqualTo(topics.approved());
+        assertThat(ConnectorFile.named("settled-requests-audit").config().get("topics"))
+                .isEqualTo(topics.settled());
         assertThat(ConnectorFile.named("agent-quotas-audit").config().get("topics"))
                 .isEqualTo(topics.policies());
         assertThat(ConnectorFile.named("agent-quotas-source").config().get("transforms.topic.replacement"))

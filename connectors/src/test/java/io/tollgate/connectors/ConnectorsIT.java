@@ -110,6 +110,26 @@ class ConnectorsIT {
     }
 
     @Test
+    @Order(3)
+    void givenSettlements_whenPublished_thenEachIsOneRow() throws Exception {
+        var examples = ConnectorFile.schemas("examples/valid", "settled-request.");
+        for (Path example : examples)
+            world.publish(
+                    "settled-requests",
+                    "agent-7",
+                    Files.readAllBytes(example),
+                    Map.of(
+                            "quota-outcome",
+                            ConnectorFile.json(example).path("outcome").asText()));
+        world.publish("settled-requests", "x", "not ours".getBytes(StandardCharsets.UTF_8), Map.of());
+
+        eventually(() -> assertThat(world.count("SELECT count(*) FROM quota_audit.settled_requests"))
+                .isEqualTo(examples.size()));
+        eventually(
+                () -> assertThat(values("settled-requests-audit-dead-letters")).containsExactly("not ours"));
+    }
+
+    @Test
     @Order(4)
     void givenBadRecords_whenConnectorsReadThem_thenTheyAreDeadLettersAndTheNextRecordIsARow() throws Exception {
         world.publish("rejected-requests", "x", "{\"not\":\"ours\"}".getBytes(StandardCharsets.UTF_8), Map.of());

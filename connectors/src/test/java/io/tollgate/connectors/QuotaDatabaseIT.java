@@ -55,7 +55,13 @@ class QuotaDatabaseIT {
 
     @Test
     void givenSchemasAndTables_whenCompared_thenEachFieldHasItsColumnAndEachColumnItsField() throws Exception {
-        for (var pair : Map.of("rejected-request", "rejected_requests", "quota-event", "quota_events")
+        for (var pair : Map.of(
+                        "rejected-request",
+                        "rejected_requests",
+                        "quota-event",
+                        "quota_events",
+                        "settled-request",
+                        "settled_requests")
                 .entrySet()) {
             JsonNode schema =
                     ConnectorFile.json(ConnectorFile.ROOT.resolve("schemas/" + pair.getKey() + ".schema.json"));
@@ -248,6 +254,53 @@ class QuotaDatabaseIT {
                 .isOne();
     }
 
+    @Test
+    void givenSettlementsThatArriveAgain_whenSummed_thenSpentIsWhatWasNotGivenBack() throws Exception {
+        approve("{\"agent_id\":\"holds\",\"tokens\":2000}", 20);
+        approve("{\"agent_id\":\"holds\",\"tokens\":500}", 21);
+        var settlement =
+                "{\"agent_id\":\"holds\",\"hold\":\"agent-requests/3/1\",\"outcome\":\"%s\",\"reserved\":%s,\"used\":%s,"
+                        + "\"refunded\":%s,\"remaining\":1,\"decided_by\":\"redis\",\"decided_at\":1767225600123456}";
+        for (int round = 0; round < 2; round++) {
+            settle(settlement.formatted("settled", 2000, 812, 1188), 1);
+            settle(settlement.formatted("expired", 500, 500, 0), 2);
+            settle(
+                    "{\"agent_id\":\"holds\",\"hold\":\"\\u0000\",\"outcome\":\"no_such_hold\",\"source\":{\"topic\":\"agent-usage\","
+                            + "\"partition\":0,\"offset\":1,\"timestamp\":-1}}",
+                    3);
+            settle("no JSON", 4);
+        }
+
+        assertThat(rows("SELECT 1 FROM quota_audit.settled_requests WHERE agent_id = 'holds'"))
+                .isEqualTo(3);
+        assertThat(rows("SELECT 1 FROM quota_audit.settled_requests WHERE hold = '\\u0000' AND source_offset = 1"))
+                .isOne();
+        assertThat(rows("SELECT 1 FROM quota_audit.spent_by_agent_and_hour WHERE agent_id = 'holds' AND charged = 2500"
+                        + " AND refunded = 1188 AND spent = 1312 AND settled = 1 AND expired = 1"))
+                .isOne();
+        assertThat(rows("SELECT 1 FROM quota_audit.unreadable_records WHERE kafka_topic = 'settled-requests'"))
+                .isOne();
+    }
+
+    @Test
+    void givenValidSettlements_whenTheyArrive_thenEachIsARow() throws Exception {
+        var examples = ConnectorFile.schemas("examples/valid", "settled-request.");
+        for (int i = 0; i < examples.size(); i++) settle(Files.readString(examples.get(i)), 1000 + i);
+
+        assertThat(rows("SELECT 1 FROM quota_audit.settled_requests WHERE kafka_offset >= 1000"))
+                .isEqualTo(examples.size());
+    }
+
+    private static void settle(String settlement, int kafkaOffset) throws SQLException {
+        try (Connection connection = database.connect("quota_audit_writer");
+                var statement = connection.prepareStatement(
+                        "INSERT INTO quota_audit.settled_requests_inbox VALUES (?, 'settled', 'settled-requests', 0, ?)")) {
+            statement.setBytes(1, settlement.getBytes(StandardCharsets.UTF_8));
+            statement.setInt(2, kafkaOffset);
+            statement.executeUpdate();
+        }
+    }
+
     private static void approve(String request, int kafkaOffset) throws SQLException {
         try (Connection connection = database.connect("quota_audit_writer");
                 var statement = connection.prepareStatement("INSERT INTO quota_audit.approved_requests_inbox"
@@ -298,7 +351,7 @@ class QuotaDatabaseIT {
             rows(query);
             run++;
         }
-        assertThat(run).isEqualTo(10);
+        assertThat(run).isEqualTo(12);
     }
 
     /** Grafana's macros and variables aside: those it fills in. */
