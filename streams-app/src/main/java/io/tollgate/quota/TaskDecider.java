@@ -100,11 +100,12 @@ final class TaskDecider {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
         var promises = agent.policy(shared.policies()).promises();
+        var decidedBy = decidesNow(buckets); // a settlement may have the copy decide until the commit
         var left =
                 buckets.settle(refundTokens, promises, atMicros, shared.redis().isPresent(), cache.commits());
         cache.storeWithCommit(buckets);
         untold.settled(buckets);
-        return new Settled(left.leastTokens(), atMicros, decidesNow(buckets));
+        return new Settled(left.leastTokens(), atMicros, decidedBy);
     }
 
     /** Returns when a settlement that is made now happens: after all that was decided before. */

@@ -315,7 +315,7 @@ final class SpendTwin {
         int by = 0;
         double longest = 0;
         for (int i = 0; i < limits.length; i++) {
-            if (!(cost > left[i] && cost != 0)) continue;
+            if (!(cost > left[i])) continue;
             if (cost > limits[i].capacity()) return i + 1;
             double seconds = wait(cost - left[i], limits[i], now);
             if (by == 0 || seconds > longest) {

@@ -45,9 +45,9 @@ public final class TokenBucket {
         return tokens > capacityTokens ? capacityTokens : tokens;
     }
 
-    /** Returns whether the tokens suffice. A cost of 0 is covered even where another program overdrew the bucket. */
+    /** Returns whether the tokens suffice. A debt covers nothing, not even a cost of 0. */
     private static boolean covers(double tokens, double cost) {
-        return cost <= tokens || cost == 0;
+        return cost <= tokens;
     }
 
     private static double charged(double tokens, double cost) {

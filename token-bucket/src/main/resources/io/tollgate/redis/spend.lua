@@ -94,7 +94,7 @@ end
 local function refusing(limits, left, cost, now)
   local by, longest
   for i = 1, #limits do
-    if cost > left[i] and cost ~= 0 then
+    if cost > left[i] then
       if cost > limits[i].capacity then return i end
       local _, seconds = refill(limits[i], left[i], now, now, cost)
       if not by or seconds > longest then by, longest = i, seconds end

@@ -81,13 +81,19 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenEmptyOrOverdrawnBucket_whenCostIsZero_thenItIsApprovedAndTakesNothing() {
-        for (double tokens : new double[] {0, -5}) {
-            var outcome = spend(new Bucket(tokens, NOW_SECONDS), 0, -0.0);
+    void emptyBucketCoversACostOfZero() {
+        var outcome = spend(new Bucket(0, NOW_SECONDS), 0, -0.0);
 
-            assertThat(outcome.decisions()).allMatch(Decision::isApproved);
-            assertThat(outcome.bucket().tokens()).isEqualTo(tokens);
-        }
+        assertThat(outcome.decisions()).allMatch(Decision::isApproved);
+        assertThat(outcome.bucket().tokens()).isZero();
+    }
+
+    @Test
+    void debtCoversNothing() {
+        var outcome = spend(new Bucket(-5, NOW_SECONDS), 0, -0.0);
+
+        assertThat(outcome.decisions()).noneMatch(Decision::isApproved);
+        assertThat(outcome.bucket().tokens()).isEqualTo(-5);
     }
 
     @Test

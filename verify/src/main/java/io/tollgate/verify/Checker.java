@@ -496,8 +496,7 @@ final class Checker {
             boolean shadow) {
         String agentId = decisions.agentId(agent);
         double remaining = headers.remaining();
-        // A refusal may say a debt, and so may the approval of what costs nothing.
-        boolean mayBeDebt = shadow || decided.outcome() == OutputTopic.REJECTED || costTokens == 0;
+        boolean mayBeDebt = shadow || decided.outcome() == OutputTopic.REJECTED;
         if (remaining < 0 && !mayBeDebt) headers.wrong(DecisionHeaders.REMAINING, "at least 0");
         long decidedAtMicros = headers.decidedAtMicros();
         boolean local = headers.local();
