@@ -8,11 +8,11 @@ import io.tollgate.events.DetectEvents;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
-import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRekeyedReports;
 import io.tollgate.ingest.ParseReports;
 import io.tollgate.ingest.ParseRequests;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
@@ -29,14 +29,14 @@ import io.tollgate.quota.DecideRequests;
 import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.RunningTasks;
 import io.tollgate.quota.TaskOutput;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.Settlement;
 import io.tollgate.quota.TaskTime;
 import io.tollgate.route.RouteApproved;
 import io.tollgate.route.RouteInvalidReport;
+import io.tollgate.route.RouteInvalidRequest;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteSettled;
-import io.tollgate.route.RouteUnreadable;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
@@ -233,13 +233,13 @@ final class RequestTopology {
 
     /** What goes to these operators by their names is decided. */
     @SuppressWarnings("unchecked")
-    private static KStream<byte[], Decided> decisions(KStream<byte[], ? extends TaskOutput> decided) {
-        return (KStream<byte[], Decided>) decided;
+    private static KStream<byte[], DecidedRequest> decisions(KStream<byte[], ? extends TaskOutput> decided) {
+        return (KStream<byte[], DecidedRequest>) decided;
     }
 
     private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
         unreadable
-                .process(() -> new RouteUnreadable(shared.recordLimit().getAsInt()), Named.as("route-unreadable"))
+                .process(() -> new RouteInvalidRequest(shared.recordLimit().getAsInt()), Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 
@@ -276,6 +276,6 @@ final class RequestTopology {
     /** Names the partition of each key, whatever the producer's own partitioner would do; empty: there is no key. */
     private static Optional<Set<Integer>> partitionOf(
             String topic, byte @Nullable [] key, byte @Nullable [] value, int partitions) {
-        return key == null ? Optional.empty() : Optional.of(Set.of(Parse.partitionOf(key, partitions)));
+        return key == null ? Optional.empty() : Optional.of(Set.of(RecordClassifier.partitionOf(key, partitions)));
     }
 }

@@ -45,7 +45,7 @@ class BrokerFaultIT {
      */
     @Test
     void givenMoreOffsetsThanABrokerReadsInTime_whenItIsKilledAndRestarts_thenNothingIsDecidedTwice() {
-        var options = KafkaBroker.Options.defaults()
+        var options = KafkaBroker.BrokerOptions.defaults()
                 .withProperty("offsets.topic.num.partitions", "1")
                 .withProperty("offsets.topic.segment.bytes", "1073741824") // never compacted
                 .withProperty("offsets.load.buffer.size", "67108864"); // only after so much it looks who leads

@@ -230,7 +230,7 @@ class CommandLineIT {
         int inner = FreePorts.next();
         int outer = FreePorts.next();
         int controller = FreePorts.next();
-        var options = KafkaBroker.Options.defaults()
+        var options = KafkaBroker.BrokerOptions.defaults()
                 .withPort(inner)
                 .withProperty(
                         "listeners",

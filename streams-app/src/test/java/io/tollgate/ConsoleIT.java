@@ -60,7 +60,7 @@ class ConsoleIT {
         var driver = onPath("chromedriver");
         Assumptions.assumeTrue(
                 chromium.isPresent() && driver.isPresent(), "needs chromium and chromedriver on the PATH");
-        redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
         cluster = TestCluster.onSharedBroker()
                 .withLimit(200, 20)
                 .with("REDIS_URL", redis.uri())

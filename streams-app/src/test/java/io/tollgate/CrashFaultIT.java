@@ -64,7 +64,7 @@ class CrashFaultIT {
 
     @Test
     void givenPipelineAndRedisKilledTogether_whenRedisHasKeptItsData_thenNothingIsLost() {
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("10 both killed, data kept", cluster)) {
             killBoth(scenario, redis);

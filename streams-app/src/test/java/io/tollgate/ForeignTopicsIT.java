@@ -155,7 +155,7 @@ class ForeignTopicsIT {
 
     @Test
     void cappedBrokersAreFoundAndLowered() throws Exception {
-        var options = KafkaBroker.Options.defaults()
+        var options = KafkaBroker.BrokerOptions.defaults()
                 .withProperty("create.topic.policy.class.name", CappedTopics.class.getName());
         try (var broker = KafkaBroker.start(options);
                 var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(1000, 0)) {

@@ -130,7 +130,8 @@ class HoldsIT {
     void redisThatWasAwayLearnsOfSettlements(boolean keepsData) {
         int agents = 5;
         try (var broker = KafkaBroker.start();
-                var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(keepsData));
+                var redis =
+                        RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(keepsData));
                 var cluster = cluster(broker).with("REDIS_URL", redis.uri());
                 var holds = new Holds(cluster);
                 var application = cluster.start()) {

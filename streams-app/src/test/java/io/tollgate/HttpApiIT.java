@@ -52,7 +52,7 @@ class HttpApiIT {
 
     @BeforeAll
     static void start() {
-        redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
         cluster = TestCluster.onSharedBroker().withLimit(CAPACITY, 0).with("REDIS_URL", redis.uri());
         var state = cluster.stateDir();
         withToken = cluster.with("TOLLGATE_HTTP_TOKEN", TOKEN).start();

@@ -41,14 +41,14 @@ final class Installation implements AutoCloseable {
 
     private Installation(Path dir) {
         this.dir = dir;
-        broker = KafkaBroker.start(KafkaBroker.Options.defaults()
+        broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults()
                 .withDir(dir.resolve("kafka"))
                 // What is stored grows old, and should be kept all the same.
                 .withProperty("log.retention.ms", "-1")
                 .withProperty("offsets.topic.num.partitions", "1")
                 .withProperty("transaction.state.log.num.partitions", "1")
                 .asShortLived());
-        redis = RedisServer.start(RedisServer.Options.defaults());
+        redis = RedisServer.start(RedisServer.RedisOptions.defaults());
         cluster = TestCluster.on(broker.bootstrapServers())
                 .with("TOLLGATE_APPLICATION_ID", "upgraded")
                 .with("TOLLGATE_REQUESTS_TOPIC", "agent-requests")

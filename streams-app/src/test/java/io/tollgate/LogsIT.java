@@ -35,7 +35,7 @@ class LogsIT {
 
     @Test
     void givenTrafficAndAnOutage_whenTheLogIsRead_thenOneLineForEachChangeNoneForARecordAndNoSecret() throws Exception {
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withPassword("canary-password"));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("canary-password"));
                 var cluster = TestCluster.onSharedBroker()
                         .withLimit(50, 1)
                         .with("REDIS_URL", redis.uri())

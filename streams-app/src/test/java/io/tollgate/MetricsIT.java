@@ -35,7 +35,7 @@ class MetricsIT {
 
     @BeforeAll
     static void scrapeAfterTraffic() throws Exception {
-        redis = RedisServer.start(RedisServer.Options.defaults());
+        redis = RedisServer.start(RedisServer.RedisOptions.defaults());
         cluster = TestCluster.onSharedBroker().withLimit(5, 0).withPatience().with("REDIS_URL", redis.uri());
         application = cluster.start();
         try (var requests = new Requests(cluster);

@@ -169,7 +169,7 @@ class PreflightIT {
     @Test
     void severalKeysThatAreRefusedAreSaid() throws Exception {
         // A cluster that does not tell that it is one answers as a proxy in front of sharded Redis does.
-        var options = RedisServer.Options.defaults().withConfig("cluster-enabled yes");
+        var options = RedisServer.RedisOptions.defaults().withConfig("cluster-enabled yes");
         try (var server = RedisServer.start(options);
                 var cluster = TestCluster.on("127.0.0.1:1")
                         .with("REDIS_URL", server.uri())
@@ -333,7 +333,7 @@ class PreflightIT {
 
     @Test
     void givenPlainClientOnATlsPort_whenRedisIsLookedAt_thenItIsSaid(@TempDir Path dir) {
-        try (var tls = RedisServer.start(RedisServer.Options.defaults().withSecurity(Security.create(dir)));
+        try (var tls = RedisServer.start(RedisServer.RedisOptions.defaults().withSecurity(Security.create(dir)));
                 var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", "redis://127.0.0.1:" + tls.port())) {
             assertThat(RequestTopology.preflight(cluster.settings()).redis())
                     .singleElement()

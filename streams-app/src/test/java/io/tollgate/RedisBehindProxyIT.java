@@ -104,7 +104,8 @@ class RedisBehindProxyIT {
     void nameMovesToAnotherAddress_backWithinSeconds(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 redis.test localhost\n");
         try (var old = RedisServer.start();
-                var promoted = RedisServer.start(RedisServer.Options.defaults().withReplicaOf(old.port()));
+                var promoted =
+                        RedisServer.start(RedisServer.RedisOptions.defaults().withReplicaOf(old.port()));
                 var here = RespProxy.at("127.0.0.1", 0, old.port());
                 var there = RespProxy.at("127.0.0.2", here.port(), promoted.port());
                 var cluster = TestCluster.onSharedBroker()
@@ -158,7 +159,7 @@ class RedisBehindProxyIT {
 
     @Test
     void tlsOnOneSideOnly_isNamedOnce(@TempDir Path dir) {
-        var secured = RedisServer.Options.defaults().withSecurity(Security.create(dir));
+        var secured = RedisServer.RedisOptions.defaults().withSecurity(Security.create(dir));
         try (var plain = RedisServer.start();
                 var secure = RedisServer.start(secured)) {
             for (var url : List.of("rediss://127.0.0.1:" + plain.port(), "redis://127.0.0.1:" + secure.port())) {

@@ -48,7 +48,7 @@ class RedisFaultIT {
     }
 
     private static void killed(boolean keepsData) {
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(keepsData));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(keepsData));
                 var cluster = cluster(redis.uri());
                 var scenario =
                         FaultScenario.start(keepsData ? "1 killed, back with data" : "2 killed, empty", cluster)) {
@@ -274,7 +274,7 @@ class RedisFaultIT {
     }
 
     private static void refused(Refusal refusal) {
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withConfig("busy-reply-threshold 50"));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("busy-reply-threshold 50"));
                 var cluster = cluster(redis.uri());
                 var scenario = FaultScenario.start("7 " + refusal, cluster)) {
             // A machine with too much to do opens the breaker by itself, and an open one sends no call that could fail.
@@ -303,7 +303,7 @@ class RedisFaultIT {
     @Test
     void givenRedisThatCannotSave_whenHealed_thenItDecidesAgain(@TempDir Path dir) throws IOException {
         var snapshot = dir.resolve("dump.rdb");
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withDir(dir));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withDir(dir));
                 var cluster = cluster(redis.uri());
                 var scenario = FaultScenario.start("7 MISCONF", cluster)) {
             long fault = Arrivals.nowMicros();
@@ -332,7 +332,7 @@ class RedisFaultIT {
     @Tag("faults")
     @Test
     void givenRedisThatLoadsItsData_whenLoaded_thenItDecidesAgain() {
-        var options = RedisServer.Options.defaults()
+        var options = RedisServer.RedisOptions.defaults()
                 .withAppendOnly(true)
                 .withConfig("enable-debug-command yes")
                 .withConfig("aof-use-rdb-preamble no")
@@ -390,7 +390,8 @@ class RedisFaultIT {
     @Test
     void givenFailoverThatLosesAcknowledgedWrites_whenTheReplicaDecides_thenBucketsContinueFromTheSmallerCopy() {
         try (var primary = RedisServer.start();
-                var replica = RedisServer.start(RedisServer.Options.defaults().withReplicaOf(primary.port()));
+                var replica =
+                        RedisServer.start(RedisServer.RedisOptions.defaults().withReplicaOf(primary.port()));
                 var proxy = FaultProxy.to(primary.port());
                 var cluster = cluster(uri(proxy));
                 var scenario = FaultScenario.start("8 failover to a lagging replica", cluster)) {

@@ -21,7 +21,7 @@ class RedisOutageIT {
     @ValueSource(booleans = {true, false})
     void givenTraffic_whenRedisIsKilledAndComesBack_thenNothingIsLostDoubledOrGivenAway(boolean keepsData)
             throws Exception {
-        try (var redis = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(keepsData));
+        try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(keepsData));
                 var cluster =
                         TestCluster.onSharedBroker().withLimit(CAPACITY, REFILL).with("REDIS_URL", redis.uri());
                 var application = cluster.start();

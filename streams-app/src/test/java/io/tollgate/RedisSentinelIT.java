@@ -13,7 +13,7 @@ class RedisSentinelIT {
 
     @Test
     void givenPrimaryKilled_whenSentinelNamesAnother_thenDecisionsFollow() {
-        var defaults = RedisServer.Options.defaults();
+        var defaults = RedisServer.RedisOptions.defaults();
         try (var primary = RedisServer.start();
                 var replica = RedisServer.start(defaults.withReplicaOf(primary.port()));
                 var sentinel = RedisServer.start(defaults.asSentinelOf("quotas", primary.port()));

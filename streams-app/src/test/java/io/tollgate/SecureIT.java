@@ -77,8 +77,8 @@ class SecureIT {
     @BeforeAll
     static void start() {
         security = Security.create(dir.resolve("secure"));
-        broker = KafkaBroker.start(KafkaBroker.Options.defaults().withSecurity(security));
-        redis = RedisServer.start(RedisServer.Options.defaults().withSecurity(security));
+        broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults().withSecurity(security));
+        redis = RedisServer.start(RedisServer.RedisOptions.defaults().withSecurity(security));
         var admin = TestCluster.on(broker.bootstrapServers());
         properties(Security.ADMIN).forEach(admin::with);
         try (admin) {
@@ -364,8 +364,9 @@ class SecureIT {
         var arguments = new ArrayList<>(List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
         arguments.addAll(security.trustArguments());
         arguments.addAll(List.of(more));
-        var options =
-                ApplicationProcess.Options.defaults().withLog(log).withJvmArguments(arguments.toArray(String[]::new));
+        var options = ApplicationProcess.AppOptions.defaults()
+                .withLog(log)
+                .withJvmArguments(arguments.toArray(String[]::new));
         for (var variable : cluster.environment().entrySet()) {
             options = options.withEnvironment(variable.getKey(), variable.getValue());
         }

@@ -141,7 +141,8 @@ class StartUpIT {
                 var application = cluster.start()) {
             int decided = decideOne(cluster, "local", 0);
 
-            try (var redis = RedisServer.start(RedisServer.Options.defaults().withPort(port))) {
+            try (var redis =
+                    RedisServer.start(RedisServer.RedisOptions.defaults().withPort(port))) {
                 decideOne(cluster, "redis", decided);
                 assertThat(redis.isAlive()).isTrue();
             }

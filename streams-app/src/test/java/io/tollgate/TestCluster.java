@@ -175,8 +175,8 @@ final class TestCluster implements AutoCloseable {
         return ApplicationProcess.start(options(more, arguments));
     }
 
-    private ApplicationProcess.Options options(Map<String, String> more, String... arguments) {
-        var options = ApplicationProcess.Options.defaults().withArguments(arguments);
+    private ApplicationProcess.AppOptions options(Map<String, String> more, String... arguments) {
+        var options = ApplicationProcess.AppOptions.defaults().withArguments(arguments);
         var variables = new HashMap<>(environment);
         variables.putAll(more);
         for (var variable : variables.entrySet()) {

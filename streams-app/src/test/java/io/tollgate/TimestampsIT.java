@@ -48,7 +48,7 @@ class TimestampsIT {
     }
 
     private void retentionAndSegmentsDoNotGoByThem(String guarantee) throws Exception {
-        var options = KafkaBroker.Options.defaults()
+        var options = KafkaBroker.BrokerOptions.defaults()
                 .withDir(dir)
                 .withProperty("log.retention.check.interval.ms", "1000")
                 .withProperty("log.initial.task.delay.ms", "1000");

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class TopicsCreateIT {
     @Test
     void reportsGetTheRequestsPartitions() throws Exception {
-        try (var broker = KafkaBroker.start(KafkaBroker.Options.defaults());
+        try (var broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults());
                 var cluster = TestCluster.on(broker.bootstrapServers());
                 var admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()));
                 var topics = new TopicAdmin(cluster.settings())) {

@@ -324,7 +324,7 @@ class WhatIfIT {
 
     @Test
     void whatSettlementsGaveBackIsGivenBackThenToo() throws Exception {
-        try (var broker = KafkaBroker.start(KafkaBroker.Options.defaults());
+        try (var broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults());
                 var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(100, 0)) {
             cluster.createTopics();
             try (var application = cluster.start();

@@ -45,14 +45,14 @@ final class World implements AutoCloseable {
         var logs = Path.of("target", "logs").toAbsolutePath();
         try {
             var kafka = inBackground(KafkaBroker::start);
-            postgres = started(
-                    PostgresServer.start(PostgresServer.Options.defaults().withLog(logs.resolve("postgres.log"))));
+            postgres = started(PostgresServer.start(
+                    PostgresServer.PostgresOptions.defaults().withLog(logs.resolve("postgres.log"))));
             database = QuotaDatabase.prepare(postgres);
             broker = kafka.join();
             var environment = new HashMap<>(database.environment());
             environment.put("TZ", "Asia/Kolkata"); // times in the audit must not depend on where the worker stands
             var connect = inBackground(
-                    () -> ConnectWorker.start(ConnectWorker.Options.of(broker.bootstrapServers(), environment)
+                    () -> ConnectWorker.start(ConnectWorker.WorkerOptions.of(broker.bootstrapServers(), environment)
                             .withLog(logs.resolve("connect.log"))));
             application = started(startPipeline(settings));
             worker = connect.join();
@@ -69,7 +69,7 @@ final class World implements AutoCloseable {
 
     private ApplicationProcess startPipeline(Map<String, String> settings) throws IOException {
         Path stateDir = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "state-");
-        var options = ApplicationProcess.Options.defaults()
+        var options = ApplicationProcess.AppOptions.defaults()
                 .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                 // Not the user's own folder: what another run left there would be this run's buckets.
                 .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString());

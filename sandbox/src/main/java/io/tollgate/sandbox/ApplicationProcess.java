@@ -35,49 +35,49 @@ public final class ApplicationProcess extends SandboxProcess {
      * @param dir working folder; empty: a temporary one, deleted on close
      * @param log the file its output is appended to; empty: one in {@code dir}
      */
-    public record Options(
+    public record AppOptions(
             List<String> arguments,
             Map<String, String> environment,
             List<String> jvmArguments,
             Optional<Path> dir,
             Optional<Path> log) {
         /** Copies the lists. */
-        public Options {
+        public AppOptions {
             arguments = List.copyOf(arguments);
             environment = Map.copyOf(environment);
             jvmArguments = List.copyOf(jvmArguments);
         }
 
         /** {@code run} without settings, 512 MB of heap, a temporary folder. */
-        public static Options defaults() {
-            return new Options(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty(), Optional.empty());
+        public static AppOptions defaults() {
+            return new AppOptions(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty(), Optional.empty());
         }
 
         /** Replaces the command line. */
-        public Options withArguments(String... arguments) {
-            return new Options(List.of(arguments), environment, jvmArguments, dir, log);
+        public AppOptions withArguments(String... arguments) {
+            return new AppOptions(List.of(arguments), environment, jvmArguments, dir, log);
         }
 
         /** Sets one more environment variable. */
-        public Options withEnvironment(String name, String value) {
+        public AppOptions withEnvironment(String name, String value) {
             var more = new LinkedHashMap<>(environment);
             more.put(name, value);
-            return new Options(arguments, more, jvmArguments, dir, log);
+            return new AppOptions(arguments, more, jvmArguments, dir, log);
         }
 
         /** Replaces the arguments of the JVM. */
-        public Options withJvmArguments(String... jvmArguments) {
-            return new Options(arguments, environment, List.of(jvmArguments), dir, log);
+        public AppOptions withJvmArguments(String... jvmArguments) {
+            return new AppOptions(arguments, environment, List.of(jvmArguments), dir, log);
         }
 
         /** Works in this folder. */
-        public Options withDir(Path dir) {
-            return new Options(arguments, environment, jvmArguments, Optional.of(dir), log);
+        public AppOptions withDir(Path dir) {
+            return new AppOptions(arguments, environment, jvmArguments, Optional.of(dir), log);
         }
 
         /** Appends the output to this file. */
-        public Options withLog(Path log) {
-            return new Options(arguments, environment, jvmArguments, dir, Optional.of(log));
+        public AppOptions withLog(Path log) {
+            return new AppOptions(arguments, environment, jvmArguments, dir, Optional.of(log));
         }
     }
 
@@ -96,7 +96,7 @@ public final class ApplicationProcess extends SandboxProcess {
      *
      * @throws IllegalStateException if its jar has not been built
      */
-    public static ApplicationProcess start(Options options) {
+    public static ApplicationProcess start(AppOptions options) {
         Path jar = findJar();
         return start(options, jar, ClassArchive.use(jar));
     }
@@ -107,7 +107,7 @@ public final class ApplicationProcess extends SandboxProcess {
      *
      * @throws IllegalStateException if it is not ready, or not gone, in this time
      */
-    public static void recordClasses(Options options, Duration patience) {
+    public static void recordClasses(AppOptions options, Duration patience) {
         Path jar = findJar();
         if (ClassArchive.isThere(jar)) return;
         // In the jar's folder: a file cannot be moved to another file system at once.
@@ -122,7 +122,7 @@ public final class ApplicationProcess extends SandboxProcess {
         }
     }
 
-    private static ApplicationProcess start(Options options, Path jar, List<String> classArchive) {
+    private static ApplicationProcess start(AppOptions options, Path jar, List<String> classArchive) {
         var environment = new LinkedHashMap<>(options.environment());
         environment.computeIfAbsent("TOLLGATE_HTTP_PORT", variable -> Integer.toString(FreePorts.next()));
         var rest = new ArrayList<>(List.of("-jar", jar.toString()));

@@ -30,8 +30,8 @@ final class ConnectStack implements AutoCloseable {
     }
 
     static PostgresServer startPostgres(Path dir, boolean kept) {
-        var options =
-                PostgresServer.Options.defaults().withLog(dir.resolve("logs").resolve("postgres.log"));
+        var options = PostgresServer.PostgresOptions.defaults()
+                .withLog(dir.resolve("logs").resolve("postgres.log"));
         return PostgresServer.start(kept ? options.withDir(dir.resolve("postgres")) : options);
     }
 
@@ -39,7 +39,7 @@ final class ConnectStack implements AutoCloseable {
     static ConnectStack start(PostgresServer postgres, String bootstrapServers, Path dir, PrintStream out) {
         try {
             var database = QuotaDatabase.prepare(postgres);
-            var worker = ConnectWorker.start(ConnectWorker.Options.of(bootstrapServers, database.environment())
+            var worker = ConnectWorker.start(ConnectWorker.WorkerOptions.of(bootstrapServers, database.environment())
                     .withDir(dir.resolve("connect"))
                     .withLog(dir.resolve("logs").resolve("connect.log")));
             try {

@@ -41,37 +41,37 @@ public final class ConnectWorker extends SandboxProcess {
      * @param dir working folder; empty: a temporary one, deleted on close. What a worker knows stands in Kafka
      * @param log the file its log is appended to; empty: one in {@code dir}
      */
-    public record Options(
+    public record WorkerOptions(
             String bootstrapServers, Map<String, String> environment, Optional<Path> dir, Optional<Path> log) {
         /** Copies the map. */
-        public Options {
+        public WorkerOptions {
             environment = Map.copyOf(environment);
         }
 
         /** A temporary folder. */
-        public static Options of(String bootstrapServers, Map<String, String> environment) {
-            return new Options(bootstrapServers, environment, Optional.empty(), Optional.empty());
+        public static WorkerOptions of(String bootstrapServers, Map<String, String> environment) {
+            return new WorkerOptions(bootstrapServers, environment, Optional.empty(), Optional.empty());
         }
 
         /** Works in this folder. */
-        public Options withDir(Path dir) {
-            return new Options(bootstrapServers, environment, Optional.of(dir), log);
+        public WorkerOptions withDir(Path dir) {
+            return new WorkerOptions(bootstrapServers, environment, Optional.of(dir), log);
         }
 
         /** Appends the log to this file. */
-        public Options withLog(Path log) {
-            return new Options(bootstrapServers, environment, dir, Optional.of(log));
+        public WorkerOptions withLog(Path log) {
+            return new WorkerOptions(bootstrapServers, environment, dir, Optional.of(log));
         }
     }
 
     private final Path log;
-    private final Options options;
+    private final WorkerOptions options;
     private final ConnectParts parts;
     private final int port = FreePorts.next();
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
 
-    private ConnectWorker(ChildProcess.Home home, Options options) {
+    private ConnectWorker(ChildProcess.Home home, WorkerOptions options) {
         super(home);
         this.log = home.log(options.log(), "connect.log");
         this.options = options;
@@ -84,7 +84,7 @@ public final class ConnectWorker extends SandboxProcess {
      *
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
-    public static ConnectWorker start(Options options) {
+    public static ConnectWorker start(WorkerOptions options) {
         ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-connect-");
         var worker = new ConnectWorker(home, options);
         try {

@@ -36,7 +36,7 @@ public final class KafkaBroker extends SandboxProcess {
      * @param security asks for a login and checks rights; empty: anybody may do everything
      * @param shortLived whether it serves for some minutes only, as in tests: its code is then compiled quickly rather than well
      */
-    public record Options(
+    public record BrokerOptions(
             Optional<Path> dir,
             int port,
             Map<String, String> properties,
@@ -44,47 +44,47 @@ public final class KafkaBroker extends SandboxProcess {
             Optional<Security> security,
             boolean shortLived) {
         /** Checks the port and copies the properties. */
-        public Options {
+        public BrokerOptions {
             if (port < 0 || port > 65_535)
                 throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
             properties = Map.copyOf(properties);
         }
 
         /** A temporary folder, a free port, no more properties. */
-        public static Options defaults() {
-            return new Options(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty(), false);
+        public static BrokerOptions defaults() {
+            return new BrokerOptions(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty(), false);
         }
 
         /** Keeps the data in this folder. */
-        public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, properties, log, security, shortLived);
+        public BrokerOptions withDir(Path dir) {
+            return new BrokerOptions(Optional.of(dir), port, properties, log, security, shortLived);
         }
 
         /** Listens on this port. */
-        public Options withPort(int port) {
-            return new Options(dir, port, properties, log, security, shortLived);
+        public BrokerOptions withPort(int port) {
+            return new BrokerOptions(dir, port, properties, log, security, shortLived);
         }
 
         /** Sets one more broker property. */
-        public Options withProperty(String name, String value) {
+        public BrokerOptions withProperty(String name, String value) {
             var more = new LinkedHashMap<>(properties);
             more.put(name, value);
-            return new Options(dir, port, more, log, security, shortLived);
+            return new BrokerOptions(dir, port, more, log, security, shortLived);
         }
 
         /** Appends the log to this file. */
-        public Options withLog(Path log) {
-            return new Options(dir, port, properties, Optional.of(log), security, shortLived);
+        public BrokerOptions withLog(Path log) {
+            return new BrokerOptions(dir, port, properties, Optional.of(log), security, shortLived);
         }
 
         /** TLS, logins and ACLs for the users of {@code security}, each with its rights. */
-        public Options withSecurity(Security security) {
-            return new Options(dir, port, properties, log, Optional.of(security), shortLived);
+        public BrokerOptions withSecurity(Security security) {
+            return new BrokerOptions(dir, port, properties, log, Optional.of(security), shortLived);
         }
 
         /** Serves for some minutes only. */
-        public Options asShortLived() {
-            return new Options(dir, port, properties, log, security, true);
+        public BrokerOptions asShortLived() {
+            return new BrokerOptions(dir, port, properties, log, security, true);
         }
     }
 
@@ -95,7 +95,7 @@ public final class KafkaBroker extends SandboxProcess {
     private final Optional<Security> security;
     private final boolean shortLived;
 
-    private KafkaBroker(ChildProcess.Home home, int port, Options options) {
+    private KafkaBroker(ChildProcess.Home home, int port, BrokerOptions options) {
         super(home);
         this.log = home.log(options.log(), "broker.log");
         this.port = port;
@@ -108,7 +108,7 @@ public final class KafkaBroker extends SandboxProcess {
 
     /** Starts a broker for a test, with a temporary folder on a free port, and returns when it answers. */
     public static KafkaBroker start() {
-        return start(Options.defaults().asShortLived());
+        return start(BrokerOptions.defaults().asShortLived());
     }
 
     /**
@@ -116,7 +116,7 @@ public final class KafkaBroker extends SandboxProcess {
      *
      * @throws IllegalStateException if it does not, with the end of its log
      */
-    public static KafkaBroker start(Options options) {
+    public static KafkaBroker start(BrokerOptions options) {
         if (options.port() != 0 && !FreePorts.isFree(options.port())) {
             throw new IllegalStateException(
                     "Kafka cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");

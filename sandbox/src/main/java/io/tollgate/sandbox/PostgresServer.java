@@ -40,32 +40,32 @@ public final class PostgresServer extends SandboxProcess {
      * @param port 0: a free one
      * @param log the file its log is appended to; empty: one in {@code dir}
      */
-    public record Options(Optional<Path> dir, int port, Optional<Path> log) {
+    public record PostgresOptions(Optional<Path> dir, int port, Optional<Path> log) {
         /** A temporary folder, a free port. */
-        public static Options defaults() {
-            return new Options(Optional.empty(), 0, Optional.empty());
+        public static PostgresOptions defaults() {
+            return new PostgresOptions(Optional.empty(), 0, Optional.empty());
         }
 
         /** Keeps the data in this folder. */
-        public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, log);
+        public PostgresOptions withDir(Path dir) {
+            return new PostgresOptions(Optional.of(dir), port, log);
         }
 
         /** Listens on this port. */
-        public Options withPort(int port) {
-            return new Options(dir, port, log);
+        public PostgresOptions withPort(int port) {
+            return new PostgresOptions(dir, port, log);
         }
 
         /** Appends the log to this file. */
-        public Options withLog(Path log) {
-            return new Options(dir, port, Optional.of(log));
+        public PostgresOptions withLog(Path log) {
+            return new PostgresOptions(dir, port, Optional.of(log));
         }
     }
 
     private final Path log;
     private final int port;
 
-    private PostgresServer(ChildProcess.Home home, Options options) {
+    private PostgresServer(ChildProcess.Home home, PostgresOptions options) {
         super(home);
         this.log = home.log(options.log(), "postgres.log");
         this.port = options.port() != 0 ? options.port() : FreePorts.next();
@@ -76,7 +76,7 @@ public final class PostgresServer extends SandboxProcess {
 
     /** Starts a new PostgreSQL on a free port, and returns when it answers. */
     public static PostgresServer start() {
-        return start(Options.defaults());
+        return start(PostgresOptions.defaults());
     }
 
     /**
@@ -84,7 +84,7 @@ public final class PostgresServer extends SandboxProcess {
      *
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
-    public static PostgresServer start(Options options) {
+    public static PostgresServer start(PostgresOptions options) {
         ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-postgres-");
         PostgresServer postgres;
         try {

@@ -64,7 +64,7 @@ public final class RedisCluster implements AutoCloseable {
     private RedisServer startNode() {
         int bus = FreePorts.next();
         busPorts.add(bus);
-        return RedisServer.start(RedisServer.Options.defaults()
+        return RedisServer.start(RedisServer.RedisOptions.defaults()
                 .withConfig("cluster-enabled yes")
                 .withConfig("cluster-port " + bus)
                 .withConfig("cluster-node-timeout " + NODE_TIMEOUT_MILLIS)

@@ -43,7 +43,7 @@ public final class RedisServer extends SandboxProcess {
      * @param log the file its log is appended to; empty: one in {@code dir}
      * @param security speaks TLS, and only to the user that the pipeline needs; empty: to anybody, without TLS
      */
-    public record Options(
+    public record RedisOptions(
             Optional<Path> dir,
             int port,
             boolean appendOnly,
@@ -54,7 +54,7 @@ public final class RedisServer extends SandboxProcess {
             Optional<Path> log,
             Optional<Security> security) {
         /** Checks the ports and copies the lists. */
-        public Options {
+        public RedisOptions {
             if (port < 0 || port > 65_535)
                 throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
             if (replicaOf < 0 || replicaOf > 65_535) {
@@ -65,8 +65,8 @@ public final class RedisServer extends SandboxProcess {
         }
 
         /** A temporary folder, a free port, in memory only, no password. */
-        public static Options defaults() {
-            return new Options(
+        public static RedisOptions defaults() {
+            return new RedisOptions(
                     Optional.empty(),
                     0,
                     false,
@@ -79,52 +79,58 @@ public final class RedisServer extends SandboxProcess {
         }
 
         /** Keeps the data in this folder. */
-        public Options withDir(Path dir) {
-            return new Options(Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log, security);
+        public RedisOptions withDir(Path dir) {
+            return new RedisOptions(
+                    Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Listens on this port. */
-        public Options withPort(int port) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, security);
+        public RedisOptions withPort(int port) {
+            return new RedisOptions(dir, port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Switches the append-only file. */
-        public Options withAppendOnly(boolean appendOnly) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, security);
+        public RedisOptions withAppendOnly(boolean appendOnly) {
+            return new RedisOptions(dir, port, appendOnly, password, users, replicaOf, config, log, security);
         }
 
         /** Asks clients for this password. */
-        public Options withPassword(String password) {
-            return new Options(dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log, security);
+        public RedisOptions withPassword(String password) {
+            return new RedisOptions(
+                    dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log, security);
         }
 
         /** Adds an ACL user. */
-        public Options withUser(String rules) {
-            return new Options(dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log, security);
+        public RedisOptions withUser(String rules) {
+            return new RedisOptions(
+                    dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log, security);
         }
 
         /** Follows the primary on this port of 127.0.0.1. */
-        public Options withReplicaOf(int primaryPort) {
-            return new Options(dir, port, appendOnly, password, users, primaryPort, config, log, security);
+        public RedisOptions withReplicaOf(int primaryPort) {
+            return new RedisOptions(dir, port, appendOnly, password, users, primaryPort, config, log, security);
         }
 
         /** Adds a line of redis.conf: {@code maxmemory 1mb}. */
-        public Options withConfig(String line) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, plus(config, line), log, security);
+        public RedisOptions withConfig(String line) {
+            return new RedisOptions(
+                    dir, port, appendOnly, password, users, replicaOf, plus(config, line), log, security);
         }
 
         /** Appends the log to this file. */
-        public Options withLog(Path log) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log), security);
+        public RedisOptions withLog(Path log) {
+            return new RedisOptions(
+                    dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log), security);
         }
 
         /** TLS and the ACL user {@link Security#APPLICATION}; the default user is off. */
-        public Options withSecurity(Security security) {
-            return new Options(dir, port, appendOnly, password, users, replicaOf, config, log, Optional.of(security));
+        public RedisOptions withSecurity(Security security) {
+            return new RedisOptions(
+                    dir, port, appendOnly, password, users, replicaOf, config, log, Optional.of(security));
         }
 
         /** Watches this primary on 127.0.0.1 and replaces it by a replica after a second of silence: a Sentinel instead of a server. */
-        public Options asSentinelOf(String name, int primaryPort) {
+        public RedisOptions asSentinelOf(String name, int primaryPort) {
             return withConfig("sentinel monitor " + name + " 127.0.0.1 " + primaryPort + " 1")
                     .withConfig("sentinel down-after-milliseconds " + name + " 1000")
                     .withConfig("sentinel failover-timeout " + name + " 10000");
@@ -140,10 +146,10 @@ public final class RedisServer extends SandboxProcess {
     }
 
     private final Path log;
-    private final Options options;
+    private final RedisOptions options;
     private final int port;
 
-    private RedisServer(ChildProcess.Home home, int port, Options options) {
+    private RedisServer(ChildProcess.Home home, int port, RedisOptions options) {
         super(home);
         this.log = home.log(options.log(), "redis.log");
         this.options = options;
@@ -153,7 +159,7 @@ public final class RedisServer extends SandboxProcess {
 
     /** Starts an empty Redis on a free port, in memory only, and returns when it answers. */
     public static RedisServer start() {
-        return start(Options.defaults());
+        return start(RedisOptions.defaults());
     }
 
     /**
@@ -161,7 +167,7 @@ public final class RedisServer extends SandboxProcess {
      *
      * @throws IllegalStateException if it does not, with the end of its log
      */
-    public static RedisServer start(Options options) {
+    public static RedisServer start(RedisOptions options) {
         if (options.port() != 0 && !FreePorts.isFree(options.port())) {
             throw new IllegalStateException(
                     "Redis cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");

@@ -203,7 +203,7 @@ public final class Sandbox implements Callable<Integer> {
         Security users = secure ? Security.create(dir.resolve("secure")) : null;
         security = users;
         Future<KafkaBroker> kafkaStart = starters.submit(() -> {
-            KafkaBroker.Options options = KafkaBroker.Options.defaults()
+            KafkaBroker.BrokerOptions options = KafkaBroker.BrokerOptions.defaults()
                     .withDir(dir.resolve("kafka"))
                     .withLog(logs.resolve("kafka.log"))
                     .withPort(kafkaPort);
@@ -215,7 +215,7 @@ public final class Sandbox implements Callable<Integer> {
         Future<PostgresServer> postgresStart =
                 connect ? starters.submit(() -> ConnectStack.startPostgres(dir, givenDir != null)) : null;
         if (!noRedis) {
-            RedisServer.Options options = RedisServer.Options.defaults()
+            RedisServer.RedisOptions options = RedisServer.RedisOptions.defaults()
                     .withDir(dir.resolve("redis"))
                     .withLog(logs.resolve("redis.log"))
                     .withPort(redisPort)
@@ -272,7 +272,7 @@ public final class Sandbox implements Callable<Integer> {
 
     private void startApplication(Path dir, KafkaBroker broker) throws IOException {
         Path work = Files.createDirectories(dir.resolve("app"));
-        ApplicationProcess.Options options = ApplicationProcess.Options.defaults();
+        ApplicationProcess.AppOptions options = ApplicationProcess.AppOptions.defaults();
         for (Map.Entry<String, String> variable : usersSettings().entrySet()) {
             options = options.withEnvironment(variable.getKey(), variable.getValue());
         }
@@ -323,9 +323,9 @@ public final class Sandbox implements Callable<Integer> {
     }
 
     /** The application logs in as everybody should: with secrets from files. */
-    private static ApplicationProcess.Options secured(ApplicationProcess.Options options, Security users)
+    private static ApplicationProcess.AppOptions secured(ApplicationProcess.AppOptions options, Security users)
             throws IOException {
-        ApplicationProcess.Options more = options;
+        ApplicationProcess.AppOptions more = options;
         for (Map.Entry<String, String> property : users.applicationEnvironment().entrySet()) {
             more = more.withEnvironment(property.getKey(), property.getValue());
         }

@@ -20,7 +20,7 @@ public final class SharedServers {
     private static final class Holder {
         static final CompletableFuture<KafkaBroker> KAFKA = OwnThread.supply(KafkaBroker::start);
         static final CompletableFuture<RedisServer> REDIS = OwnThread.supply(
-                () -> RedisServer.start(RedisServer.Options.defaults().withConfig("databases " + DATABASES)));
+                () -> RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("databases " + DATABASES)));
 
         static {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> {

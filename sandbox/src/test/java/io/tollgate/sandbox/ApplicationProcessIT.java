@@ -48,7 +48,7 @@ class ApplicationProcessIT {
 
     @Test
     void givenApplicationThatNeedsAMoment_whenAwaited_thenItIsReadyAndEndsOnSigterm() {
-        try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.Options.defaults())) {
+        try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.AppOptions.defaults())) {
             app.awaitReady(Duration.ofSeconds(30));
             assertThat(app.isReady()).isTrue();
 
@@ -61,7 +61,7 @@ class ApplicationProcessIT {
 
     @Test
     void givenFrozenApplication_whenThawed_thenItAnswersAgainAndCanBeKilled() {
-        try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.Options.defaults())) {
+        try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.AppOptions.defaults())) {
             app.awaitReady(Duration.ofSeconds(30));
             app.freeze();
             assertThat(app.isReady()).isFalse();
@@ -76,7 +76,7 @@ class ApplicationProcessIT {
 
     @Test
     void givenApplicationThatFails_whenAwaited_thenTheMessageHasItsExitCodeAndOutput() {
-        ApplicationProcess.Options options = ApplicationProcess.Options.defaults()
+        ApplicationProcess.AppOptions options = ApplicationProcess.AppOptions.defaults()
                 .withArguments("run", "fail")
                 .withEnvironment("TOKEN_BUCKET_SIZE", "5");
 
@@ -115,7 +115,7 @@ class ApplicationProcessIT {
     void givenNoJar_whenStarted_thenTheMessageSaysWhereItWasLookedFor() {
         System.setProperty("tollgate.jar", dir.resolve("missing.jar").toString());
 
-        assertThatThrownBy(() -> ApplicationProcess.start(ApplicationProcess.Options.defaults()))
+        assertThatThrownBy(() -> ApplicationProcess.start(ApplicationProcess.AppOptions.defaults()))
                 .hasMessageContaining("missing.jar");
     }
 }

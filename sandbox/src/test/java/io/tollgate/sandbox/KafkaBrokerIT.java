@@ -35,8 +35,8 @@ class KafkaBrokerIT {
     /** One test of a broker's whole life, because each start takes seconds. */
     @Test
     void givenAcknowledgedRecords_whenBrokerIsFrozenKilledAndStartedOnAnotherPort_thenAllAreThere() throws Exception {
-        KafkaBroker.Options options =
-                KafkaBroker.Options.defaults().asShortLived().withDir(dir);
+        KafkaBroker.BrokerOptions options =
+                KafkaBroker.BrokerOptions.defaults().asShortLived().withDir(dir);
         try (KafkaBroker broker = KafkaBroker.start(options)) {
             createTopic(broker);
             try (var producer = producer(broker)) {
@@ -65,7 +65,8 @@ class KafkaBrokerIT {
     @Test
     void givenTakenPort_whenStarted_thenTheMessageSaysSo() throws IOException {
         try (var taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
-            KafkaBroker.Options options = KafkaBroker.Options.defaults().withPort(taken.getLocalPort());
+            KafkaBroker.BrokerOptions options =
+                    KafkaBroker.BrokerOptions.defaults().withPort(taken.getLocalPort());
 
             assertThatThrownBy(() -> KafkaBroker.start(options))
                     .hasMessage("Kafka cannot listen on 127.0.0.1:" + taken.getLocalPort() + ": the port is in use");
@@ -74,7 +75,7 @@ class KafkaBrokerIT {
 
     @Test
     void givenPropertyThatKafkaRefuses_whenStarted_thenTheMessageShowsItsLog() {
-        KafkaBroker.Options options = KafkaBroker.Options.defaults().withProperty("num.io.threads", "many");
+        KafkaBroker.BrokerOptions options = KafkaBroker.BrokerOptions.defaults().withProperty("num.io.threads", "many");
 
         assertThatThrownBy(() -> KafkaBroker.start(options))
                 .hasMessageContaining("ended with exit code 1")

@@ -22,8 +22,10 @@ class OrphansIT {
     /** The JVM that is killed. */
     static final class Parent {
         public static void main(String[] args) throws Exception {
-            KafkaBroker kafka = KafkaBroker.start(KafkaBroker.Options.defaults().withDir(Path.of(args[0])));
-            RedisServer redis = RedisServer.start(RedisServer.Options.defaults().withDir(Path.of(args[0])));
+            KafkaBroker kafka =
+                    KafkaBroker.start(KafkaBroker.BrokerOptions.defaults().withDir(Path.of(args[0])));
+            RedisServer redis =
+                    RedisServer.start(RedisServer.RedisOptions.defaults().withDir(Path.of(args[0])));
             redis.freeze(); // even a frozen one must go
             System.out.println("STARTED " + kafka.pid() + " " + redis.pid());
             Thread.currentThread().join();

@@ -14,7 +14,7 @@ class RedisServerIT {
     @Test
     void givenAppendOnlyFile_whenKilledAndRestarted_thenTheDataIsThere() {
         try (RedisServer redis =
-                RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true))) {
+                RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true))) {
             assertThat(redis.ask("SET k v")).hasValue("+OK");
             long pid = redis.pid();
 
@@ -71,8 +71,8 @@ class RedisServerIT {
 
     @Test
     void givenFolder_whenClosedAndStartedAgain_thenTheDataIsThere(@TempDir Path dir) {
-        RedisServer.Options options =
-                RedisServer.Options.defaults().withDir(dir).withAppendOnly(true);
+        RedisServer.RedisOptions options =
+                RedisServer.RedisOptions.defaults().withDir(dir).withAppendOnly(true);
         try (RedisServer redis = RedisServer.start(options)) {
             assertThat(redis.ask("SET k v")).hasValue("+OK");
         }
@@ -96,8 +96,8 @@ class RedisServerIT {
 
     @Test
     void givenPasswordAndUser_whenAsked_thenBothAreDemanded() {
-        RedisServer.Options options =
-                RedisServer.Options.defaults().withPassword("s c").withUser("reader on >r ~* -@all +dbsize");
+        RedisServer.RedisOptions options =
+                RedisServer.RedisOptions.defaults().withPassword("s c").withUser("reader on >r ~* -@all +dbsize");
         try (RedisServer redis = RedisServer.start(options)) {
             assertThat(redis.uri()).isEqualTo("redis://:s%20c@127.0.0.1:" + redis.port());
             assertThat(redis.ask("DBSIZE").orElseThrow()).startsWith("-NOAUTH");
@@ -110,7 +110,7 @@ class RedisServerIT {
     void givenReplica_whenThePrimaryIsWritten_thenTheReplicaFollows() {
         try (RedisServer primary = RedisServer.start();
                 RedisServer replica =
-                        RedisServer.start(RedisServer.Options.defaults().withReplicaOf(primary.port()))) {
+                        RedisServer.start(RedisServer.RedisOptions.defaults().withReplicaOf(primary.port()))) {
             assertThat(primary.ask("SET k v")).hasValue("+OK");
 
             await().untilAsserted(() -> assertThat(replica.ask("STRLEN k")).hasValue(":1"));
@@ -120,7 +120,7 @@ class RedisServerIT {
 
     @Test
     void givenLineThatRedisRefuses_whenStarted_thenTheMessageShowsItsLog() {
-        RedisServer.Options options = RedisServer.Options.defaults().withConfig("maxmemory plenty");
+        RedisServer.RedisOptions options = RedisServer.RedisOptions.defaults().withConfig("maxmemory plenty");
 
         assertThatThrownBy(() -> RedisServer.start(options))
                 .hasMessageContaining("ended with exit code 1")

@@ -2,7 +2,7 @@ package io.tollgate.cli;
 
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -128,7 +128,7 @@ public final class LoadCommand implements Callable<Integer> {
                 + ",\"payload\":{\"kind\":\"sample\"}}";
         byte[] key = agent.getBytes(StandardCharsets.UTF_8);
         return new ProducerRecord<>(
-                topic, Parse.partitionOf(key, partitions), key, json.getBytes(StandardCharsets.UTF_8));
+                topic, RecordClassifier.partitionOf(key, partitions), key, json.getBytes(StandardCharsets.UTF_8));
     }
 
     private static void awaitTurn(long atNanos) {

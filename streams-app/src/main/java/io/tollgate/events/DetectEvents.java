@@ -2,11 +2,11 @@ package io.tollgate.events;
 
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.metrics.RareWarning;
+import io.tollgate.metrics.ThrottledWarning;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.TaskOutput;
 import io.tollgate.quota.TaskOutput.BucketReset;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -52,7 +52,7 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         }
     }
 
-    private final RareWarning tooMany = new RareWarning(LoggerFactory.getLogger(DetectEvents.class));
+    private final ThrottledWarning tooMany = new ThrottledWarning(LoggerFactory.getLogger(DetectEvents.class));
     private final Map<String, Watched> watched = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable KeyValueStore<String, byte[]> store;
     private long latestMicros;
@@ -81,11 +81,11 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
         if (record.value() instanceof BucketReset reset) {
             forward(record.key(), ResetEvent.json(reset), reset.atMicros());
         } else {
-            process(record, (Decided) record.value());
+            process(record, (DecidedRequest) record.value());
         }
     }
 
-    private void process(Record<byte[], TaskOutput> record, Decided decided) {
+    private void process(Record<byte[], TaskOutput> record, DecidedRequest decided) {
         if (decided.policy().mode() != Mode.ENFORCE) return;
         boolean approved = decided.decision().isApproved();
         var left = decided.scarcest();
@@ -137,7 +137,8 @@ public final class DetectEvents extends ContextualProcessor<byte[], TaskOutput, 
     /** Returns the agent, watched from now on; null if too many agents are watched. */
     private @Nullable Watched watch(String agentId) {
         if (watched.size() >= MAX_WATCHED && !forgetEldest()) {
-            tooMany.say("more than {} agents of a task are at their limits: no event for \"{}\"", MAX_WATCHED, agentId);
+            tooMany.warn(
+                    "more than {} agents of a task are at their limits: no event for \"{}\"", MAX_WATCHED, agentId);
             return null;
         }
         var agent = new Watched(NotifiedEvents.NOTHING);

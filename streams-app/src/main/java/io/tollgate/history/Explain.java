@@ -1,7 +1,7 @@
 package io.tollgate.history;
 
 import io.tollgate.config.Settings;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyChange;
@@ -207,7 +207,7 @@ public final class Explain {
         var key = decided.agentId().getBytes(StandardCharsets.UTF_8);
         var here = new TopicPartition(decided.topic(), decided.partition());
         var there = new TopicPartition(
-                other, Parse.partitionOf(key, log.partitions(other).size()));
+                other, RecordClassifier.partitionOf(key, log.partitions(other).size()));
         var since = log.since(List.of(here, there), Instant.ofEpochMilli(decided.timestampMillis()));
         var from = new HashMap<>(since.from());
         from.put(here, decided.offset() + 1);

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyDocument;
 import java.io.IOException;
@@ -167,7 +167,7 @@ public final class WhatIf {
     private List<TopicPartition> partitions(TopicLog log, String topic) {
         var all = log.partitions(topic);
         if (only == null) return all;
-        int its = Parse.partitionOf(only, all.size());
+        int its = RecordClassifier.partitionOf(only, all.size());
         return all.stream().filter(partition -> partition.partition() == its).toList();
     }
 

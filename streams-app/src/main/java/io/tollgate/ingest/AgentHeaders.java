@@ -43,6 +43,6 @@ final class AgentHeaders {
 
     /** Returns whether key and headers alone would not fit into a record: they are left behind, and {@code quota-source} says where they are. */
     static boolean isBaggage(byte @Nullable [] key, Headers headers, int maxRecordBytes) {
-        return Parse.length(key) + Parse.bytes(headers) > maxRecordBytes;
+        return RecordClassifier.length(key) + RecordClassifier.bytes(headers) > maxRecordBytes;
     }
 }

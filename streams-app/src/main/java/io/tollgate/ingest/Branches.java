@@ -9,7 +9,7 @@ package io.tollgate.ingest;
  */
 public record Branches(String readable, String stray, String unreadable) {
     String of(Incoming incoming) {
-        if (incoming instanceof Unreadable) return unreadable;
+        if (incoming instanceof InvalidRecord) return unreadable;
         return incoming instanceof Stray ? stray : readable;
     }
 }

@@ -14,14 +14,14 @@ import org.jspecify.annotations.Nullable;
  * have changed.
  */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse;
+    private final RecordClassifier parse;
     private final Branches branches;
     private final PipelineMetrics metrics;
     private @Nullable BucketStore store;
 
     /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
     public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
-        this.parse = new Parse(1, maxRecordBytes);
+        this.parse = new RecordClassifier(1, maxRecordBytes);
         this.branches = branches;
         this.metrics = metrics;
     }
@@ -36,11 +36,11 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
     public void process(Record<byte[], byte[]> record) {
         var position = context().recordMetadata().orElseThrow();
         if (!Objects.requireNonNull(store).take(position)) return;
-        var parsed = Parsed.on(record.headers());
+        var parsed = ParseResultHeader.on(record.headers());
         var incoming =
                 parsed != null ? parsed.incoming() : parse.rekeyed(record.key(), record.value(), record.headers());
-        if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(record.headers());
-        if (incoming instanceof Unreadable unreadable) metrics.invalid(unreadable.rule());
+        if (parsed != null && !(incoming instanceof Request)) ParseResultHeader.takeFrom(record.headers());
+        if (incoming instanceof InvalidRecord unreadable) metrics.invalid(unreadable.rule());
         // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
         // other.
         if (!Source.isNoted(record.headers())) {

@@ -10,13 +10,13 @@ import org.jspecify.annotations.Nullable;
 
 /** Parses reports that have come home, as {@link ParseRekeyed} parses requests. */
 public final class ParseRekeyedReports extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse;
+    private final RecordClassifier parse;
     private final Branches branches;
     private @Nullable BucketStore store;
 
     /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
     public ParseRekeyedReports(IntSupplier maxRecordBytes, Branches branches) {
-        this.parse = new Parse(1, maxRecordBytes);
+        this.parse = new RecordClassifier(1, maxRecordBytes);
         this.branches = branches;
     }
 

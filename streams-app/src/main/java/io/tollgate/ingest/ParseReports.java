@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * agent's key, an unreadable one under its own.
  */
 public final class ParseReports extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse;
+    private final RecordClassifier parse;
     private final IntSupplier maxRecordBytes;
     private final Branches branches;
     private final PipelineMetrics metrics;
@@ -26,7 +26,7 @@ public final class ParseReports extends ContextualProcessor<byte[], byte[], byte
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
     public ParseReports(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
-        this.parse = new Parse(partitions, maxRecordBytes);
+        this.parse = new RecordClassifier(partitions, maxRecordBytes);
         this.branches = branches;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;

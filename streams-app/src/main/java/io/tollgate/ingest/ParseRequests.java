@@ -13,12 +13,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Parses what agents published: sorts out records that are no requests and requests that strayed, notes where each came from,
- * and removes headers that only Tollgate may write. What was {@link Parsed} before stays on a request, for who decides it.
+ * and removes headers that only Tollgate may write. What was {@link ParseResultHeader} before stays on a request, for who decides it.
  *
  * <p>A readable request leaves under its agent's key, an unreadable one under its own.
  */
 public final class ParseRequests extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
-    private final Parse parse;
+    private final RecordClassifier parse;
     private final IntSupplier maxRecordBytes;
     private final Branches branches;
     private final PipelineMetrics metrics;
@@ -29,7 +29,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
     public ParseRequests(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
-        this.parse = new Parse(partitions, maxRecordBytes);
+        this.parse = new RecordClassifier(partitions, maxRecordBytes);
         this.branches = branches;
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;
@@ -45,9 +45,9 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     public void process(Record<byte[], byte[]> published) {
         var position = context().recordMetadata().orElseThrow();
         if (!Objects.requireNonNull(store).take(position)) return;
-        var parsed = Parsed.on(published.headers());
+        var parsed = ParseResultHeader.on(published.headers());
         var incoming = parsed != null ? parsed.incoming() : parse(published, position);
-        if (parsed != null && !(incoming instanceof Request)) Parsed.takeFrom(published.headers());
+        if (parsed != null && !(incoming instanceof Request)) ParseResultHeader.takeFrom(published.headers());
         var headers = AgentHeaders.withoutReserved(published.headers());
         Source.write(headers, position);
         if (incoming instanceof Request request) {
@@ -55,7 +55,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         } else if (incoming instanceof Stray stray) {
             metrics.stray();
             forward(published, stray.key(), incoming, headers);
-        } else if (incoming instanceof Unreadable unreadable) {
+        } else if (incoming instanceof InvalidRecord unreadable) {
             metrics.invalid(unreadable.rule());
             if (AgentHeaders.isBaggage(published.key(), headers, maxRecordBytes.getAsInt())) {
                 forward(published, null, incoming, AgentHeaders.withoutAgents(headers));

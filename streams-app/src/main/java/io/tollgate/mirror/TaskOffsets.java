@@ -4,7 +4,7 @@ import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.SourceIds;
 import io.tollgate.kafka.TopicMadeAnewException;
 import io.tollgate.metrics.PipelineMetrics;
-import io.tollgate.metrics.RareWarning;
+import io.tollgate.metrics.ThrottledWarning;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 public final class TaskOffsets {
     private static final Logger log = LoggerFactory.getLogger(TaskOffsets.class);
 
-    private final RareWarning goneBack = new RareWarning(log);
+    private final ThrottledWarning goneBack = new ThrottledWarning(log);
     private final SourceIds ids;
     private final CommittedOffsets committed;
     private final PipelineMetrics metrics;
@@ -106,7 +106,7 @@ public final class TaskOffsets {
         if (progress[place].take(position.offset())) return true;
         askWhetherMadeAnew(place);
         metrics.decidedBefore();
-        goneBack.say(
+        goneBack.warn(
                 "{}-{} is read again from offset {}, but was decided through {}: Kafka's committed offset has gone back. Nothing "
                         + "is decided twice; what was is left out",
                 position.topic(),

@@ -4,7 +4,7 @@ import io.tollgate.bucket.AgentId;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
-import io.tollgate.metrics.RareWarning;
+import io.tollgate.metrics.ThrottledWarning;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -57,9 +57,9 @@ public final class Policies {
      * @param key whose it was to be; not checked, may hold anything
      * @param why one line
      */
-    public record Refused(String key, int partition, long offset, String why) {}
+    public record RefusedPolicy(String key, int partition, long offset, String why) {}
 
-    private final RareWarning warning = new RareWarning(LoggerFactory.getLogger(Policies.class));
+    private final ThrottledWarning warning = new ThrottledWarning(LoggerFactory.getLogger(Policies.class));
     private final Runnable onRefused;
     private final Policy byDefault;
     /** Seconds since the epoch; null: moments are not known. */
@@ -71,7 +71,7 @@ public final class Policies {
     private final Map<String, List<Held>> earlier = new LinkedHashMap<>();
 
     private final Map<Saying, Saying> sayings = new LinkedHashMap<>();
-    private final Map<String, Refused> refused = new LinkedHashMap<>();
+    private final Map<String, RefusedPolicy> refused = new LinkedHashMap<>();
     /** By prefix, without the star. */
     private final Map<String, Held> byPrefix = new ConcurrentHashMap<>();
 
@@ -267,7 +267,7 @@ public final class Policies {
     }
 
     /** Returns the policies that were refused and not replaced since, the newest {@value #MAX_REFUSED}, oldest first. */
-    public List<Refused> refused() {
+    public List<RefusedPolicy> refused() {
         synchronized (refused) {
             return new ArrayList<>(refused.values());
         }
@@ -314,7 +314,7 @@ public final class Policies {
                 refused.remove(agentId);
             }
         } catch (InvalidPolicyException e) {
-            refuse(new Refused(agentId, partition, offset, String.valueOf(e.getMessage())));
+            refuse(new RefusedPolicy(agentId, partition, offset, String.valueOf(e.getMessage())));
         }
     }
 
@@ -404,14 +404,14 @@ public final class Policies {
         version++; // also for an agent's own: it may have come and gone since the agent asked
     }
 
-    private void refuse(Refused policy) {
+    private void refuse(RefusedPolicy policy) {
         synchronized (refused) {
             refused.remove(policy.key());
             refused.put(policy.key(), policy);
             if (refused.size() > MAX_REFUSED) removeEldest(refused.values());
         }
         onRefused.run();
-        warning.say(
+        warning.warn(
                 "refused the policy at partition {}, offset {}; the one before it stays in force: {}",
                 policy.partition(),
                 policy.offset(),

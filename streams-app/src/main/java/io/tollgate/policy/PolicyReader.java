@@ -1,7 +1,7 @@
 package io.tollgate.policy;
 
 import io.tollgate.config.Settings;
-import io.tollgate.metrics.RareWarning;
+import io.tollgate.metrics.ThrottledWarning;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -39,7 +39,7 @@ public final class PolicyReader implements AutoCloseable {
     private static final int MAX_POLL_RECORDS = 5000;
     private static final long PATIENCE_SECONDS = 20;
 
-    private final RareWarning failures = new RareWarning(log);
+    private final ThrottledWarning failures = new ThrottledWarning(log);
     private final String topic;
     private final TopicPartition partition;
     private final Admin admin;
@@ -112,7 +112,7 @@ public final class PolicyReader implements AutoCloseable {
             } catch (WakeupException | InterruptException e) {
                 return; // closed
             } catch (RuntimeException e) {
-                failures.say("cannot read policies from {}, trying again: {}", topic, e.toString());
+                failures.warn("cannot read policies from {}, trying again: {}", topic, e.toString());
                 if (awaitRetry()) return;
             }
         }

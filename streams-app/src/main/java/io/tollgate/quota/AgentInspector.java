@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentId;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.mirror.BucketStore;
 import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
@@ -63,7 +63,7 @@ public final class AgentInspector {
     }
 
     private int partition(String agentId) {
-        return Parse.partitionOf(
+        return RecordClassifier.partitionOf(
                 agentId.getBytes(StandardCharsets.UTF_8), tasks.shared().partitions());
     }
 

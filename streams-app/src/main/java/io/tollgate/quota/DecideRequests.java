@@ -9,7 +9,7 @@ import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.TaskOutput.BucketReset;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.HoldEnded;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
@@ -92,7 +92,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     }
 
     /** What a shadow policy would have refused was not charged, and reserves nothing. */
-    private static boolean opensHold(Decided decided) {
+    private static boolean opensHold(DecidedRequest decided) {
         return decided.request().hold()
                 && decided.decision().isApproved()
                 && decided.policy().mode() != Mode.OFF;

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
-import io.tollgate.ingest.Parsed;
+import io.tollgate.ingest.ParseResultHeader;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * that is dropped takes its pending decision with it. Never written to a topic; no producer can forge a Java object. For one
  * stream thread alone.
  */
-final class PendingDecision extends Parsed {
+final class PendingDecision extends ParseResultHeader {
     private final int place;
     private final Charge charge;
     private @Nullable Policy policy;
@@ -127,8 +127,8 @@ final class PendingDecision extends Parsed {
 
     /** Removes and returns what the prefetch left on the record; null if it left nothing. */
     static @Nullable PendingDecision take(Headers headers) {
-        var parsed = Parsed.on(headers);
-        if (parsed != null) Parsed.takeFrom(headers);
+        var parsed = ParseResultHeader.on(headers);
+        if (parsed != null) ParseResultHeader.takeFrom(headers);
         return parsed instanceof PendingDecision pending ? pending : null;
     }
 }

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
-import io.tollgate.ingest.Parse;
-import io.tollgate.ingest.Parsed;
+import io.tollgate.ingest.ParseResultHeader;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Request;
 import io.tollgate.mirror.TaskSources;
 import java.util.ArrayList;
@@ -37,7 +37,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
     private static final Logger log = LoggerFactory.getLogger(Prefetch.class);
 
     private @Nullable RunningTasks tasks;
-    private @Nullable Parse parse;
+    private @Nullable RecordClassifier parse;
     /** The last offset that was polled without being sent: what follows must not reach Redis before it. */
     private final Map<TopicPartition, Long> missed = new HashMap<>();
 
@@ -47,7 +47,8 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             throw new IllegalArgumentException(TASKS_CONFIG + " is missing");
         }
         tasks = running;
-        parse = new Parse(running.shared().partitions(), running.shared().recordLimit());
+        parse = new RecordClassifier(
+                running.shared().partitions(), running.shared().recordLimit());
     }
 
     @Override
@@ -71,7 +72,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
     /** Returns whether all of the records are noted. */
     private boolean prefetch(
             RunningTasks running,
-            Parse parser,
+            RecordClassifier parser,
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records) {
         var task = running.byPartition().get(partition.partition());
@@ -94,7 +95,11 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     /** Leaves on each record what it is; returns the requests. */
     private static List<PendingDecision> note(
-            Task task, int place, Parse parser, List<ConsumerRecord<byte[], byte[]>> records, long polledNanos) {
+            Task task,
+            int place,
+            RecordClassifier parser,
+            List<ConsumerRecord<byte[], byte[]>> records,
+            long polledNanos) {
         boolean all = records.size() <= ALL_TIMED;
         var noted = new ArrayList<PendingDecision>();
         for (var record : records) {
@@ -107,7 +112,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
                 noted.add(new PendingDecision(request, place, record.offset(), polledNanos, timed));
                 record.headers().add(noted.get(noted.size() - 1));
             } else {
-                record.headers().add(new Parsed(incoming));
+                record.headers().add(new ParseResultHeader(incoming));
             }
         }
         return noted;

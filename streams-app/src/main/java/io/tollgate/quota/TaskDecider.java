@@ -4,12 +4,12 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.metrics.RareWarning;
+import io.tollgate.metrics.ThrottledWarning;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendResult;
 import java.util.List;
@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
 final class TaskDecider {
     private static final Logger log = LoggerFactory.getLogger(TaskDecider.class);
 
-    private final RareWarning unusableKeys = new RareWarning(log);
-    private final RareWarning repairs = new RareWarning(log);
+    private final ThrottledWarning unusableKeys = new ThrottledWarning(log);
+    private final ThrottledWarning repairs = new ThrottledWarning(log);
     private final QuotaContext shared;
     private final AgentCache cache;
     private final TaskOffsets offsets;
@@ -56,7 +56,7 @@ final class TaskDecider {
      *
      * @return the decision, and the policy that it was made by
      */
-    Decided decide(PendingDecision pending) {
+    DecidedRequest decide(PendingDecision pending) {
         queue.sendMore();
         var request = pending.request();
         var agent = cache.agent(request.agentId());
@@ -83,7 +83,7 @@ final class TaskDecider {
         var held = buckets == null ? null : buckets.bucket();
         boolean several = decision.terms().limits().size() > 1;
         var left = RemainingQuota.of(decision, held == null || !several ? null : held.buckets());
-        return new Decided(request, policy.of(agent.id(), decision.terms()), decision, left);
+        return new DecidedRequest(request, policy.of(agent.id(), decision.terms()), decision, left);
     }
 
     /**
@@ -230,7 +230,7 @@ final class TaskDecider {
             return Optional.empty();
         }
         shared.metrics().unusableKey();
-        unusableKeys.say(
+        unusableKeys.warn(
                 "Redis refuses the bucket of agent \"{}\", which is decided locally: {}",
                 asked.spend().agentId(),
                 ((SpendResult.Failed) answer.get()).message());
@@ -258,7 +258,7 @@ final class TaskDecider {
         if (answer.reconciled()) shared.metrics().reconciled();
         if (!answer.repaired()) return;
         shared.metrics().repaired();
-        repairs.say(
+        repairs.warn(
                 "the bucket of agent \"{}\" in Redis held a field that is no number, and has been repaired", agentId);
     }
 

@@ -3,7 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.holds.Hold;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.UsageReport;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.Ending;
 import io.tollgate.quota.TaskOutput.HoldEnded;
 import io.tollgate.quota.TaskOutput.NoSuchHold;
@@ -41,7 +41,7 @@ final class TaskHolds {
      *
      * @param name of the hold
      */
-    Decided open(Decided decided, String name) {
+    DecidedRequest open(DecidedRequest decided, String name) {
         var request = decided.request();
         var policy = decided.policy();
         var decision = decided.decision();

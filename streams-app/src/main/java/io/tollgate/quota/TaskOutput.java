@@ -17,16 +17,17 @@ public sealed interface TaskOutput {
      * @param scarcest what it left of the limit that it is about
      * @param hold what it has opened; empty: none
      */
-    record Decided(Request request, Policy policy, Decision decision, RemainingQuota scarcest, Optional<Hold> hold)
+    record DecidedRequest(
+            Request request, Policy policy, Decision decision, RemainingQuota scarcest, Optional<Hold> hold)
             implements TaskOutput {
         /** A request that opens no hold. */
-        public Decided(Request request, Policy policy, Decision decision, RemainingQuota scarcest) {
+        public DecidedRequest(Request request, Policy policy, Decision decision, RemainingQuota scarcest) {
             this(request, policy, decision, scarcest, Optional.empty());
         }
 
         /** Returns the same of a request that has opened a hold. */
-        Decided with(Hold opened) {
-            return new Decided(request, policy, decision, scarcest, Optional.of(opened));
+        DecidedRequest with(Hold opened) {
+            return new DecidedRequest(request, policy, decision, scarcest, Optional.of(opened));
         }
 
         /** Returns whether the request goes on: a shadow policy lets everything pass. */

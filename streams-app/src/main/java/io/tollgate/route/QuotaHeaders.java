@@ -3,7 +3,7 @@ package io.tollgate.route;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.policy.Policy;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -41,7 +41,7 @@ public final class QuotaHeaders {
     }
 
     /** Returns these headers and those of the decision: all at once, because to add one by one copies them again and again. */
-    public Headers with(Headers carried, Decided decided) {
+    public Headers with(Headers carried, DecidedRequest decided) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
         boolean refused = !decision.isApproved();

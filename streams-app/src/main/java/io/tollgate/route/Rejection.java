@@ -6,10 +6,10 @@ import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.NamedLimit;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.InvalidRecord;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Source;
-import io.tollgate.ingest.Unreadable;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -38,7 +38,7 @@ public final class Rejection {
      * @param maxRecordBytes key, value and headers of the largest record that the topic takes
      */
     static int maxBytes(int maxRecordBytes, byte @Nullable [] key, Headers headers) {
-        long baggage = Parse.length(key) + Parse.bytes(headers);
+        long baggage = RecordClassifier.length(key) + RecordClassifier.bytes(headers);
         return (int) Math.max(0, Math.min(MAX_BYTES, maxRecordBytes - baggage));
     }
 
@@ -48,7 +48,7 @@ public final class Rejection {
      * @param timestamp the request's, in milliseconds since the epoch
      * @param maxBytes a request that makes it larger is named by its digest
      */
-    public static byte[] of(Decided decided, Source source, long timestamp, int maxBytes) {
+    public static byte[] of(DecidedRequest decided, Source source, long timestamp, int maxBytes) {
         var request = decided.request();
         var decision = decided.decision();
         var limit = limit(decided);
@@ -92,7 +92,7 @@ public final class Rejection {
     }
 
     /** Returns the rejection of an invalid record; the parameters are those of a request's. */
-    static byte[] of(Unreadable unreadable, Source source, long timestamp, int maxBytes) {
+    static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
         byte[] request = unreadable.bytes();
         return json(request.length * 4 / 3, (json, bytes) -> {
             json.writeStringField("reason", INVALID_REQUEST);
@@ -103,13 +103,13 @@ public final class Rejection {
     }
 
     /** Returns the limit that refused. */
-    private static NamedLimit limit(Decided decided) {
+    private static NamedLimit limit(DecidedRequest decided) {
         return decided.decision() instanceof Decision.Refused refused
                 ? refused.refusedBy()
                 : decided.policy().limits().get(0);
     }
 
-    private static String detail(Decided decided) {
+    private static String detail(DecidedRequest decided) {
         if (decided.decision() instanceof Decision.TooManyOpenHolds tooMany) {
             return "opens a hold, " + tooMany.maxOpen() + " may be open at a time";
         }

@@ -1,9 +1,9 @@
 package io.tollgate.route;
 
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.InvalidRecord;
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.ingest.Unreadable;
 import io.tollgate.metrics.PipelineMetrics;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
@@ -23,7 +23,7 @@ public final class RouteInvalidReport extends ContextualProcessor<byte[], Incomi
     public void process(Record<byte[], Incoming> record) {
         metrics.invalidReport();
         var json = SettlementJson.of(
-                (Unreadable) record.value(),
+                (InvalidRecord) record.value(),
                 Source.read(record.headers()),
                 OriginalTimestamp.of(record),
                 Rejection.maxBytes(maxRecordBytes, record.key(), record.headers()));

@@ -2,12 +2,12 @@ package io.tollgate.route;
 
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes a rejected request as the JSON that auditors read. */
-public final class RouteRejected extends ContextualProcessor<byte[], Decided, byte[], byte[]> {
+public final class RouteRejected extends ContextualProcessor<byte[], DecidedRequest, byte[], byte[]> {
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final int maxRecordBytes;
 
@@ -17,7 +17,7 @@ public final class RouteRejected extends ContextualProcessor<byte[], Decided, by
     }
 
     @Override
-    public void process(Record<byte[], Decided> record) {
+    public void process(Record<byte[], DecidedRequest> record) {
         var decided = record.value();
         var headers = quotaHeaders.with(record.headers(), decided);
         var rejection = Rejection.of(

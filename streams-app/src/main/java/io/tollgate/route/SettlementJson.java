@@ -1,7 +1,7 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.InvalidRecord;
 import io.tollgate.ingest.Source;
-import io.tollgate.ingest.Unreadable;
 import io.tollgate.quota.TaskOutput.HoldEnded;
 import io.tollgate.quota.TaskOutput.NoSuchHold;
 import java.util.Locale;
@@ -63,7 +63,7 @@ final class SettlementJson {
      *
      * @param maxBytes a report that makes it larger is named by its digest
      */
-    static byte[] of(Unreadable unreadable, Source source, long timestamp, int maxBytes) {
+    static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
         byte[] report = unreadable.bytes();
         return Rejection.json(report.length * 4 / 3, (json, bytes) -> {
             json.writeStringField("outcome", INVALID_REPORT);

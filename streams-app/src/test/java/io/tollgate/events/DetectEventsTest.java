@@ -21,7 +21,7 @@ import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.RemainingQuota;
 import io.tollgate.quota.TaskOutput.BucketReset;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
@@ -407,7 +407,7 @@ class DetectEventsTest {
                 .add("quota-source", ("agent-requests/3/" + ++offset).getBytes(UTF_8));
         detect.process(new Record<>(
                 request.key(),
-                new Decided(request, policy, decision, RemainingQuota.of(decision, after)),
+                new DecidedRequest(request, policy, decision, RemainingQuota.of(decision, after)),
                 77,
                 headers));
     }

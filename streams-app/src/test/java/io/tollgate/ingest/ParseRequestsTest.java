@@ -124,7 +124,7 @@ class ParseRequestsTest {
         for (int i = 0; i < 64; i++) pipe("agent-" + i, "{\"agent_id\":\"agent-" + i + "\"}", new RecordHeaders());
 
         for (var record : forwarded) {
-            boolean home = Parse.partitionOf(record.key(), 64) == 0;
+            boolean home = RecordClassifier.partitionOf(record.key(), 64) == 0;
             assertThat(record.value()).isInstanceOf(home ? Request.class : Stray.class);
         }
         long strays = forwarded.stream()
@@ -142,9 +142,9 @@ class ParseRequestsTest {
 
         assertThat(forwarded).hasSize(2);
         assertThat(forwarded.get(0).key()).isEqualTo(utf8("its-own"));
-        assertThat(((Unreadable) forwarded.get(0).value()).bytes()).isEqualTo(utf8("{broken"));
+        assertThat(((InvalidRecord) forwarded.get(0).value()).bytes()).isEqualTo(utf8("{broken"));
         assertThat(forwarded.get(1).key()).isNull();
-        assertThat(((Unreadable) forwarded.get(1).value()).bytes()).isEmpty();
+        assertThat(((InvalidRecord) forwarded.get(1).value()).bytes()).isEmpty();
         assertThat(registry.counter("tollgate.invalid.requests", "rule", "json").count())
                 .isEqualTo(1);
         assertThat(registry.counter("tollgate.invalid.requests", "rule", "empty")
@@ -157,7 +157,7 @@ class ParseRequestsTest {
     void givenKey_whenPlaced_thenWhereKafkasOwnProducerPutsIt(String key) {
         int kafkas = org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey(utf8(key), 8);
 
-        assertThat(Parse.partitionOf(utf8(key), 8)).isEqualTo(kafkas);
+        assertThat(RecordClassifier.partitionOf(utf8(key), 8)).isEqualTo(kafkas);
     }
 
     @Test

@@ -11,7 +11,7 @@ import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.PolicyRecords;
 import io.tollgate.policy.Unsettled;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
 import java.util.List;
@@ -75,14 +75,14 @@ class HoldReplayIT extends TasksOnRedis {
     }
 
     /** Polls and decides requests at these offsets, the first at {@code offset}, as the topology does. */
-    private static List<Decided> decide(Task task, long offset, double... costs) {
+    private static List<DecidedRequest> decide(Task task, long offset, double... costs) {
         var polled = new ArrayList<PendingDecision>();
         for (double cost : costs) {
             var request = new Request(Optional.empty(), AGENT, cost, true, new byte[0]);
             polled.add(new PendingDecision(request, TaskSources.REQUESTS, offset + polled.size(), 0, true));
         }
         task.queue().prefetch(TaskSources.REQUESTS, polled, -1);
-        var all = new ArrayList<Decided>();
+        var all = new ArrayList<DecidedRequest>();
         for (var pending : polled) {
             var decided = task.decider().decide(pending);
             boolean opens = decided.decision().isApproved();

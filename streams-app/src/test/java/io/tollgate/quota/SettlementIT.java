@@ -66,7 +66,7 @@ class SettlementIT extends TasksOnRedis {
         assertThat(charge(after, 2, 1).decision().remainingTokens()).isEqualTo(100 - 80 + 10 - 5 + 10 - 1);
     }
 
-    private static TaskOutput.Decided charge(Task task, long offset, double cost) {
+    private static TaskOutput.DecidedRequest charge(Task task, long offset, double cost) {
         var request = new Request(Optional.empty(), AGENT, cost, new byte[0]);
         return task.decider().decide(new PendingDecision(request, 0, offset, System.nanoTime(), false));
     }

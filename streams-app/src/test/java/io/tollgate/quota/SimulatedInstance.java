@@ -5,9 +5,9 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
-import io.tollgate.ingest.Parse;
 import io.tollgate.ingest.ParseRekeyed;
 import io.tollgate.ingest.ParseRequests;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
@@ -19,7 +19,7 @@ import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.quota.SimulatedKafka.Settlement;
 import io.tollgate.quota.TaskOutput.BucketReset;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -115,7 +115,7 @@ final class SimulatedInstance {
                 case "readable" -> decide.process(record);
                 case "stray" -> {
                     var stray = (Stray) record.value();
-                    int home = Parse.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
+                    int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
                     transaction.stray(home, stray.bytes(), record.headers(), record.timestamp(), published());
                 }
                 default -> transaction.output(new Output(published(), null, null));
@@ -125,7 +125,7 @@ final class SimulatedInstance {
         private void decided(Record<byte[], TaskOutput> record, String child) {
             if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
-            var decided = (Decided) record.value();
+            var decided = (DecidedRequest) record.value();
             var by = decided.decision().decidedBy();
             ledger.decided(
                     published().agent,
@@ -214,7 +214,7 @@ final class SimulatedInstance {
 
     /** Settles a hold of an agent, as a report of its use does, where the agent's partition is this instance's. */
     void settle(String agent, double refundTokens) {
-        int partition = Parse.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
+        int partition = RecordClassifier.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
         var task = running.byPartition().get(partition);
         if (task == null) return;
         task.timer().wake(time.nanoTime());

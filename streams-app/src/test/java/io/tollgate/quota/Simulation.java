@@ -5,7 +5,7 @@ import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.memoryredis.MemoryRedis;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policies;
@@ -246,7 +246,7 @@ final class Simulation {
     }
 
     private static int home(String agent) {
-        return Parse.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
+        return RecordClassifier.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
     }
 
     /** Returns the first promise that the history breaks. */

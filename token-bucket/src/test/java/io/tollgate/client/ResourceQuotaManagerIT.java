@@ -54,7 +54,7 @@ class ResourceQuotaManagerIT {
 
     @Test
     void givenPasswordInTheUrl_whenShared_thenRedisIsUsed() {
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withPassword("s3cret"));
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("s3cret"));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", server.uri()))) {
             assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
         }
@@ -62,7 +62,7 @@ class ResourceQuotaManagerIT {
 
     @Test
     void givenSecretsInFiles_whenMade_thenRedisIsUsed(@TempDir Path dir) throws IOException {
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withPassword("s3cret"))) {
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("s3cret"))) {
             var plain = server.uri().replaceFirst("//.*@", "//");
             var env = Map.of(
                     "REDIS_URL_FILE",
@@ -128,7 +128,7 @@ class ResourceQuotaManagerIT {
     @EnabledOnOs({OS.LINUX, OS.MAC})
     void givenUnixSocketInTheUrl_whenShared_thenRedisIsUsed(@TempDir Path dir) {
         var socket = dir.resolve("redis.sock");
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withConfig("unixsocket " + socket));
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("unixsocket " + socket));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", "redis-socket://" + socket))) {
             assertThat(server.isAlive()).isTrue();
             assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);

@@ -73,7 +73,7 @@ class FailoverIT {
 
     @Test
     void givenRedisBackWithItsData_whenSpending_thenItContinuesFromTheSmallerAndTheBreakerCloses() {
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
             server.kill();
@@ -90,7 +90,7 @@ class FailoverIT {
 
     @Test
     void refundGivenWhileAwayIsToldOnce() {
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
             server.kill();
@@ -109,7 +109,7 @@ class FailoverIT {
 
     @Test
     void overrunChargedWhileAwayIsTold() {
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withAppendOnly(true));
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
             server.kill();
@@ -369,7 +369,7 @@ class FailoverIT {
         var rights =
                 "app on >secret resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist"
                         + " +pexpire +time +ping +select +info";
-        try (var server = RedisServer.start(RedisServer.Options.defaults().withUser(rights))) {
+        try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withUser(rights))) {
             var uri = RedisURI.create("redis://app:secret@127.0.0.1:" + server.port());
             var redis = new RedisBuckets(uri);
             var breaker = RedisBreaker.start(redis, TIMEOUT);

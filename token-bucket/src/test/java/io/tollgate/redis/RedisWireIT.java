@@ -57,7 +57,7 @@ class RedisWireIT {
     }
 
     private RedisServer tls() {
-        return RedisServer.start(RedisServer.Options.defaults().withSecurity(Security.create(dir)));
+        return RedisServer.start(RedisServer.RedisOptions.defaults().withSecurity(Security.create(dir)));
     }
 
     private static String reason(String url) {

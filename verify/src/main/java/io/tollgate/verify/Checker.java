@@ -136,7 +136,7 @@ final class Checker {
     }
 
     /** Takes note of what became of a hold or a report; not before all approvals and reports are noted. */
-    public void settled(Settled settled) {
+    public void settled(SettlementRecord settled) {
         holds.settled(settled);
     }
 

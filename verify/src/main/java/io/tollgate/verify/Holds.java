@@ -5,8 +5,8 @@ import static io.tollgate.verify.Invariant.HOLDS_END_ONCE;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 
-import io.tollgate.verify.PromisedTerms.HoldRules;
 import io.tollgate.verify.PromisedTerms.PolicyMode;
+import io.tollgate.verify.PromisedTerms.PromisedHolds;
 import io.tollgate.verify.Reading.UsageReading;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -155,7 +155,7 @@ final class Holds {
     }
 
     /** Checks a record by itself and against its report. */
-    void settled(Settled settled) {
+    void settled(SettlementRecord settled) {
         String where = source(settings.topics().settledTopic(), settled.partition(), settled.offset());
         RejectionBody fields = RejectionBody.read(settled.value());
         if (fields == null) {
@@ -176,7 +176,7 @@ final class Holds {
         outcomes.merge(outcome, 1L, Long::sum);
     }
 
-    private void state(String where, Settled settled, String outcome, RejectionBody fields) {
+    private void state(String where, SettlementRecord settled, String outcome, RejectionBody fields) {
         String hold = fields.text("hold");
         String agentId = fields.text("agent_id");
         if (hold == null || agentId == null) {
@@ -458,7 +458,7 @@ final class Holds {
     private void checkCrowded(Crowded one, Approvals approvals) {
         PromisedTerms terms = policies.terms(one.policy(), one.atMicros());
         if (terms == null || !approvals.areComplete()) return;
-        HoldRules rules = terms.holds();
+        PromisedHolds rules = terms.holds();
         long mayBeOpen = holds.entrySet().stream()
                 .filter(entry -> entry.getValue().agentId().equals(one.agentId()))
                 .filter(entry -> entry.getValue().openedMicros() <= one.atMicros() + GRACE_MICROS)
@@ -507,7 +507,7 @@ final class Holds {
         return source != null && !source.topic().equals(settings.topics().requestsTopic());
     }
 
-    private static String header(Settled settled) {
+    private static String header(SettlementRecord settled) {
         return settled.headers().stream()
                 .filter(header -> header.name().equals(DecisionHeaders.OUTCOME))
                 .map(header -> header.value() == null ? "" : new String(header.value(), StandardCharsets.UTF_8))

@@ -4,8 +4,8 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.tollgate.verify.PromisedTerms.HoldRules;
 import io.tollgate.verify.PromisedTerms.PolicyMode;
+import io.tollgate.verify.PromisedTerms.PromisedHolds;
 import io.tollgate.verify.PromisedTerms.PromisedLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -130,7 +130,7 @@ final class PolicyRecords {
             } else {
                 limits.add(limit("", policy));
             }
-            HoldRules holds = holds(policy.path("holds"));
+            PromisedHolds holds = holds(policy.path("holds"));
             return mode == null || holds == null || limits.isEmpty() || limits.contains(null)
                     ? null
                     : new PromisedTerms(limits, mode, holds);
@@ -139,8 +139,8 @@ final class PolicyRecords {
         }
     }
 
-    private static @Nullable HoldRules holds(JsonNode node) {
-        if (node.isMissingNode()) return HoldRules.DEFAULT;
+    private static @Nullable PromisedHolds holds(JsonNode node) {
+        if (node.isMissingNode()) return PromisedHolds.DEFAULT;
         JsonNode within = node.path("within_s");
         JsonNode maxOpen = node.path("max_open");
         Boolean returned = switch (node.path("unsettled").asText("charged")) {
@@ -149,10 +149,10 @@ final class PolicyRecords {
             default -> null;
         };
         if (!node.isObject() || returned == null) return null;
-        return new HoldRules(
-                within.isNumber() ? Math.round(within.doubleValue() * 1e6) : HoldRules.DEFAULT.withinMicros(),
+        return new PromisedHolds(
+                within.isNumber() ? Math.round(within.doubleValue() * 1e6) : PromisedHolds.DEFAULT.withinMicros(),
                 returned,
-                maxOpen.isNumber() ? maxOpen.intValue() : HoldRules.DEFAULT.maxOpen());
+                maxOpen.isNumber() ? maxOpen.intValue() : PromisedHolds.DEFAULT.maxOpen());
     }
 
     private static @Nullable PromisedLimit limit(String name, JsonNode node) {

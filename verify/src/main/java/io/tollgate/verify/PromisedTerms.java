@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What applied to a decision: every limit must cover it. */
-record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, HoldRules holds) {
+record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, PromisedHolds holds) {
     /**
      * What is promised of holds.
      *
@@ -12,8 +12,8 @@ record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, HoldRules hold
      * @param returned whether what nobody settled in time is given back
      * @param maxOpen how many may be open at a time
      */
-    record HoldRules(long withinMicros, boolean returned, int maxOpen) {
-        static final HoldRules DEFAULT = new HoldRules(600_000_000L, false, 1000);
+    record PromisedHolds(long withinMicros, boolean returned, int maxOpen) {
+        static final PromisedHolds DEFAULT = new PromisedHolds(600_000_000L, false, 1000);
     }
 
     enum PolicyMode {
@@ -66,6 +66,6 @@ record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, HoldRules hold
 
     /** With the rules for holds that apply where a policy names none. */
     PromisedTerms(List<PromisedLimit> limits, PolicyMode mode) {
-        this(limits, mode, HoldRules.DEFAULT);
+        this(limits, mode, PromisedHolds.DEFAULT);
     }
 }

@@ -211,7 +211,8 @@ public final class TopicsReader {
         Map<Integer, Long> firstMillis = new HashMap<>();
         Reader reader = kafka -> {
             firstMillis.putIfAbsent(kafka.partition(), kafka.timestamp());
-            checker.settled(new Settled(kafka.partition(), kafka.offset(), kafka.key(), kafka.value(), headers(kafka)));
+            checker.settled(new SettlementRecord(
+                    kafka.partition(), kafka.offset(), kafka.key(), kafka.value(), headers(kafka)));
         };
         seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
         readTo(consumer, consumer.endOffsets(partitions), Map.of(), reader);

@@ -250,8 +250,8 @@ class CheckerHoldsTest {
     @Test
     void keyOfASettlementIsTheAgents() {
         history.report(AGENT, history.hold(AGENT, 60), 10);
-        history.settled.replaceAll(s ->
-                new Settled(s.partition(), s.offset(), "x".getBytes(StandardCharsets.UTF_8), s.value(), s.headers()));
+        history.settled.replaceAll(s -> new SettlementRecord(
+                s.partition(), s.offset(), "x".getBytes(StandardCharsets.UTF_8), s.value(), s.headers()));
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(CONSERVATION, 1L));
     }

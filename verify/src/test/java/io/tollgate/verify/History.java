@@ -59,7 +59,7 @@ final class History {
     final List<OutputRecord> decided = new ArrayList<>();
     final List<byte[]> events = new ArrayList<>();
     final List<RequestRecord> reports = new ArrayList<>();
-    final List<Settled> settled = new ArrayList<>();
+    final List<SettlementRecord> settled = new ArrayList<>();
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
     private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
@@ -353,7 +353,7 @@ final class History {
     }
 
     private History put(String key, String outcome, String value) {
-        settled.add(new Settled(
+        settled.add(new SettlementRecord(
                 0,
                 settled.size(),
                 bytes(key),

@@ -3,12 +3,12 @@ package io.tollgate.benchmarks.micro;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.Source;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.RemainingQuota;
-import io.tollgate.quota.TaskOutput.Decided;
+import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.route.QuotaHeaders;
 import io.tollgate.route.Rejection;
 import java.nio.charset.StandardCharsets;
@@ -36,29 +36,29 @@ public class RecordBenchmark {
                     .getBytes(StandardCharsets.UTF_8);
     private static final Headers NO_HEADERS = new RecordHeaders();
 
-    private final Parse parse = new Parse(8, () -> Integer.MAX_VALUE);
+    private final RecordClassifier parse = new RecordClassifier(8, () -> Integer.MAX_VALUE);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
     private final Request request = (Request) parse.rekeyed(null, REQUEST, NO_HEADERS);
-    private final Decided approved =
+    private final DecidedRequest approved =
             decided(new Decision.Approved(873.4217, 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms()));
-    private final Decided rejected = decided(new Decision.QuotaExceeded(
+    private final DecidedRequest rejected = decided(new Decision.QuotaExceeded(
             0.4217, Optional.of(Duration.ofMillis(58)), 1_795_000_000_123_456L, DecidedBy.REDIS, policy.terms(), 0));
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final Source source = new Source("agent-requests", 3, 123_456);
 
-    private final Decided[] byMany = byMany();
+    private final DecidedRequest[] byMany = byMany();
     private int next;
 
-    private Decided decided(Decision decision) {
-        return new Decided(request, policy, decision, RemainingQuota.of(decision, null));
+    private DecidedRequest decided(Decision decision) {
+        return new DecidedRequest(request, policy, decision, RemainingQuota.of(decision, null));
     }
 
     /** Returns the approval as many agents get it, each by a policy of its own object. */
-    private Decided[] byMany() {
-        var all = new Decided[10_000];
+    private DecidedRequest[] byMany() {
+        var all = new DecidedRequest[10_000];
         for (int i = 0; i < all.length; i++) {
             var own = new Policy("agent-" + i + "*@0/" + i, policy.mode(), policy.holds(), policy.promises());
-            all[i] = new Decided(request, own, approved.decision(), approved.scarcest());
+            all[i] = new DecidedRequest(request, own, approved.decision(), approved.scarcest());
         }
         return all;
     }

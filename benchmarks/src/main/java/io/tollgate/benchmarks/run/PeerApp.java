@@ -7,7 +7,7 @@ import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.StreamsProperties;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Request;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -94,7 +94,7 @@ public final class PeerApp {
 
     private static final class Decide extends ContextualFixedKeyProcessor<byte[], byte[], Verdict> {
         private final Decider decider;
-        private final Parse parse = new Parse(1, () -> Integer.MAX_VALUE);
+        private final RecordClassifier parse = new RecordClassifier(1, () -> Integer.MAX_VALUE);
 
         private Decide(Decider decider) {
             this.decider = decider;

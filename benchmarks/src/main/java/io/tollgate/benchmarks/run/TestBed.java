@@ -81,7 +81,8 @@ final class TestBed implements AutoCloseable {
     static TestBed open(int partitions) {
         try {
             var dir = Files.createTempDirectory("tollgate-benchmarks-");
-            var testBed = new TestBed(dir, KafkaBroker.start(KafkaBroker.Options.defaults()), openRedis(), partitions);
+            var testBed =
+                    new TestBed(dir, KafkaBroker.start(KafkaBroker.BrokerOptions.defaults()), openRedis(), partitions);
             testBed.createTopics(List.of(
                     topic("agent-quotas", 1, "cleanup.policy", "compact"),
                     topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
@@ -276,7 +277,7 @@ final class TestBed implements AutoCloseable {
         private final String approvedTopic;
         private final String rejectedTopic;
         private final Path stateDir;
-        private final ApplicationProcess.Options options;
+        private final ApplicationProcess.AppOptions options;
         private final List<ApplicationProcess> others = new ArrayList<>();
         private ApplicationProcess process;
 
@@ -288,7 +289,7 @@ final class TestBed implements AutoCloseable {
             stateDir = dir.resolve(applicationId);
             redisCommands.flushall();
             createTopics(List.of(plain(approvedTopic, partitions), plain(rejectedTopic, partitions)));
-            var options = ApplicationProcess.Options.defaults()
+            var options = ApplicationProcess.AppOptions.defaults()
                     .withJvmArguments(jvm(contestant).toArray(String[]::new))
                     .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                     .withEnvironment("TOLLGATE_APPLICATION_ID", applicationId)

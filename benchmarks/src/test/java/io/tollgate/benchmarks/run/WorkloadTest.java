@@ -3,7 +3,7 @@ package io.tollgate.benchmarks.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.tollgate.ingest.Parse;
+import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Request;
 import java.util.SplittableRandom;
 import java.util.function.IntPredicate;
@@ -41,7 +41,7 @@ class WorkloadTest {
         byte[] bytes = Workload.request(1_234_567, 4321);
 
         assertThat(bytes.length).isBetween(180, 230);
-        assertThat(new Parse(8, () -> Integer.MAX_VALUE).rekeyed(null, bytes, new RecordHeaders()))
+        assertThat(new RecordClassifier(8, () -> Integer.MAX_VALUE).rekeyed(null, bytes, new RecordHeaders()))
                 .isInstanceOfSatisfying(Request.class, request -> {
                     assertThat(request.agentId()).isEqualTo("agent-4321");
                     assertThat(request.costTokens()).isEqualTo(1);

@@ -9,4 +9,4 @@ import io.tollgate.metrics.InvalidRule;
  * @param rule which rule it breaks, for counting
  * @param detail which field breaks which rule, at most 200 characters, without the agent's own bytes
  */
-public record Unreadable(byte[] bytes, InvalidRule rule, String detail) implements Incoming {}
+public record InvalidRecord(byte[] bytes, InvalidRule rule, String detail) implements Incoming {}

@@ -8,7 +8,7 @@ import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 
 /** Finds out what a record is. Not thread-safe: one for each task or consumer. */
-public final class Parse {
+public final class RecordClassifier {
     private static final int HEADER_OVERHEAD_BYTES = 10;
 
     /** What a stray may have gained on its way home, its agent's id as key and where it came from: no reason to refuse it there. */
@@ -23,7 +23,7 @@ public final class Parse {
      * @param partitions how many partitions the topic of requests has
      * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
      */
-    public Parse(int partitions, IntSupplier maxRecordBytes) {
+    public RecordClassifier(int partitions, IntSupplier maxRecordBytes) {
         this.partitions = partitions;
         this.maxRecordBytes = maxRecordBytes;
     }
@@ -69,8 +69,8 @@ public final class Parse {
         return ofAnySize(requests, key, value, headers, STRAY_GAINS_BYTES);
     }
 
-    private static Unreadable tooLarge(byte @Nullable [] value, int limit) {
-        return new Unreadable(
+    private static InvalidRecord tooLarge(byte @Nullable [] value, int limit) {
+        return new InvalidRecord(
                 value == null ? new byte[0] : value,
                 InvalidRule.TOO_LARGE,
                 "too_large: record must be at most " + limit + " bytes with key and headers, not compressed");
@@ -105,7 +105,7 @@ public final class Parse {
         try {
             return parser.parse(value);
         } catch (InvalidRequestException e) {
-            return new Unreadable(value == null ? new byte[0] : value, e.rule(), String.valueOf(e.getMessage()));
+            return new InvalidRecord(value == null ? new byte[0] : value, e.rule(), String.valueOf(e.getMessage()));
         }
     }
 

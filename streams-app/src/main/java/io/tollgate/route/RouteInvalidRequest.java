@@ -1,18 +1,18 @@
 package io.tollgate.route;
 
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.InvalidRecord;
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.ingest.Unreadable;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes a record that is no request as the JSON that auditors read, with its exact bytes; nothing else may come here. */
-public final class RouteUnreadable extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
+public final class RouteInvalidRequest extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     private final int maxRecordBytes;
 
     /** @param maxRecordBytes key, value and headers of the largest record that can be decided */
-    public RouteUnreadable(int maxRecordBytes) {
+    public RouteInvalidRequest(int maxRecordBytes) {
         this.maxRecordBytes = maxRecordBytes;
     }
 
@@ -20,7 +20,7 @@ public final class RouteUnreadable extends ContextualProcessor<byte[], Incoming,
     public void process(Record<byte[], Incoming> record) {
         var source = Source.read(record.headers());
         var rejection = Rejection.of(
-                (Unreadable) record.value(),
+                (InvalidRecord) record.value(),
                 source,
                 OriginalTimestamp.of(record),
                 Rejection.maxBytes(maxRecordBytes, record.key(), record.headers()));

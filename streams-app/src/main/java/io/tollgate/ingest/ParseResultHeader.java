@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A parse result carried on the record itself: whoever looks at a polled record before the topology does leaves it there, so
  * that nothing is parsed twice. Never written to a topic; no producer can forge a Java object.
  */
-public class Parsed implements Header {
+public class ParseResultHeader implements Header {
     /**
      * Not to be guessed: taking ours away must not take an agent's header of the same name. Short, because Kafka Streams counts the
      * characters of every header that it reads.
@@ -19,13 +19,13 @@ public class Parsed implements Header {
     private final Incoming incoming;
 
     /** @param incoming what the record turned out to be */
-    public Parsed(Incoming incoming) {
+    public ParseResultHeader(Incoming incoming) {
         this.incoming = incoming;
     }
 
     /** Returns what was left on the record; null if nothing was. */
-    public static @Nullable Parsed on(Headers headers) {
-        return headers.lastHeader(KEY) instanceof Parsed parsed ? parsed : null;
+    public static @Nullable ParseResultHeader on(Headers headers) {
+        return headers.lastHeader(KEY) instanceof ParseResultHeader parsed ? parsed : null;
     }
 
     /** Takes away what was left on the record: nothing of ours may be written to a topic. */

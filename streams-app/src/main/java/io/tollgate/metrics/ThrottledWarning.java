@@ -4,19 +4,19 @@ import java.time.Duration;
 import org.slf4j.Logger;
 
 /** A warning that is logged at most once a minute, because a fault may concern every record. Not thread-safe. */
-public final class RareWarning {
+public final class ThrottledWarning {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Logger log;
     private boolean said;
     private long saidNanos;
 
-    public RareWarning(Logger log) {
+    public ThrottledWarning(Logger log) {
         this.log = log;
     }
 
     /** Logs, unless it has done so within the last minute. The agent's id may hold anything but control characters. */
-    public void say(String format, Object... arguments) {
+    public void warn(String format, Object... arguments) {
         long now = System.nanoTime();
         if (said && now - saidNanos < INTERVAL_NANOS) return;
         said = true;

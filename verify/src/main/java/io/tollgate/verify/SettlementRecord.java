@@ -4,4 +4,5 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** One record of the topic of settlements, as a {@code read_committed} consumer sees it. */
-record Settled(int partition, long offset, byte @Nullable [] key, byte @Nullable [] value, List<HeaderField> headers) {}
+record SettlementRecord(
+        int partition, long offset, byte @Nullable [] key, byte @Nullable [] value, List<HeaderField> headers) {}
