@@ -181,6 +181,11 @@ final class AgentState {
         return aloneIn == commits;
     }
 
+    /** Returns whether our copy may lack what Redis has charged since it was stored, and nothing that Redis has not seen. */
+    boolean mayBeBehind() {
+        return !complete && calls.isEmpty() && (bucket == null || !bucket.decidedWithoutRedis());
+    }
+
     /** Returns whether Redis has not been told of a reset, or of a settlement. */
     boolean isUntold() {
         return bucket != null && bucket.isUntold();

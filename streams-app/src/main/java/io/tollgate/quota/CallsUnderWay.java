@@ -32,6 +32,13 @@ final class CallsUnderWay {
         return part;
     }
 
+    /** Notes a call without requests that is sent now, while no other is under way. */
+    RedisCall.Part ask(RedisCall call, SpendRequest spend, int place) {
+        var part = new RedisCall.Part(call, 0, spend, place, epoch);
+        parts = List.of(part);
+        return part;
+    }
+
     /** Gives up the calls: their answers know nothing of what was decided here. */
     void giveUp() {
         epoch++;

@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.metrics.ThrottledWarning;
 import io.tollgate.mirror.TaskOffsets;
@@ -113,6 +114,7 @@ final class TaskDecider {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
         takeOver(buckets);
+        if (buckets.mayBeBehind()) ask(buckets, agent.policy(shared.policies()).promises());
         // A moment of its own, so that every reader knows what was decided before.
         var held = buckets.bucket();
         long leftMicros = held == null ? 0 : (long) Math.floor(held.lastRefillSeconds() * 1e6 + 0.5);
@@ -125,6 +127,22 @@ final class TaskDecider {
         for (var part : buckets.calls().inOrder()) {
             decided(part, buckets).ifPresent(answer -> takeOver(buckets, part, answer));
         }
+    }
+
+    /** Asks Redis what it holds: the copy that was stored may be older. */
+    private void ask(AgentState buckets, Promises promises) {
+        var redis = shared.redis().filter(each -> each.inUse(buckets));
+        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return;
+        int place = TaskSources.REQUESTS;
+        var spend = buckets.tell(
+                promises,
+                offsets.sources(),
+                offsets.committed(place),
+                shared.exactlyOnce(),
+                cache.commits(),
+                TokenBucket.seconds(shared.nowMicros(buckets)));
+        var asked = buckets.calls().ask(redis.get().send(List.of(spend)), spend, place);
+        decided(asked, buckets).ifPresentOrElse(answer -> takeOver(buckets, asked, answer), buckets.calls()::giveUp);
     }
 
     private Decision approveUncharged(AgentQueue agent, Policy policy) {

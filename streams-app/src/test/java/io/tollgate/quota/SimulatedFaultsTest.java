@@ -401,6 +401,21 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A copy that was written behind is settled first: Redis knows what it lacks. */
+    @Test
+    void settlementOnACopyOfBefore() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=200 call_agents=3 call_requests=1 calls=1 stored=0
+                publish agent=1 cost=5
+                steal
+                work instance=1 most=8 order=5255011
+                publish agent=2 cost=3
+                work most=5 order=8400381
+                steal from=1
+                settle refund=6
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
