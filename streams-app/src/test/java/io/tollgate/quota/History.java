@@ -91,7 +91,7 @@ record History(Setup setup, List<Step> steps) {
         boolean moving = seed % 6 == 5;
         var setup = new Setup(
                 random.nextInt(8) > 0,
-                1 + random.nextInt(3),
+                1 + random.nextInt(moving ? 2 : 3),
                 new int[] {5, 10, 20, 40}[random.nextInt(4)],
                 random.nextInt(5) < 3 ? 0 : 1 + random.nextInt(3),
                 new int[] {0, 0, 1, 200}[random.nextInt(4)],
@@ -111,10 +111,13 @@ record History(Setup setup, List<Step> steps) {
             add(wheel, Kind.STEAL, 3);
         }
         if (moving) {
-            add(wheel, Kind.WORK, 6);
-            add(wheel, Kind.MOVE, 1 + random.nextInt(5));
-            add(wheel, Kind.STEAL, random.nextInt(4));
+            add(wheel, Kind.POLL, 4);
+            add(wheel, Kind.PROCESS, 6);
+            add(wheel, Kind.COMMIT, 6);
+            add(wheel, Kind.MOVE, 3 + random.nextInt(5));
+            add(wheel, Kind.STEAL, random.nextInt(3));
             add(wheel, Kind.FREEZE, random.nextInt(2));
+            add(wheel, Kind.LOSE_REPLY, 2);
         }
         for (var kind : breaking || moving ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
         for (var kind : Kind.values()) {
@@ -136,8 +139,17 @@ record History(Setup setup, List<Step> steps) {
             }
             if (step.kind() == Kind.PUBLISH) {
                 step = step.with(1, step.value(1) % (mostCost + 1));
+                if (moving && random.nextBoolean()) step = step.with(2, 2);
             }
             steps.add(step);
+            if (!moving || step.kind() != Kind.MOVE || random.nextInt(3) == 0) continue;
+            instance = step.value(1);
+            steps.add(Step.random(Kind.POLL, random).with(0, instance));
+            if (random.nextInt(3) > 0)
+                steps.add(Step.random(BREAKS.get(random.nextInt(BREAKS.size())), random)
+                        .with(0, instance));
+            steps.add(Step.random(Kind.PROCESS, random).with(0, instance).with(1, random.nextInt(3)));
+            steps.add(Step.random(Kind.COMMIT, random).with(0, instance));
         }
         return new History(setup, steps);
     }

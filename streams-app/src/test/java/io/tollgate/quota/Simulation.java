@@ -653,13 +653,14 @@ final class Simulation {
 
     /**
      * Under at-least-once decisions go out before the copy and the offsets do: where an instance does not get that far, and Redis does not
-     * tell of them either, nobody knows of them. Nor does anybody of those that the topic of their requests has taken along.
+     * tell of them either, nobody knows of them. Nor does anybody of those that the topic of their requests has taken along. And what Redis
+     * has decided for an instance that has left, its successor publishes, although it may have decided others on its own copy before.
      */
     private boolean isForgotten() {
         if (kafka.exactlyOnce) return false;
         var kinds = history.steps().stream().map(Step::kind).toList();
         boolean lost = kinds.stream().anyMatch(kind -> kind.disturbsCalls() && kind != Step.Kind.OTHER);
-        return kinds.contains(Step.Kind.CRASH) && lost
+        return (kinds.contains(Step.Kind.CRASH) || kinds.contains(Step.Kind.MOVE)) && lost
                 || kinds.contains(Step.Kind.STEAL) // a zombie's decisions go out, too
                 || kinds.contains(Step.Kind.RECREATE);
     }
