@@ -27,6 +27,8 @@ import org.apache.kafka.streams.TopologyDescription;
  * @param sinks topics that the topology fills for others
  * @param decided those of them that may carry whole requests or reports
  * @param policies the topic of policies, which the pipeline reads beside the topology
+ * @param usage the source that holds reports instead of requests
+ * @param settled the sink that reports go to instead of the others
  * @param repartition internal topics through which records travel from task to task
  * @param changelogs internal topics that back the stores
  * @param topicSettings settings of internal topics that the user gave, by name
@@ -38,6 +40,8 @@ public record PipelineTopics(
         Set<String> sinks,
         Set<String> decided,
         String policies,
+        String usage,
+        String settled,
         Set<String> repartition,
         Set<String> changelogs,
         Map<String, String> topicSettings,
@@ -85,6 +89,8 @@ public record PipelineTopics(
                         settings.topics().rejected(),
                         settings.topics().settled()),
                 settings.topics().policies(),
+                settings.topics().usage(),
+                settings.topics().settled(),
                 repartition,
                 changelogs,
                 topicSettings(config),
@@ -121,6 +127,13 @@ public record PipelineTopics(
         var all = new TreeSet<>(repartition);
         all.addAll(changelogs);
         return all;
+    }
+
+    /** Returns the topics whose records may carry timestamps of this source's. */
+    List<String> carrying(String source) {
+        boolean isUsage = source.equals(usage);
+        return Stream.concat(sinks.stream().filter(sink -> sink.equals(settled) == isUsage), repartition.stream())
+                .toList();
     }
 
     /** Returns the topics that an operator has to create. */

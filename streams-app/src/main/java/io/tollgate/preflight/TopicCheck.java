@@ -242,7 +242,7 @@ final class TopicCheck {
                     TopicConfig.MESSAGE_TIMESTAMP_BEFORE_MAX_MS_CONFIG)) {
                 var accepted = number(source, bound);
                 if (accepted.isEmpty()) continue;
-                for (String topic : carrying()) {
+                for (String topic : topics.carrying(source)) {
                     if (isStampedByBroker(topic)) continue;
                     requireAtLeast(
                             topic,
