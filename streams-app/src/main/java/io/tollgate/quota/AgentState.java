@@ -135,7 +135,7 @@ final class AgentState {
     /**
      * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it is committed, with the
      * next call, or at once where that is too late. Of the first settlement it does not: an aborted transaction would
-     * begin it again, so that our copy decides until it is committed.
+     * begin it again, so that our copy decides until it is committed, unless it may lack what Redis knows.
      *
      * @param untold whether there is a Redis
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
@@ -151,8 +151,9 @@ final class AgentState {
         var last = unanswered;
         if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits);
         var mayBeTold = last.settledIn() == commits ? last.mayBeTold() : before;
-        if (before.isNone()) aloneIn = commits;
-        else if (isAnyFull(settled, promises)) mayBeTold = after;
+        boolean begins = mayBeTold.isNone();
+        if (begins && refundTokens > 0 && complete) aloneIn = commits;
+        if (!begins && isAnyFull(settled, promises)) mayBeTold = after;
         unanswered = new Unanswered(last.buckets(), last.settledTokens(), mayBeTold, commits);
         held.hold(settled);
         held.adjusted(after, untold);
@@ -262,7 +263,9 @@ final class AgentState {
         boolean knowsAll = held != null && !underWay;
         var settled = unanswered;
         var adjustments = held == null ? Adjustments.NONE : held.adjustments();
-        boolean withheld = settled != null && settled.settledIn() == commits && !isSoonFull(promises, nowSeconds);
+        boolean withheld = settled != null
+                && settled.settledIn() == commits
+                && (settled.mayBeTold().isNone() || !isSoonFull(promises, nowSeconds));
         return new SpendRequest.Copy(
                 held == null
                         ? AgentBuckets.full(promises.terms(), 0)

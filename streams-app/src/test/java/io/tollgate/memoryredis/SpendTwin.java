@@ -462,7 +462,7 @@ final class SpendTwin {
         var fencedSources = List.copyOf(entries);
         boolean ahead = relation >= DECIDED_ALONE;
         boolean once = operation == ONCE;
-        boolean lacks = gone || filled || !ahead && relation > 0 && wasLast < argument.copyLast;
+        boolean lacks = gone || filled || later && Double.isNaN(wasLast) || !ahead && wasLast < argument.copyLast;
         boolean elsewhere = false;
         for (int i = 0; i < known.size(); i++) {
             var entry = bySource(fencedSources, known.get(i).source());

@@ -53,6 +53,8 @@ final class Simulation {
     private static final double EPSILON = 1e-6;
     private static final long LONGEST_WAIT_MICROS = 1_000_000;
     private static final double SLACK_SECONDS = 0.05;
+    /** Longer than a task does not commit, mostly. */
+    private static final long LATE_MICROS = 4_000_000;
 
     /** A promise that was not kept. */
     record Violation(String promise, String what) {}
@@ -671,11 +673,18 @@ final class Simulation {
     }
 
     /**
-     * Returns what settlements gave back at moments that nobody can tell: a nearly full bucket in Redis hears of them before they are
-     * committed, and where clocks step, the moments of an instance are not those of Redis.
+     * Returns what settlements gave back at moments that nobody can tell: a full bucket in Redis hears of them before they are committed;
+     * of an agent's first ones it hears late, where Redis had not answered before; and where clocks step, the moments of an instance are
+     * not those of Redis.
      */
     private double refundsAtNoTime(String agent) {
-        return Stream.concat(kafka.undone.stream(), clocksStep ? kafka.settlements.stream() : Stream.empty())
+        long beginning = settled(agent).stream()
+                .mapToLong(each -> each.atMicros() + LATE_MICROS)
+                .findFirst()
+                .orElse(0);
+        return Stream.concat(
+                        kafka.undone.stream(),
+                        kafka.settlements.stream().filter(each -> clocksStep || each.atMicros() < beginning))
                 .filter(each -> each.agent().equals(agent))
                 .mapToDouble(each -> Math.max(0, each.refundTokens()))
                 .sum();

@@ -188,7 +188,7 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local ahead, once, elsewhere = relation >= DECIDED_ALONE, operation == 3, false
   -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
-  local lacks = gone or filled or not ahead and relation > 0 and was_last and was_last < copy_last
+  local lacks = gone or filled or later and not was_last or not ahead and was_last and was_last < copy_last
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1}
     lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
