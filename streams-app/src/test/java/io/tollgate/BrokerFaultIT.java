@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;

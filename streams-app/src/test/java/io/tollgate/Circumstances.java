@@ -1,7 +1,7 @@
 package io.tollgate;
 
 import io.tollgate.config.Topics;
-import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.process.ApplicationProcess;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;

@@ -2,8 +2,8 @@ package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.sandbox.FreePorts;
-import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.process.FreePorts;
+import io.tollgate.sandbox.process.KafkaBroker;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;

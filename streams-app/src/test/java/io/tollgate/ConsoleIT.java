@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.http.AgentPath;
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.OwnThread;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.OwnThread;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.File;
 import java.io.IOException;
 import java.net.URI;

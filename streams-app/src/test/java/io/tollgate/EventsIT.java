@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.RedisServer;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;

@@ -6,7 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.tollgate.cli.TopicAdmin;
 import io.tollgate.preflight.Finding;
-import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.process.KafkaBroker;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

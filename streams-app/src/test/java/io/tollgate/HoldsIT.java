@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.lettuce.core.RedisClient;
 import io.tollgate.ingest.RequestParserTest;
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.RedisServer;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -4,8 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Map;

@@ -4,8 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.codec.ByteArrayCodec;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -2,7 +2,7 @@ package io.tollgate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.process.ApplicationProcess;
 import java.time.Duration;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;

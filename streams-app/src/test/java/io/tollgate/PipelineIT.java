@@ -1,6 +1,6 @@
 package io.tollgate;
 
-import io.tollgate.sandbox.SharedServers;
+import io.tollgate.sandbox.process.SharedServers;
 
 /** On the sandbox's real broker and Redis. */
 class PipelineIT extends PipelineScenario {

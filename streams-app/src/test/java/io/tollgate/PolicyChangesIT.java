@@ -7,7 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.process.ApplicationProcess;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;

@@ -3,10 +3,10 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.RedisServer;
-import io.tollgate.sandbox.RespProxy;
-import io.tollgate.sandbox.Security;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.RedisServer;
+import io.tollgate.sandbox.process.RespProxy;
+import io.tollgate.sandbox.process.Security;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.lettuce.core.cluster.SlotHash;
-import io.tollgate.sandbox.RedisCluster;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisCluster;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;

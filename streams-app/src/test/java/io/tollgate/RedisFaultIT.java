@@ -3,9 +3,9 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.FaultProxy;
-import io.tollgate.sandbox.OwnThread;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.FaultProxy;
+import io.tollgate.sandbox.process.OwnThread;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,7 +2,7 @@ package io.tollgate;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.tollgate.sandbox.OwnThread;
+import io.tollgate.sandbox.process.OwnThread;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;

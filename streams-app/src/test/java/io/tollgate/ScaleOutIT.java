@@ -4,8 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -6,11 +6,11 @@ import static org.awaitility.Awaitility.await;
 
 import io.tollgate.cli.TopicAdmin;
 import io.tollgate.preflight.Finding;
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
-import io.tollgate.sandbox.Rights;
-import io.tollgate.sandbox.Security;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
+import io.tollgate.sandbox.process.Rights;
+import io.tollgate.sandbox.process.Security;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;

@@ -2,9 +2,9 @@ package io.tollgate;
 
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.FaultProxy;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.FaultProxy;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;

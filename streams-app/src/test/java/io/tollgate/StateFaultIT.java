@@ -3,9 +3,9 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

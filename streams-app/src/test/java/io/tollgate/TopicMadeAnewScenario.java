@@ -3,7 +3,7 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.tollgate.sandbox.ApplicationProcess;
+import io.tollgate.sandbox.process.ApplicationProcess;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

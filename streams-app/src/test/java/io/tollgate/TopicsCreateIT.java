@@ -3,7 +3,7 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.cli.TopicAdmin;
-import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.process.KafkaBroker;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;

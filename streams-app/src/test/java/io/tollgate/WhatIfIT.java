@@ -25,7 +25,7 @@ import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
 import io.tollgate.quota.RunningTasks;
 import io.tollgate.quota.TaskTime;
-import io.tollgate.sandbox.KafkaBroker;
+import io.tollgate.sandbox.process.KafkaBroker;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;

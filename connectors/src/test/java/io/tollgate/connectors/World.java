@@ -1,11 +1,11 @@
 package io.tollgate.connectors;
 
-import io.tollgate.sandbox.ApplicationProcess;
-import io.tollgate.sandbox.ConnectWorker;
-import io.tollgate.sandbox.KafkaBroker;
-import io.tollgate.sandbox.OwnThread;
-import io.tollgate.sandbox.PostgresServer;
-import io.tollgate.sandbox.QuotaDatabase;
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.ConnectWorker;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.OwnThread;
+import io.tollgate.sandbox.process.PostgresServer;
+import io.tollgate.sandbox.process.QuotaDatabase;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,5 +1,8 @@
 package io.tollgate.sandbox;
 
+import io.tollgate.sandbox.process.ConnectWorker;
+import io.tollgate.sandbox.process.PostgresServer;
+import io.tollgate.sandbox.process.QuotaDatabase;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.sql.SQLException;

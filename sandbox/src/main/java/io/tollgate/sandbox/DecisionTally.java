@@ -1,5 +1,6 @@
 package io.tollgate.sandbox;
 
+import io.tollgate.sandbox.process.SandboxTopics;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;

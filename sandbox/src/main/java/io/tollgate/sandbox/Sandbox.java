@@ -1,5 +1,14 @@
 package io.tollgate.sandbox;
 
+import io.tollgate.sandbox.process.ApplicationProcess;
+import io.tollgate.sandbox.process.ConnectParts;
+import io.tollgate.sandbox.process.FreePorts;
+import io.tollgate.sandbox.process.KafkaBroker;
+import io.tollgate.sandbox.process.PostgresServer;
+import io.tollgate.sandbox.process.RedisServer;
+import io.tollgate.sandbox.process.SandboxTopics;
+import io.tollgate.sandbox.process.Security;
+import io.tollgate.sandbox.process.ServerHome;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
@@ -583,6 +592,6 @@ public final class Sandbox implements Callable<Integer> {
         } catch (IOException e) {
             // The lock ends with this JVM anyway.
         }
-        if (givenDir == null && dir != null) ChildProcess.Home.deleteTree(dir);
+        if (givenDir == null && dir != null) ServerHome.deleteTree(dir);
     }
 }

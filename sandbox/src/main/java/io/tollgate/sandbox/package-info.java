@@ -1,8 +1,7 @@
 /**
- * A real Kafka broker, a real Redis and the real application as child processes on loopback, for tests, benchmarks and newcomers.
+ * The command {@code sandbox}: the parts of {@code process} together, sample agents, and a summary.
  *
- * <p>A leaf: it knows no other module, and runs the application's jar as anybody would. All public types may be used by many
- * threads. No child outlives this JVM, not even when it is killed.
+ * <p>A leaf: it knows no other module, and runs the application's jar as any user would. Not thread-safe unless a class says so.
  */
 @NullMarked
 package io.tollgate.sandbox;

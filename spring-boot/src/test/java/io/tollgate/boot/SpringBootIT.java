@@ -9,7 +9,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Limit;
 import io.tollgate.client.ResourceQuotaManager;
 import io.tollgate.failover.SharingStatus;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.springframework.beans.factory.annotation.Value;

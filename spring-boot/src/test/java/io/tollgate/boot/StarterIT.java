@@ -9,7 +9,7 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.client.QuotaListener;
 import io.tollgate.client.ResourceQuotaManager;
 import io.tollgate.failover.SharingStatus;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import io.tollgate.spring.QuotaCustomizer;
 import java.net.URI;
 import java.net.http.HttpClient;

@@ -8,7 +8,7 @@ import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.tollgate.quota.SimulatedHistories;
 import io.tollgate.redis.SpendScript;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;

@@ -16,7 +16,7 @@ import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.RedisBuckets;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;

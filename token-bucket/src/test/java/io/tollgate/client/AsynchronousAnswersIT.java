@@ -7,7 +7,7 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.failover.SharingStatus;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.concurrent.CompletableFuture;

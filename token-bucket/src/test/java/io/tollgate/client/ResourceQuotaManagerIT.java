@@ -18,7 +18,7 @@ import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

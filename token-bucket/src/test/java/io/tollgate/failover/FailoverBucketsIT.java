@@ -5,7 +5,7 @@ import io.lettuce.core.RedisURI;
 import io.tollgate.bucket.Buckets;
 import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.SharedBucketsContract;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;

@@ -10,7 +10,7 @@ import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Limit;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

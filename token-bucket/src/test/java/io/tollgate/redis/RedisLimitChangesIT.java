@@ -6,7 +6,7 @@ import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.LimitChangesContract;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
-import io.tollgate.sandbox.RedisServer;
+import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -71,7 +71,7 @@ public final class ConnectWorker extends SandboxProcess {
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
 
-    private ConnectWorker(ChildProcess.Home home, WorkerOptions options) {
+    private ConnectWorker(ServerHome home, WorkerOptions options) {
         super(home);
         this.log = home.log(options.log(), "connect.log");
         this.options = options;
@@ -85,7 +85,7 @@ public final class ConnectWorker extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
     public static ConnectWorker start(WorkerOptions options) {
-        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-connect-");
+        ServerHome home = ServerHome.of(options.dir(), "tollgate-connect-");
         var worker = new ConnectWorker(home, options);
         try {
             worker.awaitReady();

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;

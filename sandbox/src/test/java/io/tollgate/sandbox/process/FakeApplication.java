@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -12,11 +12,11 @@ import java.util.List;
  * @param layout holds {@code worker}, {@code plugins} and {@code postgres}
  * @param connectors the folder {@code connectors} of the sources
  */
-record ConnectParts(Path layout, Path connectors) {
+public record ConnectParts(Path layout, Path connectors) {
     private static final Path LAYOUT = Path.of("connectors", "target", "layout");
 
     /** Looks in the first folder that has them, going up from this class and from the working folder. */
-    static ConnectParts find() {
+    public static ConnectParts find() {
         for (Path start : List.of(codeLocation(), Path.of("").toAbsolutePath())) {
             for (Path dir = start; dir != null; dir = dir.getParent()) {
                 Path connectors = dir.resolve("connectors");

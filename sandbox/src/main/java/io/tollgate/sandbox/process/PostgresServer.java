@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -65,7 +65,7 @@ public final class PostgresServer extends SandboxProcess {
     private final Path log;
     private final int port;
 
-    private PostgresServer(ChildProcess.Home home, PostgresOptions options) {
+    private PostgresServer(ServerHome home, PostgresOptions options) {
         super(home);
         this.log = home.log(options.log(), "postgres.log");
         this.port = options.port() != 0 ? options.port() : FreePorts.next();
@@ -85,7 +85,7 @@ public final class PostgresServer extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
     public static PostgresServer start(PostgresOptions options) {
-        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-postgres-");
+        ServerHome home = ServerHome.of(options.dir(), "tollgate-postgres-");
         PostgresServer postgres;
         try {
             postgres = new PostgresServer(home, options);
@@ -116,7 +116,7 @@ public final class PostgresServer extends SandboxProcess {
         Path archives = ConnectParts.find().layout().resolve("postgres");
         // Written beside and renamed, so that a start that was interrupted leaves no half of it.
         Path part = home().path().resolve("program.part");
-        ChildProcess.Home.deleteTree(part);
+        ServerHome.deleteTree(part);
         try (DirectoryStream<Path> found = Files.newDirectoryStream(archives, "*.txz");
                 InputStream file = Files.newInputStream(found.iterator().next());
                 var tar = new TarArchiveInputStream(new XZInputStream(new BufferedInputStream(file)))) {
@@ -161,7 +161,7 @@ public final class PostgresServer extends SandboxProcess {
         try (var initdb = run("initdb", command)) {
             int code = initdb.awaitExit(START_TIMEOUT).orElse(-1);
             if (code != 0) {
-                ChildProcess.Home.deleteTree(data());
+                ServerHome.deleteTree(data());
                 throw new IllegalStateException("initdb ended with exit code " + code + "\n" + initdb.output());
             }
         }

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,10 +11,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -274,49 +272,5 @@ final class ChildProcess implements AutoCloseable {
     @Override
     public void close() {
         stop(Duration.ZERO);
-    }
-
-    /** The folder of one server: kept where it was given, else temporary and deleted with the server. */
-    record Home(Path path, boolean temporary) {
-        static Home of(Optional<Path> given, String prefix) {
-            try {
-                if (given.isPresent()) {
-                    Path absolute = given.get().toAbsolutePath();
-                    return new Home(Files.createDirectories(absolute), false);
-                }
-                return new Home(Files.createTempDirectory(prefix), true);
-            } catch (IOException e) {
-                throw new UncheckedIOException(
-                        "cannot create the folder " + given.map(Path::toString).orElse(prefix), e);
-            }
-        }
-
-        /** A server whose data nobody wants needs no time to say goodbye. */
-        Duration grace() {
-            return temporary ? Duration.ZERO : Duration.ofSeconds(15);
-        }
-
-        /** Opens the log's folder where one was given, else takes a file in this folder. */
-        Path log(Optional<Path> given, String name) {
-            Path log = given.map(Path::toAbsolutePath).orElse(path.resolve(name));
-            try {
-                Files.createDirectories(log.getParent());
-            } catch (IOException e) {
-                throw new UncheckedIOException("cannot create the folder of " + log, e);
-            }
-            return log;
-        }
-
-        void discard() {
-            if (temporary) deleteTree(path);
-        }
-
-        static void deleteTree(Path root) {
-            try (var files = Files.walk(root)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
-            } catch (IOException | UncheckedIOException leftBehind) {
-                // Only a temporary folder: the system clears it one day.
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,15 +11,15 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.errors.TopicExistsException;
 
 /** The topics of the pipeline, as the sandbox creates them. */
-final class SandboxTopics {
-    static final String REQUESTS = "agent-requests";
-    static final String APPROVED = "approved-requests";
-    static final String REJECTED = "rejected-requests";
-    static final String POLICIES = "agent-quotas";
-    static final String EVENTS = "quota-events";
-    static final String USAGE = "agent-usage";
-    static final String SETTLED = "settled-requests";
-    static final int PARTITIONS = 8;
+public final class SandboxTopics {
+    public static final String REQUESTS = "agent-requests";
+    public static final String APPROVED = "approved-requests";
+    public static final String REJECTED = "rejected-requests";
+    public static final String POLICIES = "agent-quotas";
+    public static final String EVENTS = "quota-events";
+    public static final String USAGE = "agent-usage";
+    public static final String SETTLED = "settled-requests";
+    public static final int PARTITIONS = 8;
 
     /** Kafka's own default for a topic: a record batch of this size is accepted. */
     private static final int MAX_REQUEST_BYTES = 1_048_588;
@@ -27,7 +27,7 @@ final class SandboxTopics {
     private SandboxTopics() {}
 
     /** Creates those that are missing, and leaves the others as they are. */
-    static void create(Map<String, Object> client) throws InterruptedException {
+    public static void create(Map<String, Object> client) throws InterruptedException {
         var topics = new ArrayList<NewTopic>();
         // Segments end by size alone: by time, agents would end them with each timestamp far ahead.
         topics.add(topic(
@@ -75,7 +75,7 @@ final class SandboxTopics {
         return new NewTopic(name, Optional.of(partitions), Optional.of((short) 1)).configs(all);
     }
 
-    static List<String> decisions() {
+    public static List<String> decisions() {
         return List.of(APPROVED, REJECTED);
     }
 }

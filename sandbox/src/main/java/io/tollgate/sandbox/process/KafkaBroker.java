@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -95,7 +95,7 @@ public final class KafkaBroker extends SandboxProcess {
     private final Optional<Security> security;
     private final boolean shortLived;
 
-    private KafkaBroker(ChildProcess.Home home, int port, BrokerOptions options) {
+    private KafkaBroker(ServerHome home, int port, BrokerOptions options) {
         super(home);
         this.log = home.log(options.log(), "broker.log");
         this.port = port;
@@ -121,7 +121,7 @@ public final class KafkaBroker extends SandboxProcess {
             throw new IllegalStateException(
                     "Kafka cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
         }
-        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-kafka-");
+        ServerHome home = ServerHome.of(options.dir(), "tollgate-kafka-");
         for (int attempt = 1; ; attempt++) {
             int port = options.port() != 0 ? options.port() : FreePorts.next();
             KafkaBroker broker = new KafkaBroker(home, port, options);

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.IOException;
 import java.net.URI;
@@ -85,7 +85,7 @@ public final class ApplicationProcess extends SandboxProcess {
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
 
-    private ApplicationProcess(ChildProcess.Home home, ChildProcess process, URI http) {
+    private ApplicationProcess(ServerHome home, ChildProcess process, URI http) {
         super(home);
         runs(process);
         this.http = http;
@@ -129,7 +129,7 @@ public final class ApplicationProcess extends SandboxProcess {
         rest.addAll(options.arguments());
         var jvmArguments = new ArrayList<>(options.jvmArguments());
         jvmArguments.addAll(classArchive);
-        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-app-");
+        ServerHome home = ServerHome.of(options.dir(), "tollgate-app-");
         ChildProcess process = ChildProcess.start(
                 "the application",
                 ChildProcess.java(jvmArguments, rest),
@@ -145,7 +145,7 @@ public final class ApplicationProcess extends SandboxProcess {
      * Returns the jar that is run: the system property {@code tollgate.jar}, else {@code streams-app/target/tollgate.jar} in the
      * first folder that has it, going up from this class and from the working folder.
      */
-    static Path findJar() {
+    public static Path findJar() {
         String given = System.getProperty("tollgate.jar");
         if (given != null) {
             Path jar = Path.of(given).toAbsolutePath();

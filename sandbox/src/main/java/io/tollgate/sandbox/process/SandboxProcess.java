@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.time.Duration;
 import java.util.Objects;
@@ -8,14 +8,14 @@ import org.jspecify.annotations.Nullable;
 public abstract class SandboxProcess implements AutoCloseable {
     static final Duration GRACE = Duration.ofSeconds(15);
 
-    private final ChildProcess.Home home;
+    private final ServerHome home;
     private volatile @Nullable ChildProcess process;
 
-    SandboxProcess(ChildProcess.Home home) {
+    SandboxProcess(ServerHome home) {
         this.home = home;
     }
 
-    final ChildProcess.Home home() {
+    final ServerHome home() {
         return home;
     }
 

@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -149,7 +149,7 @@ public final class RedisServer extends SandboxProcess {
     private final RedisOptions options;
     private final int port;
 
-    private RedisServer(ChildProcess.Home home, int port, RedisOptions options) {
+    private RedisServer(ServerHome home, int port, RedisOptions options) {
         super(home);
         this.log = home.log(options.log(), "redis.log");
         this.options = options;
@@ -172,7 +172,7 @@ public final class RedisServer extends SandboxProcess {
             throw new IllegalStateException(
                     "Redis cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
         }
-        ChildProcess.Home home = ChildProcess.Home.of(options.dir(), "tollgate-redis-");
+        ServerHome home = ServerHome.of(options.dir(), "tollgate-redis-");
         for (int attempt = 1; ; attempt++) {
             int port = options.port() != 0 ? options.port() : FreePorts.next();
             RedisServer redis = new RedisServer(home, port, options);

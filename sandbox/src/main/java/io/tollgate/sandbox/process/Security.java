@@ -1,4 +1,4 @@
-package io.tollgate.sandbox;
+package io.tollgate.sandbox.process;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -39,7 +39,7 @@ public final class Security {
     /** Read everything, as the checker does. */
     public static final String AUDITORS = "auditors";
 
-    static final List<String> USERS = List.of(ADMIN, APPLICATION, AGENTS, WORKERS, AUDITORS);
+    public static final List<String> USERS = List.of(ADMIN, APPLICATION, AGENTS, WORKERS, AUDITORS);
 
     private static final String BROKER = "broker";
     private static final String AUTHORITY = "ca";
@@ -174,7 +174,7 @@ public final class Security {
     }
 
     /** Returns the environment in which every command of {@code tollgate} may do its work, without addresses. */
-    Map<String, String> operatorEnvironment() {
+    public Map<String, String> operatorEnvironment() {
         return environment(ADMIN);
     }
 
