@@ -8,25 +8,18 @@ import io.tollgate.sandbox.process.PostgresServer;
 import io.tollgate.sandbox.process.RedisServer;
 import io.tollgate.sandbox.process.SandboxTopics;
 import io.tollgate.sandbox.process.Security;
-import io.tollgate.sandbox.process.ServerHome;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -35,6 +28,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -52,7 +46,6 @@ import picocli.CommandLine.Spec;
         footer = "%nCtrl-C stops everything and prints a summary. Exit code 0: done, 1: failed, 2: wrong usage.")
 public final class Sandbox implements Callable<Integer> {
     private static final double DEFAULT_RATE = 200;
-    private static final Duration STALL = Duration.ofSeconds(60);
 
     @Option(
             names = "--records",
@@ -107,15 +100,14 @@ public final class Sandbox implements Callable<Integer> {
     private @Nullable CommandSpec spec;
 
     private final PrintStream out = System.out;
+    private final StatusLine statusLine = new StatusLine(out);
     private final Thread main = Thread.currentThread();
     private final ExecutorService starters = Executors.newFixedThreadPool(3);
     private final CountDownLatch unwound = new CountDownLatch(1);
     private long startedNanos;
     private boolean closed;
-    private volatile boolean statusLineOpen;
     private volatile boolean interrupted;
-    private volatile @Nullable Path dir;
-    private volatile @Nullable FileChannel lock;
+    private volatile @Nullable SandboxDir folder;
     private volatile @Nullable Security security;
     private volatile @Nullable KafkaBroker kafka;
     private volatile @Nullable RedisServer redis;
@@ -198,7 +190,9 @@ public final class Sandbox implements Callable<Integer> {
     }
 
     private void start() throws Exception {
-        Path dir = openDir();
+        SandboxDir opened = SandboxDir.open(Optional.ofNullable(givenDir));
+        folder = opened;
+        Path dir = opened.path();
         if (httpPort != 0 && !noApp && !FreePorts.isFree(httpPort)) {
             throw new IllegalStateException(
                     "the application cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
@@ -246,7 +240,7 @@ public final class Sandbox implements Callable<Integer> {
             startApplication(dir, broker);
         }
         if (connectStart != null) result(connectStart);
-        printAddresses(dir);
+        new Addresses(opened, kafka, redis, app, connectStack, security).print(out);
     }
 
     private static <T> T result(Future<T> future) throws InterruptedException {
@@ -258,31 +252,10 @@ public final class Sandbox implements Callable<Integer> {
         }
     }
 
-    private Path openDir() throws IOException {
-        Path opened = givenDir != null
-                ? Files.createDirectories(givenDir.toAbsolutePath().normalize())
-                : Files.createTempDirectory("tollgate-sandbox-");
-        FileChannel channel =
-                FileChannel.open(opened.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        FileLock held;
-        try {
-            held = channel.tryLock();
-        } catch (OverlappingFileLockException e) {
-            held = null;
-        }
-        if (held == null) {
-            channel.close();
-            throw new IllegalStateException("another sandbox runs on " + opened + ": stop it, or choose another --dir");
-        }
-        lock = channel;
-        dir = opened;
-        return opened;
-    }
-
     private void startApplication(Path dir, KafkaBroker broker) throws IOException {
         Path work = Files.createDirectories(dir.resolve("app"));
         ApplicationProcess.AppOptions options = ApplicationProcess.AppOptions.defaults();
-        for (Map.Entry<String, String> variable : usersSettings().entrySet()) {
+        for (Map.Entry<String, String> variable : Addresses.usersSettings().entrySet()) {
             options = options.withEnvironment(variable.getKey(), variable.getValue());
         }
         options = options.withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
@@ -293,106 +266,10 @@ public final class Sandbox implements Callable<Integer> {
         RedisServer started = redis;
         if (started != null) options = options.withEnvironment("REDIS_URL", started.uri());
         Security users = security;
-        if (users != null) options = secured(options, users);
+        if (users != null) options = options.withSecurity(users);
         ApplicationProcess application = ApplicationProcess.start(options);
         app = application;
         application.awaitReady(Duration.ofSeconds(120));
-    }
-
-    /** Returns what the user wants to try: TOKEN_BUCKET_SIZE=50 ./tollgate sandbox. Where things are is ours. */
-    private static Map<String, String> usersSettings() {
-        var settings = new TreeMap<>(System.getenv());
-        settings.keySet()
-                .removeIf(name -> name.endsWith("_TOPIC")
-                        || name.equals("TOLLGATE_HTTP_HOST")
-                        || name.equals("TOLLGATE_HTTP_PORT")
-                        || name.equals("TOLLGATE_STATE_DIR")
-                        || !(name.startsWith("TOKEN_") || name.startsWith("TOLLGATE_")));
-        return settings;
-    }
-
-    /** Returns all that a command needs to find what was started. */
-    private Map<String, String> environment() {
-        var environment = usersSettings();
-        if (kafka != null) environment.put("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrapServers());
-        if (redis != null) environment.put("REDIS_URL", redis.uri());
-        if (app != null) {
-            environment.put("TOLLGATE_HTTP_HOST", app.http().getHost());
-            environment.put("TOLLGATE_HTTP_PORT", Integer.toString(app.http().getPort()));
-        }
-        Security users = security;
-        if (users != null) {
-            environment.putAll(users.operatorEnvironment());
-            // For Redis, which has no setting of its own for that. The script splits it into words.
-            var trust = String.join(" ", users.trustArguments());
-            if (!users.dir().toString().contains(" ")) environment.put("JAVA_OPTS", trust);
-            if (redis == null) environment.keySet().removeIf(name -> name.startsWith("REDIS_"));
-        }
-        return environment;
-    }
-
-    /** The application logs in as everybody should: with secrets from files. */
-    private static ApplicationProcess.AppOptions secured(ApplicationProcess.AppOptions options, Security users)
-            throws IOException {
-        ApplicationProcess.AppOptions more = options;
-        for (Map.Entry<String, String> property : users.applicationEnvironment().entrySet()) {
-            more = more.withEnvironment(property.getKey(), property.getValue());
-        }
-        var arguments = new ArrayList<>(options.jvmArguments());
-        arguments.addAll(users.trustArguments());
-        return more.withJvmArguments(arguments.toArray(String[]::new));
-    }
-
-    private void printAddresses(Path dir) throws IOException {
-        Security users = security;
-        var ready = new StringBuilder("READY");
-        out.println();
-        if (kafka != null) {
-            String address = kafka.bootstrapServers();
-            ready.append(" kafka=").append(address);
-            out.println("  Kafka     " + address);
-            String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
-            out.println(
-                    "            kcat" + login + " -b " + address + " -C -t " + SandboxTopics.REJECTED + " -o -5 -e");
-            if (users != null) printUsers(address, users);
-        }
-        if (redis != null) {
-            ready.append(" redis=").append(redis.uri());
-            out.println("  Redis     " + redis.uri());
-            if (users == null) {
-                out.println("            redis-cli -p " + redis.port() + " hgetall quota:greedy-1:tokens");
-            } else {
-                out.println("            REDISCLI_AUTH=$(cat " + users.dir().resolve("redis.password")
-                        + ") redis-cli --tls --cacert " + users.dir().resolve("ca.pem") + " --user "
-                        + Security.APPLICATION + " -p " + redis.port()
-                        + " hmget quota:greedy-1:tokens tokens last_refill");
-            }
-        }
-        if (app != null) {
-            ready.append(" http=").append(app.http());
-            out.println("  HTTP      " + app.http());
-            out.println("            the console");
-        }
-        if (connectStack != null) connectStack.printAddresses(out);
-        out.println("  Logs      " + dir.resolve("logs"));
-        out.println("  Ctrl-C stops everything" + (givenDir == null ? "." : "; the data stays in " + dir + "."));
-        out.println("  Commands  in another shell, after the line below:");
-        out.println("            ./tollgate policy set greedy-1 --capacity 50 --refill-rate 5");
-        if (app != null) out.println("            ./tollgate bucket show greedy-1");
-        out.println(EnvFile.write(dir, environment()));
-        out.println();
-        out.println(ready);
-        out.flush();
-    }
-
-    private void printUsers(String address, Security users) {
-        out.println("            kafka-console-consumer.sh --bootstrap-server " + address
-                + " --isolation-level read_committed --group auditors-1 --from-beginning --topic "
-                + SandboxTopics.REJECTED
-                + " --consumer.config "
-                + users.dir().resolve(Security.AUDITORS + ".properties"));
-        out.println("  Users     " + String.join(", ", Security.USERS) + ": " + users.dir()
-                + "/USER.properties, and USER.kcat for librdkafka");
     }
 
     private int run() throws InterruptedException {
@@ -418,64 +295,14 @@ public final class Sandbox implements Callable<Integer> {
                     broker.clientProperties(Security.AUDITORS),
                     new SplittableRandom(2));
             started.start();
-            return watch(started, reader.tally());
+            return new TrafficWatch(
+                            started, reader, Optional.ofNullable(records), this::failIfSomethingDied, statusLine)
+                    .run();
         }
         while (true) {
             failIfSomethingDied();
             Thread.sleep(500);
         }
-    }
-
-    private int watch(SampleAgents agents, DecisionTally tally) throws InterruptedException {
-        boolean terminal = isTerminal();
-        long shownNanos = System.nanoTime();
-        long shownDecided = 0;
-        long movedNanos = System.nanoTime();
-        long lastMove = 0;
-        while (true) {
-            Thread.sleep(terminal ? 500 : 100);
-            failIfSomethingDied();
-            DecisionTally.Tally figures = tally.figures();
-            long now = System.nanoTime();
-            statusLineOpen |= terminal;
-            if (now - shownNanos >= TimeUnit.MILLISECONDS.toNanos(terminal ? 500 : 5000)) {
-                String line =
-                        Summary.statusLine(figures, (figures.decided() - shownDecided) * 1e9 / (now - shownNanos));
-                if (terminal) out.print("\r\033[K" + line);
-                else out.println(line);
-                out.flush();
-                shownNanos = now;
-                shownDecided = figures.decided();
-            }
-            String failure = agents.failure();
-            if (failure != null) throw new IllegalStateException(failure);
-            if (records == null) continue;
-
-            if (agents.isDone() && figures.missing() == 0) return verdict(agents);
-            long moves = figures.published() + figures.decided();
-            if (moves != lastMove) {
-                lastMove = moves;
-                movedNanos = now;
-            } else if (now - movedNanos > STALL.toNanos()) {
-                throw new IllegalStateException("nothing has moved for " + STALL.toSeconds() + " s: of "
-                        + figures.published() + " published requests " + figures.missing()
-                        + " are undecided, first at (partition/offset) " + tally.firstMissing(5));
-            }
-        }
-    }
-
-    /** All have been decided; but were they all published, and each decided only once? */
-    private int verdict(SampleAgents agents) {
-        DecisionReader reader = decisions;
-        if (reader == null || records == null) return 1;
-        reader.close(); // reads to the end: a second decision would stand behind the first
-        DecisionTally.Tally figures = reader.tally().figures();
-        if (figures.published() == records && figures.missing() == 0 && figures.duplicates() == 0) return 0;
-        endStatusLine();
-        System.err.println(
-                "sandbox: of " + records + " requests " + agents.sent().failed() + " were not published, "
-                        + figures.missing() + " not decided, " + figures.duplicates() + " decided more than once");
-        return 1;
     }
 
     private void failIfSomethingDied() {
@@ -488,19 +315,6 @@ public final class Sandbox implements Callable<Integer> {
         }
         if (kafka != null && !kafka.isAlive()) {
             throw new IllegalStateException("Kafka has ended; its log ends so:\n" + kafka.output());
-        }
-    }
-
-    private static boolean isTerminal() throws InterruptedException {
-        // Not System.console(): since JDK 22 there is one without a terminal as well.
-        try {
-            return new ProcessBuilder("/bin/sh", "-c", "test -t 1")
-                            .inheritIO()
-                            .start()
-                            .waitFor()
-                    == 0;
-        } catch (IOException e) {
-            return false;
         }
     }
 
@@ -522,12 +336,12 @@ public final class Sandbox implements Callable<Integer> {
     private synchronized void close() {
         if (closed) return;
         closed = true;
-        endStatusLine();
+        statusLine.end();
         starters.shutdownNow();
         Duration elapsed = Duration.ofNanos(startedNanos == 0 ? 0 : System.nanoTime() - startedNanos);
         if (traffic != null) traffic.close();
-        if (interrupted) awaitLastDecisions();
-        awaitLastSettlements();
+        if (interrupted) awaitLast(this::isAllDecided);
+        awaitLast(this::isAllSettled);
         if (workers != null) workers.close();
         if (app != null) app.close();
         if (decisions != null) decisions.close();
@@ -552,46 +366,31 @@ public final class Sandbox implements Callable<Integer> {
                     workers == null ? SampleWorkers.NONE : workers.worked(),
                     elapsed,
                     audit,
-                    givenDir == null ? Optional.empty() : Optional.ofNullable(dir)));
+                    givenDir == null || folder == null ? Optional.empty() : Optional.of(folder.path())));
             out.flush();
         }
-        releaseDir();
+        if (folder != null) folder.close();
     }
 
-    /** Those under way take a moment, and a summary that calls them undecided would worry the reader. */
-    private void awaitLastDecisions() {
+    /** Waits for a moment: a summary that calls requests undecided which are under way would worry the reader. */
+    private void awaitLast(BooleanSupplier isDone) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
+        while (app != null && app.isAlive() && System.nanoTime() - deadline < 0 && !isDone.getAsBoolean()) {
+            LockSupport.parkNanos(50_000_000);
+        }
+    }
+
+    private boolean isAllDecided() {
         DecisionReader reader = decisions;
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
-        while (reader != null && app != null && app.isAlive() && System.nanoTime() - deadline < 0) {
-            if (reader.tally().figures().missing() == 0) return;
-            LockSupport.parkNanos(50_000_000);
-        }
+        return reader == null || reader.tally().figures().missing() == 0;
     }
 
-    /** Reports under way take a moment as well. */
-    private void awaitLastSettlements() {
+    private boolean isAllSettled() {
         SampleWorkers reporting = workers;
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
-        while (reporting != null && app != null && app.isAlive() && System.nanoTime() - deadline < 0) {
-            var worked = reporting.worked();
-            DecisionReader reader = decisions;
-            boolean all = reader == null || worked.holds() >= reader.tally().holds();
-            if (all && worked.answered() >= worked.reported()) return;
-            LockSupport.parkNanos(50_000_000);
-        }
-    }
-
-    private void endStatusLine() {
-        if (statusLineOpen) out.println();
-        statusLineOpen = false;
-    }
-
-    private void releaseDir() {
-        try {
-            if (lock != null) lock.close();
-        } catch (IOException e) {
-            // The lock ends with this JVM anyway.
-        }
-        if (givenDir == null && dir != null) ServerHome.deleteTree(dir);
+        if (reporting == null) return true;
+        var worked = reporting.worked();
+        DecisionReader reader = decisions;
+        boolean all = reader == null || worked.holds() >= reader.tally().holds();
+        return all && worked.answered() >= worked.reported();
     }
 }

@@ -70,6 +70,15 @@ public final class ApplicationProcess extends SandboxProcess {
             return new AppOptions(arguments, environment, List.of(jvmArguments), dir, log);
         }
 
+        /** TLS, and the logins of {@link Security#APPLICATION}, with secrets from files. */
+        public AppOptions withSecurity(Security security) {
+            var variables = new LinkedHashMap<>(environment);
+            variables.putAll(security.applicationEnvironment());
+            var withTrust = new ArrayList<>(jvmArguments);
+            withTrust.addAll(security.trustArguments());
+            return new AppOptions(arguments, variables, withTrust, dir, log);
+        }
+
         /** Works in this folder. */
         public AppOptions withDir(Path dir) {
             return new AppOptions(arguments, environment, jvmArguments, Optional.of(dir), log);
