@@ -30,7 +30,7 @@ public final class ApplicationProcess extends SandboxProcess {
      * How to start the application.
      *
      * @param arguments of the command line
-     * @param environment its settings; TOLLGATE_HTTP_PORT is a free port where it is not given
+     * @param environment its settings; TOLLGATE_HTTP_PORT is a free port by default
      * @param jvmArguments such as {@code -Xmx256m}
      * @param dir working folder; empty: a temporary one, deleted on close
      * @param log the file its output is appended to; empty: one in {@code dir}

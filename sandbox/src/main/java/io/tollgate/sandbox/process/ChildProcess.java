@@ -59,7 +59,7 @@ final class ChildProcess implements AutoCloseable {
     /**
      * Starts a process whose standard output and error are appended to {@code log}.
      *
-     * @param name what messages call it
+     * @param name its name in messages
      * @param environment variables added to those inherited
      * @param dropped names of inherited variables that the process must not see
      */
@@ -90,7 +90,9 @@ final class ChildProcess implements AutoCloseable {
         }
     }
 
-    /** Waits for the end of the process: without this line the watcher would then kill whoever gets its pid. */
+    /**
+     * Waits for the end of the process, and then dismisses the watcher, which would kill the next process with its pid.
+     */
     private static void dismissWatcher(Process process) {
         try (OutputStream pipe = process.getOutputStream()) {
             process.waitFor();
@@ -103,8 +105,9 @@ final class ChildProcess implements AutoCloseable {
     }
 
     /**
-     * Writes a file that can be run. A process that is being started at the same moment inherits our open file until it runs its
-     * own program, and Linux refuses to run a file that somebody has open for writing ("Text file busy"): so never both at once.
+     * Writes a file that can be run. A process that is being started at the same moment inherits our open file until it
+     * runs its own program, and Linux refuses to run a file that is open for writing ("Text file busy"). So these two
+     * never overlap.
      */
     static void installExecutable(InputStream content, Path file) throws IOException {
         synchronized (FORKING) {
@@ -155,7 +158,7 @@ final class ChildProcess implements AutoCloseable {
         awaitReady(this::isStopped, Duration.ofSeconds(10));
     }
 
-    /** True as well where threads cannot be looked at: there is no /proc on macOS. */
+    /** Returns whether all threads are stopped; true also without /proc, as on macOS. */
     private boolean isStopped() {
         Path threads = Path.of("/proc", Long.toString(pid()), "task");
         if (!Files.isDirectory(threads)) return true;
@@ -225,7 +228,7 @@ final class ChildProcess implements AutoCloseable {
         return new IllegalStateException("interrupted while waiting for a process", e);
     }
 
-    /** Returns the last 16 KiB of what the process wrote. */
+    /** Returns the last 16 KiB of the output. */
     String output() {
         try (var file = new RandomAccessFile(log.toFile(), "r")) {
             long length = file.length();
@@ -252,7 +255,7 @@ final class ChildProcess implements AutoCloseable {
         kill();
     }
 
-    /** Deaf to interrupts, because whoever is interrupted still has to clean up. */
+    /** Ignores interrupts, because an interrupted caller still has to clean up. */
     private boolean awaitGone(Duration timeout) {
         long deadline = System.nanoTime() + timeout.toNanos();
         boolean interrupted = false;

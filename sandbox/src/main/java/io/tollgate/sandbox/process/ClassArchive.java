@@ -29,7 +29,7 @@ final class ClassArchive {
         }
     }
 
-    /** Returns the JVM arguments of a start: silent where the archive does not fit. */
+    /** Returns the JVM arguments of a start; a mismatched archive is ignored silently. */
     static List<String> use(Path jar) {
         return isThere(jar)
                 ? List.of("-XX:SharedArchiveFile=" + of(jar), "-Xlog:cds=off", "-Xlog:cds+dynamic=off")

@@ -37,8 +37,8 @@ public final class ConnectWorker extends SandboxProcess {
      * How to start a worker.
      *
      * @param bootstrapServers of Kafka
-     * @param environment what connectors may read
-     * @param dir working folder; empty: a temporary one, deleted on close. What a worker knows stands in Kafka
+     * @param environment the variables that connectors may read
+     * @param dir working folder; empty: a temporary one, deleted on close. A worker keeps its state in Kafka
      * @param log the file its log is appended to; empty: one in {@code dir}
      */
     public record WorkerOptions(
@@ -113,7 +113,7 @@ public final class ConnectWorker extends SandboxProcess {
                         "-Xms128m",
                         "-Xmx512m",
                         "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1", // starts are what tests wait for
+                        "-XX:TieredStopAtLevel=1", // tests wait for starts
                         "-Djava.awt.headless=true",
                         "-Dlogback.configurationFile=" + logback,
                         "-cp",
@@ -151,7 +151,7 @@ public final class ConnectWorker extends SandboxProcess {
         properties.put(
                 "config.providers.env.param.allowlist.pattern",
                 String.join("|", new TreeSet<>(options.environment().keySet())));
-        // There is nobody else who could take over, and nothing to wait for when a killed worker is back.
+        // No other worker could take over, so a restarted worker need not wait.
         properties.put("scheduled.rebalance.max.delay.ms", "0");
         properties.put("session.timeout.ms", "6000");
         properties.put("heartbeat.interval.ms", "1000");
@@ -173,11 +173,11 @@ public final class ConnectWorker extends SandboxProcess {
     }
 
     /**
-     * Creates the connector that a file describes, or changes it to what the file says; does not wait until it runs.
+     * Creates the connector that a file describes, or updates it; does not wait until it runs.
      *
      * @param file JSON with {@code name} and {@code config}
      * @return the connector's name
-     * @throws IllegalStateException if Connect refuses it, with what it says
+     * @throws IllegalStateException if Connect refuses it, with its reason
      */
     public String load(Path file) {
         JsonNode connector;
@@ -206,7 +206,7 @@ public final class ConnectWorker extends SandboxProcess {
     /**
      * Returns when the connector and all its tasks run.
      *
-     * @throws IllegalStateException if one has failed, with what Connect says, or if the time is over
+     * @throws IllegalStateException if one has failed, with the reason, or if the time is over
      */
     public void awaitRunning(String connector, Duration timeout) {
         process()
@@ -234,7 +234,7 @@ public final class ConnectWorker extends SandboxProcess {
                 && states.stream().allMatch("RUNNING"::equals);
     }
 
-    /** Returns what Connect says about a connector and its tasks; an empty object while it says nothing. */
+    /** Returns the status of a connector and its tasks; an empty object without an answer. */
     public JsonNode status(String connector) {
         try {
             var reply = send("GET", "/connectors/" + connector + "/status", "", Duration.ofSeconds(5));

@@ -29,7 +29,7 @@ public final class FaultProxy implements AutoCloseable {
         CUT_NEXT_REPLY
     }
 
-    /** What the server said, due at the client at {@code dueNanos}. An empty one is the end. */
+    /** Bytes of the server, due at the client at {@code dueNanos}. An empty chunk marks the end. */
     private record Chunk(byte[] bytes, long dueNanos) {}
 
     private volatile int targetPort;
@@ -93,7 +93,10 @@ public final class FaultProxy implements AutoCloseable {
         connections.forEach(connection -> connection.lostBytes = true);
     }
 
-    /** Leads new connections to another server on 127.0.0.1, and leaves those that are open where they are, as a changed DNS record does. */
+    /**
+     * Sends new connections to another server on 127.0.0.1, and leaves open ones in place, as a changed DNS
+     * record does.
+     */
     public synchronized void move(int newTargetPort) {
         targetPort = newTargetPort;
     }

@@ -6,7 +6,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.util.concurrent.ThreadLocalRandom;
 
-/** Finds loopback ports that nobody listens on. */
+/** Finds free loopback ports. */
 public final class FreePorts {
     /**
      * Below the range from which Linux (32768 and up) and macOS take the ports of outgoing connections. A port from that range

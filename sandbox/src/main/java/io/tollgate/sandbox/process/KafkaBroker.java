@@ -29,12 +29,13 @@ public final class KafkaBroker extends SandboxProcess {
     /**
      * How to start a broker.
      *
-     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
      * @param port the port for clients; 0: a free one
      * @param properties broker properties, on top of the settings for a small machine
      * @param log the file its log is appended to; empty: one in {@code dir}
-     * @param security asks for a login and checks rights; empty: anybody may do everything
-     * @param shortLived whether it serves for some minutes only, as in tests: its code is then compiled quickly rather than well
+     * @param security requires logins and checks rights; empty: every client may do everything
+     * @param shortLived whether it serves for some minutes only, as in tests: its code is then compiled quickly rather
+     *     than well
      */
     public record BrokerOptions(
             Optional<Path> dir,
@@ -191,7 +192,7 @@ public final class KafkaBroker extends SandboxProcess {
         properties.put("default.replication.factor", "1");
         properties.put("offsets.topic.replication.factor", "1");
         properties.put("offsets.topic.num.partitions", "4");
-        // A broker that was killed is elected twice within a second or two: by what it knew, and by what is. Kafka
+        // A killed broker is elected twice within a second or two: by its old state, and by the present one. Kafka
         // 4.3.1 serves a group when the first load of its offsets ends, even while the second goes on, from what that
         // has read so far. So these topics must be short: of small parts, and compacted often.
         properties.put("offsets.topic.segment.bytes", "1048576");
@@ -285,7 +286,7 @@ public final class KafkaBroker extends SandboxProcess {
         return "127.0.0.1:" + mutualPort;
     }
 
-    /** Returns how to connect: as this user of the security, or as anybody where there is none. */
+    /** Returns the client properties of this user; without security, of an anonymous one. */
     public Map<String, Object> clientProperties(String user) {
         return Rights.at(
                 bootstrapServers(),

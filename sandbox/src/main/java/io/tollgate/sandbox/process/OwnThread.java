@@ -19,12 +19,12 @@ public final class OwnThread {
 
     private OwnThread() {}
 
-    /** Starts the task; the future completes with its result, or with what it throws. */
+    /** Starts the task; the future completes with its result or its exception. */
     public static <T> CompletableFuture<T> supply(Supplier<T> task) {
         return CompletableFuture.supplyAsync(task, EXECUTOR);
     }
 
-    /** Starts the task; the future completes when it ends, or with what it throws. */
+    /** Starts the task; the future completes when it ends, or with its exception. */
     public static CompletableFuture<Void> run(Runnable task) {
         return CompletableFuture.runAsync(task, EXECUTOR);
     }

@@ -36,7 +36,7 @@ public final class PostgresServer extends SandboxProcess {
     /**
      * How to start PostgreSQL.
      *
-     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
      * @param port 0: a free one
      * @param log the file its log is appended to; empty: one in {@code dir}
      */
@@ -155,7 +155,7 @@ public final class PostgresServer extends SandboxProcess {
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C",
-                "--locale-provider=builtin", // the same everywhere, whatever locales the machine has
+                "--locale-provider=builtin", // the same on every machine, regardless of its locales
                 "--builtin-locale=C.UTF-8",
                 "--no-sync");
         try (var initdb = run("initdb", command)) {
@@ -189,7 +189,7 @@ public final class PostgresServer extends SandboxProcess {
         return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home().path(), log);
     }
 
-    /** PostgreSQL refuses to run as root: there it runs in a user namespace in which it is nobody in particular. */
+    /** PostgreSQL refuses to run as root, so root runs it as another user of a user namespace. */
     private static List<String> asUser(String... command) {
         var whole = new ArrayList<String>();
         if (System.getProperty("os.name").equals("Linux") && isRoot()) whole.addAll(List.of("unshare", "-U"));

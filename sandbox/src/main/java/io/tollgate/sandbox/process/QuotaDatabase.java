@@ -96,7 +96,7 @@ public final class QuotaDatabase {
         }
     }
 
-    /** Returns what a worker needs in its environment to run the files of {@code connectors/}. */
+    /** Returns the variables that a worker needs to run the files of {@code connectors/}. */
     public Map<String, String> environment() {
         return Map.of(
                 "POSTGRES_HOST",
@@ -111,7 +111,7 @@ public final class QuotaDatabase {
                 "quota_admin_source");
     }
 
-    /** Opens a connection as a role whose password is its name; the caller closes it. */
+    /** Opens a connection as a role with its name as password; the caller closes it. */
     public Connection connect(String role) throws SQLException {
         return postgres.connect(NAME, role, role);
     }

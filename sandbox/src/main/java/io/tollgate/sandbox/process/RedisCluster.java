@@ -110,7 +110,7 @@ public final class RedisCluster implements AutoCloseable {
         for (int i = 0; ; i++) if (slot < SLOTS * (i + 1) / primaries.size()) return i;
     }
 
-    /** Returns the address of the last primary: the others can be killed without anybody losing the way in. */
+    /** Returns the address of the last primary, so that tests can kill the others. */
     public String uri() {
         return primaries.get(primaries.size() - 1).uri();
     }

@@ -33,15 +33,15 @@ public final class RedisServer extends SandboxProcess {
     /**
      * How to start Redis.
      *
-     * @param dir where its data lies and stays; empty: a temporary folder, deleted on close
+     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
      * @param port 0: a free one
      * @param appendOnly whether every write is in a file before it is answered, and so survives {@code kill}
-     * @param password what clients must send; empty: none
+     * @param password the password of clients; empty: none
      * @param users ACL rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}
      * @param replicaOf the primary's port on 127.0.0.1; 0: is a primary
      * @param config more lines of redis.conf
      * @param log the file its log is appended to; empty: one in {@code dir}
-     * @param security speaks TLS, and only to the user that the pipeline needs; empty: to anybody, without TLS
+     * @param security requires TLS and the pipeline's user; empty: every client may connect, without TLS
      */
     public record RedisOptions(
             Optional<Path> dir,
@@ -256,7 +256,7 @@ public final class RedisServer extends SandboxProcess {
     /**
      * Returns the text that a command as one would type it is answered with; nothing is an empty text.
      *
-     * @throws IllegalStateException if Redis refuses it, or nobody answers within a second
+     * @throws IllegalStateException if Redis refuses it, or does not answer within a second
      */
     public String text(String command) {
         try (var socket = newSocket()) {
@@ -269,7 +269,7 @@ public final class RedisServer extends SandboxProcess {
                 if (!first.startsWith("+")) throw new IllegalStateException(command + ": " + first);
                 return first.substring(1);
             }
-            // What we ask for is ASCII; -1 is the length of what is not there.
+            // Our answers are ASCII; -1 is the length of a missing value.
             var text = new char[Math.max(0, Integer.parseInt(first.substring(1)))];
             int read = 0;
             while (read < text.length) {
@@ -283,7 +283,7 @@ public final class RedisServer extends SandboxProcess {
         }
     }
 
-    /** Returns the first line of the reply to a command as one would type it, or empty if nobody answers within a second. */
+    /** Returns the first line of the reply to a command, as typed; empty without an answer within a second. */
     public Optional<String> ask(String command) {
         try (var socket = newSocket()) {
             socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);

@@ -137,7 +137,7 @@ public final class RespProxy implements AutoCloseable {
         }
     }
 
-    /** Returns what is answered without asking Redis; empty text: the connection ends. */
+    /** Returns the answer given without asking Redis; an empty text ends the connection. */
     private Optional<String> instead(ByteArrayOutputStream command) {
         var name = part(command, 0);
         if (SCRIPT_CALLS.contains(name) && !answer.isEmpty()) return Optional.of(answer);

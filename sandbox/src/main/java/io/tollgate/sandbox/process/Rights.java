@@ -28,9 +28,9 @@ import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
 
-/** Who may do what on a secured broker: the least that suffices. docs/security.md has the same as commands, a test compares. */
+/** The least rights of each user on a secured broker. docs/security.md lists them as commands; a test compares both. */
 public final class Rights {
-    /** What follows name and password in an ACL rule of Redis. */
+    /** The ACL rule of Redis after name and password. */
     public static final String REDIS =
             "resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist +time +info";
 
@@ -38,7 +38,7 @@ public final class Rights {
 
     private Rights() {}
 
-    /** Returns what the pipeline needs, with its default names. */
+    /** Returns the rights of the pipeline, with its default names. */
     public static List<AclBinding> application() {
         var user = Security.APPLICATION;
         var internal = Security.APPLICATION + "-"; // the default application id
@@ -89,7 +89,7 @@ public final class Rights {
                 new AccessControlEntry("User:" + user, "*", operation, AclPermissionType.ALLOW));
     }
 
-    /** Gives every user its password and its rights; what is there already stays. */
+    /** Gives every user its password and its rights; existing ones stay. */
     static void grant(Admin admin, Security security) throws InterruptedException, ExecutionException {
         var info = new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS);
         var logins = Security.USERS.stream()

@@ -43,12 +43,12 @@ public abstract class SandboxProcess implements AutoCloseable {
         return process().isAlive();
     }
 
-    /** SIGKILL; returns when the process is gone. What a server has written to its folder stays there. */
+    /** Sends SIGKILL; returns when the process is gone. The server's folder keeps its data. */
     public void kill() {
         process().kill();
     }
 
-    /** SIGSTOP: connections stay open, nothing answers; what is sent meanwhile arrives after {@link #thaw}. */
+    /** Sends SIGSTOP: connections stay open without answers; data sent meanwhile arrives after {@link #thaw}. */
     public void freeze() {
         process().freeze();
     }
@@ -58,7 +58,7 @@ public abstract class SandboxProcess implements AutoCloseable {
         process().thaw();
     }
 
-    /** Returns the last 16 KiB of what the process wrote: its log, or standard output and error. */
+    /** Returns the last 16 KiB of its log, or of standard output and error. */
     public String output() {
         return process().output();
     }

@@ -42,7 +42,7 @@ public final class SandboxTopics {
         topics.add(topic(APPROVED, PARTITIONS, "max.message.bytes", Integer.toString(MAX_REQUEST_BYTES + 64 * 1024)));
         // A rejection holds the request, in base64 if it is unreadable.
         topics.add(topic(REJECTED, PARTITIONS, "max.message.bytes", Integer.toString(2 * 1024 * 1024)));
-        // Auditors ask by which policy a decision was made: what was replaced is kept for 30 days.
+        // Auditors ask for the policy of a decision: replaced policies are kept for 30 days.
         topics.add(topic(
                 POLICIES,
                 1,

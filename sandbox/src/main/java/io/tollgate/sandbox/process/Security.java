@@ -64,7 +64,7 @@ public final class Security {
         try (InputStream file = Files.newInputStream(all)) {
             store.load(file, NO_PASSWORD);
         }
-        Files.delete(all); // the authority's key is needed no more, and so nobody gets it
+        Files.delete(all); // the authority's key is not needed any more
         var trust = empty();
         trust.setCertificateEntry(AUTHORITY, store.getCertificate(AUTHORITY));
         write(trust, trustStore());
@@ -289,7 +289,7 @@ public final class Security {
         return password("redis");
     }
 
-    /** Returns JVM arguments that make a program trust our certificates, where it has no setting of its own for that. */
+    /** Returns JVM arguments that make a program without a setting of its own trust our certificates. */
     public List<String> trustArguments() {
         return List.of(
                 "-Djavax.net.ssl.trustStore=" + trustStore(),

@@ -35,7 +35,7 @@ public final class SharedServers {
         return Holder.KAFKA.join().bootstrapServers();
     }
 
-    /** Returns the address of an empty database of the shared Redis; nobody else gets it. */
+    /** Returns the address of an empty database of the shared Redis, for one caller only. */
     public static String newRedisDatabase() {
         int database = DATABASES_TAKEN.getAndIncrement();
         if (database >= DATABASES) throw new IllegalStateException("all " + DATABASES + " databases are taken");
