@@ -58,6 +58,35 @@ class HoldsIT {
     }
 
     @Test
+    void explainTellsWhatBecameOfAHold() throws Exception {
+        try (var broker = KafkaBroker.start();
+                var cluster = cluster(broker);
+                var holds = new Holds(cluster);
+                var application = cluster.start()) {
+            policy(cluster, "a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"max_open\":1}}");
+            holds.reserve("a", 300);
+            holds.reserve("a", 10);
+            await().atMost(SOON).until(() -> of("a", holds).size() == 1);
+            var hold = Holds.header(of("a", holds).get(0), "quota-source");
+
+            assertThat(cluster.command("explain", hold).output())
+                    .contains("It opened a hold, which nobody has settled; its deadline is 20");
+
+            holds.report("a", hold, 100);
+            await().atMost(SOON).until(() -> holds.settled().size() == 1);
+
+            assertThat(cluster.command("explain", hold).output())
+                    .contains(
+                            "A worker reported that 100 tokens of its hold were used, ",
+                            "later: 200 tokens were given back.");
+            var refused = hold.replaceAll("0$", "1");
+            assertThat(cluster.command("explain", refused).output())
+                    .contains("It would have opened a hold, and as many were open as its policy allows (max_open).");
+            assertThat(application.isAlive()).as(application.output()).isTrue();
+        }
+    }
+
+    @Test
     void idleHoldsEndAtTheirDeadline() throws Exception {
         try (var broker = KafkaBroker.start();
                 var cluster = cluster(broker);

@@ -55,6 +55,7 @@ final class ExplainText {
                 + (decided.approved() ? "approved" : "refused") + ".");
         sentences.add(why());
         sentences.add(by());
+        if (decided.heldUntilMicros() >= 0) sentences.add(held());
         retryAfter()
                 .ifPresent(wait -> sentences.add("The same request would have been covered " + DurationText.of(wait)
                         + " later, had nothing else been spent."));
@@ -68,6 +69,8 @@ final class ExplainText {
         var left = tokens(decided.remainingTokens());
         var limit = decided.limit().isEmpty() ? "" : " under the limit " + decided.limit();
         if (isOff()) return "Its policy is off: it approves everything, and there is no bucket.";
+        if (decided.reason().equals(DecidedRecord.TOO_MANY_OPEN_HOLDS))
+            return "It would have opened a hold, and as many were open as its policy allows (max_open). Nothing was charged.";
         if (decided.reason().endsWith("cost_exceeds_capacity"))
             return "That is more than the bucket ever holds" + limit + ", so no wait would have helped" + shadowed()
                     + ".";
@@ -79,6 +82,22 @@ final class ExplainText {
 
     private String shadowed() {
         return decided.approved() ? "; its policy is a trial, in shadow mode, and refuses nothing" : "";
+    }
+
+    private String held() {
+        return found.settlement()
+                .map(end -> (end.outcome().equals("expired")
+                                ? "Nobody reported what was used of its hold, which expired "
+                                : "A worker reported that " + tokens(end.usedTokens()) + " of its hold were used, ")
+                        + DurationText.of(Duration.of(end.atMicros() - decided.decidedAtMicros(), ChronoUnit.MICROS))
+                        + " later: " + gaveBack(end.refundedTokens()) + ".")
+                .orElse("It opened a hold, which nobody has settled; its deadline is " + at(decided.heldUntilMicros())
+                        + ".");
+    }
+
+    private static String gaveBack(double refunded) {
+        if (refunded < 0) return tokens(-refunded) + " more were charged";
+        return refunded == 0 ? "nothing was given back" : tokens(refunded) + " were given back";
     }
 
     private String by() {
@@ -136,7 +155,14 @@ final class ExplainText {
             if (!isOff()) rows.add(List.of("bucket after", tokens(decided.remainingTokens())));
             rows.add(List.of("policy", PolicyText.line(decided.policy())));
             rows.add(List.of("decided by", decided.decidedBy()));
-            rows.add(List.of("decided at", at(decided) + ", by the bucket's clock"));
+            if (decided.heldUntilMicros() >= 0)
+                rows.add(List.of("hold until", at(decided.heldUntilMicros()).toString()));
+            found.settlement()
+                    .ifPresent(end -> rows.add(List.of(
+                            "hold " + end.outcome(),
+                            tokens(end.usedTokens()) + " used, " + gaveBack(end.refundedTokens()) + ", at "
+                                    + at(end.atMicros()))));
+            rows.add(List.of("decided at", at(decided.decidedAtMicros()) + ", by the bucket's clock"));
         }
         rows.add(List.of(
                 "published at", Instant.ofEpochMilli(decided.timestampMillis()).toString()));
@@ -184,6 +210,13 @@ final class ExplainText {
                 .put("decided_by", decided.decidedBy())
                 .put("decided_at", decided.decidedAtMicros())
                 .put("alike", found.alike());
+        if (decided.heldUntilMicros() >= 0) node.put("held_until", decided.heldUntilMicros());
+        found.settlement()
+                .ifPresent(end -> node.putObject("settlement")
+                        .put("outcome", end.outcome())
+                        .put("used", decimal(end.usedTokens()))
+                        .put("refunded", decimal(end.refundedTokens()))
+                        .put("decided_at", end.atMicros()));
         node.set("policy_history", PolicyHistory.array(found.history()));
         var next = node.putArray("next");
         for (var other : found.next()) add(next.addObject(), other);
@@ -238,8 +271,8 @@ final class ExplainText {
         return change.stored().flatMap(StoredPolicy::good).map(StoredPolicy.Good::document);
     }
 
-    private static Instant at(DecidedRecord decided) {
-        return Instant.EPOCH.plus(decided.decidedAtMicros(), ChronoUnit.MICROS);
+    private static Instant at(long micros) {
+        return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
     }
 
     private static String tokens(double tokens) {

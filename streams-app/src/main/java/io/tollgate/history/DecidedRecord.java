@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param remainingTokens NaN if the record lacks it, as for an invalid request
  * @param decidedAtMicros microseconds since the epoch on the bucket's clock; -1 if the record lacks it
  * @param limit which of several limits refused; empty if there is only one, or none did
+ * @param heldUntilMicros deadline of the hold it opened, microseconds since the epoch on the bucket's clock; -1 if it opened none
  */
 public record DecidedRecord(
         String topic,
@@ -32,9 +33,13 @@ public record DecidedRecord(
         long decidedAtMicros,
         String policy,
         String limit,
+        long heldUntilMicros,
         byte[] value) {
     static final String SHADOW = "shadow:";
     static final String COST_EXCEEDS_CAPACITY = "cost_exceeds_capacity";
+    /** The reason of a refusal by {@code max_open}, which charges nothing. */
+    public static final String TOO_MANY_OPEN_HOLDS = "too_many_open_holds";
+
     static final String INVALID_REQUEST = "invalid_request";
 
     private static final JsonFactory JSON = new JsonFactory();
@@ -48,6 +53,7 @@ public record DecidedRecord(
         String decidedAt = "";
         String policy = "";
         String limit = "";
+        String hold = "";
         for (var header : kafka.headers()) {
             switch (header.key()) {
                 case "quota-source" -> source = text(header.value());
@@ -57,6 +63,7 @@ public record DecidedRecord(
                 case "quota-decided-at" -> decidedAt = text(header.value());
                 case "quota-policy" -> policy = text(header.value());
                 case "quota-limit" -> limit = text(header.value());
+                case "quota-hold" -> hold = text(header.value());
                 default -> {
                     // the agent's own
                 }
@@ -76,6 +83,7 @@ public record DecidedRecord(
                 micros(decidedAt),
                 policy,
                 limit,
+                micros(hold),
                 kafka.value() == null ? new byte[0] : kafka.value());
     }
 

@@ -184,7 +184,45 @@ public final class Explain {
                 .findFirst();
         double cost = decided.costTokens();
         var next = decided.isCharged() ? next(log, decided) : List.<DecidedRecord>of();
-        return new Explanation(decided, cost, before(decided, cost, decidedBy), decidedBy, history, next, alike);
+        return new Explanation(
+                decided,
+                cost,
+                before(decided, cost, decidedBy),
+                decidedBy,
+                history,
+                next,
+                settlement(log, decided),
+                alike);
+    }
+
+    /** Returns what ended the hold that this decision opened. */
+    private Optional<Explanation.Settled> settlement(TopicLog log, DecidedRecord decided) {
+        if (decided.heldUntilMicros() < 0) return Optional.empty();
+        var settled = settings.topics().settled();
+        var key = decided.agentId().getBytes(StandardCharsets.UTF_8);
+        int partitions = log.partitions(settled).size();
+        var place = new TopicPartition(settled, RecordClassifier.partitionOf(key, partitions));
+        long sinceMillis = Math.min(decided.timestampMillis(), decided.decidedAtMicros() / 1000) - FUTURE.toMillis();
+        var found = new ArrayList<DecidedRecord>(1);
+        log.read(log.since(List.of(place), Instant.ofEpochMilli(sinceMillis)), new TopicLog.Taker() {
+            @Override
+            public void take(ConsumerRecord<byte[], byte[]> kafka) {
+                if (!found.isEmpty() || !Arrays.equals(kafka.key(), key)) return;
+                var record = DecidedRecord.of(kafka, settled);
+                boolean ended = record.number("reserved", -1) >= 0; // by a report, or by its deadline
+                if (ended && record.text("hold").equals(decided.source())) found.add(record);
+            }
+
+            @Override
+            public boolean isDone() {
+                return !found.isEmpty();
+            }
+        });
+        return found.stream()
+                .map(record -> new Explanation.Settled(
+                        record.text("outcome"), record.number("used", 0), record.number("refunded", 0), (long)
+                                record.number("decided_at", -1)))
+                .findFirst();
     }
 
     private static Optional<Double> before(DecidedRecord decided, double cost, Optional<PolicyChange> decidedBy) {

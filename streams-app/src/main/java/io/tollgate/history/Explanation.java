@@ -14,6 +14,7 @@ import java.util.Optional;
  *     the topic
  * @param history all records under that policy's key, oldest first
  * @param next a few of the agent's next decisions, the earliest first, up to the first with another outcome
+ * @param settlement the record that ended the hold it opened; empty if there is none, or the hold is open
  * @param alike the number of other decisions with the same request id and about the same age
  */
 public record Explanation(
@@ -23,4 +24,13 @@ public record Explanation(
         Optional<PolicyChange> decidedBy,
         List<PolicyChange> history,
         List<DecidedRecord> next,
-        int alike) {}
+        Optional<Settled> settlement,
+        int alike) {
+    /**
+     * What became of a hold. Immutable.
+     *
+     * @param outcome {@code settled} or {@code expired}
+     * @param atMicros microseconds since the epoch on the bucket's clock
+     */
+    public record Settled(String outcome, double usedTokens, double refundedTokens, long atMicros) {}
+}
