@@ -416,6 +416,37 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** What Redis holds when a restored copy is settled has been charged for a request that comes again. */
+    @Test
+    void settlementBeforeARequestThatIsProcessedAgain() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=2 call_requests=1 calls=1 stored=0
+                publish cost=4
+                poll most=4 reversed=1
+                process count=6 order=10228431
+                steal
+                work most=8 order=8101427
+                steal from=1
+                settle agent=2 refund=8
+                """);
+    }
+
+    /** The answer to a poll that is not processed any more has been charged, too. */
+    @Test
+    void settlementWhileThePartitionMovesBack() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=0 cold=0 call_agents=1 call_requests=1 calls=2 stored=0
+                steal
+                publish agent=2 cost=3
+                publish cost=2 stray=1
+                commit
+                poll instance=1 most=2
+                steal from=1
+                settle refund=10
+                process instance=1 count=6 order=2423142
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
