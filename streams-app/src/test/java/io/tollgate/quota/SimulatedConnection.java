@@ -160,7 +160,12 @@ final class SimulatedConnection implements RedisCalls {
         }
         reply(call, () -> {
             underWay.remove(call);
-            call.answers.complete(ScriptCodec.answers(reply, call.spends));
+            var answers = ScriptCodec.answers(reply, call.spends);
+            for (int i = 0; i < call.spends.size(); i++) {
+                boolean disagrees = answers.answers().get(i) instanceof SpendResult.Disagrees;
+                if (disagrees) ledger.disagreed(call.spends.get(i).agentId());
+            }
+            call.answers.complete(answers);
         });
     }
 

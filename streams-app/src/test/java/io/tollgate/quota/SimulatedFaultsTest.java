@@ -447,6 +447,74 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A request that its owner has refused without asking is charged for an instance that has lost the partition. */
+    @Test
+    void refusedWithoutAskingAndChargedForAZombie() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=10 rate=2 cold=1 call_agents=2 call_requests=1 calls=1 stored=0
+                publish agent=2 cost=4 stray=2
+                publish agent=2 cost=1 stray=1
+                publish agent=2 cost=3 stray=2
+                publish agent=2 stray=1
+                publish agent=1 cost=2 stray=1
+                steal from=1
+                publish agent=2 cost=3 stray=2
+                work instance=1 order=2958984
+                publish agent=1 cost=3
+                work most=2 order=8066733
+                publish agent=1 cost=3
+                publish agent=1 cost=3 stray=2
+                work order=13719518
+                poll most=2
+                publish cost=6 stray=1
+                steal
+                work instance=1 most=7 order=13822823
+                process count=2 order=12273061
+                publish cost=3 stray=1
+                poll instance=1 most=2
+                """);
+    }
+
+    /** Redis disagrees with a new owner: the level that it takes over has been charged for its predecessor. */
+    @Test
+    void levelThatHoldsWhatWasChargedForAZombie() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=0 cold=200 call_agents=1 call_requests=2 calls=1 stored=0
+                publish agent=1 cost=5 stray=1
+                work order=9169152
+                settle agent=1 refund=11
+                publish agent=1 stray=1
+                work order=8032339
+                publish cost=6
+                publish stray=1
+                publish agent=1 stray=1
+                publish agent=2 cost=4
+                publish agent=1 cost=3
+                poll most=6 reversed=1
+                steal
+                poll instance=1 most=3 reversed=1
+                process count=6 order=6323286
+                """);
+    }
+
+    /** Redis has decided a stray anew, so that the copy decides after the first settlement: also what comes again from the other source. */
+    @Test
+    void settlementBetweenAStrayAndARequestThatIsProcessedAgain() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1 stored=0
+                publish cost=4
+                poll most=4
+                process count=4
+                publish cost=1 stray=2
+                work instance=1 most=4
+                steal
+                poll instance=1 most=4 reversed=1
+                process instance=1 order=1
+                settle instance=1 refund=8
+                process instance=1 count=4
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;

@@ -126,11 +126,10 @@ final class SimulatedInstance {
             if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
             var decided = (DecidedRequest) record.value();
-            var by = decided.decision().decidedBy();
             ledger.decided(
                     published().agent,
                     SimulatedKafka.position(current.topic(), incarnation, current.partition(), current.offset()),
-                    by);
+                    decided.decision());
             transaction.output(new Output(published(), decided.decision(), decided.policy()));
         }
 

@@ -211,6 +211,10 @@ final class SimulatedKafka {
         return source << 32 | offset;
     }
 
+    static long source(long position) {
+        return position >> 32;
+    }
+
     /** Names sources as {@link ClusterSourceIds} does for an instance whose polls are not seen: by the topics that it asked for last. */
     private final class AskedSourceIds implements SourceIds {
         private final Map<String, Integer> asked = new HashMap<>();

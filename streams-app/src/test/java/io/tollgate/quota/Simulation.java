@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.RecordClassifier;
@@ -76,12 +77,17 @@ final class Simulation {
         /** A call for this agent has failed. */
         void failed(String agent);
 
+        /** Redis has answered the instance that it disagrees about this agent. */
+        void disagreed(String agent);
+
         /** The instance has decided the request at this {@link SimulatedKafka#position}. */
-        void decided(String agent, long position, DecidedBy by);
+        void decided(String agent, long position, Decision decision);
     }
 
     /** @param askers a bit for each instance, another one each time that it has lost a partition */
     private record Asked(double cost, long askers) {}
+
+    private record Unasked(long position, long decider) {}
 
     /** What Redis may have charged of an agent without its decider knowing; requests by {@link SimulatedKafka#position}. */
     private static final class Charges {
@@ -91,8 +97,15 @@ final class Simulation {
         final Map<Long, Asked> asked = new HashMap<>();
         /** What was under way when a call failed or its answer was given up: charged or not, nobody knows. */
         final Set<Long> unknown = new HashSet<>();
-        /** What Redis has executed for an instance that did not decide it. */
+        /** What Redis had executed for an instance that did not decide it. */
         final Set<Long> ofOthers = new HashSet<>();
+        /**
+         * Of these, what was decided on a level that held it: when Redis had disagreed; or after a first settlement, when Redis had decided
+         * requests of the other source anew.
+         */
+        final Map<Decision, Long> takenOver = new IdentityHashMap<>();
+        /** What was decided without asking Redis, and by whom. */
+        final Map<Decision, Unasked> unasked = new IdentityHashMap<>();
 
         double cost(Set<Long> positions) {
             double cost = 0;
@@ -114,10 +127,15 @@ final class Simulation {
     }
 
     private final class OfInstance implements Ledger {
+        private final Set<String> disagreed = new HashSet<>();
+        /** By agent, the sources of what Redis has decided for this instance alone. */
+        private final Map<String, Set<Long>> anew = new HashMap<>();
+
         private long bit = 1L << starts++ % Long.SIZE;
 
         @Override
         public void lostPartition() {
+            anew.clear();
             bit = 1L << starts++ % Long.SIZE;
         }
 
@@ -150,12 +168,26 @@ final class Simulation {
         }
 
         @Override
-        public void decided(String agent, long position, DecidedBy by) {
+        public void disagreed(String agent) {
+            disagreed.add(agent);
+        }
+
+        @Override
+        public void decided(String agent, long position, Decision decision) {
             var its = charges(agent);
-            if (by == DecidedBy.LOCAL) failed(agent); // it gives up what is under way
+            boolean local = decision.decidedBy() == DecidedBy.LOCAL;
+            if (local) failed(agent); // it gives up what is under way
             its.underWay.remove(position);
             var asked = its.asked.get(position);
-            if (asked != null && (asked.askers() & ~bit) != 0) its.ofOthers.add(position);
+            boolean unasked = asked == null || (asked.askers() & bit) == 0;
+            if (unasked && !local) its.unasked.put(decision, new Unasked(position, bit));
+            var sources = anew.computeIfAbsent(agent, each -> new HashSet<>());
+            long source = SimulatedKafka.source(position);
+            if (!local && asked != null && asked.askers() == bit) sources.add(source);
+            if (asked == null || (asked.askers() & ~bit) == 0) return;
+            its.ofOthers.add(position);
+            boolean otherAnew = sources.stream().anyMatch(each -> each != source);
+            if (disagreed.contains(agent) || local && otherAnew) its.takenOver.put(decision, position);
         }
     }
 
@@ -193,7 +225,12 @@ final class Simulation {
         }
 
         @Override
-        public void decided(String agent, long position, DecidedBy by) {
+        public void disagreed(String agent) {
+            // Nobody judges.
+        }
+
+        @Override
+        public void decided(String agent, long position, Decision decision) {
             // Nobody judges.
         }
     }
@@ -791,14 +828,23 @@ final class Simulation {
     }
 
     /**
-     * Returns what may be charged twice in an outage: requests that were under way then, and those that were charged for an instance that has
-     * lost its partition. The levels that its successor takes over hold these charges, and say nothing of them until it asks for
-     * the same requests, which it cannot then.
+     * Returns what may be charged twice: in an outage, requests that were under way then, and those that were charged for an instance that
+     * has lost its partition. The levels that its successor takes over hold these charges, and say nothing of them until it asks for
+     * the same requests, which it cannot then. Without an outage, those that it decides on such a level all the same; and what it refused
+     * without asking, while an instance that has lost its partition asked for it.
      */
     private double unknownTokens(String agent) {
         var its = charges(agent);
         var unknown = new HashSet<>(its.unknown);
         if (history.steps().stream().map(Step::kind).anyMatch(Step.Kind::disturbsCalls)) unknown.addAll(its.ofOthers);
+        for (var output : kafka.outputs) {
+            var takenOver = its.takenOver.get(output.decision());
+            if (takenOver != null) unknown.add(takenOver);
+            var unasked = its.unasked.get(output.decision());
+            if (unasked == null) continue;
+            var asked = its.asked.get(unasked.position());
+            if (asked != null && (asked.askers() & ~unasked.decider()) != 0) unknown.add(unasked.position());
+        }
         return its.cost(unknown);
     }
 
