@@ -106,7 +106,10 @@ final class TaskHolds {
             var due = holds.earliest();
             if (due == null) return;
             var hold = holds.find(due.agentId(), due.name());
-            if (hold != null) expire(hold, decider.settlesAt(hold.agentId(), hold.kind()));
+            if (hold == null) continue;
+            long atMicros = decider.settlesAt(hold.agentId(), hold.kind());
+            if (atMicros < hold.deadlineMicros()) return; // our clock was ahead, and Redis has put it right
+            expire(hold, atMicros);
         }
     }
 }
