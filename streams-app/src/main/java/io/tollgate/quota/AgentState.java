@@ -519,11 +519,12 @@ final class AgentState {
      * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now, is an upper
      * bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what Redis said, or Redis does
      * not know yet what the agent is promised now: a new rate counts from when it does. Nor where the request may have been
-     * decided before a crash: Redis knows how, and has charged it.
+     * decided before a crash: Redis knows how, and has charged it. Nor after a settlement that Redis has not answered to: if that is
+     * aborted, the refusal would be told again.
      */
     boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
         var terms = promises.terms();
-        if (bucket == null || !complete || bucket.decidedWithoutRedis()) return false;
+        if (bucket == null || !complete || bucket.decidedWithoutRedis() || unanswered != null) return false;
         if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
         if (mayBeDecidedBefore(place)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit

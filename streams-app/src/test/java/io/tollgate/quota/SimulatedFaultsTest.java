@@ -515,6 +515,47 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A request is refused by what a settlement has taken, which is undone: the new owner does not refuse it once more. */
+    @Test
+    void refusedAfterASettlementThatIsAborted() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=5 rate=2 cold=0 call_agents=1 call_requests=4 calls=2
+                publish
+                publish cost=1 stray=1
+                publish agent=1 stray=1
+                publish agent=1 cost=1 stray=1
+                publish cost=1
+                publish agent=1 cost=2 stray=1
+                publish agent=1 cost=2
+                publish agent=1 stray=1
+                publish agent=2 stray=2
+                publish agent=1
+                publish agent=1 cost=1 stray=2
+                publish cost=2 stray=1
+                publish
+                publish agent=1 cost=1 stray=1
+                publish agent=2 cost=1 stray=2
+                publish agent=1 stray=1
+                publish cost=1 stray=1
+                steal
+                poll instance=1 most=2
+                work instance=1 most=4 order=6861442
+                poll instance=1 most=2
+                process instance=1 count=1 order=2238051
+                publish agent=1 cost=1
+                publish
+                poll most=7
+                steal from=1
+                poll most=6
+                settle refund=1
+                process count=7 order=9442444
+                poll most=8
+                process count=3 order=9323874
+                poll instance=1 most=6 reversed=1
+                steal
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;
