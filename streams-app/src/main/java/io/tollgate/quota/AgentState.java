@@ -136,7 +136,7 @@ final class AgentState {
      * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it is committed, with the
      * next call, or at once where that is too late. Of the first settlement it does not: an aborted transaction would
      * begin it again, so that our copy decides until it is committed, unless Redis has decided nothing anew since it is in
-     * memory: what comes may have been charged before, and only Redis knows.
+     * memory: what comes may have been charged before, and only Redis knows. A full bucket lacks no such charge.
      *
      * @param untold whether there is a Redis
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
@@ -153,8 +153,9 @@ final class AgentState {
         if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits);
         var mayBeTold = last.settledIn() == commits ? last.mayBeTold() : before;
         boolean begins = mayBeTold.isNone();
-        if (begins && refundTokens > 0 && pastReplays != 0) aloneIn = commits;
-        if (!begins && isAnyFull(settled, promises)) mayBeTold = after;
+        boolean full = isAnyFull(settled, promises);
+        if (begins && refundTokens > 0 && (pastReplays != 0 || complete && full)) aloneIn = commits;
+        if (!begins && full) mayBeTold = after;
         unanswered = new Unanswered(last.buckets(), last.settledTokens(), mayBeTold, commits);
         held.hold(settled);
         held.adjusted(after, untold);

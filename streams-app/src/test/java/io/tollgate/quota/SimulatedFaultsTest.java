@@ -556,6 +556,34 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A full bucket has no room for what its first settlement gives back: later it has none, either. */
+    @Test
+    void firstSettlementOfAFullBucket() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=200 call_agents=1 call_requests=1 calls=1 stored=0
+                settle refund=7
+                pass millis=1861
+                pass millis=1636
+                pass millis=963
+                settle refund=13
+                publish cost=1 stray=1
+                """);
+    }
+
+    /** Redis had no room for what an aborted settlement gave back to a full bucket; the owner's next call takes it again. */
+    @Test
+    void settlementOfAFullBucketThatIsAborted() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=40 rate=0 cold=0 call_agents=2 call_requests=1 calls=1 stored=0
+                publish
+                settle refund=10
+                work most=6 order=1004217
+                settle refund=14
+                pass millis=1275
+                steal
+                """);
+    }
+
     @Test
     void manyAgentsAskedTogetherAfterAnOutage() {
         int agents = 60;

@@ -727,6 +727,14 @@ final class Simulation {
                 .sum();
     }
 
+    /** Returns what was given back, and undone: a full bucket in Redis has heard of it, had no room for it, and is told to take it again. */
+    private double refundsUndone(String agent) {
+        return kafka.undone.stream()
+                .filter(each -> each.agent().equals(agent))
+                .mapToDouble(each -> Math.max(0, each.refundTokens()))
+                .sum();
+    }
+
     private double refilled(String agent, long fromMicros, long toMicros) {
         if (isOtherMinute(agent, fromMicros, toMicros)) return Double.POSITIVE_INFINITY;
         return highestRate.get(agent) * (toMicros - fromMicros) / 1e6;
@@ -853,7 +861,7 @@ final class Simulation {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().limit().refillTokensPerSecond();
-        double lost = unknownTokens(agent) + costOfDeleted(agent);
+        double lost = unknownTokens(agent) + costOfDeleted(agent) + refundsUndone(agent);
         var settlements = settled(agent);
         // Redis hears of a settlement a little later: where time refills, or a period begins between, that is not the
         // same.
