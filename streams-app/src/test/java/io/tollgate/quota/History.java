@@ -2,9 +2,13 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Period;
+import io.tollgate.policy.HoldRules;
+import io.tollgate.policy.Unsettled;
 import io.tollgate.quota.Step.Kind;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -30,6 +34,7 @@ record History(Setup setup, List<Step> steps) {
      * @param coldCalls that may take longer in a process
      * @param callAgents in one call, at most; {@code callRequests} as well
      * @param storedAnswers whose buckets are written with each commit; else 250 ms later
+     * @param holds what counts for them; empty: nobody holds
      */
     record Setup(
             boolean exactlyOnce,
@@ -40,33 +45,59 @@ record History(Setup setup, List<Step> steps) {
             int callAgents,
             int callRequests,
             int calls,
-            int storedAnswers) {
+            int storedAnswers,
+            Optional<HoldRules> holds) {
         Limit limit() {
             return History.limit(capacity, rate);
+        }
+
+        Setup with(HoldRules rules) {
+            return new Setup(
+                    exactlyOnce,
+                    agents,
+                    capacity,
+                    rate,
+                    coldCalls,
+                    callAgents,
+                    callRequests,
+                    calls,
+                    storedAnswers,
+                    Optional.of(rules));
         }
 
         @Override
         public String toString() {
             return (exactlyOnce ? "exactly_once" : "at_least_once") + " agents=" + agents + " capacity=" + capacity
                     + " rate=" + rate + " cold=" + coldCalls + " call_agents=" + callAgents + " call_requests="
-                    + callRequests + " calls=" + calls + (storedAnswers == ALL ? "" : " stored=" + storedAnswers);
+                    + callRequests + " calls=" + calls + (storedAnswers == ALL ? "" : " stored=" + storedAnswers)
+                    + holds.map(Setup::text).orElse("");
+        }
+
+        private static String text(HoldRules holds) {
+            return " within=" + holds.withinSeconds() + " unsettled="
+                    + holds.unsettled().ordinal() + " max_open=" + holds.maxOpen();
         }
 
         static Setup parse(String line) {
             var words = line.strip().split(" +");
-            var numbers = new int[9];
-            numbers[8] = ALL;
-            for (int i = 1; i < words.length; i++) numbers[i] = Integer.parseInt(words[i].split("=")[1]);
+            var numbers = new HashMap<String, Integer>();
+            for (int i = 1; i < words.length; i++) {
+                var pair = words[i].split("=");
+                numbers.put(pair[0], Integer.valueOf(pair[1]));
+            }
+            var within = Optional.ofNullable(numbers.get("within"));
             return new Setup(
                     words[0].equals("exactly_once"),
-                    numbers[1],
-                    numbers[2],
-                    numbers[3],
-                    numbers[4],
-                    numbers[5],
-                    numbers[6],
-                    numbers[7],
-                    numbers[8]);
+                    numbers.get("agents"),
+                    numbers.get("capacity"),
+                    numbers.get("rate"),
+                    numbers.get("cold"),
+                    numbers.get("call_agents"),
+                    numbers.get("call_requests"),
+                    numbers.get("calls"),
+                    numbers.getOrDefault("stored", ALL),
+                    within.map(seconds -> new HoldRules(
+                            seconds, Unsettled.values()[numbers.get("unsettled")], numbers.get("max_open"))));
         }
     }
 
@@ -98,7 +129,8 @@ record History(Setup setup, List<Step> steps) {
                 1 + random.nextInt(3),
                 stealing ? 1 : 1 + random.nextInt(5),
                 stealing ? 1 : 1 + random.nextInt(3),
-                behind ? 0 : ALL);
+                behind ? 0 : ALL,
+                Optional.empty());
         var wheel = new ArrayList<Kind>();
         add(wheel, Kind.PUBLISH, 24);
         add(wheel, Kind.POLL, 10);
@@ -121,6 +153,7 @@ record History(Setup setup, List<Step> steps) {
         }
         for (var kind : breaking || moving ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
         for (var kind : Kind.values()) {
+            if (kind.isOfHolds()) continue;
             boolean chosen = kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3;
             int weight = 1 + random.nextInt(3);
             if (chosen && !((calm || breaking) && kind.disturbsCalls())) add(wheel, kind, weight);
@@ -151,7 +184,32 @@ record History(Setup setup, List<Step> steps) {
             steps.add(Step.random(Kind.PROCESS, random).with(0, instance).with(1, random.nextInt(3)));
             steps.add(Step.random(Kind.COMMIT, random).with(0, instance));
         }
-        return new History(setup, steps);
+        // By a random of its own: a history without holds is what it was before there were any.
+        var ofHolds = new Random(~seed * 0x9E3779B97F4A7C15L);
+        ofHolds.nextInt();
+        var drawn = new History(setup, steps);
+        return ofHolds.nextInt(4) > 0 ? drawn : drawn.withHolds(ofHolds);
+    }
+
+    /** Returns the same where agents reserve, and workers report: in time or late, twice, what others hold, or what nobody does. */
+    private History withHolds(Random random) {
+        var rules = new HoldRules(
+                new int[] {1, 2, 5, 600}[random.nextInt(4)],
+                Unsettled.values()[random.nextInt(2)],
+                new int[] {1, 2, 4, 1000}[random.nextInt(4)]);
+        boolean back = random.nextInt(3) == 0;
+        int seldom = 3 + random.nextInt(8);
+        var with = new ArrayList<Step>();
+        for (var step : steps) {
+            if (step.kind() == Kind.PUBLISH && random.nextInt(3) > 0)
+                with.add(new Step(Kind.RESERVE, step.values(), step.after()));
+            else if (step.kind() == Kind.SETTLE) with.add(Step.random(Kind.REPORT, random));
+            else with.add(step);
+            if (random.nextInt(seldom) == 0) with.add(Step.random(Kind.REPORT, random));
+            if (random.nextInt(60) == 0) with.add(Step.random(Kind.NO_REPORT, random));
+            if (back && random.nextInt(60) == 0) with.add(Step.random(Kind.REPORTS_BACK, random));
+        }
+        return new History(setup.with(rules), with);
     }
 
     private static void add(List<Kind> wheel, Kind kind, int weight) {

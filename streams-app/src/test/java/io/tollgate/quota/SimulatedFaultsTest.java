@@ -17,6 +17,28 @@ class SimulatedFaultsTest {
         assertThat(violation).as(() -> Simulation.tell(parsed, REDIS)).isEmpty();
     }
 
+    /** The clock of the host is ahead, and Redis puts it right when it is asked before the hold ends: it ends later. */
+    @Test
+    void deadlineByAClockThatIsAhead() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=3 cold=1 call_agents=3 call_requests=5 calls=3 within=2 unsettled=1 max_open=4
+                reserve cost=1 stray=1
+                host_clock millis=25
+                work most=3 order=12196390
+                crash
+                publish
+                poll instance=1 most=5
+                process instance=1 count=2 order=359260
+                publish agent=2 stray=1
+                poll instance=1 most=3
+                process instance=1 count=5 order=9163822
+                pass millis=643
+                crash instance=1
+                start
+                pass millis=1878
+                """);
+    }
+
     @Test
     void failoverThatAStrayNoticesFirst() {
         keepsEveryPromise("""

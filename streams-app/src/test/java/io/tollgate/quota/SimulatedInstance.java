@@ -6,6 +6,8 @@ import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParseRekeyed;
+import io.tollgate.ingest.ParseRekeyedReports;
+import io.tollgate.ingest.ParseReports;
 import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Stray;
@@ -17,9 +19,13 @@ import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
+import io.tollgate.quota.SimulatedKafka.Report;
+import io.tollgate.quota.SimulatedKafka.SettledRecord;
 import io.tollgate.quota.SimulatedKafka.Settlement;
 import io.tollgate.quota.TaskOutput.BucketReset;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
+import io.tollgate.quota.TaskOutput.Ending;
+import io.tollgate.quota.TaskOutput.HoldEnded;
 import io.tollgate.redis.BucketKind;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -88,11 +94,16 @@ final class SimulatedInstance {
         final List<TopicPartition> topics;
         final SimulatedStore stored;
         final BucketStore store;
+        final SimulatedStore held;
         final SimulatedContext<byte[], Incoming> requestsContext;
         final SimulatedContext<byte[], Incoming> rekeyedContext;
+        final SimulatedContext<byte[], Incoming> reportsContext;
+        final SimulatedContext<byte[], Incoming> rekeyedReportsContext;
         final SimulatedContext<byte[], TaskOutput> decideContext;
         final ParseRequests requests = new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
         final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, METRICS);
+        final ParseReports reports = new ParseReports(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
+        final ParseRekeyedReports rekeyedReports = new ParseRekeyedReports(() -> 1_000_000, PARSED);
         final DecideRequests decide = new DecideRequests(running, SimulatedKafka.READ, DECIDED);
 
         Task(int partition) {
@@ -100,13 +111,17 @@ final class SimulatedInstance {
             topics = topicsOf(partition);
             stored = new SimulatedStore(BucketStore.NAME, kafka.changelogs.get(partition));
             store = BucketStore.over(stored);
-            Map<String, StateStore> stores =
-                    Map.of(BucketStore.NAME, store, OpenHolds.STORE, new SimulatedStore(OpenHolds.STORE, Map.of()));
+            held = new SimulatedStore(OpenHolds.STORE, kafka.held.get(partition));
+            Map<String, StateStore> stores = Map.of(BucketStore.NAME, store, OpenHolds.STORE, held);
             requestsContext = new SimulatedContext<>(partition, stores, time, this::parsed);
             rekeyedContext = new SimulatedContext<>(partition, stores, time, this::parsed);
+            reportsContext = new SimulatedContext<>(partition, stores, time, this::reported);
+            rekeyedReportsContext = new SimulatedContext<>(partition, stores, time, this::reported);
             decideContext = new SimulatedContext<>(partition, stores, time, this::decided);
             requests.init(requestsContext);
             rekeyed.init(rekeyedContext);
+            reports.init(reportsContext);
+            rekeyedReports.init(rekeyedReportsContext);
             decide.init(decideContext);
         }
 
@@ -116,31 +131,80 @@ final class SimulatedInstance {
                 case "stray" -> {
                     var stray = (Stray) record.value();
                     int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
-                    transaction.stray(home, stray.bytes(), record.headers(), record.timestamp(), published());
+                    transaction.stray(
+                            SimulatedKafka.REKEYED,
+                            home,
+                            stray.bytes(),
+                            record.headers(),
+                            record.timestamp(),
+                            published());
                 }
-                default -> transaction.output(new Output(published(), null, null));
+                default -> transaction.output(new Output(kafka.next(), published(), null, null, null));
+            }
+        }
+
+        private void reported(Record<byte[], Incoming> record, String child) {
+            switch (child) {
+                case "readable" -> decide.process(record);
+                case "stray" -> {
+                    var stray = (Stray) record.value();
+                    int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
+                    transaction.stray(
+                            SimulatedKafka.REKEYED_USAGE,
+                            home,
+                            stray.bytes(),
+                            record.headers(),
+                            record.timestamp(),
+                            null);
+                }
+                default -> transaction.ended(new SettledRecord(kafka.next(), report(), null));
             }
         }
 
         private void decided(Record<byte[], TaskOutput> record, String child) {
             if (record.value() instanceof BucketReset reset) transaction.reset(reset);
             if (child.equals("all")) return;
+            if (record.value() instanceof TaskOutput.Settlement settlement) {
+                settled(settlement);
+                return;
+            }
             var decided = (DecidedRequest) record.value();
             ledger.decided(
                     published().agent,
                     SimulatedKafka.position(current.topic(), incarnation, current.partition(), current.offset()),
                     decided.decision());
-            transaction.output(new Output(published(), decided.decision(), decided.policy()));
+            transaction.output(new Output(
+                    kafka.next(),
+                    published(),
+                    decided.decision(),
+                    decided.policy(),
+                    decided.hold().orElse(null)));
+        }
+
+        private void settled(TaskOutput.Settlement settlement) {
+            boolean expired = settlement instanceof HoldEnded ended && ended.ending() == Ending.EXPIRED;
+            transaction.ended(new SettledRecord(kafka.next(), expired ? null : report(), settlement));
+            if (!(settlement instanceof HoldEnded ended)) return;
+            transaction.settled(new Settlement(
+                    ended.hold().agentId(),
+                    ended.refundedTokens(),
+                    ended.settled().decidedAtMicros()));
         }
 
         void process(ConsumerRecord<byte[], byte[]> record) {
             var position = new Position(record.topic(), record.partition(), record.offset());
             requestsContext.at(position);
             rekeyedContext.at(position);
+            reportsContext.at(position);
+            rekeyedReportsContext.at(position);
             decideContext.at(position);
             var streamed = new Record<>(record.key(), record.value(), record.timestamp(), record.headers());
-            if (record.topic().equals(SimulatedKafka.REQUESTS)) requests.process(streamed);
-            else rekeyed.process(streamed);
+            switch (record.topic()) {
+                case SimulatedKafka.REQUESTS -> requests.process(streamed);
+                case SimulatedKafka.REKEYED -> rekeyed.process(streamed);
+                case SimulatedKafka.USAGE -> reports.process(streamed);
+                default -> rekeyedReports.process(streamed);
+            }
         }
 
         void punctuate() {
@@ -152,6 +216,8 @@ final class SimulatedInstance {
         void close() {
             requests.close();
             rekeyed.close();
+            reports.close();
+            rekeyedReports.close();
             decide.close();
         }
     }
@@ -222,12 +288,20 @@ final class SimulatedInstance {
     }
 
     private Published published() {
+        return kafka.published.get(numberOfCurrent());
+    }
+
+    private Report report() {
+        return kafka.reports.get(numberOfCurrent());
+    }
+
+    private int numberOfCurrent() {
         var value = current.value();
         int at = 0;
         while (value[at] != 'r' || value[at + 1] < '0' || value[at + 1] > '9') at++;
         int number = 0;
         while (value[++at] >= '0' && value[at] <= '9') number = 10 * number + value[at] - '0';
-        return kafka.published.get(number);
+        return number;
     }
 
     private static List<TopicPartition> topicsOf(int partition) {
@@ -359,16 +433,18 @@ final class SimulatedInstance {
     /** @return false if it is another's turn, and nothing was committed */
     boolean commit(boolean notNoticed) {
         var stored = new HashMap<Integer, Map<String, byte[]>>();
+        var held = new HashMap<Integer, Map<String, byte[]>>();
         for (var task : tasks.values()) {
             task.store.flushCache();
             stored.put(task.partition, task.stored.takeWritten());
+            held.put(task.partition, task.held.takeWritten());
         }
         if (zombie) {
-            if (!kafka.exactlyOnce) kafka.store(stored);
+            if (!kafka.exactlyOnce) kafka.store(stored, held);
             loseAll();
             return false;
         }
-        transaction.commit(consumed, stored);
+        transaction.commit(consumed, stored, held);
         transaction = kafka.new Transaction();
         if (!notNoticed) {
             var offsets = new HashMap<TopicPartition, OffsetAndMetadata>();

@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
+import io.tollgate.holds.Hold;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.SourceIds;
 import io.tollgate.mirror.TaskTopics;
@@ -26,12 +27,15 @@ final class SimulatedKafka {
     static final int PARTITIONS = 2;
     static final String REQUESTS = "agent-requests";
     static final String REKEYED = "simulated-rekeyed-repartition";
-    static final TaskTopics READ =
-            new TaskTopics(REQUESTS, REKEYED, "simulated-usage", "simulated-rekeyed-usage-repartition");
+    static final String USAGE = "agent-usage";
+    static final String REKEYED_USAGE = "simulated-rekeyed-usage-repartition";
+    static final TaskTopics READ = new TaskTopics(REQUESTS, REKEYED, USAGE, REKEYED_USAGE);
+    private static final List<String> NAMES = List.of(REQUESTS, REKEYED, USAGE, REKEYED_USAGE);
 
-    /** The two topics of each partition. */
+    /** The topics of each partition. */
     static final List<List<TopicPartition>> TOPICS = IntStream.range(0, PARTITIONS)
-            .mapToObj(i -> List.of(new TopicPartition(REQUESTS, i), new TopicPartition(REKEYED, i)))
+            .mapToObj(
+                    i -> NAMES.stream().map(name -> new TopicPartition(name, i)).toList())
             .toList();
 
     /** A record that an agent has published. */
@@ -39,6 +43,7 @@ final class SimulatedKafka {
         final int number;
         final @Nullable String agent;
         final int cost;
+        final boolean holds;
         final int partition;
         final long offset;
         /** The partition that it was published to, of the topic that it was published to. */
@@ -46,26 +51,58 @@ final class SimulatedKafka {
         /** Its topic was deleted before it was decided. */
         boolean deleted;
 
-        Published(int number, @Nullable String agent, int cost, int partition, long offset, Log log) {
+        Published(int number, @Nullable String agent, int cost, boolean holds, int partition, long offset, Log log) {
             this.number = number;
             this.agent = agent;
             this.cost = cost;
+            this.holds = holds;
             this.partition = partition;
             this.offset = offset;
             this.log = log;
         }
 
+        /** Returns the name of the hold that it opens. */
+        String name() {
+            return REQUESTS + "/" + partition + "/" + offset;
+        }
+
         @Override
         public String toString() {
-            return "r" + number + (agent == null ? " (invalid)" : " of " + agent + " cost " + cost);
+            return "r" + number
+                    + (agent == null ? " (invalid)" : " of " + agent + (holds ? " holds " : " cost ") + cost);
         }
     }
 
-    /** What came of a record; {@code decision} is null for one that is no request. */
+    /** A record that a worker has published of what a hold has used; {@code agent} is null for one that is no report. */
+    record Report(int number, @Nullable String agent, String hold, int used) {
+        @Override
+        public String toString() {
+            return "report " + number + (agent == null ? " (invalid)" : " of " + agent + ": " + hold + " used " + used);
+        }
+    }
+
+    /**
+     * What came of a report or a deadline.
+     *
+     * @param number in the order in which it and decisions were made
+     * @param report null: it was a deadline
+     * @param settlement null: the report was none
+     */
+    record SettledRecord(long number, @Nullable Report report, TaskOutput.@Nullable Settlement settlement) {}
+
+    /**
+     * What came of a record.
+     *
+     * @param number in the order in which it and what came of reports was made
+     * @param decision null for one that is no request
+     * @param hold what it has opened
+     */
     record Output(
+            long number,
             Published published,
             @Nullable Decision decision,
-            @Nullable Policy policy) {}
+            @Nullable Policy policy,
+            @Nullable Hold hold) {}
 
     /** What a settlement gave back, or took where that is below 0. */
     record Settlement(String agent, double refundTokens, long atMicros) {}
@@ -81,10 +118,12 @@ final class SimulatedKafka {
         final byte[] value;
         final Headers headers;
         final long timestamp;
-        final Published published;
+        /** Null for what is of reports. */
+        final @Nullable Published published;
+
         State state;
 
-        Entry(long offset, byte[] value, Headers headers, long timestamp, Published published, State state) {
+        Entry(long offset, byte[] value, Headers headers, long timestamp, @Nullable Published published, State state) {
             this.offset = offset;
             this.value = value;
             this.headers = headers;
@@ -111,6 +150,7 @@ final class SimulatedKafka {
         final List<Output> outputs = new ArrayList<>();
         final List<BucketReset> resets = new ArrayList<>();
         final List<Settlement> settlements = new ArrayList<>();
+        final List<SettledRecord> holds = new ArrayList<>();
         boolean ended;
 
         void output(Output output) {
@@ -128,8 +168,19 @@ final class SimulatedKafka {
             else SimulatedKafka.this.settlements.add(settlement);
         }
 
-        void stray(int partition, byte[] value, Headers headers, long timestamp, Published published) {
-            var log = logs.get(REKEYED)[partition];
+        void ended(SettledRecord hold) {
+            if (exactlyOnce) holds.add(hold);
+            else SimulatedKafka.this.holds.add(hold);
+        }
+
+        void stray(
+                String topic,
+                int partition,
+                byte[] value,
+                Headers headers,
+                long timestamp,
+                @Nullable Published published) {
+            var log = logs.get(topic)[partition];
             var state = exactlyOnce ? State.OPEN : State.COMMITTED;
             var entry = new Entry(log.next++, value, new RecordHeaders(headers.toArray()), timestamp, published, state);
             log.entries.add(entry);
@@ -137,13 +188,17 @@ final class SimulatedKafka {
             if (!written.contains(log)) written.add(log);
         }
 
-        void commit(Map<TopicPartition, Long> offsets, Map<Integer, Map<String, byte[]>> stored) {
+        void commit(
+                Map<TopicPartition, Long> offsets,
+                Map<Integer, Map<String, byte[]>> stored,
+                Map<Integer, Map<String, byte[]>> held) {
             end(State.COMMITTED);
             SimulatedKafka.this.outputs.addAll(outputs);
             SimulatedKafka.this.resets.addAll(resets);
             SimulatedKafka.this.settlements.addAll(settlements);
+            SimulatedKafka.this.holds.addAll(holds);
             committed.putAll(offsets);
-            store(stored);
+            store(stored, held);
         }
 
         void abort() {
@@ -165,7 +220,11 @@ final class SimulatedKafka {
     final Map<String, Integer> incarnations = new HashMap<>();
     final Map<TopicPartition, Long> committed = new HashMap<>();
     final List<Map<String, byte[]>> changelogs = new ArrayList<>();
+    /** Of open holds. */
+    final List<Map<String, byte[]>> held = new ArrayList<>();
+
     final List<Published> published = new ArrayList<>();
+    final List<Report> reports = new ArrayList<>();
     final List<Output> outputs = new ArrayList<>();
     /** Buckets that were filled, as committed events tell. */
     final List<BucketReset> resets = new ArrayList<>();
@@ -173,12 +232,23 @@ final class SimulatedKafka {
     final List<Settlement> undone = new ArrayList<>();
     /** Committed settlements. */
     final List<Settlement> settlements = new ArrayList<>();
+    /** What came of reports and deadlines, and was committed. */
+    final List<SettledRecord> holds = new ArrayList<>();
+
+    private long made;
 
     SimulatedKafka(boolean exactlyOnce) {
         this.exactlyOnce = exactlyOnce;
-        create(REQUESTS);
-        create(REKEYED);
-        for (int i = 0; i < PARTITIONS; i++) changelogs.add(new HashMap<>());
+        NAMES.forEach(this::create);
+        for (int i = 0; i < PARTITIONS; i++) {
+            changelogs.add(new HashMap<>());
+            held.add(new HashMap<>());
+        }
+    }
+
+    /** Returns the number of what is made next. */
+    long next() {
+        return made++;
     }
 
     private void create(String topic) {
@@ -199,7 +269,7 @@ final class SimulatedKafka {
 
     /** Returns the number of a partition of the topic that bore this name as the n-th; never 0. */
     private static long source(String topic, int incarnation, int partition) {
-        return ((long) incarnation * 2 + (topic.equals(REKEYED) ? 1 : 0)) * PARTITIONS + partition;
+        return ((long) incarnation * NAMES.size() + NAMES.indexOf(topic)) * PARTITIONS + partition;
     }
 
     /** Returns a number that no other record has. */
@@ -236,7 +306,12 @@ final class SimulatedKafka {
         return new AskedSourceIds();
     }
 
-    void store(Map<Integer, Map<String, byte[]>> written) {
+    void store(Map<Integer, Map<String, byte[]>> buckets, Map<Integer, Map<String, byte[]>> openHolds) {
+        store(buckets, changelogs);
+        store(openHolds, held);
+    }
+
+    private static void store(Map<Integer, Map<String, byte[]>> written, List<Map<String, byte[]>> changelogs) {
         written.forEach((partition, entries) -> entries.forEach((key, value) -> {
             if (value == null) changelogs.get(partition).remove(key);
             else changelogs.get(partition).put(key, value);
@@ -245,20 +320,36 @@ final class SimulatedKafka {
 
     /** @param agent null: what is published is no request */
     Published publish(@Nullable String agent, int cost, int partition, long nowMillis) {
+        return publish(agent, cost, false, partition, nowMillis);
+    }
+
+    /** @param holds whether it asks for a hold */
+    Published publish(@Nullable String agent, int cost, boolean holds, int partition, long nowMillis) {
         var log = logs.get(REQUESTS)[partition];
-        var next = new Published(published.size(), agent, cost, partition, log.next, log);
+        var next = new Published(published.size(), agent, cost, holds, partition, log.next, log);
         published.add(next);
         var text = agent == null
                 ? "r" + next.number + " is no request"
-                : "{\"request_id\":\"r" + next.number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost + "}";
-        log.entries.add(new Entry(
-                log.next++,
-                text.getBytes(StandardCharsets.UTF_8),
-                new RecordHeaders(),
-                nowMillis,
-                next,
-                State.COMMITTED));
+                : "{\"request_id\":\"r" + next.number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost
+                        + (holds ? ",\"hold\":true" : "") + "}";
+        append(log, text, nowMillis, next);
         return next;
+    }
+
+    /** @param agent null: what is published is no report */
+    void report(@Nullable String agent, String hold, int used, int partition, long nowMillis) {
+        int number = reports.size();
+        reports.add(new Report(number, agent, hold, used));
+        var text = agent == null
+                ? "r" + number + " is no report"
+                : "{\"report\":\"r" + number + "\",\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"tokens\":"
+                        + used + "}";
+        append(logs.get(USAGE)[partition], text, nowMillis, null);
+    }
+
+    private static void append(Log log, String text, long nowMillis, @Nullable Published published) {
+        var value = text.getBytes(StandardCharsets.UTF_8);
+        log.entries.add(new Entry(log.next++, value, new RecordHeaders(), nowMillis, published, State.COMMITTED));
     }
 
     /** Returns what a consumer at this position gets, without what was aborted. */

@@ -6,8 +6,11 @@ import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Promises;
+import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.memoryredis.MemoryRedis;
+import io.tollgate.policy.HoldRules;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
@@ -56,6 +59,8 @@ final class Simulation {
     private static final double SLACK_SECONDS = 0.05;
     /** Longer than a task does not commit, mostly. */
     private static final long LATE_MICROS = 4_000_000;
+    /** Those that end later stay open. */
+    private static final long LONGEST_HOLD_MICROS = 10_000_000;
 
     /** A promise that was not kept. */
     record Violation(String promise, String what) {}
@@ -321,6 +326,9 @@ final class Simulation {
                     .append(told(output))
                     .append('\n');
         }
+        for (var ended : simulation.kafka.holds) {
+            text.append(ended.report()).append(": ").append(ended.settlement()).append('\n');
+        }
         return text.toString();
     }
 
@@ -367,10 +375,16 @@ final class Simulation {
             else inside(step);
         }
         settle();
+        if (history.setup().holds().isPresent()) endHolds();
         drainedFrom = kafka.published.size();
         for (int i = 0; i < history.setup().agents(); i++) drain(AGENTS.get(i));
         settle();
         for (var instance : instances) noteOutage(instance);
+    }
+
+    private Policy defaultWith(HoldRules holds) {
+        var terms = Terms.of(history.setup().limit());
+        return new Policy(Policy.DEFAULT, Mode.ENFORCE, holds, Promises.of(terms));
     }
 
     private String agent(Step step) {
@@ -381,7 +395,7 @@ final class Simulation {
         var setup = history.setup();
         long ahead = hostAheadMicros[number];
         var policies = new Policies(
-                Policy.byDefault(setup.limit()),
+                setup.holds().map(this::defaultWith).orElseGet(() -> Policy.byDefault(setup.limit())),
                 () -> {},
                 () -> (SimulatedRedis.wallMicros(time.nowMicros()) + ahead) / 1e6);
         for (int i = 0; i < policyLog.size(); i++) policyLog.get(i).apply(policies, i);
@@ -399,12 +413,14 @@ final class Simulation {
     /** What those do who run the pipeline, and Kafka. */
     private void inside(Step step) {
         switch (step.kind()) {
-            case PUBLISH -> {
+            case PUBLISH, RESERVE -> {
                 var agent = agent(step);
-                int home = home(agent);
-                int partition = step.value(2) == 2 ? (home + 1) % SimulatedKafka.PARTITIONS : home;
-                kafka.publish(agent, step.value(1), partition, time.nowMicros() / 1000);
+                boolean holds = step.kind() == Step.Kind.RESERVE;
+                int partition = partition(agent, step.value(2));
+                kafka.publish(agent, step.value(1), holds, partition, time.nowMicros() / 1000);
             }
+            case REPORT -> report(step);
+            case NO_REPORT -> kafka.report(null, "", 0, step.value(0), time.nowMicros() / 1000);
             case INVALID -> kafka.publish(null, 0, step.value(0), time.nowMicros() / 1000);
             case POLL -> {
                 var instance = instances[step.value(0)];
@@ -441,7 +457,16 @@ final class Simulation {
                 if (!instance.dead) instance.settle(agent(step), step.value(2) - Step.MOST_REFUND);
             }
             case POLICY -> change(agent(step), History.limit(1 + step.value(1), step.value(2)));
-            case OFFSETS_BACK -> offsetsBack(step.value(0), step.value(1) == 1, step.value(2));
+            case OFFSETS_BACK ->
+                offsetsBack(
+                        step.value(1) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS,
+                        step.value(0),
+                        step.value(2));
+            case REPORTS_BACK ->
+                offsetsBack(
+                        step.value(1) == 1 ? SimulatedKafka.REKEYED_USAGE : SimulatedKafka.USAGE,
+                        step.value(0),
+                        step.value(2));
             case RECREATE -> {
                 var topic = step.value(0) == 1 ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS;
                 kafka.recreate(topic);
@@ -457,6 +482,31 @@ final class Simulation {
             }
             default -> throw new IllegalStateException(step.toString());
         }
+    }
+
+    /** @param stray 2: it strays */
+    private static int partition(String agent, int stray) {
+        int home = home(agent);
+        return stray == 2 ? (home + 1) % SimulatedKafka.PARTITIONS : home;
+    }
+
+    /** A worker reports what a request has used that was approved; or one that nobody has approved yet, or another agent's. */
+    private void report(Step step) {
+        var agent = agent(step);
+        int of = step.value(1);
+        var reserved = of < 2
+                ? kafka.outputs.stream()
+                        .filter(output -> output.hold() != null)
+                        .map(Output::published)
+                        .filter(each -> agent.equals(each.agent))
+                        .toList()
+                : kafka.published.stream()
+                        .filter(each -> each.holds && (of == 2) == agent.equals(each.agent))
+                        .toList();
+        if (reserved.isEmpty()) return;
+        var reported = reserved.get(Math.max(0, reserved.size() - 1 - step.value(2)));
+        int used = step.value(3) % (reported.cost + 2); // one more than reserved, at most
+        kafka.report(agent, reported.name(), used, partition(agent, step.value(4)), time.nowMicros() / 1000);
     }
 
     /** What happens to Redis and the network, and what other programs do. */
@@ -580,19 +630,20 @@ final class Simulation {
     private void change(String agent, Limit limit) {
         inexact.add(agent);
         promise(agent, limit);
-        var document = new PolicyDocument(Mode.ENFORCE, List.of(NamedLimit.only(limit)), Optional.empty());
+        var document = new PolicyDocument(
+                Mode.ENFORCE, List.of(NamedLimit.only(limit)), history.setup().holds(), Optional.empty());
         var json = new String(PolicyJson.write(document), StandardCharsets.UTF_8);
         var record = new PolicyRecord(SimulatedRedis.wallMicros(time.nowMicros()) / 1000, agent, json);
         for (var instance : instances) record.apply(instance.policies(), policyLog.size());
         policyLog.add(record);
     }
 
-    private void offsetsBack(int partition, boolean rekeyed, int by) {
+    private void offsetsBack(String name, int partition, int by) {
         if (!kafka.exactlyOnce || owner[partition] == NOBODY) return;
         var instance = instances[owner[partition]];
         instance.commit(false);
         instance.revoke(partition);
-        var topic = new TopicPartition(rekeyed ? SimulatedKafka.REKEYED : SimulatedKafka.REQUESTS, partition);
+        var topic = new TopicPartition(name, partition);
         kafka.committed.computeIfPresent(topic, (which, at) -> Math.max(0, at - by));
         instance.assign(partition);
     }
@@ -625,6 +676,14 @@ final class Simulation {
         }
     }
 
+    /** Lets the deadlines pass that are near: what they give back counts for the last requests. */
+    private void endHolds() {
+        long withinMicros = history.setup().holds().orElseThrow().withinSeconds() * 1_000_000L;
+        if (withinMicros > LONGEST_HOLD_MICROS || kafka.held.stream().allMatch(Map::isEmpty)) return;
+        pass(withinMicros);
+        settle();
+    }
+
     /** Asks for all that an agent can have left, to the last token. */
     private void drain(String agent) {
         for (int cost = MOST_LEFT_TOKENS; cost > 0; cost /= 2) {
@@ -635,6 +694,7 @@ final class Simulation {
     private Optional<Violation> judge() {
         var violation = conservation();
         if (violation.isEmpty()) violation = order();
+        if (violation.isEmpty()) violation = holds();
         for (var agent : AGENTS.subList(0, history.setup().agents())) {
             if (violation.isPresent()) break;
             var decided = decided(agent);
@@ -646,6 +706,11 @@ final class Simulation {
                     "never stuck", "requests waited " + longestOutageMicros / 1000 + " ms in one outage"));
         }
         return violation;
+    }
+
+    private Optional<Violation> holds() {
+        long nowMicros = SimulatedRedis.wallMicros(time.nowMicros());
+        return history.setup().holds().flatMap(rules -> new HoldsJudge(kafka, rules, nowMicros).judge());
     }
 
     private Optional<Violation> conservation() {
@@ -886,6 +951,7 @@ final class Simulation {
             for (; i < end; i++) {
                 var output = outputs.get(i);
                 if (!settlements.isEmpty() && output.published().number < drainedFrom) continue;
+                if (output.decision() instanceof Decision.TooManyOpenHolds) continue;
                 if (!output.decision().isApproved() && output.published().cost + lost + EPSILON < tokens) {
                     return Optional.of(new Violation(
                             "no false refusal",

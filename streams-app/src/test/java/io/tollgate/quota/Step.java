@@ -48,7 +48,11 @@ record Step(Kind kind, List<Integer> values, int after) {
         RECREATE("rekeyed", 2),
         REDIS_CLOCK("millis", 41),
         HOST_CLOCK("instance", 2, "millis", 41),
-        SETTLE("agent", 3, "instance", 2, "refund", 2 * MOST_REFUND + 1);
+        SETTLE("agent", 3, "instance", 2, "refund", 2 * MOST_REFUND + 1),
+        RESERVE("agent", 3, "cost", 7, "stray", 3),
+        REPORT("agent", 3, "of", 4, "back", 6, "used", 9, "stray", 3),
+        NO_REPORT("partition", 2),
+        REPORTS_BACK("partition", 2, "rekeyed", 2, "by", 8);
 
         private final String[] names;
         private final int[] below;
@@ -65,6 +69,11 @@ record Step(Kind kind, List<Integer> values, int after) {
         /** Returns whether calls may fail by it, or what was charged be lost. */
         boolean disturbsCalls() {
             return isOutside() && this != FORGET_SCRIPT || this == RECREATE;
+        }
+
+        /** Returns whether it is of holds, and drawn only where they are. */
+        boolean isOfHolds() {
+            return ordinal() >= RESERVE.ordinal();
         }
 
         boolean isOutside() {

@@ -1,0 +1,164 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Decision;
+import io.tollgate.holds.Hold;
+import io.tollgate.holds.OpenHolds;
+import io.tollgate.policy.HoldRules;
+import io.tollgate.quota.SimulatedKafka.Output;
+import io.tollgate.quota.SimulatedKafka.SettledRecord;
+import io.tollgate.quota.Simulation.Violation;
+import io.tollgate.quota.TaskOutput.Ending;
+import io.tollgate.quota.TaskOutput.HoldEnded;
+import io.tollgate.quota.TaskOutput.NoSuchHold;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * Judges what became of holds, as a reader of committed records sees it: follows decisions, reports and deadlines in the order in which
+ * they were made, and knows at each moment which holds are open.
+ */
+final class HoldsJudge {
+    /** Clocks step by less, and an idle task looks more often. */
+    private static final long LATE_MICROS = 3_000_000;
+
+    private static final double EPSILON = 1e-9;
+
+    private final SimulatedKafka kafka;
+    private final HoldRules rules;
+    private final long nowMicros;
+    /** By agent and name. */
+    private final Map<List<String>, Hold> open = new HashMap<>();
+
+    private final Map<String, Integer> openByAgent = new HashMap<>();
+    /** @param nowMicros when the history has ended */
+    HoldsJudge(SimulatedKafka kafka, HoldRules rules, long nowMicros) {
+        this.kafka = kafka;
+        this.rules = rules;
+        this.nowMicros = nowMicros;
+    }
+
+    Optional<Violation> judge() {
+        var what = everyReportOnce();
+        if (what == null) what = eachEnding();
+        // Else what one that has lost its partition has stored counts as well.
+        if (what == null && kafka.exactlyOnce) what = inOrder();
+        if (what == null && kafka.exactlyOnce) what = leftOpen();
+        return Optional.ofNullable(what).map(found -> new Violation("holds", found));
+    }
+
+    private String everyReportOnce() {
+        var times = new int[kafka.reports.size()];
+        for (var ended : kafka.holds)
+            if (ended.report() != null) times[ended.report().number()]++;
+        for (var report : kafka.reports) {
+            int count = times[report.number()];
+            if (count == 1 || count > 1 && !kafka.exactlyOnce) continue;
+            return report + " has " + count + " records";
+        }
+        return null;
+    }
+
+    /** Judges each record by itself. */
+    private String eachEnding() {
+        for (var ended : kafka.holds) {
+            var report = ended.report();
+            if (ended.settlement() == null) {
+                if (report == null || report.agent() != null) return report + " is called invalid";
+            } else if (ended.settlement() instanceof HoldEnded its) {
+                var what = its.ending() == Ending.EXPIRED ? expired(its) : settled(its, Objects.requireNonNull(report));
+                if (what != null) return what;
+            }
+        }
+        return null;
+    }
+
+    private static String expired(HoldEnded ended) {
+        var hold = ended.hold();
+        if (ended.settled().decidedAtMicros() < hold.deadlineMicros()) return hold + " expired before its deadline";
+        return ended.usedTokens() == hold.usedTokensUnsettled() ? null : hold + " expired, used " + ended.usedTokens();
+    }
+
+    private static String settled(HoldEnded ended, SimulatedKafka.Report report) {
+        var hold = ended.hold();
+        if (!hold.agentId().equals(report.agent()) || !hold.name().equals(report.hold()))
+            return report + " settled " + hold;
+        if (ended.settled().decidedAtMicros() >= hold.deadlineMicros()) return hold + " settled after its deadline";
+        if (ended.usedTokens() != report.used()) return report + " counts as " + ended.usedTokens();
+        return ended.refundedTokens() > hold.reservedTokens() + EPSILON ? report + " gives more than reserved" : null;
+    }
+
+    private String inOrder() {
+        var all = new ArrayList<Record>(kafka.outputs);
+        all.addAll(kafka.holds);
+        all.sort(Comparator.comparingLong(HoldsJudge::number));
+        for (var each : all) {
+            var what = each instanceof Output output ? decided(output) : ended((SettledRecord) each);
+            if (what != null) return what;
+        }
+        return null;
+    }
+
+    private static long number(Record made) {
+        return made instanceof Output output ? output.number() : ((SettledRecord) made).number();
+    }
+
+    private String decided(Output output) {
+        var published = output.published();
+        var decision = output.decision();
+        if (decision == null) return null;
+        int already = openByAgent.getOrDefault(published.agent, 0);
+        if (decision instanceof Decision.TooManyOpenHolds && !published.holds) return published + " holds nothing";
+        boolean opens = published.holds && decision.isApproved();
+        var hold = output.hold();
+        if (opens != (hold != null)) return published + " has opened " + hold;
+        if (hold == null) return null;
+        if (already >= rules.maxOpen()) return published + " opens a hold beside " + already;
+        if (hold.reservedTokens() != published.cost
+                || hold.openedMicros() != decision.decidedAtMicros()
+                || hold.deadlineMicros() != rules.deadlineMicros(hold.openedMicros())
+                || !hold.name().equals(published.name())
+                || !hold.agentId().equals(published.agent)) return published + " has opened " + hold;
+        // Where the topic of requests was made anew, another request may bear the name.
+        if (open.put(key(hold), hold) == null) openByAgent.merge(hold.agentId(), 1, Integer::sum);
+        return null;
+    }
+
+    private static List<String> key(Hold hold) {
+        return List.of(hold.agentId(), hold.name());
+    }
+
+    private String ended(SettledRecord ended) {
+        if (ended.settlement() instanceof NoSuchHold) {
+            var report = Objects.requireNonNull(ended.report());
+            var hold = open.get(List.of(Objects.requireNonNull(report.agent()), report.hold()));
+            return hold == null ? null : report + " finds no such hold as " + hold;
+        }
+        if (!(ended.settlement() instanceof HoldEnded its)) return null;
+        var hold = its.hold();
+        if (!hold.equals(open.remove(key(hold)))) return hold + " has ended, and was not open";
+        openByAgent.merge(hold.agentId(), -1, Integer::sum);
+        return null;
+    }
+
+    /** What is stored as open is what was opened and has not ended, and no deadline has passed unnoticed. */
+    private String leftOpen() {
+        var stored = new HashMap<List<String>, Hold>();
+        for (var changelog : kafka.held) {
+            var holds = new OpenHolds(new SimulatedStore(OpenHolds.STORE, changelog));
+            var agents = kafka.published.stream()
+                    .filter(each -> each.holds)
+                    .map(each -> each.agent)
+                    .distinct()
+                    .toList();
+            for (var agent : agents) for (var hold : holds.of(agent, Integer.MAX_VALUE)) stored.put(key(hold), hold);
+        }
+        for (var hold : stored.values())
+            if (hold.deadlineMicros() < nowMicros - LATE_MICROS) return hold + " is open after its deadline";
+        return stored.equals(open) ? null : "open are " + stored.values() + " and not " + open.values();
+    }
+}
