@@ -6,12 +6,14 @@ RUN mkdir /opt/tollgate && tar -xzf /tmp/tollgate.tar.gz --strip-components=1 -C
 FROM eclipse-temurin:25.0.2_10-jre-noble
 COPY --from=unpacked /opt/tollgate /opt/tollgate
 COPY --chmod=0755 deploy/docker/healthcheck /opt/tollgate/healthcheck
+# RocksDB unpacks its native library to a folder that allows to execute: a tmpfs for /tmp does not by default.
 # A volume takes over the owner of the folder that it is mounted on. Numbers, because Kubernetes checks runAsNonRoot by them.
 RUN mkdir /var/lib/tollgate && chown 10001:10001 /var/lib/tollgate
 USER 10001:10001
 WORKDIR /var/lib/tollgate
 ENV TOLLGATE_HTTP_HOST=0.0.0.0 \
-    TOLLGATE_STATE_DIR=/var/lib/tollgate/state
+    TOLLGATE_STATE_DIR=/var/lib/tollgate/state \
+    ROCKSDB_SHAREDLIB_DIR=/var/lib/tollgate
 EXPOSE 8080
 VOLUME /var/lib/tollgate
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["/opt/tollgate/healthcheck"]

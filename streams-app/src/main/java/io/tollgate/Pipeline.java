@@ -24,6 +24,7 @@ import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyReader;
 import io.tollgate.policy.PolicyTopic;
 import io.tollgate.preflight.PipelineTopics;
+import io.tollgate.preflight.RecordLimits;
 import io.tollgate.quota.AgentInspector;
 import io.tollgate.quota.CallLimits;
 import io.tollgate.quota.QuotaContext;
@@ -36,9 +37,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -74,26 +73,26 @@ final class Pipeline implements AutoCloseable {
     private final TopicWatch topicWatch;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Supplier<Optional<String>> wrongOnTheBrokers;
-    private final IntSupplier largestRecordBytes;
-    private final AtomicInteger recordLimit;
+    private final Supplier<RecordLimits> limitsNow;
+    private volatile RecordLimits limits;
     private volatile long loweredNanos = System.nanoTime() - LOWERED_FOR.toNanos();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
      * @param partitions how many partitions the topic of requests has
-     * @param largestRecordBytes key, value and headers of the largest record that can be decided
+     * @param limits of records that can be decided, until the brokers say otherwise
      * @param admin is not closed
      * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
     Pipeline(
             Settings settings,
             int partitions,
-            int largestRecordBytes,
+            RecordLimits limits,
             Admin admin,
             MeterRegistry registry,
             String httpAddress) {
-        recordLimit = new AtomicInteger(largestRecordBytes);
-        this.largestRecordBytes = () -> RequestTopology.preflight(settings).largestRecordBytes(admin);
+        this.limits = limits;
+        limitsNow = () -> RequestTopology.preflight(settings).recordLimits(admin);
         wrongOnTheBrokers = () -> RequestTopology.preflight(settings).wrong(admin);
         var metrics = new PipelineMetrics(registry);
         var clock = new BucketClock();
@@ -114,7 +113,7 @@ final class Pipeline implements AutoCloseable {
         var tasks = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 partitions,
-                recordLimit::get,
+                () -> this.limits.requestBytes(),
                 settings.streams().exactlyOnce(),
                 shared,
                 clock,
@@ -129,8 +128,9 @@ final class Pipeline implements AutoCloseable {
         PipelineGauges.bind(registry, tasks);
         properties.put(StreamsConfig.APPLICATION_SERVER_CONFIG, httpAddress);
         StreamsProperties.prefetch(properties, tasks);
-        var topology =
-                new RequestTopology(settings.topics(), settings.streams().applicationId(), tasks).build(properties);
+        var topology = new RequestTopology(
+                        settings.topics(), settings.streams().applicationId(), tasks, () -> this.limits.reportBytes())
+                .build(properties);
         topics = PipelineTopics.of(topology, properties, settings);
         clusterId = admin.describeCluster().clusterId().toCompletionStage().toCompletableFuture();
         lag = new LagCollector(admin, settings.streams().applicationId(), topics.consumed());
@@ -241,8 +241,10 @@ final class Pipeline implements AutoCloseable {
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
         if (isTooLarge(thrown) && isLowered()) {
             log.warn(
-                    "topics accept smaller records than before: larger requests than {} bytes are invalid (too_large) from now on",
-                    recordLimit.get());
+                    "topics accept smaller records than before: requests above {} bytes and reports above {} bytes are invalid"
+                            + " (too_large) from now on",
+                    limits.requestBytes(),
+                    limits.reportBytes());
             return StreamThreadExceptionResponse.REPLACE_THREAD;
         }
         if (!KafkaErrors.isTransient(thrown)) {
@@ -270,8 +272,11 @@ final class Pipeline implements AutoCloseable {
     /** Asks the topics again what they take: lowered since, the same record is invalid when it is read again. */
     private boolean isLowered() {
         try {
-            int now = largestRecordBytes.getAsInt();
-            if (now < recordLimit.getAndSet(now)) loweredNanos = System.nanoTime();
+            var now = limitsNow.get();
+            synchronized (this) {
+                if (now.isBelow(limits)) loweredNanos = System.nanoTime();
+                limits = now;
+            }
         } catch (RetriableException away) {
             return true; // the next thread asks again
         }

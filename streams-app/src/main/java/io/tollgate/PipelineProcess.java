@@ -12,6 +12,7 @@ import io.tollgate.kafka.KafkaErrors;
 import io.tollgate.metrics.ProcessMetrics;
 import io.tollgate.preflight.Finding;
 import io.tollgate.preflight.Preflight;
+import io.tollgate.preflight.RecordLimits;
 import java.security.Security;
 import java.time.Duration;
 import java.util.List;
@@ -75,9 +76,8 @@ final class PipelineProcess {
      * What the brokers say once, at the start.
      *
      * @param partitions of the topic of requests
-     * @param largestRecordBytes key, value and headers of the largest record that can be decided
      */
-    private record Cluster(String id, int partitions, int largestRecordBytes) {}
+    private record Cluster(String id, int partitions, RecordLimits limits) {}
 
     /** Waits until names of the brokers resolve, as long as it takes: in a cluster that starts, they may come last. */
     private static void awaitNames(Preflight preflight, Waiting waiting) throws InterruptedException {
@@ -94,7 +94,7 @@ final class PipelineProcess {
             try {
                 heed(preflight.brokers(topics.admin()));
                 return new Cluster(
-                        topics.clusterId(), topics.requestPartitions(), preflight.largestRecordBytes(topics.admin()));
+                        topics.clusterId(), topics.requestPartitions(), preflight.recordLimits(topics.admin()));
             } catch (RetriableException away) {
                 waiting.because(whyAway(away, preflight, waiting.servers));
                 heed(preflight.listeners()); // they may have come with other listeners than those that we expect
@@ -157,12 +157,7 @@ final class PipelineProcess {
         // First of all, because the other instances are told where this one listens.
         try (var http = new HttpServer(settings.http(), registry)) {
             var pipeline = new Pipeline(
-                    settings,
-                    cluster.partitions(),
-                    cluster.largestRecordBytes(),
-                    topics.admin(),
-                    registry,
-                    http.address());
+                    settings, cluster.partitions(), cluster.limits(), topics.admin(), registry, http.address());
             return run(settings, registry, pipeline, http);
         }
     }

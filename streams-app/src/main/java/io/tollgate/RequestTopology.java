@@ -41,6 +41,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -82,9 +83,17 @@ final class RequestTopology {
     private final String applicationId;
     private final RunningTasks tasks;
     private final QuotaContext shared;
+    private final IntSupplier reportLimit;
     private final StoreBuilder<?> buckets = new BucketStore.TaskStoreBuilder();
 
+    /** Takes reports as large as requests. */
     RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
+        this(topics, applicationId, tasks, tasks.shared().recordLimit());
+    }
+
+    /** @param reportLimit key, value and headers of the largest usage report, in bytes; asked for with each one */
+    RequestTopology(Topics topics, String applicationId, RunningTasks tasks, IntSupplier reportLimit) {
+        this.reportLimit = reportLimit;
         this.topics = topics;
         this.applicationId = applicationId;
         this.tasks = tasks;
@@ -177,16 +186,14 @@ final class RequestTopology {
 
     private KStream<byte[], Incoming> parseReports(KStream<byte[], byte[]> reports) {
         return reports.process(
-                withStore(
-                        buckets,
-                        () -> new ParseReports(shared.partitions(), shared.recordLimit(), REPORTS, shared.metrics())),
+                withStore(buckets, () -> new ParseReports(shared.partitions(), reportLimit, REPORTS, shared.metrics())),
                 Named.as("parse-reports"));
     }
 
     private KStream<byte[], Incoming> sendStrayReportsHome(KStream<byte[], Incoming> parsed) {
         return throughTopic(parsed, REPORTS.stray(), REKEYED_USAGE_TOPIC)
                 .process(
-                        withStore(buckets, () -> new ParseRekeyedReports(shared.recordLimit(), REPORTS)),
+                        withStore(buckets, () -> new ParseRekeyedReports(reportLimit, REPORTS)),
                         Named.as("parse-rekeyed-reports"));
     }
 
@@ -226,7 +233,7 @@ final class RequestTopology {
 
     private void routeInvalidReports(KStream<byte[], Incoming> invalid) {
         invalid.process(
-                        () -> new RouteInvalidReport(shared.recordLimit().getAsInt(), shared.metrics()),
+                        () -> new RouteInvalidReport(reportLimit.getAsInt(), shared.metrics()),
                         Named.as("route-invalid-report"))
                 .to(topics.settled(), produced("write-invalid-report"));
     }

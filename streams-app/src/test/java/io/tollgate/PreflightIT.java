@@ -240,6 +240,22 @@ class PreflightIT {
     }
 
     @Test
+    void nativeLibraryThatCannotBeUnpackedIsSaidInOneLine(@TempDir Path dir) {
+        try (var cluster = TestCluster.onSharedBroker().with("ROCKSDB_SHAREDLIB_DIR", dir.resolve("none") + "")) {
+            cluster.createTopics();
+
+            try (var application = cluster.launch("run")) {
+                assertThat(application.awaitExit(Duration.ofSeconds(60)))
+                        .as(application.output())
+                        .hasValue(1);
+                assertThat(application.output())
+                        .contains("RocksDB's native library cannot be loaded", "ROCKSDB_SHAREDLIB_DIR")
+                        .doesNotContain("\tat ");
+            }
+        }
+    }
+
+    @Test
     void givenTlsClientOnAPlainPort_whenLooked_thenItIsSaid() {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker()).with("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")) {
             assertThat(RequestTopology.preflight(cluster.settings()).listeners())

@@ -25,7 +25,7 @@ import org.apache.kafka.streams.TopologyDescription;
  *
  * @param sources topics that others fill and the topology reads
  * @param sinks topics that the topology fills for others
- * @param decided those of them that may carry whole requests or reports
+ * @param decided those of them that may carry whole requests
  * @param policies the topic of policies, which the pipeline reads beside the topology
  * @param usage the source that holds reports instead of requests
  * @param settled the sink that reports go to instead of the others
@@ -84,10 +84,7 @@ public record PipelineTopics(
         return new PipelineTopics(
                 read,
                 written,
-                Set.of(
-                        settings.topics().approved(),
-                        settings.topics().rejected(),
-                        settings.topics().settled()),
+                Set.of(settings.topics().approved(), settings.topics().rejected()),
                 settings.topics().policies(),
                 settings.topics().usage(),
                 settings.topics().settled(),
@@ -134,6 +131,16 @@ public record PipelineTopics(
         boolean isUsage = source.equals(usage);
         return Stream.concat(sinks.stream().filter(sink -> sink.equals(settled) == isUsage), repartition.stream())
                 .toList();
+    }
+
+    /** Returns the topics that whole requests pass. Events are smaller. */
+    List<String> carryingRequests() {
+        return Stream.concat(repartition.stream(), decided.stream()).toList();
+    }
+
+    /** Returns the topics that whole reports pass. */
+    List<String> carryingReports() {
+        return Stream.concat(repartition.stream(), Stream.of(settled)).toList();
     }
 
     /** Returns the topics that an operator has to create. */

@@ -102,13 +102,13 @@ public final class Preflight {
     }
 
     /**
-     * Returns the size of the largest record, with key, value and headers, that every output topic and
-     * our own producer accept.
+     * Returns the sizes of the largest records, with key, value and headers, that the output topics and our own producer
+     * accept.
      *
      * @throws RetriableException if the brokers are away
      */
-    public int largestRecordBytes(Admin admin) {
-        return new SizeLimits(new Brokers(admin), topics.get()).largestRecordBytes();
+    public RecordLimits recordLimits(Admin admin) {
+        return new SizeLimits(new Brokers(admin), topics.get()).look();
     }
 
     /** Returns the findings about Redis: warnings only. Takes some seconds if Redis does not answer. */

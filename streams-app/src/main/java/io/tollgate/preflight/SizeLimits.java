@@ -1,11 +1,10 @@
 package io.tollgate.preflight;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** The largest record that every topic behind the topic of requests accepts. Thread-safe. */
+/** The largest records that the topics behind those of requests and of usage reports accept. Thread-safe. */
 final class SizeLimits {
     /** Kafka's own default of max.message.bytes, assumed for a topic that does not show its settings. */
     static final int DEFAULT_TOPIC_BYTES = 1_048_588;
@@ -33,18 +32,15 @@ final class SizeLimits {
         this.topics = topics;
     }
 
-    /** Returns key, value and headers of the largest record that each of these topics accepts once it is decided. */
-    int largestRecordBytes() {
-        long fitting = fitting(topics.largestSentBytes());
-        for (String topic : ruling()) fitting = Math.min(fitting, fitting(limit(topic)));
-        return (int) Math.max(0, fitting);
+    /** Returns the largest records that the topics on their way accept once they are decided. */
+    RecordLimits look() {
+        return new RecordLimits(largest(topics.carryingRequests()), largest(topics.carryingReports()));
     }
 
-    /** Returns the topics that carry whole requests. Events do not. */
-    List<String> ruling() {
-        var ruling = new ArrayList<String>(topics.repartition());
-        ruling.addAll(topics.decided());
-        return ruling;
+    private int largest(List<String> carrying) {
+        long fitting = fitting(topics.largestSentBytes());
+        for (String topic : carrying) fitting = Math.min(fitting, fitting(limit(topic)));
+        return (int) Math.max(0, fitting);
     }
 
     /** Returns the largest record that a topic with this limit accepts once it is decided. */

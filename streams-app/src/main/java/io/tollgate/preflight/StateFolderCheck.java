@@ -8,8 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import org.rocksdb.RocksDB;
 
-/** Checks that the state folder can be written, and that no other instance uses it. */
+/** Checks that the state folder can be written, that no other instance uses it, and that its database can be loaded. */
 final class StateFolderCheck {
     /** Kafka Streams locks this file while it runs, and would fail with a stack trace. */
     private static final String LOCK_FILE = ".lock";
@@ -17,6 +18,15 @@ final class StateFolderCheck {
     private StateFolderCheck() {}
 
     static List<Finding> of(StreamsSettings streams) {
+        try {
+            RocksDB.loadLibrary();
+        } catch (RuntimeException | LinkageError e) {
+            return List.of(Finding.fatal(
+                    "RocksDB's native library cannot be loaded (" + e.getMessage() + "): it is unpacked to "
+                            + System.getProperty("java.io.tmpdir")
+                            + ", or to ROCKSDB_SHAREDLIB_DIR if that is set: name a folder"
+                            + " that can be written, and that allows to execute (mount option exec)"));
+        }
         Path folder = streams.stateDir().resolve(streams.applicationId());
         try {
             Files.createDirectories(folder);

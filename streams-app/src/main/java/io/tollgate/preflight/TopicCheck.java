@@ -123,7 +123,7 @@ final class TopicCheck {
             try {
                 configs.put(name, brokers.config(new ConfigResource(ConfigResource.Type.TOPIC, name)));
             } catch (AuthorizationException | UnknownTopicOrPartitionException forbidden) {
-                if (!topics.decided().contains(name)) continue;
+                if (!topics.decided().contains(name) && !name.equals(topics.settled())) continue;
                 findings.add(Finding.warning("topic " + name + " does not show its settings, so Kafka's default size"
                         + " is assumed: grant the application DESCRIBE_CONFIGS on it"));
             }
@@ -212,19 +212,22 @@ final class TopicCheck {
 
     /** A record that does not fit is invalid, not lost: a warning says which setting lets it pass. */
     private void checkSizes() {
-        long accepted = topics.sources().stream()
-                .map(source -> number(source, TopicConfig.MAX_MESSAGE_BYTES_CONFIG))
-                .flatMap(Optional::stream)
-                .mapToLong(Long::longValue)
-                .max()
-                .orElse(SizeLimits.DEFAULT_TOPIC_BYTES);
-        for (String name : new SizeLimits(brokers, topics).ruling()) {
+        for (String source : topics.sources()) {
+            if (source.equals(topics.usage())) checkSizes(source, "reports", List.of(topics.settled()));
+            else checkSizes(source, "requests", topics.carryingRequests());
+        }
+    }
+
+    private void checkSizes(String source, String records, List<String> carrying) {
+        long accepted =
+                number(source, TopicConfig.MAX_MESSAGE_BYTES_CONFIG).orElse((long) SizeLimits.DEFAULT_TOPIC_BYTES);
+        for (String name : carrying) {
             var value = number(name, TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
             if (value.isEmpty()) continue;
             long fits = SizeLimits.fitting(value.get());
             if (fits >= accepted) continue;
             findings.add(Finding.warning("topic " + name + " has max.message.bytes=" + value.get()
-                    + ": requests above " + fits + " bytes, with key and headers and not compressed, are invalid"
+                    + ": " + records + " above " + fits + " bytes, with key and headers and not compressed, are invalid"
                     + " (too_large); set max.message.bytes to at least " + SizeLimits.needed(accepted)
                     + " to let them pass"));
         }
