@@ -30,9 +30,6 @@ final class AgentState {
     /** What is refused unasked within this time is answered as at one moment. */
     private static final long TOGETHER_MICROS = 20_000;
 
-    /** Longer than a call takes to get to Redis, mostly. */
-    private static final double ON_ITS_WAY_SECONDS = 0.1;
-
     private final String agentId;
     private final BucketKind kind;
     private final CallsUnderWay calls = new CallsUnderWay();
@@ -105,12 +102,14 @@ final class AgentState {
      * What was settled since Redis answered last.
      *
      * @param buckets as they were before, and {@code settledTokens} what settlements had given back by then
-     * @param mayBeTold what Redis may be told before the task commits
+     * @param committed what Redis may be told until the task commits
      * @param settledIn how often the task had come to a commit at the last settlement
+     * @param atMicros when the last settlement was made
      */
-    private record Unanswered(AgentBuckets buckets, double settledTokens, Adjustments mayBeTold, int settledIn) {
+    private record Unanswered(
+            AgentBuckets buckets, double settledTokens, Adjustments committed, int settledIn, long atMicros) {
         Unanswered by(AgentBuckets next, double nextSettledTokens) {
-            return new Unanswered(next, nextSettledTokens, mayBeTold, settledIn);
+            return new Unanswered(next, nextSettledTokens, committed, settledIn, atMicros);
         }
     }
 
@@ -134,9 +133,7 @@ final class AgentState {
 
     /**
      * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it is committed, with the
-     * next call, or at once where that is too late. Of the first settlement it does not: an aborted transaction would
-     * begin it again, so that our copy decides until it is committed, unless Redis has decided nothing anew since it is in
-     * memory: what comes may have been charged before, and only Redis knows. A full bucket lacks no such charge.
+     * next call, and not of what the buckets had no room for: told later, that would make up for what is charged meanwhile.
      *
      * @param untold whether there is a Redis
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
@@ -146,33 +143,36 @@ final class AgentState {
         double nowSeconds = TokenBucket.seconds(nowMicros);
         var held = held(AgentBuckets.full(promises.terms(), nowSeconds));
         if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var before = held.adjustments();
-        var after = before.settled(refundTokens, nowMicros);
-        var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         var last = unanswered;
-        if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits);
-        var mayBeTold = last.settledIn() == commits ? last.mayBeTold() : before;
-        boolean begins = mayBeTold.isNone();
-        boolean full = isAnyFull(settled, promises);
-        if (begins && refundTokens > 0 && (pastReplays != 0 || complete && full)) aloneIn = commits;
-        if (!begins && full) mayBeTold = after;
-        unanswered = new Unanswered(last.buckets(), last.settledTokens(), mayBeTold, commits);
+        if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits, nowMicros);
+        var committed = last.settledIn() == commits ? last.committed() : before;
+        unanswered = new Unanswered(last.buckets(), last.settledTokens(), committed, commits, nowMicros);
+        var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
-        held.adjusted(after, untold);
+        held.adjusted(before.settled(refundTokens, nowMicros), untold);
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
+        if (isDecidedAlone(commits)) { // our copy goes on, and holds what was settled
+            unanswered = null;
+            held.decidedWithoutRedis(true);
+        }
         stored = false;
         return settled;
     }
 
-    /**
-     * Returns whether a bucket is full. What is settled then Redis must know with the next call: told later, what is charged before would make room
-     * for what did not fit.
-     */
-    private static boolean isAnyFull(AgentBuckets buckets, Promises promises) {
-        var limits = promises.terms().limits();
-        for (int i = 0; i < limits.size(); i++) {
-            if (buckets.buckets().get(i).tokens() >= limits.get(i).limit().capacityTokens()) return true;
-        }
-        return false;
+    /** Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed. */
+    private void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
+        var held = bucket;
+        var last = unanswered;
+        if (held == null || last == null || last.settledIn() != commits) return;
+        if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
+        double uncommitted =
+                held.adjustments().settledTokens() - last.committed().settledTokens();
+        double toTell = last.committed().settledTokens() - last.settledTokens();
+        double room = roomTokens(TokenBucket.refill(last.buckets(), promises, nowSeconds), promises);
+        double surplus = uncommitted - Math.max(0, room - toTell);
+        if (surplus > 0) held.adjusted(held.adjustments().settled(-surplus, 0), held.isUntold());
     }
 
     /**
@@ -258,6 +258,7 @@ final class AgentState {
 
     private SpendRequest.@Nullable Copy copy(
             Promises promises, int place, TaskSources sources, CopyStatus ofBucket, int commits, double nowSeconds) {
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var held = bucket;
         boolean underWay = !calls.isEmpty();
         if (held == null && !underWay) return null;
@@ -265,25 +266,24 @@ final class AgentState {
         boolean knowsAll = held != null && !underWay;
         var settled = unanswered;
         var adjustments = held == null ? Adjustments.NONE : held.adjustments();
-        boolean withheld = settled != null
-                && settled.settledIn() == commits
-                && (settled.mayBeTold().isNone() || !isSoonFull(promises, nowSeconds));
+        var told = settled != null && settled.settledIn() == commits ? settled.committed() : adjustments;
+        double inCopy = settled == null ? adjustments.settledTokens() : settled.settledTokens();
+        var buckets = held == null
+                ? AgentBuckets.full(promises.terms(), 0)
+                : settled == null ? held.buckets() : settled.buckets();
+        if (told.isNone() && inCopy != 0) { // nothing is said of settlements, and so the copy must not hold any
+            buckets = TokenBucket.settle(buckets, promises, 0, -inCopy);
+            inCopy = 0;
+        }
         return new SpendRequest.Copy(
-                held == null
-                        ? AgentBuckets.full(promises.terms(), 0)
-                        : settled == null ? held.buckets() : settled.buckets(),
+                buckets,
                 status,
                 held != null && knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
                 sentThrough(place, sources),
                 held != null && knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
                 others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES),
-                settled != null && withheld ? settled.mayBeTold() : adjustments,
-                settled == null ? adjustments.settledTokens() : settled.settledTokens());
-    }
-
-    private boolean isSoonFull(Promises promises, double nowSeconds) {
-        var held = bucketsOrFull(promises.terms(), nowSeconds);
-        return isAnyFull(TokenBucket.refill(held, promises, nowSeconds + ON_ITS_WAY_SECONDS), promises);
+                told,
+                inCopy);
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */
@@ -444,15 +444,19 @@ final class AgentState {
             held.hold(source, fence);
         }
         unasked(place, Fence.NONE);
-        if (isNewer(answer.buckets(), held)) hold(held, answer.buckets(), spend);
+        if (isNewer(answer.buckets(), held)) hold(held, answer, spend);
         held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
     }
 
     /** Takes over the buckets of an answer, with what was settled since it was asked for. */
-    private void hold(BucketCopy held, AgentBuckets answered, SpendRequest spend) {
+    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend) {
+        var answered = answer.buckets();
         double since = settledSince(spend);
+        double taken = taken(since, answer, spend);
+        if (taken < since) held.adjusted(held.adjustments().settled(taken - since, 0), held.isUntold());
+        since = taken;
         if (unanswered == null || since == 0) {
             held.hold(answered);
             unanswered = null;
@@ -461,6 +465,28 @@ final class AgentState {
             held.hold(TokenBucket.settle(answered, spend.promises(), held.lastRefillSeconds(), since));
         }
         if (spend.copy() != null) told(spend.copy().adjustments());
+    }
+
+    /** Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of it. */
+    private double taken(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
+        if (unanswered == null || refundTokens <= 0) return refundTokens;
+        double charged = 0;
+        for (int i = 0; i < answer.decisions().size(); i++) {
+            var decision = answer.decisions().get(i);
+            if (decision.isApproved() && decision.decidedAtMicros() > unanswered.atMicros())
+                charged += spend.charges().get(i).costTokens();
+        }
+        return Math.max(0, Math.min(refundTokens, roomTokens(answer.buckets(), spend.promises()) - charged));
+    }
+
+    private static double roomTokens(AgentBuckets buckets, Promises promises) {
+        double most = 0;
+        var limits = promises.terms().limits();
+        for (int i = 0; i < limits.size(); i++) {
+            double capacity = limits.get(i).limit().capacityTokens();
+            most = Math.max(most, capacity - buckets.buckets().get(i).tokens());
+        }
+        return most;
     }
 
     /**

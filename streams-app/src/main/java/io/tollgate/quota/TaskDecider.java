@@ -101,7 +101,7 @@ final class TaskDecider {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
         var promises = agent.policy(shared.policies()).promises();
-        var decidedBy = decidesNow(buckets); // a settlement may have the copy decide until the commit
+        var decidedBy = decidesNow(buckets);
         var left =
                 buckets.settle(refundTokens, promises, atMicros, shared.redis().isPresent(), cache.commits());
         cache.storeWithCommit(buckets);

@@ -59,7 +59,7 @@ class AgentStateTest {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         accept(agent, AT_HOME, 1, new Bucket(9, 1000));
         var promises = Promises.of(TERMS);
-        agent.settle(1, promises, 1_000_000_000, true, 1); // the first decides alone until its commit
+        agent.settle(1, promises, 1_000_000_000, true, 1);
         var asked = ask(agent, AT_HOME, 2, new Bucket(7, 1000), 2);
 
         agent.settle(4, promises, 1_000_000_000, true, 2);
@@ -81,16 +81,17 @@ class AgentStateTest {
         assertThat(told(agent, 3).settledTokens()).isEqualTo(5);
     }
 
-    /** Told later, what is charged before would make room for what no longer fits. */
+    /** Told later, it would make up for what is charged before. */
     @Test
-    void settlementOfAFullBucketIsToldAtOnce() {
+    void whatABucketHadNoRoomForIsNeverTold() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         accept(agent, AT_HOME, 1, new Bucket(9, 1000));
         var promises = Promises.of(TERMS);
         agent.settle(1, promises, 1_000_000_000, true, 1);
         agent.settle(15, promises, 1_000_000_000, true, 2);
 
-        assertThat(told(agent, 2).settledTokens()).isEqualTo(16);
+        assertThat(told(agent, 2).settledTokens()).isEqualTo(1);
+        assertThat(told(agent, 3).settledTokens()).isEqualTo(11);
     }
 
     private static Adjustments told(AgentState agent, int commits) {

@@ -537,6 +537,52 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** What the first settlement gave back has filled the bucket before the second took tokens: the sum of both would leave more. */
+    @Test
+    void twoFirstSettlementsBeforeACommit() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=1 cold=0 call_agents=3 call_requests=1 calls=1 stored=0
+                publish cost=1
+                poll most=8 reversed=1
+                steal
+                settle instance=1 refund=8
+                pass millis=1566
+                settle instance=1 refund=2
+                commit instance=1
+                """);
+    }
+
+    /** Redis does not answer before the first settlement: it charges on a full bucket, and hears of the refund later. */
+    @Test
+    void settlementOfWhichRedisHearsAfterItHasCharged() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=200 call_agents=3 call_requests=2 calls=1
+                lose_reply instance=1
+                publish agent=2 cost=4 stray=1
+                settle agent=2 instance=1 refund=13
+                """);
+    }
+
+    /** A new owner settles on a copy that was decided alone: Redis charges first, and hears of the refund later. */
+    @Test
+    void settlementOnACopyThatWasDecidedAlone() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=3 call_requests=1 calls=3
+                publish agent=1 cost=3 stray=2
+                publish agent=1 cost=1 stray=2
+                publish agent=1 cost=2 stray=1
+                lose_reply instance=1
+                steal
+                poll instance=1 most=5
+                process instance=1 count=5 order=8198621
+                pass millis=720
+                commit
+                offsets_back partition=1 by=4
+                steal from=1
+                settle agent=1 refund=14
+                """);
+    }
+
     /** A request is refused by what a settlement has taken, which is undone: the new owner does not refuse it once more. */
     @Test
     void refusedAfterASettlementThatIsAborted() {
@@ -603,6 +649,20 @@ class SimulatedFaultsTest {
                 settle refund=14
                 pass millis=1275
                 steal
+                """);
+    }
+
+    /** While Redis is away a settlement is followed by a decision: the next call says nothing of the refund, and its copy must not hold it. */
+    @Test
+    void settlementBeforeADecisionAlone() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=1 call_agents=3 call_requests=4 calls=2
+                redis_down millis=609
+                publish agent=2 cost=2 stray=1
+                poll instance=1 most=3 reversed=1
+                publish agent=2 stray=1
+                poll instance=1
+                settle agent=2 instance=1 refund=9
                 """);
     }
 

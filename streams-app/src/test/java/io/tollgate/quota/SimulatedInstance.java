@@ -188,7 +188,8 @@ final class SimulatedInstance {
             transaction.settled(new Settlement(
                     ended.hold().agentId(),
                     ended.refundedTokens(),
-                    ended.settled().decidedAtMicros()));
+                    ended.settled().decidedAtMicros(),
+                    isConfirmed(partition, ended.hold().agentId())));
         }
 
         void process(ConsumerRecord<byte[], byte[]> record) {
@@ -284,7 +285,13 @@ final class SimulatedInstance {
         if (task == null) return;
         task.timer().wake(time.nanoTime());
         var settled = task.decider().settle(agent, BucketKind.ENFORCED, refundTokens);
-        transaction.settled(new Settlement(agent, refundTokens, settled.decidedAtMicros()));
+        transaction.settled(
+                new Settlement(agent, refundTokens, settled.decidedAtMicros(), isConfirmed(partition, agent)));
+    }
+
+    private boolean isConfirmed(int partition, String agent) {
+        var cache = running.byPartition().get(partition).cache();
+        return !cache.of(cache.agent(agent), BucketKind.ENFORCED).mayBeBehind();
     }
 
     private Published published() {

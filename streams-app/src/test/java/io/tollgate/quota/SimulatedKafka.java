@@ -104,8 +104,12 @@ final class SimulatedKafka {
             @Nullable Policy policy,
             @Nullable Hold hold) {}
 
-    /** What a settlement gave back, or took where that is below 0. */
-    record Settlement(String agent, double refundTokens, long atMicros) {}
+    /**
+     * What a settlement gave back, or took where that is below 0.
+     *
+     * @param onConfirmed whether it was settled on what Redis holds; not where Redis has not answered since the partition has moved
+     */
+    record Settlement(String agent, double refundTokens, long atMicros, boolean onConfirmed) {}
 
     enum State {
         OPEN,
@@ -204,7 +208,6 @@ final class SimulatedKafka {
         void abort() {
             if (ended) return;
             end(State.ABORTED);
-            undone.addAll(settlements);
         }
 
         private void end(State state) {
@@ -228,8 +231,6 @@ final class SimulatedKafka {
     final List<Output> outputs = new ArrayList<>();
     /** Buckets that were filled, as committed events tell. */
     final List<BucketReset> resets = new ArrayList<>();
-    /** Settlements that were aborted. */
-    final List<Settlement> undone = new ArrayList<>();
     /** Committed settlements. */
     final List<Settlement> settlements = new ArrayList<>();
     /** What came of reports and deadlines, and was committed. */

@@ -34,7 +34,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -54,11 +53,13 @@ final class Simulation {
     private static final Set<Step.Kind> LOSSES =
             Set.of(Step.Kind.EMPTY, Step.Kind.FAILOVER, Step.Kind.DELETE, Step.Kind.CORRUPT, Step.Kind.WRONG_TYPE);
 
+    /** By which another instance takes over, or the same one from what it has stored. */
+    private static final Set<Step.Kind> MOVES =
+            Set.of(Step.Kind.MOVE, Step.Kind.STEAL, Step.Kind.CRASH, Step.Kind.OFFSETS_BACK);
+
     private static final double EPSILON = 1e-6;
     private static final long LONGEST_WAIT_MICROS = 1_000_000;
     private static final double SLACK_SECONDS = 0.05;
-    /** Longer than a task does not commit, mostly. */
-    private static final long LATE_MICROS = 4_000_000;
     /** Those that end later stay open. */
     private static final long LONGEST_HOLD_MICROS = 10_000_000;
 
@@ -775,28 +776,24 @@ final class Simulation {
     }
 
     /**
-     * Returns what settlements gave back at moments that nobody can tell: a full bucket in Redis hears of them before they are committed;
-     * of an agent's first ones it hears late, where Redis had not answered before; and where clocks step, the moments of an instance are
-     * not those of Redis.
+     * Returns what settlements gave back at moments that nobody can tell: where Redis has not answered and another instance takes over,
+     * nobody knows whether there was room; and where clocks step, the moments of an instance are not those of Redis.
      */
     private double refundsAtNoTime(String agent) {
-        long beginning = settled(agent).stream()
-                .mapToLong(each -> each.atMicros() + LATE_MICROS)
-                .findFirst()
-                .orElse(0);
-        return Stream.concat(
-                        kafka.undone.stream(),
-                        kafka.settlements.stream().filter(each -> clocksStep || each.atMicros() < beginning))
+        boolean movesOn = history.steps().stream().map(Step::kind).anyMatch(MOVES::contains);
+        return kafka.settlements.stream()
+                .filter(each -> clocksStep || movesOn && !each.onConfirmed())
                 .filter(each -> each.agent().equals(agent))
                 .mapToDouble(each -> Math.max(0, each.refundTokens()))
                 .sum();
     }
 
-    /** Returns what was given back, and undone: a full bucket in Redis has heard of it, had no room for it, and is told to take it again. */
-    private double refundsUndone(String agent) {
-        return kafka.undone.stream()
-                .filter(each -> each.agent().equals(agent))
-                .mapToDouble(each -> Math.max(0, each.refundTokens()))
+    /** Returns what requests may have been charged, and given back once they were processed again and opened no hold: time refilled it meanwhile. */
+    private double givenBack(String agent) {
+        if (history.steps().stream().map(Step::kind).noneMatch(MOVES::contains)) return 0;
+        return decided(agent).stream()
+                .filter(each -> each.decision() instanceof Decision.TooManyOpenHolds)
+                .mapToDouble(each -> each.published().cost)
                 .sum();
     }
 
@@ -809,8 +806,6 @@ final class Simulation {
     private static final class Missing {
         double approved;
         double taken;
-        /** Given back to a full bucket; what is taken before Redis has heard of either takes nothing. */
-        private double wasted;
 
         /** Puts tokens back: first where more matters. */
         void fill(double tokens) {
@@ -821,11 +816,9 @@ final class Simulation {
 
         void settle(double refund) {
             if (refund > 0) {
-                wasted += Math.max(0, refund - approved - taken);
                 fill(refund);
             } else {
-                taken += Math.max(0, -refund - wasted);
-                wasted = Math.max(0, wasted + refund);
+                taken -= refund;
             }
         }
     }
@@ -846,7 +839,9 @@ final class Simulation {
         if (isForgotten()) return Optional.empty();
         var settlements = settled(agent);
         // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
-        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0)) + refundsAtNoTime(agent);
+        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0))
+                + refundsAtNoTime(agent)
+                + givenBack(agent);
         double rate = highestRate.get(agent);
         var missing = new Missing();
         long lastMicros = 0;
@@ -926,7 +921,7 @@ final class Simulation {
         if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().limit().refillTokensPerSecond();
-        double lost = unknownTokens(agent) + costOfDeleted(agent) + refundsUndone(agent);
+        double lost = unknownTokens(agent) + costOfDeleted(agent);
         var settlements = settled(agent);
         // Redis hears of a settlement a little later: where time refills, or a period begins between, that is not the
         // same.
