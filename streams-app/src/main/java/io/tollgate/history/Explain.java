@@ -196,7 +196,7 @@ public final class Explain {
     }
 
     /** Returns what ended the hold that this decision opened. */
-    private Optional<Explanation.Settled> settlement(TopicLog log, DecidedRecord decided) {
+    private Optional<Explanation.EndOfHold> settlement(TopicLog log, DecidedRecord decided) {
         if (decided.heldUntilMicros() < 0) return Optional.empty();
         var settled = settings.topics().settled();
         var key = decided.agentId().getBytes(StandardCharsets.UTF_8);
@@ -219,7 +219,7 @@ public final class Explain {
             }
         });
         return found.stream()
-                .map(record -> new Explanation.Settled(
+                .map(record -> new Explanation.EndOfHold(
                         record.text("outcome"), record.number("used", 0), record.number("refunded", 0), (long)
                                 record.number("decided_at", -1)))
                 .findFirst();

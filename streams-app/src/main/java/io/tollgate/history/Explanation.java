@@ -24,7 +24,7 @@ public record Explanation(
         Optional<PolicyChange> decidedBy,
         List<PolicyChange> history,
         List<DecidedRecord> next,
-        Optional<Settled> settlement,
+        Optional<EndOfHold> settlement,
         int alike) {
     /**
      * What became of a hold. Immutable.
@@ -32,5 +32,5 @@ public record Explanation(
      * @param outcome {@code settled} or {@code expired}
      * @param atMicros microseconds since the epoch on the bucket's clock
      */
-    public record Settled(String outcome, double usedTokens, double refundedTokens, long atMicros) {}
+    public record EndOfHold(String outcome, double usedTokens, double refundedTokens, long atMicros) {}
 }
