@@ -27,6 +27,19 @@ CREATE FUNCTION quota_admin.are_limits(limits jsonb) RETURNS boolean
         FROM jsonb_array_elements(limits) AS each(one))
     END;
 
+-- What counts for holds, as schemas/agent-quota.schema.json has it.
+CREATE FUNCTION quota_admin.are_holds(holds jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE WHEN jsonb_typeof(holds) <> 'object' THEN false
+                WHEN holds - ARRAY['within_s', 'unsettled', 'max_open'] <> '{}' THEN false
+                WHEN coalesce(jsonb_typeof(holds -> 'within_s'), 'number') <> 'number' THEN false
+                WHEN coalesce(jsonb_typeof(holds -> 'max_open'), 'number') <> 'number' THEN false
+                WHEN coalesce(jsonb_typeof(holds -> 'unsettled'), 'string') <> 'string' THEN false
+                ELSE coalesce((holds ->> 'within_s')::numeric BETWEEN 1 AND 604800 AND mod((holds ->> 'within_s')::numeric, 1) = 0, true)
+                 AND coalesce((holds ->> 'max_open')::numeric BETWEEN 1 AND 100000 AND mod((holds ->> 'max_open')::numeric, 1) = 0, true)
+                 AND coalesce(holds ->> 'unsettled' IN ('charged', 'returned'), true)
+    END;
+
 CREATE TABLE quota_admin.agent_quotas (
     agent_id     text PRIMARY KEY -- or a prefix, acme/*; or * for everybody
         CHECK (octet_length(agent_id) BETWEEN 1 AND 256 AND agent_id !~ '[\u0001-\u001f\u007f-\u009f]'),
@@ -35,6 +48,7 @@ CREATE TABLE quota_admin.agent_quotas (
     period       text CHECK (period IN ('minute', 'hour', 'day', 'week', 'month')),     -- instead of a refill rate
     zone         text CHECK (quota_admin.is_zone(zone)),                                -- of the period; UTC where there is none
     limits       jsonb CHECK (quota_admin.are_limits(limits)),
+    holds        jsonb CHECK (quota_admin.are_holds(holds)),
     mode         text NOT NULL DEFAULT 'enforce' CHECK (mode IN ('enforce', 'shadow', 'off')),
     note         text CHECK (char_length(note) <= 1000),
     -- Kept by the trigger below.
@@ -50,7 +64,7 @@ CREATE TABLE quota_admin.agent_quotas (
 CREATE FUNCTION quota_admin.write_policy() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.policy := jsonb_strip_nulls(jsonb_build_object('capacity', NEW.capacity, 'refill_rate', NEW.refill_rate,
-        'period', NEW.period, 'zone', NEW.zone, 'limits', NEW.limits, 'mode', NEW.mode, 'note', NEW.note))::text;
+        'period', NEW.period, 'zone', NEW.zone, 'limits', NEW.limits, 'holds', NEW.holds, 'mode', NEW.mode, 'note', NEW.note))::text;
     NEW.changed_at := clock_timestamp();
     NEW.changed_by := session_user;
     RETURN NEW;
@@ -70,8 +84,8 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON quota_admin.agent_quotas
 
 GRANT SELECT (agent_id, policy) ON quota_admin.agent_quotas TO quota_admin_source;
 GRANT SELECT, DELETE ON quota_admin.agent_quotas TO quota_operator;
-GRANT INSERT (agent_id, capacity, refill_rate, period, zone, limits, mode, note),
-    UPDATE (agent_id, capacity, refill_rate, period, zone, limits, mode, note)
+GRANT INSERT (agent_id, capacity, refill_rate, period, zone, limits, holds, mode, note),
+    UPDATE (agent_id, capacity, refill_rate, period, zone, limits, holds, mode, note)
     ON quota_admin.agent_quotas TO quota_operator;
 
 RESET ROLE;

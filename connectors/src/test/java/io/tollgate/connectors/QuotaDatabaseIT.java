@@ -23,6 +23,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -418,14 +419,16 @@ class QuotaDatabaseIT {
         }
     }
 
+    private static final Set<String> JSON_COLUMNS = Set.of("limits", "holds");
+
     private static void insertPolicy(String agent, JsonNode policy) throws SQLException {
-        var columns = List.of("capacity", "refill_rate", "period", "zone", "limits", "mode", "note");
+        var columns = List.of("capacity", "refill_rate", "period", "zone", "limits", "holds", "mode", "note");
         var given = new TreeSet<String>();
         if (!policy.isObject()) throw new UnsupportedOperationException("not a row");
         policy.fieldNames().forEachRemaining(given::add);
         if (!columns.containsAll(given)) throw new UnsupportedOperationException("no such column");
         String marks = given.stream()
-                .map(name -> name.equals("limits") ? ", ?::jsonb" : ", ?")
+                .map(name -> JSON_COLUMNS.contains(name) ? ", ?::jsonb" : ", ?")
                 .reduce("", String::concat);
         String sql = "INSERT INTO quota_admin.agent_quotas (agent_id"
                 + given.stream().map(name -> ", " + name).reduce("", String::concat) + ") VALUES (?" + marks + ")";
@@ -439,7 +442,7 @@ class QuotaDatabaseIT {
                     if (value.isNull()) statement.setNull(index++, Types.DOUBLE);
                     else if (value.isNumber()) statement.setDouble(index++, value.doubleValue());
                     else throw new UnsupportedOperationException("no number");
-                } else if (name.equals("limits")) {
+                } else if (JSON_COLUMNS.contains(name)) {
                     statement.setString(index++, value.toString());
                 } else {
                     if (!value.isTextual() && !value.isNull()) throw new UnsupportedOperationException("no text");
