@@ -20,6 +20,8 @@ import io.tollgate.cli.WhatIfCommand;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.kafka.KafkaErrors;
+import io.tollgate.pipeline.PipelineProcess;
+import io.tollgate.pipeline.RequestTopology;
 import io.tollgate.verify.VerifyCommand;
 import io.tollgate.verify.VerifySettings;
 import java.io.UncheckedIOException;

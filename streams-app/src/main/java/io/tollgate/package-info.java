@@ -1,8 +1,8 @@
 /**
- * The entry point and the topology: sees every package, and none sees it.
+ * The entry point: wires the commands.
  *
- * <p>The packages stand in the order in which a record flows: {@code ingest}, {@code policy}, {@code quota}, {@code route}; a
- * package imports only what stands before it.
+ * <p>A record flows through {@code ingest}, {@code policy}, {@code quota}, {@code route} and {@code events}; {@code pipeline} puts
+ * them together. A package imports only what stands before it.
  */
 @NullMarked
 package io.tollgate;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.cli.TopicAdmin;
+import io.tollgate.pipeline.RequestTopology;
 import io.tollgate.preflight.Finding;
 import io.tollgate.sandbox.process.KafkaBroker;
 import java.time.Duration;

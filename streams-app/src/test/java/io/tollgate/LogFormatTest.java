@@ -66,7 +66,7 @@ class LogFormatTest {
             for (int i = 0; i < 500; i++) kafka.warn("[Consumer a] Connection to node {} could not be established", i);
             for (int i = 0; i < 500; i++) kafka.warn("[Producer a] error response with correlation id " + i);
             for (int i = 0; i < 3; i++)
-                context.getLogger("io.tollgate.Pipeline").info("deciding requests");
+                context.getLogger("io.tollgate.pipeline.Pipeline").info("deciding requests");
         });
 
         assertThat(lines).hasSize(5);

@@ -68,7 +68,7 @@ class PackageOrderTest {
             "Prefetch");
 
     /** They look at the flow from outside. */
-    private static final List<String> BESIDE = List.of("history", "http", "verify", "preflight", "cli");
+    private static final List<String> BESIDE = List.of("history", "http", "verify", "preflight", "cli", "pipeline");
 
     @Test
     void givenTheFlow_whenAPackageImports_thenOnlyFromWhatStandsBefore() {
@@ -115,14 +115,13 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenTheRoot_whenAnybodyElseImports_thenNeverFromIt() {
-        noClasses()
-                .that()
-                .resideOutsideOfPackage("io.tollgate")
-                .should()
-                .dependOnClassesThat()
-                .resideInAPackage("io.tollgate")
-                .check(CLASSES);
+    void givenTheEntry_whenAnybodyElseImports_thenNeverFromIt() {
+        importsNobodyBut("io.tollgate", "io.tollgate");
+    }
+
+    @Test
+    void givenThePipeline_whenImported_thenByTheEntryOnly() {
+        importsNobodyBut(root("pipeline"), "io.tollgate", root("pipeline"));
     }
 
     @Test
@@ -202,6 +201,16 @@ class PackageOrderTest {
                 .should()
                 .onlyDependOnClassesThat(JavaClass.Predicates.resideOutsideOfPackage(foreign + "..")
                         .or(JavaClass.Predicates.resideInAnyPackage(packages)))
+                .check(CLASSES);
+    }
+
+    private static void importsNobodyBut(String imported, String... importing) {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages(importing)
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(imported)
                 .check(CLASSES);
     }
 

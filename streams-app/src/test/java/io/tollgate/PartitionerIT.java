@@ -10,6 +10,8 @@ import io.tollgate.config.Settings;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.pipeline.RequestTopology;
+import io.tollgate.pipeline.StreamsProperties;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.CallLimits;

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.lettuce.core.RedisClient;
 import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
+import io.tollgate.pipeline.RequestTopology;
 import io.tollgate.preflight.Finding;
 import io.tollgate.sandbox.process.FreePorts;
 import io.tollgate.sandbox.process.KafkaBroker;

@@ -15,6 +15,8 @@ import io.tollgate.history.WhatIf;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.pipeline.RequestTopology;
+import io.tollgate.pipeline.StreamsProperties;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;

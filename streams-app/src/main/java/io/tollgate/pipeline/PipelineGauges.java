@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;

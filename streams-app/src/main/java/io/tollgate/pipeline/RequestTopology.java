@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
@@ -65,7 +65,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Where a record may go several ways, the operator that knows sends it on by the name of the next: a filter before each way would
  * cost every record a hop for each.
  */
-final class RequestTopology {
+public final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
 
     private static final String REKEYED_TOPIC = "rekeyed";
@@ -87,12 +87,12 @@ final class RequestTopology {
     private final StoreBuilder<?> buckets = new BucketStore.TaskStoreBuilder();
 
     /** Takes reports as large as requests. */
-    RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
+    public RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
         this(topics, applicationId, tasks, tasks.shared().recordLimit());
     }
 
     /** @param reportLimit key, value and headers of the largest usage report, in bytes; asked for with each one */
-    RequestTopology(Topics topics, String applicationId, RunningTasks tasks, IntSupplier reportLimit) {
+    public RequestTopology(Topics topics, String applicationId, RunningTasks tasks, IntSupplier reportLimit) {
         this.reportLimit = reportLimit;
         this.topics = topics;
         this.applicationId = applicationId;
@@ -101,12 +101,12 @@ final class RequestTopology {
     }
 
     /** Returns the preflight check of everything this topology stands on. */
-    static Preflight preflight(Settings settings) {
+    public static Preflight preflight(Settings settings) {
         return new Preflight(settings, () -> topics(settings));
     }
 
     /** Returns the topics this topology uses. It is built for that, and thrown away: it decides nothing. */
-    static PipelineTopics topics(Settings settings) {
+    public static PipelineTopics topics(Settings settings) {
         var nothing = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
                 1,
@@ -136,7 +136,7 @@ final class RequestTopology {
                 applicationId + "-" + REKEYED_USAGE_TOPIC + "-repartition");
     }
 
-    Topology build(Properties properties) {
+    public Topology build(Properties properties) {
         // With the configuration: a builder without warns of defaults that ours are not.
         var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
         var parsed = parse(readRequests(builder)); // ingest

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import io.tollgate.config.Settings;
 import io.tollgate.kafka.RocksDbMemory;

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import io.lettuce.core.metrics.MicrometerCommandLatencyRecorder;
 import io.lettuce.core.metrics.MicrometerOptions;

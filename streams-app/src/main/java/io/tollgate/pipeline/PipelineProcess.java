@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import io.micrometer.core.instrument.binder.kafka.KafkaStreamsMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
@@ -23,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The pipeline as a process: waits for the brokers, heeds the preflight check, runs until it is told to end. */
-final class PipelineProcess {
+public final class PipelineProcess {
     private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
 
     private static final Duration SAY_EVERY = Duration.ofSeconds(30);
@@ -38,7 +38,7 @@ final class PipelineProcess {
     private PipelineProcess() {}
 
     /** Returns the exit code; ends the process itself where threads might keep it alive. */
-    static int run(Settings settings) throws InterruptedException {
+    public static int run(Settings settings) throws InterruptedException {
         forgetAddressesSoon();
         if (!settings.kafka().ignored().isEmpty()) {
             log.warn(

@@ -1,4 +1,4 @@
-package io.tollgate;
+package io.tollgate.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
