@@ -21,7 +21,7 @@ class PackageOrderTest {
             .importUrl(Bucket.class.getProtectionDomain().getCodeSource().getLocation());
 
     @Test
-    void givenThePackagesInOrderOfTheFlow_whenImporting_thenOnlyWhatStandsBefore() {
+    void packagesImportOnlyEarlierOnes() {
         for (int i = 0; i < FLOW.size(); i++) {
             var later = FLOW.subList(i + 1, FLOW.size()).stream()
                     .map(name -> "io.tollgate." + name + "..")
@@ -38,7 +38,7 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenThisModule_whenItsPackagesAreListed_thenTheFlowNamesThemAll() {
+    void everyPackageIsInTheOrder() {
         var packages = MAIN.stream().map(type -> type.getPackageName()).distinct();
 
         assertThat(packages)
@@ -48,12 +48,12 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenThePackages_whenTheirImportsAreFollowed_thenThereIsNoCycle() {
+    void packagesHaveNoCycle() {
         slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
-    void givenTheClassesOfAPackage_whenTheirUsesAreFollowed_thenThereIsNoCycle() {
+    void classesOfAPackageHaveNoCycle() {
         for (var name : List.of("bucket", "redis")) {
             slices().assignedFrom(new ByTopLevelClass("io.tollgate." + name))
                     .should()
@@ -77,7 +77,7 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenThisLibrary_whenItsImportsAreListed_thenKafkaIsNotAmongThem() {
+    void libraryDoesNotImportKafka() {
         noClasses()
                 .should()
                 .dependOnClassesThat()

@@ -11,7 +11,7 @@ class BucketClockTest {
     private final AtomicLong nanos = new AtomicLong(-5_000_000_000L); // nanoTime may be negative
 
     @Test
-    void givenStartTime_whenMonotonicTimePasses_thenTheClockPassesWithIt() {
+    void followsMonotonicTime() {
         var clock = new BucketClock(1_000_000, nanos::get);
 
         assertThat(clock.getAsLong()).isEqualTo(1_000_000);
@@ -20,7 +20,7 @@ class BucketClockTest {
     }
 
     @Test
-    void givenClockOfRedis_whenFollowed_thenTheClockCarriesOnFromThere() {
+    void continuesFromRedisTime() {
         var clock = new BucketClock(1_000_000, nanos::get);
 
         clock.follow(77_000_000);
@@ -30,7 +30,7 @@ class BucketClockTest {
     }
 
     @Test
-    void givenMonotonicClock_whenReadOften_thenItNeverStepsBack() {
+    void neverStepsBack() {
         var clock = new BucketClock();
         long before = clock.getAsLong();
         for (int i = 0; i < 100_000; i++) {
@@ -41,7 +41,7 @@ class BucketClockTest {
     }
 
     @Test
-    void givenNoRedis_whenRead_thenItIsTheWallClockOfTheStart() {
+    void startsAtWallClock() {
         long wall = ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
 
         assertThat(new BucketClock().getAsLong()).isBetween(wall - 1, wall + 5_000_000);

@@ -40,7 +40,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenNewAgent_whenSpending_thenTheBucketWasFull() {
+    void newAgentHasFullBucket() {
         var decision = spend("new", NEVER_REFILLS, 40);
 
         assertThat(decision.isApproved()).isTrue();
@@ -48,7 +48,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void refusedByTheCalendarUntilItsPeriodEnds() {
+    void calendarRefusesUntilPeriodEnds() {
         var perMonth = Limit.each(Period.MONTH, "Asia/Kathmandu", 100);
         spend("monthly", perMonth, 70);
 
@@ -64,7 +64,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenTooFewTokens_whenSpending_thenItIsRefusedAndNothingIsTaken() {
+    void refusalTakesNothing() {
         spend("poor", NEVER_REFILLS, 70);
 
         var refused = spend("poor", NEVER_REFILLS, 31);
@@ -77,7 +77,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenCostAboveTheCapacity_whenSpending_thenItIsToldApart() {
+    void costAboveCapacityIsNeverCovered() {
         var refused = spend("greedy", NEVER_REFILLS, 100.5);
 
         assertThat(refused).isInstanceOf(CostExceedsCapacity.class);
@@ -85,7 +85,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenEmptyBucket_whenTheTimeToldHasPassed_thenTheCostIsCovered() {
+    void retryAfterIsLongEnough() {
         var limit = new Limit(10, 20);
         spend("patient", limit, 10);
         var refused = (QuotaExceeded) spend("patient", limit, 5);
@@ -98,7 +98,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenSpentBucket_whenReset_thenItIsFull() {
+    void resetFillsTheBucket() {
         spend("again", NEVER_REFILLS, 100);
 
         buckets.reset("again", NEVER_REFILLS).toCompletableFuture().join();
@@ -108,7 +108,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenBucket_whenLookedAt_thenItTellsWhatIsLeftAndTakesNothing() {
+    void lookTakesNothing() {
         assertThat(look("seen")).isEqualTo(100);
         spend("seen", NEVER_REFILLS, 12.25);
 
@@ -117,7 +117,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenTwoAgents_whenOneSpends_thenTheOtherKeepsItsTokens() {
+    void agentsHaveSeparateBuckets() {
         spend("one", NEVER_REFILLS, 100);
 
         assertThat(look("other")).isEqualTo(100);
@@ -125,7 +125,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenManyThreads_whenTheySpendAtOnce_thenExactlyWhatFitsIsAdmitted() throws Exception {
+    void threadsSpendExactlyWhatFits() throws Exception {
         var pool = Executors.newFixedThreadPool(8);
         try {
             var tasks = new ArrayList<Callable<Integer>>();
@@ -149,7 +149,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void givenManyCallsUnderWay_whenAllAreAnswered_thenExactlyWhatFitsIsAdmitted() {
+    void asyncCallsSpendExactlyWhatFits() {
         var calls = IntStream.range(0, 300)
                 .mapToObj(i -> buckets.spend("pipelined", NEVER_REFILLS, 1).toCompletableFuture())
                 .toList();
@@ -161,7 +161,7 @@ public abstract class BucketsContract {
 
     @ParameterizedTest
     @ValueSource(doubles = {-1, -0.001, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, 1.1e12})
-    void givenIllegalCost_whenSpending_thenItIsAnErrorAndNothingIsTaken(double cost) {
+    void illegalCostTakesNothing(double cost) {
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.spend("wrong", NEVER_REFILLS, cost));
 
         assertThat(look("wrong")).isEqualTo(100);
@@ -169,21 +169,21 @@ public abstract class BucketsContract {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "a\nb", "\ud800"})
-    void givenIllegalAgentId_whenAsked_thenItIsAnError(String agentId) {
+    void illegalAgentIdIsAnError(String agentId) {
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.spend(agentId, NEVER_REFILLS, 1));
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.look(agentId, NEVER_REFILLS));
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.reset(agentId, NEVER_REFILLS));
     }
 
     @Test
-    void givenCostOfZero_whenTheBucketIsEmpty_thenItIsApproved() {
+    void emptyBucketCoversCostOfZero() {
         spend("free", NEVER_REFILLS, 100);
 
         assertThat(spend("free", NEVER_REFILLS, 0).isApproved()).isTrue();
     }
 
     @Test
-    void givenDecision_whenMade_thenItTellsWhen() {
+    void decisionCarriesItsTime() {
         long wall = new BucketClock().getAsLong();
 
         assertThat((double) spend("timed", NEVER_REFILLS, 1).decidedAtMicros()).isCloseTo(wall, within(5e6));
@@ -199,7 +199,7 @@ public abstract class BucketsContract {
     }
 
     @Test
-    void settlementNeverFillsAboveTheCapacity() {
+    void settlementStaysWithinCapacity() {
         spend("capped", NEVER_REFILLS, 10);
 
         assertThat(settle("capped", -60)).isEqualTo(100);

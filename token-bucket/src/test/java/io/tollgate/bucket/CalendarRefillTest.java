@@ -64,7 +64,7 @@ class CalendarRefillTest {
         "hour,   Pacific/Chatham,     2026-09-27T03:50:00+13:45, 2026-09-27T03:45+13:45,    2026-09-27T04:00+13:45",
         "hour,   Australia/Lord_Howe, 2026-10-04T02:45:00+11:00, 2026-10-04T02:30+11:00,    2026-10-04T03:00+11:00",
     })
-    void startsWhenClocksFirstShowIt(
+    void periodStartsWhenClocksFirstShowIt(
             String period, String zone, OffsetDateTime moment, OffsetDateTime start, OffsetDateTime end) {
         var calendar = CalendarRefill.of(Period.of(period).orElseThrow(), zone);
 
@@ -100,7 +100,7 @@ class CalendarRefillTest {
 
     @ParameterizedTest(name = "{0}, seed 2")
     @MethodSource("zones")
-    void clocksShowADateFirstAtItsStart(String zone) {
+    void repeatedDateStartsTheFirstTime(String zone) {
         var random = new Random(2 + zone.hashCode());
         for (var period : List.of(Period.DAY, Period.WEEK, Period.MONTH)) {
             var calendar = CalendarRefill.of(period, zone);
@@ -150,7 +150,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void daysHave23Or25HoursWhereClocksChange() {
+    void daysMayHave23Or25Hours() {
         var berlin = CalendarRefill.of(Period.DAY, "Europe/Berlin");
         var spring = OffsetDateTime.parse("2026-03-29T12:00+02:00").toEpochSecond();
         var autumn = OffsetDateTime.parse("2026-10-25T12:00+01:00").toEpochSecond();
@@ -162,7 +162,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void isFullFromItsStartAndGainsNothingWithin() {
+    void fullAtItsStartThenNoGain() {
         var limit = Limit.each(Period.DAY, "UTC", 10);
         double midnight = OffsetDateTime.parse("2026-11-30T00:00Z").toEpochSecond();
         var left = new Bucket(3, midnight - 0.000001);
@@ -176,7 +176,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void refusalTellsWhenTheNextPeriodBegins() {
+    void refusalTellsWhenNextPeriodBegins() {
         var limit = Limit.each(Period.HOUR, "UTC", 10);
         var now = Instant.parse("2026-11-29T10:59:58.5Z");
         long micros = ChronoUnit.MICROS.between(Instant.EPOCH, now);
@@ -191,7 +191,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void aDebtIsForgivenAtTheNextStart() {
+    void nextPeriodForgivesADebt() {
         var limit = Limit.each(Period.MONTH, "UTC", 10);
         double december = OffsetDateTime.parse("2026-12-01T00:00Z").toEpochSecond();
 
@@ -201,7 +201,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void ofSeveralLimitsTheLongestWaitRefuses() {
+    void longestWaitOfSeveralLimitsCounts() {
         var now = Instant.parse("2026-11-29T10:59:58Z");
         long micros = ChronoUnit.MICROS.between(Instant.EPOCH, now);
         var terms = new Terms(
@@ -222,7 +222,7 @@ class CalendarRefillTest {
     }
 
     @Test
-    void termsSurviveTheirBytes() {
+    void termsSurviveEncoding() {
         var terms = new Terms(
                 17,
                 List.of(
@@ -238,7 +238,7 @@ class CalendarRefillTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"Europe/Berln", "europe/berlin", "+02:00", "UTC+1", "", " UTC", "Z", "PST8"})
-    void refusesWhatIsNotAZone(String zone) {
+    void unknownZoneIsRefused(String zone) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> CalendarRefill.of(Period.DAY, zone))
                 .withMessage("must be the name of a time zone, such as Europe/Berlin or UTC");

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class FenceTest {
     @Test
-    void givenNothingDecided_whenAsked_thenThereIsNoLastOffsetAndNothingToRecall() {
+    void emptyFenceRecallsNothing() {
         assertThat(Fence.NONE.lastOffset()).isEqualTo(-1);
         assertThat(Fence.NONE.recall(0)).isEmpty();
         assertThat(Fence.NONE.encode()).isEmpty();
@@ -24,7 +24,7 @@ class FenceTest {
     }
 
     @Test
-    void givenGroups_whenRecalled_thenTheOneThatDecidedTheOffsetAnswers() {
+    void recallsTheGroupOfAnOffset() {
         var fence = Fence.NONE
                 .plus(new Fence.Group(0, 10, 1, 5, true, List.of()))
                 .plus(new Fence.Group(11, 20, 2, 4, false, List.of(15L)));
@@ -36,7 +36,7 @@ class FenceTest {
     }
 
     @Test
-    void givenOlderGroupsForgotten_whenTheirOffsetsAreRecalled_thenNoOtherGroupAnswersForThem() {
+    void forgottenOffsetsAreNotRecalled() {
         var fence = Fence.NONE
                 .plus(new Fence.Group(0, 10, 1, 5, true, List.of()))
                 .plus(new Fence.Group(11, 20, 2, 4, true, List.of()))
@@ -48,7 +48,7 @@ class FenceTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5})
-    void givenRandomFence_whenEncodedAndDecoded_thenItIsTheSame(long seed) {
+    void randomFenceSurvivesEncoding(long seed) {
         var random = new Random(seed);
         for (int i = 0; i < 500; i++) {
             var fence = randomFence(random);
@@ -58,7 +58,7 @@ class FenceTest {
     }
 
     @Test
-    void givenBytesBetweenOthers_whenDecoded_thenTheBufferIsLeftAsItWas() {
+    void decodingLeavesTheRestOfTheBuffer() {
         var fence = randomFence(new Random(9));
         var bytes = ByteBuffer.allocate(fence.encode().length + 10);
         bytes.position(5).put(fence.encode()).position(5).limit(5 + fence.encode().length);
@@ -69,7 +69,7 @@ class FenceTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {31, 32, 33})
-    void givenBytesThatAreCutOff_whenDecoded_thenItIsAnErrorOrAWholeNumberOfGroups(long seed) {
+    void cutOffBytesGiveWholeGroupsOrAnError(long seed) {
         var fence = randomFence(new Random(seed));
         byte[] whole = fence.encode();
         for (int length = 1; length < whole.length; length++) {
@@ -86,7 +86,7 @@ class FenceTest {
     }
 
     @Test
-    void givenCountOfApprovedLargerThanTheBytes_whenDecoded_thenItIsAnErrorAndNotAnAllocation() {
+    void hugeCountIsAnErrorWithoutAllocation() {
         var bytes = new Fence(List.of(new Fence.Group(1, 7, 1, 1, false, List.of()))).encode();
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(bytes.length - 4, 0x7fff_ffff);
 

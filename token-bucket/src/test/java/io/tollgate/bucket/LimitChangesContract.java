@@ -33,14 +33,14 @@ public abstract class LimitChangesContract {
     protected abstract Step spend(Terms terms, Charge charge);
 
     @Test
-    void givenASmallerCapacity_whenSpent_thenTheBucketIsCutAtOnce() {
+    void smallerCapacityCutsAtOnce() {
         spend(10, only(100, 0));
 
         assertThat(spend(1, only(30, 0)).tokens(0)).isEqualTo(29);
     }
 
     @Test
-    void givenALargerCapacity_whenSpent_thenNothingIsGivenAndTheBucketFillsByTheRate() {
+    void largerCapacityGivesNothing() {
         var poor = spend(40, only(100, 0));
         var seen = spend(0, only(1e6, OLD_RATE));
         assertThat(seen.tokens(0)).as("no gift").isEqualTo(poor.tokens(0));
@@ -51,7 +51,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenAnotherRate_whenSpent_thenTheTimeBeforeCountsAsItWasPromisedThen() {
+    void earlierTimeCountsAtTheEarlierRate() {
         var before = spend(90_000, only(100_000, OLD_RATE));
         pass();
         var seen = spend(5, only(100_000, 0));
@@ -66,7 +66,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenAnotherRateAndASmallerCapacity_whenSpent_thenTheGainIsCutToo() {
+    void smallerCapacityCutsTheGainToo() {
         spend(90_000, only(100_000, OLD_RATE));
         pass();
 
@@ -74,7 +74,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenALimitIsAdded_whenSpent_thenItStartsFullAndTheOthersGoOn() {
+    void addedLimitStartsFull() {
         spend(40, limits(named("burst", 100)));
 
         var both = spend(5, limits(named("burst", 100), named("day", 1000)));
@@ -84,7 +84,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenALimitIsRemovedAndAddedAgain_whenSpent_thenItIsForgottenAndTheOthersGoOn() {
+    void limitAddedAgainStartsFull() {
         spend(40, limits(named("burst", 100), named("day", 1000)));
 
         assertThat(spend(5, limits(named("burst", 100))).tokens(0)).isEqualTo(55);
@@ -95,7 +95,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenTheFirstLimitIsRenamed_whenSpent_thenItsBucketGoesOn_becauseOthersShareIt() {
+    void renamedFirstLimitKeepsItsBucket() {
         spend(40, limits(named("burst", 100), named("day", 1000)));
 
         var renamed = spend(5, limits(named("minute", 100), named("day", 1000)));
@@ -105,7 +105,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenAnotherLimitIsRenamed_whenSpent_thenItIsANewOne() {
+    void otherRenamedLimitStartsFull() {
         spend(40, limits(named("burst", 100), named("day", 1000)));
 
         var renamed = spend(5, limits(named("burst", 100), named("week", 1000)));
@@ -115,7 +115,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenLimitsChangePlaces_whenSpent_thenEachKeepsItsTokens() {
+    void reorderedLimitsKeepTheirTokens() {
         spend(40, limits(named("burst", 100), named("day", 1000)));
 
         var turned = spend(5, limits(named("day", 1000), named("burst", 100)));
@@ -125,14 +125,14 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenSeveralLimitsBecomeOneWithoutAName_whenSpent_thenItGoesOnWithTheFirstBucket() {
+    void unnamedLimitKeepsTheFirstBucket() {
         spend(40, limits(named("burst", 100), named("day", 1000)));
 
         assertThat(spend(5, only(100, 0)).tokens(0)).isEqualTo(55);
     }
 
     @Test
-    void givenTheNewLimitRefuses_whenSpent_thenNoBucketIsCharged() {
+    void refusalByNewLimitChargesNothing() {
         spend(40, limits(named("burst", 100)));
 
         var refused = spend(20, limits(named("burst", 100), named("tiny", 10)));
@@ -146,7 +146,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenAChange_whenARequestOfBeforeIsProcessedAgain_thenItsAnswerIsTheOneOfThen() {
+    void replayKeepsTheAnswerBeforeAChange() {
         var before = limits(named("burst", 100), named("day", 1000));
         var charge = new Charge(offset++, 40);
         var first = spend(before, charge);
@@ -159,7 +159,7 @@ public abstract class LimitChangesContract {
     }
 
     @Test
-    void givenManyChanges_whenTimePasses_thenEachStretchCountsAsItWasPromised() {
+    void eachStretchCountsAtItsOwnRate() {
         double[] rates = {OLD_RATE, 3, 0, 1e5, 0.25, 777};
         var before = spend(600_000, only(1e6, rates[0]));
         double expected = 400_000;

@@ -19,7 +19,7 @@ class LocalBucketsTest {
     private final LocalBuckets buckets = new LocalBuckets(now::get);
 
     @Test
-    void givenManyAgentsWhoseBucketsRefill_whenMoreCome_thenTheFullOnesAreForgotten() {
+    void fullBucketsAreForgotten() {
         for (int i = 0; i < 100_000; i++) {
             buckets.spendNow("agent-" + i, LIMIT, 10); // full again after a second
             now.addAndGet(1000);
@@ -31,7 +31,7 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenManyAgentsThatOwe_whenMoreCome_thenNobodyIsForgotten() {
+    void debtsAreNotForgotten() {
         for (int i = 0; i < 35_000; i++) buckets.spendNow("agent-" + i, LIMIT, 100);
 
         for (int i = 0; i < 35_000; i++) {
@@ -40,7 +40,7 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenForgottenBucket_whenItsAgentComesBack_thenItIsFull() {
+    void forgottenBucketIsFull() {
         for (int i = 0; i < 25_000; i++) {
             buckets.spendNow("agent-" + i, LIMIT, 10);
             now.addAndGet(1000);
@@ -51,7 +51,7 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenManyThreadsAndAgents_whenTheySpendAtOnce_thenExactlyWhatFitsIsAdmitted() throws Exception {
+    void threadsAndAgentsSpendWhatFits() throws Exception {
         var pool = Executors.newFixedThreadPool(8);
         try {
             var tasks = new ArrayList<Callable<Integer>>();
@@ -74,7 +74,7 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenThreadsThatChargeABucket_whenItIsForgottenAtThatMoment_thenNoChargeIsLost() throws Exception {
+    void forgettingLosesNoCharge() throws Exception {
         var once = new Limit(1, 0);
         int agents = 50_000;
         int together = 64; // few at a time, so that a sweep is short and comes often
@@ -104,21 +104,21 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenIllegalAgent_whenSpending_thenItIsAnErrorAndNothingIsHeld() {
+    void illegalAgentIsNotKept() {
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.spendNow("", LIMIT, 1));
         assertThatIllegalArgumentException().isThrownBy(() -> buckets.spendNow("a\n", LIMIT, 1));
         assertThat(buckets.size()).isZero();
     }
 
     @Test
-    void givenLook_whenTheAgentIsUnknown_thenNothingIsHeld() {
+    void lookAtUnknownAgentKeepsNothing() {
         assertThat(buckets.look("new", LIMIT).toCompletableFuture().join().tokens())
                 .isEqualTo(100);
         assertThat(buckets.size()).isZero();
     }
 
     @Test
-    void givenAnotherCopy_whenAccepted_thenItIsTheBucket() {
+    void acceptedCopyIsTheBucket() {
         buckets.accept("a", new Bucket(3, TokenBucket.seconds(now.get())), LIMIT);
 
         assertThat(buckets.spendNow("a", LIMIT, 4).isApproved()).isFalse();
@@ -126,7 +126,7 @@ class LocalBucketsTest {
     }
 
     @Test
-    void givenClockThatStepsBack_whenSpending_thenNothingIsMinted() {
+    void clockStepBackMintsNothing() {
         buckets.spendNow("a", LIMIT, 100);
         now.addAndGet(-3_600_000_000L);
         assertThat(buckets.spendNow("a", LIMIT, 1).isApproved()).isFalse();

@@ -17,7 +17,7 @@ class TokenBucketPropertyTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
-    void givenRandomHistory_whenAnyIntervalIsSummed_thenNoMoreThanCapacityAndRefillWasAdmitted(long seed) {
+    void noIntervalAdmitsMoreThanItsBound(long seed) {
         var random = new Random(seed);
         for (int history = 0; history < 20; history++) {
             var limit = randomLimit(random);
@@ -60,7 +60,7 @@ class TokenBucketPropertyTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {11, 12, 13, 14, 15, 16})
-    void givenRandomRefusal_whenRetriedAfterTheTimeTold_thenItIsCoveredAndNotMuchEarlierEither(long seed) {
+    void retryAfterIsEnoughAndNotTooLong(long seed) {
         var random = new Random(seed);
         int refusals = 0;
         for (int i = 0; i < 20_000; i++) {
@@ -94,8 +94,7 @@ class TokenBucketPropertyTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {21, 22, 23, 24})
-    void givenCrashesAtRandomPlaces_whenUncommittedRequestsAreProcessedAgain_thenAnswersAndChargesAreTheSame(
-            long seed) {
+    void replayAfterCrashesChangesNothing(long seed) {
         var random = new Random(seed);
         var limit = new Limit(50, 20);
         var bucket = Bucket.full(limit, TokenBucket.seconds(START));

@@ -18,28 +18,28 @@ class TokenBucketTest {
     private static final double NOW_SECONDS = 1_700_000_000;
 
     @Test
-    void givenEmptyBucket_whenHalfASecondPasses_thenHalfASecondOfTokensIsBack() {
+    void refillsHalfASecondOfTokens() {
         var refilled = TokenBucket.refill(new Bucket(0, 0), HUNDRED_TEN_PER_SECOND, 0.5);
 
         assertThat(refilled).isEqualTo(new Bucket(5, 0.5));
     }
 
     @Test
-    void givenAlmostFullBucket_whenAnHourPasses_thenItIsFullAndNotMore() {
+    void neverRefillsAboveCapacity() {
         var refilled = TokenBucket.refill(new Bucket(99, 0), HUNDRED_TEN_PER_SECOND, 3600);
 
         assertThat(refilled).isEqualTo(new Bucket(100, 3600));
     }
 
     @Test
-    void givenBucket_whenTheClockStepsBack_thenNothingIsTakenAndTheLastRefillStays() {
+    void clockStepBackTakesNothing() {
         var refilled = TokenBucket.refill(new Bucket(7, 1000), HUNDRED_TEN_PER_SECOND, 900);
 
         assertThat(refilled).isEqualTo(new Bucket(7, 1000));
     }
 
     @Test
-    void givenClockThatStepsBackAndForth_whenRefilled_thenNoSecondIsCreditedTwice() {
+    void noSecondIsCreditedTwice() {
         var bucket = new Bucket(0, 1000);
         for (double now : new double[] {1001, 1000, 1001, 1000.5, 1001}) {
             bucket = TokenBucket.refill(bucket, HUNDRED_TEN_PER_SECOND, now);
@@ -49,21 +49,21 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenSmallerLimitThanBefore_whenRefilled_thenTheBucketHoldsNoMoreThanTheNewCapacity() {
+    void smallerCapacityCutsTheBucket() {
         var refilled = TokenBucket.refill(new Bucket(5000, 10), HUNDRED_TEN_PER_SECOND, 10);
 
         assertThat(refilled.tokens()).isEqualTo(100);
     }
 
     @Test
-    void givenOverdrawnBucket_whenRefilled_thenItFillsFromBelowZero() {
+    void debtIsRefilledFromBelowZero() {
         var refilled = TokenBucket.refill(new Bucket(-20, 0), HUNDRED_TEN_PER_SECOND, 1);
 
         assertThat(refilled.tokens()).isEqualTo(-10);
     }
 
     @Test
-    void givenTokensForTwoOfThree_whenSpent_thenTheyAreDecidedInOrderAndASmallerOneStillFits() {
+    void smallerCostStillFitsAfterARefusal() {
         var outcome = spend(new Bucket(10, NOW_SECONDS), 6, 5, 4);
 
         assertThat(outcome.decisions())
@@ -75,13 +75,13 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenExactlyTheCost_whenSpent_thenItIsApproved() {
+    void exactCostIsApproved() {
         assertThat(spend(new Bucket(10, NOW_SECONDS), 10).decisions().get(0).isApproved())
                 .isTrue();
     }
 
     @Test
-    void emptyBucketCoversACostOfZero() {
+    void emptyBucketCoversCostOfZero() {
         var outcome = spend(new Bucket(0, NOW_SECONDS), 0, -0.0);
 
         assertThat(outcome.decisions()).allMatch(Decision::isApproved);
@@ -89,7 +89,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void debtCoversNothing() {
+    void debtDoesNotCoverCostOfZero() {
         var outcome = spend(new Bucket(-5, NOW_SECONDS), 0, -0.0);
 
         assertThat(outcome.decisions()).noneMatch(Decision::isApproved);
@@ -97,7 +97,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenCostAboveTheCapacity_whenSpent_thenNoWaitIsPromised() {
+    void costAboveCapacityHasNoRetry() {
         var outcome = spend(new Bucket(40, NOW_SECONDS), 100.5);
 
         assertThat(outcome.decisions()).containsExactly(new CostExceedsCapacity(40, NOW, DecidedBy.LOCAL, TERMS, 0));
@@ -105,7 +105,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenBucketThatNeverRefills_whenRefused_thenRetryAfterIsNever() {
+    void noRefillMeansNoRetry() {
         var outcome = TokenBucket.spend(
                 new Bucket(1, NOW_SECONDS),
                 Fence.NONE,
@@ -123,7 +123,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenBucketAheadOfTheClock_whenSpent_thenItIsDecidedAtTheBucketsTime() {
+    void bucketAheadDecidesAtItsOwnTime() {
         var outcome = spend(new Bucket(10, NOW_SECONDS + 0.25), 1);
 
         assertThat(outcome.decisions().get(0).decidedAtMicros()).isEqualTo(NOW + 250_000);
@@ -131,7 +131,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenNoCharges_whenSpent_thenTheBucketIsOnlyRefilled() {
+    void withoutChargesOnlyRefills() {
         var outcome = spend(new Bucket(10, NOW_SECONDS - 1));
 
         assertThat(outcome.bucket()).isEqualTo(new Bucket(20, NOW_SECONDS));
@@ -140,7 +140,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenMicros_whenReadAsSeconds_thenItIsTheNearestDouble() {
+    void microsBecomeTheNearestDouble() {
         assertThat(TokenBucket.seconds(1_700_000_000_123_456L)).isEqualTo(1_700_000_000.123456);
         assertThat(TokenBucket.seconds(0)).isZero();
     }
@@ -148,7 +148,7 @@ class TokenBucketTest {
     // The fence.
 
     @Test
-    void givenDecidedRequests_whenProcessedAgain_thenTheAnswersAreTheSameAndNothingIsCharged() {
+    void replayChargesNothing() {
         var charges = List.of(new Charge(10, 60), new Charge(12, 60), new Charge(15, 40));
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, charges, NOW);
 
@@ -163,7 +163,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenReplayAndNewRequests_whenSpentTogether_thenOnlyTheNewOnesAreCharged() {
+    void onlyNewRequestsAreCharged() {
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(1, 10)), NOW);
 
         var both = spendFenced(first.bucket(), first.fence(), -1, List.of(new Charge(1, 10), new Charge(2, 30)), NOW);
@@ -175,7 +175,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenAllSomeOrNoneApproved_whenRecalled_thenTheGroupTellsWhich() {
+    void recallTellsWhichWereApproved() {
         var all = spendFenced(
                 new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(1, 1), new Charge(2, 1)), NOW);
         var some = spendFenced(
@@ -194,7 +194,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenReplayOfACostAboveTheCapacity_whenProcessedAgain_thenItIsToldApartAgain() {
+    void replayKeepsCostAboveCapacity() {
         var charges = List.of(new Charge(1, 500));
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, charges, NOW);
 
@@ -204,7 +204,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenCommittedOffset_whenSpent_thenOnlyWhatIsAboveItIsKept() {
+    void commitDropsOlderGroups() {
         var bucket = new Bucket(100, NOW_SECONDS);
         var fence = Fence.NONE;
         for (int offset = 1; offset <= 5; offset++) {
@@ -218,7 +218,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenEverythingCommitted_whenNothingNewIsDecided_thenTheLastOffsetIsStillKnown() {
+    void lastOffsetOutlivesTheCommit() {
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(7, 1)), NOW);
 
         var idle = spendFenced(first.bucket(), first.fence(), 7, List.of(), NOW + 1000);
@@ -227,7 +227,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenCommittedRequests_whenAllAreReadAgainOnAnOperatorsWish_thenEachIsDecidedAfresh() {
+    void rereadAfterCommitIsDecidedAfresh() {
         var bucket = new Bucket(100, NOW_SECONDS);
         var fence = Fence.NONE;
         for (int offset = 0; offset < 10; offset++) {
@@ -250,7 +250,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenNothingKeptButTheLastOffset_whenReadAgain_thenEachIsDecidedAfreshAndNoneRefused() {
+    void rereadWithoutGroupsIsDecidedAfresh() {
         var first = spendFenced(
                 new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(0, 1), new Charge(9, 1)), NOW);
         var idle = spendFenced(first.bucket(), first.fence(), 9, List.of(), NOW);
@@ -270,7 +270,7 @@ class TokenBucketTest {
     }
 
     @Test
-    void givenUnorderedCharge_whenTheSourceHasAFence_thenItIsChargedAndTheFenceStays() {
+    void unorderedChargeLeavesTheFence() {
         var first = spendFenced(new Bucket(100, NOW_SECONDS), Fence.NONE, -1, List.of(new Charge(7, 1)), NOW);
 
         var outcome = spendFenced(first.bucket(), first.fence(), -1, List.of(Charge.of(9)), NOW);

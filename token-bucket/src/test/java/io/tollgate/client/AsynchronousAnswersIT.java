@@ -29,7 +29,7 @@ class AsynchronousAnswersIT {
     private static final Limit LIMIT = new Limit(1e6, 0);
 
     @Test
-    void blockingCallInAnAnswer_takesMilliseconds() {
+    void blockingCallInACallbackIsFast() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.builder()
                         .redis(server.uri())
@@ -55,7 +55,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void asynchronousCallAwaitedInAnAnswer_isAnswered() {
+    void asyncCallAwaitedInACallbackReturns() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.builder()
                         .redis(server.uri())
@@ -80,7 +80,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void answers_runOnNoThreadOfTheClient() {
+    void callbacksLeaveTheClientsThreads() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.builder()
                         .redis(server.uri())
@@ -106,7 +106,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void executorOfTheCaller_isUsedAndLeftOpen() {
+    void callersExecutorIsUsedAndLeftOpen() {
         var executor = Executors.newSingleThreadExecutor(task -> new Thread(task, "mine"));
         try {
             try (var server = RedisServer.start();
@@ -137,7 +137,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void executorThatRefuses_losesNoAnswer() {
+    void refusingExecutorLosesNoAnswer() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.builder()
                         .redis(server.uri())
@@ -156,7 +156,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void redisFrozen_timeoutsOfOthersAreOnTime() throws Exception {
+    void slowCallbacksDelayNoOtherTimeout() throws Exception {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.builder()
                         .redis(server.uri())
@@ -186,7 +186,7 @@ class AsynchronousAnswersIT {
     }
 
     @Test
-    void listener_hearsWhenRedisGoesAndComes() {
+    void listenerHearsRedisGoAndComeBack() {
         try (var server = RedisServer.start()) {
             var heard = new CopyOnWriteArrayList<SharingStatus>();
             var decided = new AtomicInteger();

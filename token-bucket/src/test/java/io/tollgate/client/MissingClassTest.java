@@ -29,7 +29,7 @@ class MissingClassTest {
     @ValueSource(
             strings = {"io.lettuce.core.codec.ByteArrayCodec", "io.lettuce.core.ScriptOutputType", "io.netty.util.Timer"
             })
-    void neededClass_endsTheStart(String missing) {
+    void missingClassEndsTheStart(String missing) {
         var failure = catchThrowable(() -> build(missing).close());
 
         assertThat(failure).isNotNull();
@@ -37,7 +37,7 @@ class MissingClassTest {
     }
 
     @Test
-    void neededClass_isNamedWithTheRemedy() {
+    void missingClassIsNamedWithTheRemedy() {
         var failure = catchThrowable(
                 () -> build("io.lettuce.core.codec.ByteArrayCodec").close());
 
@@ -48,7 +48,7 @@ class MissingClassTest {
     }
 
     @Test
-    void noMicrometer_isNotMissed() throws Throwable {
+    void micrometerIsOptional() throws Throwable {
         try (var quota = build("io.micrometer.core.instrument.MeterRegistry")) {
             assertThat(quota.getClass()
                             .getMethod("tryAcquire", String.class, double.class)

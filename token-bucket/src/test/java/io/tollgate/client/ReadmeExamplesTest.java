@@ -152,7 +152,7 @@ class ReadmeExamplesTest {
     // end
 
     @Test
-    void givenTheReadme_whenItsJavaIsCompared_thenItIsWhatThisClassCompiles() throws IOException {
+    void readmeShowsThisCode() throws IOException {
         assertThat(javaBlocks(Files.readString(README))).isEqualTo(markedRegions("README"));
         assertThat(javaBlocks(Files.readString(LIBRARY))).isEqualTo(markedRegions("LIBRARY"));
     }
@@ -176,7 +176,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void givenTheRateLimitOfTheReadme_whenTheBurstIsSpent_thenCallersAreToldWhenToReturn() {
+    void rateLimitTellsWhenToReturn() {
         try (var quota = ResourceQuotaManager.local(new Limit(2, 0.1))) {
             var headers = new java.util.HashMap<String, String>();
 
@@ -189,7 +189,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void refusal_isPublishedAgain() throws Exception {
+    void refusalIsPublishedAgain() throws Exception {
         var rejection = new ObjectMapper()
                 .readTree(Files.readString(
                         Path.of("..", "schemas", "examples", "valid", "rejected-request.quota-exceeded.json")));
@@ -206,7 +206,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void asynchronously_saysWhatIsLeft() {
+    void asyncCallSaysWhatIsLeft() {
         try (var quota = ResourceQuotaManager.local(new Limit(1, 0))) {
             assertThat(answer(quota, "k").toCompletableFuture().join()).isEqualTo("allowed, 0.0 left");
             assertThat(answer(quota, "k").toCompletableFuture().join()).startsWith("refused at 2");
@@ -214,7 +214,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void neverRefills_noRetryAfterAndAClearEnd() {
+    void budgetHasNoRetryAndAClearEnd() {
         try (var quota = ResourceQuotaManager.from(Map.of("TOKEN_BUCKET_SIZE", "1", "TOKEN_REFILL_RATE", "0"))) {
             var headers = new java.util.HashMap<String, String>();
 
@@ -230,7 +230,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void waitOfTenThousandYears_isNone() {
+    void hugeWaitIsNoRetry() {
         try (var quota = ResourceQuotaManager.local(new Limit(1e6, 1e-9))) {
             quota.tryAcquire("a", 1e6);
 
@@ -247,7 +247,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void givenTheBudgetOfTheReadme_whenItIsSpent_thenNothingMoreRuns() {
+    void spentBudgetStopsTheWork() {
         try (var quota = ResourceQuotaManager.local(new Limit(100_000, 1_000_000 / 86_400.0))) {
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isTrue();
             assertThat(mayRun(quota, "search", 60_000, 30_000)).isFalse();
@@ -256,7 +256,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void reservation_givesBackWhatTheModelDidNotUse() {
+    void reservationGivesBackTheRest() {
         try (var quota = ResourceQuotaManager.local(new Limit(5000, 0))) {
             assertThat(ask(quota, "search", prompt -> new Answer("yes", 800), "?"))
                     .isEqualTo("yes");
@@ -276,7 +276,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
-    void givenTheBandwidthOfTheReadme_whenAChunkIsTooLarge_thenItIsRefusedRatherThanAwaited() throws Exception {
+    void tooLargeAChunkIsRefused() throws Exception {
         try (var quota = ResourceQuotaManager.local(new Limit(4e6, 1e6))) {
             var sent = new ByteArrayOutputStream();
 

@@ -42,7 +42,7 @@ class ReservationTest {
     }
 
     @Test
-    void moreThanReservedIsChargedToo() {
+    void overrunIsChargedToo() {
         quota.reserve("a", 80).settle(130);
 
         assertThat(quota.availableTokens("a")).isEqualTo(-30);
@@ -50,14 +50,14 @@ class ReservationTest {
     }
 
     @Test
-    void cancelGivesAllBack() {
+    void cancelGivesEverythingBack() {
         assertThat(quota.reserve("a", 80).cancel()).isTrue();
 
         assertThat(quota.availableTokens("a")).isEqualTo(100);
     }
 
     @Test
-    void whatIsClosedUnsettledStaysCharged() {
+    void closedUnsettledStaysCharged() {
         var reservation = quota.reserve("a", 80);
         reservation.close();
 
@@ -66,7 +66,7 @@ class ReservationTest {
     }
 
     @Test
-    void refusedReservationChargesAndGivesBackNothing() {
+    void refusedReservationDoesNothing() {
         try (var refused = quota.reserve("a", 101)) {
             assertThat(refused.isApproved()).isFalse();
             assertThat(refused.settle(1)).isFalse();
@@ -77,7 +77,7 @@ class ReservationTest {
     }
 
     @Test
-    void illegalUseLeavesTheReservation() {
+    void illegalUseLeavesItOpen() {
         var reservation = quota.reserve("a", 80);
 
         assertThatIllegalArgumentException().isThrownBy(() -> reservation.settle(-1));
@@ -95,7 +95,7 @@ class ReservationTest {
     }
 
     @Test
-    void ofManyThreadsOneSettles() throws Exception {
+    void threadsSettleItOnce() throws Exception {
         var pool = Executors.newFixedThreadPool(8);
         try {
             for (int i = 0; i < 100; i++) {

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ResourceQuotaBuilderTest {
     @Test
-    void severalPrefixes_longestCounts() {
+    void longestPrefixCounts() {
         try (var quota = ResourceQuotaManager.builder()
                 .limit(new Limit(1, 0))
                 .limit("api:", new Limit(2, 0))
@@ -30,7 +30,7 @@ class ResourceQuotaBuilderTest {
     }
 
     @Test
-    void noLimitForAnAgent_isAnError() {
+    void agentWithoutALimitIsAnError() {
         try (var quota =
                 ResourceQuotaManager.builder().limit("api:", new Limit(2, 0)).build()) {
             assertThatIllegalArgumentException()
@@ -44,7 +44,7 @@ class ResourceQuotaBuilderTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"my redis", "http://:s3cret@h", "redis://h?ssl=true", "redis://:s3cret@"})
-    void illegalAddress_isRefusedAtOnce(String url) {
+    void illegalAddressIsRefusedAtOnce(String url) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ResourceQuotaManager.builder().redis(url))
                 .withMessageStartingWith("the address of Redis")
@@ -52,7 +52,7 @@ class ResourceQuotaBuilderTest {
     }
 
     @Test
-    void addressWithoutAHost_isRefusedAtOnce() {
+    void addressWithoutAHostIsRefused() {
         var nowhere = new RedisURI();
 
         assertThatIllegalArgumentException()
@@ -62,13 +62,13 @@ class ResourceQuotaBuilderTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-1, 0, 10_001})
-    void illegalTimeout_isRefusedAtOnce(long millis) {
+    void illegalTimeoutIsRefusedAtOnce(long millis) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ResourceQuotaManager.builder().timeout(Duration.ofMillis(millis)));
     }
 
     @Test
-    void noRedis_statusSaysSo() {
+    void statusSaysThereIsNoRedis() {
         try (var quota = ResourceQuotaManager.from(Map.of())) {
             assertThat(quota.status())
                     .isInstanceOfSatisfying(
@@ -78,7 +78,7 @@ class ResourceQuotaBuilderTest {
     }
 
     @Test
-    void closed_callsAreRefused() {
+    void closedManagerRefusesCalls() {
         var quota = ResourceQuotaManager.local(new Limit(1, 0));
         quota.close();
 
@@ -89,7 +89,7 @@ class ResourceQuotaBuilderTest {
     }
 
     @Test
-    void meters_countDecisionsUntilClosed() {
+    void metersCountDecisionsUntilClosed() {
         var registry = new SimpleMeterRegistry();
         try (var quota = ResourceQuotaManager.builder()
                 .limit(new Limit(2, 0))

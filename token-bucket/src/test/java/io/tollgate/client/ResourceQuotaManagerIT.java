@@ -36,7 +36,7 @@ class ResourceQuotaManagerIT {
     private static final Limit LIMIT = new Limit(100, 0);
 
     @Test
-    void givenTwoPrograms_whenTheyShareRedis_thenTheyShareOneQuota() {
+    void programsShareOneQuota() {
         try (var server = RedisServer.start();
                 var one = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT);
                 var other = ResourceQuotaManager.from(
@@ -53,7 +53,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void givenPasswordInTheUrl_whenShared_thenRedisIsUsed() {
+    void passwordInTheUrlIsUsed() {
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("s3cret"));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", server.uri()))) {
             assertThat(quota.checkAndConsume("a", 1).decidedBy()).isEqualTo(DecidedBy.REDIS);
@@ -61,7 +61,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void givenSecretsInFiles_whenMade_thenRedisIsUsed(@TempDir Path dir) throws IOException {
+    void secretsInFilesAreUsed(@TempDir Path dir) throws IOException {
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("s3cret"))) {
             var plain = server.uri().replaceFirst("//.*@", "//");
             var env = Map.of(
@@ -77,7 +77,7 @@ class ResourceQuotaManagerIT {
 
     /** Another program, to which an agent of several limits is one of the first. */
     @Test
-    void givenThePipelineKeepsSeveralLimits_whenSpentHere_thenTheFirstIsChargedAloneAndTheKeyLivesLongEnough() {
+    void firstOfThePipelinesLimitsIsCharged() {
         var burst = new NamedLimit("burst", new Limit(100, 0.01));
         var day = new NamedLimit("day", new Limit(86_400, 1));
         var terms = new Terms(5, List.of(burst, day));
@@ -126,7 +126,7 @@ class ResourceQuotaManagerIT {
 
     @Test
     @EnabledOnOs({OS.LINUX, OS.MAC})
-    void givenUnixSocketInTheUrl_whenShared_thenRedisIsUsed(@TempDir Path dir) {
+    void unixSocketIsUsed(@TempDir Path dir) {
         var socket = dir.resolve("redis.sock");
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("unixsocket " + socket));
                 var quota = ResourceQuotaManager.from(Map.of("REDIS_URL", "redis-socket://" + socket))) {
@@ -136,7 +136,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void givenRedisDown_whenCalled_thenEveryCallReturnsQuickly() {
+    void callsReturnQuicklyWithoutRedis() {
         try (var server = RedisServer.start()) {
             server.kill();
             long start = System.nanoTime();
@@ -152,7 +152,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void resetWhileFrozen_saysSoAndIsNotToldLater() {
+    void resetWhileFrozenIsNotMadeUpLater() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT)) {
             quota.tryAcquire("a", 60);
@@ -174,7 +174,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void givenRedisFrozenMeanwhile_whenCalled_thenNoCallWaitsLongerThanItSays() {
+    void frozenRedisKeepsNoCallWaiting() {
         try (var server = RedisServer.start();
                 var quota = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT)) {
             quota.tryAcquire("a", 60);
@@ -192,7 +192,7 @@ class ResourceQuotaManagerIT {
     }
 
     @Test
-    void givenClosed_whenOpenedAgain_thenRedisHasKeptWhatWasSpent() {
+    void redisKeepsWhatWasSpent() {
         try (var server = RedisServer.start()) {
             try (var quota = ResourceQuotaManager.shared(RedisURI.create(server.uri()), LIMIT)) {
                 quota.tryAcquire("a", 60);

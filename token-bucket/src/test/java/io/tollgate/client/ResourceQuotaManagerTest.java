@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ResourceQuotaManagerTest {
     @Test
-    void givenLocalBuckets_whenSpending_thenEachAgentHasItsOwnLimit() {
+    void everyAgentHasItsOwnLimit() {
         try (var quota = ResourceQuotaManager.local(new Limit(10, 0))) {
             assertThat(quota.tryAcquire("a", 7)).isTrue();
             assertThat(quota.tryAcquire("a", 4)).isFalse();
@@ -29,7 +29,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenSpentBucket_whenReset_thenItIsFull() {
+    void resetFillsTheBucket() {
         try (var quota = ResourceQuotaManager.local(new Limit(10, 0))) {
             quota.tryAcquire("a", 10);
 
@@ -40,7 +40,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenIllegalCostOrAgent_whenSpending_thenItIsAnError() {
+    void illegalCostOrAgentIsAnError() {
         try (var quota = ResourceQuotaManager.local(new Limit(10, 0))) {
             assertThatIllegalArgumentException().isThrownBy(() -> quota.tryAcquire("a", -1));
             assertThatIllegalArgumentException().isThrownBy(() -> quota.tryAcquire("a", Double.NaN));
@@ -51,7 +51,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenNoVariables_whenMade_thenTheDefaultsHold() {
+    void defaultsNeedNoVariables() {
         try (var quota = ResourceQuotaManager.from(Map.of())) {
             assertThat(quota.availableTokens("a")).isEqualTo(1000);
             assertThat(quota.tryAcquire("a", 1000)).isTrue();
@@ -60,7 +60,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenVariables_whenMade_thenTheyAreTheLimit() {
+    void variablesSetTheLimit() {
         var env = Map.of("TOKEN_BUCKET_SIZE", "5.5", "TOKEN_REFILL_RATE", "0", "REDIS_URL", " ");
         try (var quota = ResourceQuotaManager.from(env)) {
             assertThat(quota.availableTokens("a")).isEqualTo(5.5);
@@ -78,7 +78,7 @@ class ResourceQuotaManagerTest {
         "TOKEN_BUCKET_SIZE, Infinity", "TOKEN_BUCKET_SIZE, 1e13", "TOKEN_BUCKET_SIZE, 0x1p3", "TOKEN_BUCKET_SIZE, 10d",
         "TOKEN_REFILL_RATE, ten", "TOKEN_REFILL_RATE, -1", "TOKEN_REFILL_RATE, NaN", "TOKEN_REFILL_RATE, 1e13"
     })
-    void givenIllegalNumber_whenMade_thenTheMessageNamesVariableRuleAndValue(String name, String value) {
+    void illegalNumberNamesVariableAndRule(String name, String value) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ResourceQuotaManager.from(Map.of(name, value)))
                 .withMessageStartingWith(name + " must be ")
@@ -97,7 +97,7 @@ class ResourceQuotaManagerTest {
                 "://s3cret",
                 "redis:s3cret"
             })
-    void givenIllegalRedisUrl_whenMade_thenTheMessageNamesTheVariableAndHidesThePassword(String url) {
+    void illegalUrlHidesThePassword(String url) {
         var error = catchThrowable(
                 () -> ResourceQuotaManager.from(Map.of("REDIS_URL", url)).close());
 
@@ -108,7 +108,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenBothVariableAndFile_whenMade_thenItIsAMistakeWithoutTheSecret(@TempDir Path dir) throws IOException {
+    void variableAndFileAreAMistake(@TempDir Path dir) throws IOException {
         var file = Files.writeString(dir.resolve("url"), "redis://:s3cret@localhost");
         var env = Map.of("REDIS_URL", "redis://:s3cret@localhost", "REDIS_URL_FILE", file.toString());
 
@@ -119,8 +119,7 @@ class ResourceQuotaManagerTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"missing", "empty", ".", "bad\u0000name"})
-    void givenAFileThatGivesNoSecret_whenMade_thenTheMessageNamesTheVariable(String name, @TempDir Path dir)
-            throws IOException {
+    void secretFileWithoutASecretIsNamed(String name, @TempDir Path dir) throws IOException {
         Files.writeString(dir.resolve("empty"), "\n");
 
         assertThatIllegalArgumentException()
@@ -129,7 +128,7 @@ class ResourceQuotaManagerTest {
     }
 
     @Test
-    void givenAUserWithoutAPassword_whenMade_thenItIsAMistake() {
+    void userWithoutAPasswordIsAMistake() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ResourceQuotaManager.from(Map.of("REDIS_USERNAME", "me")))
                 .withMessageStartingWith("REDIS_USERNAME is set, but REDIS_PASSWORD is not");

@@ -20,7 +20,7 @@ class EnvTest {
     private Path dir;
 
     @Test
-    void optionsComeBeforeFileBeforeEnvironment() throws IOException {
+    void optionsBeforeFileBeforeEnvironment() throws IOException {
         var file = file("TOLLGATE_A=file", "TOLLGATE_B=file", "TOLLGATE_D =", "# a remark");
         var env = Env.of(Map.of(
                         "TOLLGATE_A", "environment",
@@ -51,7 +51,7 @@ class EnvTest {
     }
 
     @Test
-    void mistakesOutsideTheEnvironmentSayWhere() throws IOException {
+    void mistakesSayWhereTheyStand() throws IOException {
         var file = file("TOLLGATE_A=x");
         var env = Env.of(Map.of("TOLLGATE_C", "z")).withFile("--config", file).withOption("--b", "TOLLGATE_B", "y");
 
@@ -65,7 +65,7 @@ class EnvTest {
     }
 
     @Test
-    void everyStrangerInTheFileIsAMistake() throws IOException {
+    void unknownKeysInTheFileAreMistakes() throws IOException {
         var file = file("HOME=/", "bootstrap.servers=a:1", "TOLLGATE_PROT=8080", "TOKEN_SECRET=x");
         var env = Env.of(Map.of("HOME", "/", "PATH", "/")).withFile("--config", file);
         env.text("TOLLGATE_PORT");
@@ -103,7 +103,7 @@ class EnvTest {
     /** One that has no end, and no size either. */
     @Test
     @EnabledOnOs({OS.LINUX, OS.MAC})
-    void deviceIsNoFile() {
+    void deviceIsNotAFile() {
         var env = Env.of(Map.of("A_FILE", "/dev/zero")).withFile("--config", "/dev/zero");
 
         assertThat(env.secret("A")).isEmpty();
@@ -127,7 +127,7 @@ class EnvTest {
     }
 
     @Test
-    void secretsComeFromTheirFileAndAreNotShown() throws IOException {
+    void secretsComeFromFilesUnseen() throws IOException {
         var file = file("hunter2");
         var env = Env.of(Map.of("A_FILE", file, "B", "hunter2", "C", "hunter2", "C_FILE", file))
                 .withOption("--d", "D", "hunter3");
@@ -144,7 +144,7 @@ class EnvTest {
     }
 
     @Test
-    void secretOfTheOuterLayerWins() throws IOException {
+    void outerLayersSecretWins() throws IOException {
         var secret = file("from-file");
         var config = Files.writeString(dir.resolve("config"), "A=from-config\nB_FILE=" + secret + "\n");
         var env = Env.of(Map.of("A_FILE", secret, "B", "from-environment")).withFile("--config", config.toString());
@@ -170,7 +170,7 @@ class EnvTest {
         "TOLLGATE_DNS_PORT, udp://10.0.0.1:53",
         "TOLLGATE_X_PORT_5000_SCTP_PROTO, sctp",
     })
-    void variablesOfServicesAreLeftOut(String name, String value) {
+    void kubernetesServiceNamesAreLeftOut(String name, String value) {
         var env = Env.of(Map.of(name, value));
 
         assertThat(env.whole("TOLLGATE_HTTP_PORT", 8080, 0, 65_535, "must be a port"))
@@ -188,7 +188,7 @@ class EnvTest {
         "TOLLGATE_SERVICE_NAME, x",
         "TOLLGATE_PORT, http://10.0.0.1:8080",
     })
-    void whatOnlyLooksLikeAServiceIsAMistake(String name, String value) {
+    void nearServiceNameIsAMistake(String name, String value) {
         var env = Env.of(Map.of(name, value));
 
         env.rejectUnknown("TOLLGATE_");

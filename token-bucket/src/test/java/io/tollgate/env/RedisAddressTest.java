@@ -45,7 +45,7 @@ class RedisAddressTest {
                 "redis-socket:///run/redis.sock | plain /run/redis.sock/0",
                 "redis-socket://:pw@/run/my%20redis.sock?database=2 | plain :pw@/run/my redis.sock/2",
             })
-    void partsOfAnAddressAreRead(String url, String parts) {
+    void addressIsTakenApart(String url, String parts) {
         assertThat(parts(RedisAddress.parse(url))).isEqualTo(parts);
     }
 
@@ -159,7 +159,7 @@ class RedisAddressTest {
     }
 
     @Test
-    void userAndPasswordOfTheirOwnGoFirst() {
+    void separateUserAndPasswordGoFirst() {
         var env = Env.of(Map.of("REDIS_URL", "redis://a:b@host", "REDIS_USERNAME", "c", "REDIS_PASSWORD", "d@%zz"));
 
         assertThat(parts(RedisAddress.from(env).orElseThrow())).isEqualTo("plain c:d@%zz@host:6379/0");

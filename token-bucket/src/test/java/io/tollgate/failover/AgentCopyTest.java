@@ -21,7 +21,7 @@ class AgentCopyTest {
     private final AgentCopy copy = new AgentCopy();
 
     @Test
-    void lateAnswer_keepsWhatWasDecidedSince() {
+    void lateAnswerKeepsLaterDecisions() {
         var call = send(1);
         decide(4);
 
@@ -32,7 +32,7 @@ class AgentCopyTest {
     }
 
     @Test
-    void untoldAndUnderWay_othersWait() {
+    void untoldDecisionsWaitForTheAnswer() {
         var call = send(1);
         decide(4);
         assertThat(copy.send(LIMIT, 1, 0, NOW, 0)).isEmpty();
@@ -49,7 +49,7 @@ class AgentCopyTest {
     }
 
     @Test
-    void answersOutOfOrder_laterOneCounts() {
+    void laterOfTwoAnswersCounts() {
         var first = send(1);
         var second = send(1);
 
@@ -61,7 +61,7 @@ class AgentCopyTest {
     }
 
     @Test
-    void underWay_isHeldBackButNeverBelowZero() {
+    void costsUnderWayAreHeldBack() {
         answered(send(4), 6, true);
         var big = send(9);
         assertThat(send(1).copy().buckets().first().tokens()).isZero();
@@ -73,7 +73,7 @@ class AgentCopyTest {
     }
 
     @Test
-    void afterAnOutage_redisIsToldWhatItHadSaid() {
+    void outageOverRedisHearsItsLastAnswer() {
         answered(send(4), 6, true);
 
         var call = copy.send(LIMIT, 1, 1, NOW, 0).orElseThrow();
@@ -84,7 +84,7 @@ class AgentCopyTest {
     }
 
     @Test
-    void clockMoves_noTimeIsCreditedTwice() {
+    void noTimeIsCreditedTwice() {
         var refills = new Limit(10, 5);
         copy.decide(refills, Charge.of(10), NOW, 0);
 

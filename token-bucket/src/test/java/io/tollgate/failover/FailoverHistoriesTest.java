@@ -47,7 +47,7 @@ class FailoverHistoriesTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
-    void anyHistory_admitsNoMoreThanItHolds(long seed) {
+    void noHistoryAdmitsTooMuch(long seed) {
         var seeds = new Random(seed);
         int byRedis = 0;
         int local = 0;

@@ -53,7 +53,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisKilledInTheMiddle_whenSpending_thenDecisionsGoOnAtOnceFromTheCopy() {
+    void decisionsGoOnFromTheCopy() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             assertThat(tested.spend(600).decidedBy()).isEqualTo(DecidedBy.REDIS);
@@ -72,7 +72,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisBackWithItsData_whenSpending_thenItContinuesFromTheSmallerAndTheBreakerCloses() {
+    void smallerBucketCountsAfterwards() {
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
@@ -89,7 +89,7 @@ class FailoverIT {
     }
 
     @Test
-    void refundGivenWhileAwayIsToldOnce() {
+    void refundDuringAnOutageIsToldOnce() {
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
@@ -108,7 +108,7 @@ class FailoverIT {
     }
 
     @Test
-    void overrunChargedWhileAwayIsTold() {
+    void overrunDuringAnOutageIsTold() {
         try (var server = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
@@ -125,7 +125,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisBackEmpty_whenSpending_thenNobodyGetsAFreshBucket() {
+    void emptyRedisGivesNoFreshBucket() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
@@ -141,7 +141,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisEmptiedBetweenTwoRequests_whenSpending_thenItContinuesFromTheCopy() {
+    void emptiedRedisGoesOnFromTheCopy() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             tested.spend(600);
@@ -152,7 +152,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisFrozen_whenSpending_thenTheLongestGapIsUnderASecondAndNothingIsChargedTwiceAfterTheThaw() {
+    void thawChargesNothingTwice() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             tested.spend(100);
@@ -183,7 +183,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenReplyLost_whenTheConnectionIsBack_thenTheRequestIsChargedOnceAndNotSentAgain() {
+    void lostReplyIsChargedOnce() {
         try (var server = RedisServer.start();
                 var proxy = FaultProxy.to(server.port());
                 var tested = Tested.on(proxy.port())) {
@@ -204,7 +204,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisSlowerThanTheTimeout_whenSpending_thenTheBreakerOpensAndClosesByItself() {
+    void timeoutsOpenTheBreakerForAWhile() {
         try (var server = RedisServer.start();
                 var proxy = FaultProxy.to(server.port());
                 var tested = Tested.on(proxy.port())) {
@@ -220,7 +220,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisSlowButInTime_whenSpending_thenTheBreakerOpensAsWell() {
+    void slownessOpensTheBreaker() {
         try (var server = RedisServer.start();
                 var proxy = FaultProxy.to(server.port());
                 var tested = Tested.on(proxy.port())) {
@@ -237,7 +237,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenNetworkThatSwallowsEverything_whenSpending_thenLocalWithinASecondAndBackByItself() {
+    void blackHoleIsBridgedWithinASecond() {
         try (var server = RedisServer.start();
                 var proxy = FaultProxy.to(server.port());
                 var tested = Tested.on(proxy.port())) {
@@ -254,7 +254,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisDownAtTheStart_whenItComesUp_thenItIsUsedWithoutAHand() {
+    void lateRedisIsUsedByItself() {
         try (var server = RedisServer.start()) {
             server.kill();
             long start = System.nanoTime();
@@ -272,7 +272,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenRedisFrozenAtTheStart_whenStarting_thenItTakesNoLongerThanTwoSecondsAndHeals() {
+    void frozenRedisDelaysTheStartBriefly() {
         try (var server = RedisServer.start()) {
             server.freeze();
             long start = System.nanoTime();
@@ -291,7 +291,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenReplicaThatRefusesWrites_whenSpending_thenLocalUntilItIsAPrimaryAgain() {
+    void replicaIsNotUsedUntilPrimary() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             tested.spend(100);
@@ -306,7 +306,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenKeyOfAnotherType_whenUsed_thenThatAgentAloneIsLocalAndTheBreakerStaysClosed() {
+    void wrongTypeConcernsOneAgentOnly() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             onRedis(server, commands -> commands.set(KEY, "not a hash"));
@@ -337,7 +337,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenManyLooksAtUnusableKeys_whenOthersSpend_thenTheBreakerStaysClosed() {
+    void failedLooksLeaveTheBreakerClosed() {
         try (var server = RedisServer.start();
                 var tested = Tested.on(server.port())) {
             onRedis(server, commands -> commands.set(KEY, "not a hash"));
@@ -352,7 +352,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenALongOutage_whenManyAgentsSpendAndRefill_thenTheMemoryStaysBounded() {
+    void longOutageKeepsMemoryBounded() {
         try (var server = RedisServer.start()) {
             server.kill();
             try (var tested = Tested.on(server.port())) {
@@ -365,7 +365,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenUserWithTheFewestRights_whenSpending_thenTheyAreEnough() {
+    void fewestRightsAreEnough() {
         var rights =
                 "app on >secret resetkeys ~quota:* resetchannels -@all +evalsha +script|load +hmget +hset +expire +persist"
                         + " +pexpire +time +ping +select +info";
@@ -380,7 +380,7 @@ class FailoverIT {
     }
 
     @Test
-    void givenClosed_whenLookedAt_thenNoThreadIsLeft() {
+    void closeEndsEveryThread() {
         try (var server = RedisServer.start()) {
             var before = threadNames();
             for (int i = 0; i < 5; i++) {

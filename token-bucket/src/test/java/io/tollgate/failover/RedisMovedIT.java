@@ -49,7 +49,7 @@ class RedisMovedIT {
     }
 
     @Test
-    void oldPrimaryIsReplica_backWithinSeconds() {
+    void demotedPrimaryIsLeftWithinSeconds() {
         try (var old = RedisServer.start();
                 var promoted = RedisServer.start();
                 var proxy = FaultProxy.to(old.port())) {
@@ -93,7 +93,7 @@ class RedisMovedIT {
     }
 
     @Test
-    void reasonChanges_eachIsLoggedOnce() {
+    void everyNewReasonIsLoggedOnce() {
         try (var server = RedisServer.start();
                 var proxy = FaultProxy.to(server.port())) {
             var redis = new RedisBuckets(RedisURI.create("127.0.0.1", proxy.port()));
@@ -122,7 +122,7 @@ class RedisMovedIT {
     }
 
     @Test
-    void timeouts_areSaidToBeTimeouts() {
+    void timeoutsAreCalledTimeouts() {
         try (var server = RedisServer.start()) {
             var redis = new RedisBuckets(RedisURI.create("127.0.0.1", server.port()));
             var breaker = RedisBreaker.start(redis, TIMEOUT);

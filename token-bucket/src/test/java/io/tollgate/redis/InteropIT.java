@@ -65,7 +65,7 @@ class InteropIT {
     }
 
     @Test
-    void givenBothSpend_whenOneHasSpent_thenTheOtherSeesIt() {
+    void eachSeesWhatTheOtherSpent() {
         var limit = new Limit(100, 0.001);
 
         assertThat(theySpend(limit, 60)).isTrue();
@@ -77,7 +77,7 @@ class InteropIT {
     }
 
     @Test
-    void givenOurFence_whenTheOtherProgramWrites_thenOurReplaysAreStillKnown() {
+    void fenceOutlivesOtherWriters() {
         var limit = new Limit(100, 0.001);
         weSpend(limit, 1, 30);
         theySpend(limit, 30);
@@ -90,7 +90,7 @@ class InteropIT {
     }
 
     @Test
-    void givenOtherProgramWroteFirst_whenWeSpend_thenItsKeyOfTwoFieldsIsEnough() {
+    void twoFieldsOfAnotherProgramSuffice() {
         var limit = new Limit(100, 0.001);
         theySpend(limit, 70);
         assertThat(theirs.hkeys(KEY)).containsExactlyInAnyOrder("tokens", "last_refill");
@@ -101,7 +101,7 @@ class InteropIT {
     }
 
     @Test
-    void givenBothSpendAsFastAsTheyCan_whenSummed_thenNoMoreThanCapacityAndRefillIsAdmitted() throws Exception {
+    void racingProgramsStayWithinTheBound() throws Exception {
         var limit = new Limit(100, 100); // less than a busy machine can ask for
         double start = seconds();
         var pool = Executors.newFixedThreadPool(2);
@@ -129,7 +129,7 @@ class InteropIT {
     }
 
     @Test
-    void exampleWrites_byTheRules() {
+    void exampleFollowsTheRules() {
         theySpend(new Limit(100, 11.57), 99.9999999);
         assertThat(theirs.hget(KEY, "tokens")).matches("0\\.000000\\d+");
         assertThat(theirs.hget(KEY, "last_refill")).matches("\\d+\\.\\d+");
@@ -143,7 +143,7 @@ class InteropIT {
     }
 
     @Test
-    void lastRefillAhead_staysWhereItIs() {
+    void lastRefillAheadStaysThere() {
         var limit = new Limit(100, 10);
         var ahead = String.format(Locale.ROOT, "%.6f", seconds() + 60);
         theirs.hset(KEY, Map.of("tokens", "50", "last_refill", ahead));
@@ -157,7 +157,7 @@ class InteropIT {
     }
 
     @Test
-    void debt_isRepaidFirst() {
+    void debtIsRepaidFirst() {
         theirs.hset(KEY, Map.of("tokens", "-50", "last_refill", String.valueOf(seconds())));
 
         assertThat(theySpend(new Limit(100, 0), 1)).isFalse();
@@ -165,7 +165,7 @@ class InteropIT {
     }
 
     @Test
-    void pythonExample_sharesTheBucket(@TempDir Path dir) throws Exception {
+    void pythonExampleSharesTheBucket(@TempDir Path dir) throws Exception {
         var python = Stream.of("python3", "/usr/bin/python3")
                 .filter(name -> run(dir, name, "import redis").isPresent())
                 .findFirst();

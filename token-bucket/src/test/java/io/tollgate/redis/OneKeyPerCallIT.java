@@ -54,7 +54,7 @@ class OneKeyPerCallIT {
     }
 
     @Test
-    void clusterWithoutInfo_isAskedOneByOne() {
+    void clusterWithoutInfoGetsSingleKeys() {
         try (var cluster = RedisCluster.start(1, false)) {
             var node = cluster.primaries().get(0);
             node.text(USER);
@@ -86,7 +86,7 @@ class OneKeyPerCallIT {
                 "PROXY 42",
                 ""
             })
-    void refusal_isAskedOneByOne(String words) {
+    void refusalLeadsToSingleKeys(String words) {
         try (var server = RedisServer.start();
                 var proxy = RespProxy.to(server.port());
                 var redis = new RedisBuckets(RedisURI.create("127.0.0.1", proxy.port()))) {
@@ -108,7 +108,7 @@ class OneKeyPerCallIT {
     }
 
     @Test
-    void sentToTheServerOfTheFirst_isAskedOneByOne() {
+    void proxyToOneServerGetsSingleKeys() {
         try (var one = RedisServer.start();
                 var two = RedisServer.start();
                 var three = RedisServer.start();
@@ -130,7 +130,7 @@ class OneKeyPerCallIT {
     }
 
     @Test
-    void redisThatRefusesAll_isNotBlamedForKeys() {
+    void refusalOfEverythingKeepsManyKeys() {
         try (var server = RedisServer.start();
                 var proxy = RespProxy.to(server.port());
                 var redis = new RedisBuckets(RedisURI.create("127.0.0.1", proxy.port()))) {

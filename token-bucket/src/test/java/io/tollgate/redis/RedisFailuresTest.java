@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class RedisFailuresTest {
     @Test
-    void sameRefusalElsewhereInTheScript_sameWords() {
+    void lineOfTheScriptIsLeftOut() {
         var one = new RedisCommandExecutionException("READONLY no writes. script: 5f, on @user_script:12.");
         var other = new CompletionException(
                 new RedisCommandExecutionException("READONLY no writes. script: 5f, on @user_script:345."));
@@ -31,13 +31,13 @@ class RedisFailuresTest {
                     ASK 16 127.0.0.1:6381 | ASK 127.0.0.1:6381
                     Invalid first byte: 72 (H) at buffer index 254 decoding using RESP3 | Invalid first byte: 72 (H)
                     """)
-    void whatDiffersFromCallToCall_isLeftOut(String said, String words) {
+    void varyingPartsAreLeftOut(String said, String words) {
         assertThat(RedisFailures.inWords(new RedisCommandExecutionException(said)))
                 .isEqualTo(words);
     }
 
     @Test
-    void answerOfSomethingElse_isSaidToBe() {
+    void foreignAnswerIsCalledForeign() {
         var lettuces =
                 new CompletionException(new UnsupportedOperationException("ValueOutput does not support set(long)"));
 
@@ -47,14 +47,14 @@ class RedisFailuresTest {
     }
 
     @Test
-    void notConnected_addressAndReason() {
+    void failedConnectionHasAddressAndReason() {
         var refused = new RedisConnectionException("Unable to connect to h:6379", new java.io.IOException("refused"));
 
         assertThat(RedisFailures.inWords(refused)).isEqualTo("Unable to connect to h:6379: refused");
     }
 
     @Test
-    void nothingInTime_isATimeout() {
+    void noAnswerIsATimeout() {
         assertThat(RedisFailures.isTimeout(new CompletionException(new TimeoutException())))
                 .isTrue();
         assertThat(RedisFailures.isTimeout(new CancellationException())).isTrue();
@@ -65,7 +65,7 @@ class RedisFailuresTest {
     }
 
     @Test
-    void missingClass_isNamed() {
+    void missingClassIsNamed() {
         assertThat(RedisFailures.inWords(new NoClassDefFoundError("io/lettuce/core/X")))
                 .isEqualTo("NoClassDefFoundError: io/lettuce/core/X");
     }

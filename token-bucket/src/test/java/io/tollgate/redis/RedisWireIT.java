@@ -25,7 +25,7 @@ class RedisWireIT {
     private Path dir;
 
     @Test
-    void tlsIsMissingHere() {
+    void plainClientOnATlsPortIsNamed() {
         try (var server = tls()) {
             assertThat(reason("redis://127.0.0.1:" + server.port()))
                     .endsWith("speaks TLS: start REDIS_URL with rediss://");
@@ -33,7 +33,7 @@ class RedisWireIT {
     }
 
     @Test
-    void tlsIsMissingThere() {
+    void tlsClientOnAPlainPortIsNamed() {
         try (var server = RedisServer.start()) {
             assertThat(reason("rediss://127.0.0.1:" + server.port()))
                     .endsWith("does not speak TLS on this port: start REDIS_URL with redis://, or use the TLS port");
@@ -41,7 +41,7 @@ class RedisWireIT {
     }
 
     @Test
-    void sameOnBothSides_orSilent() {
+    void matchOrSilenceIsNoFinding() {
         try (var plain = RedisServer.start();
                 var tls = tls();
                 var silent = FaultProxy.to(plain.port())) {

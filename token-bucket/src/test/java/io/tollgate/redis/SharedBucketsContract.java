@@ -12,7 +12,7 @@ public abstract class SharedBucketsContract extends BucketsContract {
     private static final Limit NEVER_REFILLS = new Limit(100, 0);
 
     @Test
-    void givenSpentBucket_whenClosedAndOpenedAgain_thenRedisHasKeptIt() {
+    void redisKeepsWhatWasSpent() {
         spend("kept", NEVER_REFILLS, 80);
         buckets.close();
 
@@ -22,7 +22,7 @@ public abstract class SharedBucketsContract extends BucketsContract {
     }
 
     @Test
-    void givenTwoInstances_whenBothSpend_thenTheyShareOneQuota() {
+    void instancesShareOneQuota() {
         try (Buckets other = open()) {
             int admitted = 0;
             for (int i = 0; i < 150; i++) {

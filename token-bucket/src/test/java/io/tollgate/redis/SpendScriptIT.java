@@ -81,7 +81,7 @@ class SpendScriptIT {
     // The layout that other programs share.
 
     @Test
-    void givenAbsentKey_whenSpent_thenTheBucketWasFull() {
+    void absentKeyIsAFullBucket() {
         var answer = decide(unfenced(AGENT, SLOW, 30));
 
         assertThat(answer.decisions().get(0)).isInstanceOf(Approved.class);
@@ -91,7 +91,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenOddNumbers_whenWritten_thenEveryProgramCanParseThem() {
+    void everyProgramCanParseOurNumbers() {
         var answer = decide(fenced(AGENT, new Limit(1e12, 1.0 / 3), -1, null, new Charge(1, 0.1), new Charge(2, 1e-9)));
 
         var hash = commands.hgetall(KEY);
@@ -106,7 +106,7 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"a}{b", "*", "quota:other:tokens", "{}", "%s", "a b", "\"", "模型😀", "tokens"})
-    void givenIdsThatLookLikeSomethingElse_whenSpent_thenTheyArePlainData(String agentId) {
+    void oddIdsArePlainData(String agentId) {
         decide(unfenced(agentId, SLOW, 30));
         decide(unfenced("other", SLOW, 1));
 
@@ -115,7 +115,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenTheLongestIds_whenSpent_thenTheyAreKeptApart() {
+    void longestIdsAreKeptApart() {
         var one = "é".repeat(AgentId.MAX_BYTES / 2);
         var other = one.substring(1) + "è";
         decide(unfenced(one, SLOW, 30));
@@ -125,7 +125,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenBucketOfAnotherProgram_whenSpent_thenWeGoOnFromItsNumbers() {
+    void continuesAnotherProgramsBucket() {
         commands.hset(KEY, Map.of("tokens", "12.5", "last_refill", Double.toString(redisSeconds() - 10)));
 
         assertThat(decide(unfenced(AGENT, new Limit(100, 2), 1)).bucket().tokens())
@@ -136,7 +136,7 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @CsvSource({"100, 10, 3660", "100, 0.001, 100060", "1e12, 1e12, 3660", "7200, 2, 3660", "7204, 2, 3662"})
-    void givenLimit_whenSpent_thenTheKeyLivesLongerThanItNeedsToFill(double capacity, double rate, long seconds) {
+    void keyLivesLongerThanItTakesToFill(double capacity, double rate, long seconds) {
         decide(unfenced(AGENT, new Limit(capacity, rate), 1));
 
         assertThat(commands.ttl(KEY)).isBetween(seconds - 1, seconds);
@@ -145,14 +145,14 @@ class SpendScriptIT {
     /** The last would be full after more years than anybody counts. */
     @ParameterizedTest
     @CsvSource({"100, 0", "1e12, 0", "1e12, 1e-9"})
-    void givenBucketThatNeverRefills_whenSpent_thenTheKeyNeverExpires(double capacity, double rate) {
+    void withoutRefillKeyNeverExpires(double capacity, double rate) {
         decide(unfenced(AGENT, new Limit(capacity, rate), 1));
 
         assertThat(commands.ttl(KEY)).isEqualTo(-1);
     }
 
     @Test
-    void givenRateThatBecomesZero_whenSpentOrReset_thenTheTimeToLiveIsTakenAway() {
+    void rateOfZeroRemovesTheExpiry() {
         decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(1, 1)));
         assertThat(commands.ttl(KEY)).isPositive();
         decide(fenced(AGENT, new Limit(100, 0), -1, null, new Charge(2, 1)));
@@ -164,7 +164,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenRateThatIsZeroNoMore_whenSpentInTheSameMinute_thenTheKeyExpiresAgain() {
+    void rateAboveZeroBringsBackTheExpiry() {
         decide(fenced(AGENT, new Limit(100, 0), -1, null, new Charge(1, 1)));
 
         decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(2, 1)));
@@ -173,7 +173,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenOneLimitOfManyThatNeverRefills_whenSpent_thenTheKeyNeverExpires() {
+    void oneLimitWithoutRefillKeepsTheKey() {
         var limits = List.of(new NamedLimit("", new Limit(100, 10)), new NamedLimit("b", new Limit(10, 0)));
         var promises = Promises.of(new Terms(1, limits));
 
@@ -185,7 +185,7 @@ class SpendScriptIT {
 
     /** A user that was set up before the script asked for it: nothing is refused, and the key outlives everybody. */
     @Test
-    void givenUserWithoutPersist_whenSpent_thenTheKeyLivesForYears() {
+    void withoutPersistKeyLivesForYears() {
         commands.aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.PERSIST));
         try {
             decide(unfenced(AGENT, new Limit(100, 0), 1));
@@ -197,7 +197,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenOverdrawnBucket_whenSpent_thenTheKeyLivesUntilItIsFull() {
+    void debtKeepsTheKeyUntilFull() {
         commands.hset(KEY, Map.of("tokens", "-9900", "last_refill", Double.toString(redisSeconds())));
 
         decide(unfenced(AGENT, new Limit(100, 1), 1));
@@ -206,7 +206,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenShorterTimeToLiveOfAnotherProgram_whenWeWriteNext_thenItIsRepaired() {
+    void shortExpiryOfOthersIsRepaired() {
         var limit = new Limit(100_000, 1);
         decide(fenced(AGENT, limit, -1, null, new Charge(1, 1)));
         commands.hset(KEY, Map.of("tokens", "5", "last_refill", Double.toString(redisSeconds())));
@@ -218,7 +218,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenAnotherProgramThatExpiresSooner_whenWeWriteNext_thenItLivesAnHourAgain() {
+    void earlierExpiryIsExtendedToAnHour() {
         decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(1, 1)));
         commands.hset(KEY, Map.of("tokens", "5", "last_refill", Double.toString(redisSeconds())));
         commands.expire(KEY, 10);
@@ -229,7 +229,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenManyWritesInOneMinute_whenLookedAt_thenTheKeyNeverHasLessThanAnHour() {
+    void keyAlwaysHasAnHourLeft() {
         for (int offset = 0; offset < 200; offset++) {
             decide(fenced(AGENT, new Limit(100, 10), offset - 1, null, new Charge(offset, 0.1)));
             assertThat(commands.pttl(KEY)).isGreaterThanOrEqualTo(3_600_000);
@@ -237,7 +237,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenLastWriteInAnEarlierMinute_whenWrittenAgain_thenTheTimeToLiveIsRenewed() {
+    void expiryIsRenewedInTheNextMinute() {
         decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(1, 1)));
         // The same bucket as written two minutes ago, 3540 s before its end.
         double then = redisSeconds() - 120;
@@ -253,7 +253,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenBucketAheadOfTheClock_whenWrittenAgainAndAgain_thenTheTimeToLiveIsRenewedAllTheSame() {
+    void expiryIsRenewedForABucketAhead() {
         decide(unfenced(AGENT, new Limit(100, 10), 1));
         commands.hset(KEY, "last_refill", Double.toString(redisSeconds() + 7200));
         decide(fenced(AGENT, new Limit(100, 10), -1, null, new Charge(1, 1)));
@@ -267,7 +267,7 @@ class SpendScriptIT {
     // Redis forgets, or holds what nobody can read.
 
     @Test
-    void givenScriptsFlushed_whenSpent_thenItHealsWithoutAnError() {
+    void flushedScriptIsLoadedAgain() {
         decide(unfenced(AGENT, SLOW, 30));
         commands.scriptFlush();
 
@@ -290,7 +290,7 @@ class SpendScriptIT {
         "50, ''",
         "50, 99999999999"
     })
-    void givenUnreadableField_whenSpentWithoutACopy_thenTheBucketIsEmptyAndRepaired(String tokens, String lastRefill) {
+    void unreadableFieldMeansEmpty(String tokens, String lastRefill) {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 1))); // a fence of ours stands beside it
         commands.hset(KEY, Map.of("tokens", tokens, "last_refill", lastRefill));
 
@@ -307,7 +307,7 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"tokens", "last_refill"})
-    void givenOneOfTwoFieldsMissing_whenSpent_thenTheBucketIsEmptyAndRepaired(String missing) {
+    void missingFieldMeansEmpty(String missing) {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 1)));
         commands.hdel(KEY, missing);
 
@@ -319,7 +319,7 @@ class SpendScriptIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"nan", "abc", "0x10"})
-    void givenUnreadableField_whenOurCopyIsGiven_thenTheBucketContinuesFromTheCopy(String text) {
+    void unreadableFieldGoesOnFromOurCopy(String text) {
         var before = decide(unfenced(AGENT, SLOW, 40));
         commands.hset(KEY, "tokens", text);
 
@@ -330,7 +330,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenLastRefillAnHourAhead_whenSpent_thenTimeStandsStillAndNothingIsMinted() {
+    void lastRefillAheadMintsNothing() {
         double ahead = redisSeconds() + 3600;
         commands.hset(KEY, Map.of("tokens", "50", "last_refill", Double.toString(ahead)));
 
@@ -345,7 +345,7 @@ class SpendScriptIT {
     @ValueSource(
             strings = {"00", "ff", "2a00000000000000ffffffff", "2a0000000000000005000000ffffffffff", "6162636465666768"
             })
-    void givenUnreadableFence_whenSpent_thenItIsReplacedAndTheTokensStay(String hex) {
+    void unreadableFenceIsReplaced(String hex) {
         decide(unfenced(AGENT, SLOW, 40));
         bytes.hset(utf8(KEY), utf8("fence"), HexFormat.of().parseHex(hex));
 
@@ -359,7 +359,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenFenceOfTheRightShapeButNoNumbers_whenSpent_thenItIsReplaced() {
+    void fenceOfWrongBytesIsReplaced() {
         decide(unfenced(AGENT, SLOW, 40));
         var nonsense = new byte[44];
         Arrays.fill(nonsense, (byte) 0xff); // NaN, four times, and "all approved"
@@ -373,7 +373,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenKeyOfAnotherType_whenSpentInAChunk_thenThatAgentAloneFails() {
+    void keyOfAnotherTypeFailsAlone() {
         commands.set(KEY, "not a hash");
 
         var answers = join(unfenced("first", SLOW, 1), unfenced(AGENT, SLOW, 1), unfenced("last", SLOW, 1));
@@ -419,7 +419,7 @@ class SpendScriptIT {
         "119, Infinity",
         "119, 1e13" // cost
     })
-    void givenIllegalNumber_whenTheScriptIsCalled_thenThatAgentIsRefusedAndNothingOfItIsWritten(int at, double value) {
+    void illegalNumberWritesNothing(int at, double value) {
         var copy = copy(new Bucket(1, redisSeconds()), Fence.NONE, false);
         var argument = SpendScript.argument(
                 Operation.SPEND, new SpendRequest(AGENT, SLOW, List.of(new Charge(1, 1)), SOURCE, -1, copy));
@@ -433,7 +433,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenArgumentThatIsCutOffAnywhere_whenTheScriptIsCalled_thenThatAgentIsRefusedAndTheOthersAreNot() {
+    void cutOffArgumentFailsAlone() {
         var fence = new Fence(List.of(new Fence.Group(1, 1, 1, 1, false, List.of())));
         var copy = copy(new Bucket(1, redisSeconds()), fence, false);
         var whole = SpendScript.argument(
@@ -453,7 +453,7 @@ class SpendScriptIT {
     // Looking and resetting.
 
     @Test
-    void givenLook_whenAsked_thenNothingIsWritten() throws Exception {
+    void lookWritesNothing() throws Exception {
         assertThat(redis.look(AGENT, SLOW).toCompletableFuture().get().tokens()).isEqualTo(100);
         assertThat(commands.exists(KEY)).isZero();
 
@@ -464,7 +464,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenReset_whenTheBucketIsEmpty_thenItIsFullAndTheFenceStays() throws Exception {
+    void resetFillsAndKeepsTheFence() throws Exception {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 100)));
 
         redis.reset(AGENT, SLOW).toCompletableFuture().get();
@@ -477,7 +477,7 @@ class SpendScriptIT {
     // The fence.
 
     @Test
-    void givenRequestsProcessedAgain_whenSpent_thenTheAnswersAreTheSameAndChargedOnce() {
+    void replayChargesNothing() {
         var charges = new Charge[] {new Charge(3, 60), new Charge(5, 50), new Charge(9, 40)};
         var first = decide(fenced(AGENT, SLOW, -1, null, charges));
 
@@ -489,7 +489,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenCallsThatWereGivenUp_whenTheirRequestsComeAgain_thenTheyAreChargedOnce() {
+    void retriedCallsChargeOnce() {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 10), new Charge(2, 20)));
         decide(fenced(AGENT, SLOW, -1, null, new Charge(3, 5), new Charge(4, 90), new Charge(5, 15)));
         var decidedAlone = new Fence(List.of(oneGroup(2, 90, false), oneGroup(1, 90, true)));
@@ -505,7 +505,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenRequestsRefusedUnaskedBeforeOneThatWasSent_whenAllAreProcessedAgain_thenTheyAreRefusedAgain() {
+    void earlierRefusalsAreRepeated() {
         var first = decide(fenced(AGENT, SLOW, -1, null, new Charge(2, 90)));
         long refusedAt = first.decisions().get(0).decidedAtMicros() + 1;
         var unasked = new Fence(
@@ -532,7 +532,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenUnorderedChargeAmongFenced_whenTheSourceHasAFence_thenItIsNoReplay() {
+    void unorderedChargeIsNoReplay() {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(3, 60)));
 
         var answer = decide(fenced(AGENT, SLOW, -1, null, Charge.of(10)));
@@ -542,7 +542,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenOtherSources_whenOneDecides_thenTheFencesOfTheOthersStay() {
+    void otherSourcesKeepTheirFences() {
         for (long source = 1; source <= 4; source++) {
             decide(new SpendRequest(AGENT, SLOW, List.of(new Charge(10 * source, 1)), source, -1, null));
         }
@@ -554,7 +554,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenManySources_whenTheyDecideOneAfterTheOther_thenOnlyTheLatestAreKept() {
+    void onlyTheLatestFencesAreKept() {
         for (long source = 1; source <= 50; source++) {
             decide(new SpendRequest(AGENT, SLOW, List.of(new Charge(1, 1)), source, -1, null));
         }
@@ -564,7 +564,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenCommits_whenManyAreDecided_thenTheFenceStaysShort() {
+    void commitsKeepTheFenceShort() {
         for (int offset = 0; offset < 300; offset++) {
             decide(fenced(AGENT, SLOW, offset - 5, null, new Charge(offset, 0.01)));
         }
@@ -573,7 +573,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenCommittedRequests_whenReadAgainOnAnOperatorsWish_thenEachIsDecidedAfresh() {
+    void rereadAfterCommitIsDecidedAfresh() {
         for (int offset = 0; offset < 10; offset++)
             decide(fenced(AGENT, SLOW, offset - 1, null, new Charge(offset, 1)));
 
@@ -588,7 +588,7 @@ class SpendScriptIT {
     // Which copy is newer: section 5 of the design.
 
     @Test
-    void givenKeyGone_whenOurCopyIsGiven_thenTheBucketContinuesFromIt() {
+    void missingKeyGoesOnFromOurCopy() {
         var before = decide(unfenced(AGENT, SLOW, 90));
         commands.del(KEY);
 
@@ -599,7 +599,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenKeyGoneAndAnOldCopy_whenSpent_thenTheCopyIsRefilledToNow() {
+    void oldCopyIsRefilledFirst() {
         var old = new Bucket(10, redisSeconds() - 20);
 
         var answer = decide(SpendRequest.unordered(AGENT, new Limit(100, 2), 1, copy(old, Fence.NONE, false)));
@@ -608,7 +608,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenRedisFenceBehindOurs_whenSpent_thenTheSmallerOfTheTwoContinues() {
+    void smallerBucketGoesOnIfRedisIsBehind() {
         var first = decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 10)));
         var lostWrites = bytes.dump(utf8(KEY));
         var second = decide(fenced(AGENT, SLOW, -1, null, new Charge(2, 50)));
@@ -626,7 +626,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenRedisFenceBehindOursButFewerTokensThere_whenSpent_thenRedisTokensContinue() {
+    void fewerTokensInRedisCount() {
         decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 90)));
         var copy = copy(new Bucket(50, redisSeconds()), Fence.NONE.plus(oneGroup(2, 50, true)), false);
 
@@ -636,7 +636,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenDecisionsWithoutRedis_whenTold_thenTheSmallerOfTheTwoContinues() {
+    void localDecisionsLeaveTheSmallerBucket() {
         decide(unfenced(AGENT, SLOW, 10));
         var copy = copy(new Bucket(30, redisSeconds()), Fence.NONE, true);
 
@@ -647,7 +647,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenCopyInStep_whenAnotherProgramSpentOrAnOperatorReset_thenRedisIsTheTruth() {
+    void redisIsRightAboutOtherWriters() {
         var first = decide(fenced(AGENT, SLOW, -1, null, new Charge(1, 50)));
         var copy = copy(first.bucket(), fenceOf(first, 1), false);
 
@@ -664,7 +664,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenDecisionsOnOurCopy_whenProcessedAgainAfterReconciling_thenTheAnswersAreThoseOfTheCopy() {
+    void replayRepeatsLocalAnswers() {
         // Redis refused 5 and 6, but its answer was lost; our copy then approved 5 and refused 6.
         commands.hset(KEY, Map.of("tokens", "0", "last_refill", Double.toString(redisSeconds())));
         var lost = decide(fenced(AGENT, SLOW, -1, null, new Charge(5, 10), new Charge(6, 10)));
@@ -681,7 +681,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenOurGroupReachesFurtherThanALostAnswer_whenProcessedAgain_thenTheAnswersAreThoseOfTheCopy() {
+    void replayOfALostAnswerFollowsTheCopy() {
         commands.hset(KEY, Map.of("tokens", "0", "last_refill", Double.toString(redisSeconds())));
         decide(fenced(AGENT, SLOW, -1, null, new Charge(5, 10), new Charge(6, 10)));
         var ours = new Fence.Group(5, 8, 77, 3, true, List.of());
@@ -694,7 +694,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenCopyOlderThanRedis_whenReconciled_thenWhatRedisDecidedSinceIsStillAReplay() {
+    void oldCopyKeepsLaterDecisionsKnown() {
         // Decided without Redis up to 10 and told; then Redis decided 11 and 12; then a crash brought the old copy
         // back.
         var old = copy(new Bucket(60, redisSeconds()), Fence.NONE.plus(oneGroup(10, 60, true)), true);
@@ -710,7 +710,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenTheSameCopyTwice_whenReconciled_thenTheFenceDoesNotGrow() {
+    void sameCopyTwiceKeepsTheFenceShort() {
         var fence = Fence.NONE
                 .plus(oneGroup(1, 90, true))
                 .plus(oneGroup(2, 80, false))
@@ -727,18 +727,18 @@ class SpendScriptIT {
     // Errors of Redis as a whole.
 
     @Test
-    void givenNoMemoryLeft_whenSpent_thenTheCallFailsAndNothingIsHalfWritten() {
+    void noMemoryLeavesNothingHalfWritten() {
         assertFailsAsAWhole(
                 "OOM", () -> commands.configSet("maxmemory", "1"), () -> commands.configSet("maxmemory", "0"));
     }
 
     @Test
-    void givenReplicaOfNobody_whenSpent_thenTheCallFailsAndNothingIsHalfWritten() {
+    void replicaLeavesNothingHalfWritten() {
         assertFailsAsAWhole("READONLY", () -> commands.replicaof("127.0.0.1", 1), () -> commands.replicaofNoOne());
     }
 
     @Test
-    void givenTooFewReplicas_whenSpent_thenTheCallFailsAndNothingIsHalfWritten() {
+    void fewReplicasLeaveNothingHalfWritten() {
         assertFailsAsAWhole(
                 "NOREPLICAS",
                 () -> commands.configSet("min-replicas-to-write", "1"),
@@ -746,7 +746,7 @@ class SpendScriptIT {
     }
 
     @Test
-    void givenAnotherScriptThatLoops_whenSpent_thenTheCallFailsAndNothingIsHalfWritten() {
+    void busyScriptLeavesNothingHalfWritten() {
         commands.configSet("busy-reply-threshold", "20");
         try (var other = RedisClient.create(server.uri())) {
             var loop = other.connect().async();

@@ -93,8 +93,7 @@ class SpendScriptPropertyIT {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
-    void givenRandomHistory_whenDecidedByJavaAndByLua_thenAnswersAndStateAreTheSameToTheLastBit(long seed)
-            throws Exception {
+    void javaAndLuaAgreeToTheLastBit(long seed) throws Exception {
         var random = new Random(seed);
         var models = new ArrayList<Model>();
         for (int i = 0; i < AGENTS; i++) models.add(new Model("agent-" + seed + "-" + i, randomTerms(random)));
