@@ -48,12 +48,12 @@ class ConnectorFilesTest {
 
     @ParameterizedTest
     @MethodSource("files")
-    void givenFile_whenValidatedByItsParts_thenEverySettingIsKnownAndLegal(ConnectorFile file) throws Exception {
+    void everySettingIsKnownAndLegal(ConnectorFile file) throws Exception {
         assertThat(problems(file.config())).isEmpty();
     }
 
     @Test
-    void givenMistakes_whenValidated_thenEachIsFound() throws Exception {
+    void mistakesAreFound() throws Exception {
         var broken =
                 new TreeMap<>(ConnectorFile.named("rejected-requests-audit").config());
         broken.put("insert.mode", "sideways");
@@ -75,13 +75,13 @@ class ConnectorFilesTest {
 
     @ParameterizedTest
     @MethodSource("files")
-    void givenFile_whenNamed_thenAsItsConnector(ConnectorFile file) {
+    void fileIsNamedAfterItsConnector(ConnectorFile file) {
         assertThat(file.path()).hasFileName(file.name() + ".json");
     }
 
     @ParameterizedTest
     @MethodSource("files")
-    void givenFile_whenLookedAt_thenHostsAndPasswordsComeFromTheEnvironment(ConnectorFile file) {
+    void hostsAndSecretsAreVariables(ConnectorFile file) {
         file.config().forEach((key, value) -> {
             if (key.endsWith("password")) assertThat(value).matches(REFERENCE);
             if (key.equals("connection.url") || key.equals("database.hostname")) {
@@ -92,7 +92,7 @@ class ConnectorFilesTest {
     }
 
     @Test
-    void givenApplicationsDefaults_whenCompared_thenConnectorsNameTheSameTopics() throws SettingsException {
+    void topicsAreTheApplicationsDefaults() throws SettingsException {
         Topics topics = Settings.from(Map.of(), Settings.Use.TOOL).topics();
 
         assertThat(ConnectorFile.named("rejected-requests-audit").config().get("topics"))
@@ -112,7 +112,7 @@ class ConnectorFilesTest {
     /** Decisions that are taken back must not be audited, and a dead letter is not lost. */
     @ParameterizedTest
     @MethodSource("files")
-    void givenSink_whenLookedAt_thenItReadsCommittedRecordsAndKeepsDeadLetters(ConnectorFile file) {
+    void sinkReadsCommittedAndKeepsBadOnes(ConnectorFile file) {
         if (!file.config().containsKey("topics")) return;
         assertThat(file.config())
                 .containsEntry("consumer.override.isolation.level", "read_committed")
@@ -122,7 +122,7 @@ class ConnectorFilesTest {
     }
 
     @Test
-    void givenEventSchema_whenComparedWithTheConnectorsFields_thenNamesTypesAndNeedAreTheSame() throws Exception {
+    void eventFieldsMatchTheirSchema() throws Exception {
         JsonNode schema = ConnectorFile.json(ConnectorFile.ROOT.resolve("schemas/quota-event.schema.json"));
         JsonNode content = ConnectorFile.JSON.readTree(
                 ConnectorFile.named("quota-events-audit").config().get("value.converter.schema.content"));

@@ -40,7 +40,7 @@ class ConnectorsIT {
 
     @Test
     @Order(1)
-    void givenThrottledAndInvalidRequests_whenPipelineRejectsThem_thenEachIsOneRow() throws Exception {
+    void everyRejectionIsOneRow() throws Exception {
         for (int i = 0; i < 20; i++) {
             world.request(
                     "greedy", "{\"request_id\":\"g-" + i + "\",\"agent_id\":\"greedy\",\"tokens\":1,\"n\":" + i + "}");
@@ -75,7 +75,7 @@ class ConnectorsIT {
     /** The ten that 'greedy' had tokens for, and one that says no cost and holds what jsonb cannot. */
     @Test
     @Order(2)
-    void givenApprovals_whenTheyAreSummed_thenEachCountsOnceInItsHour() throws Exception {
+    void approvalsCountOnceInTheirHour() throws Exception {
         world.request("nul", "{\"agent_id\":\"n\\u0075l\",\"x\":\"\\u0000\\ud800\"}");
         world.request("nul", "{\"agent_id\":\"nul\",\"tokens\":2.5}");
 
@@ -93,7 +93,7 @@ class ConnectorsIT {
 
     @Test
     @Order(3)
-    void givenQuotaEvents_whenPublishedTwice_thenEachIsOneRow() throws Exception {
+    void everyEventIsOneRow() throws Exception {
         var examples = ConnectorFile.schemas("examples/valid", "quota-event.");
         for (int round = 0; round < 2; round++) {
             for (Path example : examples)
@@ -111,7 +111,7 @@ class ConnectorsIT {
 
     @Test
     @Order(3)
-    void givenSettlements_whenPublished_thenEachIsOneRow() throws Exception {
+    void everySettlementIsOneRow() throws Exception {
         var examples = ConnectorFile.schemas("examples/valid", "settled-request.");
         for (Path example : examples)
             world.publish(
@@ -131,7 +131,7 @@ class ConnectorsIT {
 
     @Test
     @Order(4)
-    void givenBadRecords_whenConnectorsReadThem_thenTheyAreDeadLettersAndTheNextRecordIsARow() throws Exception {
+    void badRecordsAreDeadLetters() throws Exception {
         world.publish("rejected-requests", "x", "{\"not\":\"ours\"}".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("quota-events", "x", "no JSON".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("quota-events", "x", "{\"event\":\"near_limit\"}".getBytes(StandardCharsets.UTF_8), Map.of());
@@ -155,7 +155,7 @@ class ConnectorsIT {
 
     @Test
     @Order(5)
-    void givenPolicyTable_whenRowsAreInsertedUpdatedAndDeleted_thenTheTopicSaysTheSame() throws Exception {
+    void policyRowsReachTheTopic() throws Exception {
         world.asOperator("INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate, note)"
                 + " VALUES ('sql-1', 100, 1, 'trial'), ('*', 10, 0, NULL)");
         eventually(() -> assertThat(lastPolicy("sql-1"))
@@ -193,7 +193,7 @@ class ConnectorsIT {
     /** Whoever may write policies may write anything, and a stuck audit would be the end of it. */
     @Test
     @Order(6)
-    void givenOddRecordsOfPolicies_whenTheConnectorReadsThem_thenEachIsKeptAndTheNextIsARow() throws Exception {
+    void oddPolicyRecordsAreKept() throws Exception {
         byte[] policy = "{\"capacity\":1,\"refill_rate\":0}".getBytes(StandardCharsets.UTF_8);
         world.publish("agent-quotas", "odd", "no JSON".getBytes(StandardCharsets.UTF_8), Map.of());
         world.publish("agent-quotas", "nul \u0000", policy, Map.of());
@@ -220,7 +220,7 @@ class ConnectorsIT {
     @Tag("faults")
     @Test
     @Order(7)
-    void givenPostgresAndThenTheWorkerKilled_whenBothAreBack_thenEachRejectionIsExactlyOneRow() throws Exception {
+    void crashesKeepOneRowForEachRejection() throws Exception {
         long before = world.count(ROWS);
         refuse(world, "a", 100);
         world.postgres.kill();
@@ -249,7 +249,7 @@ class ConnectorsIT {
     /** 'sql-obeyed' has used up the default of 10, and the row gives it 1000 at 1000 per second. */
     @Test
     @Order(8)
-    void givenQuotaRaisedAndCutInSql_whenTheAgentAsks_thenThePipelineObeysWithinSeconds() throws Exception {
+    void pipelineObeysSqlWithinSeconds() throws Exception {
         world.asOperator(
                 "INSERT INTO quota_admin.agent_quotas (agent_id, capacity, refill_rate) VALUES ('sql-obeyed', 1000, 1000)");
         eventually(() -> assertThat(decision(500)).isEqualTo("approved"));

@@ -30,7 +30,7 @@ class LongOutageFaultIT {
     }
 
     @Test
-    void givenPostgresAway70Seconds_whenItIsBack_thenEveryRejectionIsOneRowAndEveryPolicyArrives() throws Exception {
+    void outageOf70SecondsLosesNoRow() throws Exception {
         world.request("greedy", "{\"agent_id\":\"greedy\"}");
         ConnectorsIT.refuse(world, "before", 50);
         eventually(50);

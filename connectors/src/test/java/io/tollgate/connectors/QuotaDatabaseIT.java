@@ -55,7 +55,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenSchemasAndTables_whenCompared_thenEachFieldHasItsColumnAndEachColumnItsField() throws Exception {
+    void everyFieldHasItsColumn() throws Exception {
         for (var pair : Map.of(
                         "rejected-request",
                         "rejected_requests",
@@ -95,7 +95,7 @@ class QuotaDatabaseIT {
 
     @ParameterizedTest
     @MethodSource("validRejections")
-    void givenValidRejection_whenItArrivesTwice_thenOneRowHoldsEveryFieldWithItsType(Path example) throws Exception {
+    void repeatedRejectionIsOneFullRow(Path example) throws Exception {
         var rejection = (ObjectNode) ConnectorFile.json(example);
         int offset = nextOffset++;
         ((ObjectNode) rejection.path("source")).put("offset", offset);
@@ -150,7 +150,7 @@ class QuotaDatabaseIT {
                 "{\"agent_id\":\"a\",\"x\":\"\\\\\\u0000 \\\\u0000 \\ud83d\\ude00 \uE000\"}",
                 "{\"agent_id\":\"a\",\"x\":1e999999999}"
             })
-    void givenRequestThatJsonbCannotHold_whenItArrives_thenItIsKeptAsText(String request) throws Exception {
+    void requestUnfitForJsonbIsKeptAsText(String request) throws Exception {
         int offset = nextOffset++;
 
         deliver(rejection(offset, "a", "r-1", request), offset);
@@ -174,7 +174,7 @@ class QuotaDatabaseIT {
                 "\u202Eabc",
                 "\\\\u0000"
             })
-    void givenOddAgent_whenItsRejectionArrives_thenItsIdStandsThereUnchanged(String agent) throws Exception {
+    void oddAgentIdIsUnchanged(String agent) throws Exception {
         int offset = nextOffset++;
         String quoted = agent.equals("\\\\u0000")
                 ? agent
@@ -187,7 +187,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenRequestIdWithNul_whenItArrives_thenItsEscapeIsKept() throws Exception {
+    void escapedNulIsKept() throws Exception {
         int offset = nextOffset++;
 
         deliver(rejection(offset, "a", "r\\u0000-1", "{\"agent_id\":\"a\"}"), offset);
@@ -196,7 +196,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenLargestRejection_whenItArrives_thenItIsARow() throws Exception {
+    void largestRejectionIsARow() throws Exception {
         int offset = nextOffset++;
         String deep = "[".repeat(990) + "]".repeat(990);
 
@@ -213,7 +213,7 @@ class QuotaDatabaseIT {
 
     @ParameterizedTest
     @ValueSource(longs = {Long.MAX_VALUE, Long.MIN_VALUE, 253_402_300_799_999L, -1, 0})
-    void givenAnyTimestamp_whenItArrives_thenItIsARow(long timestamp) throws Exception {
+    void anyTimestampIsARow(long timestamp) throws Exception {
         int offset = nextOffset++;
         String json = new String(rejection(offset, "a", "r", "{\"agent_id\":\"a\"}"), StandardCharsets.UTF_8);
 
@@ -224,7 +224,7 @@ class QuotaDatabaseIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "no JSON", "{}", "[]", "null", "{\"source\":{\"partition\":\"x\"}}", "\u0000"})
-    void givenUnreadableRecord_whenItArrives_thenItIsKeptAside(String record) throws Exception {
+    void unreadableRecordIsKeptAside(String record) throws Exception {
         int offset = nextOffset++;
 
         deliver(record.getBytes(StandardCharsets.UTF_8), offset);
@@ -239,7 +239,7 @@ class QuotaDatabaseIT {
 
     /** A worker that dies before it commits its offsets reads the same records again. */
     @Test
-    void givenApprovalsThatArriveAgain_whenSummed_thenEachCountsOnce() throws Exception {
+    void repeatedApprovalsCountOnce() throws Exception {
         approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
         approve("{\"agent_id\":\"twice\"}", 8);
         approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
@@ -256,7 +256,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenSettlementsThatArriveAgain_whenSummed_thenSpentIsWhatWasNotGivenBack() throws Exception {
+    void spentIsWhatWasNotGivenBack() throws Exception {
         approve("{\"agent_id\":\"holds\",\"tokens\":2000}", 20);
         approve("{\"agent_id\":\"holds\",\"tokens\":500}", 21);
         var settlement =
@@ -284,7 +284,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenValidSettlements_whenTheyArrive_thenEachIsARow() throws Exception {
+    void everySettlementIsARow() throws Exception {
         var examples = ConnectorFile.schemas("examples/valid", "settled-request.");
         for (int i = 0; i < examples.size(); i++) settle(Files.readString(examples.get(i)), 1000 + i);
 
@@ -313,7 +313,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenRoles_whenTheyTryMoreThanTheirWork_thenPostgresRefuses() {
+    void rolesCanOnlyDoTheirWork() {
         for (String[] attempt : new String[][] {
             {"quota_audit_writer", "SELECT * FROM quota_audit.rejected_requests"},
             {"quota_audit_writer", "DELETE FROM quota_audit.rejected_requests"},
@@ -344,7 +344,7 @@ class QuotaDatabaseIT {
     }
 
     @Test
-    void givenAuditorsQueries_whenRun_thenEachWorks() throws Exception {
+    void auditorsQueriesWork() throws Exception {
         String all = Files.readString(ConnectorFile.FOLDER.resolve("sql/queries.sql"));
         int run = 0;
         for (String query : all.split(";\\s*\n")) {
@@ -357,7 +357,7 @@ class QuotaDatabaseIT {
 
     /** Grafana's macros and variables aside: those it fills in. */
     @Test
-    void givenTheDashboardOfAnAgent_whenItsQueriesAreRun_thenEachWorks() throws Exception {
+    void dashboardQueriesWork() throws Exception {
         JsonNode dashboard = ConnectorFile.json(ConnectorFile.ROOT.resolve("deploy/grafana/dashboards/agent.json"));
         var queries = dashboard.findValuesAsText("rawSql");
         queries.add(dashboard.at("/templating/list/1/query").asText());
@@ -380,7 +380,7 @@ class QuotaDatabaseIT {
 
     @ParameterizedTest
     @MethodSource("validPolicies")
-    void givenValidPolicy_whenInserted_thenThePolicyColumnHoldsTheSameAndKeepsTheSchema(Path example) throws Exception {
+    void policyColumnHoldsTheSame(Path example) throws Exception {
         var policy = (ObjectNode) ConnectorFile.json(example);
         insertPolicy(example.getFileName().toString(), policy);
 
@@ -404,7 +404,7 @@ class QuotaDatabaseIT {
     /** Only those that the table's columns could express at all: no unknown field, no text where a number stands. */
     @ParameterizedTest
     @MethodSource("invalidPolicies")
-    void givenInvalidPolicy_whenInserted_thenPostgresRefuses(Path example) {
+    void invalidPolicyIsRefused(Path example) {
         JsonNode policy = ConnectorFile.json(example);
         assertThatThrownBy(() -> insertPolicy("bad", policy))
                 .isInstanceOfAny(SQLException.class, UnsupportedOperationException.class);
