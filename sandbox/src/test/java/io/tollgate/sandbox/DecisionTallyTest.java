@@ -12,7 +12,7 @@ class DecisionTallyTest {
     private final DecisionTally tally = new DecisionTally(new long[] {100, 0});
 
     @Test
-    void givenTwoPublished_whenOneIsDecided_thenTheOtherIsMissing() {
+    void undecidedIsMissing() {
         tally.published(0, 100);
         tally.published(1, 7);
 
@@ -24,7 +24,7 @@ class DecisionTallyTest {
     }
 
     @Test
-    void givenDecision_whenItComesBeforeTheAcknowledgement_thenNothingIsMissing() {
+    void earlyDecisionIsNotMissing() {
         tally.decided("a", headers("approved", "", "local", "agent-requests/1/3"));
         tally.published(1, 3);
 
@@ -33,7 +33,7 @@ class DecisionTallyTest {
     }
 
     @Test
-    void givenDecidedRequest_whenDecidedAgain_thenItIsADuplicateAndCountedOnce() {
+    void duplicateIsCountedOnce() {
         tally.published(1, 3);
 
         tally.decided("a", headers("approved", "", "redis", "agent-requests/1/3"));
@@ -44,7 +44,7 @@ class DecisionTallyTest {
     }
 
     @Test
-    void givenDecisionsOfEarlierRunsOrOthers_whenSeen_thenTheyCountForNothing() {
+    void othersDecisionsDoNotCount() {
         tally.decided("a", headers("approved", "", "redis", "agent-requests/0/99"));
         tally.decided("a", headers("approved", "", "redis", "agent-requests/2/0"));
         tally.decided("a", headers("approved", "", "redis", "elsewhere/0/100"));
@@ -56,7 +56,7 @@ class DecisionTallyTest {
     }
 
     @Test
-    void givenRejections_whenCounted_thenByReasonAndTheMostRefusedAgentFirst() {
+    void mostRefusedAgentComesFirst() {
         tally.decided("b", headers("rejected", "quota_exceeded", "redis", "agent-requests/1/0"));
         tally.decided("a", headers("rejected", "quota_exceeded", "redis", "agent-requests/1/1"));
         tally.decided("b", headers("rejected", "cost_exceeds_capacity", "redis", "agent-requests/1/2"));

@@ -19,7 +19,7 @@ class EnvFileTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"plain", "with space", "o'clock", "$HOME", "ünï"})
-    void sourcedItSaysWhereEverythingIs(String name) throws Exception {
+    void sourcingSetsEveryAddress(String name) throws Exception {
         var folder = Files.createDirectory(dir.resolve(name));
         var line = EnvFile.write(
                 folder, Map.of("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "REDIS_PASSWORD", "it's \"$HOME\" `x` \\n"));
@@ -31,7 +31,7 @@ class EnvFileTest {
     }
 
     @Test
-    void nothingOfAnotherSandboxIsLeft() throws Exception {
+    void leavesNothingOfAnotherSandbox() throws Exception {
         var line = EnvFile.write(dir, Map.of("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"));
 
         assertThat(line).isEqualTo(". " + dir.resolve("env"));

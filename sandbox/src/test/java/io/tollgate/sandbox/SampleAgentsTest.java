@@ -13,19 +13,19 @@ class SampleAgentsTest {
     /** The values that librdkafka's own test of its partitioner expects (0048-partitioner.c), which has 17 partitions. */
     @ParameterizedTest
     @CsvSource({"this is another string with more length to it perhaps, b0150df7", "hejsan, d077037e"})
-    void givenKey_whenPartitionedAsLibrdkafkaDoes_thenItIsTheCrc32ModuloPartitions(String key, String crcHex) {
+    void partitionIsCrc32AsInLibrdkafka(String key, String crcHex) {
         long crc = Long.parseLong(crcHex, 16);
 
         assertThat(SampleAgents.crc32Partition(key.getBytes(UTF_8), 17)).isEqualTo((int) (crc % 17));
     }
 
     @Test
-    void givenKeyWhoseCrcIsAbove2To31_whenPartitioned_thenThePartitionIsNotNegative() {
+    void partitionIsNeverNegative() {
         assertThat(SampleAgents.crc32Partition("hejsan".getBytes(UTF_8), 8)).isEqualTo(6);
     }
 
     @Test
-    void givenSkewOfOne_whenManyRanksAreDrawn_thenTheSharesAreThoseOfTheHarmonicSeries_seed1() {
+    void skewFollowsTheHarmonicSeries_seed1() {
         var zipf = new Zipf(4, 1);
         var random = new SplittableRandom(1);
         var counts = new double[4];
@@ -40,7 +40,7 @@ class SampleAgentsTest {
     }
 
     @Test
-    void givenEdgesOfTheUniformRange_whenDrawn_thenTheyAreTheFirstAndTheLastRank() {
+    void edgesAreFirstAndLastRank() {
         var zipf = new Zipf(3, 0);
 
         assertThat(zipf.rank(0)).isZero();

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class SandboxUsageTest {
     @Test
-    void wrongNumberIsSaidInWords() {
+    void wrongNumberIsExplained() {
         assertThat(said("--records", "x")).endsWith("'--records': must be a whole number, but is \"x\"");
         assertThat(said("--agents", "1.5")).endsWith("must be a whole number, but is \"1.5\"");
         assertThat(said("--rate", "fast")).endsWith("must be a number, but is \"fast\"");

@@ -47,7 +47,7 @@ class ApplicationProcessIT {
     }
 
     @Test
-    void givenApplicationThatNeedsAMoment_whenAwaited_thenItIsReadyAndEndsOnSigterm() {
+    void awaitsReadyAndEndsOnSigterm() {
         try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.AppOptions.defaults())) {
             app.awaitReady(Duration.ofSeconds(30));
             assertThat(app.isReady()).isTrue();
@@ -60,7 +60,7 @@ class ApplicationProcessIT {
     }
 
     @Test
-    void givenFrozenApplication_whenThawed_thenItAnswersAgainAndCanBeKilled() {
+    void thawedItAnswersAndCanBeKilled() {
         try (ApplicationProcess app = ApplicationProcess.start(ApplicationProcess.AppOptions.defaults())) {
             app.awaitReady(Duration.ofSeconds(30));
             app.freeze();
@@ -75,7 +75,7 @@ class ApplicationProcessIT {
     }
 
     @Test
-    void givenApplicationThatFails_whenAwaited_thenTheMessageHasItsExitCodeAndOutput() {
+    void failureHasExitCodeAndOutput() {
         ApplicationProcess.AppOptions options = ApplicationProcess.AppOptions.defaults()
                 .withArguments("run", "fail")
                 .withEnvironment("TOKEN_BUCKET_SIZE", "5");
@@ -90,7 +90,7 @@ class ApplicationProcessIT {
     }
 
     @Test
-    void givenInheritedSettings_whenAProcessIsStarted_thenItSeesOnlyWhatIsGiven() throws Exception {
+    void seesOnlyTheGivenSettings() throws Exception {
         Path log = dir.resolve("env.log");
         try (var child = ChildProcess.start(
                 "env", List.of("env"), Map.of("GIVEN", "1"), name -> name.equals("PATH"), dir, log)) {
@@ -107,12 +107,12 @@ class ApplicationProcessIT {
         "TOLLGATE_X,true",
         "PATH,false"
     })
-    void givenVariableOfOurs_whenInherited_thenItIsASettingThatTheApplicationMustNotSee(String name, boolean setting) {
+    void ourVariablesCountAsSettings(String name, boolean setting) {
         assertThat(ApplicationProcess.isSetting(name)).isEqualTo(setting);
     }
 
     @Test
-    void givenNoJar_whenStarted_thenTheMessageSaysWhereItWasLookedFor() {
+    void missingJarSaysWhereItWasSought() {
         System.setProperty("tollgate.jar", dir.resolve("missing.jar").toString());
 
         assertThatThrownBy(() -> ApplicationProcess.start(ApplicationProcess.AppOptions.defaults()))

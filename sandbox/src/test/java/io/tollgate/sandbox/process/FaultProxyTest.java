@@ -44,7 +44,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenPass_whenAsked_thenTheServerAnswers() throws IOException {
+    void passForwards() throws IOException {
         try (var client = new Client()) {
             assertThat(client.ask("a")).isEqualTo("a");
             assertThat(client.ask("b")).isEqualTo("b");
@@ -52,7 +52,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenDelay_whenManyRequestsAreUnderWay_thenEachReplyIsLateButTheDelaysAreNotAddedUp() throws IOException {
+    void delaysDoNotAddUp() throws IOException {
         try (var client = new Client()) {
             client.ask("warm");
             proxy.delay(Duration.ofMillis(400));
@@ -73,7 +73,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenBlackHole_whenAsked_thenNothingArrivesAndTheConnectionIsCutAfterwards() throws IOException {
+    void blackHoleSwallowsThenCuts() throws IOException {
         try (var client = new Client();
                 var second = new Client()) {
             client.ask("before");
@@ -92,7 +92,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenRefuse_whenConnecting_thenRefusedUntilPass() throws IOException {
+    void refusesUntilPass() throws IOException {
         try (var client = new Client()) {
             client.ask("before");
             proxy.refuse();
@@ -108,8 +108,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenCutAfterForward_whenAsked_thenTheServerHasTheRequestTheClientNoReplyAndTheNextConnectionWorks()
-            throws IOException {
+    void cutAfterForwardLosesTheReply() throws IOException {
         try (var client = new Client()) {
             client.ask("before");
             proxy.cutAfterForward();
@@ -125,7 +124,7 @@ class FaultProxyTest {
     }
 
     @Test
-    void givenServerThatIsGone_whenConnected_thenTheClientIsCut() throws IOException, InterruptedException {
+    void goneServerCutsTheClient() throws IOException, InterruptedException {
         echo.close();
         acceptor.join(5000); // until it has left accept, it may still serve one more client
         assertThat(acceptor.isAlive()).isFalse();

@@ -34,7 +34,7 @@ class KafkaBrokerIT {
 
     /** One test of a broker's whole life, because each start takes seconds. */
     @Test
-    void givenAcknowledgedRecords_whenBrokerIsFrozenKilledAndStartedOnAnotherPort_thenAllAreThere() throws Exception {
+    void crashesKeepAcknowledgedRecords() throws Exception {
         KafkaBroker.BrokerOptions options =
                 KafkaBroker.BrokerOptions.defaults().asShortLived().withDir(dir);
         try (KafkaBroker broker = KafkaBroker.start(options)) {
@@ -63,7 +63,7 @@ class KafkaBrokerIT {
     }
 
     @Test
-    void givenTakenPort_whenStarted_thenTheMessageSaysSo() throws IOException {
+    void takenPortIsNamed() throws IOException {
         try (var taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
             KafkaBroker.BrokerOptions options =
                     KafkaBroker.BrokerOptions.defaults().withPort(taken.getLocalPort());
@@ -74,7 +74,7 @@ class KafkaBrokerIT {
     }
 
     @Test
-    void givenPropertyThatKafkaRefuses_whenStarted_thenTheMessageShowsItsLog() {
+    void refusedPropertyShowsTheLog() {
         KafkaBroker.BrokerOptions options = KafkaBroker.BrokerOptions.defaults().withProperty("num.io.threads", "many");
 
         assertThatThrownBy(() -> KafkaBroker.start(options))

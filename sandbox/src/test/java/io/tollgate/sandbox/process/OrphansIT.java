@@ -34,7 +34,7 @@ class OrphansIT {
     }
 
     @Test
-    void givenParentWithServers_whenItIsKilled_thenNoServerIsLeft(@TempDir Path dir) throws Exception {
+    void killedParentLeavesNoServer(@TempDir Path dir) throws Exception {
         Process parent = start(Parent.class.getName(), dir.toString());
         try {
             String[] started = lineOf(parent, "STARTED").split(" ");
@@ -52,7 +52,7 @@ class OrphansIT {
     }
 
     @Test
-    void givenSandboxWithoutApplication_whenItGetsSigterm_thenItHasPrintedReadyAndLeavesNothing() throws Exception {
+    void sigtermLeavesNothing() throws Exception {
         Process sandbox = start(Sandbox.class.getName(), "--no-app");
         try {
             var output = new BufferedReader(new InputStreamReader(sandbox.getInputStream(), StandardCharsets.UTF_8));
@@ -80,7 +80,7 @@ class OrphansIT {
     }
 
     @Test
-    void givenFolderOfARunningSandbox_whenAnotherStartsOnIt_thenItIsRefused(@TempDir Path dir) throws Exception {
+    void usedFolderIsRefused(@TempDir Path dir) throws Exception {
         try (FileChannel lock =
                 FileChannel.open(dir.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             lock.lock();
@@ -93,7 +93,7 @@ class OrphansIT {
     }
 
     @Test
-    void givenWrongUsage_whenStarted_thenItSaysSoAndExitsWith2() throws Exception {
+    void wrongUsageExitsWith2() throws Exception {
         Process sandbox = start(Sandbox.class.getName(), "--records", "-5");
 
         assertThat(lineOf(sandbox, "sandbox:")).contains("--records must be at least 1, but is -5");

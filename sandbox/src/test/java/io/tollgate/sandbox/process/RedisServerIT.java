@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class RedisServerIT {
     @Test
-    void givenAppendOnlyFile_whenKilledAndRestarted_thenTheDataIsThere() {
+    void appendOnlyFileOutlivesAKill() {
         try (RedisServer redis =
                 RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true))) {
             assertThat(redis.ask("SET k v")).hasValue("+OK");
@@ -28,7 +28,7 @@ class RedisServerIT {
     }
 
     @Test
-    void whatIsNotThere_isAnEmptyText() {
+    void missingKeyIsAnEmptyText() {
         try (RedisServer redis = RedisServer.start()) {
             assertThat(redis.text("GET nothing")).isEmpty();
         }
@@ -36,7 +36,7 @@ class RedisServerIT {
 
     /** On two cores the common pool has one thread, which the application or a test may keep. */
     @Test
-    void commonPoolBusy_killReturns() {
+    void busyCommonPoolDelaysNoKill() {
         var busy = new CountDownLatch(1);
         try (RedisServer redis = RedisServer.start()) {
             var pool = ForkJoinPool.commonPool();
@@ -59,7 +59,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenNoAppendOnlyFile_whenRestarted_thenItIsEmpty() {
+    void killWithoutFileLosesTheData() {
         try (RedisServer redis = RedisServer.start()) {
             assertThat(redis.ask("SET k v")).hasValue("+OK");
 
@@ -70,7 +70,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenFolder_whenClosedAndStartedAgain_thenTheDataIsThere(@TempDir Path dir) {
+    void closeKeepsTheFoldersData(@TempDir Path dir) {
         RedisServer.RedisOptions options =
                 RedisServer.RedisOptions.defaults().withDir(dir).withAppendOnly(true);
         try (RedisServer redis = RedisServer.start(options)) {
@@ -82,7 +82,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenFrozenRedis_whenAsked_thenItAnswersOnlyAfterTheThaw() {
+    void frozenRedisAnswersAfterTheThaw() {
         try (RedisServer redis = RedisServer.start()) {
             redis.freeze();
             assertThat(redis.ask("PING")).isEmpty();
@@ -95,7 +95,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenPasswordAndUser_whenAsked_thenBothAreDemanded() {
+    void passwordAndUserAreDemanded() {
         RedisServer.RedisOptions options =
                 RedisServer.RedisOptions.defaults().withPassword("s c").withUser("reader on >r ~* -@all +dbsize");
         try (RedisServer redis = RedisServer.start(options)) {
@@ -107,7 +107,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenReplica_whenThePrimaryIsWritten_thenTheReplicaFollows() {
+    void replicaFollowsThePrimary() {
         try (RedisServer primary = RedisServer.start();
                 RedisServer replica =
                         RedisServer.start(RedisServer.RedisOptions.defaults().withReplicaOf(primary.port()))) {
@@ -119,7 +119,7 @@ class RedisServerIT {
     }
 
     @Test
-    void givenLineThatRedisRefuses_whenStarted_thenTheMessageShowsItsLog() {
+    void refusedLineShowsTheLog() {
         RedisServer.RedisOptions options = RedisServer.RedisOptions.defaults().withConfig("maxmemory plenty");
 
         assertThatThrownBy(() -> RedisServer.start(options))
