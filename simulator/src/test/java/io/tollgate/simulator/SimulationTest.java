@@ -20,7 +20,7 @@ class SimulationTest {
 
     @ParameterizedTest
     @CsvSource({"1, 100000", "2, 200000", "4, 400000"})
-    void givenCheapRedis_whenBusy_thenEachThreadDecidesWhatItsCoreCan(int threads, double perSecond) {
+    void threadsDecideWhatTheirCoresCan(int threads, double perSecond) {
         var costs = new StepCosts(10, 0.01, 0.01, 0, 0, 0, 0);
 
         var outcome = Simulation.run(new PipelineSize(64, threads, 1), costs, backlog(400_000, 10_000), SEED);
@@ -31,7 +31,7 @@ class SimulationTest {
 
     @ParameterizedTest
     @CsvSource({"1, 50000", "4, 200000"})
-    void givenCheapThreads_whenEachRequestIsAnotherAgents_thenRedisSaysHowMany(int nodes, double perSecond) {
+    void redisIsTheLimitForDistinctAgents(int nodes, double perSecond) {
         var costs = new StepCosts(0.1, 20, 1, 0, 0, 0, 0);
 
         var outcome = Simulation.run(new PipelineSize(64, 8, nodes), costs, backlog(200_000, 4_000_000), SEED);
@@ -42,7 +42,7 @@ class SimulationTest {
     }
 
     @Test
-    void givenLittleTraffic_whenDecided_thenNothingWaitsForAnother() {
+    void littleTrafficDoesNotWait() {
         var costs = new StepCosts(20, 10, 1, 5, 500, 2_000, 0);
 
         var outcome = Simulation.run(
@@ -52,7 +52,7 @@ class SimulationTest {
     }
 
     @Test
-    void givenCommits_whenBusy_thenTheirPartOfTheTimeIsMissing() {
+    void commitsTakeTheirTime() {
         var costs = new StepCosts(10, 0.01, 0.01, 0, 0, 0, 25_000);
 
         var outcome = Simulation.run(new PipelineSize(8, 1, 1), costs, backlog(400_000, 10_000), SEED);
@@ -61,7 +61,7 @@ class SimulationTest {
     }
 
     @Test
-    void givenFewAgents_whenPolledTogether_thenTheirRequestsShareEntries() {
+    void fewAgentsShareEntries() {
         var outcome = Simulation.run(new PipelineSize(1, 1, 1), FREE, backlog(10_000, 10), SEED);
 
         assertThat(outcome.entriesEach()).isBetween(20 / 10_000.0, 30 / 10_000.0); // 1 000 each, 512 in a call
@@ -69,7 +69,7 @@ class SimulationTest {
 
     @ParameterizedTest
     @CsvSource({"0", "1"})
-    void givenSmallBuckets_whenNothingRefills_thenExactlyTheirTokensAreApproved(double skew) {
+    void emptyBucketsApproveNothing(double skew) {
         var outcome = Simulation.run(
                 new PipelineSize(8, 2, 1),
                 new StepCosts(10, 5, 1, 0, 100, 1_000, 5_000),
@@ -82,7 +82,7 @@ class SimulationTest {
     }
 
     @Test
-    void givenTheSameSeed_whenRunAgain_thenEveryFigureIsTheSame() {
+    void sameSeedGivesTheSameFigures() {
         var costs = new StepCosts(10, 5, 1, 2, 100, 1_000, 5_000);
         var traffic = new Traffic(100_000, 100_000, 5_000, 0.8, 200, 100, 10);
 
@@ -94,7 +94,7 @@ class SimulationTest {
     }
 
     @Test
-    void givenManyAgents_whenPlaced_thenPlacesAreEven() {
+    void placesAreEven() {
         var counts = new int[100];
         for (int agent = 0; agent < 1_000_000; agent++) counts[Simulation.placeOf(agent, 100, 3)]++;
 
