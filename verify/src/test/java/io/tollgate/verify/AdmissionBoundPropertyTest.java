@@ -18,7 +18,7 @@ class AdmissionBoundPropertyTest {
 
     @ParameterizedTest(name = "seed {0}")
     @MethodSource("seeds")
-    void givenRandomApprovals_whenMeasured_thenTheWorstOfAllIntervalsIsFound(long seed) {
+    void worstOfAllIntervalsIsFound(long seed) {
         var random = new Random(seed);
         var limit = new PromisedLimit("", 1 + random.nextInt(50), random.nextInt(20));
         int size = 100;
@@ -48,7 +48,7 @@ class AdmissionBoundPropertyTest {
     }
 
     @Test
-    void givenFullBucketSpentAtOnce_whenOneTokenMoreThanTheSlackIsApproved_thenThePromiseBreaksOnce() {
+    void oneTokenTooManyBreaksItOnce() {
         var limit = new PromisedLimit("", 100, 10);
         var spending = new AdmissionBound(limit, 0);
 
@@ -60,7 +60,7 @@ class AdmissionBoundPropertyTest {
     }
 
     @Test
-    void givenPolicyThatIsCut_whenSpendingReachesAcrossTheCut_thenTheLargerOneCounts() {
+    void largerPolicyCountsAcrossACut() {
         var before = new PromisedLimit("", 100, 10);
         var after = new PromisedLimit("", 10, 1);
         var spending = new AdmissionBound(before, 0);
@@ -71,7 +71,7 @@ class AdmissionBoundPropertyTest {
     }
 
     @Test
-    void eachPeriodHasItsCapacityAndNoSlack() {
+    void everyPeriodHasItsCapacityNoSlack() {
         var perDay = new PromisedLimit("", 10, 0, PeriodStarts.of("day", "Europe/Berlin"));
         long midnight = OffsetDateTime.parse("2026-10-25T00:00+02:00").toEpochSecond() * 1_000_000;
         long hour = 3_600_000_000L;

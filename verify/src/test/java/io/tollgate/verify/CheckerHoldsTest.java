@@ -55,7 +55,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void givesBackWhatWasNotUsed() {
+    void unusedTokensComeBack() {
         history.report(AGENT, history.hold(AGENT, 100), 30).spend(HOME, AGENT, 70);
 
         assertThat(history.check().violations()).isEmpty();
@@ -64,7 +64,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void whatAFullBucketCouldNotTakeIsGone() {
+    void excessOverAFullBucketIsGone() {
         String hold = history.hold(AGENT, 50);
         history.pass(10_000_000).report(AGENT, hold, 0); // it is full again
         history.pass(2_000_000).spend(HOME, AGENT, 100).approve(HOME, AGENT, 50, null);
@@ -73,7 +73,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void refundGivenTwiceToTheBucket() {
+    void bucketRefundedTwice() {
         history.report(AGENT, history.hold(AGENT, 100), 30).spend(HOME, AGENT, 70);
         history.approve(HOME, AGENT, 70, null);
 
@@ -81,7 +81,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void refundGivenTwiceOnTheTopic() {
+    void topicRefundedTwice() {
         String hold = history.hold(AGENT, 100);
         history.report(AGENT, hold, 30);
         RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 30));
@@ -92,7 +92,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void moreGivenBackThanReserved() {
+    void moreRefundedThanReserved() {
         String hold = history.hold(AGENT, 60);
         RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 100, 10);
@@ -101,7 +101,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void holdRemovedWithoutASettlement() {
+    void holdVanishedUnsettled() {
         String hold = history.hold(AGENT, 60);
         RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.pass(2_000_000).answer(report, AGENT, hold, "no_such_hold", 0, 10);
@@ -110,7 +110,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void deadlineThatPassesWithoutAnEnd() {
+    void deadlinePassedWithoutAnEnd() {
         history.hold(AGENT, 60);
         history.pass(HOUR_MICROS);
 
@@ -150,7 +150,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void settlementOfAnothersHold() {
+    void anotherAgentsHoldSettled() {
         String hold = history.hold("b", 60);
         RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 60, 10);
@@ -159,7 +159,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void settlementOfWhatWasNeverHeld() {
+    void unknownHoldSettled() {
         history.spend(HOME, AGENT, 60);
         String name = "agent-requests/" + HOME + "/0";
         history.answer(history.publishReport(AGENT, usage(AGENT, name, 10)), AGENT, name, "settled", 60, 10);
@@ -200,7 +200,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void moreOpenHoldsThanThePolicyLets() {
+    void tooManyOpenHolds() {
         history.holdPolicy(AGENT, 100, 600, "charged", 2);
         for (int i = 0; i < 3; i++) history.hold(AGENT, 10);
 
@@ -208,7 +208,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void refusedForWantOfAHoldAlthoughNoneIsOpen() {
+    void refusedWithoutAnyOpenHold() {
         history.refuse(HOME, AGENT, 1, "too_many_open_holds");
 
         assertThat(history.check().violationCounts()).containsOnlyKeys(NO_FALSE_REFUSALS);
@@ -230,7 +230,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void refundOfOneIsNoRefundOfAnother() {
+    void refundsAreToldApart() {
         history.report("b", history.hold("b", 100), 0).spend(HOME, AGENT, 100).approve(HOME, AGENT, 50, null);
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_OVER_ADMISSION, 1L));
@@ -248,7 +248,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void keyOfASettlementIsTheAgents() {
+    void settlementsKeyIsTheAgent() {
         history.report(AGENT, history.hold(AGENT, 60), 10);
         history.settled.replaceAll(s -> new SettlementRecord(
                 s.partition(), s.offset(), "x".getBytes(StandardCharsets.UTF_8), s.value(), s.headers()));
@@ -257,7 +257,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void settlementsOfEarlierHoldsAreNotHeldAgainstAnybody() {
+    void earlierHoldsAreNotJudged() {
         String hold = history.hold(AGENT, 100);
         history.report(AGENT, hold, 0);
         history.requests.clear();
@@ -268,7 +268,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void holdsOfAnotherInstallationAreNotJudgedAndGiveNothing() {
+    void otherInstallationsAreNotJudged() {
         String hold = "other-requests/0/1";
         var report = history.publishReport(AGENT, usage(AGENT, hold, 0));
         history.spend(HOME, AGENT, 100).answer(report, AGENT, hold, "settled", 60, 0);
@@ -280,7 +280,7 @@ class CheckerHoldsTest {
     }
 
     @Test
-    void shadowMaySayThatTooManyAreOpen() {
+    void shadowMaySayTooManyAreOpen() {
         history.policy(AGENT, AGENT, 100, 10, "shadow").approve(HOME, AGENT, 1, "shadow:too_many_open_holds");
 
         assertThat(history.check().violations()).isEmpty();

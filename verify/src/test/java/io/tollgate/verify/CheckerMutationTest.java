@@ -199,7 +199,7 @@ class CheckerMutationTest {
 
     @ParameterizedTest(name = "seed {0}")
     @MethodSource("seeds")
-    void givenSoundHistory_whenChecked_thenNothingIsFound(long seed) {
+    void soundHistoryIsClean(long seed) {
         CheckReport report = History.sound(seed, SIZE).check();
 
         assertThat(report.violations()).isEmpty();
@@ -215,13 +215,13 @@ class CheckerMutationTest {
 
     @ParameterizedTest(name = "seed {0}")
     @MethodSource("seeds")
-    void givenSoundHistoryThatNobodyElseTouched_whenCheckedAsExclusive_thenNothingIsFound(long seed) {
+    void soundExclusiveHistoryIsClean(long seed) {
         assertThat(History.sound(seed, SIZE).checkExclusive().violations()).isEmpty();
     }
 
     @ParameterizedTest(name = "{0}, seed {1}")
     @MethodSource("mutations")
-    void givenSoundHistory_whenAlteredInOnePlace_thenTheBrokenPromiseIsNamed(String name, long seed, Object mutation) {
+    void oneAlterationNamesTheBrokenPromise(String name, long seed, Object mutation) {
         var history = History.sound(seed, SIZE);
 
         ((Mutation) mutation).apply().accept(history);

@@ -40,7 +40,7 @@ class CheckerTest {
 
     /** Both were published with the time of now; the first one days before, under a clock that was ahead. */
     @Test
-    void onlyWhatIsBeforeTheCutNeedsNoDecision() {
+    void onlyRequestsBeforeTheCutMayBeOpen() {
         history.publish(HOME, AGENT, history.json(AGENT, 1));
         history.spend(HOME, AGENT, 1);
         history.publish(HOME, AGENT, history.json(AGENT, 1));
@@ -84,7 +84,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenRequestWithoutDecision_whenChecked_thenItIsLostAndItsPlaceIsNamed() {
+    void undecidedRequestIsLostAndNamed() {
         history.spend(HOME, AGENT, 1);
         history.publish(HOME, AGENT, history.json(AGENT, 1));
 
@@ -97,7 +97,7 @@ class CheckerTest {
     }
 
     @Test
-    void policyOfATopicMadeAnewIsAnother() {
+    void policyOfARecreatedTopicIsAnother() {
         history.policy(AGENT, AGENT, 100, 1, "enforce");
         for (int i = 0; i < 101; i++) history.spend(HOME, AGENT, 1); // the last is refused
         history.policies.clear();
@@ -109,7 +109,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenDecisionsOfRequestsOutsideTheSnapshot_whenChecked_thenTheyAreNotInvented() {
+    void decisionsOutsideAreNotInvented() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(7, 10).clear(); // published after the snapshot
         history.requests.subList(0, 2).clear(); // removed by retention
@@ -122,7 +122,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenDecisionOfARequestBehindTheEndOfTheLog_whenChecked_thenItIsInvented() {
+    void decisionBeyondTheLogIsInvented() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(7, 10).clear();
         var snapshot = new Snapshot(Map.of(HOME, new OffsetSpan(0, 7, 9)), Set.of());
@@ -131,7 +131,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenOldDecisionsRemovedByRetention_whenChecked_thenTheirRequestsAreNotLost() {
+    void trimmedDecisionsAreNotLost() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.decided.subList(0, 3).clear();
         Snapshot trimmed = history.snapshot(new OutputPartition(OutputTopic.APPROVED, HOME));
@@ -143,7 +143,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenOldDecisionsRemovedByRetention_whenANewerOneIsMissing_thenItIsLost() {
+    void missingDecisionAfterATrimIsLost() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.decided.remove(6);
         history.decided.subList(0, 3).clear();
@@ -155,7 +155,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenApprovalsRemovedByRetention_whenRefusalsAmongThemAreStillThere_thenNothingIsHeldAgainstAnybody() {
+    void trimmedApprovalsAccuseNobody() {
         for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
         int[] left = {20};
         history.decided.removeIf(d -> d.outcome() == OutputTopic.APPROVED && left[0]-- > 0);
@@ -166,7 +166,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenTrafficWhileReading_whenRefusalsWereReadFurtherThanApprovals_thenNothingIsHeldAgainstAnybody() {
+    void trafficWhileReadingAccusesNobody() {
         for (int i = 0; i < 60; i++) history.pass(100_000).spend(HOME, AGENT, 7);
         List<OutputRecord> late = history.decided.subList(40, 60);
         late.removeIf(d -> d.outcome() == OutputTopic.APPROVED);
@@ -179,7 +179,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenAgentWhoseDuplicateOutlivesTheOriginal_whenOldDecisionsAreTrimmed_thenNoOtherIsCalledLost() {
+    void survivingDuplicateAccusesNoOther() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         history.decided.add(history.decided.get(0));
         history.decided.subList(0, 3).clear();
@@ -190,7 +190,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenPolicyThatWasCompactedAway_whenMuchIsApprovedUnderIt_thenItIsNotHeldAgainstAnybody() {
+    void compactedPolicyAccusesNobody() {
         history.policy(AGENT, AGENT, 5, 1, "enforce").policies.clear();
         for (int i = 0; i < 10; i++) history.approve(HOME, AGENT, 5, null);
 
@@ -235,7 +235,7 @@ class CheckerTest {
                 "{'capacity':5,'refill_rate':0,'of tomorrow':1}                       | false",
                 "[]                                                                   | false"
             })
-    void onlyWhatIsCertainlyAPolicyCounts(String policy, boolean certain) {
+    void onlyCertainPoliciesCount(String policy, boolean certain) {
         var value = policy.strip().replace('\'', '"').getBytes(UTF_8);
         history.policies.add(new PolicyRecord(0, 0, history.nowMicros() / 1000, AGENT.getBytes(UTF_8), value));
         history.pass(60_000_000).spend(HOME, AGENT, 1);
@@ -244,7 +244,7 @@ class CheckerTest {
     }
 
     @Test
-    void defaultsWhereNoPolicyIsCertainAreNot() {
+    void defaultsCountWithoutACertainPolicy() {
         history.policy("agent-7", "nobody", -5, 1, "enforce") // refused
                 .policy("agent", "nobody", 5, 1, "enforce")
                 .policy("agent-8*", "nobody", 5, 1, "enforce");
@@ -279,7 +279,7 @@ class CheckerTest {
     /** The kind of F8: the topic's shape or identity has changed, and what was read before goes on to count. */
     @ParameterizedTest
     @CsvSource({"replaced", "deleted", "more special"})
-    void policyThatHadLongGoneIsFound(String how) {
+    void policyLongGoneIsFound(String how) {
         history.policy("a*", AGENT, 50, 1, "enforce").spend(HOME, AGENT, 1).pass(1_000_000);
         switch (how) {
             case "replaced" -> history.policy("a*", "nobody", 5, 1, "enforce");
@@ -297,7 +297,7 @@ class CheckerTest {
     }
 
     @Test
-    void policyAfterWhichOneWasRefusedCounts() {
+    void refusedPolicyLeavesTheEarlierOne() {
         history.policy(AGENT, AGENT, 50, 1, "enforce").pass(1_000_000);
         history.policy(AGENT, "nobody", -5, 1, "enforce").pass(60_000_000).spend(HOME, AGENT, 1);
 
@@ -315,7 +315,7 @@ class CheckerTest {
 
     /** The kind of F3: requests of an aborted transaction are on the log, but nobody may read them. */
     @Test
-    void decidedAlthoughAbortedIsFound() {
+    void decidedThoughAbortedIsFound() {
         for (int i = 0; i < 60; i++) history.spend(HOME, AGENT, 1);
         history.requests.subList(5, 55).clear();
 
@@ -324,7 +324,7 @@ class CheckerTest {
 
     /** The kind of F4: an agent's requests are decided where they were published, each partition with a bucket of its own. */
     @Test
-    void oneBucketForEachPartitionIsFound() {
+    void bucketPerPartitionIsFound() {
         history.policy(AGENT, AGENT, 10, 0, "enforce");
         for (int i = 0; i < 10 * History.PARTITIONS; i++) history.approve(i % History.PARTITIONS, AGENT, 1, null);
 
@@ -333,7 +333,7 @@ class CheckerTest {
 
     /** The kind of F4: what was sent home overtook what stood there. */
     @Test
-    void anotherOrderIsFound() {
+    void wrongOrderIsFound() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
         var late = history.decided.remove(3);
         history.decided.add(late);
@@ -343,7 +343,7 @@ class CheckerTest {
 
     /** The kind of F7: the time before a rate of 0 is credited by it, and the time after by the one before. */
     @Test
-    void oldRateForTheTimeAfterIsFound() {
+    void oldRateAfterAChangeIsFound() {
         history.policy(AGENT, AGENT, 1000, 100, "enforce")
                 .spend(HOME, AGENT, 1000)
                 .pass(5_000_000);
@@ -364,7 +364,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenShadowAndOff_whenMuchIsApproved_thenItDoesNotCount() {
+    void shadowAndOffDoNotCount() {
         history.policy(AGENT, AGENT, 5, 1, "shadow").policy("b", "b", 5, 1, "off");
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 4).spend(History.home("b"), "b", 4);
 
@@ -372,7 +372,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenPolicyRaisedAndCut_whenTheBucketIsUsedUpEachTime_thenNothingIsFound() {
+    void raisedAndCutPolicyIsClean() {
         for (int i = 0; i < 20; i++) {
             history.policy(AGENT, AGENT, i % 2 == 0 ? 100 : 10, i % 2 == 0 ? 50 : 1, "enforce");
             for (int j = 0; j < 30; j++) history.pass(20_000).spend(HOME, AGENT, 3);
@@ -382,7 +382,7 @@ class CheckerTest {
     }
 
     @Test
-    void ratesThatCameAndWentCount() {
+    void shortLivedRatesCount() {
         history.policy(AGENT, AGENT, 1000, 0, "enforce").approve(HOME, AGENT, 1000, null);
         history.pass(60_000_000).policy(AGENT, AGENT, 1000, 100, "enforce");
         history.pass(10_000_000).policy(AGENT, AGENT, 1000, 0, "enforce");
@@ -392,7 +392,7 @@ class CheckerTest {
     }
 
     @Test
-    void timeCountsAtTheRateThatWasInForce() {
+    void timeCountsAtTheRateInForce() {
         history.policy(AGENT, AGENT, 10_000, 100, "enforce").approve(HOME, AGENT, 10_000, null);
         history.pass(20_000_000).policy(AGENT, AGENT, 10_000, 0, "enforce");
         history.pass(100_000_000).approve(HOME, AGENT, 2000, null);
@@ -405,7 +405,7 @@ class CheckerTest {
     }
 
     @Test
-    void newRateDoesNotCountForTheTimeBefore() {
+    void newRateDoesNotReachBack() {
         history.policy("*", AGENT, 10_000, 0, "enforce").approve(HOME, AGENT, 10_000, null);
         history.pass(100_000_000).policy("*", AGENT, 10_000, 100, "enforce");
         history.pass(1_000_000).approve(HOME, AGENT, 100, null);
@@ -418,7 +418,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenOverdraftWithinTheSlack_whenChecked_thenItIsAFigureAndNoViolation() {
+    void overdraftWithinSlackIsAFigure() {
         history.approve(HOME, AGENT, 100, null).approve(HOME, AGENT, 0.4, null);
 
         CheckReport report = history.check();
@@ -429,7 +429,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenTokensChargedTwice_whenNobodyElseSpends_thenItIsAViolationAndOtherwiseAFigure() {
+    void doubleChargeCountsIfExclusive() {
         history.spend(HOME, AGENT, 5)
                 .pass(1000)
                 .steal(AGENT, 5)
@@ -443,7 +443,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenTokensChargedTwice_whenTheBucketFillsUpLater_thenItIsStillFound() {
+    void doubleChargeIsFoundAfterARefill() {
         history.spend(HOME, AGENT, 5)
                 .pass(1000)
                 .steal(AGENT, 5)
@@ -455,7 +455,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenDecisionsRepeatedAfterACrash_whenEachShowsWhatIsLeftAfterAll_thenNothingIsFound() {
+    void repeatedDecisionsAreClean() {
         history.spend(HOME, AGENT, 5).pass(1000).steal(AGENT, 30);
         for (int i = 0; i < 6; i++) history.approve(HOME, AGENT, 5, null).pass(10);
         history.spend(HOME, AGENT, 5);
@@ -464,7 +464,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenRefusalThatArithmeticDoesNotExplain_whenNobodyElseSpends_thenItIsFalse() {
+    void unexplainedRefusalCountsIfExclusive() {
         history.spend(HOME, AGENT, 10).pass(1000).steal(AGENT, 60).refuse(HOME, AGENT, 50, "quota_exceeded");
 
         assertThat(history.check().violations()).isEmpty();
@@ -472,7 +472,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenRejectionTooLargeToCarryItsRequest_whenItHasTheDigest_thenNothingIsFound() throws Exception {
+    void digestStandsForALargeRequest() throws Exception {
         history.spend(HOME, AGENT, 1000);
         OutputRecord rejection = history.decided.get(0);
         byte[] request = history.requests.get(0).value();
@@ -490,7 +490,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenAnotherDefaultBefore_whenRejectionsStateIt_thenTheLargerOneCounts() {
+    void largerFormerDefaultCounts() {
         History before = new History();
         before.policy("default", AGENT, 500, 10, "enforce");
         for (int i = 0; i < 7; i++) before.spend(HOME, AGENT, 80);
@@ -504,7 +504,7 @@ class CheckerTest {
     }
 
     @Test
-    void givenThousandsOfViolations_whenChecked_thenOnlyTheFirstOfEachKindAreKept() {
+    void onlyFirstViolationsAreKept() {
         for (int i = 0; i < 5000; i++) history.publish(HOME, AGENT, history.json(AGENT, 1));
         history.approve(HOME, AGENT, 1000, null);
 
@@ -535,7 +535,7 @@ class CheckerTest {
     }
 
     @Test
-    void refillWithoutAnEventIsAViolation() {
+    void resetWithoutAnEventIsAViolation() {
         history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
         history.events.clear();
 
@@ -543,7 +543,7 @@ class CheckerTest {
     }
 
     @Test
-    void eventGivesTheBucketOnlyOnce() {
+    void eventGivesTheBucketOnce() {
         history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100).reset(AGENT);
         history.spend(HOME, AGENT, 100).events.remove(1);
 
@@ -551,7 +551,7 @@ class CheckerTest {
     }
 
     @Test
-    void eventGivesNothingBeforeItsTime() {
+    void eventGivesNothingBefore() {
         history.spend(HOME, AGENT, 100).reset(AGENT).spend(HOME, AGENT, 100);
         history.pass(1).reset(AGENT).events.remove(0);
 
@@ -568,7 +568,7 @@ class CheckerTest {
     }
 
     @Test
-    void resetOfAShadowBucketGivesNothing() {
+    void shadowResetGivesNothing() {
         history.spend(HOME, AGENT, 100).policy(AGENT, AGENT, 100, 10, "shadow").reset(AGENT);
         history.policy(AGENT, AGENT, 100, 10, "enforce").spend(HOME, AGENT, 100);
 
@@ -576,7 +576,7 @@ class CheckerTest {
     }
 
     @Test
-    void tokensGoneBeforeAResetAreStillMissing() {
+    void tokensLostBeforeAResetAreMissed() {
         history.spend(HOME, AGENT, 10).pass(1000).spend(HOME, AGENT, 10).pass(1000);
         history.steal(AGENT, 40).spend(HOME, AGENT, 10).reset(AGENT).spend(HOME, AGENT, 10);
 

@@ -34,7 +34,7 @@ class PeriodStartsTest {
                 "Pacific/Apia",
                 "Pacific/Chatham"
             })
-    void agreeWithThePipeline(String zone) {
+    void agreesWithThePipeline(String zone) {
         var random = new Random(zone.hashCode());
         var rules = ZoneId.of(zone).getRules();
         for (var period : Period.values()) {
@@ -56,7 +56,7 @@ class PeriodStartsTest {
     }
 
     @Test
-    void thereAreNoOthers() {
+    void unknownPeriodOrZoneHasNone() {
         assertThat(PeriodStarts.of("year", "UTC")).isNull();
         assertThat(PeriodStarts.of("day", "Europe/Berln")).isNull();
     }

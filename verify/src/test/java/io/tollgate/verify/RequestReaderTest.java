@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class RequestReaderTest {
     @Test
-    void givenFullRequest_whenRead_thenIdsAndCostAreThere() {
+    void fullRequestHasIdsAndCost() {
         assertThat(read("{\"request_id\":\"r\",\"agent_id\":\"a\",\"tokens\":2.5,\"payload\":{\"agent_id\":5}}"))
                 .isEqualTo(new Valid("a", 2.5, "r", false));
         assertThat(read(" {\"agent\\u005fid\":\"ü\"}\n")).isEqualTo(new Valid("ü", 1, null, false));
@@ -31,7 +31,7 @@ class RequestReaderTest {
                 "{\"agent_id\":\"a\",\"tokens\":0}",
                 "{\"agent_id\":\"a\",\"payload\":{\"x\":1,\"x\":\"\\ud800\"}}",
             })
-    void givenOddButLegalRequest_whenRead_thenItIsValid(String json) {
+    void oddButLegalIsValid(String json) {
         assertThat(read(json)).isInstanceOf(Valid.class);
     }
 
@@ -73,12 +73,12 @@ class RequestReaderTest {
                 "{\"agent_id\":\"a\",\"hold\":\"true\"}",
                 "{\"agent_id\":\"a\",\"hold\":1}",
             })
-    void givenRequestThatBreaksARule_whenRead_thenItIsInvalid(String json) {
+    void brokenRuleIsInvalid(String json) {
         assertThat(read(json)).isInstanceOf(Invalid.class);
     }
 
     @Test
-    void givenRequestBeyondABound_whenRead_thenItIsInvalid() {
+    void beyondABoundIsInvalid() {
         assertThat(RequestReader.read(null)).isInstanceOf(Invalid.class);
         assertThat(RequestReader.read("{\"agent_id\":\"ü\"}".getBytes(ISO_8859_1)))
                 .isInstanceOf(Invalid.class);
@@ -94,7 +94,7 @@ class RequestReaderTest {
     }
 
     @Test
-    void givenRequestOnAnEdgeThatTheContractLeavesOpen_whenRead_thenItIsDoubtful() {
+    void openEdgesAreDoubtful() {
         assertThat(read("{\"agent_id\":\"a\",\"request_id\":\"r\",\"request_id\":\"r\"}"))
                 .isInstanceOf(Doubtful.class);
         assertThat(read("{\"agent_id\":\"a\\u0085\"}")).isInstanceOf(Doubtful.class);
@@ -104,7 +104,7 @@ class RequestReaderTest {
     }
 
     @Test
-    void holdIsAskedForByTrueAlone() {
+    void onlyTrueAsksForAHold() {
         assertThat(read("{\"agent_id\":\"a\",\"hold\":true}")).isEqualTo(new Valid("a", 1, null, true));
         assertThat(read("{\"agent_id\":\"a\",\"hold\":false}")).isEqualTo(new Valid("a", 1, null, false));
     }
@@ -121,12 +121,12 @@ class RequestReaderTest {
                 "{\"agent_id\":\"a\",\"hold\":\"h\",\"tokens\":\"1\"}",
                 "[]",
             })
-    void reportThatBreaksARuleIsInvalid(String json) {
+    void brokenReportIsInvalid(String json) {
         assertThat(RequestReader.readUsage(json.getBytes(UTF_8))).isInstanceOf(Invalid.class);
     }
 
     @Test
-    void reportSaysHoldAndTokens() {
+    void reportHasHoldAndTokens() {
         var report = "{\"agent_id\":\"a\",\"hold\":\"agent-requests/0/1\",\"tokens\":2.5,\"request_id\":7}";
 
         assertThat(RequestReader.readUsage(report.getBytes(UTF_8)))

@@ -16,7 +16,7 @@ class VerifyCommandTest {
     private final StringWriter err = new StringWriter();
 
     @Test
-    void givenNoBroker_whenRun_thenOneLineSaysSo() throws IOException {
+    void missingBrokerIsOneLine() throws IOException {
         int freePort;
         try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             freePort = socket.getLocalPort();
@@ -31,7 +31,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void givenSettingThatKafkaRefuses_whenRun_thenOneLineSaysSo() {
+    void refusedSettingIsOneLine() {
         int exit = run(Map.of("bootstrap.servers", "no port here"));
 
         assertThat(exit).isEqualTo(1);
@@ -42,27 +42,27 @@ class VerifyCommandTest {
     }
 
     @Test
-    void givenWrongUsage_whenRun_thenExitIsTwo() {
+    void wrongUsageExitsWith2() {
         assertThat(run(Map.of(), "--wait", "soon")).isEqualTo(2);
         assertThat(run(Map.of(), "--wait=-1")).isEqualTo(2);
         assertThat(run(Map.of(), "--unknown")).isEqualTo(2);
     }
 
     @Test
-    void givenHelp_whenRun_thenWindowAndExitCodesAreThere() {
+    void helpHasWindowAndExitCodes() {
         assertThat(run(Map.of(), "--help")).isZero();
         assertThat(out.toString()).contains("--from-beginning", "last hour", "Exit codes");
     }
 
     @Test
-    void givenSoundHistory_whenPrinted_thenFiguresStandInColumns() {
+    void figuresStandInColumns() {
         VerifyCommand.print(History.sound(1, 200).check(), new PrintWriter(out, true));
 
         assertThat(out.toString()).containsPattern("requests +200\\R").contains("Every invariant holds.");
     }
 
     @Test
-    void givenViolations_whenPrinted_thenPlaceAndPromiseAreNamedAndTheRestIsCounted() {
+    void violationsHavePlaceAndPromise() {
         var history = new History();
         for (int i = 0; i < 50; i++) history.publish(0, "a", history.json("a", 1));
 
@@ -75,7 +75,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void givenReport_whenPrintedAsJson_thenFiguresAndVerdictAreThere() {
+    void jsonHasFiguresAndVerdict() {
         VerifyCommand.printJson(History.sound(1, 200).check(), new PrintWriter(out, true));
 
         assertThat(out.toString()).contains("\"clean\" : true", "\"requests\" : 200", "\"agent_id\" : \"own\"");
