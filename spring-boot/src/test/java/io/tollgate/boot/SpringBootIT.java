@@ -61,7 +61,7 @@ class SpringBootIT {
     }
 
     @Test
-    void addressThatIsNone_endsTheStart() {
+    void invalidAddressEndsTheStart() {
         var failure = catchThrowable(() -> SpringApplication.run(Application.class, "--spring.main.web-application-type=none", "--redis.url=redis://my redis")
                 .close());
 

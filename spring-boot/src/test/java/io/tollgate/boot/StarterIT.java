@@ -63,7 +63,7 @@ class StarterIT {
     }
 
     @Test
-    void propertiesMakeTheManager() {
+    void propertiesConfigureTheManager() {
         try (var redis = RedisServer.start();
                 var context = start(
                         Application.class,
@@ -97,7 +97,7 @@ class StarterIT {
     }
 
     @Test
-    void aManagerOfItsOwnComesFirst() {
+    void ownManagerComesFirst() {
         try (var context = start(OwnManager.class)) {
             assertThat(context.getBean(ResourceQuotaManager.class).availableTokens("a")).isEqualTo(1);
             assertThat(get(context, "health")).contains("\"buckets\":\"local\"");
@@ -112,7 +112,7 @@ class StarterIT {
     }
 
     @Test
-    void nothingIsMadeWhereItIsSwitchedOff() {
+    void disabledStarterMakesNothing() {
         try (var context = start(Application.class, "tollgate.enabled=false")) {
             assertThat(context.getBeanNamesForType(ResourceQuotaManager.class)).isEmpty();
             assertThat(get(context, "health")).doesNotContain("tollgate");
@@ -120,7 +120,7 @@ class StarterIT {
     }
 
     @Test
-    void mistakesEndTheStartAndSayWhichProperty() {
+    void mistakeNamesTheProperty() {
         assertThat(catchThrowable(() -> start(Application.class).close()))
                 .hasRootCauseMessage("tollgate.limits must have at least one limit, such as tollgate.limits[0].capacity=100"
                         + " and tollgate.limits[0].refill-rate=10");
