@@ -39,7 +39,7 @@ class ReportPageTest {
     }
 
     @Test
-    void rounds_becomeMediansRatiosAndCharts() throws IOException {
+    void showsMediansRatiosAndCharts() throws IOException {
         var results = Results.open(dir.resolve("results.json"));
         put(
                 results,
@@ -61,7 +61,7 @@ class ReportPageTest {
     }
 
     @Test
-    void givenAPartialRun_whenItIsPut_thenItReplacesWhatItMeasuredAndKeepsTheRest() {
+    void partialRunReplacesOnlyItsOwnPart() {
         var file = dir.resolve("results.json");
         var results = Results.open(file);
         put(
@@ -90,7 +90,7 @@ class ReportPageTest {
     }
 
     @Test
-    void givenBacklogs_whenThePageIsWritten_thenEachTableGrowsInOneThing() throws IOException {
+    void everyTableGrowsInOneThing() throws IOException {
         var results = Results.open(dir.resolve("results.json"));
         var rows = List.of(
                 backlog(100_000, 2, 66_000),
@@ -131,7 +131,7 @@ class ReportPageTest {
     }
 
     @Test
-    void givenAHotAgent_whenThePageIsWritten_thenEachGroupHasItsTimesWithAndWithoutIt() throws IOException {
+    void hotAgentsTimesStandBesideTheOthers() throws IOException {
         var results = Results.open(dir.resolve("results.json"));
         var rows = List.of(
                 waited(HotAgent.Scene.WITHOUT, HotAgent.TimedGroup.ITS_PARTITION, 1000),

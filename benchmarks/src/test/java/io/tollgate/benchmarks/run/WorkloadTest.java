@@ -23,7 +23,7 @@ class WorkloadTest {
     }
 
     @Test
-    void givenZipf_whenDrawn_thenTheBusiestSendsATenthAndTheSecondHalfOfThat() {
+    void zipfHalvesTheSecondAgentsShare() {
         assertThat(share(Workload.ZIPF, agent -> agent == 0)).isCloseTo(0.102, within(0.005));
         assertThat(share(Workload.ZIPF, agent -> agent == 1)).isCloseTo(0.051, within(0.004));
         assertThat(share(Workload.ZIPF, agent -> agent < 0 || agent >= Workload.AGENTS))
@@ -31,13 +31,13 @@ class WorkloadTest {
     }
 
     @Test
-    void givenUniformAndFlood_whenDrawn_thenTwentyAgentsSendAsMuchAsTheirNameSays() {
+    void uniformAndFloodMatchTheirNames() {
         assertThat(share(Workload.UNIFORM, agent -> agent < 20)).isCloseTo(0.002, within(0.001));
         assertThat(share(Workload.FLOOD, agent -> agent < 20)).isCloseTo(0.9, within(0.01));
     }
 
     @Test
-    void givenARequest_whenTollgateParsesIt_thenItIsReadableAndOfOrdinarySize() {
+    void requestIsReadableAndOrdinary() {
         byte[] bytes = Workload.request(1_234_567, 4321);
 
         assertThat(bytes.length).isBetween(180, 230);
