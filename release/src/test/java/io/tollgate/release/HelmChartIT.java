@@ -70,7 +70,7 @@ class HelmChartIT {
     }
 
     @Test
-    void defaultsLeaveOutWhatNeedsAnOperator() throws Exception {
+    void defaultsNeedNoPrometheusOperator() throws Exception {
         assertThat(kinds(resources("tollgate", "")))
                 .containsExactlyInAnyOrder(
                         "ServiceAccount",
@@ -121,7 +121,7 @@ class HelmChartIT {
     }
 
     @Test
-    void usersCanBeLeftToTheCluster() throws Exception {
+    void userIdsCanBeLeftToTheCluster() throws Exception {
         var rendered = resources("tollgate", "ci/everything.yaml");
         var pods = of(rendered, "StatefulSet").at("/spec/template/spec/securityContext");
 
@@ -131,7 +131,7 @@ class HelmChartIT {
 
     /** Helm's library leaves hooks out: without the annotation the pod is a resource like others. */
     @Test
-    void helmTestChecksTopicsAsThePipelineSeesThem() throws Exception {
+    void helmTestSeesThePipelinesTopics() throws Exception {
         var copy = dir.resolve("tollgate");
         try (var files = Files.walk(RepositoryFiles.ROOT.resolve(DIR))) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
@@ -271,7 +271,7 @@ class HelmChartIT {
     }
 
     @Test
-    void dashboardIsGrafanasOwn() throws Exception {
+    void dashboardIsACopyOfGrafanas() throws Exception {
         var dashboard = RepositoryFiles.text("deploy/grafana/dashboards/overview.json");
 
         assertThat(RepositoryFiles.text(DIR + "/files/overview.json"))
@@ -288,7 +288,7 @@ class HelmChartIT {
     }
 
     @Test
-    void jobIsOneThatAlertsAskFor() throws Exception {
+    void alertsFindTheJob() throws Exception {
         var monitor = of(resources("eu", "ci/plain.yaml"), "ServiceMonitor");
         var relabeling = monitor.at("/spec/endpoints/0/relabelings/0");
 
@@ -316,7 +316,7 @@ class HelmChartIT {
 
     /** With -Dkubernetes.yaml=write the files are written. */
     @Test
-    void plainResourcesAreRenderedFromIt() throws Exception {
+    void plainResourcesComeFromTheChart() throws Exception {
         var rendered = new TreeMap<String, String>();
         for (var document : render("tollgate", DIR + "/ci/plain.yaml").split("(?m)^---\n")) {
             var source =
@@ -350,7 +350,7 @@ class HelmChartIT {
     }
 
     @Test
-    void versionIsTheProjects() {
+    void versionIsThatOfTheProject() {
         var project = Pattern.compile("(?m)^  <version>(.*)</version>$").matcher(RepositoryFiles.text("pom.xml"));
         assertThat(project.find()).isTrue();
         var chart = RepositoryFiles.yaml(DIR + "/Chart.yaml");

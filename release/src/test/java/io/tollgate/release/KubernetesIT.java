@@ -38,14 +38,14 @@ class KubernetesIT {
 
     @ParameterizedTest
     @MethodSource("resources")
-    void givenAResource_whenReadAsItsType_thenEveryFieldIsKnownAndFits(String file) throws Exception {
+    void everyFieldIsKnownAndFits(String file) throws Exception {
         var resource = KubernetesApi.read(RepositoryFiles.yaml(DIR + "/" + file));
 
         assertThat(resource.getMetadata().getName()).isEqualTo("tollgate");
     }
 
     @Test
-    void givenAMisspeltField_whenRead_thenItIsFound() {
+    void misspeltFieldIsFound() {
         var misspelt = RepositoryFiles.yaml(DIR + "/stateful-set.yaml");
         var container = (ObjectNode) misspelt.at("/spec/template/spec/containers/0");
         container.set("readynessProbe", container.remove("readinessProbe"));
@@ -57,7 +57,7 @@ class KubernetesIT {
     }
 
     @Test
-    void kustomizationListsWhatEveryClusterTakes() {
+    void kustomizationListsEveryResource() {
         var listed = RepositoryFiles.yaml(DIR + "/kustomization.yaml")
                 .get("resources")
                 .valueStream();
@@ -70,12 +70,12 @@ class KubernetesIT {
     }
 
     @Test
-    void serviceLinksStayOutOfTheEnvironment() throws Exception {
+    void serviceLinksSetNoVariables() throws Exception {
         assertThat(pod().getEnableServiceLinks()).isFalse();
     }
 
     @Test
-    void initContainerLeavesNothingOnTheStateVolume() throws Exception {
+    void initContainerLeavesTheVolumeEmpty() throws Exception {
         var container = pod().getInitContainers().get(0);
         var entryPoint = RepositoryFiles.entryPoint();
 
@@ -89,7 +89,7 @@ class KubernetesIT {
     }
 
     @Test
-    void pipelineRunsByTheImagesEntryPoint() throws Exception {
+    void pipelineUsesTheImagesEntryPoint() throws Exception {
         var container = pod().getContainers().get(0);
 
         assertThat(container.getCommand()).isEmpty();
@@ -97,7 +97,7 @@ class KubernetesIT {
     }
 
     @Test
-    void everyImageIsReplacedByTheKustomization() throws Exception {
+    void kustomizationReplacesEveryImage() throws Exception {
         var replaced =
                 RepositoryFiles.yaml(DIR + "/kustomization.yaml").at("/images").findValuesAsText("name");
         var pod = pod();
@@ -109,7 +109,7 @@ class KubernetesIT {
     }
 
     @Test
-    void podsFindWhatTheyName() throws Exception {
+    void everythingPodsNameIsThere() throws Exception {
         var pod = pod();
         var service = (Service) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/service.yaml"));
         var set = (StatefulSet) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/stateful-set.yaml"));
@@ -150,7 +150,7 @@ class KubernetesIT {
     }
 
     @Test
-    void givenConfigAndSecret_whenReadAsSettings_thenTheApplicationKnowsAllOfThem(@TempDir Path dir) throws Exception {
+    void applicationKnowsEverySetting(@TempDir Path dir) throws Exception {
         var environment = new HashMap<String, String>(Map.of("TOLLGATE_STATE_DIR", dir.toString()));
         environment.putAll(((ConfigMap) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/config.yaml"))).getData());
         environment.putAll(((Secret) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/secret.yaml"))).getStringData());
@@ -162,7 +162,7 @@ class KubernetesIT {
     }
 
     @Test
-    void givenThePods_whenTheyEnd_thenAfterThePipelineHasClosed() throws Exception {
+    void podsOutliveThePipelinesClosing() throws Exception {
         var pod = ((StatefulSet) KubernetesApi.read(RepositoryFiles.yaml(DIR + "/stateful-set.yaml")))
                 .getSpec()
                 .getTemplate()

@@ -41,7 +41,7 @@ class ReleaseArchiveIT {
     }
 
     @Test
-    void givenTheArchive_whenItsCommandIsRun_thenItWorksWithoutMaven() throws Exception {
+    void commandWorksWithoutMaven() throws Exception {
         var version = tollgate("version");
         assertThat(version.exitCode()).as(version.output()).isZero();
         assertThat(version.output())
@@ -54,7 +54,7 @@ class ReleaseArchiveIT {
     }
 
     @Test
-    void givenTheArchive_whenTheSandboxIsAskedFor_thenOneLineSaysWhereItIs() throws Exception {
+    void sandboxSaysWhereItIs() throws Exception {
         var sandbox = tollgate("sandbox");
 
         assertThat(sandbox.exitCode()).isEqualTo(1);
@@ -63,7 +63,7 @@ class ReleaseArchiveIT {
     }
 
     @Test
-    void givenTheJar_whenItNamesItsLibraries_thenTheyAreThereAndNoOthers() throws Exception {
+    void jarNamesExactlyItsLibraries() throws Exception {
         try (var jar = new JarFile(unpacked.resolve("tollgate.jar").toFile());
                 var libraries = Files.list(unpacked.resolve("lib"))) {
             var named =
@@ -74,7 +74,7 @@ class ReleaseArchiveIT {
     }
 
     @Test
-    void givenTheArchive_whenLookedInto_thenItHoldsWhatUsersNeed() {
+    void archiveHoldsWhatUsersNeed() {
         for (String file : List.of(
                 "LICENSE",
                 "README.md",
@@ -97,7 +97,7 @@ class ReleaseArchiveIT {
 
     /** As a user reads them, without the sources: every page, not the README alone. */
     @Test
-    void givenThePagesOfTheArchive_whenTheirLinksAreFollowed_thenTheyLeadToFilesInIt() throws Exception {
+    void linksOfItsPagesStayInside() throws Exception {
         var links = new TreeSet<String>();
         var broken = new TreeSet<String>();
         try (var files = Files.walk(unpacked)) {
@@ -123,7 +123,7 @@ class ReleaseArchiveIT {
             named = "tollgate.maven",
             matches = "offline=true",
             disabledReason = "Maven is offline: the list of parts is made online only")
-    void givenTheListOfParts_whenComparedToTheLockedVersions_thenTheyAreTheSame() throws Exception {
+    void partsAreTheLockedVersions() throws Exception {
         var parts = new TreeSet<String>();
         JsonNode sbom =
                 new ObjectMapper().readTree(unpacked.resolve("sbom.cdx.json").toFile());
