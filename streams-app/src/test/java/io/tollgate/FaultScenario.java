@@ -6,13 +6,16 @@ import static org.awaitility.Awaitility.await;
 import io.tollgate.sandbox.process.ApplicationProcess;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.awaitility.core.ConditionTimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A pipeline under steady traffic while a test makes things fail, and the checker at the end. Agents ask for far more than they
@@ -39,6 +42,7 @@ final class FaultScenario implements AutoCloseable {
     private final Requests requests;
     private final Arrivals arrivals;
     private final Traffic traffic;
+    private final @Nullable Workers workers;
     private final List<ApplicationProcess> applications = new ArrayList<>();
     private final Map<String, String> measured = new TreeMap<>();
 
@@ -49,23 +53,28 @@ final class FaultScenario implements AutoCloseable {
 
     /** As {@link #start(String, TestCluster)}, but every request is on its agent's partition. */
     static FaultScenario startWithoutStrays(String name, TestCluster cluster) {
-        return start(name, cluster, RATE, false, 1, Map.of());
+        return start(name, cluster, RATE, Set.of(), 1, Map.of());
+    }
+
+    /** As {@link #start(String, TestCluster)}, with holds and workers who report. On a broker of its own: reports have one topic for all. */
+    static FaultScenario startWithHolds(String name, TestCluster cluster, double ratePerSecond, long seed) {
+        return start(name, cluster, ratePerSecond, EnumSet.allOf(Traffic.Kind.class), seed, Map.of());
     }
 
     static FaultScenario start(
             String name, TestCluster cluster, double ratePerSecond, long seed, Map<String, String> settings) {
-        return start(name, cluster, ratePerSecond, true, seed, settings);
+        return start(name, cluster, ratePerSecond, Set.of(Traffic.Kind.STRAY), seed, settings);
     }
 
     private static FaultScenario start(
             String name,
             TestCluster cluster,
             double ratePerSecond,
-            boolean strays,
+            Set<Traffic.Kind> kinds,
             long seed,
             Map<String, String> settings) {
         cluster.withLimit(CAPACITY, REFILL);
-        var scenario = new FaultScenario(name, cluster, ratePerSecond, strays, seed);
+        var scenario = new FaultScenario(name, cluster, ratePerSecond, kinds, seed);
         try {
             scenario.startInstance(settings);
             scenario.awaitWarm();
@@ -76,12 +85,13 @@ final class FaultScenario implements AutoCloseable {
         }
     }
 
-    private FaultScenario(String name, TestCluster cluster, double ratePerSecond, boolean strays, long seed) {
+    private FaultScenario(String name, TestCluster cluster, double ratePerSecond, Set<Traffic.Kind> kinds, long seed) {
         this.name = name;
         this.cluster = cluster;
         requests = new Requests(cluster);
         arrivals = new Arrivals(cluster);
-        traffic = new Traffic(requests, AGENTS, ratePerSecond, strays, seed);
+        workers = kinds.contains(Traffic.Kind.HOLD) ? new Workers(cluster, seed) : null;
+        traffic = new Traffic(requests, AGENTS, ratePerSecond, kinds, seed);
     }
 
     private void awaitWarm() {
@@ -195,6 +205,7 @@ final class FaultScenario implements AutoCloseable {
     Verdict verdict(String... options) {
         traffic.close();
         requests.published();
+        if (workers != null) workers.close();
         var verdict = Verdict.of(cluster, Duration.ofSeconds(90), options);
         System.out.println("FAULT " + name + ": " + measured + "; " + verdict.figures());
         return verdict;
@@ -221,6 +232,7 @@ final class FaultScenario implements AutoCloseable {
     @Override
     public void close() {
         traffic.close();
+        if (workers != null) workers.close();
         applications.forEach(ApplicationProcess::close);
         arrivals.close();
         requests.close();

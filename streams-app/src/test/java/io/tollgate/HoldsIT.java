@@ -1,6 +1,5 @@
 package io.tollgate;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
@@ -15,7 +14,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -63,7 +61,7 @@ class HoldsIT {
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster);
                 var application = cluster.start()) {
-            policy(cluster, "a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"max_open\":1}}");
+            cluster.policy("a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"max_open\":1}}");
             holds.reserve("a", 300);
             holds.reserve("a", 10);
             await().atMost(SOON).until(() -> of("a", holds).size() == 1);
@@ -92,10 +90,8 @@ class HoldsIT {
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster);
                 var application = cluster.start()) {
-            policy(
-                    cluster,
-                    "a",
-                    "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"within_s\":6,\"unsettled\":\"returned\"}}");
+            cluster.policy(
+                    "a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"within_s\":6,\"unsettled\":\"returned\"}}");
             holds.reserve("a", 300);
             await().atMost(SOON).until(() -> holds.approved().size() == 1);
             long deadlineMicros = Long.parseLong(Holds.header(holds.approved().get(0), "quota-hold"));
@@ -263,14 +259,6 @@ class HoldsIT {
             assertThat(TestCluster.tokensInRedis(redis.uri(), agent))
                     .as(agent)
                     .isCloseTo(CAPACITY + left.get(agent), within(1e-9));
-        }
-    }
-
-    private static void policy(TestCluster cluster, String agent, String json) throws Exception {
-        try (var producer = cluster.producer(Map.of())) {
-            producer.send(new ProducerRecord<>(
-                            cluster.settings().topics().policies(), agent.getBytes(UTF_8), json.getBytes(UTF_8)))
-                    .get();
         }
     }
 }

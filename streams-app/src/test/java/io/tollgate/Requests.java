@@ -33,29 +33,42 @@ final class Requests implements AutoCloseable {
 
     /** As Kafka's own Java producer does it. */
     void send(String agent, double costTokens, long number) {
-        send(null, utf8(agent), agent, costTokens, number);
+        send(agent, costTokens, number, false);
+    }
+
+    /** @param hold whether it asks for a hold */
+    void send(String agent, double costTokens, long number, boolean hold) {
+        send(null, utf8(agent), agent, costTokens, number, hold);
     }
 
     /** As librdkafka places keys by default, which serves Python, Go and C. */
     void sendByCrc32(String agent, double costTokens, long number) {
+        sendByCrc32(agent, costTokens, number, false);
+    }
+
+    void sendByCrc32(String agent, double costTokens, long number, boolean hold) {
         var crc = new CRC32();
         crc.update(utf8(agent));
-        send((int) (crc.getValue() % TestCluster.PARTITIONS), utf8(agent), agent, costTokens, number);
+        send((int) (crc.getValue() % TestCluster.PARTITIONS), utf8(agent), agent, costTokens, number, hold);
     }
 
     void sendWithoutKey(String agent, double costTokens, long number) {
-        send((int) (number % TestCluster.PARTITIONS), null, agent, costTokens, number);
+        sendWithoutKey(agent, costTokens, number, false);
+    }
+
+    void sendWithoutKey(String agent, double costTokens, long number, boolean hold) {
+        send((int) (number % TestCluster.PARTITIONS), null, agent, costTokens, number, hold);
     }
 
     void sendUnreadable(byte[] key, byte[] value) {
         send(new ProducerRecord<>(topic, null, FIRST_TIMESTAMP, key, value), null, 0);
     }
 
-    private void send(Integer partition, byte[] key, String agent, double costTokens, long number) {
+    private void send(Integer partition, byte[] key, String agent, double costTokens, long number, boolean hold) {
         Headers headers =
                 new RecordHeaders().add("number", utf8(Long.toString(number))).add("quota-decision", utf8("forged"));
         var record = new ProducerRecord<>(
-                topic, partition, FIRST_TIMESTAMP + number, key, value(agent, costTokens, number), headers);
+                topic, partition, FIRST_TIMESTAMP + number, key, value(agent, costTokens, number, hold), headers);
         send(record, agent, costTokens);
     }
 
@@ -92,8 +105,12 @@ final class Requests implements AutoCloseable {
     }
 
     static byte[] value(String agent, double costTokens, long number) {
+        return value(agent, costTokens, number, false);
+    }
+
+    private static byte[] value(String agent, double costTokens, long number, boolean hold) {
         return utf8("{ \"request_id\":\"r-" + number + "\",\"agent_id\":\"" + agent + "\",\"tokens\":" + costTokens
-                + ",\"payload\":[1.10,\"é\"]}");
+                + (hold ? ",\"hold\":true" : "") + ",\"payload\":[1.10,\"é\"]}");
     }
 
     private static byte[] utf8(String text) {

@@ -1,5 +1,6 @@
 package io.tollgate;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.sandbox.process.FaultProxy;
@@ -7,6 +8,7 @@ import io.tollgate.sandbox.process.KafkaBroker;
 import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ThreadLocalRandom;
@@ -55,11 +57,19 @@ class SoakIT {
                 var cluster = TestCluster.on(broker.bootstrapServers())
                         .with("REDIS_URL", "redis://127.0.0.1:" + proxy.port())) {
             cluster.createTopics();
-            try (var scenario = FaultScenario.start("soak, seed " + seed, cluster, RATE, seed, Map.of())) {
+            // Agents 1 and 10 to 19 pay for workers that die, all others do not.
+            cluster.policy("agent-1*", policy("charged"));
+            cluster.policy("*", policy("returned"));
+            try (var scenario = FaultScenario.startWithHolds("soak, seed " + seed, cluster, RATE, seed)) {
                 new Run(scenario, broker, redis, proxy, new SplittableRandom(seed))
                         .until(System.nanoTime() + length.toNanos());
             }
         }
+    }
+
+    private static String policy(String unsettled) {
+        return "{\"capacity\":" + FaultScenario.CAPACITY + ",\"refill_rate\":" + FaultScenario.REFILL
+                + ",\"holds\":{\"within_s\":3,\"unsettled\":\"" + unsettled + "\",\"max_open\":5}}";
     }
 
     private static final class Run {
@@ -102,7 +112,10 @@ class SoakIT {
                         scenario.awaitRedis(healed).toMillis());
             }
             landed.forEach((fault, times) -> System.out.printf("SOAK %-30s %3d times%n", fault, times));
-            scenario.assertClean();
+            var verdict = scenario.assertClean();
+            for (var outcome : List.of("settled", "expired", "no_such_hold")) {
+                assertThat(verdict.figure(outcome)).as(outcome).isPositive();
+            }
         }
 
         private void cause(Fault fault, Duration length) {

@@ -1,5 +1,7 @@
 package io.tollgate;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.lettuce.core.RedisClient;
 import io.tollgate.cli.TopicAdmin;
 import io.tollgate.config.Settings;
@@ -23,6 +25,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** What one pipeline under test has for itself: topics, application id and state folder. Not thread-safe. */
@@ -211,6 +214,14 @@ final class TestCluster implements AutoCloseable {
         var properties = new HashMap<String, Object>(more);
         properties.put("bootstrap.servers", settings().kafka().bootstrapServers());
         return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    /** Publishes a policy. */
+    void policy(String agent, String json) {
+        try (var producer = producer(Map.of())) {
+            producer.send(
+                    new ProducerRecord<>(settings().topics().policies(), agent.getBytes(UTF_8), json.getBytes(UTF_8)));
+        }
     }
 
     String requestsTopic() {

@@ -3,26 +3,34 @@ package io.tollgate;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.util.Arrays;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
 
-/**
- * Requests of many agents at a steady rate, on a thread of its own: a few agents make most of them, some requests are strays, some
- * have no key, and now and then one is no request at all.
- */
+/** Requests of many agents at a steady rate, on a thread of its own: a few agents make most of them, and one in a hundred is not a request. */
 final class Traffic implements AutoCloseable {
+    /** What a part of the requests is. */
+    enum Kind {
+        /** On another partition than their agent's, or without a key: one in six. */
+        STRAY,
+        /** With {@code "hold": true}: one in four, strays among them. */
+        HOLD
+    }
+
+    private static final int HOLD_ONE_IN = 4;
+
     private final Requests requests;
     private final double ratePerSecond;
-    private final boolean strays;
+    private final Set<Kind> kinds;
     private final double[] shares;
     private final SplittableRandom random;
     private final Thread thread = new Thread(this::publish, "traffic");
     private volatile boolean ended;
 
     /** @param agents the k-th sends in proportion to 1 / k (Zipf) */
-    Traffic(Requests requests, int agents, double ratePerSecond, boolean strays, long seed) {
+    Traffic(Requests requests, int agents, double ratePerSecond, Set<Kind> kinds, long seed) {
         this.requests = requests;
-        this.strays = strays;
+        this.kinds = kinds;
         this.ratePerSecond = ratePerSecond;
         this.random = new SplittableRandom(seed);
         this.shares = new double[agents];
@@ -46,11 +54,12 @@ final class Traffic implements AutoCloseable {
         String agent = "agent-" + (found < 0 ? -found - 1 : found);
         double cost = 0.5 * random.nextInt(1, 4);
         int kind = random.nextInt(100);
-        switch (strays || kind == 0 ? kind : 100) {
+        boolean hold = kinds.contains(Kind.HOLD) && random.nextInt(HOLD_ONE_IN) == 0;
+        switch (kinds.contains(Kind.STRAY) || kind == 0 ? kind : 100) {
             case 0 -> requests.sendUnreadable(agent.getBytes(UTF_8), "{\"agent_id\":".getBytes(UTF_8));
-            case 1, 2, 3, 4, 5, 6, 7, 8 -> requests.sendWithoutKey(agent, cost, number);
-            case 9, 10, 11, 12, 13, 14, 15, 16 -> requests.sendByCrc32(agent, cost, number);
-            default -> requests.send(agent, cost, number);
+            case 1, 2, 3, 4, 5, 6, 7, 8 -> requests.sendWithoutKey(agent, cost, number, hold);
+            case 9, 10, 11, 12, 13, 14, 15, 16 -> requests.sendByCrc32(agent, cost, number, hold);
+            default -> requests.send(agent, cost, number, hold);
         }
     }
 

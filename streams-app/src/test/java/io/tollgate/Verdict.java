@@ -72,9 +72,11 @@ record Verdict(JsonNode report) {
     /** Returns the figures that say what a fault has cost. */
     String figures() {
         return String.format(
-                "requests %.0f, local %.0f, duplicates %.0f, overdraft %.3f (beyond slack %.3f), dropped tokens %.1f, longest gap %.2f s",
+                "requests %.0f, local %.0f, settled %.0f, expired %.0f, duplicates %.0f, overdraft %.3f (beyond slack %.3f), dropped tokens %.1f, longest gap %.2f s",
                 figure("requests"),
                 figure("decided_by_local"),
+                report.at("/figures/settled").doubleValue(), // absent without holds
+                report.at("/figures/expired").doubleValue(),
                 figure("duplicates"),
                 figure("worst_overdraft_tokens"),
                 figure("worst_overdraft_beyond_slack_tokens"),

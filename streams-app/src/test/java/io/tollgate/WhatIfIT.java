@@ -37,6 +37,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -235,7 +236,7 @@ class WhatIfIT {
                 var application = cluster.start();
                 var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster)) {
-            var traffic = new Traffic(requests, 6, 150, true, 7);
+            var traffic = new Traffic(requests, 6, 150, Set.of(Traffic.Kind.STRAY), 7);
             try {
                 topic.put("agent-1*", one(Mode.ENFORCE, 9, 2), "test");
                 awaitMore(decisions, 200);
