@@ -17,17 +17,17 @@ class AbortedTransactionIT {
     private static final int ABORTED = 50;
 
     @Test
-    void whatWasTakenBackIsNotDecided() {
-        whatWasTakenBackIsNotDecided("at_least_once");
+    void abortedRequestsAreNotDecided() {
+        abortedRequestsAreNotDecided("at_least_once");
     }
 
     @Tag("faults")
     @Test
-    void whatWasTakenBackIsNotDecided_exactlyOnce() {
-        whatWasTakenBackIsNotDecided("exactly_once_v2");
+    void abortedRequestsAreNotDecided_exactlyOnce() {
+        abortedRequestsAreNotDecided("exactly_once_v2");
     }
 
-    private static void whatWasTakenBackIsNotDecided(String guarantee) {
+    private static void abortedRequestsAreNotDecided(String guarantee) {
         try (var cluster = TestCluster.onSharedBroker()
                         .withLimit(1000, 0)
                         .with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
@@ -49,17 +49,17 @@ class AbortedTransactionIT {
 
     /** No record follows with which its end would be committed. */
     @Test
-    void whatWasTakenBackDoesNotWait() {
-        whatWasTakenBackDoesNotWait("exactly_once_v2");
+    void abortedRequestsDelayNoOther() {
+        abortedRequestsDelayNoOther("exactly_once_v2");
     }
 
     @Tag("faults")
     @Test
-    void whatWasTakenBackDoesNotWait_atLeastOnce() {
-        whatWasTakenBackDoesNotWait("at_least_once");
+    void abortedRequestsDelayNoOther_atLeastOnce() {
+        abortedRequestsDelayNoOther("at_least_once");
     }
 
-    private static void whatWasTakenBackDoesNotWait(String guarantee) {
+    private static void abortedRequestsDelayNoOther(String guarantee) {
         try (var cluster = TestCluster.onSharedBroker().with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
                 var application = cluster.start();
                 var requests = new Requests(cluster);

@@ -25,17 +25,17 @@ class BrokerFaultIT {
     private static final Duration LONGER_THAN_PATIENCE = Duration.ofSeconds(70);
 
     @Test
-    void givenTraffic_whenTheBrokerIsKilledAndRestarts_thenThePipelineGoesOn() {
+    void goesOnAfterABrokerRestart() {
         away("13 broker restart", KafkaBroker::kill, Duration.ZERO, KafkaBroker::restart);
     }
 
     @Test
-    void givenTraffic_whenTheBrokerIsAwayFor70Seconds_thenThePipelineGoesOn() {
+    void goesOnAfter70SecondsWithoutABroker() {
         away("13 broker away for 70 s", KafkaBroker::kill, LONGER_THAN_PATIENCE, KafkaBroker::restart);
     }
 
     @Test
-    void givenTraffic_whenTheBrokerIsFrozenFor70Seconds_thenThePipelineGoesOn() {
+    void goesOnAfter70FrozenSeconds() {
         away("13 broker frozen for 70 s", KafkaBroker::freeze, LONGER_THAN_PATIENCE, KafkaBroker::thaw);
     }
 
@@ -44,7 +44,7 @@ class BrokerFaultIT {
      * another group's come before them.
      */
     @Test
-    void givenMoreOffsetsThanABrokerReadsInTime_whenItIsKilledAndRestarts_thenNothingIsDecidedTwice() {
+    void slowOffsetsAreNotDecidedTwice() {
         var options = KafkaBroker.BrokerOptions.defaults()
                 .withProperty("offsets.topic.num.partitions", "1")
                 .withProperty("offsets.topic.segment.bytes", "1073741824") // never compacted

@@ -43,7 +43,7 @@ class CalendarLimitsIT {
     }
 
     @Test
-    void nothingGivesADayTwice() throws Exception {
+    void noFaultGivesADayTwice() throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withPatience().with("REDIS_URL", redis.uri());
                 var requests = new Requests(cluster);

@@ -31,7 +31,7 @@ class ClockFaultIT {
     private static final Duration REPLACED = Duration.ofSeconds(4);
 
     @Test
-    void givenTraffic_whenTheHostsClockJumps_thenNothingIsMinted(@TempDir Path dir) throws Exception {
+    void jumpingClockMintsNothing(@TempDir Path dir) throws Exception {
         var library = libfaketime();
         assumeTrue(library.isPresent(), "needs libfaketime (Debian's package of that name)");
         var offset = Files.writeString(dir.resolve("offset"), "+0");

@@ -53,7 +53,7 @@ class CommandLineIT {
                 "run help",
                 "topics create help"
             })
-    void givenHelp_whenAsked_thenUsageAndExit0(String arguments) {
+    void helpIsPrintedWithExit0(String arguments) {
         var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isZero();
@@ -64,7 +64,7 @@ class CommandLineIT {
     }
 
     @Test
-    void givenVersion_whenAsked_thenItIsTheJars() {
+    void versionIsTheJars() {
         for (String arguments : new String[] {"version", "--version", "run version"}) {
             var ended = runAlone(TestCluster.on("127.0.0.1:1"), arguments);
 
@@ -94,7 +94,7 @@ class CommandLineIT {
                 "load --cost NaN | --cost must be from 0 to 1e12, but is NaN",
                 "verify --wait -1 | --wait must be whole seconds from 0",
             })
-    void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
+    void wrongUsageExitsWith2(String arguments, String said) {
         var ended = run(TestCluster.on("127.0.0.1:1"), arguments);
 
         assertThat(ended.exitCode()).as(ended.output()).isEqualTo(2);
@@ -106,7 +106,7 @@ class CommandLineIT {
     }
 
     @Test
-    void givenWrongSettings_whenAToolRuns_thenTheyAreSaidWithExit2() {
+    void wrongSettingsExitWith2() {
         for (String arguments : new String[] {"topics check", "load --records 1", "verify"}) {
             var ended = run(TestCluster.on("nowhere").with("TOLLGATE_NO", "1"), arguments);
 
@@ -118,7 +118,7 @@ class CommandLineIT {
     }
 
     @Test
-    void givenNoTopics_whenCreatedAndChecked_thenTheCommandsSaySo() {
+    void topicsAreCreatedAndChecked() {
         var cluster = TestCluster.on(TestCluster.sharedBroker());
         var topics = cluster.settings().topics();
 
@@ -146,7 +146,7 @@ class CommandLineIT {
     }
 
     @Test
-    void givenPoliciesTopicThatIsNotCompacted_whenChecked_thenItIsAFinding() throws Exception {
+    void uncompactedPoliciesAreAFinding() throws Exception {
         var cluster = TestCluster.on(TestCluster.sharedBroker());
         var topics = cluster.settings().topics();
         try (var admin = Admin.create(Map.<String, Object>of("bootstrap.servers", TestCluster.sharedBroker()))) {
@@ -163,7 +163,7 @@ class CommandLineIT {
     }
 
     @Test
-    void givenLoad_whenPublished_thenProgressIsShownAndTheCountArrives() {
+    void loadShowsProgressAndCounts() {
         var cluster = TestCluster.onSharedBroker();
 
         var ended = run(cluster, "load --records 2500 --agents 20 --skew 1 --cost 2 --rate 5000");
@@ -187,12 +187,12 @@ class CommandLineIT {
                 "policy set a --capacity 1 --refill-rate 1",
                 "verify",
             })
-    void brokerAwayIsSaidAtOnce(String arguments) {
+    void missingBrokerIsNamedAtOnce(String arguments) {
         assertSaidAtOnce(() -> run(TestCluster.on("127.0.0.1:1"), arguments));
     }
 
     @Test
-    void brokerAwayIsSaidSoonAfterTheStart() {
+    void missingBrokerIsNamedSoonAfterStart() {
         assertSaidAtOnce(() -> runAlone(TestCluster.on("127.0.0.1:1"), "policy list"));
     }
 
@@ -210,7 +210,7 @@ class CommandLineIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"topics check", "policy list", "verify"})
-    void silentBrokerIsSaidInTime(String arguments) throws IOException {
+    void silentBrokerIsNamedInTime(String arguments) throws IOException {
         try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
             var address = "127.0.0.1:" + silent.getLocalPort();
             long start = System.nanoTime();
@@ -226,7 +226,7 @@ class CommandLineIT {
 
     /** As a broker in a container often does. */
     @Test
-    void advertisedAddressThatIsAwayIsSaid() {
+    void missingAdvertisedAddressIsNamed() {
         int inner = FreePorts.next();
         int outer = FreePorts.next();
         int controller = FreePorts.next();
@@ -257,7 +257,7 @@ class CommandLineIT {
     }
 
     @Test
-    void silentBrokersHideNoOther() throws IOException {
+    void silentBrokersHideNoGoodOne() throws IOException {
         var silent = new ArrayList<ServerSocket>();
         try {
             for (int i = 0; i < 6; i++) silent.add(new ServerSocket(0, 50, InetAddress.getLoopbackAddress()));
@@ -275,7 +275,7 @@ class CommandLineIT {
     }
 
     @Test
-    void optionsComeBeforeFileAndEnvironment(@TempDir Path dir) throws IOException {
+    void optionsBeforeFileBeforeEnvironment(@TempDir Path dir) throws IOException {
         var broker = TestCluster.sharedBroker();
         var right = Files.writeString(dir.resolve("right.properties"), "KAFKA_BOOTSTRAP_SERVERS=" + broker + "\n");
         var wrong = Files.writeString(
@@ -316,7 +316,7 @@ class CommandLineIT {
     }
 
     @Test
-    void idIsNoNameOfAFile(@TempDir Path dir) throws IOException {
+    void idIsNeverAFileName(@TempDir Path dir) throws IOException {
         Files.writeString(dir.resolve("ops"), "agent-1\n");
         try (var cluster = TestCluster.onSharedBroker();
                 var application =

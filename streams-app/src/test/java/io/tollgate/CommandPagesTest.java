@@ -23,7 +23,7 @@ class CommandPagesTest {
     private static final Path PAGES = Path.of("..", "docs", "commands");
 
     @Test
-    void pagesSayWhatCommandsSay() throws IOException {
+    void pagesMatchTheCommands() throws IOException {
         var pages = pages();
         if ("write".equals(System.getProperty("command.pages"))) write(pages);
 
@@ -39,7 +39,7 @@ class CommandPagesTest {
     }
 
     @Test
-    void listDescribesTheRealSandbox() {
+    void listMatchesTheRealSandbox() {
         var inList = Tollgate.commandLine().getSubcommands().get("sandbox").getCommandSpec();
 
         assertThat(inList.usageMessage().description())

@@ -101,7 +101,7 @@ class CommandScriptTest {
         "sandbox --records 5 help, sandbox",
         "completion help, completion",
     })
-    void helpIsFoundInAnyPlace(String asked, String page) throws IOException {
+    void helpWorksInAnyPlace(String asked, String page) throws IOException {
         assertThat(run(List.of(asked.split(" "))))
                 .isEqualTo(new Ended(0, Files.readString(PAGES.resolve(page + ".txt")), ""));
     }
@@ -117,7 +117,7 @@ class CommandScriptTest {
                 "sandbox -V",
                 "policy list version"
             })
-    void versionIsThePoms(String asked) {
+    void versionIsThatOfThePom(String asked) {
         var ended = run(List.of(asked.split(" ")));
 
         assertThat(ended.exitCode()).as(ended.err()).isZero();
@@ -125,7 +125,7 @@ class CommandScriptTest {
     }
 
     @Test
-    void completionKnowsEveryCommand() throws Exception {
+    void completionHasEveryCommand() throws Exception {
         var bash = run(List.of("completion", "bash"));
 
         assertThat(bash.exitCode()).as(bash.err()).isZero();
@@ -176,7 +176,7 @@ class CommandScriptTest {
     }
 
     @Test
-    void archiveHasNoSandboxAndAsksItsJar() throws IOException {
+    void archiveAsksItsJarAboutTheSandbox() throws IOException {
         Files.delete(clone.resolve("pom.xml"));
 
         assertThat(runWithJava(List.of("sandbox")))
@@ -189,7 +189,7 @@ class CommandScriptTest {
     }
 
     @Test
-    void missingJavaIsSaid() {
+    void missingJavaIsNamed() {
         assertThat(run(List.of("policy", "get", "help")))
                 .isEqualTo(new Ended(
                         1,
@@ -234,7 +234,7 @@ class CommandScriptTest {
     }
 
     @Test
-    void failureWithoutErrorsShowsTheEnd() throws IOException {
+    void silentFailureShowsTheEnd() throws IOException {
         maven("echo 'wget: unable to resolve host address'; exit 8\n");
 
         var ended = runWithJava(List.of("topics", "check"));
@@ -244,7 +244,7 @@ class CommandScriptTest {
     }
 
     @Test
-    void homeIsKnownWithoutItsVariable() throws IOException {
+    void homeNeedsNoVariable() throws IOException {
         maven("echo \"home is $HOME\"; exit 1\n");
 
         assertThat(runWithJava(List.of("topics", "check")).err())
@@ -253,7 +253,7 @@ class CommandScriptTest {
 
     @ParameterizedTest
     @CsvSource({"ANSI_X3.4-1968, C.UTF-8", "US-ASCII, C.UTF-8", "UTF-8, xy_ZZ.UTF-8", "ISO-8859-15, xy_ZZ.UTF-8"})
-    void localesThatAreAsciiOnlyAreReplaced(String characters, String locale) throws IOException {
+    void asciiLocalesAreReplaced(String characters, String locale) throws IOException {
         Files.delete(clone.resolve("pom.xml"));
         Files.createFile(clone.resolve("tollgate.jar"));
         script(tools.resolve("locale"), "[ \"$1\" != charmap ] || echo " + characters + "\n");

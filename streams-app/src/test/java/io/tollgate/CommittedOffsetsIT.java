@@ -34,25 +34,25 @@ class CommittedOffsetsIT {
     }
 
     @Test
-    void givenOffsetsSetBack_whenThePipelineRestarts_thenEveryRequestIsDecidedAndChargedOnce() throws Exception {
+    void rewoundOffsetsChargeOnce() throws Exception {
         assertDecidedOnce(Loss.SET_BACK, Map.of(), false);
     }
 
     @Tag("faults")
     @Test
-    void givenThemAndTheStateFolderLost_whenThePipelineRestarts_thenTheChangelogTells() throws Exception {
+    void withoutStateTheChangelogTells() throws Exception {
         assertDecidedOnce(Loss.FORGOTTEN, Map.of("KAFKA_GROUP_PROTOCOL", "streams"), true);
     }
 
     @Tag("faults")
     @Test
-    void givenOffsetsForgotten_whenThePipelineRestarts_thenEveryRequestIsDecidedAndChargedOnce() throws Exception {
+    void forgottenOffsetsChargeOnce() throws Exception {
         assertDecidedOnce(Loss.FORGOTTEN, Map.of(), false);
     }
 
     @Tag("faults")
     @Test
-    void givenThemAndTheStateFolderLost_whenTheClassicGroupRestarts_thenTheChangelogTells() throws Exception {
+    void withoutStateClassicGroupsRecover() throws Exception {
         assertDecidedOnce(Loss.FORGOTTEN, Map.of(), true);
     }
 

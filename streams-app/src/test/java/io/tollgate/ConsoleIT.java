@@ -109,7 +109,7 @@ class ConsoleIT {
 
     @Test
     @Order(1)
-    void givenTraffic_whenThePageIsOpened_thenItShowsWhatHappens() {
+    void overviewShowsTraffic() {
         await("Redis in use").atMost(SOON).until(() -> text("redis-state").equals("Redis is in use"));
         await("approvals and refusals")
                 .atMost(Duration.ofSeconds(60))
@@ -141,7 +141,7 @@ class ConsoleIT {
 
     @Test
     @Order(2)
-    void givenTheChart_whenPointedAtOrReadByKeyboard_thenItTellsTheValues() {
+    void chartTellsItsValues() {
         await("a value")
                 .atMost(SOON)
                 .until(() -> text("chart-readout").matches("(?s).*: approved .*/s, rejected .*/s.*locally .*"));
@@ -162,7 +162,7 @@ class ConsoleIT {
 
     @Test
     @Order(3)
-    void givenAnAgentWithAHostileId_whenItIsChosen_thenItIsShownAsText() {
+    void hostileIdIsShownAsText() {
         await("it is refused")
                 .atMost(Duration.ofSeconds(60))
                 .until(() -> text("throttled").contains(HOSTILE));
@@ -179,7 +179,7 @@ class ConsoleIT {
 
     @Test
     @Order(4)
-    void givenASearchByKeyboardAlone_whenAnAgentIsFound_thenItsBucketRefillsBeforeOnesEyes() {
+    void keyboardFindsAnAgentThatRefills() {
         browser.executeScript("document.activeElement.blur()");
         for (int i = 0;
                 i < 60 && !"agent-id".equals(browser.switchTo().activeElement().getAttribute("id"));
@@ -205,7 +205,7 @@ class ConsoleIT {
 
     @Test
     @Order(5)
-    void givenAnAddress_whenItIsOpened_thenItsPageIsShownAndTheBrowserGoesBack() {
+    void addressOpensAndBackReturns() {
         browser.get(application.http() + "/#/agents/greedy-1");
         await("the agent").atMost(SOON).until(() -> text("capacity").equals("200"));
         assertThat(browser.getTitle()).isEqualTo("greedy-1 · Tollgate");
@@ -223,7 +223,7 @@ class ConsoleIT {
 
     @Test
     @Order(6)
-    void givenAnAgentThatWasNeverSeen_whenItIsSearched_thenItIsUnknownAndHasNoBucket() {
+    void unseenAgentIsUnknown() {
         search("never-seen");
         await("unknown").atMost(SOON).until(() -> isShown("agent-unknown"));
         assertThat(text("policy")).isEqualTo("default (enforce)");
@@ -237,7 +237,7 @@ class ConsoleIT {
 
     @Test
     @Order(7)
-    void givenAPolicyInShadowMode_whenPoliciesAreRead_thenItTellsWhatItWouldHaveRefused() throws Exception {
+    void shadowTellsWhatItWouldRefuse() throws Exception {
         put("calm-*", "{\"capacity\":1,\"refill_rate\":0,\"mode\":\"shadow\",\"note\":\"a trial for Ana\"}");
         put("off-1", "{\"capacity\":1,\"refill_rate\":0,\"mode\":\"off\"}");
         open("#/policies");
@@ -260,7 +260,7 @@ class ConsoleIT {
 
     @Test
     @Order(8)
-    void givenLightDarkAndPhone_whenLookedAt_thenAxeFindsNothing() throws IOException {
+    void axeFindsNothingInAnyTheme() throws IOException {
         for (var page : List.of("#/", "#/agents/greedy-1", "#/agents/never-seen", "#/policies", "#/policies/calm-*")) {
             open(page);
             await(page)
@@ -287,7 +287,7 @@ class ConsoleIT {
 
     @Test
     @Order(9)
-    void givenABucket_whenItIsToBeFilled_thenTheQuestionComesFirstAndTheAnswerIsTrue() throws IOException {
+    void resetAsksFirstAndThenTellsTheTruth() throws IOException {
         more.set(false);
         search("greedy-2");
         await().atMost(SOON).until(() -> text("agent-name").equals("greedy-2") && isShown("reset"));
@@ -319,7 +319,7 @@ class ConsoleIT {
 
     @Test
     @Order(10)
-    void givenAPolicy_whenItIsSetAndDeleted_thenItsNoteIsKeptAndThePageTellsWhatIsFollowed() throws Exception {
+    void policyKeepsItsNoteUntilDeleted() throws Exception {
         search("greedy-2");
         await().atMost(SOON).until(() -> isShown("own-policy"));
         click("own-policy");
@@ -365,7 +365,7 @@ class ConsoleIT {
 
     @Test
     @Order(11)
-    void givenACommand_whenItIsCopied_thenTheClipboardHasIt() {
+    void copiedCommandIsOnTheClipboard() {
         browser.executeCdpCommand(
                 "Browser.grantPermissions",
                 Map.of("permissions", List.of("clipboardReadWrite", "clipboardSanitizedWrite")));
@@ -381,8 +381,7 @@ class ConsoleIT {
 
     @Test
     @Order(12)
-    void givenAnAgentWithSeveralLimits_whenItIsChosen_thenEachHasAGaugeAndThePolicyFormSaysWhatItChanges()
-            throws Exception {
+    void everyLimitHasAGauge() throws Exception {
         put("several", """
                 {"limits":[{"name":"burst","capacity":100,"refill_rate":50},
                            {"name":"day","capacity":500,"refill_rate":0}]}""");
@@ -411,7 +410,7 @@ class ConsoleIT {
 
     @Test
     @Order(13)
-    void givenRedis_whenItFreezesDiesAndComesBack_thenThePageSaysSoAtOnce() throws IOException {
+    void redisOutageShowsAtOnce() throws IOException {
         more.set(true);
         traffic = OwnThread.run(ConsoleIT::sendOn);
         open("#/");
@@ -442,7 +441,7 @@ class ConsoleIT {
 
     @Test
     @Order(14)
-    void givenAFrozenPipeline_whenNothingComesAnyMore_thenNothingLooksAlive() throws IOException {
+    void frozenPipelineDoesNotLookAlive() throws IOException {
         search("greedy-1");
         await().atMost(SOON)
                 .until(() -> isShown("bucket") && text("connection-text").equals("live"));
@@ -480,7 +479,7 @@ class ConsoleIT {
 
     @Test
     @Order(15)
-    void givenThePipeline_whenItEnds_thenThePageSaysThatItHasNoNews() {
+    void endedPipelineSendsNoNews() {
         more.set(false);
         application.terminate();
         await("no news").atMost(SOON).until(() -> text("notices").startsWith("No news from the pipeline"));

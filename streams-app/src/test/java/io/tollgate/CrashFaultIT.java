@@ -29,7 +29,7 @@ class CrashFaultIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
-    void givenPipelineKilledAgainAndAgain_whenItRestarts_thenSameDecisionsAndChargedOnce(String guarantee) {
+    void repeatedKillsChargeOnce(String guarantee) {
         boolean exactlyOnce = guarantee.equals("exactly_once_v2");
         try (var redis = RedisServer.start();
                 var cluster = cluster(redis)
@@ -63,7 +63,7 @@ class CrashFaultIT {
     }
 
     @Test
-    void givenPipelineAndRedisKilledTogether_whenRedisHasKeptItsData_thenNothingIsLost() {
+    void killedTogetherLosesNothing() {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("10 both killed, data kept", cluster)) {
@@ -78,7 +78,7 @@ class CrashFaultIT {
     }
 
     @Test
-    void givenPipelineAndRedisKilledTogether_whenRedisIsEmpty_thenOnlyTheMirrorsAgeIsForgotten() {
+    void emptyRedisLosesOnlyTheMirrorsAge() {
         try (var redis = RedisServer.start();
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("10 both killed, Redis empty", cluster)) {
@@ -117,7 +117,7 @@ class CrashFaultIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"exactly_once_v2", "at_least_once"})
-    void givenZombie_whenItWakesUpAfterAnotherHasTakenOver_thenNothingIsDecidedTwice(String guarantee) {
+    void zombieDecidesNothingTwice(String guarantee) {
         try (var redis = RedisServer.start();
                 var cluster = cluster(redis).with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
                 var scenario = FaultScenario.start("11 zombie, " + guarantee, cluster)) {

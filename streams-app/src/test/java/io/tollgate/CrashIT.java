@@ -14,7 +14,7 @@ class CrashIT {
     private static final int REQUESTS = 6000;
 
     @Test
-    void givenPipelineKilledInMidBatch_whenItRestarts_thenEveryRequestIsDecidedOnceAndChargedOnce() {
+    void killInMidBatchChargesOnce() {
         try (var cluster = TestCluster.onSharedBroker()
                         .withLimit(CAPACITY, 0)
                         .withSharedRedis()

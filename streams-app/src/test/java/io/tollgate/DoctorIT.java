@@ -20,7 +20,7 @@ class DoctorIT {
     private Path dir;
 
     @Test
-    void healthyClusterHasNothingWrong() throws IOException {
+    void healthyClusterHasNoFinding() throws IOException {
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis().with("TOLLGATE_HTTP_TOKEN", "hunter2")) {
             var config = config(cluster);
 
@@ -45,7 +45,7 @@ class DoctorIT {
     }
 
     @Test
-    void whatIsAwayIsSaidWithItsRemedy() throws IOException {
+    void missingServersHaveARemedy() throws IOException {
         try (var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", "redis://me:hunter2@127.0.0.1:1")) {
             var ended = doctor("--config", config(cluster));
 
@@ -59,7 +59,7 @@ class DoctorIT {
     }
 
     @Test
-    void missingTopicsAreWrong() throws IOException {
+    void missingTopicsAreFindings() throws IOException {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker())) {
             var ended = doctor("--json", "--config", config(cluster));
 
@@ -70,7 +70,7 @@ class DoctorIT {
     }
 
     @Test
-    void mistakesInSettingsEndItLikeAnyCommand() throws IOException {
+    void mistakesInSettingsExitWith2() throws IOException {
         try (var cluster = TestCluster.on("nowhere").with("KAFKA_PROCESSING_GUARANTEE", "at_least_once")) {
             var ended = doctor("--config", config(cluster));
 

@@ -16,7 +16,7 @@ class EarlyCommitIT {
     private static final Duration INTERVAL = Duration.ofMillis(100);
 
     @Test
-    void loneRequestIsCommittedBeforeTheInterval() {
+    void loneRequestIsCommittedEarly() {
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis().withLimit(1000, 10)) {
             cluster.createTopics();
             try (var application = cluster.start();

@@ -28,7 +28,7 @@ class EventsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     @Test
-    void givenAFlood_whenThePipelineRestartsInTheMiddle_thenEachKindIsToldOnceAndRecoveryFollows() {
+    void restartTellsEachEventOnce() {
         try (var cluster = TestCluster.onSharedBroker().withLimit(20, 4);
                 var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster);
@@ -76,7 +76,7 @@ class EventsIT {
     }
 
     @Test
-    void givenSeveralLimits_whenTheDayNearsItsEnd_thenThatLimitIsNamed() throws Exception {
+    void eventNamesTheDailyLimit() throws Exception {
         var day = "{\"limits\":[{\"name\":\"burst\",\"capacity\":60,\"refill_rate\":1000},"
                 + "{\"name\":\"day\",\"capacity\":100,\"refill_rate\":0}]}";
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis();
@@ -104,7 +104,7 @@ class EventsIT {
 
     /** Filled while traffic flows; then the pipeline dies, and what is not told of is done to Redis. */
     @Test
-    void filledBucketIsOnRecordAndForgedOneIsNot() throws Exception {
+    void resetIsAnEventAForgeryIsNot() throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(10, 0).with("REDIS_URL", redis.uri());
                 var requests = new Requests(cluster);

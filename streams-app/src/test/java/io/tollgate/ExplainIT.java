@@ -90,7 +90,7 @@ class ExplainIT {
     }
 
     @Test
-    void trialsAndCalendarsAreExplained() throws Exception {
+    void shadowAndCalendarsAreExplained() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis();
                 var topic = new PolicyTopic(cluster.settings());
                 var application = cluster.start();
@@ -138,7 +138,7 @@ class ExplainIT {
     }
 
     @Test
-    void whatIsNotThereIsSaid() throws Exception {
+    void missingDecisionsAreExplained() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {
             var undecided = ask(cluster, producer, "a", 1, "r-1");

@@ -45,7 +45,7 @@ class FloodIT {
     private record Figures(long medianMillis, long p99Millis, long mostMillis, double floodPerSecond, long heapMb) {}
 
     @Test
-    void givenAFloodOnOnePartition_whenItsRecordsAreInvalid_thenOthersWaitNoLongerThanForTheBytes() throws Exception {
+    void invalidFloodDelaysOthersLittle() throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(1e9, 0).with("REDIS_URL", redis.uri());
                 var application = cluster.start()) {

@@ -31,7 +31,7 @@ class ForeignTopicsIT {
     private static final int DEFAULT_BYTES = 1_048_588;
 
     @Test
-    void defaultSizesAreStartedOn() throws Exception {
+    void defaultSizesAreEnough() throws Exception {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker()).withLimit(1000, 0);
                 var admin = admin(cluster)) {
             createByDefault(cluster, admin);
@@ -88,7 +88,7 @@ class ForeignTopicsIT {
 
     @Tag("faults")
     @Test
-    void loweredSizesEndNothing() throws Exception {
+    void loweredSizesStopNothing() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var admin = admin(cluster);
                 var application = cluster.start();
@@ -141,7 +141,7 @@ class ForeignTopicsIT {
     }
 
     @Test
-    void settingsOfInternalTopicsAreTried() {
+    void internalTopicsAreTriedFirst() {
         try (var cluster = TestCluster.onSharedBroker().with("KAFKA_REPLICATION_FACTOR", "3")) {
             var found = brokers(cluster);
 
@@ -155,7 +155,7 @@ class ForeignTopicsIT {
     }
 
     @Test
-    void cappedBrokersAreFoundAndLowered() throws Exception {
+    void cappedBrokersGetSmallerTopics() throws Exception {
         var options = KafkaBroker.BrokerOptions.defaults()
                 .withProperty("create.topic.policy.class.name", CappedTopics.class.getName());
         try (var broker = KafkaBroker.start(options);
@@ -179,7 +179,7 @@ class ForeignTopicsIT {
     }
 
     @Test
-    void internalTopicsAreKnownAsStreamsMakesThem() throws Exception {
+    void internalTopicsMatchStreams() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var admin = admin(cluster)) {
             var expected = new TreeMap<String, Map<String, String>>();

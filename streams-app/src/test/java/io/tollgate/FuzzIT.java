@@ -45,7 +45,7 @@ class FuzzIT {
     private static final int AGENTS = 20;
 
     @Test
-    void givenRandomRecords_whenPublished_thenEachIsDecidedOnceInBoundedMemory() throws Exception {
+    void randomRecordsAreDecidedOnce() throws Exception {
         System.out.println(
                 "fuzz: seed " + SEED + ", " + RECORDS + " records; -Dfuzz.seed=" + SEED + " runs them again");
         try (var redis = RedisServer.start();
@@ -83,7 +83,7 @@ class FuzzIT {
      * must harm nobody.
      */
     @Test
-    void givenRandomPolicies_whenPublished_thenABadOneNeverReplacesAGoodOne() throws Exception {
+    void badPolicyNeverReplacesAGoodOne() throws Exception {
         int policies = Math.min(RECORDS / 5, 20_000); // all their decisions are kept in memory
         System.out.println("fuzz: seed " + SEED + ", " + policies + " policies");
         var random = new Random(SEED);

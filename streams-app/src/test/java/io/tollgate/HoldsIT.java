@@ -30,7 +30,7 @@ class HoldsIT {
     }
 
     @Test
-    void redisShowsARefundSoonAfterTheSettlement() {
+    void refundReachesRedisSoon() {
         try (var broker = KafkaBroker.start();
                 var redis = RedisServer.start();
                 var cluster = cluster(broker).with("REDIS_URL", redis.uri());
@@ -56,7 +56,7 @@ class HoldsIT {
     }
 
     @Test
-    void explainTellsWhatBecameOfAHold() throws Exception {
+    void explainTellsHowAHoldEnded() throws Exception {
         try (var broker = KafkaBroker.start();
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster);
@@ -108,7 +108,7 @@ class HoldsIT {
 
     /** Killed again and again while workers reserve and settle; each time something is charged or settled that is not committed. */
     @Test
-    void noHoldIsLostOrSettledTwiceByCrashes() {
+    void crashesKeepEveryHoldSettledOnce() {
         int agents = 20;
         try (var broker = KafkaBroker.start();
                 var redis = RedisServer.start();
@@ -152,7 +152,7 @@ class HoldsIT {
     /** While Redis is away with open holds, settlements go on; when it is back, it learns of them: with its data, or without. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void redisThatWasAwayLearnsOfSettlements(boolean keepsData) {
+    void redisLearnsOfSettlementsLater(boolean keepsData) {
         int agents = 5;
         try (var broker = KafkaBroker.start();
                 var redis =
@@ -180,7 +180,7 @@ class HoldsIT {
     }
 
     @Test
-    void openHoldsOutliveAnInstanceAndItsFolder() {
+    void openHoldsOutliveTheirInstance() {
         try (var broker = KafkaBroker.start();
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster)) {

@@ -93,7 +93,7 @@ class HostileInputIT {
     }
 
     @TestFactory
-    Stream<DynamicTest> givenHostileRecord_whenItIsPublished_thenItIsDecidedOnceAsItShould() {
+    Stream<DynamicTest> hostileRecordIsDecidedOnce() {
         return Stream.concat(invalid.stream(), rows.stream())
                 .map(row -> DynamicTest.dynamicTest(row.name(), () -> {
                     var decisions = decided.getOrDefault(sources.get(row.name()), List.of());
@@ -103,18 +103,18 @@ class HostileInputIT {
     }
 
     @Test
-    void givenInvalidRecords_whenTheyAreDecided_thenRedisIsNotAsked() {
+    void invalidRecordsDoNotAskRedis() {
         assertThat(after).isEqualTo(before);
     }
 
     @Test
-    void givenRecordsOfAnAbortedTransaction_whenAllIsDecided_thenTheyAreNotSeen() {
+    void abortedRecordsAreNotSeen() {
         assertThat(decided.values().stream().mapToLong(List::size).sum()).isEqualTo(1L + invalid.size() + rows.size());
         assertThat(decided.values().stream().flatMap(List::stream)).noneMatch(seen -> "aborted".equals(seen.agent()));
     }
 
     @Test
-    void givenAllOfThem_whenDecided_thenThePipelineRunsAndNoThreadWasLost() {
+    void noThreadIsLost() {
         assertThat(application.isAlive()).isTrue();
         assertThat(application.isReady()).isTrue(); // a lost thread would have ended the process
         assertThat(application.output()).doesNotContain("\tat ", "jndi");

@@ -115,7 +115,7 @@ class HttpApiIT {
 
     @ParameterizedTest
     @MethodSource("oddIds")
-    void givenAnyAgentId_whenAskedOfEitherInstance_thenItIsPlainDataAndBothSayTheSame(String agentId) {
+    void instancesAgreeOnAnyAgentId(String agentId) {
         requests.send(jsonText(agentId), 7, agentId.hashCode() & 0xFFFF);
         for (var instance : List.of(withToken, withoutToken)) {
             await("the decision about " + agentId)
@@ -152,7 +152,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenTwoInstances_whenAskedForAgents_thenEachAnswersForTheOthersToo() {
+    void instancesAnswerForEachOther() {
         var holders = new ArrayList<String>();
         for (int i = 0; i < 20; i++) {
             holders.add(
@@ -165,7 +165,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenRefusals_whenTheMostThrottledAreAsked_thenBothInstancesKnowThem() {
+    void everyInstanceKnowsTheThrottled() {
         for (var instance : List.of(withToken, withoutToken)) {
             await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
                 for (int agent = 0; agent < 6; agent++) {
@@ -188,7 +188,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenStatus_whenRead_thenItIsAsDescribedAndCoversBothInstances() {
+    void statusMatchesItsDescription() {
         await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
             var answer = get(withToken, "/api/status?history=true");
             conforms("Status", answer.body());
@@ -205,7 +205,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenEvents_whenListened_thenTheStatusComesEverySecond() throws Exception {
+    void statusIsSentEverySecond() throws Exception {
         var answer = CLIENT.send(request(withToken, "/api/events").build(), HttpResponse.BodyHandlers.ofLines());
         assertThat(answer.headers().firstValue("Content-Type").orElse("")).startsWith("text/event-stream");
         try (var lines = answer.body()) {
@@ -219,7 +219,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenOpenApi_whenServed_thenItsPathsAreThere() throws IOException {
+    void openApiPathsExist() throws IOException {
         put("x", "{\"capacity\":5,\"refill_rate\":0}");
         var document = JSON.readTree(get(withToken, "/api/openapi.json").body());
         document.path("paths").fieldNames().forEachRemaining(path -> {
@@ -237,7 +237,7 @@ class HttpApiIT {
         "PUT, /api/policies/victim",
         "DELETE, /api/policies/victim",
     })
-    void givenToken_whenAChangeComesWithoutIt_thenItIsRefused(String method, String path) {
+    void changeNeedsTheToken(String method, String path) {
         for (String authorization : new String[] {"", "Bearer wrong", "Bearer " + TOKEN + "x", "Basic " + TOKEN}) {
             var request = request(withToken, path)
                     .header("Content-Type", "application/json")
@@ -258,7 +258,7 @@ class HttpApiIT {
         "Sec-Fetch-Site, cross-site",
         "Sec-Fetch-Site, same-site",
     })
-    void givenAPageOfAnotherSite_whenItsBrowserCalls_thenItIsRefused(String header, String value) {
+    void otherSitesPageIsRefused(String header, String value) {
         for (var instance : List.of(withToken, withoutToken)) {
             var answer = send(request(instance, "/api/agents/victim/reset")
                     .header(header, value)
@@ -269,7 +269,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenNoToken_whenAChangeCameThroughAProxyOrARebound_thenItIsRefused() throws IOException {
+    void proxyOrRebindNeedsAToken() throws IOException {
         for (String header : new String[] {"X-Forwarded-For", "Forwarded", "Via"}) {
             isProblem(
                     send(request(withoutToken, "/api/agents/victim/reset")
@@ -286,7 +286,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenAForm_whenItIsPosted_thenItsTypeIsRefused() {
+    void formTypeIsRefused() {
         var form = HttpRequest.BodyPublishers.ofString("x=1");
         for (var call : List.of(
                 request(withoutToken, "/api/agents/victim/reset").POST(form),
@@ -308,7 +308,7 @@ class HttpApiIT {
         "PATCH, /api/agents/x, 'GET, HEAD'",
         "OPTIONS, /api/agents/x, 'GET, HEAD'",
     })
-    void givenWrongMethod_whenCalled_then405SaysWhichAreRight(String method, String path, String allowed) {
+    void wrongMethodNamesTheRightOnes(String method, String path, String allowed) {
         var answer = send(request(withToken, path).method(method, HttpRequest.BodyPublishers.noBody()));
         isProblem(answer, 405);
         assertThat(answer.headers().firstValue("Allow")).hasValue(allowed);
@@ -329,14 +329,14 @@ class HttpApiIT {
         "/META-INF/MANIFEST.MF, 404",
         "//etc/passwd, 404",
     })
-    void givenBrokenOrHostilePath_whenCalled_thenItLeadsNowhere(String path, int status) throws IOException {
+    void hostilePathLeadsNowhere(String path, int status) throws IOException {
         var answer = raw(withToken, "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assertThat(answer).startsWith("HTTP/1.1 " + status).contains("application/problem+json");
         assertThat(answer.toLowerCase(Locale.ROOT)).doesNotContain("x-evil: 1", "\tat ", "jetty");
     }
 
     @Test
-    void givenTooLongId_whenCalled_thenTheRuleIsNamed() {
+    void tooLongIdNamesTheRule() {
         var id = "x".repeat(257);
         for (var call : List.of(
                 request(withToken, agent(id)),
@@ -349,7 +349,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenTooMuch_whenSent_thenItIsRefusedBeforeItIsRead() throws IOException {
+    void tooLargeBodyIsNotRead() throws IOException {
         var large = "x".repeat(70_000);
         var body = HttpRequest.BodyPublishers.ofString(large);
         for (var call : List.of(
@@ -368,7 +368,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenAnIllegalPolicy_whenPut_thenTheFieldAndItsRuleAreNamed() {
+    void illegalPolicyNamesFieldAndRule() {
         var answer = send(request(withToken, "/api/policies/x")
                 .header("Authorization", "Bearer " + TOKEN)
                 .header("Content-Type", "application/json")
@@ -378,7 +378,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenSlowClients_whenTheyTrickle_thenTheyAreCutOffAndOthersAreServed() throws Exception {
+    void slowClientsAreCutOff() throws Exception {
         try (var headers = socket(withToken);
                 var body = socket(withToken)) {
             headers.getOutputStream().write("GET / HTTP/1.1\r\nHost: x\r\nX: ".getBytes(UTF_8));
@@ -414,7 +414,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenAnyAnswer_whenLookedAt_thenItsHeadersAreStrict() {
+    void everyAnswerHasStrictHeaders() {
         for (String path : new String[] {"/", "/console/console.js", "/api/status", "/nothing"}) {
             var headers = get(withToken, path).headers();
             assertThat(headers.firstValue("X-Content-Type-Options")).as(path).hasValue("nosniff");
@@ -433,7 +433,7 @@ class HttpApiIT {
     // ---- changes
 
     @Test
-    void givenAnEmptyBucket_whenFilledThroughEitherInstance_thenItIsFullInRedisToo() {
+    void resetReachesRedis() {
         for (int i = 0; i < 8; i++) {
             var agentId = "to-fill-" + i; // spread over both instances
             var instance = i % 2 == 0 ? withToken : withoutToken;
@@ -452,7 +452,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenRedisAway_whenABucketIsFilledAndSpentFrom_thenRedisGoesOnFromThereWhenItIsBack() {
+    void redisHearsOfAResetAfterItsOutage() {
         var agentId = "filled-in-the-outage";
         requests.send(agentId, CAPACITY, 1);
         awaitTokens(withToken, agentId, 0);
@@ -482,7 +482,7 @@ class HttpApiIT {
     }
 
     @Test
-    void aPolicyIsTriedOnTheLastHour() {
+    void policyIsTriedOnTheLastHour() {
         for (int i = 0; i < 3; i++) requests.send("trial", 7, 3_000_000 + i); // ten minutes ago
         await("its decisions")
                 .atMost(Duration.ofSeconds(30))
@@ -529,7 +529,7 @@ class HttpApiIT {
     }
 
     @Test
-    void givenPolicies_whenPutAndDeleted_thenTheirNamesComeBackAndOnlyTheTokenOpens() {
+    void oddPolicyKeysComeBack() {
         var put = send(request(withToken, "/api/policies/" + AgentPath.encode("../p"))
                 .header("Authorization", "Bearer " + TOKEN)
                 .header("Content-Type", "application/json")
@@ -613,7 +613,7 @@ class HttpApiIT {
     }
 
     @Test
-    void shadowPolicyTellsWhatItWouldHaveRefused() {
+    void shadowTellsWhatItWouldRefuse() {
         var name = json(put("shade/*", "{\"capacity\":10,\"refill_rate\":0,\"mode\":\"shadow\"}"))
                 .path("policy")
                 .asText();
@@ -646,7 +646,7 @@ class HttpApiIT {
     }
 
     @Test
-    void historyOfAPolicyComesNewestFirst() {
+    void historyIsNewestFirst() {
         put("past", "{\"capacity\":5,\"refill_rate\":0,\"note\":\"first\"}");
         put("past", "{\"capacity\":6}");
         send(policy("past").DELETE());
@@ -664,7 +664,7 @@ class HttpApiIT {
     }
 
     @Test
-    void agentThatWasNeverSeenIsNotKnown() {
+    void unseenAgentIsUnknown() {
         assertThat(json(get(withToken, agent("never-seen"))).path("known")).isEqualTo(JSON.valueToTree(false));
         assertThat(json(get(withToken, agent("never-seen"))).path("known"))
                 .as("and looking does not make it known")
@@ -715,7 +715,7 @@ class HttpApiIT {
     // ---- the command
 
     @Test
-    void givenThePipeline_whenTheCommandAsks_thenItShowsAndFills() {
+    void commandShowsAndResetsBuckets() {
         requests.send("of-the-command", 30, 1);
         awaitTokens(withToken, "of-the-command", CAPACITY - 30);
         var url = withToken.http().toString();

@@ -27,17 +27,17 @@ class IdleIT {
     private static final int OFFSET_KEY_VERSION = 1;
 
     @Test
-    void commitsNextToNothing() {
-        commitsNextToNothing("exactly_once_v2");
+    void idlePipelineHardlyCommits() {
+        idlePipelineHardlyCommits("exactly_once_v2");
     }
 
     @Tag("faults")
     @Test
-    void commitsNextToNothing_atLeastOnce() {
-        commitsNextToNothing("at_least_once");
+    void idlePipelineHardlyCommits_atLeastOnce() {
+        idlePipelineHardlyCommits("at_least_once");
     }
 
-    private static void commitsNextToNothing(String guarantee) {
+    private static void idlePipelineHardlyCommits(String guarantee) {
         try (var broker = KafkaBroker.start();
                 var redis = RedisServer.start();
                 var cluster = TestCluster.on(broker.bootstrapServers())

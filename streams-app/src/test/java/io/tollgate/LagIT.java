@@ -27,7 +27,7 @@ class LagIT {
     private static final int BEHIND = 2_500;
 
     @Test
-    void everyInstanceTellsWhatKafkaTells() throws Exception {
+    void lagIsWhatKafkaSays() throws Exception {
         try (var broker = KafkaBroker.start();
                 var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(1e9, 0)) {
             try (var topics = new TopicAdmin(cluster.settings())) {

@@ -11,7 +11,7 @@ class LocalModeIT {
     private static final int AGENTS = 8;
 
     @Test
-    void givenNoRedis_whenItRestartsAndLosesItsStateFolder_thenTheBucketsAreKept() {
+    void bucketsOutliveTheStateFolder() {
         try (var cluster = TestCluster.onSharedBroker().withLimit(10, 0);
                 var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster)) {

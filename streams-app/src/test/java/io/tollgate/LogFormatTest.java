@@ -23,7 +23,7 @@ class LogFormatTest {
             "evil\n2026-01-01 INFO all is well\r\t\u001b[31mred\u0007\u0000\u009b\u2028\u202e\u007f";
 
     @Test
-    void givenControlCharacters_whenLoggedAsText_thenOneLineWithoutThem() throws Exception {
+    void textKeepsToOneLine() throws Exception {
         var lines =
                 log("text", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
 
@@ -32,7 +32,7 @@ class LogFormatTest {
     }
 
     @Test
-    void givenControlCharacters_whenLoggedAsJson_thenOneObjectThatHoldsThem() throws Exception {
+    void jsonEscapesControlCharacters() throws Exception {
         var lines =
                 log("json", context -> context.getLogger("io.tollgate.quota").warn("agent \"{}\"", NASTY));
 
@@ -46,7 +46,7 @@ class LogFormatTest {
     }
 
     @Test
-    void givenAFailureWithItsCause_whenLoggedAsJson_thenStillOneLine() throws Exception {
+    void jsonKeepsACauseOnOneLine() throws Exception {
         var lines = log(
                 "json", context -> context.getLogger("io.tollgate").error("ended", new IllegalStateException("a\nb")));
 
@@ -60,7 +60,7 @@ class LogFormatTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
-    void givenALibraryThatRepeatsItself_whenLogged_thenOnceAMinute(String format) throws Exception {
+    void repetitionsAreLoggedOnceAMinute(String format) throws Exception {
         var lines = log(format, context -> {
             var kafka = context.getLogger("org.apache.kafka.clients.NetworkClient");
             for (int i = 0; i < 500; i++) kafka.warn("[Consumer a] Connection to node {} could not be established", i);

@@ -23,7 +23,7 @@ class LogsIT {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @Test
-    void formatOfTheFileCounts(@TempDir Path dir) throws IOException {
+    void formatComesFromTheFile(@TempDir Path dir) throws IOException {
         var config = Files.writeString(dir.resolve("config"), "TOLLGATE_LOG_FORMAT=json\n");
         try (var cluster = TestCluster.on("127.0.0.1:1").with("TOLLGATE_LOG_FORMAT", "text");
                 var application = cluster.launch("run", "--config", config.toString())) {
@@ -34,7 +34,7 @@ class LogsIT {
     }
 
     @Test
-    void givenTrafficAndAnOutage_whenTheLogIsRead_thenOneLineForEachChangeNoneForARecordAndNoSecret() throws Exception {
+    void logHasOneLineForEachChange() throws Exception {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withPassword("canary-password"));
                 var cluster = TestCluster.onSharedBroker()
                         .withLimit(50, 1)

@@ -27,7 +27,7 @@ class MembershipFaultIT {
     private static final Duration REBALANCE = Duration.ofSeconds(1);
 
     @Test
-    void givenInstancesThatComeAndGo_whenPartitionsMove_thenNoPartitionIsSilentForLong() {
+    void noPartitionIsSilentForLong() {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker()
                         .with("REDIS_URL", redis.uri())

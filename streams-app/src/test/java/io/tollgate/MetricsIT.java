@@ -61,7 +61,7 @@ class MetricsIT {
     }
 
     @Test
-    void rowsOfThePage_areWhatIsServed() throws IOException {
+    void pageHasEveryServedMetric() throws IOException {
         var documented = documented();
         collectGarbage();
         await("the family that the first collection makes").atMost(SOON).untilAsserted(() -> {
@@ -79,7 +79,7 @@ class MetricsIT {
     }
 
     @Test
-    void givenDashboardsAndAlerts_whenTheyAskForAMetric_thenItIsServed() {
+    void dashboardsAskForServedMetrics() {
         var series = scrape.stream()
                 .filter(line -> !line.startsWith("#"))
                 .map(line -> line.split("[{ ]")[0])
@@ -91,7 +91,7 @@ class MetricsIT {
     }
 
     @Test
-    void givenTrafficOfEveryKind_whenCounted_thenByVerdictReasonAndRule() {
+    void trafficIsCountedByKind() {
         assertThat(value("tollgate_decisions_total", "decided_by=\"redis\"", "reason=\"none\"", "verdict=\"approved\""))
                 .isEqualTo(5);
         assertThat(value("tollgate_decisions_total", "reason=\"quota_exceeded\"", "decided_by=\"redis\""))
@@ -115,7 +115,7 @@ class MetricsIT {
     }
 
     @Test
-    void givenTheScrape_whenItsNamesAreRead_thenOursFollowThePrometheusConventions() {
+    void namesFollowPrometheus() {
         assertThat(scrape.stream().filter(line -> line.startsWith("# TYPE tollgate_")))
                 .isNotEmpty()
                 .allSatisfy(line -> {
@@ -130,8 +130,7 @@ class MetricsIT {
 
     /** The container's health check is bash alone; here it asks the real application. */
     @Test
-    void givenTheHealthCheckOfTheImage_whenThePipelineIsReadyAndWhenNothingListens_thenItTellsThemApart()
-            throws Exception {
+    void healthCheckTellsReadyFromAbsent() throws Exception {
         assertThat(healthcheck(application.http().getPort())).isZero();
         assertThat(healthcheck(1)).isNotZero();
     }

@@ -18,7 +18,7 @@ class OutOfMemoryTest {
     }
 
     @Test
-    void commandWithTooSmallAHeapSaysSoInOneLine() {
+    void tooSmallAHeapIsOneLine() {
         var error = new StringWriter();
         var commands = Tollgate.commandLine();
         var hungry = new CommandLine(new Hungry())

@@ -25,7 +25,7 @@ class OutputOptionTest {
                 "verify",
                 "doctor"
             })
-    void jsonIsAskedForInEachUsualWay(String command) {
+    void jsonHasSeveralSpellings(String command) {
         for (var option : new String[] {"--json", "-o json", "-ojson", "--output=json", "--output json"}) {
             assertThat(isJson(command + " " + option)).as(option).isTrue();
         }
@@ -34,7 +34,7 @@ class OutputOptionTest {
     }
 
     @Test
-    void otherFormatIsAMistakeInOneLine() {
+    void unknownFormatIsOneLine() {
         var err = new StringWriter();
         int code = Tollgate.commandLine(Map::of)
                 .setErr(new PrintWriter(err, true))

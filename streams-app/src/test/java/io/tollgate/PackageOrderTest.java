@@ -71,7 +71,7 @@ class PackageOrderTest {
     private static final List<String> BESIDE = List.of("history", "http", "verify", "preflight", "cli", "pipeline");
 
     @Test
-    void givenTheFlow_whenAPackageImports_thenOnlyFromWhatStandsBefore() {
+    void packagesImportOnlyEarlierOnes() {
         for (int stage = 0; stage < FLOW.size(); stage++) {
             var before = new ArrayList<>(GROUND);
             before.addAll(FLOW.subList(0, stage + 1));
@@ -80,13 +80,13 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenAStage_whenAClassUsesOthers_thenOnlyThoseBefore() {
+    void classesUseOnlyEarlierStages() {
         usesOnlyThoseBefore("mirror", MIRROR);
         usesOnlyThoseBefore("quota", QUOTA);
     }
 
     @Test
-    void givenTheGround_whenItImports_thenNothingOfTheFlow() {
+    void groundKnowsNoStage() {
         for (String ground : GROUND) importsOnly(ground, GROUND);
         importsOnly("bucket", List.of("bucket"));
         importsOnly("config", List.of("bucket", "env", "config"));
@@ -95,12 +95,12 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenTheChecker_whenItImports_thenNothingOfOurs() {
+    void checkerImportsNothingOfOurs() {
         importsOnly("verify", List.of("verify"));
     }
 
     @Test
-    void givenHttp_whenItImports_thenNoStageOfTheFlowDependsOnIt() {
+    void noStageDependsOnHttp() {
         for (String beside : BESIDE) {
             noClasses()
                     .that()
@@ -125,12 +125,12 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenAllPackages_whenTheyImportEachOther_thenThereIsNoCycle() {
+    void packagesHaveNoCycle() {
         slices().matching("io.tollgate.(*)..").should().beFreeOfCycles().check(CLASSES);
     }
 
     @Test
-    void givenEveryPackage_whenLookedAt_thenItIsNullMarkedAndOneOfOurs() {
+    void everyPackageIsNullMarked() {
         var known = Stream.of(GROUND, FLOW, BESIDE, List.of("client"))
                 .flatMap(List::stream)
                 .map(PackageOrderTest::root)
@@ -148,7 +148,7 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenEveryPackage_whenNamed_thenAfterAStageRatherThanAsADrawer() {
+    void packagesAreNamedAfterStages() {
         assertThat(packages())
                 .extracting(JavaPackage::getName)
                 .noneMatch(name -> name.matches(
@@ -156,7 +156,7 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenTheEnvironment_whenItIsRead_thenOnlyAtTheEntry() {
+    void onlyTheEntryReadsTheEnvironment() {
         noClasses()
                 .that()
                 .doNotBelongToAnyOf(Tollgate.class)

@@ -35,7 +35,7 @@ class PartitionerIT {
     private static final int REQUESTS = 200;
 
     @Test
-    void strays_comeHomeAndStayInOrder() throws Exception {
+    void straysComeHomeInOrder() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(10, 0);
                 var requests = new Requests(cluster);
                 var decisions = new Decisions(cluster);

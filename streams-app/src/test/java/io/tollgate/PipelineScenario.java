@@ -21,7 +21,7 @@ abstract class PipelineScenario {
     abstract String redisUrl();
 
     @Test
-    void givenAgentsOfEveryKind_whenThePipelineRunsAndRestarts_thenEveryPromiseHolds() {
+    void everyPromiseHolds() {
         try (var cluster = TestCluster.on(bootstrapServers())
                 .withLimit(CAPACITY, REFILL)
                 .withPatience()

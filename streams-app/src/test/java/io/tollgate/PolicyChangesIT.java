@@ -26,17 +26,17 @@ class PolicyChangesIT {
     private static final double MOMENT_TOKENS = 0.3;
 
     @Test
-    void timeIsCreditedByWhatCountedThen() throws Exception {
-        timeIsCreditedByWhatCountedThen(true);
+    void earlierTimeKeepsTheEarlierRate() throws Exception {
+        earlierTimeKeepsTheEarlierRate(true);
     }
 
     @Tag("faults")
     @Test
-    void timeIsCreditedByWhatCountedThen_withoutRedis() throws Exception {
-        timeIsCreditedByWhatCountedThen(false);
+    void earlierTimeKeepsTheEarlierRate_withoutRedis() throws Exception {
+        earlierTimeKeepsTheEarlierRate(false);
     }
 
-    private static void timeIsCreditedByWhatCountedThen(boolean withRedis) throws Exception {
+    private static void earlierTimeKeepsTheEarlierRate(boolean withRedis) throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0)) {
             if (withRedis) cluster.withSharedRedis();
             var changes = new Changes(cluster);

@@ -34,7 +34,7 @@ class PolicyCommandIT {
     private Path dir;
 
     @Test
-    void givenAPolicy_whenSetReadAndDeleted_thenTheTopicAndTheAnswersAgree() throws Exception {
+    void policyIsSetReadAndDeleted() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(70, 7)) {
             var set = cluster.command(
                     "policy", "set", "agent 7", "--capacity", "50", "--refill-rate", "2.5", "--note", "why not");
@@ -88,7 +88,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void givenAFile_whenLoaded_thenTheDifferenceIsShownFirstAndThenWritten() throws IOException {
+    void loadShowsTheDifferenceFirst() throws IOException {
         try (var cluster = TestCluster.onSharedBroker();
                 var topic = new PolicyTopic(cluster.settings())) {
             var one = policy(10, 1);
@@ -142,7 +142,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void diffShowsOnlyWhatLoadWouldChange() throws Exception {
+    void diffShowsWhatLoadWouldChange() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var topic = new PolicyTopic(cluster.settings())) {
             var one = policy(10, 1);
@@ -181,7 +181,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void historySaysWhoChangedWhat() throws Exception {
+    void historySaysWhoChangedIt() throws Exception {
         try (var cluster = TestCluster.onSharedBroker()) {
             assertThat(cluster.command("policy", "history", "@ops"))
                     .isEqualTo(new Ended(
@@ -218,7 +218,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void historyNamesThePrefixThatApplies() throws Exception {
+    void historyNamesTheMatchingPrefix() throws Exception {
         try (var cluster = TestCluster.onSharedBroker()) {
             cluster.command("policy", "set", "acme/*", "--capacity", "5", "--refill-rate", "1");
             cluster.command("policy", "set", "acme/a", "--capacity", "6", "--refill-rate", "1");
@@ -240,7 +240,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void exportAndListAreLoadedUnchanged() throws Exception {
+    void exportAndListLoadUnchanged() throws Exception {
         try (var from = TestCluster.onSharedBroker();
                 var to = TestCluster.onSharedBroker();
                 var third = TestCluster.onSharedBroker()) {
@@ -278,7 +278,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void givenThousandsOfPolicies_whenWrittenAndRead_thenTheyAreSentTogether() {
+    void thousandsAreSentTogether() {
         try (var cluster = TestCluster.onSharedBroker();
                 var topic = new PolicyTopic(cluster.settings())) {
             var many = new LinkedHashMap<String, PolicyDocument>();
@@ -297,7 +297,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void givenNoTopic_whenRead_thenTheAnswerNamesWhatMakesIt() {
+    void missingTopicNamesItsCommand() {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker())) {
             var said = "topic " + cluster.settings().topics().policies()
                     + " does not exist: create it with `tollgate topics create`\n";
@@ -309,7 +309,7 @@ class PolicyCommandIT {
     }
 
     @Test
-    void givenABrokerThatIsAway_whenSet_thenOneLineSaysSoInTime() {
+    void missingBrokerIsOneLine() {
         try (var cluster = TestCluster.on("127.0.0.1:1")) {
             var ended = cluster.command("policy", "set", "a", "--capacity", "1", "--refill-rate", "1");
 

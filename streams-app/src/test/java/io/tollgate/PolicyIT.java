@@ -64,18 +64,17 @@ class PolicyIT {
     }
 
     @Test
-    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond() throws Exception {
-        givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(true);
+    void changesCountWithinASecond() throws Exception {
+        changesCountWithinASecond(true);
     }
 
     @Tag("faults")
     @Test
-    void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond_withoutRedis() throws Exception {
-        givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(false);
+    void changesCountWithinASecond_withoutRedis() throws Exception {
+        changesCountWithinASecond(false);
     }
 
-    private static void givenTraffic_whenPoliciesChange_thenTheNextDecisionsUseThemWithinASecond(boolean withRedis)
-            throws Exception {
+    private static void changesCountWithinASecond(boolean withRedis) throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var quotas = new Quotas(cluster)) {
@@ -145,8 +144,7 @@ class PolicyIT {
 
     @Tag("faults")
     @Test
-    void givenPoliciesThatChangeAllTheTime_whenRedisGoesAndThePipelineIsKilled_thenEveryPromiseHolds()
-            throws Exception {
+    void changesAndFaultsKeepEveryPromise() throws Exception {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().withLimit(30, 8).with("REDIS_URL", redis.uri());
                 var quotas = new Quotas(cluster);
@@ -177,7 +175,7 @@ class PolicyIT {
     }
 
     @Test
-    void givenARestart_whenThePoliciesAreReadSlowly_thenNothingIsReadyNorDecidedBeforeAllAreRead() throws Exception {
+    void slowPoliciesDelayTheStart() throws Exception {
         int agents = 20;
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var quotas = new Quotas(cluster);

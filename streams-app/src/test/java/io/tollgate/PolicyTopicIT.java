@@ -28,7 +28,7 @@ class PolicyTopicIT {
     private static final Duration LONG = Duration.ofSeconds(12);
 
     @Test
-    void nothingIsDecidedBeforeAllIsRead() throws Exception {
+    void decidesOnlyAfterReadingAll() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var writing = cluster.producer(Map.of("transactional.id", cluster.requestsTopic()));
                 var producer = cluster.producer(Map.of())) {
@@ -137,7 +137,7 @@ class PolicyTopicIT {
     }
 
     @Test
-    void anotherTopicsPoliciesTakeTheirPlace() throws Exception {
+    void anotherTopicReplacesThem() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0);
                 var admin = admin(cluster);
                 var producer = cluster.producer(Map.of())) {

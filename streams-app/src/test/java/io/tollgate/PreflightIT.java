@@ -56,7 +56,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenEverythingInOrder_whenLooked_thenNothingIsFound() {
+    void goodClusterHasNoFinding() {
         try (var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri())) {
             var preflight = RequestTopology.preflight(cluster.settings());
 
@@ -68,7 +68,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenPlainListener_whenLooked_thenTheBrokerHasNothingToComplainOf() {
+    void plainListenerHasNoComplaint() {
         try (var broker = KafkaBroker.start();
                 var cluster = TestCluster.on(broker.bootstrapServers())) {
             var before = broker.output();
@@ -97,8 +97,7 @@ class PreflightIT {
                 "rejected  | max.message.bytes=500   | too little for what Tollgate writes",
                 "changelog | max.message.bytes=2000  | too little for what Tollgate writes"
             })
-    void givenTopicWithAWrongSetting_whenLooked_thenTopicAndRemedyAreSaid(String topic, String setting, String said)
-            throws Exception {
+    void wrongTopicSettingHasARemedy(String topic, String setting, String said) throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var admin = admin(cluster)) {
             createInternal(cluster, admin, TestCluster.PARTITIONS);
@@ -152,7 +151,7 @@ class PreflightIT {
     }
 
     @Test
-    void severalPartitionsOfPoliciesAreRefused() throws Exception {
+    void severalPolicyPartitionsAreRefused() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var admin = admin(cluster)) {
             admin.createPartitions(Map.of(name(cluster, "quotas"), NewPartitions.increaseTo(4)))
@@ -168,7 +167,7 @@ class PreflightIT {
     }
 
     @Test
-    void severalKeysThatAreRefusedAreSaid() throws Exception {
+    void everyRefusedKeyIsNamed() throws Exception {
         // A cluster that does not tell that it is one answers as a proxy in front of sharded Redis does.
         var options = RedisServer.RedisOptions.defaults().withConfig("cluster-enabled yes");
         try (var server = RedisServer.start(options);
@@ -195,7 +194,7 @@ class PreflightIT {
 
     @ParameterizedTest
     @CsvSource({"rekeyed", "changelog", "told"})
-    void givenInternalTopicWithOtherPartitions_whenLooked_thenBothNumbersAreSaid(String topic) throws Exception {
+    void otherPartitionCountIsNamed(String topic) throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var admin = admin(cluster)) {
             admin.createTopics(List.of(new NewTopic(name(cluster, topic), 3, (short) 1)))
@@ -211,7 +210,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenStateFolderOfARunningInstance_whenLooked_thenItIsSaid() throws Exception {
+    void usedStateFolderIsNamed() throws Exception {
         try (var cluster = TestCluster.on("127.0.0.1:1")) {
             var settings = cluster.settings();
             var folder = Files.createDirectories(
@@ -231,7 +230,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenStateFolderThatIsAFile_whenLooked_thenItIsSaid(@TempDir Path dir) throws Exception {
+    void stateFolderMustNotBeAFile(@TempDir Path dir) throws Exception {
         var file = Files.writeString(dir.resolve("file"), "");
         try (var cluster = TestCluster.on("127.0.0.1:1").with("TOLLGATE_STATE_DIR", file.toString())) {
             assertThat(RequestTopology.preflight(cluster.settings()).stateFolder())
@@ -241,7 +240,7 @@ class PreflightIT {
     }
 
     @Test
-    void nativeLibraryThatCannotBeUnpackedIsSaidInOneLine(@TempDir Path dir) {
+    void nativeLibraryFailureIsOneLine(@TempDir Path dir) {
         try (var cluster = TestCluster.onSharedBroker().with("ROCKSDB_SHAREDLIB_DIR", dir.resolve("none") + "")) {
             cluster.createTopics();
 
@@ -257,7 +256,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenTlsClientOnAPlainPort_whenLooked_thenItIsSaid() {
+    void tlsClientOnAPlainPortIsNamed() {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker()).with("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")) {
             assertThat(RequestTopology.preflight(cluster.settings()).listeners())
                     .singleElement()
@@ -267,7 +266,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenNobodyOnThePort_whenLooked_thenThatIsNoFinding() {
+    void missingBrokerIsNotAFinding() {
         try (var cluster = TestCluster.on("127.0.0.1:" + FreePorts.next())) {
             assertThat(RequestTopology.preflight(cluster.settings()).listeners())
                     .isEmpty();
@@ -280,7 +279,7 @@ class PreflightIT {
 
     @ParameterizedTest
     @MethodSource("redisRights")
-    void givenRedisWithoutOneRight_whenLooked_thenThatRightIsNamed(String right) {
+    void missingRedisRightIsNamed(String right) {
         var rules = Rights.REDIS.replace(right, right.startsWith("~") ? "~other:*" : "");
         setUser("reset on >word " + rules);
         try (var cluster = TestCluster.on("127.0.0.1:1")
@@ -301,7 +300,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenExactlyTheRightsThatSuffice_whenLooked_thenNothingIsFound() {
+    void exactRightsAreEnough() {
         setUser("reset on >word " + Rights.REDIS);
         try (var cluster = TestCluster.on("127.0.0.1:1")
                 .with("REDIS_URL", redis.uri())
@@ -316,7 +315,7 @@ class PreflightIT {
             delimiter = '|',
             value = {"allkeys-lru  | set maxmemory-policy noeviction", "volatile-ttl | maxmemory-policy is volatile-ttl"
             })
-    void givenRedisThatEvicts_whenLooked_thenItIsSaid(String policy, String said) {
+    void evictingRedisIsNamed(String policy, String said) {
         command("CONFIG", "SET", "maxmemory-policy", policy);
         try (var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", redis.uri())) {
             assertThat(RequestTopology.preflight(cluster.settings()).redis())
@@ -335,7 +334,7 @@ class PreflightIT {
                 "rediss://%s           | does not speak TLS on this port: start REDIS_URL with redis://",
                 "redis://127.0.0.1:1   | does not answer"
             })
-    void givenRedisThatCannotBeUsed_whenLooked_thenWhyAndWhatToDo(String url, String said) {
+    void unusableRedisHasARemedy(String url, String said) {
         setUser("reset on >word " + Rights.REDIS);
         try (var cluster =
                 TestCluster.on("127.0.0.1:1").with("REDIS_URL", url.formatted("127.0.0.1:" + redis.port()))) {
@@ -349,7 +348,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenPlainClientOnATlsPort_whenRedisIsLookedAt_thenItIsSaid(@TempDir Path dir) {
+    void plainClientOnATlsPortIsNamed(@TempDir Path dir) {
         try (var tls = RedisServer.start(RedisServer.RedisOptions.defaults().withSecurity(Security.create(dir)));
                 var cluster = TestCluster.on("127.0.0.1:1").with("REDIS_URL", "redis://127.0.0.1:" + tls.port())) {
             assertThat(RequestTopology.preflight(cluster.settings()).redis())
@@ -360,7 +359,7 @@ class PreflightIT {
     }
 
     @Test
-    void givenRedisThatEvictsAndLacksARight_whenThePipelineRuns_thenItWarnsAndDecidesLocally() {
+    void poorRedisMeansWarningAndLocal() {
         setUser("reset on >word " + Rights.REDIS.replace(" +hset", ""));
         try (var cluster = TestCluster.onSharedBroker()
                         .with("REDIS_URL", redis.uri())

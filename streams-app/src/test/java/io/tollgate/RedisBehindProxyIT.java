@@ -60,12 +60,12 @@ class RedisBehindProxyIT {
 
     @Tag("faults")
     @Test
-    void everyAnswer_isNamedOnceAndHeals() {
+    void foreignAnswersAreNamedOnceAndHeal() {
         namedOnceAndHeals(answers());
     }
 
     @Test
-    void someAnswers_areNamedOnceAndHeal() {
+    void someForeignAnswersAreNamedOnce() {
         var some = answers();
         some.keySet()
                 .retainAll(Set.of(UNKNOWN_COMMAND, "-MOVED 3999 127.0.0.1:6381", "HTTP/1.1 400 Bad Request", "$-1"));
@@ -101,7 +101,7 @@ class RedisBehindProxyIT {
     }
 
     @Test
-    void nameMovesToAnotherAddress_backWithinSeconds(@TempDir Path dir) throws IOException {
+    void movedNameIsFoundWithinSeconds(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 redis.test localhost\n");
         try (var old = RedisServer.start();
                 var promoted =
@@ -132,7 +132,7 @@ class RedisBehindProxyIT {
 
     @Tag("faults")
     @Test
-    void nameGoneForAWhile_backWithinSeconds(@TempDir Path dir) throws IOException {
+    void nameGoneForAWhileIsFoundAgain(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 redis.test localhost\n");
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker()
@@ -158,7 +158,7 @@ class RedisBehindProxyIT {
     }
 
     @Test
-    void tlsOnOneSideOnly_isNamedOnce(@TempDir Path dir) {
+    void tlsMismatchIsNamedOnce(@TempDir Path dir) {
         var secured = RedisServer.RedisOptions.defaults().withSecurity(Security.create(dir));
         try (var plain = RedisServer.start();
                 var secure = RedisServer.start(secured)) {

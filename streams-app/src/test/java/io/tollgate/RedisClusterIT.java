@@ -32,7 +32,7 @@ class RedisClusterIT {
     }
 
     @Test
-    void givenNodeLost_whenItsAgentsAreDecided_thenTheyAloneAreLocal() {
+    void lostNodeMakesOnlyItsAgentsLocal() {
         try (var redis = RedisCluster.start(3, false);
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("cluster, node killed", cluster)) {
@@ -77,7 +77,7 @@ class RedisClusterIT {
 
     @Tag("faults")
     @Test
-    void givenSlotOnItsWay_whenItsKeysMove_thenDecisionsFollow() {
+    void decisionsFollowAMovingSlot() {
         try (var redis = RedisCluster.start(3, false);
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("cluster, slots move", cluster)) {
@@ -143,7 +143,7 @@ class RedisClusterIT {
 
     @Tag("faults")
     @Test
-    void givenPrimaryKilled_whenAReplicaThatLagsTakesOver_thenItsAgentsContinueFromTheSmallerCopy() {
+    void laggingReplicaGivesNothing() {
         try (var redis = RedisCluster.start(3, true);
                 var cluster = cluster(redis);
                 var scenario = FaultScenario.start("cluster, failover to a replica that lags", cluster)) {

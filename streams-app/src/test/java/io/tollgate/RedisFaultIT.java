@@ -37,13 +37,13 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenRedisKilled_whenItIsBackWithItsData_thenItDecidesAgain() {
+    void returnedDataIsUsedAgain() {
         killed(true);
     }
 
     @Tag("faults") // by a shorter way: RedisOutageIT
     @Test
-    void givenRedisKilled_whenItIsBackEmpty_thenBucketsContinueFromTheMirror() {
+    void emptyRedisGoesOnFromTheMirror() {
         killed(false);
     }
 
@@ -69,13 +69,13 @@ class RedisFaultIT {
     }
 
     @Test
-    void givenRedisFrozen_whenItThaws_thenLateScriptsChargeNothingTwice() {
+    void lateScriptsChargeNothingTwice() {
         frozen(EOS, Duration.ofSeconds(3));
     }
 
     @Tag("faults")
     @Test
-    void givenRedisFrozenUnderAtLeastOnce_whenItThaws_thenLateScriptsChargeNothingTwice() {
+    void lateScriptsChargeOnce_atLeastOnce() {
         frozen(ALO, Duration.ofSeconds(10));
     }
 
@@ -102,7 +102,7 @@ class RedisFaultIT {
     @Tag("faults")
     @ParameterizedTest
     @ValueSource(strings = {EOS, ALO})
-    void givenRepliesLostAfterTheScriptRan_whenReconnected_thenEachIsChargedOnce(String guarantee) {
+    void lostRepliesChargeOnce(String guarantee) {
         try (var redis = RedisServer.start();
                 var proxy = FaultProxy.to(redis.port());
                 var cluster = cluster(uri(proxy)).with("TOLLGATE_PROCESSING_GUARANTEE", guarantee);
@@ -123,7 +123,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenSlowRedis_whenSlowerThanTheLimit_thenDecisionsAreLocalAndFast() {
+    void slowRedisMeansFastLocalDecisions() {
         try (var redis = RedisServer.start();
                 var proxy = FaultProxy.to(redis.port());
                 var cluster = cluster(uri(proxy));
@@ -151,7 +151,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenBlackHole_whenPacketsPassAgain_thenRedisIsUsedAgain() {
+    void redisIsUsedAfterABlackHole() {
         try (var redis = RedisServer.start();
                 var proxy = FaultProxy.to(redis.port());
                 var cluster = cluster(uri(proxy));
@@ -170,7 +170,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenConnectionThatAFirewallForgot_whenNewOnesPass_thenRedisIsUsedAgain() {
+    void redisIsUsedAfterAFirewallForgot() {
         try (var redis = RedisServer.start();
                 var proxy = FaultProxy.to(redis.port());
                 var cluster = cluster(uri(proxy));
@@ -187,7 +187,7 @@ class RedisFaultIT {
     }
 
     @Test
-    void givenRedisThatForgets_whenAskedAgain_thenOnlyWhatWasLostIsRepaired() {
+    void onlyLostKeysAreRepaired() {
         try (var redis = RedisServer.start();
                 var cluster = cluster(redis.uri()).withPatience();
                 var scenario = FaultScenario.start("6 flushed, corrupt, wrong type", cluster)) {
@@ -262,14 +262,14 @@ class RedisFaultIT {
 
     @ParameterizedTest
     @EnumSource(names = "READONLY")
-    void givenRedisThatRefuses_whenHealed_thenItDecidesAgain(Refusal refusal) {
+    void redisIsUsedAfterRefusals(Refusal refusal) {
         refused(refusal);
     }
 
     @Tag("faults")
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "READONLY")
-    void givenRedisThatRefusesOtherwise_whenHealed_thenItDecidesAgain(Refusal refusal) {
+    void redisIsUsedAfterOtherRefusals(Refusal refusal) {
         refused(refusal);
     }
 
@@ -301,7 +301,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenRedisThatCannotSave_whenHealed_thenItDecidesAgain(@TempDir Path dir) throws IOException {
+    void redisIsUsedAfterFailedSaves(@TempDir Path dir) throws IOException {
         var snapshot = dir.resolve("dump.rdb");
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withDir(dir));
                 var cluster = cluster(redis.uri());
@@ -331,7 +331,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenRedisThatLoadsItsData_whenLoaded_thenItDecidesAgain() {
+    void redisIsUsedAfterLoading() {
         var options = RedisServer.RedisOptions.defaults()
                 .withAppendOnly(true)
                 .withConfig("enable-debug-command yes")
@@ -362,7 +362,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenRedisWithTooManyClients_whenTheyLeave_thenItDecidesAgain() throws IOException {
+    void redisIsUsedAfterTooManyClients() throws IOException {
         try (var redis = RedisServer.start();
                 var cluster = cluster(redis.uri());
                 var scenario = FaultScenario.start("7 maxclients", cluster)) {
@@ -388,7 +388,7 @@ class RedisFaultIT {
 
     @Tag("faults")
     @Test
-    void givenFailoverThatLosesAcknowledgedWrites_whenTheReplicaDecides_thenBucketsContinueFromTheSmallerCopy() {
+    void lossyFailoverGivesNothing() {
         try (var primary = RedisServer.start();
                 var replica =
                         RedisServer.start(RedisServer.RedisOptions.defaults().withReplicaOf(primary.port()));

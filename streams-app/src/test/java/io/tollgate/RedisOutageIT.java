@@ -19,8 +19,7 @@ class RedisOutageIT {
 
     @ParameterizedTest(name = "Redis keeps its data: {0}")
     @ValueSource(booleans = {true, false})
-    void givenTraffic_whenRedisIsKilledAndComesBack_thenNothingIsLostDoubledOrGivenAway(boolean keepsData)
-            throws Exception {
+    void outageLosesAndGivesNothing(boolean keepsData) throws Exception {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(keepsData));
                 var cluster =
                         TestCluster.onSharedBroker().withLimit(CAPACITY, REFILL).with("REDIS_URL", redis.uri());

@@ -12,7 +12,7 @@ class RedisSentinelIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     @Test
-    void givenPrimaryKilled_whenSentinelNamesAnother_thenDecisionsFollow() {
+    void decisionsFollowTheNewPrimary() {
         var defaults = RedisServer.RedisOptions.defaults();
         try (var primary = RedisServer.start();
                 var replica = RedisServer.start(defaults.withReplicaOf(primary.port()));

@@ -137,7 +137,7 @@ class ScaleOutIT {
     }
 
     @Test
-    void givenTwoInstances_whenOneLeaves_thenNoPartitionIsSilentForLong() {
+    void leavingInstanceLeavesNoSilence() {
         try (var fleet = new Fleet("one leaves", Map.of(), Map.of())) {
             var first = fleet.scenario.application();
             fleet.join("second");
@@ -148,7 +148,7 @@ class ScaleOutIT {
 
     @Tag("faults")
     @Test
-    void givenStateThatTakesAMomentToRestore_whenAnotherJoins_thenItTakesItsShareAtOnce() {
+    void joiningInstanceGetsItsShareAtOnce() {
         try (var fleet = new Fleet("large state", Map.of(), Map.of())) {
             fleet.fill(15_000 * TestCluster.PARTITIONS); // Kafka Streams' own bound is 10 000 for each task
             var second = fleet.join("second");
@@ -161,25 +161,25 @@ class ScaleOutIT {
 
     @Tag("faults")
     @Test
-    void givenStandbyReplicas_whenInstancesComeAndGo_thenNoPartitionIsSilentForLong() {
+    void standbysAvoidSilence() {
         comeAndGo("standby replicas", Map.of("KAFKA_NUM_STANDBY_REPLICAS", "1"), Map.of(), SESSION_TIMEOUT);
     }
 
     @Tag("faults")
     @Test
-    void givenStreamsProtocol_whenInstancesComeAndGo_thenNoPartitionIsSilentForLong() {
+    void streamsProtocolAvoidsSilence() {
         comeAndGo("streams protocol", Map.of("KAFKA_GROUP_PROTOCOL", "streams"), Map.of(), BROKERS_SESSION_TIMEOUT);
     }
 
     @Tag("faults")
     @Test
-    void givenStaticMembers_whenInstancesComeAndGo_thenNoPartitionIsSilentForLong() {
+    void staticMembersAvoidSilence() {
         comeAndGo("static members", Map.of(), Map.of("KAFKA_GROUP_INSTANCE_ID", "NAME"), SESSION_TIMEOUT);
     }
 
     @Tag("faults")
     @Test
-    void givenStaticMember_whenKilledAndStartedAgainUnderItsName_thenItsPartitionsDoNotWaitForTheSession() {
+    void restartedStaticMemberIsBackAtOnce() {
         var session = Duration.ofSeconds(40);
         var settings = Map.of("KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS", Long.toString(session.toMillis()));
         try (var fleet = new Fleet("static member returns", settings, Map.of("KAFKA_GROUP_INSTANCE_ID", "NAME"))) {

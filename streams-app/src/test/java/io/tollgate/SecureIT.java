@@ -95,7 +95,7 @@ class SecureIT {
 
     @Test
     @Order(1)
-    void givenTheRightsThatSuffice_whenItRunsByPassword_thenItDecidesByRedisAndNoSecretIsSeen() throws Exception {
+    void passwordAndExactRightsSuffice() throws Exception {
         try (var cluster = secured(properties(Security.APPLICATION))) {
             cluster.with("TOLLGATE_HTTP_TOKEN", "canary-of-http");
             assertThat(brokers(cluster)).isEmpty();
@@ -119,7 +119,7 @@ class SecureIT {
 
     @Test
     @Order(2)
-    void givenACertificate_whenItRuns_thenItDecidesWithTheSameRights() throws Exception {
+    void certificateAndExactRightsSuffice() throws Exception {
         try (var cluster = secured(environment(security.certificateProperties()))) {
             cluster.with("KAFKA_BOOTSTRAP_SERVERS", broker.mutualTlsServers());
             assertThat(brokers(cluster)).isEmpty();
@@ -133,7 +133,7 @@ class SecureIT {
 
     @TestFactory
     @Order(3)
-    Stream<DynamicTest> givenOneRightLess_whenLooked_thenOneLineNamesIt() {
+    Stream<DynamicTest> oneRightLessIsNamed() {
         return Rights.application().stream()
                 .map(right -> DynamicTest.dynamicTest(
                         right.entry().operation() + " " + right.pattern().resourceType() + " "
@@ -173,7 +173,7 @@ class SecureIT {
     @ParameterizedTest
     @Order(4)
     @ValueSource(strings = {"approved-requests", "rejected-requests", "quota-events"})
-    void readingIsNoWriting(String topic) throws Exception {
+    void readersCannotWrite(String topic) throws Exception {
         var write = Rights.application().stream()
                 .filter(right ->
                         right.pattern().name().equals(topic) && right.entry().operation() == AclOperation.WRITE)
@@ -213,7 +213,7 @@ class SecureIT {
 
     @Test
     @Order(4)
-    void givenNoRightToRead_whenItRuns_thenOneLineAndExit1() throws Exception {
+    void withoutReadRightOneLineAndExit1() throws Exception {
         var right = Rights.application().stream()
                 .filter(binding -> binding.pattern().name().equals("agent-requests"))
                 .findFirst()
@@ -236,7 +236,7 @@ class SecureIT {
 
     @Test
     @Order(5)
-    void givenPlainClientOnATlsPort_whenItRuns_thenOneLineAndExit1() {
+    void plainClientOneLineAndExit1() {
         try (var cluster = secured(Map.of());
                 var application = launch(cluster, dir.resolve("plain.log"))) {
             assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(1);
@@ -248,7 +248,7 @@ class SecureIT {
 
     @Test
     @Order(6)
-    void givenAWrongPassword_whenItRuns_thenOneLineWithoutItAndExit1() {
+    void wrongPasswordStaysHidden() {
         var wrong = properties(Security.APPLICATION);
         wrong.put(
                 "KAFKA_SASL_JAAS_CONFIG",
@@ -266,7 +266,7 @@ class SecureIT {
 
     @Test
     @Order(7)
-    void givenTheDocumentedCommands_whenCompared_thenTheyAreTheRightsThatAreTested() throws IOException {
+    void documentedRightsAreTheTestedOnes() throws IOException {
         var page = Files.readString(root().resolve("docs/security.md"));
         var documented = page.lines()
                 .filter(line -> line.startsWith("--add "))

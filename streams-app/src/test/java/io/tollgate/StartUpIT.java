@@ -25,7 +25,7 @@ class StartUpIT {
     private static final Duration SOON = Duration.ofSeconds(40);
 
     @Test
-    void givenNoTopics_whenStarted_thenOneLineForEachAndExit1() {
+    void missingTopicsAreNamedWithExit1() {
         try (var cluster = TestCluster.on(TestCluster.sharedBroker());
                 var application = cluster.launch("run")) {
             assertThat(application.awaitExit(SOON)).as(application.output()).hasValue(1);
@@ -42,7 +42,7 @@ class StartUpIT {
     }
 
     @Test
-    void givenPortOfAnotherProgram_whenStarted_thenOneLineAndExit1() throws IOException {
+    void takenPortIsNamedWithExit1() throws IOException {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
                 var cluster = TestCluster.onSharedBroker()
                         .with("TOLLGATE_HTTP_PORT", Integer.toString(taken.getLocalPort()));
@@ -56,7 +56,7 @@ class StartUpIT {
     }
 
     @Test
-    void givenWrongSettings_whenStarted_thenEveryMistakeAndExit2() {
+    void wrongSettingsExitWith2() {
         try (var cluster = TestCluster.on("127.0.0.1:1")
                         .withLimit(-1, 10)
                         .with("REDIS_URL", "redis://user:hunter2@host:port")
@@ -78,7 +78,7 @@ class StartUpIT {
     }
 
     @Test
-    void givenBrokerThatIsAway_whenStarted_thenItWaitsAndThenDecides() {
+    void waitsForTheBroker() {
         try (var broker = KafkaBroker.start();
                 var cluster = TestCluster.on(broker.bootstrapServers())) {
             cluster.createTopics();
@@ -103,7 +103,7 @@ class StartUpIT {
     }
 
     @Test
-    void silentBrokerIsSaidInTime() throws IOException {
+    void silentBrokerIsNamedInTime() throws IOException {
         try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
                 var cluster = TestCluster.on("127.0.0.1:" + silent.getLocalPort());
                 var application = cluster.launch("run")) {
@@ -115,7 +115,7 @@ class StartUpIT {
     }
 
     @Test
-    void unknownNamesAreWaitedFor(@TempDir Path dir) throws IOException {
+    void waitsForUnknownNames(@TempDir Path dir) throws IOException {
         var hosts = Files.writeString(dir.resolve("hosts"), "127.0.0.1 localhost\n");
         try (var cluster = TestCluster.onSharedBroker()) {
             var port = TestCluster.sharedBroker().split(":")[1];
@@ -135,7 +135,7 @@ class StartUpIT {
     }
 
     @Test
-    void givenRedisThatIsAway_whenStarted_thenDecisionsAreLocalUntilItIsThere() {
+    void decidesLocallyUntilRedisIsThere() {
         int port = FreePorts.next();
         try (var cluster = TestCluster.onSharedBroker().with("REDIS_URL", "redis://127.0.0.1:" + port);
                 var application = cluster.start()) {

@@ -22,7 +22,7 @@ class StateFaultIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
     @Test
-    void givenNoRedis_whenThePipelineIsKilledAndItsStateDeleted_thenTheChangelogRestoresTheBuckets() {
+    void changelogRestoresBuckets() {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
                 var scenario = FaultScenario.start("14 state folder deleted", cluster)) {
@@ -45,8 +45,7 @@ class StateFaultIT {
     }
 
     @Test
-    void givenOneUserOnTwoClusters_whenBothHaveTheSameApplicationId_thenNeitherTakesOverTheBucketsOfTheOther(
-            @TempDir Path cache) {
+    void clustersDoNotShareAStateFolder(@TempDir Path cache) {
         try (var broker = KafkaBroker.start();
                 var there = TestCluster.on(broker.bootstrapServers())
                         .withLimit(100, 0)
@@ -73,7 +72,7 @@ class StateFaultIT {
     }
 
     @Test
-    void givenRunningPipeline_whenItsStateIsDeleted_thenItGoesOnOrEndsAndRestores() {
+    void deletedStateIsRestored() {
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
                 var scenario = FaultScenario.start("14 state folder deleted while running", cluster)) {
@@ -88,8 +87,7 @@ class StateFaultIT {
     }
 
     @Test
-    void givenDiskThatFills_whenRunning_thenItEndsWithAClearErrorAndGoesOnWhereThereIsRoom(@TempDir Path mountPoint)
-            throws Exception {
+    void fullDiskEndsWithAClearError(@TempDir Path mountPoint) throws Exception {
         assumeTrue(
                 run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", mountPoint.toString()) == 0,
                 "mounting a small disk needs the rights of root");

@@ -37,17 +37,17 @@ class TimestampsIT {
     private Path dir;
 
     @Test
-    void retentionAndSegmentsDoNotGoByThem() throws Exception {
-        retentionAndSegmentsDoNotGoByThem("at_least_once");
+    void farTimestampsLoseNoRecord() throws Exception {
+        farTimestampsLoseNoRecord("at_least_once");
     }
 
     @Tag("faults")
     @Test
-    void retentionAndSegmentsDoNotGoByThem_exactlyOnce() throws Exception {
-        retentionAndSegmentsDoNotGoByThem("exactly_once_v2");
+    void farTimestampsLoseNoRecord_exactlyOnce() throws Exception {
+        farTimestampsLoseNoRecord("exactly_once_v2");
     }
 
-    private void retentionAndSegmentsDoNotGoByThem(String guarantee) throws Exception {
+    private void farTimestampsLoseNoRecord(String guarantee) throws Exception {
         var options = KafkaBroker.BrokerOptions.defaults()
                 .withDir(dir)
                 .withProperty("log.retention.check.interval.ms", "1000")

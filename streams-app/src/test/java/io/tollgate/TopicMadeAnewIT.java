@@ -6,17 +6,17 @@ import org.junit.jupiter.api.Test;
 /** Somebody deletes the topic of requests and creates it again, at once, while the pipeline runs. */
 class TopicMadeAnewIT {
     @Test
-    void eachNewRequestIsDecidedOnce() throws Exception {
-        eachNewRequestIsDecidedOnce("exactly_once_v2");
+    void newRequestsAreDecidedOnce() throws Exception {
+        newRequestsAreDecidedOnce("exactly_once_v2");
     }
 
     @Tag("faults")
     @Test
-    void eachNewRequestIsDecidedOnce_atLeastOnce() throws Exception {
-        eachNewRequestIsDecidedOnce("at_least_once");
+    void newRequestsAreDecidedOnce_atLeastOnce() throws Exception {
+        newRequestsAreDecidedOnce("at_least_once");
     }
 
-    private static void eachNewRequestIsDecidedOnce(String guarantee) throws Exception {
+    private static void newRequestsAreDecidedOnce(String guarantee) throws Exception {
         try (var scenario = new TopicMadeAnewScenario(guarantee);
                 var application = scenario.cluster.start()) {
             scenario.decideBefore(application);

@@ -20,7 +20,7 @@ class TracingIT {
     private static final String PUBLISHERS_SPAN = "b7ad6b7169203331";
 
     @Test
-    void withoutTheAgent_theContextIsCarriedUnchanged() throws Exception {
+    void withoutAgentContextIsCarried() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();
                 var application = cluster.start()) {
             assertThat(decided(cluster, application)).isEqualTo("00-" + TRACE + "-" + PUBLISHERS_SPAN + "-01");
@@ -30,7 +30,7 @@ class TracingIT {
     /** With -Pfaults, which downloads the agent. */
     @Tag("faults")
     @Test
-    void withTheAgent_theDecisionIsASpanOfTheTrace() throws Exception {
+    void withAgentDecisionIsASpan() throws Exception {
         var agent = Path.of("target", "agent", "opentelemetry-javaagent.jar").toAbsolutePath();
         var settings =
                 Path.of("..", "deploy", "opentelemetry", "agent.properties").toAbsolutePath();

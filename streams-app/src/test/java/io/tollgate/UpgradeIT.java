@@ -81,7 +81,7 @@ class UpgradeIT {
     @Tag("faults")
     @ParameterizedTest
     @MethodSource("stored")
-    void withoutState_continuesFromTheChangelog(Path zip) {
+    void withoutStateTheChangelogTells(Path zip) {
         upgrade(zip, true);
     }
 

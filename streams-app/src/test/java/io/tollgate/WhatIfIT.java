@@ -105,7 +105,7 @@ class WhatIfIT {
 
     @ParameterizedTest
     @ValueSource(longs = {1, 2})
-    void policiesInForceGiveEveryVerdict(long seed) throws Exception {
+    void currentPoliciesGiveTheRecord(long seed) throws Exception {
         var random = new SplittableRandom(seed);
         var traffic = Steps.random(random, true);
         try (var cluster = TestCluster.onSharedBroker().withLimit(40, 3)) {
@@ -127,7 +127,7 @@ class WhatIfIT {
 
     @ParameterizedTest
     @ValueSource(longs = {21})
-    void bucketsGoOnFromTheMiddle(long seed) throws Exception {
+    void readsFromTheMiddle(long seed) throws Exception {
         var traffic = Steps.random(new SplittableRandom(seed), false);
         var one = Map.of("solo", one(Mode.ENFORCE, 25, 1.5), "acme/*", one(Mode.SHADOW, 9, 2));
         try (var cluster = TestCluster.onSharedBroker().withLimit(40, 3)) {
@@ -150,27 +150,27 @@ class WhatIfIT {
     @Tag("faults")
     @ParameterizedTest
     @ValueSource(longs = {3, 4, 5, 6})
-    void policiesInForceGiveEveryVerdict_moreSeeds(long seed) throws Exception {
-        policiesInForceGiveEveryVerdict(seed);
+    void currentPoliciesGiveTheRecord_moreSeeds(long seed) throws Exception {
+        currentPoliciesGiveTheRecord(seed);
     }
 
     @Tag("faults")
     @ParameterizedTest
     @ValueSource(longs = {22, 23})
-    void bucketsGoOnFromTheMiddle_moreSeeds(long seed) throws Exception {
-        bucketsGoOnFromTheMiddle(seed);
+    void readsFromTheMiddle_moreSeeds(long seed) throws Exception {
+        readsFromTheMiddle(seed);
     }
 
     @Tag("faults")
     @ParameterizedTest
     @ValueSource(longs = {13, 14, 15, 16})
-    void othersGiveWhatARealRunGives_moreSeeds(long seed) throws Exception {
-        othersGiveWhatARealRunGives(seed);
+    void newPoliciesGiveWhatARunGives_moreSeeds(long seed) throws Exception {
+        newPoliciesGiveWhatARunGives(seed);
     }
 
     /** The pipeline follows a policy when it sees it, whatever the clock of its writer says. */
     @Test
-    void policyOfAClockAheadIsKnown() throws Exception {
+    void policyOfAFastClockIsKnown() throws Exception {
         var traffic = Steps.random(new SplittableRandom(5), false);
         var one = Map.of("solo", one(Mode.ENFORCE, 25, 1.5));
         try (var cluster = TestCluster.onSharedBroker().withLimit(40, 3)) {
@@ -200,7 +200,7 @@ class WhatIfIT {
 
     @ParameterizedTest
     @ValueSource(longs = {11, 12})
-    void othersGiveWhatARealRunGives(long seed) throws Exception {
+    void newPoliciesGiveWhatARunGives(long seed) throws Exception {
         var random = new SplittableRandom(seed);
         var traffic = Steps.random(random, false);
         var tried = new LinkedHashMap<String, PolicyDocument>();
@@ -230,7 +230,7 @@ class WhatIfIT {
     }
 
     @Test
-    void aPipelinesOwnVerdictsAreGiven() throws Exception {
+    void realPipelinesRecordIsGiven() throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withSharedRedis().withLimit(15, 4);
                 var topic = new PolicyTopic(cluster.settings());
                 var application = cluster.start();
@@ -299,7 +299,7 @@ class WhatIfIT {
     }
 
     @Test
-    void whatOthersSpendIsSpentThenToo() throws Exception {
+    void otherProgramsSpendAsBefore() throws Exception {
         long micros = (System.currentTimeMillis() - 60_000) * 1000;
         var half = new Steps(new ArrayList<>());
         for (int i = 0; i < 10; i++) half.steps().add(new Asked("solo", 1, micros + i * 1000));
@@ -326,7 +326,7 @@ class WhatIfIT {
     }
 
     @Test
-    void whatSettlementsGaveBackIsGivenBackThenToo() throws Exception {
+    void settlementsGiveBackAsBefore() throws Exception {
         try (var broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults());
                 var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(100, 0)) {
             cluster.createTopics();

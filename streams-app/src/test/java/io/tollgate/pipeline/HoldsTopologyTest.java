@@ -118,7 +118,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void anApprovalNamesTheDeadlineOfItsHold() {
+    void approvalNamesItsDeadline() {
         reserve(30);
 
         var record = approved.readRecord();
@@ -130,7 +130,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aRequestWithoutHoldOpensNone() {
+    void requestWithoutHoldOpensNone() {
         request("{\"agent_id\":\"" + AGENT + "\",\"tokens\":30,\"hold\":false}");
         request("{\"agent_id\":\"" + AGENT + "\",\"tokens\":30}");
 
@@ -142,7 +142,7 @@ class HoldsTopologyTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"\"true\"", "1", "null", "[]", "{}"})
-    void aHoldOfAWrongTypeIsNoRequest(String hold) throws Exception {
+    void holdOfWrongTypeIsInvalid(String hold) throws Exception {
         request("{\"agent_id\":\"" + AGENT + "\",\"hold\":" + hold + "}");
 
         var record = rejected.readRecord();
@@ -151,7 +151,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void forgedHeadersAreRemovedFromRequestsAndReports() {
+    void forgedHeadersAreRemoved() {
         var forged = new RecordHeaders().add("quota-hold", utf8("9")).add("trace", utf8("t"));
         requests.pipeInput(new TestRecord<>(utf8(AGENT), utf8("{\"agent_id\":\"" + AGENT + "\"}"), forged, RECENT));
         var forgedReport = new RecordHeaders()
@@ -168,7 +168,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aReportGivesBackWhatWasNotUsed() throws Exception {
+    void reportGivesBackTheUnusedRest() throws Exception {
         request("{\"agent_id\":\"" + AGENT + "\",\"tokens\":50,\"hold\":true,\"request_id\":\"r-1\"}");
         long openedMicros = Long.parseLong(header(approved.readRecord(), "quota-decided-at"));
 
@@ -193,7 +193,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aReportBeforeTheApprovalNamesNoHold() throws Exception {
+    void reportBeforeApprovalFindsNoHold() throws Exception {
         settle("agent-requests/0/0", "1");
         reserve(50);
 
@@ -206,7 +206,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aSecondReportGivesNothingBack() throws Exception {
+    void secondReportGivesNothingBack() throws Exception {
         reserve(50);
         settle("agent-requests/0/0", "10");
         settle("agent-requests/0/0", "10");
@@ -216,7 +216,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void anotherAgentsHoldIsNotSettled() throws Exception {
+    void otherAgentsHoldStaysOpen() throws Exception {
         reserve(50);
         reports.pipeInput(new TestRecord<>(null, report(agent(0, 1), "agent-requests/0/0", "0"), null, RECENT));
 
@@ -226,7 +226,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aRefusedRequestHasNoHold() {
+    void refusedRequestHasNoHold() {
         reserve(101);
         settle("agent-requests/0/0", "1");
 
@@ -235,7 +235,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void nothingUsedGivesAllBack() throws Exception {
+    void unusedHoldGivesEverythingBack() throws Exception {
         reserve(100);
         settle("agent-requests/0/0", "0");
 
@@ -244,7 +244,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aHoldOfNothingMayBeOverrun() throws Exception {
+    void emptyHoldMayBeOverrun() throws Exception {
         reserve(0);
         settle("agent-requests/0/0", "40");
 
@@ -253,7 +253,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void nothingIsApprovedUntilADebtIsRepaid() throws Exception {
+    void debtIsRepaidBeforeAnyApproval() throws Exception {
         policy("{\"capacity\":100,\"refill_rate\":10}");
         reserve(100);
         settle("agent-requests/0/0", "150");
@@ -269,7 +269,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aRefundNeverFillsAboveTheCapacity() throws Exception {
+    void refundStaysWithinCapacity() throws Exception {
         policy("{\"capacity\":100,\"refill_rate\":10}");
         reserve(50);
         pass(Duration.ofSeconds(4));
@@ -282,7 +282,7 @@ class HoldsTopologyTest {
 
     @ParameterizedTest
     @CsvSource({"charged, 50, 0, 50", "returned, 0, 50, 100"})
-    void aHoldEndsAtItsDeadline(String unsettled, int used, int refunded, String left) throws Exception {
+    void holdEndsAtItsDeadline(String unsettled, int used, int refunded, String left) throws Exception {
         holds("{\"within_s\":5,\"unsettled\":\"" + unsettled + "\"}");
         reserve(50);
         long deadlineMicros = Long.parseLong(header(approved.readRecord(), "quota-hold"));
@@ -308,7 +308,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aReportAfterTheDeadlineComesTooLate() throws Exception {
+    void reportAfterTheDeadlineIsTooLate() throws Exception {
         holds("{\"within_s\":5}");
         reserve(50);
         pass(Duration.ofSeconds(5)); // the timer has not run since
@@ -320,7 +320,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void noMoreHoldsAreOpenThanThePolicySays() throws Exception {
+    void openHoldsStayBelowTheMaximum() throws Exception {
         holds("{\"max_open\":2}");
         for (int i = 0; i < 3; i++) reserve(10);
         charge("1");
@@ -343,7 +343,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aHoldWhoseDeadlinePassedDoesNotCount() throws Exception {
+    void expiredHoldDoesNotCountAsOpen() throws Exception {
         holds("{\"max_open\":1,\"within_s\":5}");
         reserve(10);
         pass(Duration.ofSeconds(5)); // the timer has not run since
@@ -354,7 +354,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aShadowPolicyHoldsOnItsOwnBucket() throws Exception {
+    void shadowHoldsOnItsOwnBucket() throws Exception {
         policy("{\"capacity\":100,\"refill_rate\":0,\"mode\":\"shadow\",\"holds\":{\"max_open\":2}}");
         reserve(90);
         reserve(90);
@@ -374,7 +374,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aPolicyThatIsOffHoldsNothing() throws Exception {
+    void offHoldsNothing() throws Exception {
         policy("{\"capacity\":100,\"refill_rate\":0,\"mode\":\"off\"}");
         reserve(50);
 
@@ -383,7 +383,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void everyLimitGetsBackWhatWasNotUsed() throws Exception {
+    void everyLimitGetsTheRestBack() throws Exception {
         policy("{\"limits\":[{\"name\":\"burst\",\"capacity\":60,\"refill_rate\":0},"
                 + "{\"name\":\"month\",\"capacity\":100,\"period\":\"month\"}]}");
         reserve(60);
@@ -399,7 +399,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aStrayReportKeepsWhereItCameFrom() throws Exception {
+    void strayReportKeepsItsSource() throws Exception {
         var stray = agent(1);
         request("{\"agent_id\":\"" + stray + "\",\"tokens\":50,\"hold\":true}");
         var hold = header(approved.readRecord(), "quota-source");
@@ -437,7 +437,7 @@ class HoldsTopologyTest {
                 "{\"agent_id\":\"a\",\"hold\":\"h\",\"tokens\":2e12}         | tokens must be a finite number from 0 to 1e12",
                 "{\"agent_id\":\"a\",\"hold\":\"h\",\"tokens\":1,\"hold\":\"h\"} | hold must not appear twice",
             })
-    void whatIsNoReportComesBackWithTheRule(String value, String detail) throws Exception {
+    void invalidReportNamesTheRule(String value, String detail) throws Exception {
         reports.pipeInput(new TestRecord<>(
                 utf8("its-own-key"), utf8(value), new RecordHeaders().add("quota-source", utf8("forged")), RECENT));
 
@@ -452,7 +452,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aReportWithoutValueIsInvalid() throws Exception {
+    void reportWithoutAValueIsInvalid() throws Exception {
         reports.pipeInput(new TestRecord<>(null, null, null, RECENT));
 
         var record = settled.readRecord();
@@ -461,7 +461,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void aReportThatWouldNotFitIsNamedByItsHash() throws Exception {
+    void tooLargeReportIsNamedByItsHash() throws Exception {
         reports.pipeInput(new TestRecord<>(null, new byte[900_000], null, RECENT));
 
         var json = json(settled.readRecord());
@@ -470,7 +470,7 @@ class HoldsTopologyTest {
     }
 
     @Test
-    void unknownFieldsOfReportsAreAllowed() throws Exception {
+    void unknownFieldsAreAllowed() throws Exception {
         reserve(50);
         reports.pipeInput(new TestRecord<>(
                 utf8(AGENT),

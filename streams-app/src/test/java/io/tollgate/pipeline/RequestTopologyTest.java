@@ -128,7 +128,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenTheTopology_whenDescribed_thenItIsTheOneThatRunsEverywhere() throws Exception {
+    void topologyIsTheGoldenOne() throws Exception {
         var description = topology(settings(1, 1)).describe().toString().replaceAll("\\s+\n", "\n");
         Files.createDirectories(ACTUAL.getParent());
         Files.writeString(ACTUAL, description);
@@ -149,7 +149,7 @@ class RequestTopologyTest {
                 "{\"agent_id\":\"AGENT\",\"tokens\":100,\"request_id\":\"r\"}",
                 "{\"agent_id\":\"AGENT\",\"big\":123456789012345678901234567890.10}"
             })
-    void givenRequestThatIsCovered_whenDecided_thenItsOwnBytesAreApproved(String template) {
+    void approvalIsTheRequestsOwnBytes(String template) {
         for (String agent : List.of(homeAgent(), strayAgent())) {
             byte[] bytes = utf8(template.replace("AGENT", agent));
 
@@ -163,7 +163,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenApproval_whenDecided_thenTheHeadersAreThoseOfTheContract() {
+    void approvalHasItsHeaders() {
         long before = clock.getAsLong();
         requests.pipeInput(new TestRecord<>(
                 utf8(homeAgent()),
@@ -195,7 +195,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenRefusal_whenDecided_thenHeadersAndJsonSayTheSame() throws Exception {
+    void headersAndJsonOfARefusalAgree() throws Exception {
         pipe(homeAgent(), "100");
         approved.readRecord();
         byte[] bytes = utf8("{\"request_id\":\"r-2\",\"agent_id\":\"" + homeAgent() + "\",\"tokens\":50,\"x\":[1.10]}");
@@ -238,7 +238,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenRetryAfter_whenExactlySoLongPasses_thenTheRequestIsCovered() throws Exception {
+    void retryAfterIsExact() throws Exception {
         pipe(homeAgent(), "100");
         pipe(homeAgent(), "50");
         long retryAfterMillis =
@@ -251,7 +251,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenBucketThatNeverRefills_whenRefused_thenNoRetryIsPromised() throws Exception {
+    void withoutRefillNoRetryIsPromised() throws Exception {
         open(100, 0);
         pipe(homeAgent(), "100");
         pipe(homeAgent(), "1");
@@ -262,7 +262,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenCostAboveTheCapacity_whenDecided_thenNoWaitHelpsAndNothingIsCharged() throws Exception {
+    void costAboveCapacityChargesNothing() throws Exception {
         pipe(homeAgent(), "100.5");
         pipe(homeAgent(), "1e12");
         pipe(homeAgent(), "100");
@@ -277,7 +277,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenCostOfNothing_whenTheBucketIsEmpty_thenItIsApproved() throws Exception {
+    void emptyBucketCoversCostOfZero() throws Exception {
         open(100, 0);
         pipe(homeAgent(), "100");
         pipe(homeAgent(), "0");
@@ -297,7 +297,7 @@ class RequestTopologyTest {
                 "\uFEFF{}",
                 "{\"agent_id\":\"a\",\"request_id\":\"\\ud800\"}"
             })
-    void givenRecordThatIsNoRequest_whenDecided_thenItsExactBytesAreRejected(String value) throws Exception {
+    void invalidRecordKeepsItsBytes(String value) throws Exception {
         requests.pipeInput(new TestRecord<>(
                 utf8("its-own-key"), utf8(value), new RecordHeaders().add("quota-remaining", utf8("1")), 5L));
 
@@ -314,7 +314,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenNullKeysAndNullValue_whenDecided_thenEachHasItsRecord() throws Exception {
+    void nullKeysAndValueAreDecided() throws Exception {
         pipe(null, (byte[]) null);
         pipe(null, utf8("{"));
         pipe(null, request(homeAgent(), "1"));
@@ -332,7 +332,7 @@ class RequestTopologyTest {
 
     @ParameterizedTest
     @ValueSource(ints = {996_000, 1_000_000, 5_000_000})
-    void givenRequestThatWouldNotFit_whenRejected_thenLengthAndHashStandForIt(int size) throws Exception {
+    void tooLargeRequestIsNamedByItsHash(int size) throws Exception {
         var head = "{\"agent_id\":\"" + homeAgent() + "\",\"tokens\":101,\"p\":\"";
         byte[] bytes = utf8(head + "x".repeat(size) + "\"}");
         byte[] broken = utf8("x".repeat(size));
@@ -354,7 +354,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenLargeRequestThatFits_whenRejected_thenItIsThereAndTheRecordStaysBelowKafkasDefault() throws Exception {
+    void largeRejectionFitsKafkasDefault() throws Exception {
         byte[] bytes = utf8("{\"agent_id\":\"" + "é".repeat(128) + "\",\"tokens\":101,\"request_id\":\""
                 + "é".repeat(128) + "\",\"p\":\"" + "x".repeat(995_000 - 600) + "\"}");
         byte[] broken = utf8("\u0001".repeat(740_000));
@@ -370,7 +370,7 @@ class RequestTopologyTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-47, -1, 0, 1, 47})
-    void timestampThatMayBeRightIsCarried(long hours) throws Exception {
+    void plausibleTimestampIsCarried(long hours) throws Exception {
         long timestamp = System.currentTimeMillis() + Duration.ofHours(hours).toMillis();
         pipeTwoAndStray(timestamp, new RecordHeaders());
 
@@ -386,7 +386,7 @@ class RequestTopologyTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 1_700_000_000, 1_500_000_000_000L, 253_402_300_799_999L, Long.MAX_VALUE})
-    void timestampThatIsFarOffIsReplaced(long timestamp) throws Exception {
+    void farTimestampIsReplaced(long timestamp) throws Exception {
         long before = System.currentTimeMillis();
         pipeTwoAndStray(timestamp, new RecordHeaders().add("quota-timestamp", utf8("7")));
 
@@ -415,7 +415,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void invalidRequestTellsItsTimestampInTheRejectionAlone() throws Exception {
+    void invalidRequestKeepsItsTimestamp() throws Exception {
         requests.pipeInput(new TestRecord<>(null, utf8("{"), new RecordHeaders(), 1_700_000_000L));
 
         var record = rejected.readRecord();
@@ -436,7 +436,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenStray_whenItComesHome_thenItKeepsSourceAndHeadersAndOneBucket() {
+    void strayKeepsSourceHeadersAndBucket() {
         pipe(homeAgent(), "1"); // offset 0
         requests.pipeInput(new TestRecord<>(
                 utf8("somebody"),
@@ -464,7 +464,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenManyRequestsOfSeveralAgents_whenDecided_thenEachAgentsOrderIsKept() throws Exception {
+    void everyAgentsOrderIsKept() throws Exception {
         open(1000, 0);
         var agents = IntStream.range(0, 20).mapToObj(i -> "agent-" + i).toList();
         for (int i = 0; i < 2000; i++)
@@ -482,7 +482,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenTimeThatPasses_whenRequestsCome_thenTheBucketHasRefilledByThatMuch() {
+    void bucketRefillsOverTime() {
         pipe(homeAgent(), "100");
         pass(Duration.ofSeconds(3));
         pipe(homeAgent(), "10");
@@ -498,7 +498,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenBucketsThatAreFullAgain_whenTheyAreIdle_thenTheyLeaveTheStore() {
+    void fullIdleBucketsLeaveTheStore() {
         for (int i = 0; i < 50; i++) pipe("idle-" + i, "10");
         pass(Duration.ofMinutes(2));
         pipe(homeAgent(), "10"); // just now
@@ -515,7 +515,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenBucketThatIsNotFull_whenItIsIdle_thenItStays() throws Exception {
+    void spentIdleBucketStaysInTheStore() throws Exception {
         open(100, 0);
         pipe(homeAgent(), "10");
         pass(Duration.ofDays(1));
@@ -527,7 +527,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenAThousandHeadersAndNullValues_whenDecided_thenTheyAreCarried() {
+    void thousandHeadersAreCarried() {
         var headers = new RecordHeaders();
         for (int i = 0; i < 1000; i++) headers.add("h" + i, i % 2 == 0 ? null : utf8("" + i));
         requests.pipeInput(new TestRecord<>(utf8(strayAgent()), request(strayAgent(), "1"), headers, 1L));
@@ -540,7 +540,7 @@ class RequestTopologyTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"*", "a}{b", "../x", "quota:other:tokens", "${jndi:x}", "__proto__", "a\\\"b\\\\"})
-    void givenAgentThatLooksLikeSyntax_whenDecided_thenItHasABucketOfItsOwn(String escaped) throws Exception {
+    void oddAgentHasItsOwnBucket(String escaped) throws Exception {
         pipe(homeAgent(), "100");
         pipe(null, request(escaped, "100"));
         pipe(null, request(escaped, "100"));
@@ -551,7 +551,7 @@ class RequestTopologyTest {
     }
 
     @Test
-    void givenTheSameRequestTwice_whenDecided_thenBothAreCharged() throws Exception {
+    void repeatedRequestIsChargedTwice() throws Exception {
         byte[] bytes = utf8("{\"request_id\":\"same\",\"agent_id\":\"" + homeAgent() + "\",\"tokens\":40}");
         open(100, 0);
         pipe(utf8(homeAgent()), bytes);

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class StreamsPropertiesTest {
     @Test
-    void givenNothing_whenStarted_thenOurSettingsHold() throws SettingsException {
+    void ourSettingsAreTheDefault() throws SettingsException {
         var producer = producer(Map.of());
 
         assertThat(producer)
@@ -26,12 +26,12 @@ class StreamsPropertiesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"KAFKA_COMPRESSION_TYPE", "KAFKA_PRODUCER_COMPRESSION_TYPE"})
-    void userMayCompressOtherwise(String variable) throws SettingsException {
+    void userMayChangeTheCompression(String variable) throws SettingsException {
         assertThat(producer(Map.of(variable, "none"))).containsEntry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "none");
     }
 
     @Test
-    void givenWhatWeSetForProducers_whenTheUserSetsItForAllClients_thenTheUsersHolds() throws SettingsException {
+    void usersSettingForAllClientsWins() throws SettingsException {
         var producer = producer(Map.of(
                 "KAFKA_MAX_REQUEST_SIZE", "1000000", "KAFKA_LINGER_MS", "3", "KAFKA_PRODUCER_BATCH_SIZE", "1000"));
 
