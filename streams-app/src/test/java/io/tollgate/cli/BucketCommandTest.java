@@ -20,7 +20,7 @@ class BucketCommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"{}", "<html>"})
-    void otherServerAnswers_isNamed(String page) throws IOException {
+    void foreignServerIsNamed(String page) throws IOException {
         var shown = show(page);
 
         assertThat(shown.exitCode()).isEqualTo(1);
@@ -31,7 +31,7 @@ class BucketCommandTest {
 
     @ParameterizedTest
     @CsvSource({"9700, 9.7 s", "1209600000, 14 d 0 h", "0, 0 s", "null, never"})
-    void timeToFullHasUnitsThatFit(String millis, String text) throws IOException {
+    void timeToFullHasFittingUnits(String millis, String text) throws IOException {
         var shown = show("{\"agent_id\":\"agent-7\",\"bucket\":{\"tokens\":1,\"capacity\":2,\"refill_rate\":1,"
                 + "\"time_to_full_ms\":" + millis + ",\"read_from\":\"redis\"}}");
 

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 /** Wrong usage of {@code tollgate explain}, which is found before anything is connected. */
 class ExplainArgumentsTest {
     @Test
-    void givenNoDecision_whenRun_thenItIsSaid() {
+    void missingDecisionIsNamed() {
         wrong("either SOURCE or --request-id is needed");
         wrong("either SOURCE or --request-id is needed", "agent-requests/0/1", "--request-id", "r-1");
         wrong("SOURCE must be TOPIC/PARTITION/OFFSET, but is \"nonsense\"", "nonsense");

@@ -22,7 +22,7 @@ class HoldsCommandTest {
             + "\"opened_at\":\"2026-01-01T00:00:00Z\",\"deadline\":\"2026-01-01T00:10:00Z\",\"request_id\":\"r-1\"}";
 
     @Test
-    void saysWhatIsReservedAndUntilWhen() throws IOException {
+    void showsReservedTokensAndDeadline() throws IOException {
         assertThat(holds(AGENT.formatted(3, HOLD)))
                 .containsExactly(
                         "hold                   reserved  open for  ends in     request",
@@ -31,18 +31,18 @@ class HoldsCommandTest {
     }
 
     @Test
-    void noneIsSaid() throws IOException {
+    void saysThereAreNone() throws IOException {
         assertThat(holds(AGENT.formatted(0, ""))).containsExactly("no open holds");
     }
 
     @Test
-    void jsonIsWhatThePipelineSays() throws IOException {
+    void jsonIsThePipelinesOwn() throws IOException {
         assertThat(holds(AGENT.formatted(1, HOLD), "--json"))
                 .containsExactly("{\"agent_id\":\"agent-7\",\"open_holds\":1,\"holds\":[" + HOLD + "]}");
     }
 
     @Test
-    void otherServerIsNamed() throws IOException {
+    void foreignServerIsNamed() throws IOException {
         assertThat(holds("<html>")).singleElement().asString().endsWith(" answers, but is not a Tollgate pipeline");
     }
 

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class LoadPartitionTest {
     @Test
-    void sampleRequest_namesItsPartition() {
+    void requestGoesToItsHomePartition() {
         for (int i = 0; i < 1000; i++) {
             var agent = "agent-" + i;
             int kafkas = BuiltInPartitioner.partitionForKey(agent.getBytes(UTF_8), 7);

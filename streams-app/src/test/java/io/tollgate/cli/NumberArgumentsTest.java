@@ -19,7 +19,7 @@ class NumberArgumentsTest {
                 "load --rate fast | '--rate': must be a number, but is \"fast\"",
                 "topics create --partitions many | '--partitions': must be a whole number, but is \"many\""
             })
-    void wrongNumberIsSaidInWords(String arguments, String said) {
+    void wrongNumberIsExplained(String arguments, String said) {
         var error = new StringWriter();
 
         int exitCode = Tollgate.commandLine().setErr(new PrintWriter(error)).execute(arguments.split(" "));

@@ -35,12 +35,12 @@ class PolicyArgumentsTest {
                 "policy set a --limit x:1 | must be NAME:CAPACITY:REFILL_RATE",
                 "policy set a --limit x:1:1 --capacity 1 | --limit cannot be combined with --capacity",
             })
-    void givenWrongUsage_whenRun_thenItIsSaidWithExit2(String arguments, String said) {
+    void wrongUsageExitsWith2(String arguments, String said) {
         wrong(said, arguments.split(" "));
     }
 
     @Test
-    void givenAnIdThatIsNone_whenUsed_thenTheRuleIsSaidWithExit2() {
+    void illegalIdNamesTheRule() {
         wrong("an agent's id must not be empty", "policy", "get", "");
         wrong("an agent's id must be at most 256 bytes", "policy", "delete", "x".repeat(257));
         wrong("an agent's id must not contain control characters", "policy", "get", "a\tb");

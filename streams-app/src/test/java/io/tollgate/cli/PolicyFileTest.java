@@ -59,12 +59,12 @@ class PolicyFileTest {
                 "\uFEFF# a comment\n\"*\": {capacity: 1_000, refill_rate: 10, mode: enforce}\n"
                         + "'agent-7': {refill_rate: 5e-1, capacity: 20.0}"
             })
-    void givenYamlOrJson_whenRead_thenThePoliciesAreTheSame(String text) {
+    void yamlAndJsonAreReadAlike(String text) {
         assertThat(PolicyFile.parse(text.getBytes(UTF_8))).isEqualTo(TWO);
     }
 
     @Test
-    void givenTheExample_whenRead_thenItHoldsWhatItsCommentsSay() throws IOException {
+    void exampleHoldsWhatItSays() throws IOException {
         var policies = PolicyFile.parse(Files.readAllBytes(EXAMPLE));
 
         assertThat(policies)
@@ -96,7 +96,7 @@ class PolicyFileTest {
     }
 
     @Test
-    void givenManyMistakes_whenRead_thenEachIsSaidWithItsLine() {
+    void everyMistakeHasItsLine() {
         var text = "\"*\": {capacity: -1, refill_rate: 10}\n" // 1
                 + "agent-7:\n" // 2
                 + "  capacity: \"20\"\n"
@@ -143,7 +143,7 @@ class PolicyFileTest {
                 "{\"a\":{\"capacity\":1,\"refill_rate\":1}} {} | line 1: the file must end after the map",
                 "{\"a\":{\"capacity\":01}}          | line 1: ",
             })
-    void givenNoMap_whenRead_thenOneLineSaysWhere(String text, String said) {
+    void fileMustBeAMap(String text, String said) {
         assertThatThrownBy(() -> PolicyFile.parse(text.getBytes(UTF_8)))
                 .isInstanceOf(CommandFailure.class)
                 .satisfies(failure ->
@@ -188,7 +188,7 @@ class PolicyFileTest {
     }
 
     @Test
-    void listsAreReadAsTheyArePrinted() {
+    void listOutputIsReadBack() {
         var list = "[ {\"agent_id\": \"a\", \"policy\": \"a@0/0\", \"source\": \"own\", \"capacity\": 20,"
                 + " \"refill_rate\": 0.5, \"mode\": \"enforce\", \"limits\": [{\"capacity\": 20, \"refill_rate\": 0.5}],"
                 + " \"note\": null},\n{\"agent_id\": \"b\", \"ignored\": {\"policy\": \"b@0/1\", \"mistake\": \"x\"}},\n"
@@ -204,7 +204,7 @@ class PolicyFileTest {
     }
 
     @Test
-    void givenBytesThatAreNoText_whenRead_thenThatIsSaid() {
+    void binaryFileIsRefused() {
         assertThatThrownBy(() -> PolicyFile.parse(new byte[] {(byte) 0xff, (byte) 0xfe, 'a'}))
                 .hasMessage("the file is not UTF-8");
     }

@@ -25,7 +25,7 @@ class PolicyViewTest {
         "acme/*,      acme/*@0/1,    its own policy",
         "acme,        *@0/1,         'the policy of everybody, *'",
     })
-    void getShowsWhatThePipelineUses(String agentId, String name, String source) {
+    void getShowsThePolicyInUse(String agentId, String name, String source) {
         var shown = PolicyView.of(agentId, stored("agent-7", "acme/*", "acme/eu/*", "*"), LIMIT)
                 .text();
 
@@ -34,7 +34,7 @@ class PolicyViewTest {
 
     @ParameterizedTest
     @CsvSource({"acme/bot, default", "acme/eu/bot, acme/eu/*@0/1"})
-    void getShowsTheDefaultWhereNothingMatches(String agentId, String name) {
+    void getShowsTheDefaultOtherwise(String agentId, String name) {
         assertThat(PolicyView.of(agentId, stored("acme/eu/*"), LIMIT).text()).contains(name);
     }
 

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class ProgressTest {
     @Test
-    void withoutTerminalNowAndThenALine() {
+    void withoutATerminalAFewLines() {
         var said = new StringWriter();
         long start = System.nanoTime();
 

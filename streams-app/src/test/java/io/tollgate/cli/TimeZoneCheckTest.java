@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class TimeZoneCheckTest {
     @Test
-    void differentRulesAreTold() throws IOException {
+    void differentRulesAreNamed() throws IOException {
         var findings = TimeZoneCheck.among("""
                 {"instances":[{"instance":"a:1","time_zones":"2026b"},{"instance":"b:1","time_zones":"2024a"},
                 {"instance":"c:1","time_zones":"2026b"}]}""".getBytes(UTF_8));
@@ -20,7 +20,7 @@ class TimeZoneCheckTest {
     }
 
     @Test
-    void nothingIsToldOfTheSameOrUnknown() throws IOException {
+    void equalOrUnknownZonesAreSilent() throws IOException {
         assertThat(TimeZoneCheck.among("""
                 {"instances":[{"instance":"a:1","time_zones":"2026b"},{"instance":"b:1","time_zones":null},
                 {"instance":"c:1","time_zones":"2026b"},{"instance":"d:1"}]}""".getBytes(UTF_8))).isEmpty();

@@ -93,7 +93,7 @@ class KafkaVariablesTest {
                 "KAFKA_BROKERS | a:1 | is not a property of Kafka's clients",
                 "KAFKA_LISTENERS | PLAINTEXT://:9092 | is not a property of Kafka's clients",
             })
-    void propertyThatBreaksAPromiseIsAMistake(String variable, String value, String rule) throws Exception {
+    void breakingPropertyIsAMistake(String variable, String value, String rule) throws Exception {
         if (rule == null) {
             Settings.from(Map.of(variable, value), Settings.Use.TOOL);
             return;
@@ -136,7 +136,7 @@ class KafkaVariablesTest {
         "KAFKA_STATESTORE_CACHE_MAX_BYTES, 0",
         "KAFKA_UPGRADE_FROM, 4.0",
     })
-    void propertyThatBreaksNothingPasses(String variable, String value) throws Exception {
+    void harmlessPropertyPasses(String variable, String value) throws Exception {
         var kafka = Settings.from(Map.of(variable, value), Settings.Use.TOOL).kafka();
 
         assertThat(kafka.properties()).hasSize(1).containsValue(value);
@@ -156,7 +156,7 @@ class KafkaVariablesTest {
                 "KAFKA_JVM_PERFORMANCE_OPTS",
                 "KAFKA_CONF_DIR"
             })
-    void whatImagesSetIsIgnored(String variable) throws Exception {
+    void variablesOfImagesAreIgnored(String variable) throws Exception {
         var kafka = Settings.from(Map.of(variable, "x"), Settings.Use.TOOL).kafka();
 
         assertThat(kafka.properties()).isEmpty();
@@ -180,7 +180,7 @@ class KafkaVariablesTest {
         "TOLLGATE_PORT, tcp://10.0.0.1:8080",
         "TOLLGATE_HTTP_PORT, tcp://10.0.0.1:8080",
     })
-    void servicesOfKubernetesAreNoMistakes(String variable, String value) throws Exception {
+    void kubernetesServicesAreNoMistakes(String variable, String value) throws Exception {
         var settings = Settings.from(Map.of(variable, value), Settings.Use.TOOL);
 
         assertThat(settings.kafka().properties()).isEmpty();
@@ -218,7 +218,7 @@ class KafkaVariablesTest {
         "TOKEN_BUCKET_SIZE_FILE, TOKEN_BUCKET_SIZE",
         "TOLLGATE_HTTP_PORT_FILE, TOLLGATE_HTTP_PORT",
     })
-    void nearMissNamesTheOneThatWasMeant(String variable, String meant) {
+    void nearMissNamesTheKnownName(String variable, String meant) {
         assertThat(mistakes(Map.of(variable, "hunter2")))
                 .singleElement()
                 .asString()
@@ -239,12 +239,12 @@ class KafkaVariablesTest {
                 "PATH",
                 "HOME"
             })
-    void otherNamesAreSomebodyElses(String variable) throws Exception {
+    void foreignNamesAreIgnored(String variable) throws Exception {
         Settings.from(Map.of(variable, "x"), Settings.Use.TOOL);
     }
 
     @Test
-    void filesOfWrongValuesAreNamedAndNotShown(@TempDir Path dir) throws IOException {
+    void filesOfWrongValuesStayHidden(@TempDir Path dir) throws IOException {
         var file = Files.writeString(dir.resolve("file"), "hunter2\n").toString();
 
         assertThat(mistakes(Map.of("KAFKA_SECURITY_PROTOCOL_FILE", file, "KAFKA_GROUP_ID_FILE", file)))
@@ -266,7 +266,7 @@ class KafkaVariablesTest {
     }
 
     @Test
-    void bothFormsOfASecretAreOneMistake() {
+    void valueAndFileAreOneMistake() {
         assertThat(mistakes(Map.of("KAFKA_SASL_JAAS_CONFIG", "x", "KAFKA_SASL_JAAS_CONFIG_FILE", "y")))
                 .containsExactly(
                         "KAFKA_SASL_JAAS_CONFIG and KAFKA_SASL_JAAS_CONFIG_FILE are both set: set one of them");

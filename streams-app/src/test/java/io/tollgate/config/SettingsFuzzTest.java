@@ -81,7 +81,7 @@ class SettingsFuzzTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 20_261_123})
-    void givenRandomVariables_whenRead_thenSettingsOrMistakesInOneLineEach(long seed) {
+    void everyMistakeIsOneLine(long seed) {
         var random = new Random(seed);
         for (int round = 0; round < ROUNDS; round++) {
             var variables = new HashMap<String, String>();

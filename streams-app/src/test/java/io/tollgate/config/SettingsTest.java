@@ -30,7 +30,7 @@ class SettingsTest {
     private Path dir;
 
     @Test
-    void givenNothing_whenRead_thenTheDefaultsOfTheContract() throws Exception {
+    void defaultsAreThoseOfTheContract() throws Exception {
         var settings = Settings.from(Map.of(), Settings.Use.TOOL);
 
         assertThat(settings.kafka().bootstrapServers()).isEqualTo("localhost:9092");
@@ -58,7 +58,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenEveryVariable_whenRead_thenTheSettingsSayIt() throws Exception {
+    void everyVariableIsRead() throws Exception {
         var settings = Settings.from(
                 Map.ofEntries(
                         Map.entry("KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2"),
@@ -97,7 +97,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenEmptyVariables_whenRead_thenTheyAreAbsent() throws Exception {
+    void emptyVariablesAreAbsent() throws Exception {
         var settings = Settings.from(
                 Map.of(
                         "REDIS_URL",
@@ -138,7 +138,7 @@ class SettingsTest {
         "REDIS_URL, 'redis-sentinel://a:26379,b:26379/0#mymaster'",
         "REDIS_URL, redis-socket:///run/redis.sock",
     })
-    void givenLegalValue_whenRead_thenThereIsNoMistake(String variable, String value) throws Exception {
+    void legalValueIsNoMistake(String variable, String value) throws Exception {
         Settings.from(Map.of(variable, value), Settings.Use.TOOL);
     }
 
@@ -189,7 +189,7 @@ class SettingsTest {
                 "KAFKA_BOOTSTRAP_SERVERS | a:99999 | must be host:port, or several with commas",
                 "KAFKA_BOOTSTRAP_SERVERS | a:0 | must be host:port, or several with commas",
             })
-    void givenIllegalValue_whenRead_thenVariableRuleAndValueAreSaid(String variable, String value, String rule) {
+    void illegalValueNamesVariableAndRule(String variable, String value, String rule) {
         assertThat(mistakes(Map.of(variable, value)))
                 .containsExactly(variable + " " + rule + ", but is \"" + value + "\"");
     }
@@ -216,7 +216,7 @@ class SettingsTest {
                 "%",
                 "redis://%zz@host"
             })
-    void givenBadRedisUrl_whenRead_thenItIsAMistakeRatherThanACrash(String url) {
+    void badRedisUrlIsAMistake(String url) {
         assertThat(mistakes(Map.of("REDIS_URL", url)))
                 .singleElement()
                 .asString()
@@ -236,7 +236,7 @@ class SettingsTest {
                 "redis:hunter2",
                 "redis://user:hunter2"
             })
-    void givenBadRedisUrlWithAPassword_whenRead_thenTheMistakeDoesNotShowIt(String url) {
+    void mistakeHidesThePassword(String url) {
         assertThat(mistakes(Map.of("REDIS_URL", url)))
                 .singleElement()
                 .asString()
@@ -245,7 +245,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenSecrets_whenSettingsArePrinted_thenTheyAreNotShown() throws Exception {
+    void printedSettingsHideSecrets() throws Exception {
         var settings = Settings.from(
                 Map.of(
                         "REDIS_URL", "redis://user:hunter2@host",
@@ -260,7 +260,7 @@ class SettingsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"two\nlines", "tab\there", "schlüssel", "\u0000", "a\u007f"})
-    void tokenThatNoHeaderCarriesIsRefused(String token) {
+    void tokenMustFitAHeader(String token) {
         assertThat(mistakes(Map.of("TOLLGATE_HTTP_TOKEN", token)))
                 .containsExactly(
                         "TOLLGATE_HTTP_TOKEN must be printable ASCII characters without spaces at its ends, because it is sent in a header");
@@ -275,7 +275,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenSeveralMistakes_whenRead_thenAllAreReportedAtOnce() {
+    void allMistakesAreReportedAtOnce() {
         assertThat(mistakes(Map.of(
                         "TOKEN_BUCKET_SIZE", "-1",
                         "TOKEN_REFILL_RATE", "x",
@@ -293,7 +293,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenUnknownVariables_whenRead_thenOnlyThoseOfTollgateAreMistakes() {
+    void onlyUnknownTollgateNamesAreMistakes() {
         assertThat(mistakes(Map.of(
                         "TOLLGATE_HTTP_PROT",
                         "8081",
@@ -333,12 +333,12 @@ class SettingsTest {
 
     @ParameterizedTest
     @MethodSource("sameTopics")
-    void givenOneTopicForTwoPurposes_whenRead_thenItIsAMistake(Map<String, String> variables, String mistake) {
+    void oneTopicForTwoUsesIsAMistake(Map<String, String> variables, String mistake) {
         assertThat(mistakes(variables)).containsExactly(mistake);
     }
 
     @Test
-    void givenPropertiesOfClients_whenRead_thenTheyGoToTheirScope() throws Exception {
+    void propertiesGoToTheirScope() throws Exception {
         var kafka = Settings.from(
                         Map.of(
                                 "KAFKA_SECURITY_PROTOCOL", "SASL_SSL",
@@ -367,7 +367,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenScopedAndUnscopedProperty_whenAClientIsBuilt_thenTheScopedOneWins() throws Exception {
+    void scopedPropertyWins() throws Exception {
         var kafka = Settings.from(Map.of("KAFKA_LINGER_MS", "1", "KAFKA_PRODUCER_LINGER_MS", "2"), Settings.Use.TOOL)
                 .kafka();
 
@@ -376,7 +376,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenValueThatOnlyStreamsTakes_whenAConsumerIsBuilt_thenItIsLeftToStreams() throws Exception {
+    void valueOnlyForStreamsStaysThere() throws Exception {
         var kafka = Settings.from(Map.of("KAFKA_GROUP_PROTOCOL", "streams"), Settings.Use.TOOL)
                 .kafka();
 
@@ -386,7 +386,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenVariablesThatContainerImagesSet_whenRead_thenTheyAreIgnoredAndNamed() throws Exception {
+    void variablesOfImagesAreIgnored() throws Exception {
         var kafka = Settings.from(
                         Map.of(
                                 "KAFKA_VERSION",
@@ -412,7 +412,7 @@ class SettingsTest {
         "KAFKA_PRODUCER_ACKS, maybe",
         "KAFKA_REQUEST_TIMEOUT_MS, -1",
     })
-    void givenPropertyThatKafkaWouldRefuse_whenRead_thenItIsAMistakeLikeAnyOther(String variable, String value) {
+    void illegalKafkaPropertyIsAMistake(String variable, String value) {
         assertThat(mistakes(Map.of(variable, value, "TOKEN_BUCKET_SIZE", "x")))
                 .hasSize(2)
                 .anySatisfy(sentence ->
@@ -420,7 +420,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenStateFolderThatIsAFile_whenRead_thenOnlyThePipelineMinds() throws Exception {
+    void onlyThePipelineNeedsAStateFolder() throws Exception {
         var file = Files.writeString(dir.resolve("file"), "x");
         var variables = Map.of("TOLLGATE_STATE_DIR", file.resolve("state").toString());
 
@@ -432,7 +432,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenStateFolderThatCannotBeWritten_whenRead_thenItIsAMistake() throws IOException {
+    void unwritableStateFolderIsAMistake() throws IOException {
         var readOnly = Path.of("/proc/tollgate"); // not even root can write there
         org.junit.jupiter.api.Assumptions.assumeTrue(Files.isDirectory(Path.of("/proc")));
 
@@ -441,7 +441,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenCacheFolderOfTheUser_whenRead_thenTheStateIsUnderIt() throws Exception {
+    void stateIsInTheUsersCache() throws Exception {
         var settings = Settings.from(Map.of("XDG_CACHE_HOME", dir.toString()), Settings.Use.PIPELINE);
 
         assertThat(settings.streams().stateDir()).isEqualTo(dir.resolve("tollgate"));
@@ -451,7 +451,7 @@ class SettingsTest {
     }
 
     @Test
-    void givenLongValueWithControlCharacters_whenItIsAMistake_thenOneShortLineSaysSo() {
+    void longValueIsOneShortLine() {
         assertThat(mistakes(Map.of("TOKEN_BUCKET_SIZE", "1\n2\u001b[31m" + "x".repeat(1000))))
                 .singleElement()
                 .asString()
@@ -470,7 +470,7 @@ class SettingsTest {
         "6000, 60000, , exactly_once_v2,",
         "10000, , , at_least_once,",
     })
-    void givenRedisTimeout_whenRead_thenItStaysWellBelowTheTransactions(
+    void redisTimeoutIsBelowTransactions(
             String timeout, String transaction, String scoped, String guarantee, String rule) throws Exception {
         var variables = new HashMap<String, String>();
         variables.put("TOLLGATE_REDIS_TIMEOUT_MS", timeout);

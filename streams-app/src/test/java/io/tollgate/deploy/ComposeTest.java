@@ -26,7 +26,7 @@ class ComposeTest {
     private static final Pattern HOST = Pattern.compile("(?:^|[,@]|//)([a-z][a-z0-9-]*):\\d+");
 
     @Test
-    void givenTheCompositionAndTheDockerfile_whenImagesAreNamed_thenByAVersion() {
+    void imagesHaveVersions() {
         var images = new TreeSet<>(SERVICES.findValuesAsText("image"));
         Pattern.compile("(?m)^FROM (\\S+)")
                 .matcher(DeploymentFiles.text("Dockerfile"))
@@ -40,8 +40,7 @@ class ComposeTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"tollgate-1", "tollgate-2", "topics", "load"})
-    void givenAServiceOfOurs_whenItsEnvironmentIsRead_thenTheApplicationKnowsAllOfIt(String service, @TempDir Path dir)
-            throws Exception {
+    void applicationKnowsEverySetting(String service, @TempDir Path dir) throws Exception {
         var environment = environmentOf(SERVICES.get(service));
         environment.put("TOLLGATE_STATE_DIR", dir.toString());
 
@@ -80,7 +79,7 @@ class ComposeTest {
     }
 
     @Test
-    void consoleCanBeUsedWithADemoToken() throws Exception {
+    void consoleWorksWithADemoToken() throws Exception {
         for (var service : List.of("tollgate-1", "tollgate-2")) {
             var token =
                     SERVICES.get(service).at("/environment/TOLLGATE_HTTP_TOKEN").asText();
@@ -118,7 +117,7 @@ class ComposeTest {
     }
 
     @Test
-    void commandsStartWhatTheImageHolds() {
+    void commandsExistInTheImage() {
         var entryPoint = DeploymentFiles.entryPoint();
         for (var service : List.of("topics", "load")) {
             var words = SERVICES.get(service)
@@ -153,7 +152,7 @@ class ComposeTest {
     }
 
     @Test
-    void givenTwoInstances_whenCompared_thenOnlyStateAndPortDiffer() {
+    void instancesDifferInStateAndPort() {
         assertThat(SERVICES.get("tollgate-1").get("environment"))
                 .isEqualTo(SERVICES.get("tollgate-2").get("environment"));
         assertThat(SERVICES.get("tollgate-1").get("volumes"))
@@ -161,7 +160,7 @@ class ComposeTest {
     }
 
     @Test
-    void givenMountedFiles_whenLookedFor_thenTheyAreThere() {
+    void mountedFilesExist() {
         for (JsonNode mount : SERVICES.findValues("volumes").stream()
                 .flatMap(all -> all.valueStream())
                 .toList()) {
@@ -172,14 +171,14 @@ class ComposeTest {
     }
 
     @Test
-    void givenPublishedPorts_whenRead_thenOnLoopbackOnly() {
+    void portsAreOnLoopbackOnly() {
         assertThat(SERVICES.findValues("ports").stream().flatMap(all -> all.valueStream()))
                 .hasSizeGreaterThan(5)
                 .allMatch(port -> port.asText().startsWith("127.0.0.1:"));
     }
 
     @Test
-    void givenOurContainers_whenStarted_thenTheyHaveNoRightsTheyDoNotNeed() {
+    void containersHaveNoSpareRights() {
         for (String service : List.of("tollgate-1", "tollgate-2", "topics", "load")) {
             assertThat(SERVICES.get(service).get("read_only").asBoolean()).isTrue();
             assertThat(SERVICES.get(service).get("cap_drop").get(0).asText()).isEqualTo("ALL");
@@ -191,7 +190,7 @@ class ComposeTest {
     }
 
     @Test
-    void givenPrometheus_whenItScrapes_thenEveryInstance() {
+    void prometheusScrapesEveryInstance() {
         var targets = new TreeSet<String>();
         for (JsonNode target :
                 DeploymentFiles.yaml("deploy/prometheus/prometheus.yml").findValue("targets")) {
@@ -247,7 +246,7 @@ class ComposeTest {
     }
 
     @Test
-    void everyPanelKeepsToTheChosenPipeline() {
+    void everyPanelKeepsToItsPipeline() {
         var overview = DeploymentFiles.json("deploy/grafana/dashboards/overview.json");
 
         assertThat(overview.at("/templating/list").valueStream())
@@ -263,7 +262,7 @@ class ComposeTest {
     }
 
     @Test
-    void givenTheComposeClient_whenItReadsTheFile_thenItIsValid() throws Exception {
+    void composeAcceptsTheFile() throws Exception {
         var client = composeClient();
         assumeTrue(client != null, "neither `docker compose` nor `docker-compose` is installed");
         var command = new java.util.ArrayList<>(client);

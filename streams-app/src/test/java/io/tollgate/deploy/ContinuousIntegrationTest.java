@@ -27,7 +27,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void severalJdks_oneOfEachFrom17On() throws Exception {
+    void runsOneOfEachJdkFrom17On() throws Exception {
         for (String version : List.of("27-ea", "17.0.15", "11.0.2", "1.8.0_402", "21", "21.0.9")) jdk(version, true);
         jdk("23.0.1", false);
 
@@ -40,7 +40,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void onlyOneJdk_leavesOthersOut() throws Exception {
+    void onlyLeavesOtherJdksOut() throws Exception {
         for (String version : List.of("17.0.15", "21.0.9", "25")) jdk(version, true);
 
         assertThat(run(jdks(), ".ci/run", "--only", "21", "--plan").output())
@@ -54,7 +54,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void withoutJdk17_fails() throws Exception {
+    void failsWithoutJdk17() throws Exception {
         jdk("21.0.9", true);
 
         var plan = run(jdks(), ".ci/run", "--plan");
@@ -64,7 +64,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void thisMachine_usesEveryNewerJdk() throws Exception {
+    void usesEveryNewerJdkHere() throws Exception {
         var here = new TreeMap<Integer, Path>();
         for (Path folder : List.of(Path.of("/usr/lib/jvm"), Path.of("/opt/java"))) {
             if (!Files.isDirectory(folder)) continue;
@@ -83,7 +83,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void reports_mustBeOfThatJava() throws Exception {
+    void reportsMustBeOfThatJava() throws Exception {
         var reports = Files.createDirectories(dir.resolve("surefire-reports"));
         assertThat(run(null, ".ci/ran-on", "25", reports.toString()).output()).contains("no test has run");
 
@@ -97,7 +97,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void warningsAndFormat_stopBuildsOfCiOnly() throws Exception {
+    void warningsStopBuildsOfCiOnly() throws Exception {
         var root = Files.readString(DeploymentFiles.ROOT.resolve("pom.xml"));
         int begin = root.indexOf("<id>ci</id>");
         int end = root.indexOf("</profile>", begin);
@@ -121,7 +121,7 @@ class ContinuousIntegrationTest {
     }
 
     @Test
-    void skipTests_skipsIntegrationTestsToo() throws Exception {
+    void skipTestsMeansAllTests() throws Exception {
         assertThat(Files.readString(DeploymentFiles.ROOT.resolve("pom.xml")))
                 .contains("<skipITs>${skipTests}</skipITs>");
     }

@@ -17,7 +17,7 @@ class PrometheusTest {
     private static final String DIR = "deploy/prometheus/";
 
     @Test
-    void givenEveryAlert_whenItsTestsAreRead_thenItFiresInOneAndIsSilentInAnother() {
+    void everyAlertFiresAndStaysSilent() {
         var firing = new TreeSet<String>();
         var silent = new TreeSet<String>();
         for (var test : DeploymentFiles.yaml(DIR + "alerts.test.yml").findValues("alert_rule_test")) {
@@ -68,7 +68,7 @@ class PrometheusTest {
 
     @ParameterizedTest
     @CsvSource({"check config, prometheus.yml", "check rules, alerts.yml", "test rules, alerts.test.yml"})
-    void givenPromtool_whenItReadsTheFile_thenItFindsNothing(String command, String file) throws Exception {
+    void promtoolFindsNothing(String command, String file) throws Exception {
         assumeTrue(Program.isOnPath("promtool"), "promtool is not installed");
         var words = command.split(" ");
 

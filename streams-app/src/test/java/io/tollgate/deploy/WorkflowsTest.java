@@ -29,7 +29,7 @@ class WorkflowsTest {
     }
 
     @Test
-    void eachOfThemIsThere() {
+    void everyWorkflowExists() {
         assertThat(workflows()).containsExactly(DIR + "/build.yml", DIR + "/image.yml", DIR + "/release.yml");
     }
 
@@ -94,7 +94,7 @@ class WorkflowsTest {
     }
 
     @Test
-    void variablesOfTheReleaseAreGivenToIt() {
+    void releaseGetsItsVariables() {
         var given = DeploymentFiles.yaml(DIR + "/release.yml").findValue("env");
         var needed = Pattern.compile("(?m)^#   ([A-Z_]+)(?:, ([A-Z_]+))? ")
                 .matcher(DeploymentFiles.text("release/release"))
@@ -108,7 +108,7 @@ class WorkflowsTest {
     }
 
     @Test
-    void newVersion_isNamedEverywhere(@TempDir Path dir) throws Exception {
+    void newVersionIsNamedEverywhere(@TempDir Path dir) throws Exception {
         assumeTrue(Program.isOnPath("bash"), "bash is not installed");
         var old = version(DeploymentFiles.ROOT);
         var files = List.of(

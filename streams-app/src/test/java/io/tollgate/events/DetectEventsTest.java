@@ -83,7 +83,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAnAgentThatSpends_whenAFifthIsLeft_thenNearLimitIsToldOnce() {
+    void nearLimitIsToldOnceAtAFifth() {
         approved("a", 1000, 0);
         approved("a", 200.1, 1);
         assertThat(told()).isEmpty();
@@ -96,7 +96,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAnAgentNearItsLimit_whenItHovers_thenNearLimitIsToldAgainOnlyAfterItHadHalfItsBucket() {
+    void hoveringIsToldAgainAfterAHalf() {
         approved("a", 200, 0);
         approved("a", 499, 70);
         approved("a", 150, 80);
@@ -108,7 +108,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenNearLimitWithinTheMinute_whenItComesAgain_thenItIsToldWhenTheMinuteIsOver() {
+    void repeatedNearLimitWaitsAMinute() {
         approved("a", 200, 0);
         approved("a", 900, 10);
         approved("a", 150, 20);
@@ -120,7 +120,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenRefusals_whenTheyGoOn_thenOnlyTheFirstIsTold() {
+    void onlyFirstRefusalIsTold() {
         approved("a", 100, 0);
         for (int second = 1; second < 300; second++) refused("a", 5, second);
 
@@ -128,7 +128,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARefusedAgent_whenItIsApprovedWithMoreThanAFifthLeft_thenItHasRecoveredAtOnce() {
+    void approvalWithAFifthMeansRecovered() {
         refused("a", 300, 0);
         approved("a", 201, 0.1);
         approved("a", 200.5, 0.2);
@@ -137,7 +137,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAnAgentAtItsLimit_whenApprovalsAndRefusalsTakeTurns_thenItHasNotRecovered() {
+    void alternatingIsNotRecovered() {
         for (int i = 0; i < 2000; i++) {
             refused("a", 0.5, i / 10.0);
             approved("a", 0.1, i / 10.0 + 0.05);
@@ -147,7 +147,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARefusedAgentWithLittleLeft_whenNothingIsRefusedForASecond_thenItHasRecovered() {
+    void calmSecondMeansRecovered() {
         refused("a", 0, 0);
         refused("a", 1, 10);
         approved("a", 10, 10.999999);
@@ -159,7 +159,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARecoveredAgent_whenItIsRefusedWithinTheMinute_thenThatIsToldWhenTheMinuteIsOver() {
+    void repeatedRefusalWaitsAMinute() {
         refused("a", 0, 0);
         approved("a", 500, 10);
         refused("a", 1, 20);
@@ -177,7 +177,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARecoveredAgentWithMuchLeft_whenItSpendsAgain_thenNearLimitIsTold() {
+    void nearLimitFollowsRecovery() {
         refused("a", 900, 0);
         approved("a", 900, 1);
         approved("a", 100, 2);
@@ -186,7 +186,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenManyAgents_whenTheySpend_thenEachIsWatchedByItself() {
+    void agentsAreWatchedSeparately() {
         approved("a", 100, 0);
         refused("b", 0, 1);
         approved("b", 900, 2);
@@ -199,7 +199,7 @@ class DetectEventsTest {
     @EnumSource(
             value = Mode.class,
             names = {"SHADOW", "OFF"})
-    void givenAPolicyThatIsNotEnforced_whenNothingIsLeft_thenNothingIsTold(Mode mode) {
+    void onlyEnforcedPoliciesAreTold(Mode mode) {
         decide("a", mode, new Decision.Approved(0, micros(0), DecidedBy.LOCAL, TERMS));
 
         assertThat(told()).isEmpty();
@@ -207,7 +207,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenSeveralLimits_whenOneRefuses_thenTheEventNamesIt() throws IOException {
+    void eventNamesTheRefusingLimit() throws IOException {
         var day = new NamedLimit("day", new Limit(5000, 0.5));
         var terms = new Terms(0, List.of(new NamedLimit("burst", LIMIT), day));
         var wait = Optional.of(Duration.ofSeconds(1));
@@ -221,7 +221,7 @@ class DetectEventsTest {
 
     /** Three requests of one call, which left 550 of 1000 and 9950 of 50000. */
     @Test
-    void givenSeveralLimits_whenAnyHasAFifthLeft_thenThatOneIsTold() {
+    void eventNamesTheLimitAtAFifth() {
         var burst = new NamedLimit("burst", LIMIT);
         var day = new NamedLimit("day", new Limit(50_000, 0.5));
         var terms = new Terms(0, List.of(burst, day));
@@ -240,7 +240,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAQuietAgent_whenItIsDecided_thenTheStoreIsNotTouched() {
+    void quietAgentTouchesNoStore() {
         approved("near", 10, 0);
         told();
         storeCalls.set(0);
@@ -255,7 +255,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARestart_whenARefusedAgentIsRefused_thenItIsNotToldAgain() {
+    void restartRepeatsNoRefusal() {
         refused("a", 0, 0);
         told();
 
@@ -270,7 +270,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARestartWithinTheMinute_whenTheAgentIsRefusedAgain_thenTheMinuteStillCounts() {
+    void minuteOutlivesARestart() {
         refused("a", 0, 0);
         approved("a", 900, 1);
         told();
@@ -283,7 +283,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAFailedTask_whenItIsInitializedAgain_thenItKnowsWhatTheStoreSays() {
+    void failedTaskRereadsItsStore() {
         refused("a", 0, 0);
         told();
         store.delete("a"); // what was not committed is gone from the restored store
@@ -295,7 +295,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAgentsThatWereWatched_whenTheyAreFineOrSilent_thenTheyAreForgotten() {
+    void fineOrSilentAgentsAreForgotten() {
         approved("near", 100, 0);
         approved("fine", 100, 0);
         approved("fine", 800, 1);
@@ -321,7 +321,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void resetIsToldEachTime() {
+    void everyResetIsTold() {
         var policy = new Policy("a@0/7", Mode.ENFORCE, List.of(NamedLimit.only(LIMIT)));
         for (int second = 0; second < 2; second++)
             detect.process(new Record<>(
@@ -342,7 +342,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenARestart_whenNothingWasDecidedYet_thenNobodyIsForgotten() {
+    void restartForgetsNobody() {
         refused("a", 0, 0);
         restart();
         sweep();
@@ -356,7 +356,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenTooManyAgentsAtTheirLimits_whenOneMoreIs_thenTheEldestGoesUnlessItWasToldLately() {
+    void eldestUntoldAgentGoesFirst() {
         for (int i = 0; i < DetectEvents.MAX_WATCHED; i++) approved("agent-" + i, 100, 0);
         assertThat(context.forwarded()).hasSize(DetectEvents.MAX_WATCHED);
         context.resetForwards();
@@ -370,7 +370,7 @@ class DetectEventsTest {
     }
 
     @Test
-    void givenAnEvent_whenWritten_thenItIsAsTheSchemaSays() throws IOException {
+    void eventFollowsItsSchema() throws IOException {
         approved("ä \"x\"", 12.5, 0.25);
 
         var written = context.forwarded().get(0).record();

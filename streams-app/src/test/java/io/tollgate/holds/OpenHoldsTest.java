@@ -26,7 +26,7 @@ class OpenHoldsTest {
     }
 
     @Test
-    void aHoldIsFoundByItsAgentAndName() {
+    void isFoundByAgentAndName() {
         var hold = new Hold("a", "requests/0/1", BucketKind.SHADOW, 2.5, 7, 9, Unsettled.RETURNED, Optional.of("r-é"));
 
         holds.open(hold);
@@ -37,7 +37,7 @@ class OpenHoldsTest {
     }
 
     @Test
-    void aRequestThatIsDecidedAgainOpensOne() {
+    void replayOpensOneHold() {
         holds.open(hold("a", "h", 5));
         holds.open(hold("a", "h", 5));
 
@@ -48,7 +48,7 @@ class OpenHoldsTest {
     }
 
     @Test
-    void aReplacedHoldHasOneDeadline() {
+    void replacedHoldHasOneDeadline() {
         holds.open(hold("a", "h", 5));
         holds.open(hold("a", "h", 6));
 
@@ -57,7 +57,7 @@ class OpenHoldsTest {
     }
 
     @Test
-    void agentsWhoseIdsBeginAlikeAreToldApart() {
+    void similarAgentIdsAreToldApart() {
         for (var agent : new String[] {"a", "a/b", "ab", "a\u00e9", "b"}) holds.open(hold(agent, "h", 5));
         holds.open(hold("a", "g", 4));
 
@@ -68,7 +68,7 @@ class OpenHoldsTest {
     }
 
     @Test
-    void whatIsStoredIsKnownAfterARestart() {
+    void storedHoldsOutliveARestart() {
         holds.open(hold("a", "h", 6));
         holds.open(hold("b", "h", 5));
         holds.open(hold("a", "g", 7));

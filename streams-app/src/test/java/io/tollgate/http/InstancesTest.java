@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class InstancesTest {
     @ParameterizedTest
     @ValueSource(strings = {"tollgate_2:8080", "a b:8080", "a..b:8080", ":8080", "", "[::1:8080", "%:1"})
-    void addressThatIsInNoUrlIsUnreachable(String address) {
+    void invalidAddressIsUnreachable(String address) {
         assertThat(Instances.uri(address, "/api/status")).isEmpty();
     }
 

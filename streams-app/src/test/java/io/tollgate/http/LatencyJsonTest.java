@@ -28,7 +28,7 @@ class LatencyJsonTest {
     }
 
     @Test
-    void timesAboveTheLastBoundEndAtTheMaximum() {
+    void slowestTimesEndAtTheMaximum() {
         var beyond = new ArrayList<>(Collections.nCopies(LatencyJson.BUCKETS, 0L));
         beyond.set(LatencyJson.BUCKETS - 1, 4L);
 

@@ -54,7 +54,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenForgedHeaders_whenParsed_thenOnlyOursAndTheAgentsOwnAreLeft() {
+    void forgedHeadersAreRemoved() {
         var headers = new RecordHeaders()
                 .add("trace", utf8("1"))
                 .add("quota-decision", utf8("approved"))
@@ -77,7 +77,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenAThousandHeaders_whenParsed_thenTheyAreCarriedInTheirOrder() {
+    void thousandHeadersKeepTheirOrder() {
         var headers = new RecordHeaders();
         for (int i = 0; i < 1000; i++) headers.add("h" + i % 7, utf8("" + i));
 
@@ -89,7 +89,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenSeveralRecords_whenParsed_thenEachSaysWhereItStood() {
+    void recordsSayWhereTheyStood() {
         for (int i = 0; i < 3; i++) pipe("a", i == 1 ? "broken" : "{\"agent_id\":\"a\"}", new RecordHeaders());
 
         assertThat(forwarded)
@@ -98,7 +98,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenKeyOfItsAgent_whenParsed_thenItIsHome() {
+    void agentsOwnKeyIsHome() {
         pipe("a", "{\"agent_id\":\"a\"}", new RecordHeaders());
 
         assertThat(one().key()).isEqualTo(utf8("a"));
@@ -109,7 +109,7 @@ class ParseRequestsTest {
     @ParameterizedTest
     @NullSource
     @ValueSource(strings = {"", "b", "A"})
-    void givenAnotherKeyOnTheRightPartition_whenParsed_thenItIsHomeUnderItsAgentsKey(String key) {
+    void otherKeyOnTheRightPartitionIsHome(String key) {
         pipe(key, "{\"agent_id\":\"a\"}", new RecordHeaders());
 
         assertThat(one().key()).isEqualTo(utf8("a"));
@@ -117,7 +117,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenRightKeyOnTheWrongPartition_whenParsed_thenItIsAStray() {
+    void wrongPartitionIsAStray() {
         driver.close();
         driver = driver(64); // the driver puts everything on partition 0
 
@@ -136,7 +136,7 @@ class ParseRequestsTest {
     }
 
     @Test
-    void givenUnreadableRecord_whenParsed_thenItKeepsKeyAndBytesAndIsCounted() {
+    void unreadableRecordIsKeptAndCounted() {
         pipe("its-own", "{broken", new RecordHeaders());
         pipe(null, null, new RecordHeaders());
 
@@ -154,14 +154,14 @@ class ParseRequestsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"a", "agent-7", "ключ", "🦊", "0123456789abcdef0123456789abcdef"})
-    void givenKey_whenPlaced_thenWhereKafkasOwnProducerPutsIt(String key) {
+    void keysArePlacedAsKafkaDoes(String key) {
         int kafkas = org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey(utf8(key), 8);
 
         assertThat(RecordClassifier.partitionOf(utf8(key), 8)).isEqualTo(kafkas);
     }
 
     @Test
-    void givenRecordsThatWereProcessedBefore_whenTheyComeAgain_thenNothingComesOfThem() {
+    void processedRecordsAreLeftOut() {
         offsets.take(new Position("agent-requests", 0, 2));
         pipe("a", "{\"agent_id\":\"a\"}", new RecordHeaders());
         pipe("a", "no request", new RecordHeaders());

@@ -28,7 +28,7 @@ public class RequestParserTest {
     private final RequestParser parser = new RequestParser();
 
     @Test
-    void givenEveryField_whenParsed_thenTheFieldsThatMatterAndTheBytesAreThere() throws Exception {
+    void everyFieldIsRead() throws Exception {
         byte[] bytes = utf8(
                 "{\"request_id\":\"r-1\",\"agent_id\":\"agent-7\",\"tokens\":10,\"payload\":{\"agent_id\":[1,{}]}}");
 
@@ -41,7 +41,7 @@ public class RequestParserTest {
     }
 
     @Test
-    void givenOnlyTheAgent_whenParsed_thenItCostsOneToken() throws Exception {
+    void costIsOneTokenByDefault() throws Exception {
         var request = parser.parse(utf8("{\"agent_id\":\"a\"}"));
 
         assertThat(request.requestId()).isEmpty();
@@ -51,13 +51,13 @@ public class RequestParserTest {
     @ParameterizedTest
     @ValueSource(
             strings = {"*", "a}{b", "../x", "quota:other:tokens", "${jndi:x}", "__proto__", "{}", " ", "ключ", "🦊"})
-    void givenAgentThatLooksLikeSyntax_whenParsed_thenItIsPlainData(String agentId) throws Exception {
+    void oddAgentIsPlainData(String agentId) throws Exception {
         assertThat(parser.parse(utf8("{\"agent_id\":\"" + agentId + "\"}")).agentId())
                 .isEqualTo(agentId);
     }
 
     @Test
-    void givenEscapedNamesAndPairs_whenParsed_thenTheyMeanWhatJsonSays() throws Exception {
+    void escapesMeanWhatJsonSays() throws Exception {
         var request = parser.parse(utf8("{\"agent\\u005fid\":\"\\ud83e\\udd8a\",\"t\\u006fkens\":2}"));
 
         assertThat(request.agentId()).isEqualTo("🦊");
@@ -78,7 +78,7 @@ public class RequestParserTest {
                 "4.9e-324",
                 "1e-999999999"
             })
-    void givenLegalCost_whenParsed_thenItIsTheNearestDouble(String tokens) throws Exception {
+    void costIsTheNearestDouble(String tokens) throws Exception {
         double cost = parser.parse(withTokens(tokens)).costTokens();
 
         assertThat(cost).isEqualTo(Double.parseDouble(tokens) + 0.0);
@@ -86,7 +86,7 @@ public class RequestParserTest {
     }
 
     @Test
-    void givenLongestLegalNames_whenParsed_thenTheyAreTaken() throws Exception {
+    void longestNamesAreLegal() throws Exception {
         var request = parser.parse(
                 utf8("{\"agent_id\":\"" + "é".repeat(128) + "\",\"request_id\":\"" + "r".repeat(256) + "\"}"));
 
@@ -240,7 +240,7 @@ public class RequestParserTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("illegal")
-    void givenRuleBroken_whenParsed_thenTheDetailNamesFieldAndRule(String what, byte[] bytes, String detail) {
+    void detailNamesFieldAndRule(String what, byte[] bytes, String detail) {
         assertThatThrownBy(() -> assertTimeoutPreemptively(Duration.ofSeconds(5), () -> parser.parse(bytes)))
                 .isInstanceOf(InvalidRequestException.class)
                 .hasMessageStartingWith(detail)
@@ -261,7 +261,7 @@ public class RequestParserTest {
                 "#",
                 "{\"#\":1}"
             })
-    void givenSecretInABrokenRequest_whenParsed_thenTheDetailDoesNotShowIt(String template) {
+    void detailHidesSecrets(String template) {
         byte[] bytes = utf8(template.replace("#", "hunter2".repeat(60)));
 
         assertThatThrownBy(() -> parser.parse(bytes))
@@ -272,7 +272,7 @@ public class RequestParserTest {
     }
 
     @Test
-    void givenNestingOfAThousand_whenParsed_thenItIsTaken() throws Exception {
+    void deepNestingIsLegal() throws Exception {
         assertThat(parser.parse(nested(1000)).agentId()).isEqualTo("a");
     }
 
@@ -286,7 +286,7 @@ public class RequestParserTest {
                 "{\"agent_id\":\"a\",\"#\":1}",
                 "{\"agent_id\":\"a\",\"p\":{\"#\":1}}"
             })
-    void givenStringOf20Megabytes_whenParsed_thenItIsRefusedInBoundedMemory(String template) {
+    void hugeStringNeedsLittleMemory(String template) {
         byte[] bytes = utf8(template.replace("#", "x".repeat(20_000_000)));
 
         long allocated = allocatedBy(() -> assertThatThrownBy(() -> parser.parse(bytes))
@@ -297,21 +297,21 @@ public class RequestParserTest {
     }
 
     @Test
-    void givenLongNumberInAFieldThatDoesNotConcernUs_whenParsed_thenItIsCarried() throws Exception {
+    void longUnusedNumberIsCarried() throws Exception {
         var request = parser.parse(utf8("{\"n\":" + "1".repeat(100_000) + ",\"e\":1e999999999,\"agent_id\":\"a\"}"));
 
         assertThat(request.agentId()).isEqualTo("a");
     }
 
     @Test
-    void givenLongNameThatDoesNotConcernUs_whenParsed_thenItIsCarried() throws Exception {
+    void longUnusedNameIsCarried() throws Exception {
         var request = parser.parse(utf8("{\"" + "n".repeat(50_000) + "\":1,\"agent_id\":\"a\"}"));
 
         assertThat(request.agentId()).isEqualTo("a");
     }
 
     @Test
-    void givenNumberOfAMillionDigitsOrHugeExponent_whenParsed_thenItIsFast() {
+    void hugeNumberIsReadFast() {
         var bytes = new byte[][] {
             withTokens("1e999999999"), withTokens("9".repeat(1_000_000)), withTokens("0." + "1".repeat(1_000_000))
         };
@@ -328,7 +328,7 @@ public class RequestParserTest {
     /** Jackson keeps a table of names, and may throw when it thinks that somebody attacks it. */
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3})
-    void givenManyDifferentNames_whenParsed_thenAllAreCarriedInBoundedMemory(long seed) throws Exception {
+    void manyNamesNeedLittleMemory(long seed) throws Exception {
         var random = new SplittableRandom(seed);
         for (int record = 0; record < 5; record++) {
             var json = new StringBuilder("{\"agent_id\":\"a\"");
@@ -344,7 +344,7 @@ public class RequestParserTest {
     /** Whatever the bytes are, the outcome is a request or a reason: any other exception would end the thread. */
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {11, 12, 13, 14})
-    void givenDamagedRequests_whenParsed_thenNothingElseIsThrown(long seed) {
+    void damageThrowsNothingElse(long seed) {
         var random = new SplittableRandom(seed);
         byte[] sound = utf8(
                 "{\"request_id\":\"r-1\",\"agent_id\":\"agent-é\",\"tokens\":12.5e1,\"p\":{\"q\":[1,null,\"\\u00e9\"]}}");
@@ -364,8 +364,7 @@ public class RequestParserTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("examples")
-    void givenPublishedExample_whenParsed_thenItIsWhatItsFolderSays(String name, Path file, boolean valid)
-            throws IOException {
+    void examplesAreWhatTheirFolderSays(String name, Path file, boolean valid) throws IOException {
         byte[] bytes = Files.readAllBytes(file);
 
         if (valid) assertThat(parse(bytes)).isPresent();

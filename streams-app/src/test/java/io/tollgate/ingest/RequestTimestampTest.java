@@ -27,7 +27,7 @@ class RequestTimestampTest {
                 253_402_300_799_999L,
                 Long.MAX_VALUE
             })
-    void farOffIsReplacedAndNoted(long given) {
+    void farTimestampIsReplacedAndNoted(long given) {
         var record = record(given);
 
         assertThat(new RequestTimestamp(() -> NOW).extract(record, 7)).isEqualTo(NOW);
@@ -37,7 +37,7 @@ class RequestTimestampTest {
 
     @ParameterizedTest
     @ValueSource(longs = {NOW - 172_800_000, NOW - 3_600_000, NOW, NOW + 1, NOW + 172_800_000})
-    void whatMayBeRightStays(long given) {
+    void plausibleTimestampStays(long given) {
         var record = record(given);
 
         assertThat(new RequestTimestamp(() -> NOW).extract(record, 7)).isEqualTo(given);

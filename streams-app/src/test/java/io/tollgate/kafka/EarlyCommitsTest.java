@@ -13,7 +13,7 @@ class EarlyCommitsTest {
     private final EarlyCommits commits = new EarlyCommits(() -> requests++, 0);
 
     @Test
-    void idleThreadAsksOnceForWhatItHasProcessed() {
+    void idleThreadAsksOnce() {
         poll(50, 1);
 
         assertThat(commits.beforePoll(POLL, nowNanos)).isZero();
@@ -23,7 +23,7 @@ class EarlyCommitsTest {
     }
 
     @Test
-    void pollIsShortUntilTheNextCommitMayBe() {
+    void pollIsShortUntilTheNextCommit() {
         poll(50, 0);
         commits.committed(nowNanos);
         poll(5, 1);
@@ -33,7 +33,7 @@ class EarlyCommitsTest {
     }
 
     @Test
-    void busyThreadLeavesItToTheInterval() {
+    void busyThreadWaitsForTheInterval() {
         poll(1, 10_000);
         nowNanos += Duration.ofMillis(40).toNanos(); // processes
 
@@ -42,7 +42,7 @@ class EarlyCommitsTest {
     }
 
     @Test
-    void nothingProcessedNothingAsked() {
+    void withoutRecordsNothingIsAsked() {
         poll(100, 0);
 
         assertThat(commits.beforePoll(POLL, nowNanos)).isEqualTo(POLL);
@@ -50,7 +50,7 @@ class EarlyCommitsTest {
     }
 
     @Test
-    void withoutARequestPollsAreAsStreamsWants() {
+    void withoutRequestsPollsAreUnchanged() {
         var never = new EarlyCommits(null, 0);
         never.afterPoll(1, Duration.ofMillis(50).toNanos());
 

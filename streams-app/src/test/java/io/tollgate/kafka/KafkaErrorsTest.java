@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class KafkaErrorsTest {
     /** As a thread ended that had to write while the only broker was away for 70 s. */
     @Test
-    void givenWriteThatFoundNoBroker_whenItsThreadEnds_thenItIsUnanswered() {
+    void writeWithoutABrokerIsUnanswered() {
         var late = new TimeoutException("Topic local-buckets-changelog not present in metadata after 60000 ms.");
         var aborted =
                 new TransactionAbortableException("Transaction Request was aborted after exhausting retries.", late);
@@ -22,7 +22,7 @@ class KafkaErrorsTest {
     }
 
     @Test
-    void givenWriteThatWasRefused_whenItsThreadEnds_thenItIsNot() {
+    void refusedWriteIsAnswered() {
         var thrown = new StreamsException("cannot send", new RecordTooLargeException("too large"));
 
         assertThat(KafkaErrors.isTransient(thrown)).isFalse();

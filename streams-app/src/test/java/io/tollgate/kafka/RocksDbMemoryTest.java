@@ -22,7 +22,7 @@ class RocksDbMemoryTest {
     private Path dir;
 
     @Test
-    void manyStoresFitIntoTheBudgetSoThatWritesDoNotFlush() throws RocksDBException {
+    void budgetHoldsManyStoresUnflushed() throws RocksDBException {
         var stores = new ArrayList<RocksDB>();
         try (var options = new Options().setCreateIfMissing(true).setTableFormatConfig(new BlockBasedTableConfig())) {
             new RocksDbMemory().setConfig("local-buckets", options, Map.of());

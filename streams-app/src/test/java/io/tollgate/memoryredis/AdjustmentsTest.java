@@ -36,7 +36,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void settlementToldTwiceGivesBackOnce() {
+    void repeatedSettlementCountsOnce() {
         var settled = Adjustments.NONE.settled(30, START + 1);
 
         tell(settled, 0);
@@ -46,7 +46,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void callThatAsksTellsToo() {
+    void askingCallTellsToo() {
         var settled = Adjustments.NONE.settled(30, START + 1);
 
         spend(1, 35, settled, 0);
@@ -55,21 +55,21 @@ class AdjustmentsTest {
     }
 
     @Test
-    void moreUsedThanReservedIsTakenBelowZero() {
+    void overrunGoesBelowZero() {
         tell(Adjustments.NONE.settled(-25, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(-15);
     }
 
     @Test
-    void whatSettlementsGiveBackStaysWithinTheCapacity() {
+    void refundsStayWithinCapacity() {
         tell(Adjustments.NONE.settled(500, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(100);
     }
 
     @Test
-    void laterSumGivesBackTheDifference() {
+    void laterSumGivesTheDifference() {
         var first = Adjustments.NONE.settled(30, START + 1);
         tell(first, 0);
 
@@ -80,7 +80,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void resetToldByTheFormerOwnerFillsNothing() {
+    void formerOwnersResetFillsNothing() {
         var reset = Adjustments.reset(START + 1);
         tell(reset, 0);
         spend(1, 70, reset, 0);
@@ -91,7 +91,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void whatBeganBeforeAResetComesLate() {
+    void settlementBeforeAResetIsTooLate() {
         tell(Adjustments.reset(START + 5), 0);
         spend(1, 70, Adjustments.reset(START + 5), 0);
 
@@ -102,7 +102,7 @@ class AdjustmentsTest {
 
     /** An instance whose state was lost knows nothing of the sum that Redis holds. */
     @Test
-    void whatBeginsAnewCountsWhole() {
+    void newSumCountsWhole() {
         tell(Adjustments.NONE.settled(30, START + 1), 0);
 
         tell(Adjustments.NONE.settled(7, START + 9), 0);
@@ -111,7 +111,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void callerThatKnowsOfNothingChangesNothing() {
+    void unawareCallerChangesNothing() {
         tell(Adjustments.NONE.settled(30, START + 1), 0);
 
         spend(1, 1, Adjustments.NONE, 0);
@@ -121,7 +121,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void keyThatIsGoneStaysAFullBucket() {
+    void missingKeyStaysAFullBucket() {
         redis.delete(KEY);
 
         tell(Adjustments.NONE.settled(-30, START + 1), 0);
@@ -130,7 +130,7 @@ class AdjustmentsTest {
     }
 
     @Test
-    void bucketThatWasOnlySpentFromHasNoEntry() {
+    void spendingAloneKeepsNoEntry() {
         int before = redis.fields(KEY).get("fence").length();
 
         tell(Adjustments.NONE, 0);

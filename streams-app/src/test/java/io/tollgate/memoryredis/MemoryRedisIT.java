@@ -50,7 +50,7 @@ class MemoryRedisIT {
 
     @ParameterizedTest(name = "seeds from {0}")
     @ValueSource(longs = {1, 10_001, 20_001})
-    void sameHistoriesGiveTheSameBytes(long seed) {
+    void sameHistoriesGiveSameBytes(long seed) {
         var memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
         var calls = compareEachCall(memory);
 
@@ -59,7 +59,7 @@ class MemoryRedisIT {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {101, 102, 103, 104})
-    void whateverIsAskedGivesTheSameBytes(long seed) {
+    void anyCommandGivesSameBytes(long seed) {
         var memory = new MemoryRedis(MemoryRedis.Engine.BOTH);
         var calls = compareEachCall(memory);
 
@@ -122,7 +122,7 @@ class MemoryRedisIT {
     }
 
     @Test
-    void numbersAreWrittenAsCWritesThem() {
+    void numbersAreWrittenAsInC() {
         var random = new Random(1);
         for (int i = 0; i < 600; i++) {
             double number = i < 1000
@@ -168,7 +168,7 @@ class MemoryRedisIT {
                 "9.999e-08",
                 "1e400"
             })
-    void numbersAreReadAsCReadsThem(String number) {
+    void numbersAreReadAsInC(String number) {
         byte[] read = real.eval(
                 "local n = tonumber(ARGV[1]) return n and string.format('%.17g', n) or 'none'",
                 ScriptOutputType.VALUE, new byte[0][], bytes(number));

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SpendTwinTest {
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
-    void repliesAndWritesWhatTheScriptDoes(long seed) {
+    void repliesAndWritesLikeTheScript(long seed) {
         var both = new MemoryRedis(Engine.BOTH);
 
         assertThatCode(() -> RandomSpends.run(seed, 300, both)).doesNotThrowAnyException();

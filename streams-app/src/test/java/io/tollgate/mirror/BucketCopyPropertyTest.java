@@ -23,7 +23,7 @@ class BucketCopyPropertyTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4})
-    void givenAnyBucket_whenWrittenAndRead_thenItIsTheSameToTheLastBit(long seed) {
+    void anyBucketSurvivesEncoding(long seed) {
         var random = new Random(seed);
         int mostLimits = 0;
         int mostFences = 0;
@@ -46,7 +46,7 @@ class BucketCopyPropertyTest {
     /** What is kept in place, and what is not, follow upon each other. */
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4})
-    void givenFencesOfThreeSources_whenEachChangesAgainAndAgain_thenEachIsWhatItWasLast(long seed) {
+    void everyFenceIsItsLatest(long seed) {
         var random = new Random(seed);
         int inPlace = 0;
         for (int i = 0; i < BUCKETS; i++) {

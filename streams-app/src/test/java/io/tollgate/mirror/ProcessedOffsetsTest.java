@@ -30,7 +30,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenNothingIsStored_whenRecordsCome_thenEachIsTakenOnce() {
+    void everyRecordIsTakenOnce() {
         var progress = progress();
 
         assertThat(progress.takenThrough()).isEqualTo(-1);
@@ -43,7 +43,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenCommitted_whenTheTaskStartsAgain_thenItGoesOnThere() {
+    void committedTaskGoesOnThere() {
         var before = progress();
         before.take(41);
         before.beforeCommit();
@@ -55,7 +55,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenNotCommitted_whenTheTaskStartsAgain_thenItIsToBeDecidedAgain() {
+    void uncommittedRecordsComeAgain() {
         var before = progress();
         before.take(41);
         before.beforeCommit();
@@ -65,7 +65,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenWhatWasTakenBeforeIsLeftOut_whenTheTaskCommits_thenNothingIsWritten() {
+    void skippedRecordsWriteNothing() {
         var before = progress();
         before.take(41);
         before.beforeCommit();
@@ -78,7 +78,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenTheTopicWasCreatedAnew_whenTheTaskStarts_thenItBeginsAnew() {
+    void recreatedTopicBeginsAnew() {
         var before = progress();
         before.take(41);
         before.beforeCommit();
@@ -91,7 +91,7 @@ class ProcessedOffsetsTest {
 
     /** A log that has lost its end gives its offsets again to other records, under a leader of a later epoch. */
     @Test
-    void givenRecordsWrittenOverLostOnes_whenTheyArePolled_thenTheyAreNewAndThoseBeforeThemAreNot() {
+    void overwrittenOffsetsAreNew() {
         var before = progress();
         before.polled(records(30, 41, 5));
         before.take(41);
@@ -108,7 +108,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenTheSameRecordsAgain_whenTheyArePolledUnderALaterLeader_thenTheyAreNotNew() {
+    void laterLeaderMakesNoNewRecords() {
         var before = progress();
         before.polled(records(0, 20, 5));
         before.polled(records(21, 41, 9));
@@ -124,7 +124,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenAtLeastOnce_whenRecordsComeAgain_thenTheyAreTakenAgain() {
+    void atLeastOnceTakesThemAgain() {
         var progress = ProcessedOffsets.atLeastOnce();
         progress.take(41);
         progress.beforeCommit();
@@ -135,7 +135,7 @@ class ProcessedOffsetsTest {
     }
 
     @Test
-    void givenALaterVersion_whenTheTaskStarts_thenItEndsAndSaysWhy() {
+    void laterVersionEndsTheTask() {
         store.put(ProcessedOffsets.KEYS + TOPIC, new byte[] {2});
 
         assertThatThrownBy(this::progress)

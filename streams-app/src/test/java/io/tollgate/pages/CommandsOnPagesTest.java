@@ -23,7 +23,7 @@ class CommandsOnPagesTest {
     private static final Pattern WORD = Pattern.compile("'([^']*)'|\"([^\"]*)\"|(\\S+)");
 
     @TestFactory
-    Stream<DynamicTest> commands_areUnderstood() {
+    Stream<DynamicTest> commandsAreUnderstood() {
         return Page.all().stream()
                 .filter(page -> !page.file().toString().equals("CHANGELOG.md"))
                 .flatMap(page -> commands(page).stream()
@@ -32,7 +32,7 @@ class CommandsOnPagesTest {
     }
 
     @Test
-    void everyCommand_isOnAPage() {
+    void everyCommandIsOnAPage() {
         var named = new TreeSet<String>();
         for (Page page : Page.all()) {
             if (page.file().toString().equals("CHANGELOG.md")) continue;

@@ -93,7 +93,7 @@ class EmbeddingExamplesTest {
     }
 
     @Test
-    void page_showsWhatCompilesHere() throws Exception {
+    void pageShowsThisCode() throws Exception {
         var regions = Pattern.compile("^ {4}// EMBEDDING\\n(.*?)^ {4}// end$", Pattern.DOTALL | Pattern.MULTILINE);
         var shown = Pattern.compile("^```java\\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE);
         List<String> compiled = all(regions, Files.readString(THIS)).stream()
@@ -113,7 +113,7 @@ class EmbeddingExamplesTest {
     }
 
     @Test
-    void aroundTollgate_asksAndWorks() throws Exception {
+    void aroundTollgateAsksAndWorks() throws Exception {
         try (var driver = new TopologyTestDriver(aroundTollgate(), strings())) {
             input(driver, "calls").pipeInput("agent-7", "hello");
             input(driver, "approved-requests").pipeInput("agent-7", "{\"agent_id\":\"agent-7\",\"payload\":\"hi\"}");
@@ -130,7 +130,7 @@ class EmbeddingExamplesTest {
     }
 
     @Test
-    void withTheLibrary_lettersAreTokens() {
+    void withTheLibraryLettersAreTokens() {
         try (var quota = ResourceQuotaManager.local(new Limit(10, 0.001));
                 var driver = new TopologyTestDriver(withTheLibrary(quota), strings())) {
             var calls = input(driver, "calls");

@@ -26,7 +26,7 @@ class PagesTest {
     private static final List<Page> PAGES = Page.all();
 
     @TestFactory
-    Stream<DynamicTest> links_leadSomewhere() {
+    Stream<DynamicTest> linksLeadSomewhere() {
         assertThat(PAGES).hasSizeGreaterThan(20);
         return PAGES.stream()
                 .map(page -> DynamicTest.dynamicTest(page.file().toString(), () -> {
@@ -43,7 +43,7 @@ class PagesTest {
     }
 
     @Test
-    void everyPage_isReachedFromTheReadme() {
+    void everyPageIsReachedFromTheReadme() {
         var reached = new HashSet<Path>();
         var next = new ArrayDeque<Path>(List.of(Path.of("README.md")));
         while (!next.isEmpty()) {
@@ -60,7 +60,7 @@ class PagesTest {
 
     /** Users unpack the archive and read its pages, without these sources beside them. */
     @Test
-    void pagesOfTheArchive_linkIntoIt() throws IOException {
+    void archivePagesLinkIntoTheArchive() throws IOException {
         var included = Pattern.compile("<include>([^<:]+)</include>")
                 .matcher(Files.readString(Page.ROOT.resolve("release/archive.xml")))
                 .results()
@@ -79,7 +79,7 @@ class PagesTest {
     }
 
     @Test
-    void pages_areShort() {
+    void pagesAreShort() {
         assertThat(PAGES)
                 .filteredOn(page -> !LONG.contains(page.file()))
                 .allSatisfy(page ->
@@ -88,7 +88,7 @@ class PagesTest {
     }
 
     @Test
-    void merges_leaveNoMarks() {
+    void pagesHaveNoMergeMarks() {
         assertThat(PAGES)
                 .allSatisfy(page -> assertThat(page.text())
                         .as(page.file().toString())
@@ -96,7 +96,7 @@ class PagesTest {
     }
 
     @Test
-    void cells_areShort() {
+    void cellsAreShort() {
         for (Page page : PAGES) {
             assertThat(page.cells())
                     .as(page.file().toString())
@@ -105,7 +105,7 @@ class PagesTest {
     }
 
     @Test
-    void glossary_hasEachWordOnce() {
+    void glossaryHasEachWordOnce() {
         var words = Page.of("docs/glossary.md")
                 .prose()
                 .lines()
@@ -119,7 +119,7 @@ class PagesTest {
 
     /** The front door has two figures, rounded; both are measured ones. */
     @Test
-    void readmesFigures_areMeasured() {
+    void readmeFiguresAreMeasured() {
         var readme = Page.of("README.md").text();
         var measured = Page.of("docs/BENCHMARKS.md").text();
         var rate = firstFigure("\\| tollgate-redis \\| ([0-9 ]+) ", measured).replace(" ", "");
@@ -143,7 +143,7 @@ class PagesTest {
     }
 
     @Test
-    void messages_nameRealPages() throws Exception {
+    void messagesNameRealPages() throws Exception {
         var named = new TreeSet<String>();
         try (var sources = Files.walk(Path.of("src/main/java"))) {
             for (Path source : sources.filter(Files::isRegularFile).toList()) {

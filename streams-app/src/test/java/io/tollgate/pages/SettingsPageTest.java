@@ -17,7 +17,7 @@ class SettingsPageTest {
     private static final Pattern VARIABLE = Pattern.compile("\"((?:TOLLGATE|TOKEN|REDIS)_[A-Z_]+[A-Z])\"");
 
     @Test
-    void everyVariable_hasARow() throws IOException {
+    void everyVariableHasARow() throws IOException {
         var read = new TreeSet<String>();
         for (Path sources : new Path[] {
             Path.of("src/main/java/io/tollgate/config"), Path.of("../token-bucket/src/main/java/io/tollgate")
@@ -36,7 +36,7 @@ class SettingsPageTest {
     }
 
     @Test
-    void ignoredVariables_areIgnored() throws SettingsException {
+    void ignoredVariablesAreIgnored() throws SettingsException {
         var page = Page.of("docs/settings.md").prose();
         var start = page.indexOf("**Ignored** are variables");
         var named = Pattern.compile("`(KAFKA_[A-Z0-9_]+)`")

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 /** Pages have no misspelling that codespell knows; it is skipped where that is not installed. */
 class SpellingTest {
     @Test
-    void pages_areSpeltRight() throws Exception {
+    void pagesAreSpeltRight() throws Exception {
         assumeTrue(Program.isOnPath("codespell"), "codespell is not installed");
         var command = new ArrayList<>(List.of("codespell"));
         Page.all().forEach(page -> command.add(page.file().toString()));

@@ -28,7 +28,7 @@ class PoliciesTest {
         "acme/eu,      acme/*@0/2",
         "ACME/bot,     *@0/1",
     })
-    void longestPrefixAfterTheAgentsOwn(String agentId, String name) {
+    void ownPolicyThenLongestPrefix(String agentId, String name) {
         put("agent-7", 7);
         put("*", 1);
         put("acme/*", 2);
@@ -39,7 +39,7 @@ class PoliciesTest {
     }
 
     @Test
-    void noPrefixMatchesThenDefault() {
+    void defaultWithoutAMatch() {
         put("acme/*", 2);
 
         assertThat(policies.of("other").name()).isEqualTo("default");
@@ -48,7 +48,7 @@ class PoliciesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"acme/*", "*", "**", "a*", "😀*"})
-    void idEndingInStarHasItsOwnKeyFirst(String agentId) {
+    void idEndingInStarHasItsOwnKey(String agentId) {
         put("*", 1);
         put(agentId, 2);
         put(agentId + "*", 3); // the longest prefix of that agent
@@ -59,7 +59,7 @@ class PoliciesTest {
 
     /** A million agents of one group hold one policy. */
     @Test
-    void agentsOfOnePrefixShareItsPolicy() {
+    void agentsOfAPrefixShareItsPolicy() {
         put("*", 1);
         put("acme/*", 2);
         put("acme/b", 3);
@@ -105,7 +105,7 @@ class PoliciesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"acme/*", "acme/eu/*", "*", "acme/eu/bot"})
-    void decidedEarlierStillHasItsName(String key) {
+    void earlierDecisionsKeepTheirName(String key) {
         put(key, 2);
         var decided = policies.of("acme/eu/bot");
         delete(key);
@@ -116,7 +116,7 @@ class PoliciesTest {
     }
 
     @Test
-    void keptPolicyIsUsedUntilOneChanges() {
+    void cachedPolicyIsUsedUntilAChange() {
         put("acme/*", 2);
         long version = policies.version();
         var kept = policies.of("acme/bot", null, 0);
@@ -132,7 +132,7 @@ class PoliciesTest {
     }
 
     @Test
-    void keptOwnPolicyEndsWithItsKey() {
+    void cachedOwnPolicyEndsWithItsKey() {
         put("agent-7", 7);
         var own = policies.of("agent-7", null, 0);
         assertThat(policies.of("agent-7", own, policies.version())).isSameAs(own);
@@ -143,7 +143,7 @@ class PoliciesTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3})
-    void sameAsLookingThroughAllKeys(long seed) {
+    void agreesWithASearchOfAllKeys(long seed) {
         var random = new Random(seed);
         var keys = new TreeMap<String, String>();
         for (int i = 0; i < 5_000; i++) {

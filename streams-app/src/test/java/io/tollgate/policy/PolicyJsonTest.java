@@ -33,7 +33,7 @@ class PolicyJsonTest {
 
     @ParameterizedTest
     @MethodSource("validExamples")
-    void givenValidExample_whenReadWrittenAndReadAgain_thenItSaysTheSame(Path file) throws InvalidPolicyException {
+    void validExampleSurvivesARoundTrip(Path file) throws InvalidPolicyException {
         var policy = PolicyJson.parse(utf8(SchemaFiles.read(file)));
 
         assertThat(PolicyJson.parse(PolicyJson.write(policy))).isEqualTo(policy);
@@ -41,12 +41,12 @@ class PolicyJsonTest {
 
     @ParameterizedTest
     @MethodSource("invalidExamples")
-    void givenInvalidExample_whenRead_thenItIsRefused(Path file) {
+    void invalidExampleIsRefused(Path file) {
         assertThat(refusal(SchemaFiles.read(file))).doesNotStartWith("accepted");
     }
 
     @Test
-    void givenSeveralLimits_whenRead_thenAllAreThereInTheirOrder() throws InvalidPolicyException {
+    void limitsKeepTheirOrder() throws InvalidPolicyException {
         var policy = PolicyJson.parse(utf8("""
                 {"mode":"shadow","note":"try","limits":[
                   {"name":"burst","capacity":50,"refill_rate":20},{"name":"day","refill_rate":1.5,"capacity":1e5}]}"""));
@@ -106,12 +106,12 @@ class PolicyJsonTest {
                 "{\"holds\":{\"max_open\":1,\"max_open\":1}}                | holds.max_open must not appear twice",
                 "{\"x\":1}                                                 | x is no field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
             })
-    void givenBrokenPolicy_whenRead_thenFieldAndRuleAreNamed(String json, String message) {
+    void mistakeNamesFieldAndRule(String json, String message) {
         assertThat(refusal(json)).isEqualTo(message);
     }
 
     @Test
-    void givenTwoLimitsOfOneName_whenRead_thenRefused() {
+    void repeatedLimitNameIsRefused() {
         assertThat(refusal("{\"limits\":[{\"name\":\"a\",\"capacity\":1,\"refill_rate\":1},"
                         + "{\"name\":\"a\",\"capacity\":2,\"refill_rate\":1}]}"))
                 .isEqualTo("limits[1].name must not appear twice: a");
@@ -119,13 +119,13 @@ class PolicyJsonTest {
 
     @ParameterizedTest
     @ValueSource(ints = {11, 10_000})
-    void givenDeepNesting_whenRead_thenRefused(int depth) {
+    void deepNestingIsRefused(int depth) {
         assertThat(refusal("[".repeat(depth))).startsWith("value must");
         assertThat(refusal("{\"limits\":" + "[".repeat(depth))).startsWith("limits[0] must be an object");
     }
 
     @Test
-    void givenHostileText_whenRead_thenOneShortLineComesBack() {
+    void hostileTextIsOneShortLine() {
         var long1 = refusal("{\"" + "x\\n".repeat(5_000) + "\":1}");
         assertThat(long1).hasSizeLessThan(200).doesNotContain("\n");
         assertThat(refusal("\"" + "x".repeat(70_000) + "\""))
@@ -137,7 +137,7 @@ class PolicyJsonTest {
     }
 
     @Test
-    void givenBytesThatAreNotUtf8_whenRead_thenRefused() {
+    void invalidUtf8IsRefused() {
         assertThatExceptionOfType(InvalidPolicyException.class)
                 .isThrownBy(() -> PolicyJson.parse(new byte[] {'{', (byte) 0xff, '}'}))
                 .withMessage("value must be UTF-8");

@@ -31,7 +31,7 @@ class PolicyMergeTest {
                 "{'limits':[{'name':'x','capacity':1,'refill_rate':0}]} | "
                         + "{'limits':[{'name':'x','capacity':1,'refill_rate':0}],'mode':'shadow','note':'why'}",
             })
-    void whatIsNotNamedStays(String changes, String expected) throws InvalidPolicyException {
+    void unnamedFieldsStay(String changes, String expected) throws InvalidPolicyException {
         assertThat(PolicyMerge.merge(policy(ONE), bytes(changes))).isEqualTo(policy(expected));
     }
 
@@ -45,7 +45,7 @@ class PolicyMergeTest {
                 "{'holds':{'max_open':8}} | {'within_s':5,'unsettled':'returned','max_open':8}",
                 "{'holds':{'within_s':null}} | {'within_s':600,'unsettled':'returned','max_open':7}",
             })
-    void whatIsNotNamedOfHoldsStays(String changes, String expected) throws InvalidPolicyException {
+    void unnamedFieldsOfHoldsStay(String changes, String expected) throws InvalidPolicyException {
         var policy =
                 policy("{'capacity':5,'refill_rate':1,'holds':{'within_s':5,'unsettled':'returned','max_open':7}}");
 
@@ -57,7 +57,7 @@ class PolicyMergeTest {
     }
 
     @Test
-    void holdsThatAreNullGo() throws InvalidPolicyException {
+    void nullRemovesHolds() throws InvalidPolicyException {
         var policy = policy("{'capacity':5,'refill_rate':1,'holds':{'within_s':5}}");
 
         assertThat(PolicyMerge.merge(policy, bytes("{'holds':null}")).holds()).isEmpty();

@@ -26,7 +26,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void ownCountsFromItsRecord() {
+    void policyCountsFromItsRecord() {
         put("a", 120, 130, 5);
         assertThat(sinces("a")).containsExactly(100.0, 120.0);
         assertThat(rates("a")).containsExactly(0.0, 5.0);
@@ -47,7 +47,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void deletionGivesBackToShorterKeys() {
+    void deletionReturnsToShorterKeys() {
         put("*", 110, 110, 1);
         put("acme/*", 120, 120, 2);
         put("acme/bot", 130, 130, 3);
@@ -61,7 +61,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void comeAndGoneSinceTheLastLook() {
+    void shortLivedPolicyIsRemembered() {
         long version = policies.version();
         var last = policies.of("a", null, 0);
         put("a", 120, 120, 5);
@@ -84,7 +84,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void beforeTheStartOnlyWhatIsLeft() {
+    void beforeTheStartOnlyTheLatestCounts() {
         put("*", 10, 101, 1);
         put("a", 20, 101, 5);
         assertThat(rates("a")).containsExactly(5.0);
@@ -92,7 +92,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void topicAnewWithoutItIsADeletion() {
+    void recreatedTopicMayDeleteIt() {
         put("a", 120, 120, 5);
         now = 150;
         policies.replaceBy(policies.none());
@@ -101,7 +101,7 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void unchangedIsTheSame() {
+    void repeatedPolicyIsNoChange() {
         put("a", 120, 120, 5);
         var last = policies.of("a", null, 0);
         assertThat(policies.of("a", last, policies.version())).isSameAs(last);
@@ -109,14 +109,14 @@ class PromisesOfPoliciesTest {
     }
 
     @Test
-    void rateRaisedThenDueFromItsRecord() {
+    void raisedRateIsDueFromItsRecord() {
         var held = empty(policies.of("a"), 105);
         put("a", 120, 120, 100);
         assertThat(tokens(held, "a", 125)).isEqualTo(500);
     }
 
     @Test
-    void rateEndedThenDueUntilItsRecord() {
+    void endedRateIsDueUntilItsRecord() {
         put("a", 101, 101, 100);
         var held = empty(policies.of("a"), 105);
         put("a", 110.5, 110.5, 0);

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ClockCheckTest {
     @ParameterizedTest
     @CsvSource({"3600000, ahead of", "-3600000, behind"})
-    void givenClockAnHourAway_whenCompared_thenItIsAWarning(long away, String said) {
+    void clockAnHourAwayIsAWarning(long away, String said) {
         var findings = new ArrayList<Finding>();
 
         ClockCheck.compare("Redis", findings, () -> System.currentTimeMillis() + away);
@@ -22,7 +22,7 @@ class ClockCheckTest {
     }
 
     @Test
-    void givenSlowAnswer_whenCompared_thenItsAgeIsNotTakenForADifference() {
+    void slowAnswerIsNoDifference() {
         var findings = new ArrayList<Finding>();
         long asked = System.currentTimeMillis();
 

@@ -16,7 +16,7 @@ class SizeLimitsTest {
 
     @ParameterizedTest
     @EnumSource(CompressionType.class)
-    void fittingNoise_fitsCompressed(CompressionType type) {
+    void compressedNoiseFits(CompressionType type) {
         for (int topicBytes : TOPIC_BYTES) {
             var noise = new byte[(int) SizeLimits.fitting(topicBytes)];
             new Random(7).nextBytes(noise);
@@ -29,14 +29,14 @@ class SizeLimitsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {20_000, SizeLimits.DEFAULT_TOPIC_BYTES, 24_000_000})
-    void roomForHeaders_isRoomEnough(int requestBytes) {
+    void roomForHeadersIsEnough(int requestBytes) {
         assertThat(SizeLimits.fitting(requestBytes + Preflight.ROOM_FOR_HEADERS_BYTES))
                 .isGreaterThanOrEqualTo(requestBytes);
     }
 
     @ParameterizedTest
     @ValueSource(ints = {100, 20_000, SizeLimits.DEFAULT_TOPIC_BYTES, 24_000_000})
-    void needed_isWhatFits(int recordBytes) {
+    void neededSizeIsEnough(int recordBytes) {
         assertThat(SizeLimits.fitting(SizeLimits.needed(recordBytes))).isGreaterThanOrEqualTo(recordBytes);
         assertThat(SizeLimits.fitting(SizeLimits.needed(recordBytes) - 10)).isLessThan(recordBytes);
     }

@@ -21,7 +21,7 @@ class AsyncApiTest {
     }
 
     @Test
-    void givenDocument_whenTopicsAreListed_thenTheyAreTheContracts() {
+    void topicsAreThoseOfTheContract() {
         List<String> topics = new ArrayList<>();
         DOCUMENT.path("channels")
                 .forEach(channel -> topics.add(channel.path("address").asText()));
@@ -40,7 +40,7 @@ class AsyncApiTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("references")
-    void givenReference_whenFollowed_thenSomethingIsThere(String reference) {
+    void everyReferenceIsFound(String reference) {
         if (reference.startsWith("#/")) {
             assertThat(DOCUMENT.at(reference.substring(1)).isMissingNode()).isFalse();
         } else {
@@ -50,7 +50,7 @@ class AsyncApiTest {
     }
 
     @Test
-    void givenSchemaFiles_whenReferencesAreListed_thenNoneIsForgotten() {
+    void everySchemaIsReferenced() {
         assertThat(references())
                 .containsAll(SchemaFiles.list("", ".schema.json").stream()
                         .map(file -> "./" + file.getFileName())

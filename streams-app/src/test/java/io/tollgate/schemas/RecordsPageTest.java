@@ -18,7 +18,7 @@ class RecordsPageTest {
     private static final Path PAGE = ROOT.resolve("docs/records.md");
 
     @Test
-    void everyHeader_hasARow() throws IOException {
+    void everyHeaderHasARow() throws IOException {
         var source = new StringBuilder();
         for (var file : List.of("route/QuotaHeaders.java", "ingest/OriginalTimestamp.java", "ingest/Source.java")) {
             source.append(Files.readString(Path.of("src/main/java/io/tollgate", file)));
@@ -34,7 +34,7 @@ class RecordsPageTest {
     }
 
     @Test
-    void everyReason_hasARow() throws IOException {
+    void everyReasonHasARow() throws IOException {
         var schema = new ObjectMapper()
                 .readTree(ROOT.resolve("schemas/rejected-request.schema.json").toFile());
         var reasons = new TreeSet<String>();

@@ -35,7 +35,7 @@ class SchemasTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("schemas")
-    void givenSchema_whenValidatedAgainstTheMetaSchema_thenItIsOne(String name, Path file) {
+    void schemaIsValid(String name, Path file) {
         var metaSchema = REGISTRY.getSchema(SchemaLocation.of(SpecificationVersion.DRAFT_2020_12.getDialectId()));
 
         assertThat(metaSchema.validate(SchemaFiles.read(file), InputFormat.JSON))
@@ -45,20 +45,20 @@ class SchemasTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("validExamples")
-    void givenValidExample_whenValidated_thenNothingIsWrong(String name, Path file) {
+    void validExampleIsAccepted(String name, Path file) {
         assertThat(schemaOf(name).validate(SchemaFiles.read(file), InputFormat.JSON))
                 .isEmpty();
     }
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("invalidExamples")
-    void givenInvalidExample_whenValidated_thenSomethingIsWrong(String name, Path file) {
+    void invalidExampleIsRefused(String name, Path file) {
         assertThat(schemaOf(name).validate(SchemaFiles.read(file), InputFormat.JSON))
                 .isNotEmpty();
     }
 
     @Test
-    void givenAllSchemas_whenExamplesAreListed_thenEachHasSomeOfBothKinds() {
+    void everySchemaHasBothKinds() {
         Set<String> schemas =
                 schemas().map(arguments -> prefix((String) arguments.get()[0])).collect(Collectors.toSet());
 
