@@ -41,7 +41,7 @@ class AgentCacheTest {
     }
 
     @Test
-    void givenMoreAgentsThanFit_whenTheTaskCommits_thenTheOthersAreInTheStore() {
+    void excessAgentsAreInTheStore() {
         int agents = 3 * IN_MEMORY;
         for (int i = 0; i < agents; i++) fill(i, i); // as answers of Redis that wait to be written behind
         int beforeTheCommit = agentsInMemory();
@@ -54,7 +54,7 @@ class AgentCacheTest {
     }
 
     @Test
-    void givenTheEldestWasSeenLately_whenOneMustLeave_thenTheNextOneDoes() {
+    void recentlySeenAgentStays() {
         for (int i = 0; i < IN_MEMORY; i++) hold(i, i);
         for (int i = 0; i < IN_MEMORY; i++) agent(i).wasSeenLately(); // as if the hand had passed them all
         var eldest = agent(0);
@@ -68,7 +68,7 @@ class AgentCacheTest {
     }
 
     @Test
-    void givenAnAgentWhoseRequestsWait_whenOthersMustLeave_thenItStays() {
+    void waitingAgentStays() {
         var waiting = agent(0);
         waiting.pending(0)
                 .add(new PendingDecision(
@@ -83,7 +83,7 @@ class AgentCacheTest {
 
     /** Changed after it was decided to write them, they are written as they are at the commit, and once. */
     @Test
-    void givenAnAgentThatChangesTwice_whenTheTaskCommits_thenItIsWrittenAsItIsThen() {
+    void repeatedChangeIsWrittenOnce() {
         hold(1, 7);
         hold(1, 5);
         assertThat(store.wrapped().approximateNumEntries()).isZero();

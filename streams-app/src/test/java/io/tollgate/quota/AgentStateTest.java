@@ -30,7 +30,7 @@ class AgentStateTest {
 
     /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
     @Test
-    void givenTwoAnswers_whenTheOlderIsTakenOverLast_thenTheCopyStaysTheNewerOne() {
+    void newerOfTwoAnswersCounts() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         var before = new Bucket(9, 1000);
         var after = new Bucket(4, 1000.1);
@@ -44,7 +44,7 @@ class AgentStateTest {
     }
 
     @Test
-    void givenTwoAnswersOfOneMoment_whenTakenOver_thenTheCopyIsTheSmallerOne() {
+    void smallerOfEquallyOldAnswersCounts() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
 
         accept(agent, STRAYS, 70, new Bucket(4, 1000));
@@ -55,7 +55,7 @@ class AgentStateTest {
 
     /** The call was sent before the settlement: what its answer leaves is brought to the same sum. */
     @Test
-    void answerFromBeforeASettlementHoldsItToo() {
+    void olderAnswerIncludesTheSettlement() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         accept(agent, AT_HOME, 1, new Bucket(9, 1000));
         var promises = Promises.of(TERMS);
@@ -70,7 +70,7 @@ class AgentStateTest {
     }
 
     @Test
-    void settlementIsToldWhenItIsCommitted() {
+    void settlementIsToldAfterItsCommit() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         accept(agent, AT_HOME, 1, new Bucket(9, 1000));
         var promises = Promises.of(TERMS);
@@ -83,7 +83,7 @@ class AgentStateTest {
 
     /** Told later, it would make up for what is charged before. */
     @Test
-    void whatABucketHadNoRoomForIsNeverTold() {
+    void excessOverAFullBucketIsNeverTold() {
         var agent = new AgentState("agent", BucketKind.ENFORCED, null);
         accept(agent, AT_HOME, 1, new Bucket(9, 1000));
         var promises = Promises.of(TERMS);

@@ -25,7 +25,7 @@ class HoldReplayIT extends TasksOnRedis {
     private static final String AGENT = "agent";
 
     @Test
-    void theHoldHasTheSameDeadline() {
+    void replayKeepsTheDeadline() {
         var first = decide(task(shared(LIMIT, new CommittedOffsets()), store()), 0, 10)
                 .get(0);
 
@@ -37,7 +37,7 @@ class HoldReplayIT extends TasksOnRedis {
     }
 
     @Test
-    void whatNoLongerMayBeOpenIsGivenBack() {
+    void holdBeyondTheMaximumIsGivenBack() {
         decide(task(limited(2), store()), 0, 10, 20);
         var open = open(hold("other"));
 
@@ -52,7 +52,7 @@ class HoldReplayIT extends TasksOnRedis {
     }
 
     @Test
-    void aRequestBeyondTheLimitIsNotCharged() {
+    void refusedHoldIsNotCharged() {
         var task = task(limited(1), store());
 
         var decided = decide(task, 0, 10, 20, 30);

@@ -42,7 +42,7 @@ class NodeClocksTest {
 
     @ParameterizedTest
     @CsvSource({"right, wrong, -1", "wrong, right, -1", "right, wrong, 1", "wrong, right, 1"})
-    void eachAgent_goesByItsOwnNode(String first, String second, int hours) {
+    void agentsFollowTheirOwnNode(String first, String second, int hours) {
         var metrics = new PipelineMetrics(new SimpleMeterRegistry());
         var calls = new Calls(hours);
         var redis = new RedisGateway(

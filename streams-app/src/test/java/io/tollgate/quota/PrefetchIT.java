@@ -30,7 +30,7 @@ class PrefetchIT extends TasksOnRedis {
     private static final Request REQUEST = new Request(Optional.empty(), "agent", 1, new byte[0]);
 
     @Test
-    void givenRecordsPolledBeforeTheirTaskRan_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
+    void earlyPollIsChargedOnce() {
         decideAll(10, 5);
         var again = decideAll(10, 0);
 
@@ -41,7 +41,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** A stray overtakes a request at home that has been polled, but not sent: what was polled before it had been missed. */
     @Test
-    void givenStrayThatOvertakes_whenAllAreProcessedAgainAfterACrash_thenEachIsChargedOnce() {
+    void overtakingStrayIsChargedOnce() {
         var limit = new Limit(CAPACITY, 0);
         var task = task(shared(limit), store());
         var home = prefetched(task, TOPIC, 1, 0);
@@ -65,7 +65,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** The first answer says that nothing is left, because what follows has been charged as well. */
     @Test
-    void givenBucketThatIsSpent_whenProcessedAgainAfterACrashOneByOne_thenNothingIsRefusedThatWasApproved() {
+    void replayOneByOneRefusesNothingNew() {
         var limit = new Limit(2, 0);
         var before = decideOneByOne(task(shared(limit), store()), 4);
         var after = decideOneByOne(task(shared(limit), store()), 4);
@@ -76,7 +76,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** What Redis knows of the others would stand after the local decision, with the time of before the crash. */
     @Test
-    void givenAnsweredRequests_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreDecidedAfterIt() {
+    void localDecisionComesBeforeTheOthers() {
         decideOneByOne(task(shared(TWO), store()), 4);
         var after = decideTheFirstWithoutRedis(task(shared(TWO), store()), 4);
 
@@ -89,7 +89,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** The answers of before the crash may have gone out. */
     @Test
-    void givenAtLeastOnce_whenTheFirstIsDecidedWithoutRedisAfterACrash_thenTheOthersAreAnsweredAsBefore() {
+    void localDecisionKeepsOtherAnswers_atLeastOnce() {
         var shared = shared(TWO, new CommittedOffsets(), false);
         var before = decideOneByOne(task(shared, store()), 4);
         var after = decideTheFirstWithoutRedis(task(shared, store()), 4);
@@ -111,7 +111,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** Redis hears of a refusal with the next call, when the bucket holds enough for it. */
     @Test
-    void givenRequestRefusedWithoutAsking_whenItIsProcessedAgainAfterACrash_thenItIsRefusedAtTheTimeOfThen() {
+    void refusalIsRepeatedAtItsOldTime() {
         var limit = new Limit(1, 2);
         var task = task(shared(limit), store());
         var before = decideOneByOne(task, 2);
@@ -130,7 +130,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** Kafka's committed offset has gone back: what is polled again was charged, and its fence is gone. */
     @Test
-    void givenRecordsThatWereDecidedAndCommitted_whenTheyArePolledAgain_thenRedisIsNotAskedForThem() {
+    void committedRecordsDoNotAskRedis() {
         var store = store();
         var shared = shared(new Limit(CAPACITY, 0));
         var running = new RunningTasks(shared);
@@ -156,7 +156,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** What waits for a single Redis is what others wait for, too: it gets the next call when it has answered the one before. */
     @Test
-    void givenPollOfManyAgents_whenPrefetched_thenRedisGetsTwoCallsAtATimeAndDecidesAll() {
+    void twoCallsAtATimeDecideEverything() {
         int agents = 1_280;
         var task = task(shared(new Limit(1, 0)), store());
         var polled = new ArrayList<PendingDecision>();
@@ -177,7 +177,7 @@ class PrefetchIT extends TasksOnRedis {
 
     /** What the store holds is committed with the decisions: a crash then loses nothing of it. */
     @Test
-    void givenAnswersOfRedis_whenTheirRequestsAreDecided_thenTheFirstAgentsAreStoredWithThemAndOthersBehind() {
+    void firstAgentsAreStoredWithDecisions() {
         var store = store();
         var task = task(shared(new Limit(CAPACITY, 0)), store);
         decideForEach(task, 0, 520);

@@ -33,7 +33,7 @@ class ReplayIT extends TasksOnRedis {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
-    void givenTaskThatDiesAgainAndAgain_whenRequestsAreProcessedAgain_thenTheDecisionsAreThoseOfOneBucket(long seed) {
+    void replayDecidesLikeOneBucket(long seed) {
         var random = new Random(seed);
         double[][] costs = new double[TOPICS.size()][REQUESTS];
         for (var ofTopic : costs) for (int i = 0; i < REQUESTS; i++) ofTopic[i] = random.nextBoolean() ? 0.5 : 1;

@@ -15,7 +15,7 @@ class SettlementIT extends TasksOnRedis {
     private static final String AGENT = "agent";
 
     @Test
-    void redisHearsOfASettlementOnceItIsCommitted() {
+    void redisHearsAfterTheCommit() {
         var task = task(shared(new Limit(100, 0), new CommittedOffsets()), store());
         charge(task, 0, 60);
 
@@ -36,7 +36,7 @@ class SettlementIT extends TasksOnRedis {
     }
 
     @Test
-    void overrunLeavesADebtThatTheNextRequestMeets() {
+    void overrunLeavesADebt() {
         var task = task(shared(new Limit(100, 0), new CommittedOffsets()), store());
         charge(task, 0, 90);
         task.decider().settle(AGENT, BucketKind.ENFORCED, -30);
@@ -50,7 +50,7 @@ class SettlementIT extends TasksOnRedis {
 
     /** What an instance charged before it was closed, its successor settles; each settlement counts once. */
     @Test
-    void successorGoesOnFromTheSameSum() {
+    void successorContinuesTheSum() {
         var store = store();
         var before = task(shared(new Limit(100, 0), new CommittedOffsets()), store);
         charge(before, 0, 80);

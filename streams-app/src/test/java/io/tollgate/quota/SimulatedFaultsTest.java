@@ -19,7 +19,7 @@ class SimulatedFaultsTest {
 
     /** The clock of the host is ahead, and Redis puts it right when it is asked before the hold ends: it ends later. */
     @Test
-    void deadlineByAClockThatIsAhead() {
+    void deadlineByAFastClock() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=40 rate=3 cold=1 call_agents=3 call_requests=5 calls=3 within=2 unsettled=1 max_open=4
                 reserve cost=1 stray=1
@@ -57,7 +57,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void redisEmptiedBetweenTwoCallsOfAPoll() {
+    void redisEmptiedWithinAPoll() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=2
                 publish cost=6
@@ -68,7 +68,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void writesLostBeforeTheirAnswersAreTaken() {
+    void writesLostBeforeTheirAnswers() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=20 rate=0 cold=0 call_agents=3 call_requests=3 calls=2
                 publish agent=2 cost=1
@@ -80,7 +80,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void zombieWithABacklogThatIsCommitted() {
+    void zombieWithACommittedBacklog() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
                 publish cost=1
@@ -96,7 +96,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void requestsMadeAnewWhileRunning() {
+    void requestsTopicRecreatedWhileRunning() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=20 rate=0 cold=0 call_agents=3 call_requests=2 calls=1
                 publish cost=3
@@ -106,7 +106,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void rekeyedMadeAnewWhileRunning() {
+    void rekeyedTopicRecreatedWhileRunning() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=20 rate=0 cold=0 call_agents=3 call_requests=5 calls=1
                 publish cost=3 stray=2
@@ -118,7 +118,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void strayChargedInTwoCallsAfterAnOutage() {
+    void strayInTwoCallsAfterAnOutage() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=10 rate=1 cold=200 call_agents=1 call_requests=5 calls=2
                 redis_down millis=158 after=4
@@ -136,7 +136,7 @@ class SimulatedFaultsTest {
 
     /** Redis comes back with the offsets that the copy knows, but with decisions that others have replaced since. */
     @Test
-    void failoverToDecisionsThatWereSuperseded() {
+    void failoverToSupersededDecisions() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=1 call_requests=4 calls=3
                 publish agent=2 cost=2 stray=2
@@ -195,7 +195,7 @@ class SimulatedFaultsTest {
 
     /** A zombie that Redis disagreed with in one source does not supersede what its successor has decided in the other. */
     @Test
-    void zombieThatIsToldOfItsSuccessor() {
+    void zombieToldOfItsSuccessor() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=10 rate=1 cold=1 call_agents=1 call_requests=2 calls=2
                 publish agent=1 cost=1 stray=2
@@ -227,7 +227,7 @@ class SimulatedFaultsTest {
 
     /** A zombie that Redis disagreed with does not supersede what its successor has decided since. */
     @Test
-    void zombieThatDecidesOnAfterADisagreement() {
+    void zombieDecidesAfterADisagreement() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=20 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
                 publish agent=1 cost=1 stray=1
@@ -249,7 +249,7 @@ class SimulatedFaultsTest {
 
     /** A zombie whose calls were lost decides one request alone, and asks for the next: it does not supersede its successor. */
     @Test
-    void zombieThatAsksAfterDecidingAlone() {
+    void zombieAsksAfterDecidingAlone() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=2
                 publish cost=1
@@ -268,7 +268,7 @@ class SimulatedFaultsTest {
 
     /** A call with a copy of before a local decision comes late, when Redis has gone on from a newer one. */
     @Test
-    void callThatComesAfterANewerOne() {
+    void callArrivesAfterANewerOne() {
         keepsEveryPromise("""
                 at_least_once agents=3 capacity=10 rate=1 cold=0 call_agents=1 call_requests=4 calls=2
                 slow millis=68 after=21
@@ -296,7 +296,7 @@ class SimulatedFaultsTest {
 
     /** The second call's answer is used first, then the first call's becomes unusable: what it charged is not charged again. */
     @Test
-    void answerUsedBeforeThatOfAnEarlierCall() {
+    void laterAnswerUsedFirst() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=5 rate=1 cold=0 call_agents=3 call_requests=2 calls=2
                 publish agent=1 cost=1 stray=2
@@ -314,7 +314,7 @@ class SimulatedFaultsTest {
      * requests at home, is of before the crash, and knows nothing of what was decided alone and committed meanwhile.
      */
     @Test
-    void answerThatCountsOnACallThatDisagreed() {
+    void answerAfterADisagreement() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=40 rate=0 cold=0 call_agents=2 call_requests=4 calls=2
                 crash instance=1 committed=1
@@ -361,7 +361,7 @@ class SimulatedFaultsTest {
 
     /** The instance that has lost the partition tells Redis of the reset when its successor has told it, and charged. */
     @Test
-    void resetToldByTheInstanceThatLostThePartition() {
+    void resetToldByTheFormerOwner() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=40 rate=0 cold=1 call_agents=2 call_requests=2 calls=3
                 reset agent=1
@@ -391,7 +391,7 @@ class SimulatedFaultsTest {
 
     /** The clock goes back by some milliseconds: what the bucket does not cover now it covers when the last request was refused. */
     @Test
-    void refusalWithoutAskingAtAnEarlierTime() {
+    void refusalAtAnEarlierTime() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=20 rate=1 cold=200 call_agents=1 call_requests=1 calls=2
                 publish agent=2 cost=2 stray=1
@@ -425,7 +425,7 @@ class SimulatedFaultsTest {
 
     /** A copy that was written behind is settled first: Redis knows what it lacks. */
     @Test
-    void settlementOnACopyOfBefore() {
+    void settlementOnAnOldCopy() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=200 call_agents=3 call_requests=1 calls=1 stored=0
                 publish agent=1 cost=5
@@ -440,7 +440,7 @@ class SimulatedFaultsTest {
 
     /** What Redis holds when a restored copy is settled has been charged for a request that comes again. */
     @Test
-    void settlementBeforeARequestThatIsProcessedAgain() {
+    void settlementBeforeAReplay() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=2 call_requests=1 calls=1 stored=0
                 publish cost=4
@@ -455,7 +455,7 @@ class SimulatedFaultsTest {
 
     /** The answer to a poll that is not processed any more has been charged, too. */
     @Test
-    void settlementWhileThePartitionMovesBack() {
+    void settlementWhilePartitionReturns() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=40 rate=0 cold=0 call_agents=1 call_requests=1 calls=2 stored=0
                 steal
@@ -471,7 +471,7 @@ class SimulatedFaultsTest {
 
     /** A request that its owner has refused without asking is charged for an instance that has lost the partition. */
     @Test
-    void refusedWithoutAskingAndChargedForAZombie() {
+    void refusedButChargedForAZombie() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=10 rate=2 cold=1 call_agents=2 call_requests=1 calls=1 stored=0
                 publish agent=2 cost=4 stray=2
@@ -499,7 +499,7 @@ class SimulatedFaultsTest {
 
     /** Redis disagrees with a new owner: the level that it takes over has been charged for its predecessor. */
     @Test
-    void levelThatHoldsWhatWasChargedForAZombie() {
+    void levelIncludesAZombiesCharge() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=40 rate=0 cold=200 call_agents=1 call_requests=2 calls=1 stored=0
                 publish agent=1 cost=5 stray=1
@@ -521,7 +521,7 @@ class SimulatedFaultsTest {
 
     /** Redis has decided a stray anew, so that the copy decides after the first settlement: also what comes again from the other source. */
     @Test
-    void settlementBetweenAStrayAndARequestThatIsProcessedAgain() {
+    void settlementBetweenStrayAndReplay() {
         keepsEveryPromise("""
                 exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1 stored=0
                 publish cost=4
@@ -554,7 +554,7 @@ class SimulatedFaultsTest {
 
     /** Redis does not answer before the first settlement: it charges on a full bucket, and hears of the refund later. */
     @Test
-    void settlementOfWhichRedisHearsAfterItHasCharged() {
+    void settlementToldAfterTheNextCharge() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=20 rate=0 cold=200 call_agents=3 call_requests=2 calls=1
                 lose_reply instance=1
@@ -565,7 +565,7 @@ class SimulatedFaultsTest {
 
     /** A new owner settles on a copy that was decided alone: Redis charges first, and hears of the refund later. */
     @Test
-    void settlementOnACopyThatWasDecidedAlone() {
+    void settlementOnALocalCopy() {
         keepsEveryPromise("""
                 exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=3 call_requests=1 calls=3
                 publish agent=1 cost=3 stray=2
@@ -585,7 +585,7 @@ class SimulatedFaultsTest {
 
     /** A request is refused by what a settlement has taken, which is undone: the new owner does not refuse it once more. */
     @Test
-    void refusedAfterASettlementThatIsAborted() {
+    void refusalAfterAnAbortedSettlement() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=5 rate=2 cold=0 call_agents=1 call_requests=4 calls=2
                 publish
@@ -640,7 +640,7 @@ class SimulatedFaultsTest {
 
     /** Redis had no room for what an aborted settlement gave back to a full bucket; the owner's next call takes it again. */
     @Test
-    void settlementOfAFullBucketThatIsAborted() {
+    void abortedSettlementOfAFullBucket() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=40 rate=0 cold=0 call_agents=2 call_requests=1 calls=1 stored=0
                 publish
@@ -654,7 +654,7 @@ class SimulatedFaultsTest {
 
     /** While Redis is away a settlement is followed by a decision: the next call says nothing of the refund, and its copy must not hold it. */
     @Test
-    void settlementBeforeADecisionAlone() {
+    void settlementBeforeALocalDecision() {
         keepsEveryPromise("""
                 exactly_once agents=3 capacity=20 rate=0 cold=1 call_agents=3 call_requests=4 calls=2
                 redis_down millis=609
@@ -667,7 +667,7 @@ class SimulatedFaultsTest {
     }
 
     @Test
-    void manyAgentsAskedTogetherAfterAnOutage() {
+    void manyAgentsAskAfterAnOutage() {
         int agents = 60;
 
         long waits = Simulation.waitsAfterAStartWithoutRedis(agents, new CallLimits(20, 512, 2, 512), REDIS);
