@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.state.KeyValueStore;
@@ -27,9 +28,9 @@ public final class OpenHolds {
     private static final char AFTER = '\u0001';
 
     /** When a hold ends by itself, and which. */
-    public record Deadline(long micros, String agentId, String name, BucketKind kind) {
+    public record Deadline(long micros, String agentId, String name, long openedMicros, BucketKind kind) {
         private static Deadline of(Hold hold) {
-            return new Deadline(hold.deadlineMicros(), hold.agentId(), hold.name(), hold.kind());
+            return new Deadline(hold.deadlineMicros(), hold.agentId(), hold.name(), hold.openedMicros(), hold.kind());
         }
     }
 
@@ -37,7 +38,8 @@ public final class OpenHolds {
     private final Map<String, Integer> openByAgent = new HashMap<>();
     private final TreeSet<Deadline> deadlines = new TreeSet<>(Comparator.comparingLong(Deadline::micros)
             .thenComparing(Deadline::agentId)
-            .thenComparing(Deadline::name));
+            .thenComparing(Deadline::name)
+            .thenComparingLong(Deadline::openedMicros));
     /** For other threads. */
     private volatile int open;
 
@@ -61,18 +63,35 @@ public final class OpenHolds {
         return agentId + END + name;
     }
 
-    private static Hold hold(String key, byte[] value) {
-        int end = key.indexOf(END);
-        return Hold.decode(key.substring(0, end), key.substring(end + 1), value);
+    /** Returns the key of a hold whose name another one has taken since. */
+    private static String olderKey(String agentId, String name, long openedMicros) {
+        return key(agentId, name) + END + openedMicros;
     }
 
-    /** Opens a hold; one that is open under this name already is replaced. */
+    private static Hold hold(String key, byte[] value) {
+        var parts = key.split(String.valueOf(END));
+        return Hold.decode(parts[0], parts[1], value);
+    }
+
+    /**
+     * Opens a hold; if it is open already, it stays so. Another one may be open under its name, whose request stood in a topic that was
+     * made anew: that one stays open, too, and is no longer found by its name before this one has ended.
+     */
     public void open(Hold hold) {
-        var before = find(hold.agentId(), hold.name());
-        if (before != null) forget(before);
+        var before = stored(key(hold.agentId(), hold.name()));
+        if (before != null && before.openedMicros() == hold.openedMicros()) {
+            forget(before);
+        } else if (before != null) {
+            store.put(olderKey(before.agentId(), before.name(), before.openedMicros()), before.encode());
+        }
         store.put(key(hold.agentId(), hold.name()), hold.encode());
         note(hold);
         open = deadlines.size();
+    }
+
+    private @Nullable Hold stored(String key) {
+        var value = store.get(key);
+        return value == null ? null : hold(key, value);
     }
 
     private void note(Hold hold) {
@@ -80,16 +99,34 @@ public final class OpenHolds {
         openByAgent.merge(hold.agentId(), 1, Integer::sum);
     }
 
-    /** Returns the agent's open hold of this name; null if there is none. */
+    /** Returns the agent's open hold of this name, the newest; null if there is none. */
     public @Nullable Hold find(String agentId, String name) {
-        if (!openByAgent.containsKey(agentId)) return null;
-        var stored = store.get(key(agentId, name));
-        return stored == null ? null : Hold.decode(agentId, name, stored);
+        if (!openByAgent.containsKey(agentId) || name.indexOf(END) >= 0) return null;
+        var newest = stored(key(agentId, name));
+        if (newest != null) return newest;
+        Hold older = null;
+        try (var all = store.range(key(agentId, name) + END, key(agentId, name) + AFTER)) {
+            while (all.hasNext()) {
+                var next = all.next();
+                older = hold(next.key, next.value);
+            }
+        }
+        return older;
+    }
+
+    /** Returns the open hold that ends by itself then. */
+    public Hold find(Deadline deadline) {
+        var newest = stored(key(deadline.agentId(), deadline.name()));
+        if (newest != null && newest.openedMicros() == deadline.openedMicros()) return newest;
+        return Objects.requireNonNull(stored(olderKey(deadline.agentId(), deadline.name(), deadline.openedMicros())));
     }
 
     /** Ends a hold. */
     public void end(Hold hold) {
-        store.delete(key(hold.agentId(), hold.name()));
+        var key = key(hold.agentId(), hold.name());
+        var newest = stored(key);
+        boolean isNewest = newest != null && newest.openedMicros() == hold.openedMicros();
+        store.delete(isNewest ? key : olderKey(hold.agentId(), hold.name(), hold.openedMicros()));
         forget(hold);
         open = deadlines.size();
     }

@@ -105,8 +105,7 @@ final class TaskHolds {
         for (int i = 0; i < MOST_EXPIRED && isDue(); i++) {
             var due = holds.earliest();
             if (due == null) return;
-            var hold = holds.find(due.agentId(), due.name());
-            if (hold == null) continue;
+            var hold = holds.find(due);
             long atMicros = decider.settlesAt(hold.agentId(), hold.kind());
             if (atMicros < hold.deadlineMicros()) return; // our clock was ahead, and Redis has put it right
             expire(hold, atMicros);

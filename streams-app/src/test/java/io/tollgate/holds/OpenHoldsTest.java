@@ -56,6 +56,29 @@ class OpenHoldsTest {
         assertThat(holds.earliest().micros()).isEqualTo(6);
     }
 
+    /** As where the topic of requests was made anew: offsets begin again, and so do names. */
+    @Test
+    void twoHoldsOfOneNameStayOpen() {
+        var older = hold("a", "h", 5);
+        var newer = new Hold("a", "h", BucketKind.ENFORCED, 2, 2, 4, Unsettled.CHARGED, Optional.empty());
+        holds.open(older);
+        holds.open(newer);
+
+        var again = new OpenHolds(store);
+
+        assertThat(again.of("a", 10)).containsExactly(newer, older);
+        assertThat(again.find(again.earliest())).isEqualTo(newer);
+        assertThat(again.find("a", "h")).isEqualTo(newer);
+        again.end(newer);
+        assertThat(again.find(again.earliest())).isEqualTo(older);
+        assertThat(again.find("a", "h")).isEqualTo(older);
+        again.end(older);
+        assertThat(again.open()).isZero();
+        try (var left = store.all()) {
+            assertThat(left).isExhausted();
+        }
+    }
+
     @Test
     void similarAgentIdsAreToldApart() {
         for (var agent : new String[] {"a", "a/b", "ab", "a\u00e9", "b"}) holds.open(hold(agent, "h", 5));

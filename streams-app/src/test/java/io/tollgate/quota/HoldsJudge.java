@@ -31,8 +31,8 @@ final class HoldsJudge {
     private final SimulatedKafka kafka;
     private final HoldRules rules;
     private final long nowMicros;
-    /** By agent and name. */
-    private final Map<List<String>, Hold> open = new HashMap<>();
+    /** By agent, name and when they were opened: where the topic of requests was made anew, another request may bear the name. */
+    private final Map<List<Object>, Hold> open = new HashMap<>();
 
     private final Map<String, Integer> openByAgent = new HashMap<>();
     /** @param nowMicros when the history has ended */
@@ -123,20 +123,22 @@ final class HoldsJudge {
                 || hold.deadlineMicros() != rules.deadlineMicros(hold.openedMicros())
                 || !hold.name().equals(published.name())
                 || !hold.agentId().equals(published.agent)) return published + " has opened " + hold;
-        // Where the topic of requests was made anew, another request may bear the name.
-        if (open.put(key(hold), hold) == null) openByAgent.merge(hold.agentId(), 1, Integer::sum);
+        open.put(key(hold), hold);
+        openByAgent.merge(hold.agentId(), 1, Integer::sum);
         return null;
     }
 
-    private static List<String> key(Hold hold) {
-        return List.of(hold.agentId(), hold.name());
+    private static List<Object> key(Hold hold) {
+        return List.of(hold.agentId(), hold.name(), hold.openedMicros());
     }
 
     private String ended(SettledRecord ended) {
         if (ended.settlement() instanceof NoSuchHold) {
             var report = Objects.requireNonNull(ended.report());
-            var hold = open.get(List.of(Objects.requireNonNull(report.agent()), report.hold()));
-            return hold == null ? null : report + " finds no such hold as " + hold;
+            for (var hold : open.values())
+                if (hold.agentId().equals(report.agent()) && hold.name().equals(report.hold()))
+                    return report + " finds no such hold as " + hold;
+            return null;
         }
         if (!(ended.settlement() instanceof HoldEnded its)) return null;
         var hold = its.hold();
@@ -147,7 +149,7 @@ final class HoldsJudge {
 
     /** What is stored as open is what was opened and has not ended, and no deadline has passed unnoticed. */
     private String leftOpen() {
-        var stored = new HashMap<List<String>, Hold>();
+        var stored = new HashMap<List<Object>, Hold>();
         for (var changelog : kafka.held) {
             var holds = new OpenHolds(new SimulatedStore(OpenHolds.STORE, changelog));
             var agents = kafka.published.stream()

@@ -39,6 +39,19 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** Offsets begin again, and so do the names of holds: the one that was open under the name of another ends all the same. */
+    @Test
+    void holdsOfTwoRequestsOfOneName() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=1 call_requests=1 calls=1 within=5 unsettled=1 max_open=1000
+                reserve cost=4
+                work most=4
+                recreate
+                reserve cost=3
+                work most=4
+                """);
+    }
+
     @Test
     void failoverThatAStrayNoticesFirst() {
         keepsEveryPromise("""
