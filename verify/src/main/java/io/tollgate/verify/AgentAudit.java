@@ -413,7 +413,6 @@ final class AgentAudit {
     }
 
     private String at(int row) {
-        return settings.topics().topic(decisions.outcome(row)) + "/" + decisions.outputPartition(row) + "/"
-                + decisions.outputOffset(row);
+        return settings.at(decisions.outcome(row), decisions.outputPartition(row), decisions.outputOffset(row));
     }
 }

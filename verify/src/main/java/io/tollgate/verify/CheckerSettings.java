@@ -13,6 +13,16 @@ record CheckerSettings(VerifySettings topics, long fromMillis, long toMillis, bo
         return new CheckerSettings(topics, Long.MIN_VALUE, Long.MAX_VALUE, exclusive);
     }
 
+    /** Returns where the record stands: topic, partition and offset. */
+    String at(OutputRecord decided) {
+        return at(decided.outcome(), decided.partition(), decided.offset());
+    }
+
+    /** Returns where the record with this offset stands: topic, partition and offset. */
+    String at(OutputTopic outcome, int partition, long offset) {
+        return topics.topic(outcome) + "/" + partition + "/" + offset;
+    }
+
     /** Returns whether older records than those that were read may be there. */
     boolean isCut() {
         return fromMillis != Long.MIN_VALUE;

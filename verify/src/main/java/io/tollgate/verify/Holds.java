@@ -222,7 +222,7 @@ final class Holds {
             require(
                     where,
                     !fields.has("report_base64")
-                            || fingerprint.of(Checker.decode(fields.text("report_base64"))) == report.bytes
+                            || fingerprint.of(fields.base64("report_base64")) == report.bytes
                             || report.bytes == Fingerprint.NONE && "".equals(fields.text("report_base64")),
                     "report_base64 is not the report");
             require(
@@ -239,7 +239,7 @@ final class Holds {
                     "agent_id or hold is not the report's");
             require(
                     where,
-                    !outcome.equals("settled") || Checker.same(usage.tokens(), fields.number("used")),
+                    !outcome.equals("settled") || Text.same(usage.tokens(), fields.number("used")),
                     "used is not the report's tokens");
         }
     }
@@ -337,7 +337,7 @@ final class Holds {
             broken(end, "ends " + end.hold() + " once more, after " + before.where());
             return;
         }
-        if (!Checker.same(reserved, hold.reservedTokens()))
+        if (!Text.same(reserved, hold.reservedTokens()))
             broken(
                     end,
                     "says that " + Text.number(reserved) + " tokens were reserved, not "
@@ -376,7 +376,7 @@ final class Holds {
                             + " s before its deadline");
         if (terms == null) return;
         double expected = terms.holds().returned() ? 0 : hold.reservedTokens();
-        if (!Checker.same(used, expected))
+        if (!Text.same(used, expected))
             broken(
                     end,
                     "counts " + Text.number(used) + " tokens of a hold that nobody settled as used, not "

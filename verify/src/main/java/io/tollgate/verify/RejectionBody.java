@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,16 @@ record RejectionBody(Map<String, JsonNode> fields, int requestFrom, int requestT
     String text(String name) {
         JsonNode node = fields.get(name);
         return node != null && node.isTextual() ? node.textValue() : null;
+    }
+
+    /** Returns the bytes that the text stands for, or null where there is none in Base64. */
+    byte @Nullable [] base64(String name) {
+        try {
+            String text = text(name);
+            return text == null ? null : Base64.getDecoder().decode(text);
+        } catch (IllegalArgumentException malformed) {
+            return null;
+        }
     }
 
     /** Returns the number, or NaN where there is none. */

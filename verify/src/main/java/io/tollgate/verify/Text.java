@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import java.math.BigDecimal;
 import java.math.MathContext;
 
-/** Puts foreign text and numbers into messages without letting them take over the terminal. */
+/** Foreign text and numbers: put into messages without letting them take over the terminal, and compared. */
 final class Text {
     private static final int LONGEST = 100;
 
@@ -12,6 +12,11 @@ final class Text {
     static String shorten(String text) {
         String harmless = text.replaceAll("\\p{Cntrl}", "?");
         return harmless.length() <= LONGEST ? harmless : harmless.substring(0, LONGEST) + "…";
+    }
+
+    /** Whether two doubles are the same but for the digits that a way of writing may drop. */
+    static boolean same(double one, double other) {
+        return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one));
     }
 
     /** Returns a number in plain digits, six of them significant. */

@@ -66,7 +66,7 @@ public final class TopicsReader {
                         : new CheckerSettings(
                                 settings,
                                 fromMillis,
-                                Instant.now().plus(Checker.FAR).toEpochMilli(),
+                                Instant.now().plus(CarriedOver.FAR).toEpochMilli(),
                                 exclusive));
         try (Consumer<byte[], byte[]> consumer = new KafkaConsumer<>(consumerProperties())) {
             Snapshot snapshot = read(consumer, checker, fromMillis, patience);

@@ -16,6 +16,11 @@ final class Violations {
         if (counts.merge(invariant, 1L, Long::sum) <= KEPT_OF_EACH) first.add(new Violation(invariant, where, what));
     }
 
+    /** Adds a violation of {@link Invariant#CONSERVATION} unless what must be so is kept. */
+    void require(boolean kept, String where, String what) {
+        if (!kept) add(Invariant.CONSERVATION, where, what);
+    }
+
     Map<Invariant, Long> counts() {
         return new EnumMap<>(counts);
     }

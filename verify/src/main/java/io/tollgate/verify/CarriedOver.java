@@ -1,0 +1,69 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.CONSERVATION;
+
+import java.time.Duration;
+import java.util.Objects;
+
+/** Checks what a decided record carries over from its request: headers and timestamp. */
+final class CarriedOver {
+    /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
+    static final Duration FAR = Duration.ofDays(2);
+
+    private final CheckerSettings settings;
+    private final Violations violations;
+    private final Fingerprint fingerprint;
+
+    CarriedOver(CheckerSettings settings, Violations violations, Fingerprint fingerprint) {
+        this.settings = settings;
+        this.violations = violations;
+        this.fingerprint = fingerprint;
+    }
+
+    void check(OutputRecord decided, Requests.Seen request) {
+        checkTimestamp(decided, request);
+        if (fingerprint.ofCarried(decided.headers()) != request.headers())
+            violations.add(CONSERVATION, settings.at(decided), "has not the headers that its request has");
+    }
+
+    /**
+     * Returns the timestamp that is carried over. A client may give none, which is -1; Kafka Streams takes and writes no negative one,
+     * and the nearest is 0.
+     */
+    static long timestampMillis(Requests.Seen request) {
+        return Math.max(0, request.timestampMillis());
+    }
+
+    /** One that is far from the time of the decision is replaced by that time, so that retention does not go by it. */
+    private void checkTimestamp(OutputRecord decided, Requests.Seen request) {
+        var headers = new DecisionHeaders(decided.headers());
+        String noted = headers.get(DecisionHeaders.TIMESTAMP);
+        boolean replaced = decided.timestampMillis() != timestampMillis(request);
+        if (replaced && !isFar(request.timestampMillis(), decided.timestampMillis()))
+            violations.add(
+                    CONSERVATION,
+                    settings.at(decided),
+                    "has the timestamp " + decided.timestampMillis() + ", but its request "
+                            + request.timestampMillis());
+        String decidedAt = headers.get(DecisionHeaders.DECIDED_AT);
+        if (replaced
+                && decidedAt != null
+                && decidedAt.matches("[0-9]{1,18}")
+                && isFar(Long.parseLong(decidedAt) / 1000, decided.timestampMillis()))
+            violations.add(
+                    CONSERVATION, settings.at(decided), "has neither its request's timestamp nor that of its decision");
+        boolean invalid = "invalid_request".equals(headers.get(DecisionHeaders.REASON)); // its rejection alone tells
+        String expected = replaced && !invalid ? Long.toString(timestampMillis(request)) : null;
+        if (!Objects.equals(noted, expected))
+            violations.add(
+                    CONSERVATION,
+                    settings.at(decided),
+                    "header quota-timestamp must be " + (expected == null ? "absent" : expected) + ", but is "
+                            + (noted == null ? "absent" : "\"" + Text.shorten(noted) + "\""));
+    }
+
+    private static boolean isFar(long oneMillis, long otherMillis) {
+        // Not by their difference, which may be larger than any long.
+        return oneMillis < otherMillis - FAR.toMillis() || oneMillis > otherMillis + FAR.toMillis();
+    }
+}
