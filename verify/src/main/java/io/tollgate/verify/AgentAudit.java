@@ -1,6 +1,5 @@
 package io.tollgate.verify;
 
-import static io.tollgate.verify.Invariant.CHARGED_ONCE;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 import static io.tollgate.verify.Invariant.ORDER;
@@ -18,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /** Checks the decisions of each agent against each other, one agent at a time. */
 final class AgentAudit {
@@ -35,6 +33,7 @@ final class AgentAudit {
     private final Snapshot snapshot;
     private final int[] begins;
     private final int[] rows;
+    private final RedisBucketsAudit redisBuckets;
     private final PriorityQueue<AgentFigures> shown = new PriorityQueue<>(BY_INTEREST);
 
     private long agents;
@@ -42,8 +41,6 @@ final class AgentAudit {
     private double localSeconds;
     private double worstOverdraft;
     private double worstBeyondSlack;
-    private long drops;
-    private double droppedTokens;
     private long unknownPolicy;
 
     AgentAudit(
@@ -63,6 +60,7 @@ final class AgentAudit {
         this.snapshot = snapshot;
         this.begins = new int[decisions.agents() + 1];
         this.rows = decisions.byAgent(begins);
+        this.redisBuckets = new RedisBucketsAudit(settings, policies, decisions, violations);
     }
 
     void run() {
@@ -86,7 +84,7 @@ final class AgentAudit {
             String agentId = decisions.agentId(agent);
             double overdraft = checkSpending(byTime, filled, holds.creditsOf(agentId), policies.rates(agentId));
             // A bucket in Redis learns of settlements a moment later, at a time that the topics do not tell.
-            if (!holds.concerns(agentId)) followRedis(complete(agent, byTime), filled);
+            if (!holds.concerns(agentId)) redisBuckets.follow(complete(agent, byTime), filled);
             show(figures(agent, byTime, overdraft));
         }
     }
@@ -100,8 +98,8 @@ final class AgentAudit {
         figures.put("longest_gap_seconds", longestGapSeconds());
         figures.put("worst_overdraft_tokens", worstOverdraft);
         figures.put("worst_overdraft_beyond_slack_tokens", worstBeyondSlack);
-        figures.put("unexplained_drops", drops);
-        figures.put("unexplained_drops_tokens", droppedTokens);
+        figures.put("unexplained_drops", redisBuckets.drops());
+        figures.put("unexplained_drops_tokens", redisBuckets.droppedTokens());
         return figures;
     }
 
@@ -150,7 +148,7 @@ final class AgentAudit {
                 violations.add(
                         ORDER,
                         at(row),
-                        "decides " + source(row) + " of agent " + agentId(row) + " after offset " + last);
+                        "decides " + source(row) + " of agent " + decisions.quotedAgent(row) + " after offset " + last);
         }
     }
 
@@ -163,7 +161,7 @@ final class AgentAudit {
                 violations.add(
                         ORDER,
                         at(row),
-                        "decides " + source(row) + " of agent " + agentId(row) + " at "
+                        "decides " + source(row) + " of agent " + decisions.quotedAgent(row) + " at "
                                 + decisions.decidedAtMicros(row) + " µs, before " + source(before) + " at "
                                 + decisions.decidedAtMicros(before) + " µs");
         }
@@ -178,7 +176,7 @@ final class AgentAudit {
         violations.add(
                 decisions.outcome(row) == OutputTopic.APPROVED ? NO_OVER_ADMISSION : NO_FALSE_REFUSALS,
                 at(row),
-                "decides agent " + agentId(row) + " by "
+                "decides agent " + decisions.quotedAgent(row) + " by "
                         + (PolicyRecords.isDefault(policy) ? "the default" : "the policy " + Text.shorten(policy))
                         + ", "
                         + objection);
@@ -189,13 +187,13 @@ final class AgentAudit {
             violations.add(
                     NO_FALSE_REFUSALS,
                     at(row),
-                    "refuses agent " + agentId(row) + " under a policy that refuses nothing: "
+                    "refuses agent " + decisions.quotedAgent(row) + " under a policy that refuses nothing: "
                             + Text.shorten(decisions.policy(row)));
         if (mode != PolicyMode.SHADOW && decisions.shadow(row))
             violations.add(
                     NO_OVER_ADMISSION,
                     at(row),
-                    "approves agent " + agentId(row) + " in shadow under a policy that is none: "
+                    "approves agent " + decisions.quotedAgent(row) + " in shadow under a policy that is none: "
                             + Text.shorten(decisions.policy(row)));
     }
 
@@ -217,7 +215,7 @@ final class AgentAudit {
         int creditsSeen = 0;
         for (int row : byTime) {
             checkPolicy(row);
-            for (; isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
+            for (; Resets.isBefore(filled, resetsSeen, decisions.decidedAtMicros(row)); resetsSeen++)
                 spending.clear(); // full, as at the beginning
             PromisedTerms terms = policies.terms(decisions.policy(row), decisions.decidedAtMicros(row));
             if (terms == null) {
@@ -259,12 +257,8 @@ final class AgentAudit {
         return worst;
     }
 
-    private static boolean isBefore(List<Reset> filled, int next, long nowMicros) {
-        return next < filled.size() && filled.get(next).atMicros() <= nowMicros;
-    }
-
     private String overdrawn(int row, PromisedLimit limit, AdmissionBound spending) {
-        return "agent " + agentId(row) + " got " + Text.number(spending.overdraftTokens())
+        return "agent " + decisions.quotedAgent(row) + " got " + Text.number(spending.overdraftTokens())
                 + " tokens more within " + Text.number(spending.seconds()) + " s than capacity "
                 + Text.number(limit.capacityTokens())
                 + (limit.periods() == null
@@ -286,80 +280,6 @@ final class AgentAudit {
         if (cut) while (from < to && decisions.outcome(byTime.get(from)) != OutputTopic.APPROVED) from++;
         if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != OutputTopic.APPROVED) to--;
         return byTime.subList(from, to);
-    }
-
-    /** Follows the bucket through stretches in which Redis alone decided, under one policy with one limit. */
-    private void followRedis(List<Integer> byTime, List<Reset> filled) {
-        Ledger ledger = null;
-        String policy = "";
-        int suspect = -1;
-        int resetsSeen = 0;
-        for (int from = 0, to; from < byTime.size(); from = to) {
-            int first = byTime.get(from);
-            long now = decisions.decidedAtMicros(first);
-            for (; isBefore(filled, resetsSeen, now); resetsSeen++) {
-                close(ledger, suspect);
-                ledger = null;
-                policy = "";
-            }
-            boolean followable = true;
-            double approvedTokens = 0;
-            double remaining = Double.POSITIVE_INFINITY;
-            for (to = from; to < byTime.size() && decisions.decidedAtMicros(byTime.get(to)) == now; to++) {
-                int row = byTime.get(to);
-                followable &= !decisions.local(row)
-                        && !decisions.shadow(row)
-                        && Double.isFinite(decisions.remainingTokens(row))
-                        && decisions.policy(row).equals(decisions.policy(first));
-                if (decisions.outcome(row) == OutputTopic.APPROVED) approvedTokens += decisions.costTokens(row);
-                remaining = Math.min(remaining, decisions.remainingTokens(row));
-            }
-            PromisedLimit limit = followable ? onlyLimit(decisions.policy(first), now) : null;
-            if (limit == null || !policy.equals(decisions.policy(first))) {
-                close(ledger, suspect);
-                ledger = limit == null ? null : new Ledger(limit, now, remaining);
-                policy = limit == null ? "" : decisions.policy(first);
-            } else if (ledger != null) {
-                boolean sound = ledger.missingTokens() == 0;
-                ledger.step(now, approvedTokens, remaining);
-                if (sound) suspect = first;
-                if (settings.exclusive()) checkRefusals(byTime.subList(from, to), ledger, limit);
-            }
-        }
-        close(ledger, suspect);
-    }
-
-    private void checkRefusals(List<Integer> step, Ledger ledger, PromisedLimit limit) {
-        for (int row : step) {
-            double cost = decisions.costTokens(row);
-            if (decisions.outcome(row) == OutputTopic.REJECTED && cost <= limit.capacityTokens() && ledger.covers(cost))
-                violations.add(
-                        NO_FALSE_REFUSALS,
-                        at(row),
-                        "refuses agent " + agentId(row) + " " + Text.number(cost) + " tokens although "
-                                + Text.number(ledger.coveredTokens()) + " must be left");
-        }
-    }
-
-    private void close(@Nullable Ledger ledger, int suspect) {
-        if (ledger == null || ledger.missingTokens() == 0) return;
-        drops++;
-        droppedTokens += ledger.missingTokens();
-        if (settings.exclusive())
-            violations.add(
-                    CHARGED_ONCE,
-                    at(suspect),
-                    "from here on, agent " + agentId(suspect) + " lacks " + Text.number(ledger.missingTokens())
-                            + " tokens that no approval explains");
-    }
-
-    private @Nullable PromisedLimit onlyLimit(String policy, long atMicros) {
-        PromisedTerms terms = policies.terms(policy, atMicros);
-        return terms != null
-                        && terms.mode() == PolicyMode.ENFORCE
-                        && terms.limits().size() == 1
-                ? terms.limits().get(0)
-                : null;
     }
 
     private AgentFigures figures(int agent, List<Integer> byTime, double overdraft) {
@@ -403,16 +323,12 @@ final class AgentAudit {
         return longest / 1e6;
     }
 
-    private String agentId(int row) {
-        return "\"" + Text.shorten(decisions.agentId(decisions.agentOf(row))) + "\"";
-    }
-
     private String source(int row) {
         return settings.topics().requestsTopic() + "/" + decisions.sourcePartition(row) + "/"
                 + decisions.sourceOffset(row);
     }
 
     private String at(int row) {
-        return settings.at(decisions.outcome(row), decisions.outputPartition(row), decisions.outputOffset(row));
+        return settings.at(decisions, row);
     }
 }

@@ -96,7 +96,7 @@ final class Checker {
 
     /** Takes note of a usage report. */
     public void reported(RequestRecord report) {
-        holds.reported(report);
+        holds.reports().add(report);
     }
 
     /** Takes note of what became of a hold or a report; not before all approvals and reports are noted. */
@@ -106,7 +106,7 @@ final class Checker {
 
     /** Returns how many usage reports still wait for what becomes of them. */
     public long unanswered() {
-        return holds.unanswered();
+        return holds.reports().unanswered();
     }
 
     /** Takes note that settlements of before this moment may not have been read. */
@@ -265,7 +265,7 @@ final class Checker {
         boolean local = headers.local();
         String policy = headers.policy(agentId);
         byte[] key = agentId.getBytes(StandardCharsets.UTF_8);
-        violations.require(Arrays.equals(key, decided.key()), settings.at(decided), "the key is not the agent's id");
+        violations.require(settings.at(decided), Arrays.equals(key, decided.key()), "the key is not the agent's id");
         if (request != null && source.partition() == decided.partition() && request.key() == fingerprint.of(key))
             oldest.decidedStraight(decided, source);
         if (decidedAtMicros < 0 || !Double.isFinite(costTokens)) return;

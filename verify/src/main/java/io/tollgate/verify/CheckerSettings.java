@@ -23,6 +23,17 @@ record CheckerSettings(VerifySettings topics, long fromMillis, long toMillis, bo
         return topics.topic(outcome) + "/" + partition + "/" + offset;
     }
 
+    /** Returns where this row's record stands. */
+    String at(Decisions decisions, int row) {
+        return at(decisions.outcome(row), decisions.outputPartition(row), decisions.outputOffset(row));
+    }
+
+    /** Whether a hold is of an installation with another topic of requests: the topics of holds are the same for all. */
+    boolean isOfOthers(String hold) {
+        var source = DecisionHeaders.source(hold);
+        return source != null && !source.topic().equals(topics.requestsTopic());
+    }
+
     /** Returns whether older records than those that were read may be there. */
     boolean isCut() {
         return fromMillis != Long.MIN_VALUE;

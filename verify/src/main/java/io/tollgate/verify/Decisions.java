@@ -82,6 +82,11 @@ final class Decisions {
         return upper(rows.get(row, AGENT_AND_POLICY));
     }
 
+    /** Returns the agent's id for a message. */
+    String quotedAgent(int row) {
+        return "\"" + Text.shorten(agentId(agentOf(row))) + "\"";
+    }
+
     String policy(int row) {
         return policies.texts.get(lower(rows.get(row, AGENT_AND_POLICY)));
     }

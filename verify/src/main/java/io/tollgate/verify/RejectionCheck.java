@@ -226,7 +226,7 @@ final class RejectionCheck {
     }
 
     private void require(boolean kept, String what) {
-        violations.require(kept, where, what);
+        violations.require(where, kept, what);
     }
 
     private void falseRefusal(String what) {

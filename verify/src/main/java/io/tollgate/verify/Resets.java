@@ -45,6 +45,11 @@ final class Resets {
                 .toList();
     }
 
+    /** Whether one more of these has happened by then, after the first {@code seen}. */
+    static boolean isBefore(List<Reset> resets, int seen, long nowMicros) {
+        return seen < resets.size() && resets.get(seen).atMicros() <= nowMicros;
+    }
+
     int size() {
         return byAgent.values().stream().mapToInt(List::size).sum();
     }

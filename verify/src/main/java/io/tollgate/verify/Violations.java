@@ -17,7 +17,7 @@ final class Violations {
     }
 
     /** Adds a violation of {@link Invariant#CONSERVATION} unless what must be so is kept. */
-    void require(boolean kept, String where, String what) {
+    void require(String where, boolean kept, String what) {
         if (!kept) add(Invariant.CONSERVATION, where, what);
     }
 

@@ -1,0 +1,97 @@
+package io.tollgate.verify;
+
+import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
+import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
+
+import io.tollgate.verify.Holds.Hold;
+import io.tollgate.verify.Holds.Statement;
+import io.tollgate.verify.PromisedTerms.PromisedHolds;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Checks how many holds of an agent are open at once against what its policy allows. Not thread-safe. */
+final class OpenHoldCounts {
+    /** A refusal because too many holds were open. */
+    private record Crowded(String where, String agentId, String policy, long atMicros) {}
+
+    private final PolicyRecords policies;
+    private final Violations violations;
+    private final List<Crowded> crowded = new ArrayList<>();
+
+    OpenHoldCounts(PolicyRecords policies, Violations violations) {
+        this.policies = policies;
+        this.violations = violations;
+    }
+
+    /** Takes note of a refusal because too many holds were open. */
+    void crowded(String where, String agentId, DecisionHeaders headers) {
+        crowded.add(new Crowded(where, agentId, headers.policy(agentId), headers.decidedAtMicros()));
+    }
+
+    /**
+     * Looks at all holds and what ended them, both by the hold's name.
+     *
+     * @param complete no approval is missing because it was not read
+     */
+    void check(Map<String, Hold> holds, Map<String, Statement> ends, boolean complete) {
+        checkConcurrency(holds, ends);
+        if (complete) for (Crowded one : crowded) checkCrowded(one, holds, ends);
+    }
+
+    /** Never are more holds open than the policy lets be. */
+    private void checkConcurrency(Map<String, Hold> holds, Map<String, Statement> ends) {
+        Map<String, List<Map.Entry<String, Hold>>> byAgent = new HashMap<>();
+        for (var entry : holds.entrySet())
+            byAgent.computeIfAbsent(entry.getValue().agentId(), id -> new ArrayList<>())
+                    .add(entry);
+        byAgent.forEach((agentId, theirs) -> {
+            theirs.sort(Comparator.comparingLong(entry -> entry.getValue().openedMicros()));
+            long[] ended = theirs.stream()
+                    .mapToLong(entry -> certainEnd(ends.get(entry.getKey())))
+                    .sorted()
+                    .toArray();
+            int gone = 0;
+            for (int i = 0; i < theirs.size(); i++) {
+                Hold hold = theirs.get(i).getValue();
+                while (gone < ended.length && ended[gone] <= hold.openedMicros()) gone++;
+                PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
+                if (terms == null || i + 1 - gone <= terms.holds().maxOpen()) continue;
+                violations.add(
+                        NO_OVER_ADMISSION,
+                        hold.where(),
+                        "is one of " + (i + 1 - gone) + " holds of agent \"" + Text.shorten(agentId)
+                                + "\" open at once, but max_open is "
+                                + terms.holds().maxOpen());
+                return;
+            }
+        });
+    }
+
+    /** Returns the earliest moment at which the hold may have ended. */
+    private static long certainEnd(@Nullable Statement end) {
+        return end == null ? Long.MAX_VALUE : end.atMicros() - Holds.GRACE_MICROS;
+    }
+
+    private void checkCrowded(Crowded one, Map<String, Hold> holds, Map<String, Statement> ends) {
+        PromisedTerms terms = policies.terms(one.policy(), one.atMicros());
+        if (terms == null) return;
+        PromisedHolds rules = terms.holds();
+        long mayBeOpen = holds.entrySet().stream()
+                .filter(entry -> entry.getValue().agentId().equals(one.agentId()))
+                .filter(entry -> entry.getValue().openedMicros() <= one.atMicros() + Holds.GRACE_MICROS)
+                .filter(entry -> {
+                    Statement end = ends.get(entry.getKey());
+                    return end == null || end.atMicros() + Holds.GRACE_MICROS >= one.atMicros();
+                })
+                .count();
+        if (mayBeOpen < rules.maxOpen())
+            violations.add(
+                    NO_FALSE_REFUSALS,
+                    one.where(),
+                    "says that " + rules.maxOpen() + " holds are open, but at most " + mayBeOpen + " are");
+    }
+}
