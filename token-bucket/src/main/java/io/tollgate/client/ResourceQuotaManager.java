@@ -19,12 +19,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
-import java.util.concurrent.ForkJoinPool;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -61,21 +58,17 @@ public final class ResourceQuotaManager implements AutoCloseable {
     private final Buckets buckets;
     private final AgentLimits limits;
     private final Supplier<SharingStatus> status;
-    private final Executor executor;
-    private final Optional<ForkJoinPool> ownThreads;
-    private final List<QuotaListener> listeners;
+    private final AnswerThreads threads;
+    private final Listeners listeners;
     private final QuotaFigures figures;
     private final List<AutoCloseable> meters = new ArrayList<>();
-    private final Object telling = new Object();
-    private @Nullable SharingStatus told;
     private volatile boolean closed;
 
     private ResourceQuotaManager(Builder builder) {
         limits = new AgentLimits(builder.limits);
-        listeners = List.copyOf(builder.listeners);
+        threads = new AnswerThreads(builder.executor);
+        listeners = new Listeners(builder.listeners, threads, this::status);
         figures = new QuotaFigures();
-        ownThreads = builder.executor == null ? Optional.of(AnswerThreads.start()) : Optional.empty();
-        executor = builder.executor == null ? ownThreads.orElseThrow() : builder.executor;
         var since = Instant.now();
         if (builder.redis == null) {
             buckets = new LocalBuckets(new BucketClock());
@@ -84,7 +77,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
         } else {
             var redis = new RedisBuckets(builder.redis);
             var breaker = start(redis, builder.timeout);
-            breaker.onChange(this::statusChanged);
+            breaker.onChange(listeners::statusChanged);
             buckets = new FailoverBuckets(redis, breaker, figures);
             status = breaker::sharing;
         }
@@ -149,7 +142,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
             return answer;
         }
         var handedOver = new CompletableFuture<Decision>();
-        answer.whenComplete((decision, failure) -> handOver(() -> {
+        answer.whenComplete((decision, failure) -> threads.handOver(() -> {
             if (failure != null) {
                 handedOver.completeExceptionally(failure);
                 return;
@@ -230,46 +223,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
 
     private void decided(String agentId, double tokens, Decision decision) {
         figures.decided(decision);
-        if (listeners.isEmpty()) return;
-        handOver(() -> tell(listener -> listener.decided(agentId, tokens, decision)));
-    }
-
-    private void statusChanged() {
-        if (!listeners.isEmpty()) handOver(this::tellStatus);
-    }
-
-    /** The last status told is the current one, even if it changes in between. */
-    private void tellStatus() {
-        synchronized (telling) {
-            var now = status.get();
-            if (now.equals(told)) return;
-            told = now;
-            tell(listener -> listener.statusChanged(now));
-        }
-    }
-
-    private void tell(Consumer<QuotaListener> what) {
-        for (var listener : listeners) {
-            try {
-                what.accept(listener);
-            } catch (Throwable theirs) {
-                log.error("a listener failed", theirs);
-            }
-        }
-    }
-
-    /**
-     * Runs the task on the executor, or on a new thread once the executor takes no more: in the common pool it would
-     * wait for others.
-     */
-    private void handOver(Runnable task) {
-        try {
-            executor.execute(task);
-        } catch (Throwable refused) {
-            var thread = new Thread(task, "quota-answer");
-            thread.setDaemon(true);
-            thread.start();
-        }
+        listeners.decided(agentId, tokens, decision);
     }
 
     /** Disconnects; buckets in Redis stay there. Answers under way are given by this process. */
@@ -284,7 +238,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
                 log.warn("a meter was not removed", e);
             }
         }
-        ownThreads.ifPresent(ForkJoinPool::shutdown); // what was handed over is done all the same
+        threads.close();
     }
 
     /** Builds a manager. Not thread-safe. */
@@ -404,7 +358,7 @@ public final class ResourceQuotaManager implements AutoCloseable {
             if (registry != null) {
                 built.meters.add(new QuotaMeters(registry, Tags.of(meterTags), built.figures, built.status));
             }
-            built.statusChanged();
+            built.listeners.statusChanged();
             return built;
         }
     }

@@ -42,7 +42,7 @@ final class AgentCopy {
     record Sent(long number, double costTokens, long localCharges, long outages, SpendRequest.@Nullable Copy copy) {}
 
     /** Requests that wait until Redis knows the local decisions; used by the sender. */
-    final Queue<FailoverBuckets.PendingRequest> waiting = new ArrayDeque<>();
+    final Queue<PendingRequest> waiting = new ArrayDeque<>();
 
     private @Nullable Bucket bucket; // null: unknown, which means full
     private @Nullable Limit limit; // in force at the last decision

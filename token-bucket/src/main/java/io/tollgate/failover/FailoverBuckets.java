@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
@@ -41,39 +40,13 @@ import org.jspecify.annotations.Nullable;
  * not wait.
  */
 public final class FailoverBuckets implements Buckets {
-    private static final int FORGET_EVERY = 10_000;
-
-    /** One request until it is decided; its copy's monitor guards what changes. */
-    static final class PendingRequest {
-        private final String agentId;
-        private final Limit limit;
-        private final Charge charge;
-        private final long dueNanos;
-        private final RedisNode node;
-        private final CompletableFuture<Decision> answer = new CompletableFuture<>();
-        private @Nullable AgentCopy copy; // the agent's copy while the request waits or is under way
-        private @Nullable Runnable cancelDue;
-        private AgentCopy.@Nullable Sent sent; // null: not yet
-        private long sentNanos;
-        private @Nullable Decision decision;
-
-        PendingRequest(String agentId, Limit limit, Charge charge, RedisNode node, long dueNanos) {
-            this.agentId = agentId;
-            this.limit = limit;
-            this.charge = charge;
-            this.node = node;
-            this.dueNanos = dueNanos;
-        }
-    }
-
     private final RedisCalls redis;
     private final Function<String, RedisNode> nodes;
     private final Duration timeout;
     private final CallTime time;
     private final CallObserver observer;
     private final Runnable closesBreaker;
-    private final ConcurrentHashMap<String, AgentCopy> copies = new ConcurrentHashMap<>();
-    private volatile int forgetAtSize = FORGET_EVERY;
+    private final AgentCopies copies;
 
     /** Takes both over, and closes them with itself. */
     public FailoverBuckets(RedisCalls redis, RedisBreaker breaker) {
@@ -104,6 +77,7 @@ public final class FailoverBuckets implements Buckets {
         this.time = time;
         this.observer = observer;
         this.closesBreaker = closesBreaker;
+        this.copies = new AgentCopies(agentId -> nodes.apply(agentId).clock(), time);
         warmUp();
     }
 
@@ -146,7 +120,7 @@ public final class FailoverBuckets implements Buckets {
 
     /** Sends the request, queues it until Redis knows the local decisions, or decides it here. */
     private void begin(PendingRequest request) {
-        var call = with(request.agentId, copy -> begin(request, copy));
+        var call = copies.with(request.agentId, copy -> begin(request, copy));
         if (call != null) call.answers().whenComplete((answers, failure) -> call.end(answers, failure));
         else if (request.decision != null) request.answer.complete(request.decision);
     }
@@ -314,33 +288,6 @@ public final class FailoverBuckets implements Buckets {
         } catch (Throwable unexpected) {
             return CompletableFuture.failedFuture(unexpected);
         }
-    }
-
-    private <T extends @Nullable Object> T with(String agentId, Function<AgentCopy, T> work) {
-        while (true) {
-            var copy = copies.get(agentId);
-            if (copy == null) {
-                copy = copies.computeIfAbsent(agentId, id -> new AgentCopy());
-                if (copies.size() >= forgetAtSize) forgetTheFull();
-            }
-            synchronized (copy) {
-                if (!copy.isForgotten()) return work.apply(copy);
-            }
-            copies.remove(agentId, copy);
-        }
-    }
-
-    /** Drops copies that are full again, with the decisions that Redis does not know. */
-    private synchronized void forgetTheFull() {
-        if (copies.size() < forgetAtSize) return;
-        copies.forEach((agentId, copy) -> {
-            var clock = nodes.apply(agentId).clock();
-            synchronized (copy) {
-                if (!copy.forgetIfFull(clock.getAsLong(), ownMicros())) return;
-            }
-            copies.remove(agentId, copy);
-        });
-        forgetAtSize = copies.size() + FORGET_EVERY;
     }
 
     /** Returns the number of agents with a copy. */

@@ -37,7 +37,7 @@ class OneKeyPerCallIT {
     private static final String USER = "ACL SETUSER app on >secret resetkeys ~quota:* resetchannels -@all +evalsha"
             + " +eval +script|load +hmget +hset +expire +pexpire +time +ping +select";
 
-    private final Logger logger = (Logger) LoggerFactory.getLogger(RedisBuckets.class);
+    private final Logger logger = (Logger) LoggerFactory.getLogger(ScriptCalls.class);
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
 
     @BeforeEach
