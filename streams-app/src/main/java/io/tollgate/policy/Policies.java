@@ -8,7 +8,6 @@ import io.tollgate.metrics.ThrottledWarning;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -31,7 +30,6 @@ import org.slf4j.LoggerFactory;
  * look for it only when a prefix has changed ({@link #version}).
  */
 public final class Policies {
-    private static final int MAX_REFUSED = 1000;
     private static final int MAX_SAYINGS = 10_000;
     /** Of one key, and of one agent: who was idle for longer is credited by the oldest of these. */
     private static final int MAX_EARLIER = 8;
@@ -48,19 +46,6 @@ public final class Policies {
      */
     private record Held(@Nullable Saying saying, long number, double sinceSeconds) {}
 
-    /** What counts for one agent from a moment on. */
-    private record Stretch(Terms terms, Mode mode, HoldRules holds, double sinceSeconds) {}
-
-    /**
-     * A policy that was refused; the one before it stays in force.
-     *
-     * @param key whose it was to be; not checked, may hold anything
-     * @param why one line
-     */
-    public record RefusedPolicy(String key, int partition, long offset, String why) {}
-
-    private final ThrottledWarning warning = new ThrottledWarning(LoggerFactory.getLogger(Policies.class));
-    private final Runnable onRefused;
     private final Policy byDefault;
     /** Seconds since the epoch; null: moments are not known. */
     private final @Nullable DoubleSupplier clock;
@@ -71,7 +56,11 @@ public final class Policies {
     private final Map<String, List<Held>> earlier = new LinkedHashMap<>();
 
     private final Map<Saying, Saying> sayings = new LinkedHashMap<>();
-    private final Map<String, RefusedPolicy> refused = new LinkedHashMap<>();
+    /** What counts for one agent from a moment on. */
+    private record Stretch(Terms terms, Mode mode, HoldRules holds, double sinceSeconds) {}
+
+    private final ThrottledWarning warning = new ThrottledWarning(LoggerFactory.getLogger(Policies.class));
+    private final Runnable onRefused;
     /** By prefix, without the star. */
     private final Map<String, Held> byPrefix = new ConcurrentHashMap<>();
 
@@ -266,13 +255,6 @@ public final class Policies {
         return own.size() + byPrefix.size();
     }
 
-    /** Returns the policies that were refused and not replaced since, the newest {@value #MAX_REFUSED}, oldest first. */
-    public List<RefusedPolicy> refused() {
-        synchronized (refused) {
-            return new ArrayList<>(refused.values());
-        }
-    }
-
     /** Returns policies that are empty, with the same default, which tell the same of what is refused. */
     Policies none() {
         return new Policies(byDefault, onRefused, clock, startSeconds);
@@ -295,10 +277,6 @@ public final class Policies {
             ofGroups.clear();
         }
         version++;
-        synchronized (refused) {
-            refused.clear();
-            other.refused().forEach(policy -> refused.put(policy.key(), policy));
-        }
     }
 
     /** Takes over one record of the topic of policies. Never throws on what it holds. */
@@ -310,11 +288,13 @@ public final class Policies {
             double since = Math.min(timestampMillis / 1000.0, nowSeconds());
             if (value == null) remove(agentId, since);
             else put(agentId, partition, offset, since, PolicyJson.parse(value));
-            synchronized (refused) {
-                refused.remove(agentId);
-            }
         } catch (InvalidPolicyException e) {
-            refuse(new RefusedPolicy(agentId, partition, offset, String.valueOf(e.getMessage())));
+            onRefused.run();
+            warning.warn(
+                    "refused the policy at partition {}, offset {}; the one before it stays in force: {}",
+                    partition,
+                    offset,
+                    String.valueOf(e.getMessage()));
         }
     }
 
@@ -367,7 +347,8 @@ public final class Policies {
         if (kept.size() > MAX_EARLIER) kept.remove(0);
         earlier.remove(key); // to the end, as what changed last
         earlier.put(key, List.copyOf(kept));
-        if (earlier.size() > MAX_CHANGED) removeEldest(earlier.values());
+        if (earlier.size() > MAX_CHANGED)
+            earlier.remove(earlier.keySet().iterator().next());
     }
 
     private void deleted(String key, double since) {
@@ -402,25 +383,5 @@ public final class Policies {
             } else own.remove(key);
         }
         version++; // also for an agent's own: it may have come and gone since the agent asked
-    }
-
-    private void refuse(RefusedPolicy policy) {
-        synchronized (refused) {
-            refused.remove(policy.key());
-            refused.put(policy.key(), policy);
-            if (refused.size() > MAX_REFUSED) removeEldest(refused.values());
-        }
-        onRefused.run();
-        warning.warn(
-                "refused the policy at partition {}, offset {}; the one before it stays in force: {}",
-                policy.partition(),
-                policy.offset(),
-                policy.why());
-    }
-
-    private static void removeEldest(Collection<?> all) {
-        var eldest = all.iterator();
-        eldest.next();
-        eldest.remove();
     }
 }

@@ -15,7 +15,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PoliciesTest {
-    private final Policies policies = new Policies(Policy.byDefault(new Limit(1000, 10)), () -> {});
+    private int refused;
+    private final Policies policies = new Policies(Policy.byDefault(new Limit(1000, 10)), () -> refused++);
     private long offset;
 
     @ParameterizedTest
@@ -100,7 +101,7 @@ class PoliciesTest {
         policies.apply(0, offset++, 0, bytes("acme/*"), bytes("{"));
 
         assertThat(policies.of("acme/bot").name()).isEqualTo("acme/*@0/0");
-        assertThat(policies.refused()).hasSize(1);
+        assertThat(refused).isEqualTo(1);
     }
 
     @ParameterizedTest
