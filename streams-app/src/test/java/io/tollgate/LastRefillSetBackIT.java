@@ -3,17 +3,20 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
-/** Another program that writes the time of a bucket that the pipeline decides on. */
+/** Another program writes the time of a bucket that the pipeline decides on. */
 class LastRefillSetBackIT {
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final double CAPACITY = 20;
     private static final double RATE = 10;
     private static final int SECONDS_BACK = 60;
+    private static final int SECONDS_AHEAD = 600;
     private static final int WRITES = 15;
     private static final Duration BETWEEN = Duration.ofMillis(200);
 
@@ -58,6 +61,34 @@ class LastRefillSetBackIT {
                     .isLessThanOrEqualTo(CAPACITY + RATE * ((last - first) / 1e6 + 0.05));
             assertThat(all).anyMatch(seen -> seen.header("quota-decided-by").equals("redis"));
             Verdict.of(cluster, Duration.ofSeconds(30)).clean();
+        }
+    }
+
+    /** Nothing refills until the bucket's time has come: every refusal says so, whether Redis was asked or not. */
+    @Test
+    void waitsLastUntilTheTimeAhead() throws Exception {
+        try (var redis = RedisServer.start();
+                var cluster = TestCluster.onSharedBroker()
+                        .withLimit(CAPACITY, RATE)
+                        .withPatience()
+                        .with("REDIS_URL", redis.uri());
+                var application = cluster.start();
+                var requests = new Requests(cluster);
+                var decisions = new Decisions(cluster)) {
+            long aheadSeconds = System.currentTimeMillis() / 1000 + SECONDS_AHEAD;
+            assertThat(redis.ask("HSET quota:agent-0:tokens tokens 0 last_refill " + aheadSeconds))
+                    .hasValue(":2");
+
+            requests.keepSending(1, 1, BETWEEN.toMillis(), () -> requests.acknowledged() < WRITES)
+                    .get(60, TimeUnit.SECONDS);
+            decisions.await(requests.published().size(), application);
+
+            for (var seen : decisions.poll()) {
+                var rejection = JSON.readTree(seen.record().value());
+                assertThat(rejection.path("retry_after_ms").asLong())
+                        .as(seen.source())
+                        .isGreaterThan(SECONDS_AHEAD * 500);
+            }
         }
     }
 

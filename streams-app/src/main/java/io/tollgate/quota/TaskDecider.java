@@ -209,11 +209,12 @@ final class TaskDecider {
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
         // What is refused now is not refused earlier than what was decided last, and by then the bucket may hold more.
-        long nowMicros = Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros());
+        long clockMicros = shared.nowMicros(buckets);
+        long nowMicros = Math.max(clockMicros, agent.lastDecidedMicros());
         var redis = shared.redis().filter(each -> each.inUse(buckets));
         if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return decideLocally(agent, buckets, request);
         if (queue.surelyRefuses(buckets, request, TokenBucket.seconds(nowMicros))) {
-            return refuseUnasked(agent, buckets, request, nowMicros);
+            return refuseUnasked(agent, buckets, request, nowMicros, clockMicros);
         }
         var askedNow = queue.sendNow(redis.get(), agent, buckets, request, atOnce);
         return decided(askedNow, buckets)
@@ -283,8 +284,9 @@ final class TaskDecider {
     private Decision decideLocally(AgentQueue agent, AgentState buckets, PendingDecision request) {
         int place = request.place();
         long id = offsets.sources().id(place);
-        long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
-        var outcome = spend(buckets, request, buckets.fence(place, id), nowMicros, nowMicros, DecidedBy.LOCAL);
+        long clockMicros = shared.nowMicros(buckets);
+        long atMicros = agent.notBeforeLast(clockMicros);
+        var outcome = spend(buckets, request, buckets.fence(place, id), clockMicros, atMicros, DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
         buckets.decidedLocally(outcome, place, id, shared.exactlyOnce(), cache.commits());
         cache.storeWithCommit(buckets);
@@ -292,24 +294,27 @@ final class TaskDecider {
     }
 
     /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
-    private Decision refuseUnasked(AgentQueue agent, AgentState buckets, PendingDecision request, long nowMicros) {
+    private Decision refuseUnasked(
+            AgentQueue agent, AgentState buckets, PendingDecision request, long nowMicros, long clockMicros) {
         long atMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros());
-        var refusal = spend(buckets, request, Fence.NONE, nowMicros, atMicros, DecidedBy.REDIS)
+        var refusal = spend(buckets, request, Fence.NONE, clockMicros, atMicros, DecidedBy.REDIS)
                 .decisions()
                 .get(0);
         buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
         return refusal;
     }
 
+    /** Decides at {@code atMicros}; a wait counts from the clock, which may be behind the agent's last decision. */
     private TokenBucket.Outcome spend(
-            AgentState buckets, PendingDecision request, Fence fence, long nowMicros, long atMicros, DecidedBy by) {
+            AgentState buckets, PendingDecision request, Fence fence, long clockMicros, long atMicros, DecidedBy by) {
         var promises = request.policy().promises();
         return TokenBucket.spend(
-                buckets.bucketsOrFull(promises.terms(), TokenBucket.seconds(nowMicros)),
+                buckets.bucketsOrFull(promises.terms(), TokenBucket.seconds(atMicros)),
                 fence,
                 promises,
                 offsets.committed(request.place()),
                 List.of(request.charge()),
+                Math.min(clockMicros, atMicros),
                 atMicros,
                 by);
     }

@@ -216,8 +216,23 @@ public final class TokenBucket {
             List<Charge> charges,
             long clockMicros,
             DecidedBy decidedBy) {
-        double clockSeconds = seconds(clockMicros);
-        double nowSeconds = notBefore(held, clockSeconds);
+        return spend(held, fence, promises, committedOffset, charges, clockMicros, clockMicros, decidedBy);
+    }
+
+    /**
+     * As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, decided not before {@code notBeforeMicros}. Waits count
+     * from the clock.
+     */
+    public static Outcome spend(
+            AgentBuckets held,
+            Fence fence,
+            Promises promises,
+            long committedOffset,
+            List<Charge> charges,
+            long clockMicros,
+            long notBeforeMicros,
+            DecidedBy decidedBy) {
+        double nowSeconds = notBefore(held, seconds(Math.max(clockMicros, notBeforeMicros)));
         var now = Moment.of(nowSeconds, clockMicros);
         long nowMicros = now.micros();
         var terms = promises.terms();
