@@ -115,12 +115,12 @@ class PackageOrderTest {
     }
 
     @Test
-    void givenTheEntry_whenAnybodyElseImports_thenNeverFromIt() {
+    void nobodyImportsTheEntry() {
         importsNobodyBut("io.tollgate", "io.tollgate");
     }
 
     @Test
-    void givenThePipeline_whenImported_thenByTheEntryOnly() {
+    void onlyTheEntryImportsThePipeline() {
         importsNobodyBut(root("pipeline"), "io.tollgate", root("pipeline"));
     }
 

@@ -26,17 +26,17 @@ class PolicyChangesIT {
     private static final double MOMENT_TOKENS = 0.3;
 
     @Test
-    void earlierTimeKeepsTheEarlierRate() throws Exception {
-        earlierTimeKeepsTheEarlierRate(true);
+    void earlierTimeKeepsItsRate() throws Exception {
+        earlierTimeKeepsItsRate(true);
     }
 
     @Tag("faults")
     @Test
-    void earlierTimeKeepsTheEarlierRate_withoutRedis() throws Exception {
-        earlierTimeKeepsTheEarlierRate(false);
+    void earlierTimeKeepsItsRate_withoutRedis() throws Exception {
+        earlierTimeKeepsItsRate(false);
     }
 
-    private static void earlierTimeKeepsTheEarlierRate(boolean withRedis) throws Exception {
+    private static void earlierTimeKeepsItsRate(boolean withRedis) throws Exception {
         try (var cluster = TestCluster.onSharedBroker().withLimit(1000, 0)) {
             if (withRedis) cluster.withSharedRedis();
             var changes = new Changes(cluster);
