@@ -26,22 +26,22 @@ final class AgentApi {
     private final ConfigOption config;
     private final Function<String, CommandLine> commands;
 
-    /** @param commands by name, for what is said of wrong usage */
+    /** @param commands by name, to report wrong usage */
     AgentApi(ConfigOption config, Function<String, CommandLine> commands) {
         this.config = config;
         this.commands = commands;
     }
 
-    /** What a pipeline answered. */
+    /** A pipeline's answer. */
     record Answer(String text, JsonNode agent) {}
 
     /**
      * Returns the agent as the pipeline shows it.
      *
-     * @param command who asks
+     * @param command the asking command
      * @param action what to do with the agent, a path; empty: look
      * @param url where the pipeline serves HTTP; null: where the settings say
-     * @throws CommandFailure if it refuses, does not answer, or is something else
+     * @throws CommandFailure if it refuses, does not answer, or is not a pipeline
      */
     Answer call(String command, String method, String agentId, String action, @Nullable String url)
             throws SettingsException {

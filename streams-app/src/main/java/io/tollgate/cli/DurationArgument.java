@@ -8,7 +8,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * A length of time as typed by a user: {@code 90s}, {@code 15m}, {@code 1h30m}, {@code 7d}, or as ISO 8601 has it:
+ * A length of time as typed by a user: {@code 90s}, {@code 15m}, {@code 1h30m}, {@code 7d}, or in ISO 8601:
  * {@code PT15M}.
  */
 final class DurationArgument implements ITypeConverter<Duration> {

@@ -18,7 +18,7 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 
-/** Asks whether Kafka answers, because the command's own clients would try for a quarter of a minute and longer. */
+/** Asks whether Kafka answers, because the command's own clients would try for 15 s and longer. */
 final class KafkaAnswer {
     /** A silent port is given up sooner. Looking up names takes longer, and a busy machine is not a silent broker. */
     private static final Duration SIGN_OF_LIFE = Duration.ofSeconds(10);
@@ -33,7 +33,7 @@ final class KafkaAnswer {
      * Returns the server that has answered. Clients that know of no other lose no time on a silent one, which they
      * would ask again and again, at random.
      *
-     * @throws CommandFailure with one line if Kafka does not answer, or its ports speak something else than our clients
+     * @throws CommandFailure with one line if Kafka does not answer, or its ports speak another protocol
      */
     static String require(Settings settings, Preflight preflight) {
         var listeners = inBackground(preflight::listeners);

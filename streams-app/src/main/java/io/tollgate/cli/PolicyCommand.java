@@ -264,7 +264,7 @@ public final class PolicyCommand implements Runnable {
     int export() throws SettingsException {
         try (var topic = topic()) {
             print(topic.salvage());
-            topic.requireOnePartition(); // what was printed may be what is needed to make the topic anew
+            topic.requireOnePartition(); // the output may be needed to recreate the topic
         }
         return 0;
     }

@@ -24,9 +24,7 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 public final class TopicAdmin implements AutoCloseable {
     static final int DEFAULT_PARTITIONS = 8;
 
-    /**
-     * Time for which the topic of policies keeps replaced policies: auditors ask by which policy a decision was made.
-     */
+    /** Time for which the policies topic keeps replaced policies: auditors ask which policy made a decision. */
     private static final Duration POLICIES_KEPT = Duration.ofDays(30);
 
     private static final Duration KNOWN_WITHIN = Duration.ofSeconds(20);
@@ -153,7 +151,7 @@ public final class TopicAdmin implements AutoCloseable {
                 .configs(all);
     }
 
-    /** Returns the number of partitions of the topic of requests. */
+    /** Returns the number of partitions of the requests topic. */
     public int requestPartitions() {
         return new Brokers(admin).describe(topics.requests()).partitions().size();
     }

@@ -25,7 +25,7 @@ final class KafkaTogether {
     }
 
     private void heartbeats() {
-        if ("streams".equals(properties.get("group.protocol"))) return; // brokers say both
+        if ("streams".equals(properties.get("group.protocol"))) return; // brokers set both
         for (var scope : new String[] {"", "consumer.", "main.consumer."}) {
             if (!isSet(scope, "session.timeout.ms") && !isSet(scope, "heartbeat.interval.ms")) continue;
             long session = number(scope, "session.timeout.ms", 10_000);

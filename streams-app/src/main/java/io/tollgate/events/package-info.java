@@ -1,5 +1,6 @@
 /**
- * Tells when an agent comes near its limit, is refused, or recovers: one record now and then instead of every rejection.
+ * Tells when an agent comes near its limit, is refused, or recovers: one record now and then, instead of one for
+ * every rejection.
  *
  * <p>Last stage of the flow, beside the decided records. Each object serves one stream thread.
  */

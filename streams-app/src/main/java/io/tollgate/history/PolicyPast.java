@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The policies in force at the time of a decision, with their predecessors. The header {@code quota-policy} names a
- * policy, and the topic of policies holds the rest. Not thread-safe.
+ * policy, and the policies topic holds the rest. Not thread-safe.
  */
 final class PolicyPast {
     private static final String ANY = "*";
@@ -34,7 +34,7 @@ final class PolicyPast {
     /** Lengths of prefixes, without the star. */
     private final TreeSet<Integer> lengths = new TreeSet<>();
 
-    /** A clock that stands still until all is read. */
+    /** A clock that stands still until all records are read. */
     private static final class Clock {
         private double nowSeconds; // the default counts from the beginning of time
 
@@ -60,7 +60,7 @@ final class PolicyPast {
         this.byDefault = Policy.byDefault(byDefault);
     }
 
-    /** Takes the next record of the topic of policies; an invalid one changes nothing. */
+    /** Takes the next record of the policies topic; an invalid one changes nothing. */
     void add(ConsumerRecord<byte[], byte[]> kafka) {
         if (kafka.key() == null) return;
         var key = new String(kafka.key(), StandardCharsets.UTF_8);

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param state as Kafka Streams names it, or {@code UNREACHABLE}; then the rest is empty
  * @param waitsFor why it is not ready; null if it is
  * @param timeZones the version of its time zone rules; null: older than limits of the calendar
- * @param lag by partition that runs here: records published, but not yet decided and committed; empty as well while brokers do
- *     not answer
+ * @param lag by partition that runs here: records published, but not yet decided and committed; also empty while
+ *     brokers do not answer
  * @param mostThrottled most first
  * @param history the last minutes, a second each; only if it was asked for
  * @param shadow what policies in shadow mode would have done here; only if it was asked for

@@ -6,11 +6,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Times from the poll that brought a request until it was decided, of the last ten seconds; null without decisions. Percentiles are
- * estimated within the buckets of {@code tollgate_decision_seconds}, as Prometheus does, and never above the maximum.
+ * Times from the poll that brought a request until it was decided, of the last ten seconds; null without decisions.
+ * Percentiles are estimated within the buckets of {@code tollgate_decision_seconds}, as Prometheus does, and never
+ * above the maximum.
  *
  * @param maxMs of the last minutes
- * @param counts decisions in each bucket, the last one without a bound; empty without decisions. Those of several instances add up
+ * @param counts decisions in each bucket, the last one without a bound; empty without decisions. The counts of several
+ *     instances add up
  */
 record LatencyJson(
         @Nullable Double p50Ms,

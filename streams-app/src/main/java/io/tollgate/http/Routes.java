@@ -39,7 +39,7 @@ final class Routes implements AutoCloseable {
     private static final long MAX_BODY_NANOS = 5_000_000_000L;
     private static final long ANSWER_SECONDS = 3;
     private static final Duration TRIED = Duration.ofHours(1);
-    /** Of each of the agent's two partitions: some seconds of reading. */
+    /** Records read from each of the agent's two partitions: some seconds' work. */
     private static final long MAX_TRIAL_OFFSETS = 200_000;
 
     private final Semaphore trials = new Semaphore(1);

@@ -54,7 +54,7 @@ final class Sampler implements AutoCloseable {
     private void trySample() {
         try {
             sample();
-        } catch (Throwable unexpected) { // what escapes would end the schedule, and the console would stand still
+        } catch (Throwable unexpected) { // an escaping error would end the schedule, and the console would stand still
             log.error("the console's figures of this second are missing", unexpected);
         }
     }

@@ -6,7 +6,7 @@ import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
 
-/** What is kept of the headers that agents give their records. */
+/** Selects the headers of agents that are kept. */
 final class AgentHeaders {
     /** Prefix of every header that Tollgate writes. */
     private static final String RESERVED_HEADERS = "quota-";
@@ -41,7 +41,10 @@ final class AgentHeaders {
         return false;
     }
 
-    /** Returns whether key and headers alone would not fit into a record: they are left behind, and {@code quota-source} says where they are. */
+    /**
+     * Returns whether key and headers alone would not fit into a record. They are then left out, and {@code
+     * quota-source} says where they are.
+     */
     static boolean isBaggage(byte @Nullable [] key, Headers headers, int maxRecordBytes) {
         return RecordClassifier.length(key) + RecordClassifier.bytes(headers) > maxRecordBytes;
     }

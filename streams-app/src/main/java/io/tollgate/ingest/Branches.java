@@ -1,11 +1,11 @@
 package io.tollgate.ingest;
 
 /**
- * Where records go on to, by what they turned out to be: names of the topology's operators. Sent on by name, a record meets no filter.
+ * The next operator of a record, by its classification. A record that is sent on by name passes no filter.
  *
- * @param readable takes requests, or reports
- * @param stray takes strays
- * @param unreadable takes records that are neither
+ * @param readable name of the operator for requests, or reports
+ * @param stray name of the operator for strays
+ * @param unreadable name of the operator for invalid records
  */
 public record Branches(String readable, String stray, String unreadable) {
     String of(Incoming incoming) {

@@ -1,4 +1,4 @@
 package io.tollgate.ingest;
 
-/** What a record turned out to be. */
+/** The classification of a record. */
 public sealed interface Incoming permits Request, UsageReport, Stray, InvalidRecord {}

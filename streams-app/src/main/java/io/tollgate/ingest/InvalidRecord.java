@@ -3,10 +3,10 @@ package io.tollgate.ingest;
 import io.tollgate.metrics.InvalidRule;
 
 /**
- * A record that is no request, or no report.
+ * A record that is not a request, or not a report.
  *
- * @param bytes the record's value as it came; empty for null
- * @param rule which rule it breaks, for counting
- * @param detail which field breaks which rule, at most 200 characters, without the agent's own bytes
+ * @param bytes the record's value, unchanged; empty for null
+ * @param rule the rule it breaks, for counting
+ * @param detail the field and its rule, at most 200 characters, without the agent's own bytes
  */
 public record InvalidRecord(byte[] bytes, InvalidRule rule, String detail) implements Incoming {}

@@ -2,7 +2,10 @@ package io.tollgate.ingest;
 
 import io.tollgate.metrics.InvalidRule;
 
-/** The bytes are no request; the message names the field and the rule. Carries no stack trace: bad input may be frequent. */
+/**
+ * The bytes are not a request; the message names the field and the rule. Has no stack trace, because bad input may
+ * be frequent.
+ */
 final class InvalidRequestException extends Exception {
     private static final long serialVersionUID = 1;
 

@@ -10,8 +10,8 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them; only what topics take may
- * have changed.
+ * Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them; only the topics'
+ * size limits may have changed.
  */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final RecordClassifier parse;
@@ -19,7 +19,10 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
     private final PipelineMetrics metrics;
     private @Nullable BucketStore store;
 
-    /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
+    /**
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
+     *     takes now
+     */
     public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new RecordClassifier(1, maxRecordBytes);
         this.branches = branches;
@@ -41,8 +44,7 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
                 parsed != null ? parsed.incoming() : parse.rekeyed(record.key(), record.value(), record.headers());
         if (parsed != null && !(incoming instanceof Request)) ParseResultHeader.takeFrom(record.headers());
         if (incoming instanceof InvalidRecord unreadable) metrics.invalid(unreadable.rule());
-        // Missing only if somebody other than Tollgate wrote to its internal topic: such a record is decided like any
-        // other.
+        // Missing only if another program wrote to Tollgate's internal topic: such a record is decided like any other.
         if (!Source.isNoted(record.headers())) {
             Source.write(record.headers(), position);
         }

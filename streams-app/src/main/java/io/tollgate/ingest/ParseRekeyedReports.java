@@ -14,7 +14,10 @@ public final class ParseRekeyedReports extends ContextualProcessor<byte[], byte[
     private final Branches branches;
     private @Nullable BucketStore store;
 
-    /** @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now */
+    /**
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
+     *     takes now
+     */
     public ParseRekeyedReports(IntSupplier maxRecordBytes, Branches branches) {
         this.parse = new RecordClassifier(1, maxRecordBytes);
         this.branches = branches;

@@ -11,7 +11,7 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses what workers published of the holds they have used, as {@link ParseRequests} parses requests. A readable report leaves under its
+ * Parses the usage reports of workers, as {@link ParseRequests} parses requests. A readable report leaves under its
  * agent's key, an unreadable one under its own.
  */
 public final class ParseReports extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
@@ -22,8 +22,9 @@ public final class ParseReports extends ContextualProcessor<byte[], byte[], byte
     private @Nullable BucketStore store;
 
     /**
-     * @param partitions how many partitions the topic of reports has
-     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
+     * @param partitions the number of partitions of the usage topic
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
+     *     takes now
      */
     public ParseReports(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new RecordClassifier(partitions, maxRecordBytes);

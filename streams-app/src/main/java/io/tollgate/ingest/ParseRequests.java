@@ -12,8 +12,8 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses what agents published: sorts out records that are no requests and requests that strayed, notes where each came from,
- * and removes headers that only Tollgate may write. What was {@link ParseResultHeader} before stays on a request, for who decides it.
+ * Parses the records of agents: sorts out invalid records and strays, notes the source of each, and removes headers
+ * that only Tollgate may write. A {@link ParseResultHeader} stays on a request for the operator that decides it.
  *
  * <p>A readable request leaves under its agent's key, an unreadable one under its own.
  */
@@ -25,8 +25,9 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
     private @Nullable BucketStore store;
 
     /**
-     * @param partitions how many partitions the topic of requests has
-     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
+     * @param partitions the number of partitions of the requests topic
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
+     *     takes now
      */
     public ParseRequests(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
         this.parse = new RecordClassifier(partitions, maxRecordBytes);
@@ -69,7 +70,7 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         return parse.published(record.key(), record.value(), record.headers(), position.partition());
     }
 
-    /** Once for each record: every change of one by itself would copy its headers. */
+    /** All changes at once, because each change of a record copies its headers. */
     private void forward(Record<byte[], byte[]> published, byte @Nullable [] key, Incoming incoming, Headers headers) {
         context().forward(new Record<>(key, incoming, published.timestamp(), headers), branches.of(incoming));
     }

@@ -7,11 +7,14 @@ import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 
-/** Finds out what a record is. Not thread-safe: one for each task or consumer. */
+/** Classifies records: request, report, stray or invalid. Not thread-safe: one for each task or consumer. */
 public final class RecordClassifier {
     private static final int HEADER_OVERHEAD_BYTES = 10;
 
-    /** What a stray may have gained on its way home, its agent's id as key and where it came from: no reason to refuse it there. */
+    /**
+     * Bytes that a stray may gain on its way home: its agent's id as key, and its source. They are no reason to refuse
+     * it there.
+     */
     private static final int STRAY_GAINS_BYTES = 1_024;
 
     private final int partitions;
@@ -20,8 +23,9 @@ public final class RecordClassifier {
     private final ReportParser reports = new ReportParser();
 
     /**
-     * @param partitions how many partitions the topic of requests has
-     * @param maxRecordBytes key, value and headers of the largest record that every topic after this one takes, now
+     * @param partitions the number of partitions of the requests topic
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
+     *     takes now
      */
     public RecordClassifier(int partitions, IntSupplier maxRecordBytes) {
         this.partitions = partitions;
@@ -29,13 +33,13 @@ public final class RecordClassifier {
     }
 
     /**
-     * Returns what an agent published: a request, one that strayed, or none. Never throws.
+     * Returns the classification of a published record: a request, a stray, or invalid. Never throws.
      *
-     * <p>A record that no topic would take decided is none: brokers limit what is compressed, so that a small batch may hold a
-     * record of any size.
+     * <p>A record that would not fit an output topic once decided is invalid. Brokers limit compressed sizes, so a
+     * small batch may hold a record of any size.
      *
-     * <p>The partition alone tells, not the record's key: so all requests of one agent on one partition go the same way, and
-     * none overtakes another.
+     * <p>The partition decides, not the record's key. So all requests of one agent on one partition take the same way,
+     * and none overtakes another.
      */
     public Incoming published(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
         var incoming = ofAnySize(requests, key, value, headers, 0);
@@ -45,25 +49,25 @@ public final class RecordClassifier {
                 : new Stray(request.key(), request.bytes());
     }
 
-    /** Returns how many bytes these headers take in a record, about. */
+    /** Returns roughly how many bytes these headers take in a record. */
     public static long bytes(Headers headers) {
         long bytes = 0;
         for (Header header : headers) {
-            bytes +=
-                    3L * header.key().length() + length(header.value()) + HEADER_OVERHEAD_BYTES; // UTF-8 at its longest
+            bytes += 3L * header.key().length() + length(header.value()) + HEADER_OVERHEAD_BYTES; // the longest UTF-8
         }
         return bytes;
     }
 
-    /** Returns how many bytes a key or value takes; null takes none. */
+    /** Returns the length of a key or value in bytes; 0 for null. */
     public static long length(byte @Nullable [] bytes) {
         return bytes == null ? 0 : bytes.length;
     }
 
     /**
-     * Returns what has come home through {@code rekeyed}, where nothing is out of place. Never throws.
+     * Returns the classification of a record that has come home through {@code rekeyed}, where nothing is a stray.
+     * Never throws.
      *
-     * <p>It was not too large when it was sent home, but topics may have come to take less since.
+     * <p>It was not too large when it was sent home, but the topics' limits may have been lowered since.
      */
     public Incoming rekeyed(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
         return ofAnySize(requests, key, value, headers, STRAY_GAINS_BYTES);
@@ -76,7 +80,7 @@ public final class RecordClassifier {
                 "too_large: record must be at most " + limit + " bytes with key and headers, not compressed");
     }
 
-    /** As {@link #published}, of a usage report. */
+    /** As {@link #published}, for a usage report. */
     Incoming publishedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
         var incoming = ofAnySize(reports, key, value, headers, 0);
         if (!(incoming instanceof UsageReport report)) return incoming;
@@ -84,12 +88,12 @@ public final class RecordClassifier {
         return partitionOf(home, partitions) == partition ? report : new Stray(home, report.bytes());
     }
 
-    /** As {@link #rekeyed}, of a usage report. */
+    /** As {@link #rekeyed}, for a usage report. */
     Incoming rekeyedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
         return ofAnySize(reports, key, value, headers, STRAY_GAINS_BYTES);
     }
 
-    /** @param gained how many bytes more the record may have */
+    /** @param gained the bytes that the record may have in addition */
     private Incoming ofAnySize(
             RecordParser<? extends Incoming> parser,
             byte @Nullable [] key,
@@ -109,7 +113,7 @@ public final class RecordClassifier {
         }
     }
 
-    /** Returns the partition that Kafka's own Java producer gives a record with this key. */
+    /** Returns the partition that Kafka's Java producer gives a record with this key. */
     public static int partitionOf(byte[] key, int partitions) {
         return Utils.toPositive(Utils.murmur2(key)) % partitions;
     }

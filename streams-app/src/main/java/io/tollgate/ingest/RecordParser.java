@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Memory is bounded by the record itself: numbers are never expanded, skipped values never copied.
  *
- * @param <T> what the record says
+ * @param <T> the contents of the record
  */
 abstract class RecordParser<T> {
     private static final int MAX_NESTING = 1000;
@@ -33,21 +33,19 @@ abstract class RecordParser<T> {
     /** Jackson keeps names to recognise them again. */
     private static final int MAX_NAME_CHARACTERS = 50_000;
 
-    /** No double needs more digits; a longer number is an attack on the parser rather than a cost. */
+    /** No double needs more digits. A longer number is an attack on the parser, not a cost. */
     private static final int MAX_NUMBER_CHARACTERS = 1000;
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(MAX_NESTING)
-                    // Numbers in fields that do not concern us are carried, never converted: they may be as long as
-                    // they like.
+                    // Numbers in unused fields are carried, never converted, and may be of any length.
                     .maxNumberLength(Integer.MAX_VALUE)
                     .maxStringLength(MAX_STRING_BYTES)
                     .maxNameLength(MAX_NAME_CHARACTERS)
                     .build())
-            // Names are the agent's: they must neither fill the JVM's table of strings, nor, where their hashes
-            // collide, make Jackson throw an IllegalStateException, which would end the thread. Its table stays
-            // bounded.
+            // Agents choose the names. They must not fill the JVM's table of strings, and colliding hashes must not
+            // make Jackson throw an IllegalStateException, which would end the thread. This table stays bounded.
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
             // An error message must not show what the agent wrote.
@@ -63,7 +61,7 @@ abstract class RecordParser<T> {
             .onUnmappableCharacter(CodingErrorAction.REPORT);
 
     /**
-     * Returns what the bytes say.
+     * Returns the contents of the bytes.
      *
      * @throws InvalidRequestException if they break a rule
      */
@@ -89,11 +87,11 @@ abstract class RecordParser<T> {
     /** Forgets the record before. */
     abstract void begin();
 
-    /** Reads a field, at whose value the parser stands; returns false for one that does not concern us. */
+    /** Reads a field at whose value the parser stands; returns false for an unused one. */
     abstract boolean read(String field, JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException;
 
-    /** Returns what was read, all of it. */
+    /** Returns the contents, once all fields have been read. */
     abstract T end(byte[] value) throws InvalidRequestException;
 
     private T readObject(JsonParser parser, byte[] value) throws IOException, InvalidRequestException {
@@ -120,7 +118,7 @@ abstract class RecordParser<T> {
                 : 0;
     }
 
-    /** Jackson would guess UTF-16 and UTF-32, skip a byte order mark, and not look into strings that are skipped. */
+    /** Jackson would guess UTF-16 and UTF-32, skip a byte order mark, and not check skipped strings. */
     private void checkEncoding(byte[] value) throws InvalidRequestException {
         if (isAsciiWithoutZeros(value)) return;
         boolean ascii = true;
@@ -140,7 +138,9 @@ abstract class RecordParser<T> {
         }
     }
 
-    /** Looks at eight bytes at a time: taking one from each leaves a highest bit where a byte was zero or above 127. */
+    /**
+     * Tests eight bytes at a time: subtracting one from each leaves its highest bit set if it was zero or above 127.
+     */
     private static boolean isAsciiWithoutZeros(byte[] value) {
         int at = 0;
         for (; at <= value.length - Long.BYTES; at += Long.BYTES) {
@@ -151,7 +151,7 @@ abstract class RecordParser<T> {
         return true;
     }
 
-    /** Skips a value, and refuses strings that are too long: Jackson measures only those that it converts. */
+    /** Skips a value, and refuses strings that are too long: Jackson measures only strings it converts. */
     private static void skipMeasured(JsonParser parser) throws IOException, InvalidRequestException {
         int depth = 0;
         do {
@@ -183,7 +183,7 @@ abstract class RecordParser<T> {
         return text;
     }
 
-    /** Returns a text that some record of ours will carry. */
+    /** Returns a text that our records can carry. */
     static String text(String field, JsonParser parser, @Nullable JsonToken token, int mostBytes, InvalidRule rule)
             throws IOException, InvalidRequestException {
         if (token != JsonToken.VALUE_STRING) throw new InvalidRequestException(rule, field + " must be a string");
@@ -193,7 +193,7 @@ abstract class RecordParser<T> {
         if (!surelyFits && text.getBytes(StandardCharsets.UTF_8).length > mostBytes) {
             throw new InvalidRequestException(rule, field + " must be at most " + mostBytes + " bytes of UTF-8");
         }
-        // Not expressible in UTF-8, so that no record could carry it.
+        // UTF-8 cannot express it, so no record could carry it.
         if (holdsLoneSurrogate(text)) {
             throw new InvalidRequestException(rule, field + " must not contain a lone surrogate");
         }

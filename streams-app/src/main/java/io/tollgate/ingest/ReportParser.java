@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads usage reports. Not thread-safe: one for each task. */
 final class ReportParser extends RecordParser<UsageReport> {
-    /** A position is shorter; what is no position names no hold. */
+    /** A position is shorter; any longer text names no hold. */
     private static final int MAX_HOLD_BYTES = 512;
 
     private @Nullable String agentId;

@@ -10,13 +10,13 @@ import java.util.Optional;
  * @param agentId 1 to 256 bytes of UTF-8 without control characters
  * @param costTokens from 0 to 1e12
  * @param hold whether the cost is an estimate that is settled later
- * @param bytes the record's value as it came
- * @param key the key under which the agent's records stand: its id in UTF-8
+ * @param bytes the record's value, unchanged
+ * @param key the key of the agent's records: its id in UTF-8
  */
 public record Request(
         Optional<String> requestId, String agentId, double costTokens, boolean hold, byte[] bytes, byte[] key)
         implements Incoming {
-    /** A request whose cost is no estimate. */
+    /** A request whose cost is not an estimate. */
     public Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) {
         this(requestId, agentId, costTokens, false, bytes);
     }

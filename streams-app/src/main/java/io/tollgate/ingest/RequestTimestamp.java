@@ -6,14 +6,18 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.streams.processor.TimestampExtractor;
 
 /**
- * The timestamp under which a request goes on: its agent's own where that may be right, else the time now. Never throws.
+ * The timestamp a request continues with: its agent's own if that is plausible, else the present time. Never throws.
  *
- * <p>Kafka deletes and rolls a topic's segments by the timestamps of its records. Those that agents give may be in seconds instead of
- * milliseconds, or years ahead: taken as they are, decisions would be deleted at once or never, and every few of them would begin a
- * segment. {@link OriginalTimestamp} remembers what was replaced. No decision depends on either. Thread-safe.
+ * <p>Kafka deletes and rolls a topic's segments by the timestamps of its records. Agents may give seconds instead of
+ * milliseconds, or a time years ahead. With such timestamps, decisions would be deleted at once or never, and every
+ * few of them would begin a segment. {@link OriginalTimestamp} keeps the replaced one. No decision depends on
+ * either. Thread-safe.
  */
 public final class RequestTimestamp implements TimestampExtractor {
-    /** By this much a clock may be wrong, or a request may have waited. Part of the contract with readers: the checker knows it too. */
+    /**
+     * The largest plausible error of a clock, or delay of a request. Part of the contract with readers: the checker
+     * knows it too.
+     */
     public static final Duration FARTHEST = Duration.ofDays(2);
 
     private final LongSupplier nowMillis;

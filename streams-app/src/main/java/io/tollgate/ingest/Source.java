@@ -6,15 +6,15 @@ import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
- * Where a request stands, as its agent published it: a stray keeps it in a header on its way home.
+ * The position at which an agent published its request. A stray keeps it in a header on its way home.
  *
- * @param topic the topic of requests
+ * @param topic the requests topic
  */
 public record Source(String topic, int partition, long offset) {
     static final String HEADER = "quota-source";
     private static final Pattern POSITION = Pattern.compile("(.+)/(\\d{1,9})/(\\d{1,18})");
 
-    /** Returns what the header {@code quota-source} says. */
+    /** Returns the value of the header {@code quota-source}. */
     public String text() {
         return topic + "/" + partition + "/" + offset;
     }

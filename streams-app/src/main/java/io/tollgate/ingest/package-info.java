@@ -1,5 +1,5 @@
 /**
- * Bytes in, a request or the reason why it is none out.
+ * Turns bytes into a request, or into the reason why they are not one.
  *
  * <p>Second stage of the flow. Bad input never throws past this package.
  */

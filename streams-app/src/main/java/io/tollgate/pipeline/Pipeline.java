@@ -54,7 +54,7 @@ import org.slf4j.LoggerFactory;
 final class Pipeline implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Pipeline.class);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
-    /** Within this time all threads have found out that topics take less. */
+    /** Within this time all threads notice that the topics' limits were lowered. */
     private static final Duration LOWERED_FOR = Duration.ofMinutes(1);
 
     private static final Duration SLICE = Duration.ofMillis(250);
@@ -79,8 +79,8 @@ final class Pipeline implements AutoCloseable {
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /**
-     * @param partitions how many partitions the topic of requests has
-     * @param limits of records that can be decided, until the brokers say otherwise
+     * @param partitions the number of partitions of the requests topic
+     * @param limits of records that can be decided, until the brokers report others
      * @param admin is not closed
      * @param httpAddress host and port under which other instances reach this one's HTTP server
      */
@@ -179,7 +179,7 @@ final class Pipeline implements AutoCloseable {
         return ended.getCount() == 0;
     }
 
-    /** What becomes of a topic that an answer depends on. */
+    /** Reacts to changes of a topic that decisions depend on. */
     private final class TopicChanges implements TopicWatch.Listener {
         @Override
         public void repartitioned(String topic, int before, int now) {
@@ -234,9 +234,9 @@ final class Pipeline implements AutoCloseable {
     }
 
     /**
-     * Replaces a thread that brokers did not answer in time, such as one that had to write while they were away for longer than any
-     * client's patience. Else ends the whole process: a thread that is gone would leave its partitions undecided, and nobody would
-     * see it.
+     * Replaces a thread that got no answer from the brokers in time, such as one that had to write during a long
+     * absence of theirs. Any other failure ends the whole process: a missing thread would leave its partitions
+     * undecided unnoticed.
      */
     private StreamThreadExceptionResponse onUncaught(Throwable thrown) {
         if (isTooLarge(thrown) && isLowered()) {
@@ -269,7 +269,7 @@ final class Pipeline implements AutoCloseable {
         return false;
     }
 
-    /** Asks the topics again what they take: lowered since, the same record is invalid when it is read again. */
+    /** Asks for the topics' limits again. If they were lowered, the same record is invalid when it is read again. */
     private boolean isLowered() {
         try {
             var now = limitsNow.get();
@@ -280,7 +280,7 @@ final class Pipeline implements AutoCloseable {
         } catch (RetriableException away) {
             return true; // the next thread asks again
         }
-        // Several threads may find out at the same time.
+        // Several threads may notice at the same time.
         return System.nanoTime() - loweredNanos < LOWERED_FOR.toNanos();
     }
 
@@ -289,18 +289,18 @@ final class Pipeline implements AutoCloseable {
         ended.countDown();
     }
 
-    /** Waits until the pipeline has ended; returns why, if it was a failure. */
+    /** Waits until the pipeline has ended. Returns the failure, if that ended it. */
     Optional<Throwable> awaitEnd() throws InterruptedException {
         ended.await();
         return Optional.ofNullable(failure.get());
     }
 
-    /** Returns whether every assigned task runs, by all policies that there were at the start. */
+    /** Returns whether every assigned task runs, with all policies that existed at the start. */
     boolean isReady() {
         return waitsFor().isEmpty();
     }
 
-    /** Returns what this waits for before it is ready; empty if it is. */
+    /** Returns what must happen before this is ready; empty if it is ready. */
     Optional<String> waitsFor() {
         if (!policyReader.isCaughtUp()) return Optional.of("policies: " + policyReader.progress());
         for (var topic : topicWatch.missing()) {
@@ -317,7 +317,7 @@ final class Pipeline implements AutoCloseable {
         return policies;
     }
 
-    /** Returns what there is to look at. */
+    /** Returns the view that the HTTP server shows. */
     PipelineView observed(Settings settings, String version, MeterRegistry registry) {
         return new PipelineView(
                 settings,
@@ -337,7 +337,7 @@ final class Pipeline implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** Returns what tells how many records wait. */
+    /** Returns the collector of the lag. */
     LagCollector lag() {
         return lag;
     }

@@ -7,7 +7,7 @@ import io.tollgate.failover.RedisBreaker;
 import io.tollgate.quota.RunningTasks;
 import java.util.Locale;
 
-/** Figures that are read when they are asked for: nothing is written for them on the way of a record. */
+/** Figures that are computed when they are read: processing a record does no work for them. */
 final class PipelineGauges {
     private PipelineGauges() {}
 

@@ -27,7 +27,7 @@ public final class PipelineProcess {
     private static final Logger log = LoggerFactory.getLogger(PipelineProcess.class);
 
     private static final Duration SAY_EVERY = Duration.ofSeconds(30);
-    /** With the start of the JVM, people who watch are told within five seconds that nobody answers. */
+    /** Together with the start of the JVM, users see within five seconds that nothing answers. */
     private static final Duration ANSWERS_SOON = Duration.ofSeconds(3);
 
     private static final Duration NAMES_AGAIN_AFTER = Duration.ofSeconds(1);
@@ -37,7 +37,7 @@ public final class PipelineProcess {
 
     private PipelineProcess() {}
 
-    /** Returns the exit code; ends the process itself where threads might keep it alive. */
+    /** Returns the exit code. Ends the process itself if threads might keep it alive. */
     public static int run(Settings settings) throws InterruptedException {
         forgetAddressesSoon();
         if (!settings.kafka().ignored().isEmpty()) {
@@ -59,8 +59,8 @@ public final class PipelineProcess {
     }
 
     /**
-     * A name that moves, as that of Redis after a failover, is followed within seconds: a JVM remembers its address for 30, and for 10
-     * that there is none.
+     * Follows a name that moves within seconds, such as that of Redis after a failover. By default a JVM remembers an
+     * address for 30 s, and a missing one for 10 s.
      */
     private static void forgetAddressesSoon() {
         if (Security.getProperty(ADDRESS_TTL) == null && System.getProperty("sun.net.inetaddr.ttl") == null) {
@@ -73,13 +73,13 @@ public final class PipelineProcess {
     }
 
     /**
-     * What the brokers say once, at the start.
+     * Facts that the brokers tell once, at the start.
      *
-     * @param partitions of the topic of requests
+     * @param partitions of the requests topic
      */
     private record Cluster(String id, int partitions, RecordLimits limits) {}
 
-    /** Waits until names of the brokers resolve, as long as it takes: in a cluster that starts, they may come last. */
+    /** Waits as long as it takes until a broker's name resolves: in a starting cluster, brokers may come last. */
     private static void awaitNames(Preflight preflight, Waiting waiting) throws InterruptedException {
         for (var unknown = preflight.unknownNames(); !unknown.isEmpty(); unknown = preflight.unknownNames()) {
             waiting.because("DNS does not know " + String.join(", ", unknown) + " yet");
@@ -87,7 +87,7 @@ public final class PipelineProcess {
         }
     }
 
-    /** Waits for the brokers as long as it takes: an application that starts before them must not end. */
+    /** Waits for the brokers as long as it takes: an application that starts first must not end. */
     private static Cluster awaitCluster(Preflight preflight, TopicAdmin topics, Waiting waiting) {
         if (topics.answersWithin(ANSWERS_SOON)) waiting.answered();
         while (true) {
@@ -97,7 +97,7 @@ public final class PipelineProcess {
                         topics.clusterId(), topics.requestPartitions(), preflight.recordLimits(topics.admin()));
             } catch (RetriableException away) {
                 waiting.because(whyAway(away, preflight, waiting.servers));
-                heed(preflight.listeners()); // they may have come with other listeners than those that we expect
+                heed(preflight.listeners()); // the brokers' listeners may be others than the settings expect
             }
         }
     }
@@ -110,7 +110,7 @@ public final class PipelineProcess {
                 .orElse(String.valueOf(away.getMessage()));
     }
 
-    /** Says why the start takes its time: soon, whatever takes it, and then every half minute. */
+    /** Logs what the start is waiting for: once soon, then every half minute. */
     private static final class Waiting {
         private final String servers;
         private final Thread soon = new Thread(this::sayThatNobodyAnswers, "no-answer-yet");
@@ -154,7 +154,7 @@ public final class PipelineProcess {
 
     private static int run(Settings settings, TopicAdmin topics, Cluster cluster) throws InterruptedException {
         var registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-        // First of all, because the other instances are told where this one listens.
+        // First of all, because the other instances learn this address.
         try (var http = new HttpServer(settings.http(), registry)) {
             var pipeline = new Pipeline(
                     settings, cluster.partitions(), cluster.limits(), topics.admin(), registry, http.address());
@@ -179,13 +179,13 @@ public final class PipelineProcess {
         try {
             pipeline.start();
         } catch (RuntimeException notStarted) {
-            // Left to the command line, it would end the process by the hook, which says that all is well.
+            // An escaping exception would end the process through the hook, which reports success.
             return Optional.of(notStarted);
         }
         return pipeline.awaitEnd();
     }
 
-    /** SIGTERM and Ctrl-C: what is decided is committed, and the process ends with 0 rather than with the signal's number. */
+    /** SIGTERM and Ctrl-C: commits what is decided, and ends with exit code 0 instead of the signal's number. */
     private static void stop(Pipeline pipeline) {
         log.info("closing");
         pipeline.close();
@@ -193,7 +193,7 @@ public final class PipelineProcess {
         Runtime.getRuntime().halt(0);
     }
 
-    /** Ends the process at once: after a failure, other threads must not keep a pipeline alive that decides nothing. */
+    /** Ends the process at once: after a failure, other threads must not keep an idle pipeline alive. */
     private static int end(Pipeline pipeline, Optional<Throwable> failure) throws InterruptedException {
         if (failure.isEmpty()) {
             Thread.currentThread().join(); // closed by the hook, which ends the process

@@ -60,10 +60,10 @@ import org.apache.kafka.streams.state.StoreBuilder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way of a record: one sub-topology, and no hop for requests that stand where their agent's requests belong.
+ * The way of a record: one sub-topology, and no hop for requests on their agent's home partition.
  *
- * <p>Where a record may go several ways, the operator that knows sends it on by the name of the next: a filter before each way would
- * cost every record a hop for each.
+ * <p>Where a record may go several ways, the deciding operator names the next one. A filter for each way would cost
+ * every record a hop each.
  */
 public final class RequestTopology {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
@@ -74,7 +74,10 @@ public final class RequestTopology {
     private static final Branches PARSED = new Branches("readable", "stray-bytes", "unreadable");
     private static final DecideRequests.DecisionBranches DECIDED =
             new DecideRequests.DecisionBranches("route-approved", "route-rejected", "route-settled", "detect-events");
-    /** What came home joins the reports before all join the requests at home, which are most: these have one hop less. */
+    /**
+     * Records that came home join the reports first, then both join the requests at home. Most records are of the last
+     * kind, and so have one hop less.
+     */
     private static final Branches REKEYED = new Branches("rekeyed-or-report", PARSED.stray(), PARSED.unreadable());
 
     private static final Branches REPORTS = new Branches("report", "stray-report-bytes", "invalid-report");
@@ -86,12 +89,15 @@ public final class RequestTopology {
     private final IntSupplier reportLimit;
     private final StoreBuilder<?> buckets = new BucketStore.TaskStoreBuilder();
 
-    /** Takes reports as large as requests. */
+    /** Accepts reports as large as requests. */
     public RequestTopology(Topics topics, String applicationId, RunningTasks tasks) {
         this(topics, applicationId, tasks, tasks.shared().recordLimit());
     }
 
-    /** @param reportLimit key, value and headers of the largest usage report, in bytes; asked for with each one */
+    /**
+     * @param reportLimit returns the size of the largest usage report, with key and headers, in bytes; read for
+     *     each report
+     */
     public RequestTopology(Topics topics, String applicationId, RunningTasks tasks, IntSupplier reportLimit) {
         this.reportLimit = reportLimit;
         this.topics = topics;
@@ -105,7 +111,7 @@ public final class RequestTopology {
         return new Preflight(settings, () -> topics(settings));
     }
 
-    /** Returns the topics this topology uses. It is built for that, and thrown away: it decides nothing. */
+    /** Returns the topics this topology uses. Builds a topology for that, and discards it. */
     public static PipelineTopics topics(Settings settings) {
         var nothing = new RunningTasks(new QuotaContext(
                 settings.topics().requests(),
@@ -127,7 +133,7 @@ public final class RequestTopology {
         return PipelineTopics.of(topology, properties, settings);
     }
 
-    /** Returns the topics that each task reads, the internal ones by the names that Streams gives them. */
+    /** Returns the topics that each task reads, with the names that Streams gives the internal ones. */
     static TaskTopics taskTopics(Topics topics, String applicationId) {
         return new TaskTopics(
                 topics.requests(),
@@ -137,7 +143,7 @@ public final class RequestTopology {
     }
 
     public Topology build(Properties properties) {
-        // With the configuration: a builder without warns of defaults that ours are not.
+        // With the configuration: otherwise the builder warns about defaults that we do not use.
         var builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(properties)));
         var parsed = parse(readRequests(builder)); // ingest
         var rekeyed = sendStraysHome(parsed); // ingest
@@ -238,7 +244,7 @@ public final class RequestTopology {
                 .to(topics.settled(), produced("write-invalid-report"));
     }
 
-    /** What goes to these operators by their names is decided. */
+    /** Records go to these operators by name, and are decided. */
     @SuppressWarnings("unchecked")
     private static KStream<byte[], DecidedRequest> decisions(KStream<byte[], ? extends TaskOutput> decided) {
         return (KStream<byte[], DecidedRequest>) decided;
@@ -255,7 +261,9 @@ public final class RequestTopology {
                 .to(topics.events(), produced("write-events"));
     }
 
-    /** Connects processors to their task's store; one builder stands for one store, however many are connected. */
+    /**
+     * Connects processors to their task's store. One builder makes one store, however many processors are connected.
+     */
     private static <I, O> ProcessorSupplier<byte[], I, byte[], O> withStore(
             StoreBuilder<?> store, Supplier<Processor<byte[], I, byte[], O>> processors) {
         return withStores(Set.of(store), processors);
@@ -280,7 +288,7 @@ public final class RequestTopology {
         return Produced.with(BYTES, BYTES, RequestTopology::partitionOf).withName(name);
     }
 
-    /** Names the partition of each key, whatever the producer's own partitioner would do; empty: there is no key. */
+    /** Names the partition of each key, whatever the producer's own partitioner would do; empty without a key. */
     private static Optional<Set<Integer>> partitionOf(
             String topic, byte @Nullable [] key, byte @Nullable [] value, int partitions) {
         return key == null ? Optional.empty() : Optional.of(Set.of(RecordClassifier.partitionOf(key, partitions)));

@@ -13,7 +13,7 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.streams.StreamsConfig;
 
-/** Kafka Streams' properties: ours with the reason next to each, and over them what the user overrides with KAFKA_ variables. */
+/** Properties of Kafka Streams: ours with the reason next to each, overridden by the user's KAFKA_ variables. */
 public final class StreamsProperties {
     static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
@@ -24,19 +24,19 @@ public final class StreamsProperties {
 
     private StreamsProperties() {}
 
-    /** Returns what Kafka Streams runs with, but for the prefetch. */
+    /** Returns the properties of Kafka Streams, without the prefetch. */
     public static Properties of(Settings settings) {
         var properties = new Properties();
         properties.putAll(ours(settings));
-        // What the user sets for all clients holds for the one that we set it for.
+        // A user's setting for all clients overrides ours for a single client.
         for (var name : settings.kafka().properties().keySet()) {
             for (var scope : OUR_SCOPES) properties.remove(scope + name);
         }
         properties.putAll(settings.kafka().properties());
         if (!"streams".equals(properties.get(StreamsConfig.GROUP_PROTOCOL_CONFIG))) {
-            // A killed instance's partitions go to others after this rather than after 45 s. Whoever joins or leaves,
-            // the others hear of it with their next heartbeat, which is 3 s apart by default; a join takes two rounds
-            // of it. With the streams protocol, brokers say both.
+            // After this time, instead of 45 s, a killed instance's partitions go to others. Members hear of a join or
+            // a leave with their next heartbeat, by default every 3 s; a join takes two of these. With the streams
+            // protocol, brokers set both.
             properties.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 10_000);
             properties.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 300);
         }
@@ -47,7 +47,7 @@ public final class StreamsProperties {
         return properties;
     }
 
-    /** Returns after how long brokers give a silent instance's partitions to others. */
+    /** Returns the time after which brokers give a silent instance's partitions to others. */
     static Duration sessionTimeout(Properties properties) {
         var set = properties.get(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG);
         return Duration.ofMillis(set == null ? 45_000 : Long.parseLong(set.toString()));
@@ -69,43 +69,43 @@ public final class StreamsProperties {
                 Map.entry(StreamsConfig.NUM_STREAM_THREADS_CONFIG, streams.threads()),
                 // Workers see a decision when its transaction commits.
                 Map.entry(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100),
-                // An agent's requests of one poll are one entry of a call to Redis, where a second request costs a
-                // quarter of the first. A poll takes what was fetched of one partition, then the next: both sizes
-                // together halve what Redis takes for a decision. Where little is published, polls are small anyway.
+                // An agent's requests of one poll are one entry of a call to Redis, in which a second request costs a
+                // quarter of the first. A poll takes the fetched records of one partition, then of the next. Both sizes
+                // together halve Redis' time for a decision. With little traffic, polls are small anyway.
                 Map.entry(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 10_000),
                 Map.entry(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * 1024 * 1024),
-                // With Kafka's 16 KB, brokers took twice the CPU for each record, and a quarter less was decided.
-                // Where little is published, larger batches are seldom full, and wait for linger.ms: in Streams 100 ms.
+                // With Kafka's 16 KB, brokers took twice the CPU for each record, and throughput was a quarter lower.
+                // With little traffic, larger batches are seldom full, and wait for linger.ms: in Streams 100 ms.
                 Map.entry(ProducerConfig.BATCH_SIZE_CONFIG, 128 * 1024),
                 Map.entry(ProducerConfig.LINGER_MS_CONFIG, 10),
-                // Rejections are an eighth as large, and a fifth off the brokers' CPU under a flood of them; see
-                // docs/sizing.md for the figures, and for clients that need a package to read it.
+                // Makes rejections an eighth as large, and saves a fifth of the brokers' CPU under a flood of them.
+                // docs/sizing.md has the figures, and the clients that need a package to read it.
                 Map.entry(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4"),
-                // Never wait for the other topic of a task: requests and strays of one partition need no common order.
+                // Never waits for the other topic of a task: requests and strays of one partition need no common order.
                 Map.entry(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L),
                 Map.entry(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, RocksDbMemory.class),
-                // Who joins gets its share of the tasks at once, and restores them, where that takes less than a
-                // second; with the default of 10,000 records, a minute of traffic would do for the long way. That one
-                // warms copies up beside their owners and looks after them every ten minutes, two tasks at a time:
-                // all of them, every minute (no less is allowed).
+                // A joining instance gets its share of the tasks at once if restoring them takes less than a second.
+                // With the default of 10,000 records, a minute of traffic would lead to the slow way: copies warm up
+                // beside their owners, two tasks at a time, checked every ten minutes. Here all tasks do, checked every
+                // minute, the least allowed.
                 Map.entry(StreamsConfig.ACCEPTABLE_RECOVERY_LAG_CONFIG, 100_000L),
                 Map.entry(StreamsConfig.PROBING_REBALANCE_INTERVAL_MS_CONFIG, 60_000L),
                 Map.entry(StreamsConfig.MAX_WARMUP_REPLICAS_CONFIG, 64),
-                // The broker's own setting: 3 on a cluster, 1 on a laptop.
+                // Uses the broker's own setting: 3 on a cluster, 1 on a laptop.
                 Map.entry(StreamsConfig.REPLICATION_FACTOR_CONFIG, -1),
                 Map.entry(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true),
-                // Without it 4.3 warns that the default will change; the constant is deprecated already.
+                // Without it, version 4.3 warns that the default will change; the constant is deprecated already.
                 Map.entry("processing.exception.handler.global.enabled", true),
-                // A task that is to be restored waits for the fetch that is under way, and that one waits so long for
-                // records of tasks that are restored already: 500 ms by default, for each task.
+                // A task to be restored waits for the fetch under way. That fetch waits this long for records of tasks
+                // that are already restored: by default 500 ms for each task.
                 Map.entry(StreamsConfig.restoreConsumerPrefix(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG), 50),
                 // A request at its topic's own size limit must pass; the brokers' limits stay in force.
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), LARGEST_RECORD_BYTES),
                 Map.entry(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 2L * LARGEST_RECORD_BYTES),
                 Map.entry(StreamsConfig.mainConsumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest"),
-                // Streams has it so under exactly-once only: what a producer took back must not be decided in any mode.
+                // Streams sets this under exactly-once only, but aborted requests must not be decided in any mode.
                 Map.entry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"),
-                // Strays keep the timestamps that agents gave them, however odd.
+                // Strays keep the timestamps of their agents, however odd.
                 Map.entry(
                         StreamsConfig.topicPrefix(TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG),
                         Long.toString(Long.MAX_VALUE)),

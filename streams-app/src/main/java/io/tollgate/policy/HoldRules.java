@@ -1,11 +1,12 @@
 package io.tollgate.policy;
 
 /**
- * What a policy says of holds: requests that name an estimate, and are settled when the real cost is known. Immutable.
+ * A policy's rules for holds: requests that name an estimate, and are settled when the real cost is known. Immutable.
  *
- * @param withinSeconds how long after its approval a hold may be settled, from 1 to {@value #LONGEST_SECONDS}
- * @param unsettled what becomes of a hold that nobody settles within that time
- * @param maxOpen how many holds an agent may have open at a time, from 1 to {@value #MOST_OPEN}
+ * @param withinSeconds the time after its approval within which a hold may be settled, from 1 to
+ *     {@value #LONGEST_SECONDS}
+ * @param unsettled the end of a hold that nobody settles within that time
+ * @param maxOpen the most holds an agent may have open at a time, from 1 to {@value #MOST_OPEN}
  */
 public record HoldRules(int withinSeconds, Unsettled unsettled, int maxOpen) {
     /** A week. */
@@ -13,10 +14,10 @@ public record HoldRules(int withinSeconds, Unsettled unsettled, int maxOpen) {
 
     public static final int MOST_OPEN = 100_000;
 
-    /** What counts where a policy says nothing of holds. */
+    /** The rules of a policy that does not mention holds. */
     public static final HoldRules DEFAULT = new HoldRules(600, Unsettled.CHARGED, 1_000);
 
-    /** @throws IllegalArgumentException if a number is out of its range */
+    /** @throws IllegalArgumentException if a number is out of range */
     public HoldRules {
         if (withinSeconds < 1 || withinSeconds > LONGEST_SECONDS || maxOpen < 1 || maxOpen > MOST_OPEN) {
             throw new IllegalArgumentException("hold rules are out of range: " + withinSeconds + " s, " + maxOpen);

@@ -1,6 +1,6 @@
 package io.tollgate.policy;
 
-/** The bytes are no policy; the message is one line that names the field and the rule. Carries no stack trace. */
+/** The bytes are not a policy. The message is one line that names the field and the rule. Has no stack trace. */
 public final class InvalidPolicyException extends Exception {
     private static final long serialVersionUID = 1;
 

@@ -49,7 +49,7 @@ final class LimitFields {
         zone = name;
     }
 
-    /** Returns the words for a period, for people. */
+    /** Returns the names of the periods, as messages list them. */
     static String periods() {
         var words = Arrays.stream(Period.values()).map(Period::text).collect(Collectors.joining(", "));
         return words.replaceFirst(", ([a-z]+)$", " or $1");
@@ -85,7 +85,7 @@ final class LimitFields {
         return plain.length() <= MAX_ECHOED ? plain : plain.substring(0, MAX_ECHOED) + "…";
     }
 
-    /** People know the city, and mistype the rest. */
+    /** Users know the city, and mistype the rest. */
     static String meant(String name) {
         var meant = name.strip().replace(' ', '_');
         Set<String> zones = CalendarRefill.zones();

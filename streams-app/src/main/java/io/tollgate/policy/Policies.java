@@ -22,27 +22,30 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The policies in force: an agent's own, else that of the longest prefix of its id, else the default; {@code *} is the prefix of no
- * length. Thread-safe; one thread applies what it reads.
+ * The policies in force: an agent's own, else that of the longest prefix of its id, else the default; {@code *} is the
+ * prefix of no length. Thread-safe; one thread applies what it reads.
  *
- * <p>What policies say is kept once for all that say the same, and the names of agents' own are put together when they are asked for.
- * A prefix is found by hash, once for each length that prefixes have; however many there are, callers that keep what they were given
- * look for it only when a prefix has changed ({@link #version}).
+ * <p>Policies with equal contents share them, and the names of agents' own policies are made on request. A prefix is
+ * found by hash, with one look for each length that prefixes have. Callers that keep the returned policy search again
+ * only when a prefix has changed ({@link #version}).
  */
 public final class Policies {
     private static final int MAX_SAYINGS = 10_000;
-    /** Of one key, and of one agent: who was idle for longer is credited by the oldest of these. */
+    /**
+     * Changes remembered for one key, and for one agent. An agent that was idle for longer is credited by the oldest
+     * of them.
+     */
     private static final int MAX_EARLIER = 8;
 
     private static final int MAX_CHANGED = 100_000;
 
-    /** What policies say, without whose they are. */
+    /** The contents of a policy, without its key. */
     private record Saying(Mode mode, List<NamedLimit> limits, HoldRules holds) {}
 
     /**
      * What a key says from a moment on.
      *
-     * @param saying null: nothing, for it was deleted
+     * @param saying null: it was deleted
      */
     private record Held(@Nullable Saying saying, long number, double sinceSeconds) {}
 
@@ -52,7 +55,7 @@ public final class Policies {
 
     private final double startSeconds;
     private final Map<String, Held> own = new ConcurrentHashMap<>();
-    /** What keys said before, oldest first, and that they were deleted; of those that changed last. Guarded by itself. */
+    /** What the recently changed keys said before, deletions too, oldest first. Guarded by itself. */
     private final Map<String, List<Held>> earlier = new LinkedHashMap<>();
 
     private final Map<Saying, Saying> sayings = new LinkedHashMap<>();
@@ -64,7 +67,10 @@ public final class Policies {
     /** By prefix, without the star. */
     private final Map<String, Held> byPrefix = new ConcurrentHashMap<>();
 
-    /** What applies to agents without a key of their own, by the longest prefix that they have. Guarded by {@link #earlier}. */
+    /**
+     * The policies of agents without a key of their own, by the longest prefix that matches. Guarded by
+     * {@link #earlier}.
+     */
     private final Map<String, Policy> ofGroups = new HashMap<>();
 
     /** The lengths that prefixes have or had, the longest first. */
@@ -73,16 +79,17 @@ public final class Policies {
     private volatile long version;
 
     /**
-     * No policies yet.
+     * Starts without policies.
      *
-     * @param onRefused is told of each policy that is refused
+     * @param onRefused runs after each refused policy
      */
     public Policies(Policy byDefault, Runnable onRefused) {
         this(byDefault, onRefused, null, Double.POSITIVE_INFINITY);
     }
 
     /**
-     * As {@link #Policies(Policy, Runnable)}, where each policy counts from the moment of its record, and the default from now.
+     * As {@link #Policies(Policy, Runnable)}, but each policy counts from the moment of its record, and the default
+     * from now.
      *
      * @param clock returns seconds since the epoch: no policy counts from later than when it was read
      */
@@ -101,7 +108,7 @@ public final class Policies {
         this.startSeconds = startSeconds;
     }
 
-    /** Returns a number that is another one after each change of a policy that applies to more than one agent. */
+    /** Returns a number that changes with each policy that applies to more than one agent. */
     public long version() {
         return version;
     }
@@ -112,11 +119,11 @@ public final class Policies {
     }
 
     /**
-     * Returns the policy in force for this agent: {@code last}, if that still is. Costs one look into a hash map, and more only after a
-     * prefix has changed.
+     * Returns the policy in force for this agent: {@code last}, if that still is. Takes one look into a hash map, and
+     * more only after a prefix has changed.
      *
-     * @param last what was returned for this agent before; null: nothing was
-     * @param lastVersion the {@link #version} as it was just before that
+     * @param last the policy returned for this agent before; null if there is none
+     * @param lastVersion the {@link #version} just before that call
      */
     public Policy of(String agentId, @Nullable Policy last, long lastVersion) {
         var held = own.get(agentId);
@@ -142,7 +149,7 @@ public final class Policies {
             for (int length : lengths) {
                 if (length > agentId.length()) continue;
                 var prefix = agentId.substring(0, length);
-                // Shorter prefixes are prefixes of this one: they are the same for all whose longest it is.
+                // All agents with this longest prefix also share every shorter one.
                 if (isKnown(prefix + PolicyNumber.ANY)) return ofGroups.computeIfAbsent(prefix, group -> made(agentId));
             }
             return byDefault;
@@ -184,10 +191,10 @@ public final class Policies {
         return byDefault;
     }
 
-    /** Returns what each key said that applies to the agent, the one that goes before the others first. */
+    /** Returns what each key that applies to the agent has said. The key that takes precedence comes first. */
     private List<List<Held>> timelines(String agentId) {
         var timelines = new ArrayList<List<Held>>();
-        // An agent's own key comes first, be it one that is also a prefix.
+        // An agent's own key comes first, even if it also is a prefix.
         addTimeline(agentId, timelines);
         for (int length : lengths) {
             if (length <= agentId.length()) addTimeline(agentId.substring(0, length) + PolicyNumber.ANY, timelines);
@@ -208,7 +215,7 @@ public final class Policies {
         return key.endsWith(PolicyNumber.ANY) ? byPrefix.get(prefix(key)) : own.get(key);
     }
 
-    /** Returns what counted for an agent, oldest first; the last counts now. */
+    /** Returns the policies that counted for an agent, oldest first; the last one counts now. */
     private List<Stretch> stretches(List<List<Held>> timelines) {
         var moments = new TreeSet<Double>();
         moments.add(startSeconds);
@@ -225,14 +232,14 @@ public final class Policies {
         return stretches;
     }
 
-    /** Returns what counted at a moment; null if that is not known. */
+    /** Returns the policy that counted at a moment; null if it is unknown. */
     private @Nullable Stretch at(double moment, List<List<Held>> timelines) {
         for (var timeline : timelines) {
             Held said = null;
             for (var next : timeline) {
                 if (next.sinceSeconds() <= moment) said = next;
             }
-            // What it said before its first record that is left, nobody knows: the topic is compacted.
+            // The topic is compacted, so what the key said before its first remaining record is unknown.
             if (said == null && moment < startSeconds) return null;
             if (said != null && said.saying() != null)
                 return new Stretch(
@@ -250,17 +257,17 @@ public final class Policies {
         return key.substring(0, key.length() - PolicyNumber.ANY.length());
     }
 
-    /** Returns how many policies there are, those for many agents included. */
+    /** Returns the number of policies, including those for many agents. */
     public int size() {
         return own.size() + byPrefix.size();
     }
 
-    /** Returns policies that are empty, with the same default, which tell the same of what is refused. */
+    /** Returns empty policies with the same default and the same action for refused ones. */
     Policies none() {
         return new Policies(byDefault, onRefused, clock, startSeconds);
     }
 
-    /** Takes over all of the other's policies, and keeps none of its own. */
+    /** Replaces all policies by those of the other. */
     void replaceBy(Policies other) {
         synchronized (earlier) {
             var ours = new ArrayList<>(own.keySet());
@@ -279,7 +286,7 @@ public final class Policies {
         version++;
     }
 
-    /** Takes over one record of the topic of policies. Never throws on what it holds. */
+    /** Applies one record of the policies topic. Never throws because of its contents. */
     public void apply(
             int partition, long offset, long timestampMillis, byte @Nullable [] key, byte @Nullable [] value) {
         var agentId = key == null ? "" : new String(key, StandardCharsets.UTF_8);
@@ -327,10 +334,13 @@ public final class Policies {
             ofGroups.clear();
             addLength(prefix.length());
         }
-        version++; // last: whoever reads the new number finds the new policy
+        version++; // last, so that a reader of the new number finds the new policy
     }
 
-    /** Notes what the key said until now; returns from when the next counts, in the order of the topic. */
+    /**
+     * Remembers what the key said until now. Returns the moment from which the next record counts, in the order of
+     * the topic.
+     */
     private double noteEarlier(String key, double since) {
         var before = earlier.getOrDefault(key, List.of());
         var now = present(key);
@@ -345,7 +355,7 @@ public final class Policies {
         var kept = new ArrayList<>(earlier.getOrDefault(key, List.of()));
         kept.add(said);
         if (kept.size() > MAX_EARLIER) kept.remove(0);
-        earlier.remove(key); // to the end, as what changed last
+        earlier.remove(key); // to the end: it changed last
         earlier.put(key, List.copyOf(kept));
         if (earlier.size() > MAX_CHANGED)
             earlier.remove(earlier.keySet().iterator().next());
@@ -369,7 +379,7 @@ public final class Policies {
 
     private Saying shared(Saying saying) {
         var known = sayings.putIfAbsent(saying, saying);
-        if (sayings.size() > MAX_SAYINGS) sayings.clear(); // agents that all differ share nothing
+        if (sayings.size() > MAX_SAYINGS) sayings.clear(); // distinct contents need no sharing
         return known == null ? saying : known;
     }
 
@@ -382,6 +392,6 @@ public final class Policies {
                 addLength(prefix(key).length());
             } else own.remove(key);
         }
-        version++; // also for an agent's own: it may have come and gone since the agent asked
+        version++; // also for an agent's own policy, which may have come and gone since the agent asked
     }
 }

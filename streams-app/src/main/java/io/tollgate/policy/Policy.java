@@ -10,16 +10,17 @@ import java.util.List;
 /**
  * What an agent was promised, and by whom. Immutable.
  *
- * @param name what the header {@code quota-policy} says: {@code default}, or the key of the policy, {@code @}, its partition,
- *     {@code /} and its offset on the topic of policies
- * @param holds what counts for requests that reserve an estimate
- * @param promises its limits, with a number that stands for the name where bytes count; since when they count, and what came before
+ * @param name as in the header {@code quota-policy}: {@code default}, or the policy's key, {@code @}, its partition on
+ *     the policies topic, {@code /} and its offset
+ * @param holds the rules for requests that reserve an estimate
+ * @param promises its limits, with a number that stands for the name where bytes count; the moment from which they
+ *     count, and their predecessors
  */
 public record Policy(String name, Mode mode, HoldRules holds, Promises promises) {
-    /** What {@code quota-policy} says of agents that have no policy. */
+    /** The name of the policy of agents without one of their own. */
     public static final String DEFAULT = "default";
 
-    /** A policy that counts from whenever it is first asked for, and says nothing of holds. */
+    /** A policy that counts from its first use, with the default rules for holds. */
     public Policy(String name, Mode mode, Terms terms) {
         this(name, mode, HoldRules.DEFAULT, Promises.of(terms));
     }
@@ -28,19 +29,22 @@ public record Policy(String name, Mode mode, HoldRules holds, Promises promises)
         this(name, mode, new Terms(0, limits));
     }
 
-    /** Returns the policy of agents that have no other. */
+    /** Returns the policy of agents without another one. */
     public static Policy byDefault(Limit limit) {
         return new Policy(DEFAULT, Mode.ENFORCE, Terms.of(limit));
     }
 
-    /** Returns the policy that a decision for this agent was made by: this one, or an earlier one of which only the terms are known. */
+    /**
+     * Returns the policy that made a decision for this agent: this one, or an earlier one of which only the terms
+     * are known.
+     */
     public Policy of(String agentId, Terms decidedBy) {
         return decidedBy == terms() || decidedBy.equals(terms())
                 ? this
                 : new Policy(PolicyNumber.name(decidedBy.policy(), agentId), mode, holds, Promises.of(decidedBy));
     }
 
-    /** Returns which of an agent's buckets it spends. */
+    /** Returns the kind of bucket that it charges. */
     public BucketKind kind() {
         return mode == Mode.SHADOW ? BucketKind.SHADOW : BucketKind.ENFORCED;
     }

@@ -42,24 +42,25 @@ public final class PolicyJson {
                     .build())
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
-            // An error message must not show what stands there.
+            // An error message must not show the value.
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
             .build();
 
-    /** The words for a period, for people. */
+    /** The names of the periods, for messages. */
     public static final String PERIODS = LimitFields.periods();
 
     private PolicyJson() {}
 
-    /** Returns a question that names the zone which may have been meant; empty where none is near. */
+    /** Returns a question that suggests the nearest zone; empty if none is near. */
     public static String zoneMeant(String unknown) {
         return LimitFields.meant(unknown);
     }
 
     /**
-     * Returns the policy that the bytes hold.
+     * Returns the policy in these bytes.
      *
-     * @throws InvalidPolicyException if they hold none; its message names field and rule, and echoes 100 characters at most
+     * @throws InvalidPolicyException if they are not a policy; its message names field and rule, and echoes at most
+     *     100 characters
      */
     public static PolicyDocument parse(byte[] value) throws InvalidPolicyException {
         if (value.length == 0) throw new InvalidPolicyException("value must be a JSON object, but is empty");
@@ -218,7 +219,7 @@ public final class PolicyJson {
         if (note.codePointCount(0, note.length()) > MAX_NOTE_CHARACTERS) {
             throw new InvalidPolicyException("note must have at most " + MAX_NOTE_CHARACTERS + " characters");
         }
-        // Not expressible in UTF-8, so that it could not be written back.
+        // UTF-8 cannot express it, so it could not be written back.
         if (note.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
             throw new InvalidPolicyException("note must not contain a lone surrogate");
         }

@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
 
-/** Changes a part of a policy. */
+/** Changes parts of a policy. */
 public final class PolicyMerge {
     private static final String LIMITS = "limits";
     private static final String HOLDS = "holds";
@@ -24,11 +24,11 @@ public final class PolicyMerge {
     private PolicyMerge() {}
 
     /**
-     * Returns the policy with what the bytes name. What they do not name stays; a field that is null goes. Of several limits,
-     * {@code capacity}, {@code refill_rate}, {@code period} and {@code zone} change the first. A limit that gets a rate has a period no
-     * more, and the other way round. Of {@code holds}, too, what is not named stays.
+     * Returns the policy with the fields that the bytes name. All other fields stay; a field that is null is removed.
+     * Of several limits, {@code capacity}, {@code refill_rate}, {@code period} and {@code zone} change the first. A
+     * limit that gets a rate loses its period, and the other way round. Unnamed fields of {@code holds} stay as well.
      *
-     * @throws InvalidPolicyException if the bytes are not a JSON object, or what comes of it breaks a rule
+     * @throws InvalidPolicyException if the bytes are not a JSON object, or the result breaks a rule
      */
     public static PolicyDocument merge(PolicyDocument policy, byte[] bytes) throws InvalidPolicyException {
         ObjectNode named;

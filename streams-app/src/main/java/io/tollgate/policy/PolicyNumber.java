@@ -1,21 +1,21 @@
 package io.tollgate.policy;
 
 /**
- * A policy's name in eight bytes, which Redis and the local buckets keep beside each decision: its key, and its partition and offset on
- * the topic of policies. Together with the agent's id the number gives the name.
+ * A policy's name in eight bytes, which Redis and the local buckets keep beside each decision: its key, and its
+ * partition and offset on the policies topic. Together with the agent's id the number gives the name.
  *
- * <p>The lowest bit tells a prefix from the agent's own key. The next {@value #PLACE_BITS} bits hold the partition; for a prefix, also
- * its length. The key {@code *} is the prefix of length 0.
+ * <p>The lowest bit tells a prefix from the agent's own key. The next {@value #PLACE_BITS} bits hold the partition; for
+ * a prefix, also its length. The key {@code *} is the prefix of length 0.
  */
 final class PolicyNumber {
     /** The number of the default policy. */
     static final long DEFAULT = 0;
 
-    /** What the key of a prefix ends in. */
+    /** The last character of a prefix's key. */
     static final String ANY = "*";
 
     private static final int PLACE_BITS = 14;
-    /** Of a prefix policy: the topic has one partition, and a prefix at most 255 bytes. */
+    /** For a prefix policy: the topic has one partition, and a prefix at most 255 bytes. */
     private static final int PARTITION_BITS = 6;
 
     private PolicyNumber() {}
@@ -26,7 +26,7 @@ final class PolicyNumber {
     }
 
     /**
-     * Returns the number of a policy for all agents whose ids begin alike.
+     * Returns the number of a policy for all agents with the same prefix.
      *
      * @param length of the prefix, in chars, without the star
      */
@@ -39,7 +39,7 @@ final class PolicyNumber {
         return number != DEFAULT && (number & 1) == 0;
     }
 
-    /** Returns what the header {@code quota-policy} says of this policy of this agent. */
+    /** Returns the name of this agent's policy, as in the header {@code quota-policy}. */
     static String name(long number, String agentId) {
         if (number == DEFAULT) return Policy.DEFAULT;
         long place = number >>> 1 & (1L << PLACE_BITS) - 1;

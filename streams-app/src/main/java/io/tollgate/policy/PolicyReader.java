@@ -26,11 +26,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads the topic of policies from its beginning, and goes on as long as the process lives. What goes wrong here ends no stream thread:
- * the policies known stay in force, and reading is tried again for ever. Thread-safe.
+ * Reads the policies topic from its beginning, for as long as the process lives. A failure here does not end a stream
+ * thread: the known policies stay in force, and reading is retried for ever. Thread-safe.
  *
- * <p>A topic that was created anew is read from its beginning, while the policies known stay in force; then its policies take their
- * place, all at once.
+ * <p>A recreated topic is read from its beginning while the known policies stay in force. Then its policies replace
+ * them all at once.
  */
 public final class PolicyReader implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(PolicyReader.class);
@@ -53,11 +53,11 @@ public final class PolicyReader implements AutoCloseable {
     private volatile long next = -1;
     private volatile long target = -1;
     private Uuid topicId = Uuid.ZERO_UUID;
-    /** What was read of a topic that is not read to its end yet. */
+    /** The policies of a topic that has not been read to its end yet. */
     private @Nullable Policies staged;
 
     /**
-     * @param policies takes what is read
+     * @param policies receives the policies
      * @param admin is not closed
      */
     public PolicyReader(Settings settings, Policies policies, Admin admin) {
@@ -79,17 +79,17 @@ public final class PolicyReader implements AutoCloseable {
         thread.start();
     }
 
-    /** Returns whether everything has been read that was there when reading began. */
+    /** Returns whether all records have been read that existed when reading began. */
     public boolean isCaughtUp() {
         return caughtUp.getCount() == 0;
     }
 
-    /** Waits for that; returns whether it is so. */
+    /** Waits until then. Returns false if the time has run out. */
     public boolean awaitCaughtUp(Duration timeout) throws InterruptedException {
         return caughtUp.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
     }
 
-    /** Returns how far reading has come, for people. */
+    /** Returns the progress of reading, for messages. */
     public String progress() {
         long end = target;
         return end < 0
@@ -97,7 +97,7 @@ public final class PolicyReader implements AutoCloseable {
                 : Math.max(0, next) + " of " + end + " records of " + topic + " are read";
     }
 
-    /** Is to be called when the topic was deleted and created again: it is read from its beginning. Does not wait. */
+    /** Reads the topic from its beginning. To be called when it was deleted and created again. Does not wait. */
     public void topicWasCreatedAnew() {
         anew = true;
     }
@@ -127,7 +127,7 @@ public final class PolicyReader implements AutoCloseable {
         }
     }
 
-    /** Reads until this is closed, or the topic is another. */
+    /** Reads until this is closed, or the topic is recreated. */
     private void read(KafkaConsumer<byte[], byte[]> reading) {
         anew = false;
         beginIfAnother(describe().topicId());
@@ -137,7 +137,7 @@ public final class PolicyReader implements AutoCloseable {
         while (closed.getCount() > 0 && !anew) {
             var unfinished = staged;
             if (unfinished != null && reading.position(partition) >= target) {
-                if (!describe().topicId().equals(topicId)) return; // what was read may be of both
+                if (!describe().topicId().equals(topicId)) return; // the records may come from both topics
                 policies.replaceBy(unfinished);
                 staged = null;
                 caughtUp.countDown();
@@ -153,8 +153,7 @@ public final class PolicyReader implements AutoCloseable {
 
     private void beginIfAnother(Uuid now) {
         if (now.equals(topicId)) return;
-        // To the end of what is there, be it committed or not: behind a transaction that is open may stand policies
-        // that are.
+        // The end of all records, committed or not: committed policies may stand behind an open transaction.
         target = await(admin.listOffsets(Map.of(partition, OffsetSpec.latest())).partitionResult(partition))
                 .offset();
         next = -1;

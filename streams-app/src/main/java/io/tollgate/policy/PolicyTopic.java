@@ -41,13 +41,13 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The topic of policies as tools use it: what stands there now, and changes to it. The pipeline has its own way to read it.
+ * The policies topic for tools: its present contents, and changes to it. The pipeline reads it in its own way.
  *
- * <p>Thread-safe. Every method ends within bounded time; if the brokers do not answer, with a {@link TimeoutException}, and if
- * the topic is not there, with an {@link UnknownTopicOrPartitionException} that says how to make it.
+ * <p>Thread-safe. Every method ends within bounded time: with a {@link TimeoutException} if the brokers do not answer,
+ * and with an {@link UnknownTopicOrPartitionException} that tells how to create the topic if it does not exist.
  */
 public final class PolicyTopic implements AutoCloseable {
-    /** The header that says who wrote a policy. */
+    /** The header that names the author of a policy. */
     public static final String CHANGED_BY = "changed-by";
 
     private static final Duration POLL = Duration.ofMillis(200);
@@ -68,7 +68,7 @@ public final class PolicyTopic implements AutoCloseable {
         admin = Admin.create(properties);
     }
 
-    /** Returns what is wrong with a topic of policies that has so many partitions, and what to do. */
+    /** Returns one line about a policies topic with this number of partitions: the problem and the remedy. */
     public static String notOnePartition(String topic, int partitions) {
         return "topic " + topic + " has " + partitions
                 + " partitions, but must have exactly 1, or an agent's policies have no order: save them with `tollgate policy"
@@ -77,16 +77,16 @@ public final class PolicyTopic implements AutoCloseable {
     }
 
     /**
-     * Returns every record that counts now, by key: the last good one, and a later one that is none, if there is one.
+     * Returns every record that counts now, by key: the last valid one, and a later invalid one if there is any.
      *
-     * @throws InvalidPartitionsException if the topic has several partitions: which record counts is then known to nobody
+     * @throws InvalidPartitionsException if the topic has several partitions: nobody can then tell which record counts
      */
     public SortedMap<String, StoredPolicy> read() {
         return stored(newest());
     }
 
     /**
-     * Returns the same with when and by whom each was changed last.
+     * Returns the same, with the time and the author of each last change.
      *
      * @throws InvalidPartitionsException if the topic has several partitions
      */
@@ -96,7 +96,10 @@ public final class PolicyTopic implements AutoCloseable {
         return found;
     }
 
-    /** Returns the same of a topic of any number of partitions, so that it can be saved: of a key's records the newest counts. */
+    /**
+     * Returns the same for a topic with any number of partitions, so that it can be saved: the newest record of each
+     * key counts.
+     */
     public SortedMap<String, StoredPolicy> salvage() {
         var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
         var partitions = partitions();
@@ -138,7 +141,7 @@ public final class PolicyTopic implements AutoCloseable {
                 Optional.ofNullable(record.value()).map(value -> StoredPolicy.of(agentId, name, value)));
     }
 
-    /** Hands over every record that the topic holds now. */
+    /** Passes on every record that the topic holds now. */
     private void scan(List<TopicPartition> partitions, Consumer<ConsumerRecord<byte[], byte[]>> taker) {
         try (var consumer =
                 new KafkaConsumer<>(consumerProperties(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
@@ -187,20 +190,20 @@ public final class PolicyTopic implements AutoCloseable {
                 write(Collections.singletonMap(agentId, policy), changedBy).get(agentId));
     }
 
-    /** Deletes a policy and waits until that is safe; nothing is wrong if there is none. */
+    /** Deletes a policy and waits until that is safe; does nothing if there is none. */
     public void delete(String agentId, String changedBy) {
         write(Collections.singletonMap(agentId, null), changedBy);
     }
 
     /**
-     * Writes many policies, a null value deletes, and waits until all are safe.
+     * Writes many policies and waits until all are safe; a null value deletes.
      *
      * @return the policies' names by key
      * @throws InvalidPartitionsException if the topic has several partitions; nothing was written
-     * @throws KafkaException if one was not written; those before it in order, and some after it, may have been
+     * @throws KafkaException if one was not written; earlier ones, and some later ones, may have been
      */
     public Map<String, String> write(Map<String, @Nullable PolicyDocument> changes, String changedBy) {
-        requireOnePartition(); // and that it is there, or the brokers might make it, and not compacted
+        requireOnePartition(); // and that it exists: brokers might create it uncompacted
         var producer = producer();
         var sent = new LinkedHashMap<String, Future<RecordMetadata>>();
         changes.forEach((agentId, policy) -> {

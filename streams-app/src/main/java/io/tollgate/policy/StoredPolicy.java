@@ -4,11 +4,11 @@ import io.tollgate.bucket.AgentId;
 import java.util.Optional;
 
 /**
- * What stands on the topic of policies under one key. Immutable.
+ * The state of one key on the policies topic. Immutable.
  *
  * @param agentId or {@code *}
- * @param good the last policy that can be read: the one that applies
- * @param ignored a later record that cannot be read, if there is one
+ * @param good the last valid policy: the one that applies
+ * @param ignored a later invalid record, if there is any
  */
 public record StoredPolicy(String agentId, Optional<Good> good, Optional<Ignored> ignored) {
     /** @param name as the header {@code quota-policy} says it */
@@ -31,7 +31,7 @@ public record StoredPolicy(String agentId, Optional<Good> good, Optional<Ignored
         return new StoredPolicy(agentId, Optional.empty(), Optional.of(new Ignored(name, mistake)));
     }
 
-    /** Returns what stands there after a later record under the same key: a bad policy never replaces a good one. */
+    /** Returns the state of the key after a later record: an invalid policy never replaces a valid one. */
     public StoredPolicy followedBy(StoredPolicy later) {
         return new StoredPolicy(agentId, later.good.or(() -> good), later.ignored);
     }

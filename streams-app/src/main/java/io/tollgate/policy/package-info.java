@@ -1,5 +1,5 @@
 /**
- * What each agent was promised.
+ * Policies: what each agent was promised.
  *
  * <p>Third stage of the flow.
  */

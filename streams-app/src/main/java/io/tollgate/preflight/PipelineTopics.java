@@ -26,7 +26,7 @@ import org.apache.kafka.streams.TopologyDescription;
  * @param sources topics that others fill and the topology reads
  * @param sinks topics that the topology fills for others
  * @param decided those of them that may carry whole requests
- * @param policies the topic of policies, which the pipeline reads beside the topology
+ * @param policies the policies topic, which the pipeline reads beside the topology
  * @param usage the source that holds reports instead of requests
  * @param settled the sink that reports go to instead of the others
  * @param repartition internal topics through which records travel from task to task

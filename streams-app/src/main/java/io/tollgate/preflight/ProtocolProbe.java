@@ -15,7 +15,7 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
 /**
- * Recognises a port's protocol by a few bytes, because a client of another protocol fails or waits forever: Kafka's
+ * Recognises a port's protocol by a few bytes, because a client of another protocol fails or waits for ever: Kafka's
  * client takes a TLS alert for an answer of 350 MB.
  */
 final class ProtocolProbe {

@@ -2,7 +2,7 @@ package io.tollgate.route;
 
 import java.math.BigDecimal;
 
-/** Numbers as people and programs write them: plain decimals, whole ones without a fraction. */
+/** Numbers as plain decimals, whole ones without a fraction. */
 public final class Decimal {
     private Decimal() {}
 

@@ -15,9 +15,10 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The headers of a decided record. {@code quota-source} is there already: ingest wrote it. Not thread-safe: one for each task.
+ * The headers of a decided record. {@code quota-source} is there already: ingest wrote it. Not thread-safe: one for
+ * each task.
  *
- * <p>What many records share is written once: verdicts, and policy and time of decisions that follow each other.
+ * <p>Shared values are encoded once: verdicts, and the policy and time of successive decisions.
  */
 public final class QuotaHeaders {
     private static final String REASON = "quota-reason";
@@ -26,7 +27,10 @@ public final class QuotaHeaders {
     private static final Header REJECTED = header("quota-decision", "rejected");
     private static final Header INVALID = header(REASON, Rejection.INVALID_REQUEST);
     private static final Map<DecidedBy, Header> DECIDED_BY = decidedBy();
-    /** Decision, remaining, decided-by, decided-at, policy; a refusal has a reason and may have a limit, a hold its deadline. */
+    /**
+     * Decision, remaining, decided-by, decided-at, policy. A refusal adds a reason and perhaps a limit, a hold
+     * its deadline.
+     */
     private static final int OF_APPROVAL = 5;
 
     private @Nullable Policy policy;
@@ -40,7 +44,7 @@ public final class QuotaHeaders {
         return headers;
     }
 
-    /** Returns these headers and those of the decision: all at once, because to add one by one copies them again and again. */
+    /** Returns these headers with those of the decision. Adding them one by one would copy them each time. */
     public Headers with(Headers carried, DecidedRequest decided) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
@@ -95,7 +99,7 @@ public final class QuotaHeaders {
         headers.add(header("quota-outcome", outcome));
     }
 
-    /** Returns why a request was rejected, in the word of the contract. */
+    /** Returns the reason of a rejection, as in {@code quota-reason}. */
     static String reason(Decision decision) {
         if (decision instanceof Decision.TooManyOpenHolds) return "too_many_open_holds";
         return decision instanceof Decision.CostExceedsCapacity ? "cost_exceeds_capacity" : "quota_exceeded";

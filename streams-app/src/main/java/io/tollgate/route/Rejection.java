@@ -19,11 +19,11 @@ import java.util.HexFormat;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
-/** The JSON that auditors read; {@code schemas/rejected-request.schema.json} describes it. */
+/** The JSON of a rejection, as {@code schemas/rejected-request.schema.json} describes it. */
 public final class Rejection {
     static final String INVALID_REQUEST = "invalid_request";
 
-    /** What readers with Kafka's default sizes take. */
+    /** The size that readers with Kafka's default settings accept. */
     private static final int MAX_BYTES = 1_000_000;
 
     private static final int ROOM_FOR_FIELDS = 4_096;
@@ -33,9 +33,9 @@ public final class Rejection {
     private Rejection() {}
 
     /**
-     * Returns how large a rejection's value may be.
+     * Returns the largest size of a rejection's value.
      *
-     * @param maxRecordBytes key, value and headers of the largest record that the topic takes
+     * @param maxRecordBytes size of the largest record, with key and headers, that the topic takes
      */
     static int maxBytes(int maxRecordBytes, byte @Nullable [] key, Headers headers) {
         long baggage = RecordClassifier.length(key) + RecordClassifier.bytes(headers);
@@ -46,7 +46,7 @@ public final class Rejection {
      * Returns the rejection of a readable request.
      *
      * @param timestamp the request's, in milliseconds since the epoch
-     * @param maxBytes a request that makes it larger is named by its digest
+     * @param maxBytes the largest rejection; a digest replaces a request that would exceed it
      */
     public static byte[] of(DecidedRequest decided, Source source, long timestamp, int maxBytes) {
         var request = decided.request();
@@ -83,7 +83,7 @@ public final class Rejection {
                 digest(json, "request", request.bytes());
             } else {
                 json.writeFieldName("request");
-                // The agent's own JSON, which ingest has read to its end: past the generator, which would decode it.
+                // The agent's own JSON, which ingest has checked. It bypasses the generator, which would decode it.
                 json.writeRawValue("");
                 json.flush();
                 bytes.write(request.bytes());
@@ -130,13 +130,13 @@ public final class Rejection {
         json.writeEndObject();
     }
 
-    /** Writes a record's exact bytes, or what stands in for them if they would not fit. */
+    /** Writes a record's exact bytes, or a digest if they would not fit. */
     static void bytes(JsonGenerator json, String what, byte[] bytes, int maxBytes) throws IOException {
         if (bytes.length > (maxBytes - ROOM_FOR_FIELDS) / 4 * 3) digest(json, what, bytes);
         else json.writeBinaryField(what + "_base64", bytes);
     }
 
-    /** Writes what stands in for bytes that would not fit: enough to find them again on their topic. */
+    /** Writes the length and digest of bytes that would not fit: enough to find them again on their topic. */
     private static void digest(JsonGenerator json, String what, byte[] bytes) throws IOException {
         json.writeNumberField(what + "_bytes", bytes.length);
         try {
@@ -154,7 +154,7 @@ public final class Rejection {
 
     @FunctionalInterface
     interface Fields {
-        /** @param bytes what the generator writes to */
+        /** @param bytes the stream the generator writes to */
         void write(JsonGenerator json, ByteArrayOutputStream bytes) throws IOException;
     }
 

@@ -8,12 +8,12 @@ import io.tollgate.metrics.PipelineMetrics;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
-/** Writes a record that is no report as the JSON that auditors read, with its exact bytes; nothing else may come here. */
+/** Writes an invalid report as a settlement with its exact bytes. Takes no other records. */
 public final class RouteInvalidReport extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     private final int maxRecordBytes;
     private final PipelineMetrics metrics;
 
-    /** @param maxRecordBytes key, value and headers of the largest record that can be written */
+    /** @param maxRecordBytes size of the largest record, with key and headers, that can be written */
     public RouteInvalidReport(int maxRecordBytes, PipelineMetrics metrics) {
         this.maxRecordBytes = maxRecordBytes;
         this.metrics = metrics;

@@ -7,11 +7,11 @@ import io.tollgate.ingest.Source;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
-/** Writes a record that is no request as the JSON that auditors read, with its exact bytes; nothing else may come here. */
+/** Writes an invalid request as a rejection with its exact bytes. Takes no other records. */
 public final class RouteInvalidRequest extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     private final int maxRecordBytes;
 
-    /** @param maxRecordBytes key, value and headers of the largest record that can be decided */
+    /** @param maxRecordBytes size of the largest record, with key and headers, that can be decided */
     public RouteInvalidRequest(int maxRecordBytes) {
         this.maxRecordBytes = maxRecordBytes;
     }
@@ -24,7 +24,7 @@ public final class RouteInvalidRequest extends ContextualProcessor<byte[], Incom
                 source,
                 OriginalTimestamp.of(record),
                 Rejection.maxBytes(maxRecordBytes, record.key(), record.headers()));
-        OriginalTimestamp.takeFrom(record.headers()); // it stands in the rejection
+        OriginalTimestamp.takeFrom(record.headers()); // the rejection holds it
         QuotaHeaders.writeInvalid(record.headers());
         context().forward(record.withValue(rejection));
     }

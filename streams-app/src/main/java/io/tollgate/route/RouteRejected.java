@@ -6,12 +6,12 @@ import io.tollgate.quota.TaskOutput.DecidedRequest;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
-/** Writes a rejected request as the JSON that auditors read. */
+/** Writes a rejected request as a rejection. */
 public final class RouteRejected extends ContextualProcessor<byte[], DecidedRequest, byte[], byte[]> {
     private final QuotaHeaders quotaHeaders = new QuotaHeaders();
     private final int maxRecordBytes;
 
-    /** @param maxRecordBytes key, value and headers of the largest record that can be decided */
+    /** @param maxRecordBytes size of the largest record, with key and headers, that can be decided */
     public RouteRejected(int maxRecordBytes) {
         this.maxRecordBytes = maxRecordBytes;
     }

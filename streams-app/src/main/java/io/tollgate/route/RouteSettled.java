@@ -9,7 +9,7 @@ import io.tollgate.quota.TaskOutput.Settlement;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
-/** Writes what came of a report or a deadline as the JSON that auditors read. */
+/** Writes the outcome of a report or a deadline as a settlement. */
 public final class RouteSettled extends ContextualProcessor<byte[], Settlement, byte[], byte[]> {
     @Override
     public void process(Record<byte[], Settlement> record) {
@@ -28,7 +28,7 @@ public final class RouteSettled extends ContextualProcessor<byte[], Settlement, 
     }
 
     private void forward(Record<byte[], Settlement> record, String outcome, byte[] json) {
-        OriginalTimestamp.takeFrom(record.headers()); // it stands in the settlement
+        OriginalTimestamp.takeFrom(record.headers()); // the settlement holds it
         QuotaHeaders.writeOutcome(record.headers(), outcome);
         context().forward(record.withValue(json));
     }

@@ -7,14 +7,14 @@ import io.tollgate.quota.TaskOutput.NoSuchHold;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What came of reports and deadlines, as {@code schemas/settled-request.schema.json} describes it. */
+/** The JSON of a settlement, as {@code schemas/settled-request.schema.json} describes it. */
 final class SettlementJson {
     static final String NO_SUCH_HOLD = "no_such_hold";
     static final String INVALID_REPORT = "invalid_report";
 
     private SettlementJson() {}
 
-    /** Returns the word of the contract for why a hold has ended. */
+    /** Returns the outcome of a hold, as in {@code quota-outcome}. */
     static String outcome(HoldEnded ended) {
         return ended.ending().name().toLowerCase(Locale.ROOT);
     }
@@ -22,7 +22,7 @@ final class SettlementJson {
     /**
      * Returns the settlement of a hold.
      *
-     * @param source of the report; null: there was none
+     * @param source of the report; null if there was none
      * @param timestamp the report's, in milliseconds since the epoch
      */
     static byte[] of(HoldEnded ended, @Nullable Source source, long timestamp) {
@@ -59,9 +59,9 @@ final class SettlementJson {
     }
 
     /**
-     * Returns the answer to a record that is no report; the parameters are those of a settlement.
+     * Returns the answer to an invalid report; the parameters are those of a settlement.
      *
-     * @param maxBytes a report that makes it larger is named by its digest
+     * @param maxBytes the largest settlement; a digest replaces a report that would exceed it
      */
     static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
         byte[] report = unreadable.bytes();
