@@ -42,6 +42,7 @@ class PackageOrderTest {
             "RemainingQuota",
             "Settled",
             "TaskOutput",
+            "DecisionSpans",
             "Settled",
             "AgentView",
             "TaskMailbox",

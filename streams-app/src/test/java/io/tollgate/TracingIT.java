@@ -45,6 +45,7 @@ class TracingIT {
             var topics = cluster.settings().topics();
             await().atMost(Duration.ofSeconds(30))
                     .untilAsserted(() -> assertThat(application.output())
+                            .containsPattern("'decide' : " + TRACE + ".*tollgate.verdict=approved")
                             .contains("'" + topics.requests() + " process' : " + TRACE)
                             .containsPattern("'" + topics.approved() + " publish' : " + TRACE + " " + context[2]
                                     + " .*quota_decision=\\[approved\\]"));

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.opentelemetry.api.GlobalOpenTelemetry;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
@@ -24,6 +25,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     private final QuotaContext shared;
     private final TaskTopics topics;
     private final DecisionBranches branches;
+    private final @Nullable DecisionSpans spans = DecisionSpans.to(GlobalOpenTelemetry.get());
     private @Nullable BucketStore store;
     private @Nullable Task task;
 
@@ -82,6 +84,8 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         var decided = running.decider().decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
+        if (spans != null)
+            spans.decided(record.headers(), decided, shared.time().nanoTime() - pending.polledNanos());
         if (opensHold(decided)) {
             decided =
                     running.holds().open(decided, Source.read(record.headers()).text());
