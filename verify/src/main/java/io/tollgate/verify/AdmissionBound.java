@@ -7,22 +7,26 @@ import java.util.Deque;
 import java.util.List;
 
 /**
- * What was approved under one limit, measured against what the limit can have given.
+ * Approvals under one limit, measured against the most that the limit can have given.
  *
  * <p>The promise is about every interval from t1 to t2: approved ≤ C + r·(t2 − t1 + 0.05 s). Of all intervals that end
- * now, the worst has {@code excess = max over t1 of (approved since t1 − r·(now − t1))}. One step of time leaves
- * {@code max(excess − r·dt, 0)} and an approval adds its cost, so a single number per limit covers all of them exactly:
- * the promise is broken where {@code excess > C + r·0.05 s}.
+ * now, the worst has {@code excess = max over t1 of (approved since t1 − r·(now − t1))}. A step of time leaves {@code
+ * max(excess − r·dt, 0)}, and an approval adds its cost. So a single number per limit covers all intervals exactly: the
+ * promise is broken where {@code excess > C + r·0.05 s}.
  *
- * <p>Under a limit with a period the promise is about each period: approved ≤ C. Within it r is 0, and its start gives all back.
+ * <p>For a limit with a period, the promise is about each period: approved ≤ C. Within it r is 0, and its start gives
+ * everything back.
  *
- * <p>What settlements gave back in an interval is added to what it may have.
+ * <p>Tokens that settlements gave back in an interval are added to its bound.
  *
- * <p>Where the policy changes, the worst interval may reach across the change; the larger capacity of those in force since its
- * beginning then counts, and for each stretch of time the rate that counted in it ({@link RateTimeline}).
+ * <p>Where the policy changes, the worst interval may reach across the change; then the larger capacity of those in
+ * force since its beginning counts, and in each stretch of time the rate of that stretch ({@link RateTimeline}).
  */
 final class AdmissionBound {
-    /** Whoever decides learns of a settlement a moment after it: what a full bucket could not take counts for that long. */
+    /**
+     * A bucket learns of a settlement a moment later: for that long, tokens that a full bucket could not take
+     * still count.
+     */
     private static final long TOLD_WITHIN_MICROS = 1_000_000;
 
     private final Deque<Credit> spare = new ArrayDeque<>();
@@ -42,7 +46,7 @@ final class AdmissionBound {
         lastMicros = nowMicros;
     }
 
-    /** Goes on to a decision, where no policy came and went since the one before. */
+    /** Advances to a decision, if no policy came and went since the one before. */
     boolean approve(PromisedLimit limit, long nowMicros, double costTokens) {
         double gained =
                 Math.max(lastLimit.gainedTokens(lastMicros, nowMicros), limit.gainedTokens(lastMicros, nowMicros));
@@ -50,11 +54,11 @@ final class AdmissionBound {
     }
 
     /**
-     * Goes on to a decision under {@code limit}, of which {@code costTokens} were approved.
+     * Advances to a decision under {@code limit} that approved {@code costTokens}.
      *
      * @param nowMicros not before that of the call before
-     * @param gainedTokens what the limit can have gained at most since the call before
-     * @param credits what settlements have given back since then
+     * @param gainedTokens the most that the limit can have gained since the call before
+     * @param credits tokens that settlements gave back since then
      * @return whether the promise breaks here, having held just before
      */
     boolean approve(PromisedLimit limit, long nowMicros, double costTokens, double gainedTokens, List<Credit> credits) {
@@ -94,22 +98,22 @@ final class AdmissionBound {
         return lastLimit;
     }
 
-    /** Returns when the decision before was made. */
+    /** Returns the time of the decision before. */
     long lastMicros() {
         return lastMicros;
     }
 
-    /** Returns what the worst interval that ends now has above capacity and refill; negative where there is none. */
+    /** Returns the tokens above capacity and refill in the worst interval that ends now; negative if there is none. */
     double overdraftTokens() {
         return overdraftTokens;
     }
 
-    /** Returns by how much the promise is broken now; not above 0 where it holds. */
+    /** Returns by how many tokens the promise is broken now; at most 0 if it holds. */
     double beyondSlackTokens() {
         return overdraftTokens - slackTokens - toleranceTokens;
     }
 
-    /** Returns how long the worst interval that ends now is. */
+    /** Returns the length of the worst interval that ends now. */
     double seconds() {
         return (lastMicros - beginMicros) / 1e6;
     }

@@ -73,7 +73,7 @@ final class AgentAudit {
                     Comparator.<Integer>comparingInt(decisions::sourcePartition)
                             .thenComparingLong(decisions::sourceOffset));
             checkTimeOrder(bySource);
-            // At the same microsecond what was approved comes first: a refusal is then never held to be false wrongly.
+            // At the same microsecond approvals come first, so that no refusal is called false wrongly.
             List<Integer> byTime = sorted(
                     agent,
                     Comparator.<Integer>comparingLong(decisions::decidedAtMicros)
@@ -83,7 +83,7 @@ final class AgentAudit {
             List<Reset> filled = filled(agent);
             String agentId = decisions.agentId(agent);
             double overdraft = checkSpending(byTime, filled, holds.creditsOf(agentId), policies.rates(agentId));
-            // A bucket in Redis learns of settlements a moment later, at a time that the topics do not tell.
+            // A bucket in Redis learns of settlements a moment later, at a time that the topics do not show.
             if (!holds.concerns(agentId)) redisBuckets.follow(complete(agent, byTime), filled);
             show(figures(agent, byTime, overdraft));
         }
@@ -115,12 +115,15 @@ final class AgentAudit {
         return shown.stream().sorted(BY_INTEREST.reversed()).toList();
     }
 
-    /** Returns the partition on which the agent's decisions stand; -1 where none does. */
+    /** Returns the partition of the agent's decisions; -1 without decisions. */
     int outputPartition(int agent) {
         return begins[agent] == begins[agent + 1] ? -1 : decisions.outputPartition(rows[begins[agent]]);
     }
 
-    /** Whether the agent's oldest decision on that topic, of those from the same partition, is about an older request. */
+    /**
+     * Returns whether the agent's oldest decision on that topic, of those from the same partition, is about an
+     * older request.
+     */
     boolean decidedBefore(int agent, OutputTopic outcome, int sourcePartition, long sourceOffset) {
         return IntStream.range(begins[agent], begins[agent + 1])
                 .map(at -> rows[at])
@@ -167,7 +170,7 @@ final class AgentAudit {
         }
     }
 
-    /** Nothing may be decided before all policies are read, nor by another one than applies. */
+    /** Nothing may be decided before all policies are read, or by a policy that does not apply. */
     private void checkPolicy(int row) {
         String policy = decisions.policy(row);
         String objection =
@@ -197,7 +200,9 @@ final class AgentAudit {
                             + Text.shorten(decisions.policy(row)));
     }
 
-    /** Returns when the agent's buckets that count were full at once. A shadow policy has others. */
+    /**
+     * Returns the times at which the agent's enforced buckets were all full. A shadow policy has buckets of its own.
+     */
     private List<Reset> filled(int agent) {
         return resets.of(decisions.agentId(agent)).stream()
                 .filter(reset -> {
@@ -223,8 +228,8 @@ final class AgentAudit {
                 spending.clear();
                 continue;
             }
-            // Nothing is promised by these, and the buckets that count stand as they were: what time gives them in the
-            // meantime is what the policy before gave.
+            // These promise nothing, and the enforced buckets stay as they were: meanwhile they refill by the policy
+            // before.
             checkMode(row, terms.mode());
             if (terms.mode() != PolicyMode.ENFORCE) continue;
             boolean counts = decisions.outcome(row) == OutputTopic.APPROVED;
@@ -269,14 +274,14 @@ final class AgentAudit {
                 + Text.number(limit.slackTokens()) + " of them are slack";
     }
 
-    /** Returns the stretch of an agent's decisions in which no approval can be missing because it was not read. */
+    /** Returns the stretch of an agent's decisions in which no approval can be missing for want of reading. */
     private List<Integer> complete(int agent, List<Integer> byTime) {
         boolean cut = settings.fromMillis() != Long.MIN_VALUE
                 || snapshot.trimmed().contains(new OutputPartition(OutputTopic.APPROVED, outputPartition(agent)));
         boolean quiet = snapshot.requests().values().stream().allMatch(range -> range.end() == range.logEnd());
         int from = 0;
         int to = byTime.size();
-        // An agent's approvals stand on one partition, so all those between the first and the last that were read were.
+        // An agent's approvals stand on one partition, so all between the first and the last read one were read.
         if (cut) while (from < to && decisions.outcome(byTime.get(from)) != OutputTopic.APPROVED) from++;
         if (!quiet) while (to > from && decisions.outcome(byTime.get(to - 1)) != OutputTopic.APPROVED) to--;
         return byTime.subList(from, to);
@@ -312,7 +317,7 @@ final class AgentAudit {
         if (shown.size() > AGENTS_SHOWN) shown.poll();
     }
 
-    /** Returns the longest time in which nothing at all was decided. */
+    /** Returns the longest time without any decision. */
     private double longestGapSeconds() {
         long[] times = IntStream.range(0, decisions.size())
                 .mapToLong(decisions::decidedAtMicros)

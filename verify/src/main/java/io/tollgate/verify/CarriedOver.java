@@ -5,7 +5,7 @@ import static io.tollgate.verify.Invariant.CONSERVATION;
 import java.time.Duration;
 import java.util.Objects;
 
-/** Checks what a decided record carries over from its request: headers and timestamp. */
+/** Checks the parts of a request that its decided record carries over: headers and timestamp. */
 final class CarriedOver {
     /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
     static final Duration FAR = Duration.ofDays(2);
@@ -27,14 +27,14 @@ final class CarriedOver {
     }
 
     /**
-     * Returns the timestamp that is carried over. A client may give none, which is -1; Kafka Streams takes and writes no negative one,
-     * and the nearest is 0.
+     * Returns the timestamp that is carried over. A client may give none, which is -1; Kafka Streams accepts no
+     * negative ones, and 0 is the nearest.
      */
     static long timestampMillis(Requests.Seen request) {
         return Math.max(0, request.timestampMillis());
     }
 
-    /** One that is far from the time of the decision is replaced by that time, so that retention does not go by it. */
+    /** A timestamp far from the time of the decision is replaced by that time, so that it does not govern retention. */
     private void checkTimestamp(OutputRecord decided, Requests.Seen request) {
         var headers = new DecisionHeaders(decided.headers());
         String noted = headers.get(DecisionHeaders.TIMESTAMP);
@@ -52,7 +52,7 @@ final class CarriedOver {
                 && isFar(Long.parseLong(decidedAt) / 1000, decided.timestampMillis()))
             violations.add(
                     CONSERVATION, settings.at(decided), "has neither its request's timestamp nor that of its decision");
-        boolean invalid = "invalid_request".equals(headers.get(DecisionHeaders.REASON)); // its rejection alone tells
+        boolean invalid = "invalid_request".equals(headers.get(DecisionHeaders.REASON)); // only its rejection has it
         String expected = replaced && !invalid ? Long.toString(timestampMillis(request)) : null;
         if (!Objects.equals(noted, expected))
             violations.add(
@@ -63,7 +63,7 @@ final class CarriedOver {
     }
 
     private static boolean isFar(long oneMillis, long otherMillis) {
-        // Not by their difference, which may be larger than any long.
+        // Not by subtraction, which may overflow a long.
         return oneMillis < otherMillis - FAR.toMillis() || oneMillis > otherMillis + FAR.toMillis();
     }
 }

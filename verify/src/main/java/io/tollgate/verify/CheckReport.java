@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What the checker found.
+ * The result of the checker.
  *
- * @param figures by name, in the order in which to show them; numbers only
- * @param violationCounts all violations, also those that are not in {@code violations}
+ * @param figures by name, in their order on the page; numbers only
+ * @param violationCounts the number of all violations, also of those not in {@code violations}
  * @param violations the first of each kind
- * @param agents those that were decided locally the longest, then those with most decisions
- * @param notes what limits how far the verdict reaches
+ * @param agents those decided locally for longest, then those with most decisions
+ * @param notes limits of the verdict
  */
 public record CheckReport(
         Map<String, Number> figures,
@@ -21,7 +21,7 @@ public record CheckReport(
         List<AgentFigures> agents,
         List<String> notes) {
 
-    /** Decisions of one agent; {@code overdraftTokens} is what was approved above capacity and refill, at worst. */
+    /** Decisions about one agent; {@code overdraftTokens} is the most that was approved above capacity and refill. */
     public record AgentFigures(
             String agentId,
             long decisions,
@@ -31,7 +31,7 @@ public record CheckReport(
             double longestGapSeconds,
             double overdraftTokens) {}
 
-    /** Returns the report with the number of records that nobody can read before a producer ends its transaction. */
+    /** Returns the report with the number of records behind an open transaction, which nobody can read yet. */
     CheckReport withUnreadable(long records) {
         var more = new LinkedHashMap<>(figures);
         more.put("behind_open_transactions", records);

@@ -17,10 +17,10 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Checks the contract's invariants on records that somebody else has read.
+ * Checks the contract's invariants on records that the caller has read.
  *
- * <p>Give it the requests first, then what was decided, each partition in the order of its offsets; policies and events at
- * any time. Then ask for the report, once. Keeps about 150 bytes for each decided request and none of their bytes.
+ * <p>Pass the requests first, then the decided records, each partition in the order of its offsets; policies and events
+ * at any time. Then ask for the report, once. Keeps about 150 bytes for each decided request and none of their bytes.
  */
 final class Checker {
     private static final String TOO_MANY_OPEN_HOLDS = "too_many_open_holds";
@@ -63,7 +63,7 @@ final class Checker {
         this.stated = new StatedLimits(policies, violations);
     }
 
-    /** Takes note of a request. */
+    /** Adds a request. */
     public void request(RequestRecord request) {
         requestsSeen++;
         Reading reading = RequestReader.read(request.value());
@@ -84,37 +84,37 @@ final class Checker {
         if (settings.isDue(request.timestampMillis())) pending++;
     }
 
-    /** Takes note of a policy. */
+    /** Adds a policy. */
     public void policy(PolicyRecord policy) {
         policies.add(policy);
     }
 
-    /** Takes note of the value of an event. */
+    /** Adds an event, given by its value. */
     public void event(byte @Nullable [] value) {
         resets.add(value);
     }
 
-    /** Takes note of a usage report. */
+    /** Adds a usage report. */
     public void reported(RequestRecord report) {
         holds.reports().add(report);
     }
 
-    /** Takes note of what became of a hold or a report; not before all approvals and reports are noted. */
+    /** Adds a settlement. All approvals and reports must have been added before. */
     public void settled(SettlementRecord settled) {
         holds.settled(settled);
     }
 
-    /** Returns how many usage reports still wait for what becomes of them. */
+    /** Returns how many usage reports still wait for their settlement. */
     public long unanswered() {
         return holds.reports().unanswered();
     }
 
-    /** Takes note that settlements of before this moment may not have been read. */
+    /** Notes that settlements before this moment may not have been read. */
     public void settledReadFrom(long micros) {
         settledFromMicros = micros;
     }
 
-    /** Takes note of the time by which holds must have ended that had to. */
+    /** Notes the time by which every due hold must have ended. */
     public void readAt(long micros) {
         readAtMicros = micros;
     }
@@ -272,7 +272,7 @@ final class Checker {
         decisions.add(decided, source, agent, policy, costTokens, remaining, decidedAtMicros, local, shadow);
     }
 
-    /** Looks at what only the whole shows, and returns all that was found. */
+    /** Checks what only all records together show, and returns the report. */
     public CheckReport report(Snapshot snapshot) {
         long outside = checkStrangers(snapshot);
         List<String> notes = new ArrayList<>();

@@ -10,7 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** The pipeline's own headers of one decided record, and what is wrong with them. */
+/** The pipeline's own headers of one decided record, and their problems. */
 final class DecisionHeaders {
     static final String DECISION = "quota-decision";
     static final String REASON = "quota-reason";
@@ -50,7 +50,7 @@ final class DecisionHeaders {
         }
     }
 
-    /** Returns what is wrong so far; grows as the other methods look. */
+    /** Returns the problems so far; the other methods add to them. */
     Set<String> problems() {
         return problems;
     }
@@ -60,13 +60,13 @@ final class DecisionHeaders {
         return values.get(name);
     }
 
-    /** Returns the source, or null where there is none that can be read. */
+    /** Returns the source, or null without a readable one. */
     @Nullable
     RequestPosition source() {
         return source(values.getOrDefault(SOURCE, ""));
     }
 
-    /** Returns what such a text names, or null where it names nothing. */
+    /** Returns the source that the text names, or null if it names none. */
     static @Nullable RequestPosition source(String text) {
         Matcher matcher = SOURCE_FORMAT.matcher(text);
         if (!matcher.matches()) return null;
@@ -102,7 +102,7 @@ final class DecisionHeaders {
         return text;
     }
 
-    /** Whether a policy with this key may apply to the agent: its own, or that of a prefix of its id. */
+    /** Returns whether a policy with this key may apply to the agent: its own, or that of a prefix of its id. */
     private static boolean isFor(String agentId, String key) {
         return key.equals(agentId) || key.endsWith("*") && agentId.startsWith(key.substring(0, key.length() - 1));
     }

@@ -5,7 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** All decisions about valid requests, in the order in which they were read: what was spent, when and where. */
+/** All decisions about valid requests, in the order of reading: cost, time and place. */
 final class Decisions {
     private static final int DECIDED_AT = 0;
     private static final int COST = 1;
@@ -96,8 +96,8 @@ final class Decisions {
     }
 
     /**
-     * Returns a time that had come when this was decided: a bucket's own time may be ahead, where another program has set it so, and a
-     * request was there before it was decided.
+     * Returns a time that had certainly come at this decision. A bucket's own time may be ahead, if another program has
+     * set it so, but a request is older than its decision.
      */
     long provenMicros(int row) {
         return decidedAtMicros(row) - (rows.get(row, FLAGS) >>> AHEAD);
@@ -139,7 +139,7 @@ final class Decisions {
         return (rows.get(row, FLAGS) & SHADOW) != 0;
     }
 
-    /** Returns the rows of every agent in the order in which they were read, one agent after the other. */
+    /** Returns the rows of every agent in the order of reading, one agent after the other. */
     int[] byAgent(int[] begins) {
         for (int row = 0; row < size(); row++) begins[agentOf(row) + 1]++;
         for (int agent = 0; agent < agents(); agent++) begins[agent + 1] += begins[agent];

@@ -7,9 +7,9 @@ import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Stands for bytes that are too many to keep: the first eight bytes of their SHA-256. */
+/** Replaces bytes that are too many to keep: the first eight bytes of their SHA-256. */
 final class Fingerprint {
-    /** Of a missing key or value; a digest that begins like this is not to be expected. */
+    /** The fingerprint of a missing key or value. No digest is likely to begin like this. */
     static final long NONE = 0;
 
     private final MessageDigest sha256;

@@ -2,9 +2,9 @@ package io.tollgate.verify;
 
 import org.jspecify.annotations.Nullable;
 
-/** One header of a record, in the order in which they stand there. */
+/** One header of a record. */
 record HeaderField(String name, byte @Nullable [] value) {
-    /** Whether the name belongs to the pipeline: agents cannot set these. */
+    /** Returns whether the name belongs to the pipeline: agents cannot set these. */
     boolean isQuota() {
         return name.startsWith("quota-");
     }

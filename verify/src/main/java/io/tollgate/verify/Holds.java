@@ -18,13 +18,13 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Checks each hold against what ended it. Not thread-safe.
+ * Checks each hold against its end. Not thread-safe.
  *
- * <p>Give it approvals and reports first, then what was settled, in the order of each partition's offsets. Keeps some 300 bytes for
- * each hold.
+ * <p>Pass approvals and reports first, then settlements, in the order of each partition's offsets. Keeps some 300 bytes
+ * for each hold.
  */
 final class Holds {
-    /** The clocks of a decision and of a settlement may differ, and one that was repeated after a crash has a later time. */
+    /** The clocks of a decision and of a settlement may differ, and one repeated after a crash has a later time. */
     static final long GRACE_MICROS = 60_000_000;
 
     /** A report may come between the moment of an approval and the moment at which its hold stands open. */
@@ -40,7 +40,7 @@ final class Holds {
             String policy,
             @Nullable String requestId) {}
 
-    /** A record that says of a hold, or of what a report called one, what became of it. */
+    /** A settlement: the end of a hold, or of what a report called one. */
     record Statement(
             String where,
             int partition,
@@ -50,7 +50,7 @@ final class Holds {
             long atMicros,
             RejectionBody fields) {}
 
-    /** An approval that should stand open, but does not say so. */
+    /** An approval that should have opened a hold, but does not say so. */
     private record Unheld(String where, String policy, long atMicros, boolean shadowVerdict) {}
 
     /** Tokens that a settlement gave back. */
@@ -84,9 +84,9 @@ final class Holds {
     }
 
     /**
-     * Takes note of an approval.
+     * Adds an approval.
      *
-     * @param asked whether its request asks for a hold; null: it may be read either way
+     * @param asked whether its request asks for a hold; null if it may be read either way
      */
     void approved(
             String where,
@@ -116,13 +116,13 @@ final class Holds {
         reservedTokens += costTokens;
     }
 
-    /** Takes note of a refusal because too many holds were open. */
+    /** Adds a refusal because too many holds were open. */
     void crowded(String where, String agentId, DecisionHeaders headers) {
         agents.add(agentId);
         counts.crowded(where, agentId, headers);
     }
 
-    /** Returns the usage reports, to take note of more. */
+    /** Returns the usage reports, to add more. */
     UsageReports reports() {
         return reports;
     }
@@ -166,11 +166,11 @@ final class Holds {
     }
 
     /**
-     * Looks at what only the whole shows.
+     * Checks what only all records together show.
      *
-     * @param approvals says of a request, by its name, whether its approval must have been read if there is one
-     * @param toldFromMicros holds that were opened and reports that were published before this moment may have ended without our having
-     *     read it
+     * @param approvals tells by a request's name whether its approval must have been read if it exists
+     * @param toldFromMicros the end of holds opened, and of reports published, before this moment may not have
+     *     been read
      * @param nowMicros holds whose deadline is long before this moment have ended
      */
     void check(Approvals approvals, long toldFromMicros, long nowMicros, List<String> notes) {
@@ -189,11 +189,11 @@ final class Holds {
             notes.add(agents.size() + " agents with holds: of these, --exclusive follows no bucket token by token");
     }
 
-    /** Says whether a request was read together with what was decided about it. */
+    /** Tells whether a request was read together with its decision. */
     interface Approvals {
         boolean mustHaveBeenRead(String name);
 
-        /** Whether nothing older than what was read can be there. */
+        /** Returns whether nothing older than the records read can exist. */
         boolean areComplete();
     }
 
@@ -315,7 +315,7 @@ final class Holds {
             broken(said, "says that there is no hold " + said.hold() + ", which was open");
     }
 
-    /** Returns of how many holds without an end nothing can be said. */
+    /** Returns the number of holds without an end that cannot be judged. */
     private long checkOpen(long toldFromMicros, long nowMicros) {
         long unjudged = 0;
         for (var entry : holds.entrySet()) {
@@ -336,7 +336,7 @@ final class Holds {
         return unjudged;
     }
 
-    /** Returns what settlements gave back to the agent, the earliest first. */
+    /** Returns the tokens that settlements gave back to the agent, the earliest first. */
     List<Credit> creditsOf(String agentId) {
         return credits.getOrDefault(agentId, List.of()).stream()
                 .sorted(Comparator.comparingLong(Credit::atMicros))

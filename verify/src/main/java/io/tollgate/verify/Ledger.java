@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import io.tollgate.verify.PromisedTerms.PromisedLimit;
 
 /**
- * Follows one bucket in Redis from decision to decision, for tokens that are gone without an approval.
+ * Follows one bucket in Redis from decision to decision, to find tokens that vanished without an approval.
  *
  * <p>Decisions at the same microsecond count as one step, because their order is not known from the topics.
  */
@@ -23,16 +23,16 @@ final class Ledger {
     }
 
     /**
-     * Goes on by a step.
+     * Advances by a step.
      *
-     * @param approvedTokens what was approved in it
-     * @param remaining what the pipeline says is left
+     * @param approvedTokens the tokens approved in it
+     * @param remaining the tokens left according to the pipeline
      */
     void step(long nowMicros, double approvedTokens, double remaining) {
         double gained = limit.gainedTokens(lastMicros, nowMicros);
         double drop = Math.min(limit.capacityTokens(), lastRemaining + gained) - approvedTokens - remaining;
-        // Decisions that are repeated after a crash show what is left after all of them: a drop at the first, made
-        // good by the others, each of which costs nothing more. What is not made good was charged twice, or by others.
+        // Decisions repeated after a crash show what is left after all of them: a drop at the first, which the others
+        // make good because they cost nothing more. What is not made good was charged twice, or by other programs.
         if (Math.abs(drop) > margin()) missing = Math.max(0, missing + drop);
         covered = Math.min(limit.capacityTokens(), covered + gained) - approvedTokens;
         if (Math.abs(covered - remaining) <= margin()) covered = remaining;
@@ -40,17 +40,17 @@ final class Ledger {
         lastRemaining = remaining;
     }
 
-    /** Returns the tokens that are gone without an approval since the beginning. */
+    /** Returns the tokens that vanished without an approval since the beginning. */
     double missingTokens() {
         return missing > margin() ? missing : 0;
     }
 
-    /** Whether arithmetic alone covers {@code costTokens} after the last step, with margin. */
+    /** Returns whether arithmetic alone covers {@code costTokens} after the last step, with margin. */
     boolean covers(double costTokens) {
         return covered - margin() >= costTokens;
     }
 
-    /** Returns what arithmetic alone leaves after the last step. */
+    /** Returns the tokens that arithmetic alone leaves after the last step. */
     double coveredTokens() {
         return covered;
     }

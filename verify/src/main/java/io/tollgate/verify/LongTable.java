@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A table of longs that grows without copying: millions of rows cost eight bytes a cell and nothing else. */
+/** A table of longs that grows without copying: even millions of rows take eight bytes a cell and nothing else. */
 final class LongTable {
     private static final int ROWS_PER_CHUNK = 4096;
 
@@ -38,7 +38,7 @@ final class LongTable {
         chunks.get(row / ROWS_PER_CHUNK)[row % ROWS_PER_CHUNK * width + column] = value;
     }
 
-    /** Returns the row whose {@code column}, which must be ascending, holds {@code value}; -1 where none does. */
+    /** Returns the row whose {@code column}, which must be ascending, holds {@code value}; -1 if there is none. */
     int find(int column, long value) {
         int low = 0;
         int high = size - 1;

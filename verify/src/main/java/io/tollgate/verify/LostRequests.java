@@ -6,7 +6,7 @@ import io.tollgate.verify.Snapshot.OutputPartition;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Tells requests that were lost from those whose decision retention may have removed. */
+/** Distinguishes lost requests from those whose decision retention may have removed. */
 final class LostRequests {
     private final CheckerSettings settings;
     private final Violations violations;
@@ -18,7 +18,7 @@ final class LostRequests {
 
     /** The oldest requests whose decisions were read. */
     static final class OldestDecided {
-        /** By output partition, the request behind its oldest record that came straight, without being sent home first. */
+        /** By output partition, the request of its oldest record that is not a stray. */
         private final Map<OutputPartition, Long> straight = new HashMap<>();
 
         /** By partition of requests. */
@@ -68,7 +68,10 @@ final class LostRequests {
                 "is decided on neither topic");
     }
 
-    /** Older than all whose decisions were read: its timestamp was ahead, and its decision stands before what was read. */
+    /**
+     * Older than all requests with a decision that was read: its timestamp was ahead, and its decision stands before
+     * the records read.
+     */
     private boolean isBeforeTheCut(Requests.Seen request) {
         Long first = oldest.sources.get(request.partition());
         return first != null && request.offset() < first;
@@ -86,7 +89,7 @@ final class LostRequests {
         return false;
     }
 
-    /** Whether an older decision, behind which this one would have to stand, is still there. */
+    /** Returns whether an older decision, behind which this one would stand, still exists. */
     private boolean isAfterTheOldest(Requests.Seen request, OutputTopic outcome, int output) {
         Long first = request.partition() == output ? oldest.straight.get(new OutputPartition(outcome, output)) : null;
         return first != null && request.offset() > first

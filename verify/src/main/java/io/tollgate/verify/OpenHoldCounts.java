@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Checks how many holds of an agent are open at once against what its policy allows. Not thread-safe. */
+/** Checks an agent's number of open holds against its policy. Not thread-safe. */
 final class OpenHoldCounts {
     /** A refusal because too many holds were open. */
     private record Crowded(String where, String agentId, String policy, long atMicros) {}
@@ -27,22 +27,22 @@ final class OpenHoldCounts {
         this.violations = violations;
     }
 
-    /** Takes note of a refusal because too many holds were open. */
+    /** Adds a refusal because too many holds were open. */
     void crowded(String where, String agentId, DecisionHeaders headers) {
         crowded.add(new Crowded(where, agentId, headers.policy(agentId), headers.decidedAtMicros()));
     }
 
     /**
-     * Looks at all holds and what ended them, both by the hold's name.
+     * Checks all holds and their ends, both by the hold's name.
      *
-     * @param complete no approval is missing because it was not read
+     * @param complete whether no approval is missing for want of reading
      */
     void check(Map<String, Hold> holds, Map<String, Statement> ends, boolean complete) {
         checkConcurrency(holds, ends);
         if (complete) for (Crowded one : crowded) checkCrowded(one, holds, ends);
     }
 
-    /** Never are more holds open than the policy lets be. */
+    /** Never are more holds open than the policy allows. */
     private void checkConcurrency(Map<String, Hold> holds, Map<String, Statement> ends) {
         Map<String, List<Map.Entry<String, Hold>>> byAgent = new HashMap<>();
         for (var entry : holds.entrySet())

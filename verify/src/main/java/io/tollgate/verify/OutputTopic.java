@@ -1,6 +1,6 @@
 package io.tollgate.verify;
 
-/** Which of the two topics a decided record stands on. */
+/** The topic of a decided record. */
 enum OutputTopic {
     APPROVED,
     REJECTED

@@ -8,30 +8,31 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * When the periods of a limit start: by the offsets of a time zone alone, not by the calendar that the pipeline uses. Immutable.
+ * The starts of a limit's periods, computed from the offsets of a time zone alone, not from the calendar that the
+ * pipeline uses. Immutable.
  *
- * <p>A date starts when clocks first show it, or a later one. An hour or minute starts when clocks go on to the next; where they jump, it
- * does when they jump forward, out of the one before.
+ * <p>A date starts when clocks first show it, or a later one. An hour or minute starts when clocks reach the next one.
+ * Where clocks jump, it starts if they jump forward out of the one before.
  */
 record PeriodStarts(String unit, String zone) {
     private static final Set<String> UNITS = Set.of("minute", "hour", "day", "week", "month");
     private static final long DAY_SECONDS = 86_400;
-    /** No clock is farther from UTC. */
+    /** No time zone is farther from UTC. */
     private static final long FARTHEST_OFFSET_SECONDS = 18 * 3600;
 
-    /** Returns the periods; null if there are none such, as far as this JVM knows. */
+    /** Returns the periods; null if this JVM does not know such ones. */
     static @Nullable PeriodStarts of(String unit, String zone) {
         return UNITS.contains(unit) && ZoneRulesProvider.getAvailableZoneIds().contains(zone)
                 ? new PeriodStarts(unit, zone)
                 : null;
     }
 
-    /** Returns when the last period started that did so at this moment or before, in microseconds since the epoch. */
+    /** Returns the start of the period in which this moment lies, in microseconds since the epoch. */
     long startMicros(long micros) {
         return start(Math.floorDiv(micros, 1_000_000L)) * 1_000_000;
     }
 
-    /** Returns when the first period starts after this moment, in microseconds since the epoch. */
+    /** Returns the first start of a period after this moment, in microseconds since the epoch. */
     long endMicros(long micros) {
         long from = Math.floorDiv(micros, 1_000_000L);
         long started = start(from);

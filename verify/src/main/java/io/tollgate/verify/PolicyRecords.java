@@ -16,13 +16,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says what the header {@code quota-policy} stands for.
+ * Finds the policy that a header {@code quota-policy} names.
  *
- * <p>What was compacted away, or cannot be read, is unknown; decisions under it are not held against anybody.
+ * <p>A policy that was compacted away, or cannot be read, is unknown; decisions under it are never violations.
  */
 final class PolicyRecords {
     private static final String DEFAULT = "default";
-    /** By how much clocks of those who write policies may be ahead. */
+    /** The most by which the clocks of authors of policies may be ahead. */
     private static final long GRACE_MICROS = 10_000_000;
 
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -31,7 +31,7 @@ final class PolicyRecords {
             .build();
 
     private final Map<String, PromisedTerms> byHeader = new HashMap<>();
-    /** When each was written, by the name that the header gives it. */
+    /** The time of each policy's record, by the name in the header. */
     private final Map<String, Long> writtenMicros = new HashMap<>();
 
     private final PolicyTimeline timeline = new PolicyTimeline();
@@ -56,8 +56,8 @@ final class PolicyRecords {
     }
 
     /**
-     * Returns what applied, or null where it is unknown: names begin anew with a topic that is deleted and created again, so that a policy
-     * which was written after it was applied is another one.
+     * Returns the policy that applied, or null if it is unknown. A recreated topic uses names again, so a policy
+     * written after it was applied is another one.
      */
     @Nullable
     PromisedTerms terms(String header, long appliedMicros) {
@@ -74,19 +74,19 @@ final class PolicyRecords {
         return timeline.objection(agentId, header.substring(0, at), offset, atMicros);
     }
 
-    /** Returns how fast the agent's buckets may have filled. */
+    /** Returns the rates at which the agent's buckets may have filled. */
     RateTimeline.AgentRates rates(String agentId) {
         return rates.of(agentId);
     }
 
-    /** Returns what applies where no policy does. */
+    /** Returns the default. */
     PromisedTerms byDefault() {
         return single(defaultLimit(), PolicyMode.ENFORCE);
     }
 
     /**
-     * Makes the default wide enough for a rejection that was decided by it: the pipeline may have run with another
-     * default before, and topics do not tell when it changed.
+     * Widens the default to cover a rejection decided by it: the pipeline may have had another default before, and the
+     * topics do not show when it changed.
      *
      * @return whether the default had to change
      */

@@ -16,12 +16,13 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says whether a policy applied to an agent at a time, so that no decision by another one, or by the default, may have been made.
+ * Tells whether a policy applied to an agent at a time, which excludes decisions by another one, or by the default.
  *
- * <p>Knows only what is certain: a policy that may have been refused, or was compacted away, is held against nobody. Not thread-safe.
+ * <p>Knows only what is certain: a policy that may have been refused, or was compacted away, makes no violation.
+ * Not thread-safe.
  */
 final class PolicyTimeline {
-    /** By how much a policy may be seen late, or clocks may differ. */
+    /** The most by which a policy may be seen late, or clocks may differ. */
     static final long GRACE_MICROS = 10_000_000;
 
     private static final double MOST_TOKENS = 1e12;
@@ -40,26 +41,26 @@ final class PolicyTimeline {
             .build();
 
     /**
-     * What became of a key.
+     * One change of a key.
      *
-     * @param stands whether a policy is certain to stand there
+     * @param stands whether the key certainly has a policy
      * @param offset of the record; -1: it may have been refused
      */
     private record State(boolean stands, long offset) {}
 
-    /** By key, by the time from which it is so. */
+    /** By key, then by the time from which it counts. */
     private final Map<String, TreeMap<Long, State>> byKey = new HashMap<>();
 
     private final Map<Integer, Long> latestMicros = new HashMap<>();
 
     void add(PolicyRecord policy) {
         if (policy.key() == null) return;
-        // Written after all that stands before it, whatever its timestamp says.
+        // It was written after all records before it, whatever its timestamp says.
         long micros = latestMicros.merge(policy.partition(), policy.timestampMillis() * 1000, Math::max);
         var states = byKey.computeIfAbsent(new String(policy.key(), StandardCharsets.UTF_8), key -> new TreeMap<>());
         boolean stoodBefore = !states.isEmpty() && states.lastEntry().getValue().stands();
         boolean certain = policy.value() == null || isCertain(policy.value());
-        // One that is refused leaves the one before it in force.
+        // A refused policy leaves the one before it in force.
         boolean stands = policy.value() != null && (stoodBefore || certain);
         states.put(micros, new State(stands, certain ? policy.offset() : -1));
     }
@@ -103,7 +104,7 @@ final class PolicyTimeline {
         return keys;
     }
 
-    /** Whether this is a policy that no pipeline refuses. Of one that is not plain, nothing is certain. */
+    /** Returns whether no pipeline refuses this policy. Nothing is certain about one that is not plain. */
     static boolean isCertain(byte[] value) {
         try {
             JsonNode policy = JSON.readTree(value);

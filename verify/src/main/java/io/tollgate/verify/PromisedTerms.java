@@ -3,14 +3,14 @@ package io.tollgate.verify;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What applied to a decision: every limit must cover it. */
+/** The terms of a decision: every limit must cover it. */
 record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, PromisedHolds holds) {
     /**
-     * What is promised of holds.
+     * The promise about holds.
      *
      * @param withinMicros from the approval to the deadline
-     * @param returned whether what nobody settled in time is given back
-     * @param maxOpen how many may be open at a time
+     * @param returned whether an expired hold gives its tokens back
+     * @param maxOpen the most holds open at a time
      */
     record PromisedHolds(long withinMicros, boolean returned, int maxOpen) {
         static final PromisedHolds DEFAULT = new PromisedHolds(600_000_000L, false, 1000);
@@ -23,9 +23,9 @@ record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, PromisedHolds 
     }
 
     /**
-     * One bucket; {@code name} is empty where the agent has only one.
+     * One bucket; {@code name} is empty if the agent has only one.
      *
-     * @param periods at whose starts it is full, and within which it does not refill; null: it refills steadily
+     * @param periods the bucket is full at their starts, and does not refill within them; null: it refills steadily
      */
     record PromisedLimit(
             String name,
@@ -42,19 +42,19 @@ record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, PromisedHolds 
             return periods.startMicros(toMicros) > fromMicros ? Double.POSITIVE_INFINITY : 0;
         }
 
-        /** Returns after how many milliseconds so many tokens are back; infinite: never. */
+        /** Returns the milliseconds until so many tokens are back; infinite: never. */
         double waitMillis(double missingTokens, long nowMicros) {
             return periods == null
                     ? missingTokens / refillTokensPerSecond * 1000
                     : (periods.endMicros(nowMicros) - nowMicros) / 1e3;
         }
 
-        /** Returns the tokens by which the contract lets two clocks differ: what refills in 0.05 s. */
+        /** Returns the tokens that the contract allows for differing clocks: the refill of 0.05 s. */
         double slackTokens() {
             return 0.05 * refillTokensPerSecond;
         }
 
-        /** Returns how far two calculations with doubles may lie apart without meaning anything. */
+        /** Returns the difference that rounding alone may make between two calculations. */
         double toleranceTokens() {
             return 1e-9 * capacityTokens + 1e-6;
         }

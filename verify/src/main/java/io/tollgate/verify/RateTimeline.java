@@ -11,26 +11,27 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says how much an agent's buckets can have gained at most between two decisions, also by policies that came and went between them.
+ * Tells the most that an agent's buckets can have gained between two decisions, also by policies that came and went
+ * between them.
  *
- * <p>Where it is not certain which policy was in force, the faster one counts. Not thread-safe.
+ * <p>If the policy in force is uncertain, the faster one counts. Not thread-safe.
  */
 final class RateTimeline {
-    /** Of rounding, to which bucket and record tell the time. */
+    /** Rounding of the times in bucket and record. */
     private static final long LATE_MICROS = 100_000;
 
     /** @param terms null: deleted */
     private record Stood(@Nullable PromisedTerms terms, boolean certain) {}
 
-    /** What stood under the keys that apply to one agent, the key that goes before the others first. */
+    /** The records of the keys that apply to one agent; the key that takes precedence comes first. */
     record AgentRates(List<TreeMap<Long, Stood>> keys) {
         /**
-         * Returns how many tokens a limit can have gained at most between two decisions: each stretch of time by the rate that counted in
-         * it, and by the fastest that may have where a change is near or where it is not known what counted.
+         * Returns the most tokens that a limit can have gained between two decisions: in each stretch of time by its
+         * rate, and by the fastest possible rate near a change or where the rate is unknown.
          *
-         * @param first whether it is the policy's first limit, whose bucket goes on under any name
-         * @param before what the limit was at the decision at the beginning
-         * @param after what it was at that at the end
+         * @param first whether it is the policy's first limit, whose bucket continues under any name
+         * @param before the limit at the first decision
+         * @param after the limit at the second decision
          */
         double gainedTokens(
                 String limit,
@@ -65,7 +66,7 @@ final class RateTimeline {
             return changes;
         }
 
-        /** Returns where stretches end: those near a change, and those between. */
+        /** Returns the ends of the stretches: those near a change, and those between. */
         private static TreeSet<Long> ends(TreeSet<Long> changes, long fromMicros, long toMicros) {
             var ends = new TreeSet<Long>();
             for (long change : changes) {
@@ -77,8 +78,8 @@ final class RateTimeline {
         }
 
         /**
-         * Returns for how long after a change the rate before may still have counted. It may be seen late; once it is, it has counted
-         * from its moment.
+         * Returns how long after a change the former rate may still have counted. A change may be seen late; once seen,
+         * it counts from its moment.
          */
         private static long lateMicros(long change, long toMicros) {
             return toMicros > change + PolicyTimeline.GRACE_MICROS ? LATE_MICROS : PolicyTimeline.GRACE_MICROS;
@@ -97,7 +98,7 @@ final class RateTimeline {
             return most;
         }
 
-        /** Returns what the limit may have been in a stretch of time. */
+        /** Returns the possible limits in a stretch of time. */
         private List<PromisedLimit> possible(
                 String limit,
                 boolean first,
@@ -114,7 +115,10 @@ final class RateTimeline {
             return possible;
         }
 
-        /** Returns whether the topic still holds what counted then: compaction leaves no older record of a key. */
+        /**
+         * Returns whether the topic still holds the record that counted then: compaction leaves no older record of
+         * a key.
+         */
         private boolean isKnown(long micros) {
             for (var key : keys) {
                 var stood = key.floorEntry(micros);

@@ -2,7 +2,7 @@ package io.tollgate.verify;
 
 import org.jspecify.annotations.Nullable;
 
-/** What the bytes of a request, or of a usage report, say under the contract's rules. */
+/** The reading of a request, or of a usage report, under the contract's rules. */
 sealed interface Reading {
     /** Keeps every rule. */
     record Valid(

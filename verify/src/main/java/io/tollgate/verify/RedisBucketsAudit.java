@@ -9,7 +9,10 @@ import io.tollgate.verify.Resets.Reset;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Follows buckets in Redis token by token, one agent's after the other, and looks for tokens that are gone without an approval. */
+/**
+ * Follows buckets in Redis token by token, one agent's after the other, to find tokens that vanished without
+ * an approval.
+ */
 final class RedisBucketsAudit {
     private final CheckerSettings settings;
     private final PolicyRecords policies;
@@ -25,7 +28,7 @@ final class RedisBucketsAudit {
         this.violations = violations;
     }
 
-    /** Returns how often tokens were gone that no approval explains. */
+    /** Returns how often tokens vanished that no approval explains. */
     long drops() {
         return drops;
     }

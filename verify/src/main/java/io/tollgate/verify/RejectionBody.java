@@ -30,7 +30,7 @@ record RejectionBody(Map<String, JsonNode> fields, int requestFrom, int requestT
                     .build())
             .build();
 
-    /** Returns the rejection, or null where the bytes are not one JSON object. */
+    /** Returns the rejection, or null if the bytes are not one JSON object. */
     static @Nullable RejectionBody read(byte @Nullable [] value) {
         if (value == null) return null;
         try (JsonParser parser = JSON.createParser(value)) {
@@ -66,7 +66,7 @@ record RejectionBody(Map<String, JsonNode> fields, int requestFrom, int requestT
         return node != null && node.isTextual() ? node.textValue() : null;
     }
 
-    /** Returns the bytes that the text stands for, or null where there is none in Base64. */
+    /** Returns the bytes of a text in Base64, or null without such a text. */
     byte @Nullable [] base64(String name) {
         try {
             String text = text(name);
@@ -76,13 +76,13 @@ record RejectionBody(Map<String, JsonNode> fields, int requestFrom, int requestT
         }
     }
 
-    /** Returns the number, or NaN where there is none. */
+    /** Returns the number, or NaN without one. */
     double number(String name) {
         JsonNode node = fields.get(name);
         return node != null && node.isNumber() ? node.doubleValue() : Double.NaN;
     }
 
-    /** Returns the whole number, or {@code otherwise} where there is none. */
+    /** Returns the whole number, or {@code otherwise} without one. */
     long whole(String name, long otherwise) {
         return whole(fields.get(name), otherwise);
     }

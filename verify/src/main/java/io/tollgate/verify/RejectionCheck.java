@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Checks one rejection by itself, against its headers, and against its request where that was read. */
+/** Checks one rejection by itself, against its headers, and against its request if that was read. */
 final class RejectionCheck {
     private static final List<String> ABSENT_WHEN_INVALID = List.of(
             "request_id",
@@ -81,7 +81,7 @@ final class RejectionCheck {
                     "source.timestamp is not the request's");
     }
 
-    /** Checks the refusal of what is no request. */
+    /** Checks the rejection of an invalid request. */
     void invalid() {
         headers.requireOnlyThoseOfInvalid();
         for (String name : ABSENT_WHEN_INVALID)
@@ -102,9 +102,9 @@ final class RejectionCheck {
     }
 
     /**
-     * Checks the refusal of a request; returns the limit by which it says to have been refused.
+     * Checks the refusal of a request; returns the limit that refused it, as it says.
      *
-     * @param crowded because too many holds are open
+     * @param crowded whether it was refused because too many holds are open
      */
     PromisedLimit refused(String reason, boolean crowded) {
         double costTokens = rejection.number("tokens");
@@ -212,11 +212,11 @@ final class RejectionCheck {
         }
         double expectedMillis = limit.waitMillis(costTokens - remaining, rejection.whole("decided_at", 0));
         double statedMillis = rejection.whole("retry_after_ms", -1);
-        // Another program may have set the bucket's time ahead of the clock: nothing refills until that has come. It is
-        // ahead of the decision by at most as much as it is ahead of the request.
+        // Another program may have set the bucket's time ahead of the clock: nothing refills before that time. It is
+        // ahead of the decision by at most as much as of the request.
         double aheadMillis = Math.max(0, rejection.number("decided_at") / 1000 - decided.timestampMillis());
-        // A caller may round up and add a little, but must not be sent back too early, nor be sent away for long.
-        double part = limit.periods() == null ? 0.01 : 0; // when a period ends is exactly known
+        // It may be rounded up, with a little more added, but must be neither too early nor much too late.
+        double part = limit.periods() == null ? 0.01 : 0; // the end of a period is exact
         boolean plausible = refills
                 && statedMillis >= Math.min(expectedMillis * (1 - part), 1e15) - 50
                 && statedMillis <= expectedMillis * (1 + part) + 1000 + aheadMillis;

@@ -21,13 +21,13 @@ final class RequestReader {
     private static final int LONGEST_HOLD_BYTES = 512;
     private static final int DEEPEST = 1000;
 
-    // Within these a verdict either way is right: the contract gives no number, or an off-by-one is a matter of taste.
+    // Between these bounds either verdict is right: the contract gives no number, or leaves the edge open.
     private static final int DOUBTFUL_NUMBER_CHARACTERS = 100;
     private static final int TOO_LONG_NUMBER_CHARACTERS = 1100;
     private static final int DOUBTFUL_NAME_CHARACTERS = 50_000;
     private static final int DOUBTFUL_BYTES = 5_000_000;
 
-    // Own limits are checked below; the parser's would come first.
+    // Our own limits are checked below; the parser's would come first.
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(DEEPEST + 10)
@@ -50,12 +50,15 @@ final class RequestReader {
         this.ofUsage = ofUsage;
     }
 
-    /** Returns what a request says; never throws, whatever the bytes. */
+    /** Returns the reading of a request; never throws, whatever the bytes. */
     static Reading read(byte @Nullable [] value) {
         return read(value, false);
     }
 
-    /** Returns what a usage report says, {@link Reading.UsageReading} where it keeps every rule; never throws, whatever the bytes. */
+    /**
+     * Returns the reading of a usage report, {@link Reading.UsageReading} if it keeps every rule; never throws,
+     * whatever the bytes.
+     */
     static Reading readUsage(byte @Nullable [] value) {
         return read(value, true);
     }
@@ -151,7 +154,7 @@ final class RequestReader {
         noteLength(digits.length(), DOUBTFUL_NUMBER_CHARACTERS);
         costTokens = Double.parseDouble(digits);
         require(costTokens >= 0 && costTokens <= MOST_TOKENS, "tokens is not from 0 to 1e12");
-        // A minus zero, or a number that only rounding brings down to the most.
+        // A minus zero, or a number that only rounding brings down to the maximum.
         if (digits.startsWith("-") || costTokens == MOST_TOKENS && digits.length() > 14) doubtful = true;
     }
 

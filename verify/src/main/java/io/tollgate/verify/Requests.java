@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** All requests that were read: not their bytes, but enough to recognise them. */
+/** All requests that were read: enough to recognise them, without their bytes. */
 final class Requests {
     private static final int OFFSET = 0;
     private static final int TIMESTAMP = 1;
@@ -34,7 +34,7 @@ final class Requests {
         final Map<Integer, Long> bare = new HashMap<>();
     }
 
-    /** One request; {@code agent} is -1 where it is invalid. */
+    /** One request; {@code agent} is -1 if it is invalid. */
     final class Seen {
         private final Partition partition;
         private final int partitionNumber;
@@ -105,7 +105,7 @@ final class Requests {
         }
     }
 
-    /** What a walk over all requests does with each. */
+    /** Takes each request of a walk over all of them. */
     interface Visitor {
         void visit(Seen request);
     }

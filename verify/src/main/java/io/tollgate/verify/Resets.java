@@ -10,21 +10,21 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The buckets that somebody filled, as the events {@code bucket_reset} tell. */
+/** The resets of buckets, from the events {@code bucket_reset}. */
 final class Resets {
     private static final JsonMapper JSON = new JsonMapper();
 
     /**
-     * A bucket was filled.
+     * A bucket was reset.
      *
      * @param atMicros before every decision of this microsecond
-     * @param policy whose limits were full; empty where the event does not say
+     * @param policy the policy whose limits were full; empty if the event does not say
      */
     record Reset(long atMicros, String policy) {}
 
     private final Map<String, List<Reset>> byAgent = new HashMap<>();
 
-    /** Takes note of the value of an event; of any other than a reset there is none to take. */
+    /** Adds a reset, given by the value of its event; ignores other events. */
     void add(byte @Nullable [] event) {
         if (event == null) return;
         try {
@@ -38,14 +38,14 @@ final class Resets {
         }
     }
 
-    /** Returns the agent's, the earliest first. */
+    /** Returns the agent's resets, the earliest first. */
     List<Reset> of(String agentId) {
         return byAgent.getOrDefault(agentId, List.of()).stream()
                 .sorted(Comparator.comparingLong(Reset::atMicros))
                 .toList();
     }
 
-    /** Whether one more of these has happened by then, after the first {@code seen}. */
+    /** Returns whether one more of these has happened by then, after the first {@code seen}. */
     static boolean isBefore(List<Reset> resets, int seen, long nowMicros) {
         return seen < resets.size() && resets.get(seen).atMicros() <= nowMicros;
     }

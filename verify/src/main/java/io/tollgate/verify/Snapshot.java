@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * What part of the topics was read, so that a record outside it is not taken for lost or invented.
+ * The part of the topics that was read, so that a record outside it counts neither as lost nor as invented.
  *
  * @param requests by partition of the requests topic
  * @param trimmed partitions of the decided topics whose oldest records retention has removed

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
-/** What rejections state about policies: the limit that refused. Compared with the policies when all of these are known. */
+/** Statements of rejections about policies: the limit that refused. Compared with the policies once all are known. */
 final class StatedLimits {
     private final PolicyRecords policies;
     private final Violations violations;
@@ -16,7 +16,7 @@ final class StatedLimits {
 
     private record Stated(String policy, PromisedLimit limit) {}
 
-    /** Where and when something was stated last. */
+    /** Place and time of the last statement. */
     private record Statement(String where, long micros) {
         Statement orLater(Statement other) {
             return other.micros > micros ? other : this;
@@ -32,14 +32,14 @@ final class StatedLimits {
         stated.merge(new Stated(policy, limit), new Statement(where, decidedAtMicros), Statement::orLater);
     }
 
-    /** A limit that stands alone is not named, even where the policy gives it a name. */
+    /** A single limit is not named, even if the policy gives it a name. */
     private static boolean isOnly(PromisedLimit limit, PromisedTerms terms, String claimed) {
         return claimed.isEmpty()
                 && terms.limits().size() == 1
                 && terms.limits().get(0).equals(limit);
     }
 
-    /** Compares what rejections say about a policy with the policy. */
+    /** Compares the statements about a policy with the policy. */
     void check(List<String> notes) {
         stated.forEach((claim, statement) -> {
             String where = statement.where();

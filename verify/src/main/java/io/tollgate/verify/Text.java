@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import java.math.BigDecimal;
 import java.math.MathContext;
 
-/** Foreign text and numbers: put into messages without letting them take over the terminal, and compared. */
+/** Foreign text and numbers: made safe for messages on a terminal, and compared. */
 final class Text {
     private static final int LONGEST = 100;
 
@@ -14,7 +14,7 @@ final class Text {
         return harmless.length() <= LONGEST ? harmless : harmless.substring(0, LONGEST) + "…";
     }
 
-    /** Whether two doubles are the same but for the digits that a way of writing may drop. */
+    /** Returns whether two doubles are the same, except for digits that a notation may drop. */
     static boolean same(double one, double other) {
         return Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one));
     }

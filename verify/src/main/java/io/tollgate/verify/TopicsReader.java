@@ -31,11 +31,11 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Reads the topics as they stand and has them checked. Reads only: no group, no commits, no topic is made.
+ * Reads the topics as they are, and has them checked. Only reads: joins no group, commits nothing, creates no topic.
  *
- * <p>First the requests up to where their topic ends now, then the decided topics up to where they end then, and on
- * until every one of these requests is decided or patience ends. What is published meanwhile is neither lost nor
- * invented.
+ * <p>First reads the requests up to their topic's present end. Then reads the decided topics up to their end, and
+ * on until each of these requests is decided or patience ends. Records published meanwhile count neither as lost
+ * nor as invented.
  */
 public final class TopicsReader {
     private static final Duration POLL = Duration.ofMillis(200);
@@ -54,8 +54,8 @@ public final class TopicsReader {
      * Reads and checks.
      *
      * @param from {@link Instant#MIN}: all that is retained; otherwise only requests with this timestamp or a later one
-     * @param patience how long to wait for decisions that are not there yet
-     * @param exclusive no other program spends, and Redis loses nothing
+     * @param patience how long to wait for missing decisions
+     * @param exclusive whether no other program spends, and Redis loses nothing
      * @throws CannotReadException if the brokers cannot be reached, or a topic is missing or not readable
      */
     public CheckReport verify(Instant from, Duration patience, boolean exclusive) throws CannotReadException {
@@ -99,7 +99,7 @@ public final class TopicsReader {
         List<TopicPartition> usage = partitionsIfThere(consumer, settings.usageTopic());
         List<TopicPartition> settled = partitionsIfThere(consumer, settings.settledTopic());
 
-        // All at once, because a consumer grumbles when it is asked about partitions that it is not assigned.
+        // All at once, because a consumer refuses questions about partitions that it is not assigned.
         consumer.assign(Stream.of(requests, decided, policies, events, usage, settled)
                 .flatMap(List::stream)
                 .toList());
@@ -124,7 +124,7 @@ public final class TopicsReader {
         while (checker.pending() > 0 && System.nanoTime() < deadlineNanos)
             consumer.poll(POLL).forEach(kafka -> checker.decided(decided(kafka)));
 
-        // After the decisions: what was spent of a refund, and what opened a hold, was decided before.
+        // After the decisions: the decisions that spent a refund, or opened a hold, came before.
         readSettled(consumer, checker, settled, fromMillis, deadlineNanos);
 
         // Retention may have gone on meanwhile, and a policy may have been set just before its first decision.
@@ -134,7 +134,7 @@ public final class TopicsReader {
         Map<TopicPartition, Long> requestsBegin = consumer.beginningOffsets(requests);
         Map<TopicPartition, Long> requestsLogEnd = consumer.endOffsets(requests);
         readPolicies(consumer, checker, policies, policiesRead);
-        // After the decisions: a bucket that was filled is told of before, or together with, what was spent of it.
+        // After the decisions: the event of a reset stands before, or beside, the decisions that spent its tokens.
         readEvents(consumer, checker, events, fromMillis);
 
         Map<Integer, OffsetSpan> ranges = new HashMap<>();
@@ -152,7 +152,7 @@ public final class TopicsReader {
         return Objects.requireNonNull(offsets.get(partition));
     }
 
-    /** Returns how many requests lie between the last one that may be read and the end of the log. */
+    /** Returns how many requests lie between the last readable one and the end of the log. */
     private long unreadable(Consumer<byte[], byte[]> committed) throws CannotReadException {
         List<TopicPartition> requests = partitions(committed, settings.requestsTopic());
         Map<String, Object> properties = consumerProperties();
@@ -162,7 +162,7 @@ public final class TopicsReader {
         try (Consumer<byte[], byte[]> all = new KafkaConsumer<>(properties)) {
             all.assign(requests); // or it grumbles
             Map<TopicPartition, Long> ends = all.endOffsets(requests);
-            // Two calls, between which more may be published: what is open was open at the first one.
+            // Two calls, between which more may be published: an open transaction was open at the first call.
             Map<TopicPartition, Long> later = committed.endOffsets(requests);
             return requests.stream()
                     .filter(partition -> of(later, partition) == of(readable, partition))
@@ -207,7 +207,7 @@ public final class TopicsReader {
         boolean all = fromMillis == Long.MIN_VALUE;
         boolean trimmed =
                 consumer.beginningOffsets(partitions).values().stream().anyMatch(begin -> begin > 0);
-        // The first record of each partition that was read tells since when nothing is missing.
+        // The first record read of each partition tells from when nothing is missing.
         Map<Integer, Long> firstMillis = new HashMap<>();
         Reader reader = kafka -> {
             firstMillis.putIfAbsent(kafka.partition(), kafka.timestamp());
@@ -227,19 +227,19 @@ public final class TopicsReader {
                     * 1000);
     }
 
-    /** Goes to these offsets, so that the next poll returns what is there and nothing else. */
+    /** Seeks these offsets, so that the next poll starts exactly there. */
     private static void seek(Consumer<byte[], byte[]> consumer, Map<TopicPartition, Long> offsets) {
         consumer.pause(consumer.assignment());
         offsets.forEach(consumer::seek);
         consumer.resume(offsets.keySet());
     }
 
-    /** What to do with one record. */
+    /** Takes one record. */
     private interface Reader {
         void read(ConsumerRecord<byte[], byte[]> kafka);
     }
 
-    /** Reads until every partition has come to {@code ends}, and nothing that lies at or behind {@code limits}. */
+    /** Reads until every partition has reached {@code ends}, but nothing at or beyond {@code limits}. */
     private static void readTo(
             Consumer<byte[], byte[]> consumer,
             Map<TopicPartition, Long> ends,
@@ -272,9 +272,8 @@ public final class TopicsReader {
     private static Map<TopicPartition, Long> starts(
             Consumer<byte[], byte[]> consumer, Collection<TopicPartition> partitions, long fromMillis) {
         if (fromMillis == Long.MIN_VALUE) return consumer.beginningOffsets(partitions);
-        // A decided record has its request's timestamp unless that is far off, so the same cut loses none that belongs
-        // to
-        // a request within it.
+        // A decided record has its request's timestamp unless that is far off, so the same cut loses no decision of a
+        // request within it.
         Map<TopicPartition, Long> starts = new HashMap<>(consumer.endOffsets(partitions));
         Map<TopicPartition, OffsetAndTimestamp> found = consumer.offsetsForTimes(
                 partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> fromMillis)));
@@ -284,7 +283,7 @@ public final class TopicsReader {
         return starts;
     }
 
-    /** Returns none where an earlier version made the topics, which knew no holds. */
+    /** Returns none if an earlier version without holds created the topics. */
     private static List<TopicPartition> partitionsIfThere(Consumer<byte[], byte[]> consumer, String topic) {
         try {
             List<PartitionInfo> partitions = consumer.partitionsFor(topic);

@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Checks each usage report against what became of it. Not thread-safe. */
+/** Checks each usage report against its settlement. Not thread-safe. */
 final class UsageReports {
-    /** A usage report; {@code usage} is null where it breaks a rule. */
+    /** A usage report; {@code usage} is null if it breaks a rule. */
     private static final class Report {
         private final @Nullable UsageReading usage;
         private final long bytes;
@@ -34,7 +34,7 @@ final class UsageReports {
         this.violations = violations;
     }
 
-    /** Takes note of a usage report. */
+    /** Adds a usage report. */
     void add(RequestRecord report) {
         UsageReading usage = RequestReader.readUsage(report.value()) instanceof UsageReading valid ? valid : null;
         reports.put(name(report.partition(), report.offset()), new Report(usage, fingerprint.of(report.value())));
@@ -45,7 +45,7 @@ final class UsageReports {
         return reports.size();
     }
 
-    /** Returns how many reports still wait for what becomes of them. */
+    /** Returns how many reports still wait for their settlement. */
     long unanswered() {
         return unanswered;
     }
@@ -55,7 +55,7 @@ final class UsageReports {
         return outside;
     }
 
-    /** Checks what is said of a report against the report. */
+    /** Checks a settlement against its report. */
     void answered(String where, String outcome, RejectionBody fields) {
         var stated = fields.fields().get("source");
         if (stated == null
@@ -66,7 +66,7 @@ final class UsageReports {
         String name = name(
                 (int) RejectionBody.whole(stated.get("partition"), -1), RejectionBody.whole(stated.get("offset"), -1));
         Report report = reports.get(name);
-        if (report == null) { // published before what was read, or later
+        if (report == null) { // published before the records read, or later
             outside++;
             return;
         }
@@ -107,9 +107,9 @@ final class UsageReports {
     }
 
     /**
-     * Looks for reports without an answer; returns of how many of them nothing can be said.
+     * Looks for reports without an answer; returns the number of those that cannot be judged.
      *
-     * @param mayBeUnread answers may be there that were not read
+     * @param mayBeUnread whether there may be unread answers
      */
     long checkUnanswered(boolean mayBeUnread) {
         if (mayBeUnread) return unanswered;

@@ -60,7 +60,7 @@ public final class VerifyCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object instead of a table.")
     private boolean json;
 
-    /** Takes where to find the settings, which are asked for only when the command runs. */
+    /** Takes the source of the settings, which is used only when the command runs. */
     public VerifyCommand(Callable<VerifySettings> settings) {
         this.settings = settings;
     }

@@ -3,9 +3,9 @@ package io.tollgate.verify;
 import java.util.Map;
 
 /**
- * Where to read, and what applies to an agent without a policy.
+ * The place to read from, and the limit of agents without a policy.
  *
- * @param kafkaProperties how to reach the brokers; what the checker must have its own way is overridden
+ * @param kafkaProperties client properties for the brokers; the checker overrides those that it depends on
  * @param defaultCapacityTokens TOKEN_BUCKET_SIZE
  * @param defaultRefillTokensPerSecond TOKEN_REFILL_RATE
  */

@@ -16,7 +16,7 @@ final class Violations {
         if (counts.merge(invariant, 1L, Long::sum) <= KEPT_OF_EACH) first.add(new Violation(invariant, where, what));
     }
 
-    /** Adds a violation of {@link Invariant#CONSERVATION} unless what must be so is kept. */
+    /** Adds a violation of {@link Invariant#CONSERVATION} unless the condition holds. */
     void require(String where, boolean kept, String what) {
         if (!kept) add(Invariant.CONSERVATION, where, what);
     }
