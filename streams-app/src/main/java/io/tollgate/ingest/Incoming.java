@@ -1,4 +1,4 @@
 package io.tollgate.ingest;
 
 /** The classification of a record. */
-public sealed interface Incoming permits Request, UsageReport, Stray, InvalidRecord {}
+public sealed interface Incoming permits AgentRecord, Stray, InvalidRecord {}

@@ -1,32 +1,29 @@
 package io.tollgate.ingest;
 
-import io.tollgate.metrics.PipelineMetrics;
+import io.tollgate.metrics.InvalidRule;
 import io.tollgate.mirror.BucketStore;
 import java.util.Objects;
-import java.util.function.IntSupplier;
+import java.util.function.Consumer;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses strays that have come home through {@code rekeyed}. {@link ParseRequests} has checked them; only the topics'
- * size limits may have changed.
+ * Parses strays that have come home through an internal topic. {@link ParsePublished} has checked them; only the topics' size
+ * limits may have changed.
  */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final RecordClassifier parse;
     private final Branches branches;
-    private final PipelineMetrics metrics;
+    private final Consumer<InvalidRule> onInvalid;
     private @Nullable BucketStore store;
 
-    /**
-     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
-     *     takes now
-     */
-    public ParseRekeyed(IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
-        this.parse = new RecordClassifier(1, maxRecordBytes);
+    /** @param onInvalid is told of each invalid record */
+    public ParseRekeyed(RecordClassifier parse, Branches branches, Consumer<InvalidRule> onInvalid) {
+        this.parse = parse;
         this.branches = branches;
-        this.metrics = metrics;
+        this.onInvalid = onInvalid;
     }
 
     @Override
@@ -43,7 +40,7 @@ public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte
         var incoming =
                 parsed != null ? parsed.incoming() : parse.rekeyed(record.key(), record.value(), record.headers());
         if (parsed != null && !(incoming instanceof Request)) ParseResultHeader.takeFrom(record.headers());
-        if (incoming instanceof InvalidRecord unreadable) metrics.invalid(unreadable.rule());
+        if (incoming instanceof InvalidRecord invalid) onInvalid.accept(invalid.rule());
         // Missing only if another program wrote to Tollgate's internal topic: such a record is decided like any other.
         if (!Source.isNoted(record.headers())) {
             Source.write(record.headers(), position);

@@ -19,34 +19,47 @@ public final class RecordClassifier {
 
     private final int partitions;
     private final IntSupplier maxRecordBytes;
-    private final RequestParser requests = new RequestParser();
-    private final ReportParser reports = new ReportParser();
+    private final RecordParser<? extends AgentRecord> parser;
 
-    /**
-     * @param partitions the number of partitions of the requests topic
-     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
-     *     takes now
-     */
-    public RecordClassifier(int partitions, IntSupplier maxRecordBytes) {
+    private RecordClassifier(int partitions, IntSupplier maxRecordBytes, RecordParser<? extends AgentRecord> parser) {
         this.partitions = partitions;
         this.maxRecordBytes = maxRecordBytes;
+        this.parser = parser;
     }
 
     /**
-     * Returns the classification of a published record: a request, a stray, or invalid. Never throws.
+     * Returns a classifier for records of the requests topic.
+     *
+     * @param partitions the number of partitions of the topic
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic takes now
+     */
+    public static RecordClassifier ofRequests(int partitions, IntSupplier maxRecordBytes) {
+        return new RecordClassifier(partitions, maxRecordBytes, new RequestParser());
+    }
+
+    /** As {@link #ofRequests}, for records of the usage topic. */
+    public static RecordClassifier ofReports(int partitions, IntSupplier maxRecordBytes) {
+        return new RecordClassifier(partitions, maxRecordBytes, new ReportParser());
+    }
+
+    int maxRecordBytes() {
+        return maxRecordBytes.getAsInt();
+    }
+
+    /**
+     * Returns the classification of a published record: a request or report, a stray, or invalid. Never throws.
      *
      * <p>A record that would not fit an output topic once decided is invalid. Brokers limit compressed sizes, so a
      * small batch may hold a record of any size.
      *
-     * <p>The partition decides, not the record's key. So all requests of one agent on one partition take the same way,
+     * <p>The partition decides, not the record's key. So all records of one agent on one partition take the same way,
      * and none overtakes another.
      */
     public Incoming published(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
-        var incoming = ofAnySize(requests, key, value, headers, 0);
-        if (!(incoming instanceof Request request)) return incoming;
-        return partitionOf(request.key(), partitions) == partition
-                ? request
-                : new Stray(request.key(), request.bytes());
+        var incoming = ofAnySize(key, value, headers, 0);
+        if (!(incoming instanceof AgentRecord record)) return incoming;
+        var home = record.key();
+        return partitionOf(home, partitions) == partition ? record : new Stray(home, record.bytes());
     }
 
     /** Returns roughly how many bytes these headers take in a record. */
@@ -70,7 +83,7 @@ public final class RecordClassifier {
      * <p>It was not too large when it was sent home, but the topics' limits may have been lowered since.
      */
     public Incoming rekeyed(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
-        return ofAnySize(requests, key, value, headers, STRAY_GAINS_BYTES);
+        return ofAnySize(key, value, headers, STRAY_GAINS_BYTES);
     }
 
     private static InvalidRecord tooLarge(byte @Nullable [] value, int limit) {
@@ -80,32 +93,11 @@ public final class RecordClassifier {
                 "too_large: record must be at most " + limit + " bytes with key and headers, not compressed");
     }
 
-    /** As {@link #published}, for a usage report. */
-    Incoming publishedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int partition) {
-        var incoming = ofAnySize(reports, key, value, headers, 0);
-        if (!(incoming instanceof UsageReport report)) return incoming;
-        var home = report.key();
-        return partitionOf(home, partitions) == partition ? report : new Stray(home, report.bytes());
-    }
-
-    /** As {@link #rekeyed}, for a usage report. */
-    Incoming rekeyedReport(byte @Nullable [] key, byte @Nullable [] value, Headers headers) {
-        return ofAnySize(reports, key, value, headers, STRAY_GAINS_BYTES);
-    }
-
     /** @param gained the bytes that the record may have in addition */
-    private Incoming ofAnySize(
-            RecordParser<? extends Incoming> parser,
-            byte @Nullable [] key,
-            byte @Nullable [] value,
-            Headers headers,
-            int gained) {
-        int limit = maxRecordBytes.getAsInt();
+    private Incoming ofAnySize(byte @Nullable [] key, byte @Nullable [] value, Headers headers, int gained) {
+        int limit = maxRecordBytes();
         long bytes = length(key) + length(value) + bytes(headers);
-        return bytes - gained > limit ? tooLarge(value, limit) : parse(parser, value);
-    }
-
-    private static Incoming parse(RecordParser<? extends Incoming> parser, byte @Nullable [] value) {
+        if (bytes - gained > limit) return tooLarge(value, limit);
         try {
             return parser.parse(value);
         } catch (InvalidRequestException e) {

@@ -15,7 +15,7 @@ import java.util.Optional;
  */
 public record Request(
         Optional<String> requestId, String agentId, double costTokens, boolean hold, byte[] bytes, byte[] key)
-        implements Incoming {
+        implements AgentRecord {
     /** A request whose cost is not an estimate. */
     public Request(Optional<String> requestId, String agentId, double costTokens, byte[] bytes) {
         this(requestId, agentId, costTokens, false, bytes);

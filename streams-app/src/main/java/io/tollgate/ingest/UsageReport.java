@@ -10,8 +10,8 @@ import java.nio.charset.StandardCharsets;
  * @param usedTokens from 0 to 1e12
  * @param bytes the record's value, unchanged
  */
-public record UsageReport(String agentId, String hold, double usedTokens, byte[] bytes) implements Incoming {
-    /** Returns the key of the agent's records: its id in UTF-8. */
+public record UsageReport(String agentId, String hold, double usedTokens, byte[] bytes) implements AgentRecord {
+    @Override
     public byte[] key() {
         return agentId.getBytes(StandardCharsets.UTF_8);
     }

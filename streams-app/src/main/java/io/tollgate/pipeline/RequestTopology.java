@@ -8,15 +8,14 @@ import io.tollgate.events.DetectEvents;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.ParsePublished;
 import io.tollgate.ingest.ParseRekeyed;
-import io.tollgate.ingest.ParseRekeyedReports;
-import io.tollgate.ingest.ParseReports;
-import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
+import io.tollgate.metrics.InvalidRule;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.TaskTopics;
@@ -41,6 +40,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.common.serialization.Serde;
@@ -176,31 +176,62 @@ public final class RequestTopology {
     }
 
     private KStream<byte[], Incoming> parse(KStream<byte[], byte[]> requests) {
-        return requests.process(
-                withStore(
-                        buckets,
-                        () -> new ParseRequests(shared.partitions(), shared.recordLimit(), PARSED, shared.metrics())),
-                Named.as("parse-requests"));
+        return parsePublished(requests, "parse-requests", this::requestClassifier, PARSED, shared.metrics()::invalid);
     }
 
     private KStream<byte[], Incoming> sendStraysHome(KStream<byte[], Incoming> parsed) {
-        return throughTopic(parsed, PARSED.stray(), REKEYED_TOPIC)
-                .process(
-                        withStore(buckets, () -> new ParseRekeyed(shared.recordLimit(), REKEYED, shared.metrics())),
-                        Named.as("parse-rekeyed"));
+        return parseRekeyed(
+                throughTopic(parsed, PARSED.stray(), REKEYED_TOPIC),
+                "parse-rekeyed",
+                this::requestClassifier,
+                REKEYED,
+                shared.metrics()::invalid);
     }
 
     private KStream<byte[], Incoming> parseReports(KStream<byte[], byte[]> reports) {
-        return reports.process(
-                withStore(buckets, () -> new ParseReports(shared.partitions(), reportLimit, REPORTS, shared.metrics())),
-                Named.as("parse-reports"));
+        return parsePublished(reports, "parse-reports", this::reportClassifier, REPORTS, this::invalidReport);
     }
 
     private KStream<byte[], Incoming> sendStrayReportsHome(KStream<byte[], Incoming> parsed) {
-        return throughTopic(parsed, REPORTS.stray(), REKEYED_USAGE_TOPIC)
-                .process(
-                        withStore(buckets, () -> new ParseRekeyedReports(reportLimit, REPORTS)),
-                        Named.as("parse-rekeyed-reports"));
+        return parseRekeyed(
+                throughTopic(parsed, REPORTS.stray(), REKEYED_USAGE_TOPIC),
+                "parse-rekeyed-reports",
+                this::reportClassifier,
+                REPORTS,
+                this::invalidReport);
+    }
+
+    private RecordClassifier requestClassifier() {
+        return RecordClassifier.ofRequests(shared.partitions(), shared.recordLimit());
+    }
+
+    private RecordClassifier reportClassifier() {
+        return RecordClassifier.ofReports(shared.partitions(), reportLimit);
+    }
+
+    private void invalidReport(InvalidRule rule) {
+        shared.metrics().invalidReport();
+    }
+
+    private KStream<byte[], Incoming> parsePublished(
+            KStream<byte[], byte[]> published,
+            String name,
+            Supplier<RecordClassifier> classifiers,
+            Branches branches,
+            Consumer<InvalidRule> onInvalid) {
+        return published.process(
+                withStore(buckets, () -> new ParsePublished(classifiers.get(), branches, onInvalid, shared.metrics())),
+                Named.as(name));
+    }
+
+    private KStream<byte[], Incoming> parseRekeyed(
+            KStream<byte[], byte[]> rekeyed,
+            String name,
+            Supplier<RecordClassifier> classifiers,
+            Branches branches,
+            Consumer<InvalidRule> onInvalid) {
+        return rekeyed.process(
+                withStore(buckets, () -> new ParseRekeyed(classifiers.get(), branches, onInvalid)), Named.as(name));
     }
 
     private static KStream<byte[], byte[]> throughTopic(KStream<byte[], Incoming> strays, String named, String topic) {
@@ -238,9 +269,7 @@ public final class RequestTopology {
     }
 
     private void routeInvalidReports(KStream<byte[], Incoming> invalid) {
-        invalid.process(
-                        () -> new RouteInvalidReport(reportLimit.getAsInt(), shared.metrics()),
-                        Named.as("route-invalid-report"))
+        invalid.process(() -> new RouteInvalidReport(reportLimit.getAsInt()), Named.as("route-invalid-report"))
                 .to(topics.settled(), produced("write-invalid-report"));
     }
 

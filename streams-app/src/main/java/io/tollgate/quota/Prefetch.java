@@ -47,7 +47,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             throw new IllegalArgumentException(TASKS_CONFIG + " is missing");
         }
         tasks = running;
-        parse = new RecordClassifier(
+        parse = RecordClassifier.ofRequests(
                 running.shared().partitions(), running.shared().recordLimit());
     }
 

@@ -4,24 +4,20 @@ import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.InvalidRecord;
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
-import io.tollgate.metrics.PipelineMetrics;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
 
 /** Writes an invalid report as a settlement with its exact bytes. Takes no other records. */
 public final class RouteInvalidReport extends ContextualProcessor<byte[], Incoming, byte[], byte[]> {
     private final int maxRecordBytes;
-    private final PipelineMetrics metrics;
 
     /** @param maxRecordBytes size of the largest record, with key and headers, that can be written */
-    public RouteInvalidReport(int maxRecordBytes, PipelineMetrics metrics) {
+    public RouteInvalidReport(int maxRecordBytes) {
         this.maxRecordBytes = maxRecordBytes;
-        this.metrics = metrics;
     }
 
     @Override
     public void process(Record<byte[], Incoming> record) {
-        metrics.invalidReport();
         var json = SettlementJson.of(
                 (InvalidRecord) record.value(),
                 Source.read(record.headers()),

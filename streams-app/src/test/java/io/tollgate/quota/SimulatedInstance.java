@@ -5,10 +5,8 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
+import io.tollgate.ingest.ParsePublished;
 import io.tollgate.ingest.ParseRekeyed;
-import io.tollgate.ingest.ParseRekeyedReports;
-import io.tollgate.ingest.ParseReports;
-import io.tollgate.ingest.ParseRequests;
 import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Stray;
 import io.tollgate.kafka.CommittedOffsets;
@@ -100,10 +98,10 @@ final class SimulatedInstance {
         final SimulatedContext<byte[], Incoming> reportsContext;
         final SimulatedContext<byte[], Incoming> rekeyedReportsContext;
         final SimulatedContext<byte[], TaskOutput> decideContext;
-        final ParseRequests requests = new ParseRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
-        final ParseRekeyed rekeyed = new ParseRekeyed(() -> 1_000_000, PARSED, METRICS);
-        final ParseReports reports = new ParseReports(SimulatedKafka.PARTITIONS, () -> 1_000_000, PARSED, METRICS);
-        final ParseRekeyedReports rekeyedReports = new ParseRekeyedReports(() -> 1_000_000, PARSED);
+        final ParsePublished requests = new ParsePublished(requests(), PARSED, METRICS::invalid, METRICS);
+        final ParseRekeyed rekeyed = new ParseRekeyed(requests(), PARSED, METRICS::invalid);
+        final ParsePublished reports = new ParsePublished(reports(), PARSED, rule -> {}, METRICS);
+        final ParseRekeyed rekeyedReports = new ParseRekeyed(reports(), PARSED, rule -> {});
         final DecideRequests decide = new DecideRequests(running, SimulatedKafka.READ, DECIDED);
 
         Task(int partition) {
@@ -123,6 +121,14 @@ final class SimulatedInstance {
             reports.init(reportsContext);
             rekeyedReports.init(rekeyedReportsContext);
             decide.init(decideContext);
+        }
+
+        private static RecordClassifier requests() {
+            return RecordClassifier.ofRequests(SimulatedKafka.PARTITIONS, () -> 1_000_000);
+        }
+
+        private static RecordClassifier reports() {
+            return RecordClassifier.ofReports(SimulatedKafka.PARTITIONS, () -> 1_000_000);
         }
 
         private void parsed(Record<byte[], Incoming> record, String child) {

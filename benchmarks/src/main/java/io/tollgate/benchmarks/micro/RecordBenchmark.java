@@ -36,7 +36,7 @@ public class RecordBenchmark {
                     .getBytes(StandardCharsets.UTF_8);
     private static final Headers NO_HEADERS = new RecordHeaders();
 
-    private final RecordClassifier parse = new RecordClassifier(8, () -> Integer.MAX_VALUE);
+    private final RecordClassifier parse = RecordClassifier.ofRequests(8, () -> Integer.MAX_VALUE);
     private final Policy policy = Policy.byDefault(new Limit(1000, 10));
     private final Request request = (Request) parse.rekeyed(null, REQUEST, NO_HEADERS);
     private final DecidedRequest approved =

@@ -94,7 +94,7 @@ public final class PeerApp {
 
     private static final class Decide extends ContextualFixedKeyProcessor<byte[], byte[], Verdict> {
         private final Decider decider;
-        private final RecordClassifier parse = new RecordClassifier(1, () -> Integer.MAX_VALUE);
+        private final RecordClassifier parse = RecordClassifier.ofRequests(1, () -> Integer.MAX_VALUE);
 
         private Decide(Decider decider) {
             this.decider = decider;

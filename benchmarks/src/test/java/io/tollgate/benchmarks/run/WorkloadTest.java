@@ -41,7 +41,7 @@ class WorkloadTest {
         byte[] bytes = Workload.request(1_234_567, 4321);
 
         assertThat(bytes.length).isBetween(180, 230);
-        assertThat(new RecordClassifier(8, () -> Integer.MAX_VALUE).rekeyed(null, bytes, new RecordHeaders()))
+        assertThat(RecordClassifier.ofRequests(8, () -> Integer.MAX_VALUE).rekeyed(null, bytes, new RecordHeaders()))
                 .isInstanceOfSatisfying(Request.class, request -> {
                     assertThat(request.agentId()).isEqualTo("agent-4321");
                     assertThat(request.costTokens()).isEqualTo(1);

@@ -34,7 +34,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ParseRequestsTest {
+class ParsePublishedTest {
     private static final TaskSources SOURCES = new TaskSources(
             List.of(new TopicPartition("agent-requests", 0), new TopicPartition("rekeyed", 0)), List.of(17L, 18L));
 
@@ -177,8 +177,11 @@ class ParseRequestsTest {
                 .addSource("read", new ByteArrayDeserializer(), new ByteArrayDeserializer(), "agent-requests")
                 .addProcessor(
                         "parse",
-                        () -> new ParseRequests(
-                                partitions, () -> 1_000_000, new Branches("keep", "keep", "keep"), metrics),
+                        () -> new ParsePublished(
+                                RecordClassifier.ofRequests(partitions, () -> 1_000_000),
+                                new Branches("keep", "keep", "keep"),
+                                metrics::invalid,
+                                metrics),
                         "read")
                 .addStateStore(new BucketStore.TaskStoreBuilder(), "parse")
                 .addProcessor("keep", () -> (Processor<byte[], Incoming, Void, Void>) forwarded::add, "parse");

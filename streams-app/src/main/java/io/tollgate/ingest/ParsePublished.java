@@ -1,9 +1,10 @@
 package io.tollgate.ingest;
 
+import io.tollgate.metrics.InvalidRule;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
 import java.util.Objects;
-import java.util.function.IntSupplier;
+import java.util.function.Consumer;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
@@ -12,27 +13,24 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses the records of agents: sorts out invalid records and strays, notes the source of each, and removes headers
+ * Parses the records of agents and their workers: sorts out invalid records and strays, notes the source of each, and removes headers
  * that only Tollgate may write. A {@link ParseResultHeader} stays on a request for the operator that decides it.
  *
- * <p>A readable request leaves under its agent's key, an unreadable one under its own.
+ * <p>A readable record leaves under its agent's key, an invalid one under its own.
  */
-public final class ParseRequests extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
+public final class ParsePublished extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final RecordClassifier parse;
-    private final IntSupplier maxRecordBytes;
     private final Branches branches;
+    private final Consumer<InvalidRule> onInvalid;
     private final PipelineMetrics metrics;
     private @Nullable BucketStore store;
 
-    /**
-     * @param partitions the number of partitions of the requests topic
-     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic
-     *     takes now
-     */
-    public ParseRequests(int partitions, IntSupplier maxRecordBytes, Branches branches, PipelineMetrics metrics) {
-        this.parse = new RecordClassifier(partitions, maxRecordBytes);
+    /** @param onInvalid is told of each invalid record */
+    public ParsePublished(
+            RecordClassifier parse, Branches branches, Consumer<InvalidRule> onInvalid, PipelineMetrics metrics) {
+        this.parse = parse;
         this.branches = branches;
-        this.maxRecordBytes = maxRecordBytes;
+        this.onInvalid = onInvalid;
         this.metrics = metrics;
     }
 
@@ -51,14 +49,14 @@ public final class ParseRequests extends ContextualProcessor<byte[], byte[], byt
         if (parsed != null && !(incoming instanceof Request)) ParseResultHeader.takeFrom(published.headers());
         var headers = AgentHeaders.withoutReserved(published.headers());
         Source.write(headers, position);
-        if (incoming instanceof Request request) {
-            forward(published, request.key(), incoming, headers);
+        if (incoming instanceof AgentRecord record) {
+            forward(published, record.key(), incoming, headers);
         } else if (incoming instanceof Stray stray) {
             metrics.stray();
             forward(published, stray.key(), incoming, headers);
-        } else if (incoming instanceof InvalidRecord unreadable) {
-            metrics.invalid(unreadable.rule());
-            if (AgentHeaders.isBaggage(published.key(), headers, maxRecordBytes.getAsInt())) {
+        } else if (incoming instanceof InvalidRecord invalid) {
+            onInvalid.accept(invalid.rule());
+            if (AgentHeaders.isBaggage(published.key(), headers, parse.maxRecordBytes())) {
                 forward(published, null, incoming, AgentHeaders.withoutAgents(headers));
             } else {
                 forward(published, published.key(), incoming, headers);
