@@ -101,15 +101,15 @@ final class AgentState {
     /**
      * What was settled since Redis answered last.
      *
-     * @param buckets as they were before, and {@code settledTokens} what settlements had given back by then
+     * @param buckets as they were before, and {@code inBuckets} what was done to them by then
      * @param committed what Redis may be told until the task commits
      * @param settledIn how often the task had come to a commit at the last settlement
      * @param atMicros when the last settlement was made
      */
     private record Unanswered(
-            AgentBuckets buckets, double settledTokens, Adjustments committed, int settledIn, long atMicros) {
-        Unanswered by(AgentBuckets next, double nextSettledTokens) {
-            return new Unanswered(next, nextSettledTokens, committed, settledIn, atMicros);
+            AgentBuckets buckets, Adjustments inBuckets, Adjustments committed, int settledIn, long atMicros) {
+        Unanswered by(AgentBuckets next, Adjustments inNext) {
+            return new Unanswered(next, inNext, committed, settledIn, atMicros);
         }
     }
 
@@ -146,12 +146,12 @@ final class AgentState {
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var before = held.adjustments();
         var last = unanswered;
-        if (last == null) last = new Unanswered(held.buckets(), before.settledTokens(), before, commits, nowMicros);
+        if (last == null) last = new Unanswered(held.buckets(), before, before, commits, nowMicros);
         var committed = last.settledIn() == commits ? last.committed() : before;
-        unanswered = new Unanswered(last.buckets(), last.settledTokens(), committed, commits, nowMicros);
+        unanswered = new Unanswered(last.buckets(), last.inBuckets(), committed, commits, nowMicros);
         var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
-        held.adjusted(before.settled(refundTokens, nowMicros), untold);
+        held.adjusted(before.settled(refundTokens, promises.terms(), nowMicros), untold);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         if (isDecidedAlone(commits)) { // our copy goes on, and holds what was settled
             unanswered = null;
@@ -167,12 +167,11 @@ final class AgentState {
         var last = unanswered;
         if (held == null || last == null || last.settledIn() != commits) return;
         if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
-        double uncommitted =
-                held.adjustments().settledTokens() - last.committed().settledTokens();
-        double toTell = last.committed().settledTokens() - last.settledTokens();
+        double uncommitted = held.adjustments().settledSince(last.committed());
+        double toTell = last.committed().settledSince(last.inBuckets());
         double room = roomTokens(TokenBucket.refill(last.buckets(), promises, nowSeconds), promises);
         double surplus = uncommitted - Math.max(0, room - toTell);
-        if (surplus > 0) held.adjusted(held.adjustments().settled(-surplus, 0), held.isUntold());
+        if (surplus > 0) held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
     }
 
     /**
@@ -267,13 +266,14 @@ final class AgentState {
         var settled = unanswered;
         var adjustments = held == null ? Adjustments.NONE : held.adjustments();
         var told = settled != null && settled.settledIn() == commits ? settled.committed() : adjustments;
-        double inCopy = settled == null ? adjustments.settledTokens() : settled.settledTokens();
+        var inCopy = settled == null ? adjustments : settled.inBuckets();
         var buckets = held == null
                 ? AgentBuckets.full(promises.terms(), 0)
                 : settled == null ? held.buckets() : settled.buckets();
-        if (told.isNone() && inCopy != 0) { // nothing is said of settlements, and so the copy must not hold any
-            buckets = TokenBucket.settle(buckets, promises, 0, -inCopy);
-            inCopy = 0;
+        double beyond = inCopy.settledSince(told);
+        if (told.sinceMicros() < inCopy.sinceMicros()) { // nothing is said of these, and so the copy must not hold any
+            buckets = TokenBucket.settle(buckets, promises, 0, -beyond);
+            beyond = 0;
         }
         return new SpendRequest.Copy(
                 buckets,
@@ -283,7 +283,7 @@ final class AgentState {
                 held != null && knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
                 others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES),
                 told,
-                inCopy);
+                told.settledTokens() + beyond);
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */
@@ -391,7 +391,12 @@ final class AgentState {
             return;
         }
         if (once && complete && inRedis.foreignSeconds() == bucket.foreignSeconds()) return;
-        var theirs = TokenBucket.settle(inRedis.buckets(), promises, nowSeconds, settledSince(asked.spend()));
+        var theirs = TokenBucket.settle(
+                inRedis.buckets(),
+                promises,
+                nowSeconds,
+                settledSince(asked.spend()),
+                bucket.adjustments().sinceSeconds());
         var ours = TokenBucket.refill(bucket.buckets(), promises, nowSeconds);
         var smaller = new ArrayList<Bucket>(1);
         for (int i = 0; i < ours.buckets().size(); i++) {
@@ -405,16 +410,17 @@ final class AgentState {
     /** Changes our copy to buckets that hold all that was settled. */
     private void hold(BucketCopy held, AgentBuckets next) {
         held.hold(next);
-        if (unanswered != null)
-            unanswered = unanswered.by(next, held.adjustments().settledTokens());
+        if (unanswered != null) unanswered = unanswered.by(next, held.adjustments());
     }
 
     /** Returns what was settled that a call did not say. */
     private double settledSince(SpendRequest spend) {
-        if (bucket == null) return 0;
+        return bucket == null ? 0 : bucket.adjustments().settledSince(told(spend));
+    }
+
+    private static Adjustments told(SpendRequest spend) {
         var copy = spend.copy();
-        return bucket.adjustments().settledTokens()
-                - (copy == null ? 0 : copy.adjustments().settledTokens());
+        return copy == null ? Adjustments.NONE : copy.adjustments();
     }
 
     /** Returns our copy; where there is none, one that begins with these buckets. */
@@ -444,7 +450,7 @@ final class AgentState {
             held.hold(source, fence);
         }
         unasked(place, Fence.NONE);
-        if (isNewer(answer.buckets(), held)) hold(held, answer, spend);
+        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend);
         held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
@@ -455,14 +461,19 @@ final class AgentState {
         var answered = answer.buckets();
         double since = settledSince(spend);
         double taken = taken(since, answer, spend);
-        if (taken < since) held.adjusted(held.adjustments().settled(taken - since, 0), held.isUntold());
+        if (taken < since) held.adjusted(held.adjustments().settled(taken - since), held.isUntold());
         since = taken;
         if (unanswered == null || since == 0) {
             held.hold(answered);
             unanswered = null;
         } else {
-            unanswered = unanswered.by(answered, held.adjustments().settledTokens() - since);
-            held.hold(TokenBucket.settle(answered, spend.promises(), held.lastRefillSeconds(), since));
+            unanswered = unanswered.by(answered, held.adjustments().settled(-since));
+            held.hold(TokenBucket.settle(
+                    answered,
+                    spend.promises(),
+                    held.lastRefillSeconds(),
+                    since,
+                    held.adjustments().sinceSeconds()));
         }
         if (spend.copy() != null) told(spend.copy().adjustments());
     }
@@ -492,17 +503,19 @@ final class AgentState {
     /**
      * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
      * comes last, and does not know what the newer one charged.
+     *
+     * @param inAnswered what was done to them
      */
-    private boolean isNewer(AgentBuckets answered, BucketCopy held) {
+    private boolean isNewer(AgentBuckets answered, Adjustments inAnswered, BucketCopy held) {
         double answeredAt = answered.first().lastRefillSeconds();
-        double heldAt = unanswered == null
-                ? held.lastRefillSeconds()
-                : unanswered.buckets().first().lastRefillSeconds();
+        var last = unanswered;
+        double heldAt =
+                last == null ? held.lastRefillSeconds() : last.buckets().first().lastRefillSeconds();
         if (answeredAt != heldAt) return answeredAt > heldAt;
-        return answered.leastTokens()
-                < (unanswered == null
-                        ? held.leastTokens()
-                        : unanswered.buckets().leastTokens());
+        double heldTokens = last == null
+                ? held.leastTokens()
+                : last.buckets().leastTokens() - last.inBuckets().settledSince(inAnswered);
+        return answered.leastTokens() < heldTokens;
     }
 
     /** Returns the buckets to decide on without Redis. */

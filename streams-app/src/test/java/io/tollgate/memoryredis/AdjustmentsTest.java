@@ -8,6 +8,7 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.memoryredis.MemoryRedis.Engine;
@@ -27,7 +28,10 @@ class AdjustmentsTest {
     private static final long START = 1_767_225_600_000_000L;
     private static final String KEY = "quota:agent:tokens";
 
+    private static final long MINUTE_MICROS = 60_000_000;
+
     private final MemoryRedis redis = new MemoryRedis(Engine.BOTH);
+    private Terms terms = TERMS;
 
     @BeforeEach
     void spendNinety() {
@@ -37,7 +41,7 @@ class AdjustmentsTest {
 
     @Test
     void repeatedSettlementCountsOnce() {
-        var settled = Adjustments.NONE.settled(30, START + 1);
+        var settled = Adjustments.NONE.settled(30, TERMS, START + 1);
 
         tell(settled, 0);
         tell(settled, 0);
@@ -47,7 +51,7 @@ class AdjustmentsTest {
 
     @Test
     void askingCallTellsToo() {
-        var settled = Adjustments.NONE.settled(30, START + 1);
+        var settled = Adjustments.NONE.settled(30, TERMS, START + 1);
 
         spend(1, 35, settled, 0);
 
@@ -56,25 +60,25 @@ class AdjustmentsTest {
 
     @Test
     void overrunGoesBelowZero() {
-        tell(Adjustments.NONE.settled(-25, START + 1), 0);
+        tell(Adjustments.NONE.settled(-25, TERMS, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(-15);
     }
 
     @Test
     void refundsStayWithinCapacity() {
-        tell(Adjustments.NONE.settled(500, START + 1), 0);
+        tell(Adjustments.NONE.settled(500, TERMS, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(100);
     }
 
     @Test
     void laterSumGivesTheDifference() {
-        var first = Adjustments.NONE.settled(30, START + 1);
+        var first = Adjustments.NONE.settled(30, TERMS, START + 1);
         tell(first, 0);
 
-        tell(first.settled(20, START + 2), 30);
-        tell(first.settled(20, START + 2).settled(-45, START + 3), 30);
+        tell(first.settled(20, TERMS, START + 2), 30);
+        tell(first.settled(20, TERMS, START + 2).settled(-45, TERMS, START + 3), 30);
 
         assertThat(tokens()).isEqualTo(15);
     }
@@ -95,7 +99,7 @@ class AdjustmentsTest {
         tell(Adjustments.reset(START + 5), 0);
         spend(1, 70, Adjustments.reset(START + 5), 0);
 
-        tell(Adjustments.NONE.settled(50, START + 1), 0);
+        tell(Adjustments.NONE.settled(50, TERMS, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(30);
     }
@@ -103,19 +107,19 @@ class AdjustmentsTest {
     /** An instance whose state was lost knows nothing of the sum that Redis holds. */
     @Test
     void newSumCountsWhole() {
-        tell(Adjustments.NONE.settled(30, START + 1), 0);
+        tell(Adjustments.NONE.settled(30, TERMS, START + 1), 0);
 
-        tell(Adjustments.NONE.settled(7, START + 9), 0);
+        tell(Adjustments.NONE.settled(7, TERMS, START + 9), 0);
 
         assertThat(tokens()).isEqualTo(47);
     }
 
     @Test
     void unawareCallerChangesNothing() {
-        tell(Adjustments.NONE.settled(30, START + 1), 0);
+        tell(Adjustments.NONE.settled(30, TERMS, START + 1), 0);
 
         spend(1, 1, Adjustments.NONE, 0);
-        tell(Adjustments.NONE.settled(30, START + 1), 0);
+        tell(Adjustments.NONE.settled(30, TERMS, START + 1), 0);
 
         assertThat(tokens()).isEqualTo(39);
     }
@@ -124,7 +128,7 @@ class AdjustmentsTest {
     void missingKeyStaysAFullBucket() {
         redis.delete(KEY);
 
-        tell(Adjustments.NONE.settled(-30, START + 1), 0);
+        tell(Adjustments.NONE.settled(-30, TERMS, START + 1), 0);
 
         assertThat(redis.fields(KEY)).isEmpty();
     }
@@ -135,9 +139,33 @@ class AdjustmentsTest {
 
         tell(Adjustments.NONE, 0);
         assertThat(redis.fields(KEY).get("fence")).hasSize(before);
-        tell(Adjustments.NONE.settled(1, START + 1), 0);
+        tell(Adjustments.NONE.settled(1, TERMS, START + 1), 0);
 
         assertThat(redis.fields(KEY).get("fence")).hasSize(before + 8 + 4 + 44);
+    }
+
+    /** A period begins full, whatever was given back before. */
+    @Test
+    void refundOfThePeriodBeforeIsNothing() {
+        terms = Terms.of(Limit.each(Period.MINUTE, "UTC", 100));
+        redis.setNow(START + MINUTE_MICROS);
+        spend(1, 90, Adjustments.NONE, 0);
+
+        tell(Adjustments.NONE.settled(30, terms, START + 1), 0);
+
+        assertThat(tokens()).isEqualTo(10);
+    }
+
+    @Test
+    void refundsOfThisPeriodCountAlone() {
+        terms = Terms.of(Limit.each(Period.MINUTE, "UTC", 100));
+        redis.setNow(START + MINUTE_MICROS);
+        spend(1, 90, Adjustments.NONE, 0);
+
+        var first = Adjustments.NONE.settled(30, terms, START + 1);
+        tell(first.settled(7, terms, START + MINUTE_MICROS + 1).settled(2), 0);
+
+        assertThat(tokens()).isEqualTo(19);
     }
 
     private double tokens() {
@@ -154,7 +182,7 @@ class AdjustmentsTest {
 
     /** The copy says no more than that the bucket may be full: nothing of it counts but the adjustments. */
     private void call(List<Charge> charges, Adjustments adjustments, double inCopy) {
-        var buckets = new AgentBuckets(TERMS, List.of(new Bucket(100, 0)));
+        var buckets = new AgentBuckets(terms, List.of(new Bucket(100, 0)));
         var copy = new SpendRequest.Copy(
                 buckets,
                 CopyStatus.FOLLOWS,
@@ -167,7 +195,7 @@ class AdjustmentsTest {
         var spend = new SpendRequest(
                 "agent",
                 BucketKind.ENFORCED,
-                Promises.of(TERMS),
+                Promises.of(terms),
                 charges,
                 SOURCE,
                 -1,

@@ -140,6 +140,7 @@ final class SpendTwin {
     private static final int LOOK = 1;
     private static final int RESET = 2;
     private static final int ONCE = 3;
+    private static final int FOLLOWS = 1;
     private static final int UNDER_WAY = 2;
     private static final int DECIDED_ALONE = 3;
     private static final int SUPERSEDES = 4;
@@ -464,15 +465,23 @@ final class SpendTwin {
         boolean once = operation == ONCE;
         boolean lacks = gone || filled || later && Double.isNaN(wasLast) || !ahead && wasLast < argument.copyLast;
         boolean elsewhere = false;
+        boolean other = false;
+        boolean written = relation < UNDER_WAY && wasLast > argument.copyLast;
         for (int i = 0; i < known.size(); i++) {
             var entry = bySource(fencedSources, known.get(i).source());
             double decided = entry == null ? -1 : entry.last;
             lacks |= known.get(i).through() > decided;
             elsewhere |= i > 0 && known.get(i).through() < decided;
+            byte[] groups = known.get(i).groups();
+            if (!written || groups.length == 0 || entry == null) continue;
+            var said = recall(entry.groups, known.get(i).through());
+            other |= said != null && !Arrays.equals(said.group(), 16, 24, groups, 16, 24);
         }
+        lacks |= written && own.last == copyFence && !elsewhere && kept.length == 0 && foreign == argument.copyForeign;
         boolean beyond = relation == SUPERSEDES && own.last > copyFence;
         double newest = argument.count > 0 ? argument.offset(argument.count - 1) : INFINITY;
-        boolean disagrees = relation == UNDER_WAY && lacks
+        boolean disagrees = other
+                || relation == UNDER_WAY && lacks
                 || beyond && own.last > newest
                 || relation == SUPERSEDES && once && argument.count > 0 && elsewhere;
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
@@ -500,9 +509,10 @@ final class SpendTwin {
             var copy = i < copied.length ? copied[i] : null;
             boolean absent = held[i].isUnknown();
             double most = limits[i].capacity();
-            double tokens = filled ? most : min(held[i].tokens() + back + (absent ? 0 : given), most);
+            boolean over = from > began / 1e6;
+            double tokens = filled ? most : min(held[i].tokens() + back + (absent || over ? 0 : given), most);
             if (copy != null && !copy.isUnknown()) {
-                double byCopy = min(copy.tokens() + (settled - inCopy), most);
+                double byCopy = min(copy.tokens() + (over ? 0 : settled - inCopy), most);
                 if (absent || follows || byCopy < tokens) tokens = byCopy;
             }
             left[i] = disagrees && absent ? most : tokens;
@@ -661,9 +671,9 @@ final class SpendTwin {
                 && number(stored.get("tokens")) == tokens
                 && number(stored.get("last_refill")) == last
                 && isFinite(tokens + foreign + through)
-                && argument.copyLast <= last
                 && last <= clock
-                && argument.copyFence <= through;
+                && argument.copyFence <= through
+                && (argument.copyLast == last || argument.copyLast < last && argument.relation != FOLLOWS);
         if (!plain) return null;
         byte[] kept = NOTHING;
         if (through > argument.committed) {

@@ -689,4 +689,116 @@ class SimulatedFaultsTest {
                 .as("one wait for each call of 20 agents, and one or two more")
                 .isBetween(1L, 5L);
     }
+
+    /** Redis hears of it when the next minute has begun, and that has begun full. */
+    @Test
+    void refundOfTheMinuteBefore() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=5 rate=3 cold=0 call_agents=2 call_requests=5 calls=1 stored=0 within=1 unsettled=1 max_open=1000
+                reserve agent=2 cost=4
+                pass millis=974
+                pass millis=1060
+                pass millis=1130
+                pass millis=1042
+                work most=8 order=11097619
+                crash committed=1
+                pass millis=693
+                pass millis=1298
+                publish cost=3
+                poll instance=1 most=5 reversed=1
+                crash instance=1 committed=1
+                """);
+    }
+
+    /** What was given up is late, and finds a Redis that has lost what was decided meanwhile: it decides the same requests once more. */
+    @Test
+    void lateCallsThatFillAnEmptiedRedis() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=3 cold=0 call_agents=1 call_requests=3 calls=2
+                publish agent=2 cost=1
+                publish cost=6 stray=2
+                publish agent=2 cost=1
+                slow millis=71
+                publish cost=1 stray=1
+                publish agent=2 cost=1 stray=1
+                poll most=3 reversed=1
+                publish agent=1 cost=4
+                work most=2 order=1410734
+                publish agent=2 cost=3 stray=1
+                poll reversed=1
+                publish agent=2 cost=4 stray=1
+                publish agent=2 cost=1 stray=1
+                publish cost=6 stray=1
+                process count=5 order=6036217
+                publish agent=2 cost=1
+                publish agent=2 cost=4 stray=1
+                forget_script after=35
+                work instance=1 most=5 order=3202100
+                poll most=8
+                process count=4 order=10217081
+                offsets_back rekeyed=1 by=6
+                poll most=2
+                process count=5 order=13284995
+                empty after=2
+                """);
+    }
+
+    /** The last of the late calls asks for more than was decided meanwhile. */
+    @Test
+    void lateCallsThatGoBeyondTheCopy() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=3 cold=0 call_agents=1 call_requests=3 calls=2
+                publish agent=2
+                publish cost=6 stray=2
+                poll most=8 reversed=1
+                publish agent=2 cost=1
+                publish cost=6 stray=2
+                publish agent=2 cost=1
+                slow millis=71
+                publish cost=1 stray=1
+                publish agent=2 cost=1 stray=1
+                poll most=3 reversed=1
+                publish agent=2 cost=3 stray=1
+                poll most=2 reversed=1
+                publish agent=2 cost=4 stray=1
+                publish agent=2 cost=1 stray=1
+                publish cost=6 stray=1
+                publish agent=2 cost=2 stray=2
+                process count=5 order=6036217
+                forget_script
+                publish agent=2 cost=1
+                publish agent=2 cost=4 stray=1
+                publish
+                work instance=1 most=5 order=3202100
+                poll most=8
+                process count=4 order=10217081
+                offsets_back rekeyed=1 by=6
+                poll most=2
+                process count=5 order=13284995
+                empty after=2
+                """);
+    }
+
+    /** The clock of Redis is behind the copy, whose settlement is not committed: what Redis answers is newer all the same. */
+    @Test
+    void answerWithoutASettlementOfOneMoment() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=5 rate=0 cold=0 call_agents=3 call_requests=4 calls=3
+                move partition=1
+                redis_clock millis=2
+                publish agent=2 cost=2 stray=2
+                policy agent=2 capacity=8 rate=1
+                publish agent=2 stray=2
+                move to=1
+                publish agent=2
+                poll instance=1 most=1 reversed=1
+                process instance=1 count=6 order=16485610
+                commit instance=1
+                poll most=6
+                redis_down millis=614
+                publish agent=2 cost=1 stray=1
+                process order=3488229
+                settle agent=2 refund=3
+                """);
+    }
 }

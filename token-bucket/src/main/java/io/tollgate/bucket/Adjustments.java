@@ -6,8 +6,8 @@ import java.util.List;
  * What was done to one agent's buckets besides spending and refilling. Each call to Redis says the whole of it, so that Redis counts it once,
  * however often and by whomever it is told. Immutable.
  *
- * <p>Counting begins with the last reset, or where there was none with the first settlement. A copy of the buckets that is forgotten
- * begins anew, and later: what is said of an earlier beginning comes late.
+ * <p>Counting begins with the last reset, or where there was none with the first settlement, or with the first one in a period of the
+ * calendar. A copy of the buckets that is forgotten begins anew, and later: what is said of an earlier beginning comes late.
  *
  * @param sinceMicros when counting began, microseconds since the epoch on the bucket's clock; 0: nothing was ever done
  * @param byReset whether it began with a reset, at which the buckets were full
@@ -26,9 +26,29 @@ public record Adjustments(long sinceMicros, boolean byReset, double settledToken
         return sinceMicros == 0;
     }
 
-    /** Returns these with one more settlement. */
-    public Adjustments settled(double refundTokens, long nowMicros) {
-        return new Adjustments(isNone() ? nowMicros : sinceMicros, byReset, settledTokens + refundTokens);
+    /** Returns these with one more settlement; they are not {@linkplain #isNone none}. */
+    public Adjustments settled(double refundTokens) {
+        return new Adjustments(sinceMicros, byReset, settledTokens + refundTokens);
+    }
+
+    /**
+     * Returns these with one more settlement, which is made now. Counting begins anew where a period of the calendar began since: what was
+     * given back before counts in it no more.
+     */
+    public Adjustments settled(double refundTokens, Terms terms, long nowMicros) {
+        boolean counts = !isNone() && !terms.isFullBetween(sinceSeconds(), TokenBucket.seconds(nowMicros));
+        return counts ? settled(refundTokens) : new Adjustments(nowMicros, false, refundTokens);
+    }
+
+    /** Returns when counting began, in seconds since the epoch. */
+    public double sinceSeconds() {
+        return TokenBucket.seconds(sinceMicros);
+    }
+
+    /** Returns what settlements have given back since others were all: of those that count, where counting has begun anew. */
+    public double settledSince(Adjustments others) {
+        if (sinceMicros < others.sinceMicros) return -others.settledSince(this);
+        return settledTokens - (sinceMicros == others.sinceMicros ? others.settledTokens : 0);
     }
 
     /** Returns the same as a fence that answers for nothing: so Redis and our stores keep it, under the number of no source. */

@@ -56,6 +56,12 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return false;
     }
 
+    /** Returns whether a limit is full at the start of a period, and one starts after one moment, and until another. */
+    boolean isFullBetween(double fromSeconds, double toSeconds) {
+        for (var limit : limits) if (limit.limit().isFullBetween(fromSeconds, toSeconds)) return true;
+        return false;
+    }
+
     /** Returns the place of the limit with this name; -1 if there is none. */
     public int indexOf(String name) {
         for (int i = 0; i < limits.size(); i++) {

@@ -100,12 +100,24 @@ public final class TokenBucket {
      * capacity; a negative amount is taken, and the buckets may fall below zero.
      */
     public static AgentBuckets settle(AgentBuckets held, Promises promises, double nowSeconds, double refundTokens) {
+        return settle(held, promises, nowSeconds, refundTokens, Double.POSITIVE_INFINITY);
+    }
+
+    /**
+     * As {@link #settle(AgentBuckets, Promises, double, double)}, of what was given back before.
+     *
+     * @param refundedSeconds when: to a limit of the calendar whose period began since, it is nothing
+     */
+    public static AgentBuckets settle(
+            AgentBuckets held, Promises promises, double nowSeconds, double refundTokens, double refundedSeconds) {
         var refilled = refill(held, promises, nowSeconds);
         var limits = promises.terms().limits();
         var settled = new Bucket[limits.size()];
         for (int i = 0; i < settled.length; i++) {
             var bucket = refilled.buckets().get(i);
-            double tokens = atMost(limits.get(i).limit().capacityTokens(), bucket.tokens() + refundTokens);
+            var limit = limits.get(i).limit();
+            boolean over = limit.isFullBetween(refundedSeconds, bucket.lastRefillSeconds());
+            double tokens = atMost(limit.capacityTokens(), bucket.tokens() + (over ? 0 : refundTokens));
             settled[i] = new Bucket(tokens, bucket.lastRefillSeconds());
         }
         return new AgentBuckets(promises.terms(), List.of(settled));

@@ -20,12 +20,11 @@
 --             foreign write d, for each limit tokens d; unless status 3 (nothing was written), for each request:
 --             verdict B, limit B (from 0), tokens left d, decided at d, retry after ms d; or 16 B and the group that
 --             decided it before (empty: the one of the request before)
--- Packed, because parsing decimal text costs Redis more than deciding does. TokenBucket.java holds the same steps in
--- the same order, so that both give the same double to the last bit. The field terms says by which terms the tokens
--- were left. Callers without a source and with one nameless limit are other programs, and leave it alone.
--- The fence makes a request that is processed again get the answer it got before and be charged once. It begins with
--- what this script wrote last: tokens d, last refill d, and when it last met another program's write d (0 never). Then
--- an entry for each source (source c8, groups); its groups stand newest first, one for each call that decided:
+-- TokenBucket.java holds the same steps in the same order, so that both give the same double to the last bit. The field
+-- terms says by which terms the tokens were left; callers without a source and with one nameless limit leave it alone.
+-- The fence makes a request that is processed again get its answer again and be charged once. It begins with what this
+-- script wrote last: tokens d, last refill d, and when it last met another program's write d (0 never). Then an entry
+-- for each source (source c8, groups); its groups stand newest first, one for each call that decided:
 --   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4, approved I4 (0
 --   none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
 --   the first, and for each refused request: last - offset I4, limit B; and for each of the approved: last - offset I4
@@ -68,8 +67,7 @@ local function refill(limit, tokens, left, now, wanted)
   return tokens, wait or (wanted - tokens) / limit.rate, began
 end
 
--- Iterates over groups, newest first: end, start, last and first offset, whether all were approved, else where those
--- are that were. Fails on damage.
+-- Iterates over groups, newest first: end, start, last, first, whether all were approved, else where. Fails on damage.
 local function next_group(groups, before)
   if before == #groups then return end
   local last, first, at, tokens, size, more, approved, body = struct.unpack('<ddddI4I4I4', groups, before + 1)
@@ -184,28 +182,30 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   local kept_began, _, _, kept_settled = unpack_('<dddd', kept .. NONE)
   local later, filled = began > kept_began, operation == RESET or began > kept_began and reset > 0
   local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
-  entries[source] = own
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local ahead, once, elsewhere = relation >= DECIDED_ALONE, operation == 3, false
+  local ahead, once, elsewhere, other = relation >= DECIDED_ALONE, operation == 3, false, false
   -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
   local lacks = gone or filled or later and not was_last or not ahead and was_last and was_last < copy_last
+  local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
   for i = 1, #known do
-    local entry = entries[known[i][1]] or {'', -1}
+    local entry = entries[known[i][1]] or {'', -1, ''}
     lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
+    local said = written and known[i][3] ~= '' and recall(entry[3], known[i][2])
+    other = other or said and sub(said, 17, 24) ~= sub(known[i][3], 17, 24) -- when it was decided
   end
+  -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
+  lacks = lacks or written and own[2] == copy_fence and not elsewhere and kept == '' and foreign == copy_foreign
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
   local newest = count > 0 and unpack_('<d', argument, first + 16 * (count - 1)) or math.huge
   -- The copy does not know what was lost; or somebody else decided, here or in another source.
-  local disagrees = relation == UNDER_WAY and lacks or beyond and own[2] > newest
+  local disagrees = other or relation == UNDER_WAY and lacks or beyond and own[2] > newest
     or relation == SUPERSEDES and once and count > 0 and elsewhere
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
   -- Returns the levels under the last promise, now. Each promise counts from its own moment on: the time before is
   -- credited by the one before it, then a smaller capacity cuts, and a larger one gives nothing. A limit continues the
   -- one of its name; the first, the shared one, also a first one whose name is gone. A limit that is new starts full.
-  local function place_of(name, in_limits)
-    for i = 1, #in_limits do if in_limits[i].name == name then return i end end
-  end
+  local function place_of(name, all) for i = 1, #all do if all[i].name == name then return i end end end
   local function brought(held, by)
     local left_at = held[1] and held[1][2] or now
     for k = 1, #promises + 1 do
@@ -239,9 +239,9 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   for i = 1, #limits do
     local back, _, _, from = 0, refill(limits[i], 0, now, now, 0)
     for k = 1, #nowhere do back = back + (nowhere[k][1] >= from and nowhere[k][2] or 0) end -- of this period
-    local copy, absent, most = copied[i], held[i][3], limits[i].capacity
-    local tokens = filled and most or math.min(held[i][1] + back + (absent and 0 or given), most)
-    local by_copy = copy and not copy[3] and math.min(copy[1] + (settled - in_copy), most)
+    local copy, absent, most, over = copied[i], held[i][3], limits[i].capacity, from > began / 1e6 -- the period it was
+    local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given), most)
+    local by_copy = copy and not copy[3] and math.min(copy[1] + (over and 0 or settled - in_copy), most)
     if by_copy and (absent or follows or by_copy < tokens) then tokens = by_copy end
     left[i] = disagrees and absent and most or tokens
   end
@@ -277,7 +277,7 @@ end
 
 -- Returns the reply; and the fields and the time to live where something is to be written.
 local function decide(key, argument, clock, clock_micros, clock_text)
-  local LOOK, RESET, ONCE, DECIDED_ALONE = 1, 2, 3, 3
+  local LOOK, RESET, ONCE, FOLLOWS, DECIDED_ALONE = 1, 2, 3, 1, 3
   local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED, FINE, DISAGREES = 1, 2, 3, 16, 0, 3
   local pack, unpack_, floor = struct.pack, struct.unpack, math.floor
   local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
@@ -296,7 +296,8 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     local tokens, last, id, size, through, kept
     tokens, last, foreign, id, size, through = unpack_('<dddc8I4d', fence)
     plain = id == source and size == #fence - 36 and tonumber(stored[1]) == tokens and tonumber(stored[2]) == last
-      and (tokens + foreign + through) * 0 == 0 and copy_last <= last and last <= clock and copy_fence <= through
+      and (tokens + foreign + through) * 0 == 0 and last <= clock and copy_fence <= through
+      and (copy_last == last or copy_last < last and relation ~= FOLLOWS)
     if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37), committed) end
     left, minute = {(refill(limits[1], tokens, last, clock, 0))}, floor(last / 60)
     entries = {{source, through, kept or ''}}
@@ -304,8 +305,7 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   if not plain then
     status, now, foreign, left, entries, minute, news = reconcile(argument, key, stored, ours, fenced, clock)
   end
-  local own = entries[1]
-  local now_micros = now == clock and clock_micros or floor(now * 1e6 + 0.5)
+  local own, now_micros = entries[1], now == clock and clock_micros or floor(now * 1e6 + 0.5)
   local answers, refusals, oldest, newest, refused, said = {}, {}, nil, own[2], false, nil
   for i = 1, status == DISAGREES and 0 or count do
     local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
