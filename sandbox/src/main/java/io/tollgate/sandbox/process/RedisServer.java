@@ -208,18 +208,23 @@ public final class RedisServer extends SandboxProcess {
         lines.add("bind 127.0.0.1");
         options.security()
                 .ifPresentOrElse(security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
-        lines.add("dir \"" + home().path() + "\"");
+        lines.add("dir " + quoted(home().path().toString()));
         lines.add("save \"\"");
         lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
         // A bucket whose fence is longer than the default of 64 bytes takes 500 bytes rather than 300. By its old name,
         // which all versions know.
         lines.add("hash-max-ziplist-value 512");
         lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
-        options.password().ifPresent(password -> lines.add("requirepass \"" + password + "\""));
+        options.password().ifPresent(password -> lines.add("requirepass " + quoted(password)));
         options.users().forEach(rules -> lines.add("user " + rules));
         if (options.replicaOf() != 0) lines.add("replicaof 127.0.0.1 " + options.replicaOf());
         lines.addAll(options.config());
         return lines;
+    }
+
+    /** Returns a value as redis.conf takes it, whatever is in it. */
+    static String quoted(String value) {
+        return '"' + value.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
     }
 
     /** Returns the program that the system property {@code tollgate.redis-server} names, else the bundled one. */

@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -196,9 +197,11 @@ public final class Security {
     }
 
     private void writeProperties(String user) throws IOException {
-        var lines = new ArrayList<String>();
-        clientProperties(user).forEach((name, value) -> lines.add(name + "=" + value));
-        Files.write(ownersOnly(dir.resolve(user + ".properties")), lines);
+        var properties = new Properties();
+        properties.putAll(clientProperties(user));
+        try (var file = Files.newOutputStream(ownersOnly(dir.resolve(user + ".properties")))) {
+            properties.store(file, null);
+        }
         // librdkafka's names and its way to write a login.
         Files.write(
                 ownersOnly(dir.resolve(user + ".kcat")),
@@ -272,9 +275,10 @@ public final class Security {
         return List.of(
                 "port 0",
                 "tls-port " + port,
-                "tls-cert-file " + dir.resolve("redis.pem"),
-                "tls-key-file " + dir.resolve("redis.key.pem"),
-                "tls-ca-cert-file " + dir.resolve("ca.pem"),
+                "tls-cert-file " + RedisServer.quoted(dir.resolve("redis.pem").toString()),
+                "tls-key-file "
+                        + RedisServer.quoted(dir.resolve("redis.key.pem").toString()),
+                "tls-ca-cert-file " + RedisServer.quoted(dir.resolve("ca.pem").toString()),
                 "tls-auth-clients no",
                 "user default off",
                 "user " + APPLICATION + " on >" + redisPassword() + " " + Rights.REDIS);

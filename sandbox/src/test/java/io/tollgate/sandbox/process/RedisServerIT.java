@@ -4,11 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ForkJoinPool;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RedisServerIT {
     @Test
@@ -79,6 +84,31 @@ class RedisServerIT {
         try (RedisServer redis = RedisServer.start(options)) {
             assertThat(redis.ask("STRLEN k")).hasValue(":1");
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"with space", "ünï", "it's", "a\"b"})
+    void folderOfCertificatesMayHaveAnyName(String name, @TempDir Path dir) {
+        var security = Security.create(dir.resolve(name));
+
+        try (var redis = RedisServer.start(
+                RedisServer.RedisOptions.defaults().withDir(dir.resolve(name)).withSecurity(security))) {
+            assertThat(redis.ask("PING")).isPresent();
+        }
+    }
+
+    /** Kafka's own tools read it as ISO-8859-1. */
+    @Test
+    void propertiesNameAnyFolder(@TempDir Path dir) throws IOException {
+        var security = Security.create(dir.resolve("ünï"));
+
+        var read = new Properties();
+        try (var file = Files.newInputStream(security.dir().resolve("admin.properties"))) {
+            read.load(file);
+        }
+
+        assertThat(read.getProperty("ssl.truststore.location"))
+                .isEqualTo(security.trustStore().toString());
     }
 
     @Test
