@@ -58,7 +58,8 @@ record Addresses(
             String address = kafka.bootstrapServers();
             ready.append(" kafka=").append(address);
             out.println("  Kafka     " + address);
-            String login = users == null ? "" : " -F " + users.dir().resolve(Security.AUDITORS + ".kcat");
+            String login =
+                    users == null ? "" : " -F " + EnvFile.word(users.dir().resolve(Security.AUDITORS + ".kcat"));
             out.println(
                     "            kcat" + login + " -b " + address + " -C -t " + SandboxTopics.REJECTED + " -o -5 -e");
             if (users != null) printUsers(out, address, users);
@@ -69,8 +70,10 @@ record Addresses(
             if (users == null) {
                 out.println("            redis-cli -p " + redis.port() + " hgetall quota:greedy-1:tokens");
             } else {
-                out.println("            REDISCLI_AUTH=$(cat " + users.dir().resolve("redis.password")
-                        + ") redis-cli --tls --cacert " + users.dir().resolve("ca.pem") + " --user "
+                out.println("            REDISCLI_AUTH=$(cat "
+                        + EnvFile.word(users.dir().resolve("redis.password"))
+                        + ") redis-cli --tls --cacert "
+                        + EnvFile.word(users.dir().resolve("ca.pem")) + " --user "
                         + Security.APPLICATION + " -p " + redis.port()
                         + " hmget quota:greedy-1:tokens tokens last_refill");
             }
@@ -97,7 +100,7 @@ record Addresses(
                 + " --isolation-level read_committed --group auditors-1 --from-beginning --topic "
                 + SandboxTopics.REJECTED
                 + " --consumer.config "
-                + users.dir().resolve(Security.AUDITORS + ".properties"));
+                + EnvFile.word(users.dir().resolve(Security.AUDITORS + ".properties")));
         out.println("  Users     " + String.join(", ", Security.USERS) + ": " + users.dir()
                 + "/USER.properties, and USER.kcat for librdkafka");
     }

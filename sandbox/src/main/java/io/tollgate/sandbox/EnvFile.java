@@ -32,8 +32,13 @@ final class EnvFile {
         lines.add("case ${JAVA_OPTS:-} in *javax.net.ssl.trustStore*) unset JAVA_OPTS ;; esac");
         new TreeMap<>(variables).forEach((name, value) -> lines.add("export " + name + "=" + quoted(value)));
         Files.write(file, lines);
-        var path = file.toAbsolutePath().toString();
-        return ". " + (path.matches("[A-Za-z0-9_./+@%:,-]+") ? path : quoted(path));
+        return ". " + word(file);
+    }
+
+    /** Returns a path as one word of a command, for any POSIX shell. */
+    static String word(Path path) {
+        var text = path.toAbsolutePath().toString();
+        return text.matches("[A-Za-z0-9_./+@%:,-]+") ? text : quoted(text);
     }
 
     private static String quoted(String value) {

@@ -5,6 +5,7 @@ import io.tollgate.config.SettingsException;
 import io.tollgate.ingest.RecordClassifier;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
@@ -89,7 +90,12 @@ public final class LoadCommand implements Callable<Integer> {
         double seconds = (System.nanoTime() - start) / 1e9;
         var out = spec.commandLine().getOut();
         out.printf(
-                "published %d requests of %d agents in %.1f s (%.0f/s)%n", records, agents, seconds, records / seconds);
+                Locale.ROOT,
+                "published %d requests of %d agents in %.1f s (%.0f/s)%n",
+                records,
+                agents,
+                seconds,
+                records / seconds);
         return 0;
     }
 

@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /** Agents' ids in paths, percent-encoded. An id is data; none of its characters has a meaning. */
 public final class AgentPath {
@@ -56,7 +57,7 @@ public final class AgentPath {
             boolean plain =
                     c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_';
             if (plain) segment.append(c);
-            else segment.append(String.format("%%%02X", (int) c));
+            else segment.append(String.format(Locale.ROOT, "%%%02X", (int) c));
         }
         return segment.toString();
     }

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -93,13 +94,21 @@ public final class VerifyCommand implements Callable<Integer> {
                 .max()
                 .orElse(0);
         report.figures()
-                .forEach((name, value) -> out.printf("%-" + width + "s  %15s%n", name.replace('_', ' '), text(value)));
+                .forEach((name, value) ->
+                        out.printf(Locale.ROOT, "%-" + width + "s  %15s%n", name.replace('_', ' '), text(value)));
         if (!report.agents().isEmpty()) {
             out.printf(
+                    Locale.ROOT,
                     "%n%-32s %10s %10s %10s %10s %12s%n",
-                    "agent", "decisions", "local", "local s", "gap s", "overdraft");
+                    "agent",
+                    "decisions",
+                    "local",
+                    "local s",
+                    "gap s",
+                    "overdraft");
             for (AgentFigures agent : report.agents())
                 out.printf(
+                        Locale.ROOT,
                         "%-32s %10d %10d %10s %10s %12s%n",
                         Text.shorten(agent.agentId()),
                         agent.decisions(),

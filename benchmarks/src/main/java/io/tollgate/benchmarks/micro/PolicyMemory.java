@@ -4,6 +4,7 @@ import io.tollgate.bucket.Limit;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /** What policies cost in memory. */
 public final class PolicyMemory {
@@ -21,8 +22,8 @@ public final class PolicyMemory {
         var held = new Policies(Policy.byDefault(new Limit(1000, 10)), () -> {});
         long before = usedBytes();
         for (int i = 0; i < policies; i++) {
-            var key = String.format("agent-%06d", i).getBytes(StandardCharsets.UTF_8);
-            var value = String.format("{\"capacity\":%d,\"refill_rate\":10}", 100 + i % different);
+            var key = String.format(Locale.ROOT, "agent-%06d", i).getBytes(StandardCharsets.UTF_8);
+            var value = String.format(Locale.ROOT, "{\"capacity\":%d,\"refill_rate\":10}", 100 + i % different);
             held.apply(0, i, 0, key, value.getBytes(StandardCharsets.UTF_8));
         }
         long after = usedBytes();

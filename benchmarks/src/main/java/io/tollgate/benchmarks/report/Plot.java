@@ -36,14 +36,20 @@ final class Plot {
         int height = TITLE + ROW * bars.size() + 10;
         var svg = new StringBuilder();
         svg.append(String.format(
+                Locale.ROOT,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
-                WIDTH, height));
-        svg.append(String.format("<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, height));
+                WIDTH,
+                height));
+        svg.append(String.format(Locale.ROOT, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, height));
         svg.append(String.format(
-                "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n", escape(title)));
+                Locale.ROOT,
+                "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n",
+                escape(title)));
         svg.append(String.format(
+                Locale.ROOT,
                 "<text x=\"8\" y=\"34\" fill=\"#555\">%s%s; the line spans all rounds</text>%n",
-                escape(unit), logarithmic ? ", logarithmic" : ""));
+                escape(unit),
+                logarithmic ? ", logarithmic" : ""));
         int y = TITLE;
         for (var bar : bars) {
             double median = place(bar.value().median(), least, most);
@@ -51,8 +57,11 @@ final class Plot {
             double to = place(bar.value().max(), least, most);
             double middle = y + BAR / 2.0;
             svg.append(String.format(
+                    Locale.ROOT,
                     "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>%n",
-                    LABELS - 8, y + 12, escape(bar.label())));
+                    LABELS - 8,
+                    y + 12,
+                    escape(bar.label())));
             svg.append(String.format(
                     Locale.ROOT,
                     "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>%n",

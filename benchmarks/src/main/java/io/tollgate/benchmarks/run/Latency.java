@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.HdrHistogram.Histogram;
@@ -172,6 +173,7 @@ public final class Latency implements Callable<Integer> {
             put(row, histogram);
             rows.add(row);
             Output.say(String.format(
+                    Locale.ROOT,
                     "%3.0f%% %-15s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
                     load * 100,
                     contestant.text(),

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -153,7 +154,7 @@ public final class Memory implements Callable<Integer> {
         row.put("name", name);
         row.put("keys", Math.round(keys));
         row.put("bytes", bytes);
-        Output.say(String.format("%-55s %.0f keys %8.1f bytes", name, keys, bytes));
+        Output.say(String.format(Locale.ROOT, "%-55s %.0f keys %8.1f bytes", name, keys, bytes));
         return row;
     }
 

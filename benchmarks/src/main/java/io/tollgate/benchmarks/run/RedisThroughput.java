@@ -11,6 +11,7 @@ import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -154,6 +155,7 @@ public final class RedisThroughput implements Callable<Integer> {
             row.put("redis_cpu_us", end.cpuMicrosPerRecord(start, "redis"));
             row.put("client_cpu_us", end.cpuMicrosPerRecord(start, "client"));
             Output.say(String.format(
+                    Locale.ROOT,
                     "%-42s %8.0f decisions/s   Redis deciding %6.2f us   CPU: Redis %6.2f us, client %6.2f us",
                     entry.name(),
                     row.path("decisions_per_second").asDouble(),

@@ -6,6 +6,7 @@ import io.tollgate.benchmarks.report.RoundSummary;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -146,6 +147,7 @@ public final class SettingsSearch implements Callable<Integer> {
             note(row, "committed", Objects.requireNonNull(seen.get(OpenLoop.Measure.COMMITTED)));
         }
         Output.say(String.format(
+                Locale.ROOT,
                 "%-40s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f   p50/p99 ms: written %7.2f/%7.2f committed %7.2f/%7.2f",
                 name,
                 row.path("records_per_second").asDouble(),
