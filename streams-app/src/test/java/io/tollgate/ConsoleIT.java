@@ -8,7 +8,6 @@ import io.tollgate.http.AgentPath;
 import io.tollgate.sandbox.process.ApplicationProcess;
 import io.tollgate.sandbox.process.OwnThread;
 import io.tollgate.sandbox.process.RedisServer;
-import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -20,13 +19,10 @@ import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
@@ -35,7 +31,6 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Keys;
 import org.openqa.selenium.chrome.ChromeDriver;
-import org.openqa.selenium.chrome.ChromeOptions;
 import org.openqa.selenium.interactions.Actions;
 
 /** The console in a real browser, over a real pipeline with traffic. Skipped where there is no Chromium with its driver. */
@@ -56,10 +51,7 @@ class ConsoleIT {
 
     @BeforeAll
     static void start() {
-        var chromium = onPath("chromium", "chromium-browser", "google-chrome");
-        var driver = onPath("chromedriver");
-        Assumptions.assumeTrue(
-                chromium.isPresent() && driver.isPresent(), "needs chromium and chromedriver on the PATH");
+        browser = ConsoleBrowser.start();
         redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
         cluster = TestCluster.onSharedBroker()
                 .withLimit(200, 20)
@@ -68,13 +60,6 @@ class ConsoleIT {
         application = cluster.start();
         requests = new Requests(cluster);
         traffic = OwnThread.run(ConsoleIT::sendOn);
-        var options = new ChromeOptions();
-        options.setBinary(chromium.get().toFile());
-        options.addArguments(
-                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--lang=en");
-        System.setProperty("webdriver.chrome.driver", driver.get().toString()); // or Selenium would download one
-        browser = new ChromeDriver(options);
-        browser.manage().timeouts().scriptTimeout(SOON);
         browser.get(application.http() + "/");
     }
 
@@ -87,14 +72,6 @@ class ConsoleIT {
             for (int i = 0; i < 3; i++) requests.send("calm-" + (round * 3 + i) % 60, 3, round);
             LockSupport.parkNanos(100_000_000);
         }
-    }
-
-    private static Optional<Path> onPath(String... names) {
-        return Stream.of(names)
-                .flatMap(name -> Stream.of(System.getenv("PATH").split(File.pathSeparator))
-                        .map(folder -> Path.of(folder, name)))
-                .filter(Files::isExecutable)
-                .findFirst();
     }
 
     @AfterAll
@@ -523,8 +500,7 @@ class ConsoleIT {
     }
 
     private static String text(String id) {
-        return String.valueOf(browser.executeScript("return document.getElementById(arguments[0]).textContent", id))
-                .strip();
+        return ConsoleBrowser.text(browser, id);
     }
 
     private static double number(String id) {

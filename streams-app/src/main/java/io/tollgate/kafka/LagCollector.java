@@ -39,7 +39,7 @@ public final class LagCollector implements Collector, AutoCloseable {
     private static final long ASK_EVERY_MILLIS = 1_000;
     private static final int PATIENCE_MILLIS = 3_000;
     /** An older answer is out of date. */
-    private static final long OLDEST_ANSWER_NANOS = TimeUnit.SECONDS.toNanos(10);
+    private static final long OLDEST_ANSWER_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final Admin admin;
     private final String group;

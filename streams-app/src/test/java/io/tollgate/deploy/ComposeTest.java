@@ -261,6 +261,43 @@ class ComposeTest {
         });
     }
 
+    /** Off unless TRACING is set: then each file is where the instances look for it, and their spans go to a service that is started. */
+    @Test
+    void profileTracing_fitsTogether() {
+        var download = SERVICES.at("/agent/command")
+                .valueStream()
+                .map(JsonNode::asText)
+                .toList();
+        var url = Pattern.compile("https://.*/opentelemetry-javaagent-(.*)\\.jar")
+                .matcher(download.get(download.size() - 1));
+        assertThat(url.matches()).isTrue();
+        assertThat(DeploymentFiles.text("pom.xml"))
+                .as("the version that TracingIT runs with")
+                .contains("<opentelemetry-javaagent.version>" + url.group(1) + "<");
+        assertThat(DeploymentFiles.text("docs/tracing.md")).contains(url.group());
+        assertThat(download).contains("/agent/opentelemetry-javaagent.jar");
+        assertThat(SERVICES.at("/agent/volumes/0").asText()).isEqualTo("agent:/agent");
+        for (var instance : List.of("tollgate-1", "tollgate-2")) {
+            var service = SERVICES.get(instance);
+            var options = service.at("/environment/JAVA_TOOL_OPTIONS").asText();
+            assertThat(options)
+                    .startsWith("${TRACING:+-javaagent:/opt/agent/opentelemetry-javaagent.jar ")
+                    .endsWith("}");
+            assertThat(options).contains("=/opt/opentelemetry/agent.properties");
+            assertThat(service.get("volumes").valueStream().map(JsonNode::asText))
+                    .contains("agent:/opt/agent:ro", "./deploy/opentelemetry:/opt/opentelemetry:ro");
+            assertThat(service.at("/depends_on/agent/required").asBoolean(true)).isFalse();
+            assertThat(service.at("/environment/OTEL_EXPORTER_OTLP_ENDPOINT").asText())
+                    .isEqualTo("http://jaeger:4318");
+        }
+        for (var started : List.of("agent", "jaeger")) {
+            assertThat(SERVICES.get(started).get("profiles").valueStream().map(JsonNode::asText))
+                    .containsExactly("tracing");
+        }
+        assertThat(DeploymentFiles.ROOT.resolve("deploy/opentelemetry/agent.properties"))
+                .exists();
+    }
+
     @Test
     void composeAcceptsTheFile() throws Exception {
         var client = composeClient();

@@ -1,5 +1,5 @@
 // One agent: its bucket, which refills before your eyes, its last decisions, and filling it.
-import { $, text, element, row, number, percent, duration, time, moment, refills, path, page, call, say, complain, command, argument, copyButton, showCommands, confirmed } from "./page.js";
+import { $, text, element, row, number, percent, duration, time, moment, refills, path, page, call, say, complain, wait, command, argument, copyButton, showCommands, confirmed } from "./page.js";
 import { isStale } from "./overview.js";
 
 const STALE_MILLIS = 6000;
@@ -12,7 +12,7 @@ export function openAgent(id) {
   chosen = id;
   agent = null;
   text("agent-name", id);
-  complain("agent-error");
+  wait("agent-error");
   say("changed", "");
   for (const part of ["agent", "agent-unknown", "agent-holds", "agent-decisions", "agent-actions"]) $(part).hidden = true;
   look();

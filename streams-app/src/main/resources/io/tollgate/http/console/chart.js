@@ -1,4 +1,4 @@
-// The chart of decisions. What is not known is a gap; a gap, and a time without Redis, are shaded.
+// The chart of decisions. What is not known is a gap; gaps, times without an instance's figures and times without Redis are shaded.
 import { $, number, percent, text, time, now } from "./page.js";
 
 const SECONDS = 300;
@@ -10,9 +10,11 @@ const seconds = new Map();
 let chart = null;
 let away = [];
 let gaps = [];
+let partial = [];
 
-export function add(second, rates, redis) {
-  seconds.set(second, { rates, redis });
+/** @param isPartial whether an instance is missing in the figures */
+export function add(second, rates, redis, isPartial) {
+  seconds.set(second, { rates, redis, isPartial });
 }
 
 const colour = (name) => getComputedStyle($("chart")).getPropertyValue(name).trim();
@@ -56,7 +58,7 @@ function makeChart(data) {
     hooks: {
       drawClear: [(u) => {
         away.forEach(([from, to]) => shade(u, from, to, colour("--away")));
-        gaps.forEach(([from, to]) => shade(u, from, to, colour("--gap"), true));
+        [...gaps, ...partial].forEach(([from, to]) => shade(u, from, to, colour("--gap"), true));
       }],
       setCursor: [readout],
     },
@@ -78,7 +80,14 @@ function readout(u) {
   const { approved_per_second: approved, rejected_per_second: rejected, local_per_second: local, redis_per_second: shared } = known.rates;
   const all = approved + rejected;
   const shares = all > 0 ? ` (${percent(rejected / all)}), locally ${percent(local / Math.max(local + shared, 0.1))}` : "";
-  text("chart-readout", `${time(second * 1000)}: approved ${number(approved)}/s, rejected ${number(rejected)}/s${shares}${known.redis === "away" ? ", Redis away" : ""}`);
+  text("chart-readout", `${time(second * 1000)}: approved ${number(approved)}/s, rejected ${number(rejected)}/s${shares}${known.redis === "away" ? ", Redis away" : ""}${known.isPartial ? ", without an instance that did not answer" : ""}`);
+}
+
+/** Adds the second to the last span, or begins another. */
+function extend(spans, second) {
+  const last = spans[spans.length - 1];
+  if (last && second - last[1] <= GAP_SECONDS) last[1] = second;
+  else spans.push([second - 1, second]);
 }
 
 export function draw() {
@@ -89,6 +98,7 @@ export function draw() {
   const push = (second, ...values) => [second, ...values].forEach((value, i) => data[i].push(value));
   away = [];
   gaps = [];
+  partial = [];
   let before = null;
   for (const second of [...seconds.keys(), end].sort((a, b) => a - b)) {
     const known = seconds.get(second);
@@ -99,11 +109,8 @@ export function draw() {
     if (known) {
       const { rates } = known;
       push(second, rates.approved_per_second, rates.rejected_per_second, rates.local_per_second);
-      if (known.redis === "away") {
-        const last = away[away.length - 1];
-        if (last && second - last[1] <= GAP_SECONDS) last[1] = second;
-        else away.push([second - 1, second]);
-      }
+      if (known.redis === "away") extend(away, second);
+      if (known.isPartial) extend(partial, second);
       before = second;
     }
   }

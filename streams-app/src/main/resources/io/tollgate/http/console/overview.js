@@ -46,7 +46,7 @@ setInterval(() => {
     if (silent() > REOPEN_MILLIS && performance.now() - opened > REOPEN_MILLIS) open();
   }
   showNotices();
-  if (!isStale()) showSince();
+  showSince();
   draw();
 }, 1000);
 
@@ -94,7 +94,8 @@ function show(status) {
   text("latency-p99", p99 === null ? "" : `p99 ${number(p99)} ms, lately at most ${number(most)} ms`);
   showShare(status.decided_by);
   for (const { second, rates, redis } of status.history) add(second, rates, redis);
-  if (!status.history.length) add(Math.floor(Date.parse(status.at) / 1000), status.throughput, status.breaker.state);
+  const isPartial = status.instances.some((one) => one.state === "UNREACHABLE");
+  if (!status.history.length) add(Math.floor(Date.parse(status.at) / 1000), status.throughput, status.breaker.state, isPartial);
   draw();
   showNotices();
   showThrottled(status.most_throttled);
@@ -124,7 +125,9 @@ function showRedis(redis) {
   showSince();
 }
 function showSince() {
-  text("redis-since", redisSince === null ? "" : `for ${duration(Math.max(0, (now() - redisSince) / 1000))}, since ${time(redisSince)}`);
+  if (redisSince === null) return text("redis-since", "");
+  const until = isStale() ? Date.parse(latest.at) : now();
+  text("redis-since", `for ${duration(Math.max(0, (until - redisSince) / 1000))}, since ${time(redisSince)}`);
 }
 
 function showShare(share) {
@@ -156,14 +159,15 @@ function showThrottled(agents) {
 
 function showInstances(instances) {
   $("instances").replaceChildren(...instances.map((one) => {
+    const isSilent = one.state === "UNREACHABLE";
     const tasks = one.threads.flatMap((thread) => thread.tasks).length;
     const p99 = one.decision_latency.p99_ms;
     return row(
       one.instance,
       element("td", one.state.toLowerCase().replaceAll("_", " "), one.ready ? "yes" : "no"),
       one.redis ? one.redis.state.replace("_", " ") : "–",
-      `${tasks} on ${one.threads.length} ${one.threads.length === 1 ? "thread" : "threads"}`,
-      number(one.rates.approved_per_second + one.rates.rejected_per_second),
+      isSilent ? "–" : `${tasks} on ${one.threads.length} ${one.threads.length === 1 ? "thread" : "threads"}`,
+      isSilent ? "–" : number(one.rates.approved_per_second + one.rates.rejected_per_second),
       p99 === null ? "–" : `${number(p99)} ms`);
   }));
 }

@@ -22,11 +22,17 @@ export const say = (id, words, isError) => {
   text(id, words);
   $(id).className = isError ? "error" : "";
 };
-/** Shows an error, or hides it where there is none. */
-export const complain = (id, words) => {
+const tell = (id, words, className) => {
   text(id, words || "");
   $(id).hidden = !words;
+  $(id).className = className;
 };
+/** Shows an error, or hides it where there is none. */
+export const complain = (id, words) => tell(id, words, "error");
+/** Says in the place of an error what is none. */
+export const remark = (id, words) => tell(id, words, "quiet");
+/** Says that the answer is not there yet, unless it comes at once. */
+export const wait = (id) => tell(id, "Asking the pipeline …", "quiet late");
 
 // ---- figures
 

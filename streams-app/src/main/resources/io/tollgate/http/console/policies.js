@@ -1,5 +1,5 @@
 // The policies on their topic, one of them, and changing it.
-import { $, text, element, row, link, number, percent, duration, time, moment, limitsText, path, page, call, say, complain, command, argument, showCommands, confirmed } from "./page.js";
+import { $, text, element, row, link, number, percent, duration, time, moment, limitsText, path, page, call, say, complain, remark, wait, command, argument, showCommands, confirmed } from "./page.js";
 
 const MOST_ROWS = 500;
 const isForMany = (key) => key.endsWith("*");
@@ -21,6 +21,7 @@ const cell = (...content) => {
 let all = [];
 export async function openPolicies() {
   showCommands("policies-commands", "./tollgate policy list", "./tollgate policy export");
+  wait("policies-error");
   try {
     const { answer } = await call("GET", "/api/policies");
     all = answer.policies;
@@ -75,7 +76,7 @@ export function openPolicy(id) {
     : id === "*" ? "The policy of every agent that has no other." : `The policy of agents whose ids begin with ${id.slice(0, -1)}, unless they have one of their own, or of a longer prefix.`);
   $("try-policy").hidden = isForMany(id);
   say("policy-result", "");
-  complain("policy-error");
+  wait("policy-error");
   for (const part of ["policy-facts", "shadow", "policy-mistake"]) $(part).hidden = true;
   $("history").replaceChildren();
   $("policy-form").hidden = true;
@@ -118,12 +119,9 @@ function show(follows) {
   $("policy-facts").hidden = !current;
   $("delete-policy").hidden = !current;
   if (!current) {
-    say("policy-error", follows ? `${key} has no policy of its own. It follows ${follows.policy.name} (${follows.policy.mode}).` : `There is no policy ${key}.`);
-    $("policy-error").className = "quiet";
-    $("policy-error").hidden = false;
+    remark("policy-error", follows ? `${key} has no policy of its own. It follows ${follows.policy.name} (${follows.policy.mode}).` : `There is no policy ${key}.`);
   } else {
     complain("policy-error");
-    $("policy-error").className = "error";
     text("policy-name", current.policy || "none that can be read");
     text("policy-mode", document ? document.mode || "enforce" : "–");
     text("policy-limits", document ? limitsText(document) : "–");
