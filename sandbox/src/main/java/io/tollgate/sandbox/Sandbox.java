@@ -261,8 +261,8 @@ public final class Sandbox implements Callable<Integer> {
         options = options.withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                 .withEnvironment("TOLLGATE_STATE_DIR", work.resolve("state").toString())
                 .withDir(work)
+                .withPort(httpPort)
                 .withLog(dir.resolve("logs").resolve("application.log"));
-        if (httpPort != 0) options = options.withEnvironment("TOLLGATE_HTTP_PORT", Integer.toString(httpPort));
         RedisServer started = redis;
         if (started != null) options = options.withEnvironment("REDIS_URL", started.uri());
         Security users = security;

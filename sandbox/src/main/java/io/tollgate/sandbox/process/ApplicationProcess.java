@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
 
@@ -26,67 +25,40 @@ public final class ApplicationProcess extends SandboxProcess {
     private static final Path JAR = Path.of("streams-app", "target", "tollgate.jar");
     private static final Pattern SETTING = Pattern.compile("(KAFKA|REDIS|TOLLGATE|TOKEN)_.*|JAVA_TOOL_OPTIONS");
 
-    /**
-     * How to start the application.
-     *
-     * @param arguments of the command line
-     * @param environment its settings; TOLLGATE_HTTP_PORT is a free port by default
-     * @param jvmArguments such as {@code -Xmx256m}
-     * @param dir working folder; empty: a temporary one, deleted on close
-     * @param log the file its output is appended to; empty: one in {@code dir}
-     */
-    public record AppOptions(
-            List<String> arguments,
-            Map<String, String> environment,
-            List<String> jvmArguments,
-            Optional<Path> dir,
-            Optional<Path> log) {
-        /** Copies the lists. */
-        public AppOptions {
-            arguments = List.copyOf(arguments);
-            environment = Map.copyOf(environment);
-            jvmArguments = List.copyOf(jvmArguments);
-        }
+    /** How to start the application. */
+    public static final class AppOptions extends StartOptions<AppOptions> {
+        private List<String> arguments = List.of("run");
+        private List<String> jvmArguments = List.of("-Xmx512m");
+        private Map<String, String> environment = Map.of();
+
+        private AppOptions() {}
 
         /** {@code run} without settings, 512 MB of heap, a temporary folder. */
         public static AppOptions defaults() {
-            return new AppOptions(List.of("run"), Map.of(), List.of("-Xmx512m"), Optional.empty(), Optional.empty());
+            return new AppOptions();
         }
 
         /** Replaces the command line. */
         public AppOptions withArguments(String... arguments) {
-            return new AppOptions(List.of(arguments), environment, jvmArguments, dir, log);
+            return changed(copy -> copy.arguments = List.of(arguments));
         }
 
-        /** Sets one more environment variable. */
+        /** Sets one more environment variable. By default, only TOLLGATE_HTTP_PORT is set, to a free port. */
         public AppOptions withEnvironment(String name, String value) {
-            var more = new LinkedHashMap<>(environment);
-            more.put(name, value);
-            return new AppOptions(arguments, more, jvmArguments, dir, log);
+            return changed(copy -> copy.environment = plus(environment, Map.of(name, value)));
         }
 
         /** Replaces the arguments of the JVM. */
         public AppOptions withJvmArguments(String... jvmArguments) {
-            return new AppOptions(arguments, environment, List.of(jvmArguments), dir, log);
+            return changed(copy -> copy.jvmArguments = List.of(jvmArguments));
         }
 
         /** TLS, and the logins of {@link Security#APPLICATION}, with secrets from files. */
         public AppOptions withSecurity(Security security) {
-            var variables = new LinkedHashMap<>(environment);
-            variables.putAll(security.applicationEnvironment());
-            var withTrust = new ArrayList<>(jvmArguments);
-            withTrust.addAll(security.trustArguments());
-            return new AppOptions(arguments, variables, withTrust, dir, log);
-        }
-
-        /** Works in this folder. */
-        public AppOptions withDir(Path dir) {
-            return new AppOptions(arguments, environment, jvmArguments, Optional.of(dir), log);
-        }
-
-        /** Appends the output to this file. */
-        public AppOptions withLog(Path log) {
-            return new AppOptions(arguments, environment, jvmArguments, dir, Optional.of(log));
+            return changed(copy -> {
+                copy.environment = plus(environment, security.applicationEnvironment());
+                copy.jvmArguments = plus(jvmArguments, security.trustArguments().toArray(String[]::new));
+            });
         }
     }
 
@@ -132,20 +104,20 @@ public final class ApplicationProcess extends SandboxProcess {
     }
 
     private static ApplicationProcess start(AppOptions options, Path jar, List<String> classArchive) {
-        var environment = new LinkedHashMap<>(options.environment());
-        environment.computeIfAbsent("TOLLGATE_HTTP_PORT", variable -> Integer.toString(FreePorts.next()));
+        var environment = new LinkedHashMap<>(options.environment);
+        environment.computeIfAbsent("TOLLGATE_HTTP_PORT", variable -> Integer.toString(options.portOrFree()));
         var rest = new ArrayList<>(List.of("-jar", jar.toString()));
-        rest.addAll(options.arguments());
-        var jvmArguments = new ArrayList<>(options.jvmArguments());
+        rest.addAll(options.arguments);
+        var jvmArguments = new ArrayList<>(options.jvmArguments);
         jvmArguments.addAll(classArchive);
-        ServerHome home = ServerHome.of(options.dir(), "tollgate-app-");
+        ServerHome home = ServerHome.of(options.dir, "tollgate-app-");
         ChildProcess process = ChildProcess.start(
                 "the application",
                 ChildProcess.java(jvmArguments, rest),
                 environment,
                 ApplicationProcess::isSetting,
                 home.path(),
-                home.log(options.log(), "application.log"));
+                home.log(options.log, "application.log"));
         URI http = URI.create("http://127.0.0.1:" + environment.get("TOLLGATE_HTTP_PORT"));
         return new ApplicationProcess(home, process, http);
     }

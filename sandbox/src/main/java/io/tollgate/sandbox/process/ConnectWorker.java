@@ -18,7 +18,6 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Properties;
 import java.util.TreeSet;
 
@@ -33,48 +32,39 @@ public final class ConnectWorker extends SandboxProcess {
     private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(90);
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /**
-     * How to start a worker.
-     *
-     * @param bootstrapServers of Kafka
-     * @param environment the variables that connectors may read
-     * @param dir working folder; empty: a temporary one, deleted on close. A worker keeps its state in Kafka
-     * @param log the file its log is appended to; empty: one in {@code dir}
-     */
-    public record WorkerOptions(
-            String bootstrapServers, Map<String, String> environment, Optional<Path> dir, Optional<Path> log) {
-        /** Copies the map. */
-        public WorkerOptions {
-            environment = Map.copyOf(environment);
+    /** How to start a worker, which keeps its state in Kafka. */
+    public static final class WorkerOptions extends StartOptions<WorkerOptions> {
+        private final String bootstrapServers;
+        private final Map<String, String> environment;
+
+        private WorkerOptions(String bootstrapServers, Map<String, String> environment) {
+            this.bootstrapServers = bootstrapServers;
+            this.environment = Map.copyOf(environment);
         }
 
-        /** A temporary folder. */
+        /**
+         * A temporary folder, a free port.
+         *
+         * @param bootstrapServers of Kafka
+         * @param environment the variables that connectors may read
+         */
         public static WorkerOptions of(String bootstrapServers, Map<String, String> environment) {
-            return new WorkerOptions(bootstrapServers, environment, Optional.empty(), Optional.empty());
-        }
-
-        /** Works in this folder. */
-        public WorkerOptions withDir(Path dir) {
-            return new WorkerOptions(bootstrapServers, environment, Optional.of(dir), log);
-        }
-
-        /** Appends the log to this file. */
-        public WorkerOptions withLog(Path log) {
-            return new WorkerOptions(bootstrapServers, environment, dir, Optional.of(log));
+            return new WorkerOptions(bootstrapServers, environment);
         }
     }
 
     private final Path log;
     private final WorkerOptions options;
     private final ConnectParts parts;
-    private final int port = FreePorts.next();
+    private final int port;
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
 
     private ConnectWorker(ServerHome home, WorkerOptions options) {
         super(home);
-        this.log = home.log(options.log(), "connect.log");
+        this.log = home.log(options.log, "connect.log");
         this.options = options;
+        this.port = options.portOrFree();
         this.parts = ConnectParts.find();
         runs(launch());
     }
@@ -85,7 +75,7 @@ public final class ConnectWorker extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
     public static ConnectWorker start(WorkerOptions options) {
-        ServerHome home = ServerHome.of(options.dir(), "tollgate-connect-");
+        ServerHome home = ServerHome.of(options.dir, "tollgate-connect-");
         var worker = new ConnectWorker(home, options);
         try {
             worker.awaitReady();
@@ -122,7 +112,7 @@ public final class ConnectWorker extends SandboxProcess {
         return ChildProcess.start(
                 "Kafka Connect",
                 command,
-                options.environment(),
+                options.environment,
                 variable -> variable.equals("JAVA_TOOL_OPTIONS"),
                 home().path(),
                 log);
@@ -130,7 +120,7 @@ public final class ConnectWorker extends SandboxProcess {
 
     private Properties properties() {
         var properties = new Properties();
-        properties.put("bootstrap.servers", options.bootstrapServers());
+        properties.put("bootstrap.servers", options.bootstrapServers);
         properties.put("group.id", "tollgate-connect");
         properties.put("listeners", "http://127.0.0.1:" + port);
         properties.put("rest.advertised.host.name", "127.0.0.1");
@@ -150,7 +140,7 @@ public final class ConnectWorker extends SandboxProcess {
         // No connector can ask for another variable of the worker.
         properties.put(
                 "config.providers.env.param.allowlist.pattern",
-                String.join("|", new TreeSet<>(options.environment().keySet())));
+                String.join("|", new TreeSet<>(options.environment.keySet())));
         // No other worker could take over, so a restarted worker need not wait.
         properties.put("scheduled.rebalance.max.delay.ms", "0");
         properties.put("session.timeout.ms", "6000");

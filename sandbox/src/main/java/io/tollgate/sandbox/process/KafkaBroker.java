@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,66 +25,33 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
 public final class KafkaBroker extends SandboxProcess {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
-    /**
-     * How to start a broker.
-     *
-     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
-     * @param port the port for clients; 0: a free one
-     * @param properties broker properties, on top of the settings for a small machine
-     * @param log the file its log is appended to; empty: one in {@code dir}
-     * @param security requires logins and checks rights; empty: every client may do everything
-     * @param shortLived whether it serves for some minutes only, as in tests: its code is then compiled quickly rather
-     *     than well
-     */
-    public record BrokerOptions(
-            Optional<Path> dir,
-            int port,
-            Map<String, String> properties,
-            Optional<Path> log,
-            Optional<Security> security,
-            boolean shortLived) {
-        /** Checks the port and copies the properties. */
-        public BrokerOptions {
-            if (port < 0 || port > 65_535)
-                throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
-            properties = Map.copyOf(properties);
-        }
+    /** How to start a broker. */
+    public static final class BrokerOptions extends StartOptions<BrokerOptions> {
+        private Map<String, String> properties = Map.of();
+        private boolean shortLived;
+
+        private Optional<Security> security = Optional.empty();
+
+        private BrokerOptions() {}
 
         /** A temporary folder, a free port, no more properties. */
         public static BrokerOptions defaults() {
-            return new BrokerOptions(Optional.empty(), 0, Map.of(), Optional.empty(), Optional.empty(), false);
+            return new BrokerOptions();
         }
 
-        /** Keeps the data in this folder. */
-        public BrokerOptions withDir(Path dir) {
-            return new BrokerOptions(Optional.of(dir), port, properties, log, security, shortLived);
-        }
-
-        /** Listens on this port. */
-        public BrokerOptions withPort(int port) {
-            return new BrokerOptions(dir, port, properties, log, security, shortLived);
-        }
-
-        /** Sets one more broker property. */
+        /** Sets one more broker property, on top of the settings for a small machine. */
         public BrokerOptions withProperty(String name, String value) {
-            var more = new LinkedHashMap<>(properties);
-            more.put(name, value);
-            return new BrokerOptions(dir, port, more, log, security, shortLived);
+            return changed(copy -> copy.properties = plus(properties, Map.of(name, value)));
         }
 
-        /** Appends the log to this file. */
-        public BrokerOptions withLog(Path log) {
-            return new BrokerOptions(dir, port, properties, Optional.of(log), security, shortLived);
+        /** Serves for some minutes only, as in tests: its code is then compiled quickly rather than well. */
+        public BrokerOptions asShortLived() {
+            return changed(copy -> copy.shortLived = true);
         }
 
         /** TLS, logins and ACLs for the users of {@code security}, each with its rights. */
         public BrokerOptions withSecurity(Security security) {
-            return new BrokerOptions(dir, port, properties, log, Optional.of(security), shortLived);
-        }
-
-        /** Serves for some minutes only. */
-        public BrokerOptions asShortLived() {
-            return new BrokerOptions(dir, port, properties, log, security, true);
+            return changed(copy -> copy.security = Optional.of(security));
         }
     }
 
@@ -98,12 +64,12 @@ public final class KafkaBroker extends SandboxProcess {
 
     private KafkaBroker(ServerHome home, int port, BrokerOptions options) {
         super(home);
-        this.log = home.log(options.log(), "broker.log");
+        this.log = home.log(options.log, "broker.log");
         this.port = port;
-        this.mutualPort = options.security().isPresent() ? FreePorts.next() : 0;
-        this.extra = options.properties();
-        this.security = options.security();
-        this.shortLived = options.shortLived();
+        this.mutualPort = options.security.isPresent() ? FreePorts.next() : 0;
+        this.extra = options.properties;
+        this.security = options.security;
+        this.shortLived = options.shortLived;
         runs(launch());
     }
 
@@ -118,13 +84,13 @@ public final class KafkaBroker extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log
      */
     public static KafkaBroker start(BrokerOptions options) {
-        if (options.port() != 0 && !FreePorts.isFree(options.port())) {
+        if (options.port != 0 && !FreePorts.isFree(options.port)) {
             throw new IllegalStateException(
-                    "Kafka cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
+                    "Kafka cannot listen on 127.0.0.1:" + options.port + ": the port is in use");
         }
-        ServerHome home = ServerHome.of(options.dir(), "tollgate-kafka-");
+        ServerHome home = ServerHome.of(options.dir, "tollgate-kafka-");
         for (int attempt = 1; ; attempt++) {
-            int port = options.port() != 0 ? options.port() : FreePorts.next();
+            int port = options.portOrFree();
             KafkaBroker broker = new KafkaBroker(home, port, options);
             try {
                 broker.awaitReady();

@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Properties;
 import java.util.function.Predicate;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
@@ -33,32 +32,13 @@ public final class PostgresServer extends SandboxProcess {
 
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
-    /**
-     * How to start PostgreSQL.
-     *
-     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
-     * @param port 0: a free one
-     * @param log the file its log is appended to; empty: one in {@code dir}
-     */
-    public record PostgresOptions(Optional<Path> dir, int port, Optional<Path> log) {
+    /** How to start PostgreSQL. */
+    public static final class PostgresOptions extends StartOptions<PostgresOptions> {
+        private PostgresOptions() {}
+
         /** A temporary folder, a free port. */
         public static PostgresOptions defaults() {
-            return new PostgresOptions(Optional.empty(), 0, Optional.empty());
-        }
-
-        /** Keeps the data in this folder. */
-        public PostgresOptions withDir(Path dir) {
-            return new PostgresOptions(Optional.of(dir), port, log);
-        }
-
-        /** Listens on this port. */
-        public PostgresOptions withPort(int port) {
-            return new PostgresOptions(dir, port, log);
-        }
-
-        /** Appends the log to this file. */
-        public PostgresOptions withLog(Path log) {
-            return new PostgresOptions(dir, port, Optional.of(log));
+            return new PostgresOptions();
         }
     }
 
@@ -67,8 +47,8 @@ public final class PostgresServer extends SandboxProcess {
 
     private PostgresServer(ServerHome home, PostgresOptions options) {
         super(home);
-        this.log = home.log(options.log(), "postgres.log");
-        this.port = options.port() != 0 ? options.port() : FreePorts.next();
+        this.log = home.log(options.log, "postgres.log");
+        this.port = options.portOrFree();
         unpack();
         initialise();
         runs(launch());
@@ -85,7 +65,7 @@ public final class PostgresServer extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
      */
     public static PostgresServer start(PostgresOptions options) {
-        ServerHome home = ServerHome.of(options.dir(), "tollgate-postgres-");
+        ServerHome home = ServerHome.of(options.dir, "tollgate-postgres-");
         PostgresServer postgres;
         try {
             postgres = new PostgresServer(home, options);

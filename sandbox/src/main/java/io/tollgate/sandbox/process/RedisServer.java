@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * A real Redis on a free port of 127.0.0.1: the executable that comes inside a library, else the {@code redis-server} on the PATH.
@@ -30,103 +29,43 @@ public final class RedisServer extends SandboxProcess {
     private static final String VERSION = "7.0.15";
     private static final Duration START_TIMEOUT = Duration.ofSeconds(20);
 
-    /**
-     * How to start Redis.
-     *
-     * @param dir the folder of its data, which is kept; empty: a temporary folder, deleted on close
-     * @param port 0: a free one
-     * @param appendOnly whether every write is in a file before it is answered, and so survives {@code kill}
-     * @param password the password of clients; empty: none
-     * @param users ACL rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}
-     * @param replicaOf the primary's port on 127.0.0.1; 0: is a primary
-     * @param config more lines of redis.conf
-     * @param log the file its log is appended to; empty: one in {@code dir}
-     * @param security requires TLS and the pipeline's user; empty: every client may connect, without TLS
-     */
-    public record RedisOptions(
-            Optional<Path> dir,
-            int port,
-            boolean appendOnly,
-            Optional<String> password,
-            List<String> users,
-            int replicaOf,
-            List<String> config,
-            Optional<Path> log,
-            Optional<Security> security) {
-        /** Checks the ports and copies the lists. */
-        public RedisOptions {
-            if (port < 0 || port > 65_535)
-                throw new IllegalArgumentException("port must be from 0 to 65535, but is " + port);
-            if (replicaOf < 0 || replicaOf > 65_535) {
-                throw new IllegalArgumentException("replicaOf must be from 0 to 65535, but is " + replicaOf);
-            }
-            users = List.copyOf(users);
-            config = List.copyOf(config);
-        }
+    /** How to start Redis. */
+    public static final class RedisOptions extends StartOptions<RedisOptions> {
+        private List<String> config = List.of();
+        private Optional<String> password = Optional.empty();
+
+        private Optional<Security> security = Optional.empty();
+
+        private RedisOptions() {}
 
         /** A temporary folder, a free port, in memory only, no password. */
         public static RedisOptions defaults() {
-            return new RedisOptions(
-                    Optional.empty(),
-                    0,
-                    false,
-                    Optional.empty(),
-                    List.of(),
-                    0,
-                    List.of(),
-                    Optional.empty(),
-                    Optional.empty());
-        }
-
-        /** Keeps the data in this folder. */
-        public RedisOptions withDir(Path dir) {
-            return new RedisOptions(
-                    Optional.of(dir), port, appendOnly, password, users, replicaOf, config, log, security);
-        }
-
-        /** Listens on this port. */
-        public RedisOptions withPort(int port) {
-            return new RedisOptions(dir, port, appendOnly, password, users, replicaOf, config, log, security);
-        }
-
-        /** Switches the append-only file. */
-        public RedisOptions withAppendOnly(boolean appendOnly) {
-            return new RedisOptions(dir, port, appendOnly, password, users, replicaOf, config, log, security);
-        }
-
-        /** Asks clients for this password. */
-        public RedisOptions withPassword(String password) {
-            return new RedisOptions(
-                    dir, port, appendOnly, Optional.of(password), users, replicaOf, config, log, security);
-        }
-
-        /** Adds an ACL user. */
-        public RedisOptions withUser(String rules) {
-            return new RedisOptions(
-                    dir, port, appendOnly, password, plus(users, rules), replicaOf, config, log, security);
-        }
-
-        /** Follows the primary on this port of 127.0.0.1. */
-        public RedisOptions withReplicaOf(int primaryPort) {
-            return new RedisOptions(dir, port, appendOnly, password, users, primaryPort, config, log, security);
+            return new RedisOptions();
         }
 
         /** Adds a line of redis.conf: {@code maxmemory 1mb}. */
         public RedisOptions withConfig(String line) {
-            return new RedisOptions(
-                    dir, port, appendOnly, password, users, replicaOf, plus(config, line), log, security);
+            return changed(copy -> copy.config = plus(config, line));
         }
 
-        /** Appends the log to this file. */
-        public RedisOptions withLog(Path log) {
-            return new RedisOptions(
-                    dir, port, appendOnly, password, users, replicaOf, config, Optional.of(log), security);
+        /** Switches the append-only file: every write is in a file before it is answered, and so survives {@code kill}. */
+        public RedisOptions withAppendOnly(boolean appendOnly) {
+            return withConfig("appendonly " + (appendOnly ? "yes" : "no"));
         }
 
-        /** TLS and the ACL user {@link Security#APPLICATION}; the default user is off. */
-        public RedisOptions withSecurity(Security security) {
-            return new RedisOptions(
-                    dir, port, appendOnly, password, users, replicaOf, config, log, Optional.of(security));
+        /** Asks clients for this password. */
+        public RedisOptions withPassword(String password) {
+            return withConfig("requirepass " + quoted(password)).changed(copy -> copy.password = Optional.of(password));
+        }
+
+        /** Adds an ACL user, by rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}. */
+        public RedisOptions withUser(String rules) {
+            return withConfig("user " + rules);
+        }
+
+        /** Follows the primary on this port of 127.0.0.1. */
+        public RedisOptions withReplicaOf(int primaryPort) {
+            return withConfig("replicaof 127.0.0.1 " + primaryPort);
         }
 
         /** Watches this primary on 127.0.0.1 and replaces it by a replica after a second of silence: a Sentinel instead of a server. */
@@ -140,8 +79,9 @@ public final class RedisServer extends SandboxProcess {
             return config.stream().anyMatch(line -> line.startsWith("sentinel monitor "));
         }
 
-        private static List<String> plus(List<String> list, String one) {
-            return Stream.concat(list.stream(), Stream.of(one)).toList();
+        /** TLS and the ACL user {@link Security#APPLICATION}; the default user is off. */
+        public RedisOptions withSecurity(Security security) {
+            return changed(copy -> copy.security = Optional.of(security));
         }
     }
 
@@ -151,7 +91,7 @@ public final class RedisServer extends SandboxProcess {
 
     private RedisServer(ServerHome home, int port, RedisOptions options) {
         super(home);
-        this.log = home.log(options.log(), "redis.log");
+        this.log = home.log(options.log, "redis.log");
         this.options = options;
         this.port = port;
         runs(launch());
@@ -168,13 +108,13 @@ public final class RedisServer extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log
      */
     public static RedisServer start(RedisOptions options) {
-        if (options.port() != 0 && !FreePorts.isFree(options.port())) {
+        if (options.port != 0 && !FreePorts.isFree(options.port)) {
             throw new IllegalStateException(
-                    "Redis cannot listen on 127.0.0.1:" + options.port() + ": the port is in use");
+                    "Redis cannot listen on 127.0.0.1:" + options.port + ": the port is in use");
         }
-        ServerHome home = ServerHome.of(options.dir(), "tollgate-redis-");
+        ServerHome home = ServerHome.of(options.dir, "tollgate-redis-");
         for (int attempt = 1; ; attempt++) {
-            int port = options.port() != 0 ? options.port() : FreePorts.next();
+            int port = options.portOrFree();
             RedisServer redis = new RedisServer(home, port, options);
             try {
                 redis.awaitReady();
@@ -206,19 +146,15 @@ public final class RedisServer extends SandboxProcess {
     private List<String> configLines() {
         var lines = new ArrayList<String>();
         lines.add("bind 127.0.0.1");
-        options.security()
-                .ifPresentOrElse(security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
-        lines.add("dir " + quoted(home().path().toString()));
+        options.security.ifPresentOrElse(
+                security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
+        lines.add("dir \"" + home().path() + "\"");
         lines.add("save \"\"");
-        lines.add("appendonly " + (options.appendOnly() ? "yes" : "no"));
         // A bucket whose fence is longer than the default of 64 bytes takes 500 bytes rather than 300. By its old name,
         // which all versions know.
         lines.add("hash-max-ziplist-value 512");
         lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
-        options.password().ifPresent(password -> lines.add("requirepass " + quoted(password)));
-        options.users().forEach(rules -> lines.add("user " + rules));
-        if (options.replicaOf() != 0) lines.add("replicaof 127.0.0.1 " + options.replicaOf());
-        lines.addAll(options.config());
+        lines.addAll(options.config);
         return lines;
     }
 
@@ -302,15 +238,15 @@ public final class RedisServer extends SandboxProcess {
     }
 
     private Socket newSocket() throws IOException {
-        return options.security().isPresent()
-                ? options.security().get().trusting().getSocketFactory().createSocket()
+        return options.security.isPresent()
+                ? options.security.get().trusting().getSocketFactory().createSocket()
                 : new Socket();
     }
 
     /** Returns {@code redis://127.0.0.1:PORT}, with the password if there is one; with security {@code rediss://}, without. */
     public String uri() {
-        if (options.security().isPresent()) return "rediss://" + host() + ":" + port;
-        String login = options.password()
+        if (options.security.isPresent()) return "rediss://" + host() + ":" + port;
+        String login = options.password
                 .map(password -> ":"
                         + URLEncoder.encode(password, StandardCharsets.UTF_8).replace("+", "%20") + "@")
                 .orElse("");
