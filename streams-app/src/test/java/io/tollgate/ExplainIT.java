@@ -69,11 +69,11 @@ class ExplainIT {
                     .containsPattern("Its next request was approved [0-9.]+ s later\\.")
                     .containsPattern("bucket before +[5-9][0-9.]* tokens\n")
                     .containsPattern("decided by +redis\n")
-                    .contains("What the topic of policies holds of acme/*:\nWHEN ", "What came next:\nREQUEST ");
+                    .contains("What the policies topic holds of acme/*:\nWHEN ", "What came next:\nREQUEST ");
             assertThat(explain(cluster, large).get("explained").textValue())
                     .contains("more than the bucket ever holds", "Nothing came next.");
             assertThat(cluster.command("explain", solo).output())
-                    .contains("No policy applied to it, so that the default did: 100 at once, 0/s.")
+                    .contains("No policy applied to it, so the default did: 100 at once, 0/s.")
                     .contains("The bucket held 100 tokens, and 70 tokens were left.");
             assertThat(cluster.command("explain", broken).output())
                     .contains("What stood at " + broken + " was not a request")

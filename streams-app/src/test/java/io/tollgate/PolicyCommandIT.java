@@ -185,8 +185,7 @@ class PolicyCommandIT {
         try (var cluster = TestCluster.onSharedBroker()) {
             assertThat(cluster.command("policy", "history", "@ops"))
                     .isEqualTo(new Ended(
-                            0,
-                            "the topic holds no policy of @ops\nno policy applies to it, so that the default does\n"));
+                            0, "the topic holds no policy of @ops\nno policy applies to it, so the default does\n"));
             cluster.command("policy", "set", "@ops", "--capacity", "5", "--refill-rate", "1");
             cluster.command("policy", "set", "@ops2", "--capacity", "6", "--refill-rate", "1");
             putRaw(cluster, "@ops", "{\"capacity\":-1,\"refill_rate\":1}");

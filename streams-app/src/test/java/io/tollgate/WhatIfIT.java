@@ -284,9 +284,8 @@ class WhatIfIT {
             var told = cluster.command("whatif", tight.toString(), "--since", "1h90m");
             assertThat(told.exitCode()).isZero();
             assertThat(told.output().lines())
-                    .anyMatch(
-                            line -> line.matches(
-                                    "Under the policies that were in force, \\d+ of \\d+ verdicts are as they are on record\\."))
+                    .anyMatch(line -> line.matches(
+                            "Under the policies that were in force, \\d+ of \\d+ verdicts match the record\\."))
                     .anyMatch(
                             line -> line.matches(
                                     "AGENT +REQUESTS +REFUSED BEFORE +REFUSED THEN +FIRST TIME WITHOUT APPROVAL +LONGEST +TOKENS SAVED"))
@@ -294,7 +293,7 @@ class WhatIfIT {
                     .anyMatch(line -> line.matches("agent-0( +\\d+){3} +20\\S+Z for [0-9.]+ s +[0-9.]+ s +[0-9.]+"))
                     .noneMatch(line -> line.startsWith("agent-3"));
             assertThat(told.output().lines().reduce((before, line) -> line))
-                    .hasValueSatisfying(line -> assertThat(line).startsWith("What this cannot know: refused agents"));
+                    .hasValueSatisfying(line -> assertThat(line).startsWith("This cannot know how refused agents"));
         }
     }
 
@@ -378,7 +377,7 @@ class WhatIfIT {
                     .as("before 1970")
                     .satisfies(told -> assertThat(told.exitCode()).isZero());
             assertThat(cluster.command("whatif", empty).output())
-                    .contains("0 requests of 0 agents", "Nothing would have been decided otherwise.");
+                    .contains("0 requests of 0 agents", "No decision would have changed.");
         }
     }
 

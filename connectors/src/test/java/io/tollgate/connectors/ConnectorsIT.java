@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 
-/** From an agent's request to an auditor's row, and from an operator's row to the topic of policies. One world for all: it is dear. */
+/** From an agent's request to an auditor's row, and from an operator's row to the policies topic. One world for all: it is dear. */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ConnectorsIT {
     private static final Duration LONG = Duration.ofSeconds(120);

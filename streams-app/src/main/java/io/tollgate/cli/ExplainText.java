@@ -38,7 +38,7 @@ final class ExplainText {
         parts.add(paragraph());
         parts.add(Table.of(figures()));
         if (!found.history().isEmpty())
-            parts.add("What the topic of policies holds of " + PolicyText.line(key()) + ":" + System.lineSeparator()
+            parts.add("What the policies topic holds of " + PolicyText.line(key()) + ":" + System.lineSeparator()
                     + PolicyHistory.table(found.history()));
         if (!found.next().isEmpty()) parts.add("What came next:" + System.lineSeparator() + Table.of(next()));
         return String.join(System.lineSeparator() + System.lineSeparator(), parts);
@@ -102,7 +102,7 @@ final class ExplainText {
 
     private String by() {
         if (decided.policy().equals(Policy.DEFAULT))
-            return "No policy applied to it, so that the default did: "
+            return "No policy applied to it, so the default did: "
                     + Decimal.text(capacity().orElse(byDefault.capacityTokens())) + " at once, "
                     + Decimal.text(rate().orElse(byDefault.refillTokensPerSecond())) + "/s.";
         var name = PolicyText.line(decided.policy());
@@ -113,7 +113,7 @@ final class ExplainText {
                                 .orElse("")
                         + ", which " + change.changedBy().map(PolicyText::line).orElse("somebody") + " wrote at "
                         + change.when() + ".")
-                .orElse("The policy " + name + " decided, which is not on the topic of policies any more.");
+                .orElse("The policy " + name + " decided, which is no longer on the policies topic.");
     }
 
     private String after() {

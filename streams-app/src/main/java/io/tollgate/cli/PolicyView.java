@@ -89,7 +89,7 @@ record PolicyView(
                     return PolicyText.line(name) + " applies to it: tollgate policy history "
                             + (key.startsWith("-") ? "-- " : "") + shellWord(PolicyText.line(key));
                 });
-            case DEFAULT -> Optional.of("no policy applies to it, so that the default does");
+            case DEFAULT -> Optional.of("no policy applies to it, so the default does");
         };
     }
 

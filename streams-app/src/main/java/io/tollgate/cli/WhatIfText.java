@@ -15,7 +15,7 @@ import java.util.List;
 /** The result of a replay, as {@code tollgate whatif} shows it. */
 final class WhatIfText {
     private static final String UNKNOWN =
-            "What this cannot know: refused agents would have behaved differently: waited, asked again, or asked for less.";
+            "This cannot know how refused agents would have behaved: they might have waited, asked again, or asked for less.";
     private static final JsonMapper JSON = new JsonMapper();
 
     private WhatIfText() {}
@@ -27,8 +27,8 @@ final class WhatIfText {
                 + report.since().truncatedTo(ChronoUnit.SECONDS) + " to "
                 + report.until().truncatedTo(ChronoUnit.SECONDS));
         lines.add("Under the policies that were in force, " + report.reproduced() + " of " + all.requests()
-                + " verdicts are as they are on record"
-                + (report.missed().isEmpty() ? "." : ", the others are not:"));
+                + " verdicts match the record"
+                + (report.missed().isEmpty() ? "." : ", the others do not:"));
         for (var missed : report.missed())
             lines.add("  " + missed.requests() + ": " + missed.reason() + " (such as " + missed.example() + ")");
         lines.add("");
@@ -44,7 +44,7 @@ final class WhatIfText {
         rows.add(row("all", all));
         for (var agent : report.changed()) rows.add(row(PolicyText.line(agent.agentId()), agent.figures()));
         lines.add(Table.of(rows));
-        if (report.changed().isEmpty()) lines.add("Nothing would have been decided otherwise.");
+        if (report.changed().isEmpty()) lines.add("No decision would have changed.");
         if (all.before().shadowRefused() + all.then().shadowRefused() > 0)
             lines.add("Shadow policies would have refused " + all.before().shadowRefused() + " before and "
                     + all.then().shadowRefused() + " then: those count as approved.");

@@ -43,7 +43,7 @@ final class AgentReplay {
 
     /** The reason why a recorded verdict was not reproduced. */
     enum Miss {
-        POLICY_UNKNOWN("their policy is not on the topic of policies any more"),
+        POLICY_UNKNOWN("their policy is no longer on the policies topic"),
         OUT_OF_ORDER("they stand on the topics in another order than they were decided in"),
         DEFAULT_CHANGED("the default was another one than TOKEN_BUCKET_SIZE and TOKEN_REFILL_RATE say here"),
         LOCAL("they were decided on local buckets while Redis was away"),

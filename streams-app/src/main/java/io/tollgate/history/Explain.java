@@ -77,7 +77,7 @@ public final class Explain {
                                 ? source + " is not on the topics any more: " + topic + "/" + partition
                                         + " begins at offset " + begins + ", and no decision about it is left"
                                 : request == null
-                                        ? source + " is no request: a transaction ends there, or compaction took it"
+                                        ? source + " is not a request: a transaction ends there, or compaction took it"
                                         : source + " is not decided yet, or its decision is not on the topics any more:"
                                                 + " `tollgate verify` says what is pending");
             return explained(log, DecidedRecord.of(found, settings.topics().approved()), 0);

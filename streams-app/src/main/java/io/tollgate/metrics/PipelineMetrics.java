@@ -75,7 +75,7 @@ public final class PipelineMetrics {
             invalid.put(
                     rule,
                     Counter.builder("tollgate.invalid.requests")
-                            .description("Records that are no requests, by the rule they break")
+                            .description("Invalid requests, by the rule they break")
                             .tag("rule", rule.text())
                             .register(registry));
         }

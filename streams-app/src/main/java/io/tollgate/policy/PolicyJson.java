@@ -141,7 +141,7 @@ public final class PolicyJson {
     }
 
     private static InvalidPolicyException unknown(String prefix, String field, String known) {
-        return new InvalidPolicyException(prefix + shown(field) + " is no field of a policy; there are " + known);
+        return new InvalidPolicyException(prefix + shown(field) + " is not a field of a policy; there are " + known);
     }
 
     private static double capacity(JsonParser json, @Nullable JsonToken token, String field)

@@ -80,13 +80,13 @@ class PolicyJsonTest {
                 "{\"capacity\":1e999999999,\"refill_rate\":1}              | capacity must be above 0 and at most 1e12",
                 "{\"capacity\":1,\"refill_rate\":-1}                       | refill_rate must be from 0 to 1e12",
                 "{\"capacity\":true,\"refill_rate\":1}                     | capacity must be a number",
-                "{\"capacity\":1,\"refill_rate\":1,\"rate\":2}             | rate is no field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
+                "{\"capacity\":1,\"refill_rate\":1,\"rate\":2}             | rate is not a field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
                 "{\"limits\":[{\"name\":\"a\",\"capacity\":1}]}            | limits[0].refill_rate is missing, or period",
                 "{\"capacity\":1,\"refill_rate\":1,\"period\":\"day\"}        | refill_rate cannot be combined with period: a limit has one of them",
                 "{\"capacity\":1,\"refill_rate\":1,\"zone\":\"UTC\"}          | zone needs period",
                 "{\"capacity\":1,\"period\":\"monthly\"}                     | period must be minute, hour, day, week or month, but is \"monthly\"",
                 "{\"capacity\":1,\"period\":7}                             | period must be a string",
-                "{\"capacity\":1,\"perod\":\"day\"}                          | perod is no field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
+                "{\"capacity\":1,\"perod\":\"day\"}                          | perod is not a field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
                 "{\"capacity\":1,\"period\":\"day\",\"zone\":\"GMT+2\"}         | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \"GMT+2\"",
                 "{\"capacity\":1,\"period\":\"day\",\"zone\":\" Europe/Berlin\"} | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \" Europe/Berlin\"; did you mean Europe/Berlin?",
                 "{\"capacity\":1,\"period\":\"day\",\"zone\":\"berlin\"}        | zone must be the name of a time zone, such as Europe/Berlin or UTC, but is \"berlin\"; did you mean Europe/Berlin?",
@@ -102,9 +102,9 @@ class PolicyJsonTest {
                 "{\"holds\":{\"within_s\":\"9\"}}                          | holds.within_s must be a number",
                 "{\"holds\":{\"max_open\":100001}}                         | holds.max_open must be a whole number from 1 to 100000",
                 "{\"holds\":{\"unsettled\":\"lost\"}}                      | holds.unsettled must be charged or returned",
-                "{\"holds\":{\"max\":1}}                                   | holds.max is no field of a policy; there are within_s, unsettled, max_open",
+                "{\"holds\":{\"max\":1}}                                   | holds.max is not a field of a policy; there are within_s, unsettled, max_open",
                 "{\"holds\":{\"max_open\":1,\"max_open\":1}}                | holds.max_open must not appear twice",
-                "{\"x\":1}                                                 | x is no field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
+                "{\"x\":1}                                                 | x is not a field of a policy; there are capacity, refill_rate, period, zone, mode, limits, holds, note",
             })
     void mistakeNamesFieldAndRule(String json, String message) {
         assertThat(refusal(json)).isEqualTo(message);

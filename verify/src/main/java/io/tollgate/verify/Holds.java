@@ -237,7 +237,7 @@ final class Holds {
         Hold hold = holds.get(end.hold());
         if (hold == null) {
             if (approvals.mustHaveBeenRead(end.hold())) {
-                broken(end, "ends " + Text.shorten(end.hold()) + ", which is no hold");
+                broken(end, "ends " + Text.shorten(end.hold()) + ", which is not a hold");
                 return;
             }
             outside++;
