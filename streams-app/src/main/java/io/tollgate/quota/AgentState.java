@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
-import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
@@ -15,20 +14,13 @@ import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What one task knows of one agent's buckets, those that count or those of a shadow policy. Not thread-safe. */
 final class AgentState {
-    private static final Fence[] NOTHING = {Fence.NONE, Fence.NONE};
-
     /** How long Redis may go unasked: an operator or another program may have filled the bucket. */
     private static final long TRUSTED_NANOS = 1_000_000_000;
-
-    /** What is refused unasked within this time is answered as at one moment. */
-    private static final long TOGETHER_MICROS = 20_000;
 
     private final String agentId;
     private final BucketKind kind;
@@ -44,9 +36,10 @@ final class AgentState {
     private boolean complete;
 
     /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
-    private @Nullable Unanswered unanswered;
-    /** What was refused without asking since Redis answered last, by place of its source; copied when it changes. */
-    private Fence[] unasked = NOTHING;
+    private @Nullable UnansweredSettlements unanswered;
+
+    /** Since Redis answered last. */
+    private RefusedUnasked unasked = RefusedUnasked.NONE;
 
     /** Sources of which Redis has decided a request anew, a bit for each place: what follows is new to it, too. */
     private int pastReplays;
@@ -99,21 +92,6 @@ final class AgentState {
     }
 
     /**
-     * What was settled since Redis answered last.
-     *
-     * @param buckets as they were before, and {@code inBuckets} what was done to them by then
-     * @param committed what Redis may be told until the task commits
-     * @param settledIn how often the task had come to a commit at the last settlement
-     * @param atMicros when the last settlement was made
-     */
-    private record Unanswered(
-            AgentBuckets buckets, Adjustments inBuckets, Adjustments committed, int settledIn, long atMicros) {
-        Unanswered by(AgentBuckets next, Adjustments inNext) {
-            return new Unanswered(next, inNext, committed, settledIn, atMicros);
-        }
-    }
-
-    /**
      * Resets the buckets. Answers under way know nothing of it; Redis hears of it when it is committed.
      *
      * @param untold whether there is a Redis
@@ -145,10 +123,7 @@ final class AgentState {
         if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var before = held.adjustments();
-        var last = unanswered;
-        if (last == null) last = new Unanswered(held.buckets(), before, before, commits, nowMicros);
-        var committed = last.settledIn() == commits ? last.committed() : before;
-        unanswered = new Unanswered(last.buckets(), last.inBuckets(), committed, commits, nowMicros);
+        unanswered = UnansweredSettlements.with(unanswered, held, commits, nowMicros);
         var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
         held.adjusted(before.settled(refundTokens, promises.terms(), nowMicros), untold);
@@ -164,13 +139,9 @@ final class AgentState {
     /** Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed. */
     private void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = bucket;
-        var last = unanswered;
-        if (held == null || last == null || last.settledIn() != commits) return;
+        if (held == null || unanswered == null) return;
         if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
-        double uncommitted = held.adjustments().settledSince(last.committed());
-        double toTell = last.committed().settledSince(last.inBuckets());
-        double room = roomTokens(TokenBucket.refill(last.buckets(), promises, nowSeconds), promises);
-        double surplus = uncommitted - Math.max(0, room - toTell);
+        double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
         if (surplus > 0) held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
     }
 
@@ -225,7 +196,7 @@ final class AgentState {
                 sources.id(place),
                 committedOffset,
                 once,
-                unasked[place].uncommitted(committedOffset),
+                unasked.fence(place).uncommitted(committedOffset),
                 copy(promises, place, sources, status(once), commits, nowSeconds),
                 bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
@@ -256,60 +227,9 @@ final class AgentState {
     }
 
     private SpendRequest.@Nullable Copy copy(
-            Promises promises, int place, TaskSources sources, CopyStatus ofBucket, int commits, double nowSeconds) {
+            Promises promises, int place, TaskSources sources, CopyStatus status, int commits, double nowSeconds) {
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        var held = bucket;
-        boolean underWay = !calls.isEmpty();
-        if (held == null && !underWay) return null;
-        var status = underWay || held == null ? CopyStatus.UNDER_WAY : ofBucket;
-        boolean knowsAll = held != null && !underWay;
-        var settled = unanswered;
-        var adjustments = held == null ? Adjustments.NONE : held.adjustments();
-        var told = settled != null && settled.settledIn() == commits ? settled.committed() : adjustments;
-        var inCopy = settled == null ? adjustments : settled.inBuckets();
-        var buckets = held == null
-                ? AgentBuckets.full(promises.terms(), 0)
-                : settled == null ? held.buckets() : settled.buckets();
-        double beyond = inCopy.settledSince(told);
-        if (told.sinceMicros() < inCopy.sinceMicros()) { // nothing is said of these, and so the copy must not hold any
-            buckets = TokenBucket.settle(buckets, promises, 0, -beyond);
-            beyond = 0;
-        }
-        return new SpendRequest.Copy(
-                buckets,
-                status,
-                held != null && knowsAll && complete ? held.foreignSeconds() : SpendRequest.Copy.INCOMPLETE,
-                sentThrough(place, sources),
-                held != null && knowsAll ? held.fence(sources.id(place)) : Fence.NONE,
-                others(1 - place, sources, knowsAll, status == CopyStatus.SUPERSEDES),
-                told,
-                told.settledTokens() + beyond);
-    }
-
-    /** Returns the last offset of this source that was decided here, or is on its way to be. */
-    private long sentThrough(int place, TaskSources sources) {
-        long sent = calls.sentThrough(place);
-        return bucket == null ? sent : Math.max(sent, bucket.lastOffset(sources.id(place)));
-    }
-
-    /**
-     * @param place of the other source
-     * @param supersedes whether our decisions replace those of Redis: what it decided beyond all that we ever asked for is somebody else's
-     */
-    private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean knowsAll, boolean supersedes) {
-        long through = sentThrough(place, sources);
-        if (supersedes) through = Math.max(through, calls.everSent(place));
-        var held = bucket;
-        boolean onlyOurs = held == null || held.hasOnly(sources);
-        if (through < 0 && !supersedes && onlyOurs) return List.of(); // nearly always
-        var others = new ArrayList<SpendRequest.OfSource>(1);
-        long id = sources.id(place);
-        others.add(new SpendRequest.OfSource(id, through, held != null && knowsAll ? held.fence(id) : Fence.NONE));
-        if (held == null || onlyOurs) return others;
-        held.fences().forEach((gone, fence) -> { // of a topic that was made anew: Redis must know them all the same
-            if (!sources.holds(gone)) others.add(new SpendRequest.OfSource(gone, fence.lastOffset(), Fence.NONE));
-        });
-        return others;
+        return new CopyToSend(bucket, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
     }
 
     /** Returns whether a request was sent for these buckets, and nothing has been decided on them without Redis since. */
@@ -331,25 +251,12 @@ final class AgentState {
      * @param lastMicros when the agent's last decision was made
      */
     long refusedUnaskedAt(int place, long nowMicros, long lastMicros) {
-        var groups = unasked[place].groups();
-        boolean isLast = !groups.isEmpty() && groups.get(0).decidedAtMicros() == lastMicros;
-        return isLast && nowMicros - lastMicros < TOGETHER_MICROS ? lastMicros : Math.max(nowMicros, lastMicros);
+        return unasked.at(place, nowMicros, lastMicros);
     }
 
     /** Notes a request that was refused without asking: the next call tells Redis, whose fence would not know of it. */
     void refusedUnasked(PendingDecision request, Decision refusal, long committedOffset) {
-        int place = request.place();
-        unasked(
-                place,
-                unasked[place]
-                        .uncommitted(committedOffset)
-                        .plusRefused(request.charge().offset(), refusal));
-    }
-
-    private void unasked(int place, Fence refused) {
-        if (unasked[place] == refused) return;
-        unasked = unasked.clone();
-        unasked[place] = refused;
+        unasked = unasked.plus(request.place(), request.charge().offset(), refusal, committedOffset);
     }
 
     /**
@@ -397,14 +304,7 @@ final class AgentState {
                 nowSeconds,
                 settledSince(asked.spend()),
                 bucket.adjustments().sinceSeconds());
-        var ours = TokenBucket.refill(bucket.buckets(), promises, nowSeconds);
-        var smaller = new ArrayList<Bucket>(1);
-        for (int i = 0; i < ours.buckets().size(); i++) {
-            var one = ours.buckets().get(i);
-            var other = theirs.buckets().get(i);
-            smaller.add(other.tokens() < one.tokens() ? new Bucket(other.tokens(), one.lastRefillSeconds()) : one);
-        }
-        hold(bucket, new AgentBuckets(promises.terms(), smaller));
+        hold(bucket, TokenBucket.refill(bucket.buckets(), promises, nowSeconds).atMost(theirs));
     }
 
     /** Changes our copy to buckets that hold all that was settled. */
@@ -441,15 +341,16 @@ final class AgentState {
         if (answer.replays() < answer.decisions().size()) pastReplays |= 1 << place;
         var held = held(answer.buckets());
         long source = spend.source();
-        long fenceOffset = Math.max(held.lastOffset(source), unasked[place].lastOffset());
+        long fenceOffset =
+                Math.max(held.lastOffset(source), unasked.fence(place).lastOffset());
         var groups = asked.groups(answer, fenceOffset);
-        if (!groups.isEmpty() || unasked[place] != Fence.NONE) {
+        if (!groups.isEmpty() || !unasked.isNone(place)) {
             var fence = groups.isEmpty() || fenceOffset > spend.committedOffset() ? fence(place, source) : Fence.NONE;
             if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
             for (var group : groups) fence = fence.plus(group);
             held.hold(source, fence);
         }
-        unasked(place, Fence.NONE);
+        unasked = unasked.without(place);
         if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend);
         held.keepOnly(sources); // from now on these say what Redis must know
         held.decidedWithoutRedis(false);
@@ -460,7 +361,7 @@ final class AgentState {
     private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend) {
         var answered = answer.buckets();
         double since = settledSince(spend);
-        double taken = taken(since, answer, spend);
+        double taken = unanswered == null ? since : unanswered.takenTokens(since, answer, spend);
         if (taken < since) held.adjusted(held.adjustments().settled(taken - since), held.isUntold());
         since = taken;
         if (unanswered == null || since == 0) {
@@ -478,28 +379,6 @@ final class AgentState {
         if (spend.copy() != null) told(spend.copy().adjustments());
     }
 
-    /** Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of it. */
-    private double taken(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
-        if (unanswered == null || refundTokens <= 0) return refundTokens;
-        double charged = 0;
-        for (int i = 0; i < answer.decisions().size(); i++) {
-            var decision = answer.decisions().get(i);
-            if (decision.isApproved() && decision.decidedAtMicros() > unanswered.atMicros())
-                charged += spend.charges().get(i).costTokens();
-        }
-        return Math.max(0, Math.min(refundTokens, roomTokens(answer.buckets(), spend.promises()) - charged));
-    }
-
-    private static double roomTokens(AgentBuckets buckets, Promises promises) {
-        double most = 0;
-        var limits = promises.terms().limits();
-        for (int i = 0; i < limits.size(); i++) {
-            double capacity = limits.get(i).limit().capacityTokens();
-            most = Math.max(most, capacity - buckets.buckets().get(i).tokens());
-        }
-        return most;
-    }
-
     /**
      * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
      * comes last, and does not know what the newer one charged.
@@ -507,15 +386,11 @@ final class AgentState {
      * @param inAnswered what was done to them
      */
     private boolean isNewer(AgentBuckets answered, Adjustments inAnswered, BucketCopy held) {
+        if (unanswered != null) return unanswered.isOlderThan(answered, inAnswered);
         double answeredAt = answered.first().lastRefillSeconds();
-        var last = unanswered;
-        double heldAt =
-                last == null ? held.lastRefillSeconds() : last.buckets().first().lastRefillSeconds();
-        if (answeredAt != heldAt) return answeredAt > heldAt;
-        double heldTokens = last == null
-                ? held.leastTokens()
-                : last.buckets().leastTokens() - last.inBuckets().settledSince(inAnswered);
-        return answered.leastTokens() < heldTokens;
+        return answeredAt == held.lastRefillSeconds()
+                ? answered.leastTokens() < held.leastTokens()
+                : answeredAt > held.lastRefillSeconds();
     }
 
     /** Returns the buckets to decide on without Redis. */
@@ -525,11 +400,7 @@ final class AgentState {
 
     /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
     Fence fence(int place, long id) {
-        var fence = bucket == null ? Fence.NONE : bucket.fence(id);
-        var refused = unasked[place];
-        if (refused.lastOffset() <= fence.lastOffset()) return fence;
-        return new Fence(Stream.concat(refused.groups().stream(), fence.groups().stream())
-                .toList());
+        return unasked.over(place, bucket == null ? Fence.NONE : bucket.fence(id));
     }
 
     /**
@@ -543,7 +414,7 @@ final class AgentState {
         calls.giveUp();
         if (once && complete) aloneIn = commits;
         stored = false;
-        unasked(place, Fence.NONE);
+        unasked = unasked.without(place);
         var held = held(outcome.buckets());
         hold(held, outcome.buckets());
         held.hold(id, outcome.fence());

@@ -47,6 +47,17 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
         return least;
     }
 
+    /** Returns these with no more tokens for any limit than others of the same terms hold. */
+    public AgentBuckets atMost(AgentBuckets others) {
+        var smaller = new Bucket[buckets.size()];
+        for (int i = 0; i < smaller.length; i++) {
+            var bucket = buckets.get(i);
+            double most = others.buckets.get(i).tokens();
+            smaller[i] = most < bucket.tokens() ? new Bucket(most, bucket.lastRefillSeconds()) : bucket;
+        }
+        return new AgentBuckets(terms, List.of(smaller));
+    }
+
     /**
      * Returns the place of the bucket that this limit of the new terms continues; -1 where the limit is new, and starts full. It is the
      * bucket of the limit of the same name; the first limit, whose bucket other programs share, also continues the first one where

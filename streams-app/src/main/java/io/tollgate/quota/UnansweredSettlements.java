@@ -1,0 +1,91 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Adjustments;
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Promises;
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.BucketCopy;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What was settled of one agent's buckets since Redis answered last. Our copy holds it; Redis is told of it when it is committed. Immutable.
+ *
+ * @param buckets as they were before, and {@code inBuckets} what was done to them by then
+ * @param committed what Redis may be told until the task commits
+ * @param settledIn how often the task had come to a commit at the last settlement
+ * @param atMicros when the last settlement was made
+ */
+record UnansweredSettlements(
+        AgentBuckets buckets, Adjustments inBuckets, Adjustments committed, int settledIn, long atMicros) {
+
+    /**
+     * Returns these with a settlement that is made now.
+     *
+     * @param last null where there is none yet
+     * @param held our copy as it is before
+     * @param commits how often the task has come to a commit
+     */
+    static UnansweredSettlements with(
+            @Nullable UnansweredSettlements last, BucketCopy held, int commits, long nowMicros) {
+        var before = held.adjustments();
+        if (last == null) return new UnansweredSettlements(held.buckets(), before, before, commits, nowMicros);
+        var committed = last.settledIn == commits ? last.committed : before;
+        return new UnansweredSettlements(last.buckets, last.inBuckets, committed, commits, nowMicros);
+    }
+
+    /** Returns these, where the buckets go on as the next ones. */
+    UnansweredSettlements by(AgentBuckets next, Adjustments inNext) {
+        return new UnansweredSettlements(next, inNext, committed, settledIn, atMicros);
+    }
+
+    /** Returns what Redis may be told of all that was done. */
+    Adjustments mayBeTold(Adjustments all, int commits) {
+        return settledIn == commits ? committed : all;
+    }
+
+    /** Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0: nothing. */
+    double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
+        if (settledIn != commits) return 0;
+        double uncommitted = all.settledSince(committed);
+        double toTell = committed.settledSince(inBuckets);
+        double room = roomTokens(TokenBucket.refill(buckets, promises, nowSeconds), promises);
+        return uncommitted - Math.max(0, room - toTell);
+    }
+
+    /** Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of it. */
+    double takenTokens(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
+        if (refundTokens <= 0) return refundTokens;
+        double charged = 0;
+        for (int i = 0; i < answer.decisions().size(); i++) {
+            var decision = answer.decisions().get(i);
+            if (decision.isApproved() && decision.decidedAtMicros() > atMicros)
+                charged += spend.charges().get(i).costTokens();
+        }
+        return Math.max(0, Math.min(refundTokens, roomTokens(answer.buckets(), spend.promises()) - charged));
+    }
+
+    private static double roomTokens(AgentBuckets buckets, Promises promises) {
+        double most = 0;
+        var limits = promises.terms().limits();
+        for (int i = 0; i < limits.size(); i++) {
+            double capacity = limits.get(i).limit().capacityTokens();
+            most = Math.max(most, capacity - buckets.buckets().get(i).tokens());
+        }
+        return most;
+    }
+
+    /**
+     * Returns whether an answer knows more than the buckets do: it is of a later moment; or of the same one, and less is left when the
+     * same was settled in both.
+     *
+     * @param inAnswered what was done to the answered buckets
+     */
+    boolean isOlderThan(AgentBuckets answered, Adjustments inAnswered) {
+        double answeredAt = answered.first().lastRefillSeconds();
+        double at = buckets.first().lastRefillSeconds();
+        if (answeredAt != at) return answeredAt > at;
+        return answered.leastTokens() < buckets.leastTokens() - inBuckets.settledSince(inAnswered);
+    }
+}
