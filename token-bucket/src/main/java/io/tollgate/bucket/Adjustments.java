@@ -3,21 +3,23 @@ package io.tollgate.bucket;
 import java.util.List;
 
 /**
- * What was done to one agent's buckets besides spending and refilling. Each call to Redis says the whole of it, so that Redis counts it once,
- * however often and by whomever it is told. Immutable.
+ * The resets and settlements of one agent's buckets. Each call to Redis carries all of them, so that Redis counts them
+ * once, however often and by whomever it is told. Immutable.
  *
- * <p>Counting begins with the last reset, or where there was none with the first settlement, or with the first one in a period of the
- * calendar. A copy of the buckets that is forgotten begins anew, and later: what is said of an earlier beginning comes late.
+ * <p>Counting begins with the last reset, or else with the first settlement, or with the first one in a calendar
+ * period. A forgotten copy of the buckets begins again later: adjustments with an earlier beginning are then out
+ * of date.
  *
- * @param sinceMicros when counting began, microseconds since the epoch on the bucket's clock; 0: nothing was ever done
- * @param byReset whether it began with a reset, at which the buckets were full
- * @param settledTokens what settlements have given back since then, in every limit; below 0 where more was used than reserved
+ * @param sinceMicros when counting began, microseconds since the epoch on the bucket's clock; 0: there were none
+ * @param byReset whether counting began with a reset, at which the buckets were full
+ * @param settledTokens tokens that settlements have given back since then, in every limit; below 0 if more was used
+ *     than reserved
  */
 public record Adjustments(long sinceMicros, boolean byReset, double settledTokens) {
-    /** Nothing was ever done, as to nearly all agents. */
+    /** No adjustments, as for nearly all agents. */
     public static final Adjustments NONE = new Adjustments(0, false, 0);
 
-    /** Returns the adjustments of buckets that somebody resets now. */
+    /** Returns the adjustments of buckets that are reset now. */
     public static Adjustments reset(long nowMicros) {
         return new Adjustments(nowMicros, true, 0);
     }
@@ -51,7 +53,10 @@ public record Adjustments(long sinceMicros, boolean byReset, double settledToken
         return settledTokens - (sinceMicros == others.sinceMicros ? others.settledTokens : 0);
     }
 
-    /** Returns the same as a fence that answers for nothing: so Redis and our stores keep it, under the number of no source. */
+    /**
+     * Returns the adjustments as a fence without groups: Redis and our stores keep them so, under a number that no
+     * source has.
+     */
     public Fence toFence() {
         if (isNone()) return Fence.NONE;
         long resetMicros = byReset ? sinceMicros : 0;
@@ -59,7 +64,7 @@ public record Adjustments(long sinceMicros, boolean byReset, double settledToken
                 List.of(new Fence.Group(sinceMicros + 1, sinceMicros, resetMicros, settledTokens, false, List.of())));
     }
 
-    /** Returns what {@link #toFence} has written. */
+    /** Returns the adjustments that {@link #toFence} has written. */
     public static Adjustments of(Fence fence) {
         if (fence.groups().isEmpty()) return NONE;
         var group = fence.groups().get(0);

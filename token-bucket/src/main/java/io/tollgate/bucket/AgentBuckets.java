@@ -4,10 +4,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An agent's buckets, one for each limit, and the terms by which they were left: what time has given since then is counted by those.
- * Immutable.
+ * An agent's buckets, one for each limit, and the terms they were left under: they refill by these since
+ * then. Immutable.
  *
- * @param terms null: not known; then there is one bucket, and the time before counts as what is promised now
+ * @param terms null if unknown; then there is one bucket, and the time before counts by the present terms
  */
 public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
     /** @throws IllegalArgumentException if there is not one bucket for each limit */
@@ -18,12 +18,12 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
         }
     }
 
-    /** Returns one bucket, without knowing what its agent was promised. */
+    /** Returns one bucket, with unknown terms. */
     public static AgentBuckets of(Bucket bucket) {
         return new AgentBuckets(null, List.of(bucket));
     }
 
-    /** Returns full buckets, which is also what absent ones mean. */
+    /** Returns full buckets. Absent buckets are full as well. */
     public static AgentBuckets full(Terms terms, double nowSeconds) {
         var buckets = new Bucket[terms.limits().size()];
         for (int i = 0; i < buckets.length; i++) {
@@ -37,7 +37,7 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
         return buckets.get(0);
     }
 
-    /** Returns the fewest tokens that are left in any of the buckets: what the agent can spend at once. */
+    /** Returns the fewest tokens left in any bucket: the most the agent can spend at once. */
     public double leastTokens() {
         double least = first().tokens();
         for (int i = 1; i < buckets.size(); i++) {
@@ -59,9 +59,9 @@ public record AgentBuckets(@Nullable Terms terms, List<Bucket> buckets) {
     }
 
     /**
-     * Returns the place of the bucket that this limit of the new terms continues; -1 where the limit is new, and starts full. It is the
-     * bucket of the limit of the same name; the first limit, whose bucket other programs share, also continues the first one where
-     * that one's name is gone.
+     * Returns the index of the bucket that this limit of the new terms continues; -1 if the limit is new, and starts
+     * full. It is the bucket of the limit with the same name. The first limit, whose bucket other programs share, also
+     * continues the first bucket if that one's name is gone.
      */
     public int predecessor(Terms next, int limit) {
         if (terms == null) return limit == 0 ? 0 : -1;

@@ -3,9 +3,9 @@ package io.tollgate.bucket;
 /**
  * An agent's bucket at one moment. Immutable.
  *
- * <p>Doubles, and seconds rather than microseconds, because that is what the Redis layout shared with other programs holds.
+ * <p>Doubles, and seconds instead of microseconds, because the Redis layout shared with other programs has these.
  *
- * @param tokens what is left; below 0 where a settlement took more, or another program overdrew it
+ * @param tokens tokens left; below 0 if a settlement took more, or another program overdrew it
  * @param lastRefillSeconds seconds since the epoch, on the bucket's clock, up to which refill has been credited
  */
 public record Bucket(double tokens, double lastRefillSeconds) {
@@ -17,7 +17,7 @@ public record Bucket(double tokens, double lastRefillSeconds) {
         }
     }
 
-    /** Returns a full bucket, which is also what an absent one means. */
+    /** Returns a full bucket. An absent bucket is full as well. */
     public static Bucket full(Limit limit, double nowSeconds) {
         return new Bucket(limit.capacityTokens(), nowSeconds);
     }

@@ -5,8 +5,9 @@ import java.time.temporal.ChronoUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Microseconds since the epoch that pass evenly: the wall clock is read once, and the monotonic clock carries on from there,
- * so that a jump of the host's clock mints nothing. Follows the clock of Redis where there is one. Thread-safe.
+ * A clock in microseconds since the epoch that never jumps. It reads the wall clock once, and then follows the
+ * monotonic clock, so that a jump of the host's clock mints nothing. With Redis, it follows the clock of
+ * Redis. Thread-safe.
  */
 public final class BucketClock implements LongSupplier {
     private final LongSupplier monotonicNanos;
@@ -17,7 +18,7 @@ public final class BucketClock implements LongSupplier {
     }
 
     /**
-     * Begins at this time, and carries on by another clock than that of the process.
+     * Begins at this time, and follows the given clock instead of the process's own.
      *
      * @param monotonicNanos never goes back
      */
@@ -26,7 +27,10 @@ public final class BucketClock implements LongSupplier {
         follow(epochMicros);
     }
 
-    /** Sets the clock to what Redis has just said. Its answer is a little old by now, which errs to the side of refusing. */
+    /**
+     * Sets the clock to the time of Redis' latest answer. The answer is slightly old by now, which errs on the side
+     * of refusing.
+     */
     public void follow(long redisMicros) {
         epochMicrosAtZero = redisMicros - monotonicNanos.getAsLong() / 1000;
     }

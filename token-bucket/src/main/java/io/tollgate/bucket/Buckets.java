@@ -12,10 +12,10 @@ public interface Buckets extends AutoCloseable {
     CompletionStage<Decision> spend(String agentId, Limit limit, double costTokens);
 
     /**
-     * Takes a cost from the agent's bucket whatever is left, which may leave it below zero; a negative cost gives back, never above the
-     * capacity.
+     * Takes a cost from the agent's bucket even if it falls below zero; a negative cost gives tokens back, never above
+     * the capacity.
      *
-     * @return an approval, which says what is left
+     * @return an approval with the tokens left
      * @throws IllegalArgumentException if the agent's id breaks its rule, or the cost is not from -1e12 to 1e12
      */
     CompletionStage<Decision> settle(String agentId, Limit limit, double costTokens);
@@ -26,7 +26,7 @@ public interface Buckets extends AutoCloseable {
     /**
      * Fills the agent's bucket.
      *
-     * @return whether it is full for everybody who shares it; false: here alone, since who keeps it does not answer
+     * @return whether it is full for all programs that share it; false: only here, because Redis does not answer
      */
     CompletionStage<Boolean> reset(String agentId, Limit limit);
 

@@ -12,18 +12,17 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Everything at the start of each period of a calendar, and nothing within it. Immutable and thread-safe; there is one object for each
- * period and zone.
+ * Refills everything at the start of each calendar period, and nothing within it. Immutable and thread-safe; there is
+ * one object for each period and zone.
  *
- * <p>A period starts when clocks of the zone first show its beginning: a day whose midnight is skipped starts when its first hour
- * does, and an hour that clocks show twice is two periods. So a period has the length that it has there: days of 23 and 25 hours, months
- * of 28 to 31 days.
+ * <p>A period starts when clocks of the zone first show its beginning: a day without a midnight starts with its first
+ * hour, and an hour that clocks show twice is two periods. So days may have 23 or 25 hours, and months 28 to 31 days.
  */
 public final class CalendarRefill implements Refill {
-    /** The zone where none is named. */
+    /** The zone if none is named. */
     public static final ZoneId UTC = ZoneId.of("UTC");
 
-    /** Seconds from the epoch, some 3000 years: what other programs wrote as a moment may be anything. */
+    /** Seconds from the epoch, some 3000 years. Other programs may have written any moment. */
     private static final double FARTHEST = 1e11;
 
     private static final ConcurrentHashMap<Key, CalendarRefill> KNOWN = new ConcurrentHashMap<>();
@@ -35,7 +34,7 @@ public final class CalendarRefill implements Refill {
 
     private final Period period;
     private final ZoneId zone;
-    private volatile Span latest = new Span(0, 0); // nearly all ask for the period that the others have asked for
+    private volatile Span latest = new Span(0, 0); // nearly all callers ask for the same period
 
     private CalendarRefill(Key key) {
         period = key.period;
@@ -59,7 +58,10 @@ public final class CalendarRefill implements Refill {
         return ZoneRulesProvider.getAvailableZoneIds();
     }
 
-    /** Returns the version of the tz database that this JVM knows, such as {@code 2025b}: another one may start periods otherwise. */
+    /**
+     * Returns the version of this JVM's tz database, such as {@code 2025b}. Another version may start periods at
+     * other times.
+     */
     public static String zoneRules() {
         return ZoneRulesProvider.getVersions(UTC.getId()).lastEntry().getKey();
     }
@@ -69,17 +71,20 @@ public final class CalendarRefill implements Refill {
         return period;
     }
 
-    /** Returns the zone whose clocks say when a period starts. */
+    /** Returns the zone whose clocks determine the starts of periods. */
     public ZoneId zone() {
         return zone;
     }
 
-    /** Returns when the period in which this moment lies began, in seconds since the epoch. */
+    /** Returns the start of the period in which this moment lies, in seconds since the epoch. */
     public long startOf(double seconds) {
         return span(seconds).start;
     }
 
-    /** Returns when the period in which this moment lies ends, and the next one starts, in seconds since the epoch. */
+    /**
+     * Returns the end of the period in which this moment lies, which is the start of the next one, in seconds since
+     * the epoch.
+     */
     public long endOf(double seconds) {
         return span(seconds).end;
     }
@@ -101,7 +106,7 @@ public final class CalendarRefill implements Refill {
         var moment = Instant.ofEpochSecond((long) Math.floor(seconds)).atZone(zone);
         var first = period.compareTo(Period.DAY) < 0 ? clockStart(moment) : dateStart(moment.toLocalDate());
         var next = after(first);
-        while (!next.isAfter(moment)) { // clocks went back over the start of a day: it started when it did so first
+        while (!next.isAfter(moment)) { // clocks went back over the start of a day: it started the first time
             first = next;
             next = after(first);
         }
@@ -137,7 +142,8 @@ public final class CalendarRefill implements Refill {
                     from.toLocalDateTime().truncatedTo(unit()).plus(1, unit()), from.getOffset(), zone);
             var change = zone.getRules().nextTransition(from.toInstant());
             if (change == null || change.getInstant().isAfter(end.toInstant())) return end;
-            // Clocks may change by a part of the period: then it goes on, unless they show another one from there on.
+            // Clocks may change by a part of the period. Then it goes on, unless they show another period from there
+            // on.
             from = change.getInstant().atZone(zone);
             if (clockStart(from).isAfter(start)) return clockStart(from);
         }

@@ -1,6 +1,6 @@
 package io.tollgate.bucket;
 
-/** Which copy of the bucket answered. */
+/** The copy of the bucket that answered. */
 public enum DecidedBy {
     /** The shared bucket in Redis. */
     REDIS("redis"),

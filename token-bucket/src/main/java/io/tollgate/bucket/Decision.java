@@ -10,15 +10,18 @@ public sealed interface Decision {
     /** Returns the tokens left in the bucket after this decision. */
     double remainingTokens();
 
-    /** Returns when the tokens were charged or refused: microseconds since the epoch on the bucket's clock. */
+    /**
+     * Returns the time at which the tokens were charged or refused, in microseconds since the epoch on the
+     * bucket's clock.
+     */
     long decidedAtMicros();
 
-    /** Returns when the tokens were charged or refused, on the bucket's clock. */
+    /** Returns the time at which the tokens were charged or refused, on the bucket's clock. */
     default Instant decidedAt() {
         return Instant.EPOCH.plus(decidedAtMicros(), ChronoUnit.MICROS);
     }
 
-    /** Returns which copy of the bucket answered. */
+    /** Returns the copy of the bucket that answered. */
     DecidedBy decidedBy();
 
     /** Returns whether the request may go on. */
@@ -26,7 +29,7 @@ public sealed interface Decision {
         return this instanceof Approved;
     }
 
-    /** Returns what it was decided by. */
+    /** Returns the terms of the decision. */
     Terms terms();
 
     /** Charged in the bucket of each limit; {@code remainingTokens} are left in the bucket that holds the fewest. */
@@ -35,7 +38,7 @@ public sealed interface Decision {
 
     /** Charged in no bucket; {@code remainingTokens} are left in the bucket of the limit that refused. */
     sealed interface Refused extends Decision {
-        /** Returns which of the limits refused, counted from 0. */
+        /** Returns the index of the limit that refused, from 0. */
         int limit();
 
         /** Returns the limit that refused. */
@@ -58,7 +61,10 @@ public sealed interface Decision {
             int limit)
             implements Refused {}
 
-    /** Charged in no bucket, however full: the agent has as many holds open as it may. Only a pipeline knows holds. */
+    /**
+     * Charged in no bucket, however full: the agent has the most holds open that its policy allows. Only the pipeline
+     * knows holds.
+     */
     record TooManyOpenHolds(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms, int maxOpen)
             implements Decision {}
 

@@ -10,18 +10,18 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one source's requests were answered, as far back as they may be processed again. Immutable.
+ * The answers to one source's requests, as far back as these may be processed again. Immutable.
  *
- * <p>Kafka gives a request to a restarted pipeline a second time when the first answer was not committed. The fence then
- * gives the same answer, and charges nothing. Its groups stand newest first, one for each moment at which the bucket decided;
- * those at or below the committed offset can never be asked for again and are dropped.
+ * <p>Kafka gives a request to a restarted pipeline a second time when the first answer was not committed. The fence
+ * then gives the same answer, and charges nothing. Its groups stand newest first, one for each moment at which the
+ * bucket decided. Groups at or below the committed offset can never be asked for again, and are dropped.
  *
  * <p>The bytes of {@link #encode} are those that {@code spend.lua} keeps in Redis.
  *
  * @param groups newest first
  */
 public record Fence(List<Group> groups) {
-    /** Nothing decided yet. */
+    /** A fence without decisions. */
     public static final Fence NONE = new Fence(List.of());
 
     private static final int GROUP_BYTES = 44;
@@ -36,17 +36,18 @@ public record Fence(List<Group> groups) {
     public record Refusal(long offset, int limit) {}
 
     /**
-     * The answers that one source's requests got at one moment. A group answers for its own offsets only: what an older group
-     * decided before it was dropped may be read again on an operator's wish, and is then decided afresh.
+     * The answers that one source's requests got at one moment. A group answers for its own offsets only. Requests of a
+     * dropped group may be read again on an operator's wish, and are then decided afresh.
      *
-     * @param firstOffset the lowest offset decided; above the last one in a group that only remembers how far decisions went
+     * @param firstOffset the lowest offset decided; above the last one in a group that only notes how far
+     *     decisions went
      * @param lastOffset the highest offset decided
      * @param decidedAtMicros microseconds since the epoch on the bucket's clock
-     * @param terms what it was decided by; null: not remembered
-     * @param tokensAfter what was left in the bucket of each limit
+     * @param terms the terms of the decisions; null if not kept
+     * @param tokensAfter the tokens left in the bucket of each limit
      * @param allApproved whether every request was approved; then {@code approvedOffsets} is empty
-     * @param approvedOffsets ascending, where only some were
-     * @param refusals which limit refused the others, where there are several
+     * @param approvedOffsets ascending, if only some were approved
+     * @param refusals the limits that refused the others, if there are several
      */
     public record Group(
             long firstOffset,
@@ -85,7 +86,7 @@ public record Fence(List<Group> groups) {
                     List.of());
         }
 
-        /** The answer that one request got. */
+        /** The answer to one request. */
         public Group(
                 long offset,
                 long decidedAtMicros,
@@ -96,7 +97,7 @@ public record Fence(List<Group> groups) {
         }
 
         /**
-         * Returns the answers that charges got at one moment, by the same terms.
+         * Returns the answers to charges decided at one moment, under the same terms.
          *
          * @param charges ascending by offset
          * @param decisions one for each charge, in their order
@@ -124,12 +125,12 @@ public record Fence(List<Group> groups) {
                     refusals);
         }
 
-        /** Returns a group that answers for nothing: it remembers how far decisions went. */
+        /** Returns a group without answers, which only notes how far decisions went. */
         static Group upTo(long lastOffset, long nowMicros, double tokens) {
             return new Group(lastOffset + 1, lastOffset, nowMicros, tokens, false, List.of());
         }
 
-        /** Returns which limit refused the request at this offset, counted from 0. */
+        /** Returns the index of the limit that refused the request at this offset, from 0. */
         public int refusedBy(long offset) {
             for (var refusal : refusals) {
                 if (refusal.offset() == offset) return refusal.limit();
@@ -137,7 +138,7 @@ public record Fence(List<Group> groups) {
             return 0;
         }
 
-        /** Returns whether the request at this offset, which the group covers, was approved. */
+        /** Returns whether the request at this offset was approved. The group must cover it. */
         public boolean approved(long offset) {
             return allApproved || approvedOffsets.contains(offset);
         }
@@ -161,7 +162,7 @@ public record Fence(List<Group> groups) {
         return Optional.ofNullable(find(offset));
     }
 
-    /** As {@link #recall}; null where that is empty. */
+    /** As {@link #recall}; null if that is empty. */
     @Nullable
     Group find(long offset) {
         for (Group group : groups) {
@@ -171,12 +172,12 @@ public record Fence(List<Group> groups) {
         return null;
     }
 
-    /** Returns the fence without what is committed: groups whose last offset is at or below {@code committedOffset}. */
+    /** Returns the fence without committed groups: those whose last offset is at or below {@code committedOffset}. */
     public Fence uncommitted(long committedOffset) {
         int kept = 0;
         while (kept < groups.size() && groups.get(kept).lastOffset() > committedOffset) kept++;
         if (kept == groups.size()) return this;
-        return kept == 0 ? NONE : new Fence(groups.subList(0, kept)); // mostly all is committed
+        return kept == 0 ? NONE : new Fence(groups.subList(0, kept)); // usually everything is committed
     }
 
     /** Returns the fence with one more group, the newest. */
@@ -188,7 +189,10 @@ public record Fence(List<Group> groups) {
         return new Fence(all);
     }
 
-    /** Returns the fence with one more request that the only limit refused, where all in its newest group were refused as well. */
+    /**
+     * Returns the fence with one more request that the only limit refused; all requests in its newest group must be
+     * refused as well.
+     */
     public Fence plusRefused(long offset, Decision refusal) {
         var newest = groups.isEmpty() ? null : groups.get(0);
         var tokens = List.of(refusal.remainingTokens());
@@ -212,7 +216,7 @@ public record Fence(List<Group> groups) {
         return bytes.array();
     }
 
-    /** Returns how many bytes {@link #encode} gives. */
+    /** Returns the number of bytes that {@link #encode} gives. */
     public int encodedBytes() {
         int size = 0;
         for (var group : groups) {
@@ -224,7 +228,7 @@ public record Fence(List<Group> groups) {
         return size;
     }
 
-    /** Writes what {@link #encode()} gives into these bytes, which are little-endian. */
+    /** Writes the bytes of {@link #encode()} into this buffer, which is little-endian. */
     public void encode(ByteBuffer bytes) {
         for (var group : groups) encode(group, bytes);
     }

@@ -1,7 +1,7 @@
 package io.tollgate.bucket;
 
 /**
- * What an agent may spend: {@code capacityTokens} at once, and what time gives back for ever after. Immutable.
+ * What an agent may spend: {@code capacityTokens} at once, and the refill for ever after. Immutable.
  *
  * @param capacityTokens size of the bucket, above 0 and at most 1e12
  * @param refill how the bucket fills again
@@ -19,7 +19,7 @@ public record Limit(double capacityTokens, Refill refill) {
     }
 
     /**
-     * A bucket that refills the same in each second.
+     * Makes a limit that refills steadily.
      *
      * @param refillTokensPerSecond from 0 (the bucket never refills) to 1e12
      * @throws IllegalArgumentException if a number is out of range or not a number
@@ -29,7 +29,8 @@ public record Limit(double capacityTokens, Refill refill) {
     }
 
     /**
-     * Returns so many tokens for each period of the calendar in this zone: the bucket is full at its start, and does not refill within it.
+     * Returns a limit of so many tokens for each calendar period in this zone: the bucket is full at its start, and
+     * does not refill within it.
      *
      * @param zone a name of the tz database, such as {@code Europe/Berlin}
      * @throws IllegalArgumentException if the capacity is out of range, or this JVM knows no such zone
@@ -38,12 +39,14 @@ public record Limit(double capacityTokens, Refill refill) {
         return new Limit(capacityTokens, CalendarRefill.of(period, zone));
     }
 
-    /** Returns what it refills in a second; 0 within a period of the calendar. */
+    /** Returns the tokens that it refills in a second; 0 for a calendar limit. */
     public double refillTokensPerSecond() {
         return refill instanceof Refill.Steady steady ? steady.tokensPerSecond() : 0;
     }
 
-    /** Returns whether a period starts after one moment, and until another: then what was spent before counts no more. */
+    /**
+     * Returns whether a period starts after one moment, and not after another: then earlier spending no longer counts.
+     */
     public boolean isFullBetween(double fromSeconds, double toSeconds) {
         return refill instanceof CalendarRefill calendar && fromSeconds < calendar.startOf(toSeconds);
     }
@@ -54,7 +57,7 @@ public record Limit(double capacityTokens, Refill refill) {
         return gained > capacityTokens ? capacityTokens : gained;
     }
 
-    /** Returns after how many seconds it will hold so many more tokens without spending; infinite or NaN: never. */
+    /** Returns the seconds until it holds so many more tokens without spending; infinite or NaN: never. */
     public double waitSeconds(double missingTokens, double nowSeconds) {
         return refill.waitSeconds(missingTokens, nowSeconds);
     }

@@ -19,9 +19,9 @@ public final class LocalBuckets implements Buckets {
     private static final int SWEEP_EVERY = 10_000;
 
     /**
-     * One agent's bucket, and its lock. The numbers change in place: a new object for each decision, reached from an old one, would
-     * make the garbage collector's own notes the larger part of the work. The lock is held for some nanoseconds; a monitor costs
-     * twice as much to take and release.
+     * One agent's bucket, and its lock. The numbers change in place: with a new object for each decision, the garbage
+     * collector's bookkeeping would be most of the work. The lock is held for some nanoseconds; a monitor costs twice
+     * as much to take and release.
      */
     private static final class Cell extends AtomicInteger {
         private static final long serialVersionUID = 1;
@@ -40,12 +40,12 @@ public final class LocalBuckets implements Buckets {
             this.terms = terms;
         }
 
-        /** Takes the lock; false: the bucket was forgotten, for ever, and nothing may be charged to it any more. */
+        /** Takes the lock. Returns false if the bucket was forgotten: then nothing may be charged to it any more. */
         boolean take() {
             for (int spins = 0; !compareAndSet(FREE, TAKEN); spins++) {
                 if (get() == FORGOTTEN) return false;
                 if (spins < SPINS) Thread.onSpinWait();
-                else Thread.yield(); // the holder may have lost its core
+                else Thread.yield(); // the holder may have lost its CPU
             }
             return true;
         }
@@ -61,7 +61,7 @@ public final class LocalBuckets implements Buckets {
             var decision = TokenBucket.decide(refilled, cost, now, termsNow, DecidedBy.LOCAL);
             tokens = decision.remainingTokens();
             lastRefillSeconds = nowSeconds;
-            if (terms != termsNow) terms = termsNow; // hardly ever: the collector hears of such writes
+            if (terms != termsNow) terms = termsNow; // hardly ever: such writes cost the garbage collector work
             return decision;
         }
 
@@ -98,7 +98,7 @@ public final class LocalBuckets implements Buckets {
     private final ConcurrentHashMap<String, Cell> buckets = new ConcurrentHashMap<>();
     private volatile int sweepAtSize = SWEEP_EVERY;
 
-    // Nearly always all agents have one limit. Threads that race for it at worst make equal ones.
+    // Usually all agents have one limit. Racing threads may at worst make equal ones.
     private @Nullable Terms latestTerms;
 
     /** @param clockMicros microseconds since the epoch; must not depend on jumps of the wall clock */
@@ -136,7 +136,7 @@ public final class LocalBuckets implements Buckets {
                     cell.release();
                 }
             }
-            buckets.remove(agentId, cell); // whoever forgot it has not come to this yet
+            buckets.remove(agentId, cell); // the thread that forgot it has not removed it yet
         }
     }
 
@@ -153,7 +153,7 @@ public final class LocalBuckets implements Buckets {
         return terms;
     }
 
-    /** Returns the agent's bucket, which is another one than this where another thread was faster. */
+    /** Returns the agent's bucket: another one than this if another thread was faster. */
     private Cell insert(String agentId, Cell first) {
         var before = buckets.putIfAbsent(AgentId.require(agentId), first);
         if (before != null) return before;
@@ -179,7 +179,7 @@ public final class LocalBuckets implements Buckets {
 
     /** Forgets a bucket whose lock is taken. */
     private void forget(String agentId, Cell cell) {
-        cell.set(Cell.FORGOTTEN); // first, so that nobody charges a bucket that is gone
+        cell.set(Cell.FORGOTTEN); // first, so that no thread charges a bucket that is gone
         buckets.remove(agentId, cell);
     }
 
@@ -194,7 +194,7 @@ public final class LocalBuckets implements Buckets {
         }
     }
 
-    /** Takes over what another copy of this agent's bucket says. */
+    /** Takes over the state of another copy of this agent's bucket. */
     public void accept(String agentId, Bucket bucket, Limit limit) {
         var terms = terms(limit);
         while (true) {
@@ -212,7 +212,7 @@ public final class LocalBuckets implements Buckets {
         }
     }
 
-    /** Returns how many buckets are held. */
+    /** Returns the number of buckets held. */
     int size() {
         return buckets.size();
     }

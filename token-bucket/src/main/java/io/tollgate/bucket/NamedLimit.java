@@ -3,8 +3,8 @@ package io.tollgate.bucket;
 /**
  * One limit of an agent that may have several, such as 100 at once beside 50 000 a day. Immutable.
  *
- * @param name as the policy names it: lower case letters, digits, dashes and underscores, at most 64; empty where there is one
- *     limit without a name
+ * @param name as the policy names it: lower case letters, digits, dashes and underscores, at most 64; empty for a
+ *     single limit without a name
  */
 public record NamedLimit(String name, Limit limit) {
     /** The longest name, in characters. */

@@ -2,7 +2,7 @@ package io.tollgate.bucket;
 
 import java.util.Optional;
 
-/** A stretch of the calendar, at whose start a bucket is full. The order is that of their numbers in Redis. */
+/** A calendar period, at whose start a bucket is full. The order is that of the numbers in Redis. */
 public enum Period {
     MINUTE("minute"),
     HOUR("hour"),
@@ -17,12 +17,12 @@ public enum Period {
         this.text = text;
     }
 
-    /** Returns the word that policies use. */
+    /** Returns the name that policies use. */
     public String text() {
         return text;
     }
 
-    /** Returns the period with this word; empty if there is none. */
+    /** Returns the period with this name; empty if there is none. */
     public static Optional<Period> of(String text) {
         for (var period : values()) {
             if (period.text.equals(text)) return Optional.of(period);

@@ -3,14 +3,14 @@ package io.tollgate.bucket;
 import java.util.List;
 
 /**
- * What an agent is promised now, and what it was promised before. Immutable.
+ * The terms that an agent is promised now, and its earlier ones. Immutable.
  *
- * <p>Each promise counts from its own moment on, whenever the agent asks next: the time before is credited by the one before it,
- * then a smaller capacity cuts, and a larger one gives nothing.
+ * <p>Each promise counts from its own moment, whenever the agent asks next. The time before is credited by the promise
+ * before; then a smaller capacity cuts, and a larger one gives nothing.
  *
- * @param terms what it is promised now
- * @param sinceSeconds seconds since the epoch from which that counts; infinite: from whenever it is first asked for
- * @param earlier what it was promised before, oldest first; only what may matter to a bucket that was not asked for since
+ * @param terms the terms promised now
+ * @param sinceSeconds the moment from which they count, seconds since the epoch; infinite: from their first use
+ * @param earlier earlier promises, oldest first; only those that may matter to a bucket not asked for since
  */
 public record Promises(Terms terms, double sinceSeconds, List<Earlier> earlier) {
     /** A promise that was replaced by the next one. */
@@ -24,14 +24,14 @@ public record Promises(Terms terms, double sinceSeconds, List<Earlier> earlier) 
         if (!known) throw new IllegalArgumentException("a promise counts from a moment, but that is NaN");
     }
 
-    /** Returns whether a limit, of now or of before, is one of the calendar. */
+    /** Returns whether a limit, present or earlier, is a calendar limit. */
     public boolean needsClock() {
         if (terms.isByCalendar()) return true;
         for (var before : earlier) if (before.terms().isByCalendar()) return true;
         return false;
     }
 
-    /** Returns a promise without a history, which counts from whenever it is first asked for. */
+    /** Returns a promise without a history, which counts from its first use. */
     public static Promises of(Terms terms) {
         return new Promises(terms, Double.POSITIVE_INFINITY, List.of());
     }

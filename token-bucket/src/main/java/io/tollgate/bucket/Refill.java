@@ -1,22 +1,22 @@
 package io.tollgate.bucket;
 
-/** What time gives back to a bucket. Immutable and thread-safe. */
+/** The refill of a bucket over time. Immutable and thread-safe. */
 public sealed interface Refill permits Refill.Steady, CalendarRefill {
     /**
      * Returns the tokens at {@code nowSeconds}, not cut to the capacity.
      *
-     * @param leftSeconds when they were left; where that is not before now, nothing is gained
+     * @param leftSeconds the time at which they were left; if that is not before now, nothing is gained
      */
     double refilled(double tokens, double capacityTokens, double leftSeconds, double nowSeconds);
 
     /**
-     * Returns after how many seconds without spending the missing tokens will be there, if the capacity covers them; infinite or NaN:
-     * never.
+     * Returns the seconds without spending until the missing tokens are there, if the capacity covers them; infinite or
+     * NaN: never.
      */
     double waitSeconds(double missingTokens, double nowSeconds);
 
     /**
-     * The same in each second.
+     * A steady refill.
      *
      * @param tokensPerSecond from 0 (the bucket never refills) to 1e12
      */
@@ -31,7 +31,7 @@ public sealed interface Refill permits Refill.Steady, CalendarRefill {
 
         @Override
         public double refilled(double tokens, double capacityTokens, double leftSeconds, double nowSeconds) {
-            // Two clocks differ: a step back must neither take tokens away nor let the same second be credited twice.
+            // Two clocks differ: a step back must neither take tokens away nor credit the same second twice.
             double elapsedSeconds = nowSeconds - leftSeconds;
             return elapsedSeconds > 0 ? tokens + elapsedSeconds * tokensPerSecond : tokens;
         }

@@ -9,18 +9,19 @@ import java.util.HashSet;
 import java.util.List;
 
 /**
- * What a decision was made by: the limits, all of which must cover a request, and the number of the policy that set them. Immutable.
+ * The terms of a decision: the limits, all of which must cover a request, and the number of the policy that set
+ * them. Immutable.
  *
- * <p>The bytes of {@link #encode} are those that {@code spend.lua} keeps in Redis beside what was decided.
+ * <p>The bytes of {@link #encode} are those that {@code spend.lua} keeps in Redis beside the decisions.
  *
- * @param policy the caller's own number for the policy, kept and never read here; 0: no policy in particular
+ * @param policy the caller's own number for the policy, kept and never read here; 0: none
  * @param limits from 1 to {@value #MAX_LIMITS}, their names unique; the first is the one that other programs share
  */
 public record Terms(long policy, List<NamedLimit> limits) {
     /** The most limits that one agent has. */
     public static final int MAX_LIMITS = 8;
 
-    /** How many starts of periods the script is told. */
+    /** The number of starts of periods that the script gets. */
     private static final int STARTS = 3;
 
     /** @throws IllegalArgumentException if there are none, too many, or two of one name */
@@ -40,7 +41,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
         }
     }
 
-    /** Returns one limit, of no policy in particular. */
+    /** Returns a single limit without a policy. */
     public static Terms of(Limit limit) {
         return new Terms(0, List.of(NamedLimit.only(limit)));
     }
@@ -50,7 +51,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return limits.get(0).limit();
     }
 
-    /** Returns whether a limit is one of the calendar. */
+    /** Returns whether there is a calendar limit. */
     boolean isByCalendar() {
         for (var limit : limits) if (limit.limit().refill() instanceof CalendarRefill) return true;
         return false;
@@ -62,7 +63,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return false;
     }
 
-    /** Returns the place of the limit with this name; -1 if there is none. */
+    /** Returns the index of the limit with this name; -1 if there is none. */
     public int indexOf(String name) {
         for (int i = 0; i < limits.size(); i++) {
             if (limits.get(i).name().equals(name)) return i;
@@ -71,11 +72,13 @@ public record Terms(long policy, List<NamedLimit> limits) {
     }
 
     /**
-     * Returns the policy's number, and of each limit capacity, refill rate and name, packed. A limit of the calendar has the number of its
-     * period, negative, in place of the rate, and then its zone. At the end stands for each of those when the period in which the moment
-     * lies started, when the next one does, and the one after: {@code spend.lua} knows no calendar.
+     * Returns the policy's number, and the capacity, refill rate and name of each limit, packed. A calendar limit has
+     * the negative number of its period instead of the rate, and then its zone. At the end stand, for each calendar
+     * limit, the starts of the period in which the moment lies, of the next one, and of the one after that: {@code
+     * spend.lua} knows no calendar.
      *
-     * @param atSeconds seconds since the epoch: about when the tokens are looked at that these terms are for, or were left by them
+     * @param atSeconds seconds since the epoch: roughly the time at which these terms are used, or at which tokens were
+     *     left under them
      */
     public byte[] encode(double atSeconds) {
         var bytes = ByteBuffer.allocate(encodedBytes()).order(ByteOrder.LITTLE_ENDIAN);
@@ -83,7 +86,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return bytes.array();
     }
 
-    /** Returns how many bytes {@link #encode} gives. */
+    /** Returns the number of bytes that {@link #encode} gives. */
     public int encodedBytes() {
         int size = Long.BYTES;
         for (var limit : limits) {
@@ -95,7 +98,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return size;
     }
 
-    /** Writes what {@link #encode(double)} gives into these bytes, which are little-endian. */
+    /** Writes the bytes of {@link #encode(double)} into this buffer, which is little-endian. */
     public void encode(ByteBuffer bytes, double atSeconds) {
         bytes.putLong(policy);
         for (var limit : limits) {
@@ -126,7 +129,7 @@ public record Terms(long policy, List<NamedLimit> limits) {
      * Returns the terms that {@link #encode} wrote.
      *
      * @throws BufferUnderflowException if the bytes are cut off
-     * @throws IllegalArgumentException if they hold no terms
+     * @throws IllegalArgumentException if they are not terms
      */
     public static Terms decode(byte[] encoded) {
         var bytes = ByteBuffer.wrap(encoded).order(ByteOrder.LITTLE_ENDIAN);

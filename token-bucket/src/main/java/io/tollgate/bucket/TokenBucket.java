@@ -22,12 +22,12 @@ public final class TokenBucket {
     private TokenBucket() {}
 
     /**
-     * What a call to {@link #spend} leaves behind.
+     * The result of a call to {@link #spend}.
      *
      * @param buckets the buckets after the last charge
-     * @param fence the fence with these decisions, without what is committed
+     * @param fence the fence with these decisions, without committed groups
      * @param decisions one for each charge, in their order
-     * @param replays how many of them were answered from the fence
+     * @param replays the number of answers from the fence
      */
     public record Outcome(AgentBuckets buckets, Fence fence, List<Decision> decisions, int replays) {
         /** Returns the bucket of the first limit. */
@@ -36,7 +36,10 @@ public final class TokenBucket {
         }
     }
 
-    /** Returns a clock reading in the unit that buckets hold: the same double that {@code spend.lua} computes from TIME. */
+    /**
+     * Returns a clock reading in seconds, as buckets hold it: the same double that {@code spend.lua} computes
+     * from TIME.
+     */
     public static double seconds(long micros) {
         return micros / 1_000_000 + micros % 1_000_000 / 1e6;
     }
@@ -56,13 +59,13 @@ public final class TokenBucket {
 
     /** Returns the later of two moments; neither is NaN. */
     static double later(double oneSeconds, double otherSeconds) {
-        return oneSeconds > otherSeconds ? oneSeconds : otherSeconds; // Math.max would look for NaN and the sign of 0
+        return oneSeconds > otherSeconds ? oneSeconds : otherSeconds; // Math.max would check for NaN and the sign of 0
     }
 
     /**
      * The moment of a decision.
      *
-     * @param aheadSeconds how far the bucket is ahead of its clock: until then it stands still
+     * @param aheadSeconds by how much the bucket is ahead of its clock: it stands still for that long
      */
     record Moment(double seconds, long micros, double aheadSeconds) {
         /** Returns this moment, which is the clock's own unless the bucket is ahead of it. */
@@ -85,10 +88,10 @@ public final class TokenBucket {
     }
 
     /**
-     * Returns the buckets under what is promised now, at {@code nowSeconds}, or at their last refill if that is later.
+     * Returns the buckets under the present promise, at {@code nowSeconds}, or at their last refill if that is later.
      *
-     * <p>Each promise counts from its own moment: the time before is credited by the one before it; a smaller capacity cuts, a larger
-     * one gives nothing. A limit that is new starts full, one that is gone is forgotten.
+     * <p>Each promise counts from its own moment: the time before is credited by the promise before; a smaller capacity
+     * cuts, a larger one gives nothing. A new limit starts full, a removed one is forgotten.
      */
     public static AgentBuckets refill(AgentBuckets held, Promises promises, double nowSeconds) {
         double now = notBefore(held, nowSeconds);
@@ -139,7 +142,7 @@ public final class TokenBucket {
         var earlier = promises.earlier();
         for (int i = 0; i < earlier.size(); i++) {
             double next = i + 1 < earlier.size() ? earlier.get(i + 1).sinceSeconds() : promises.sinceSeconds();
-            boolean over = next <= leftAt; // when the tokens were left
+            boolean over = next <= leftAt; // the time at which the tokens were left
             if (!over)
                 brought = moved(brought, earlier.get(i).terms(), earlier.get(i).sinceSeconds(), nowSeconds);
         }
@@ -153,7 +156,7 @@ public final class TokenBucket {
         return tokens;
     }
 
-    /** Returns one bucket for each limit, those that are not held full. */
+    /** Returns one bucket for each limit; missing ones are full. */
     private static List<Bucket> withLimitsAdded(AgentBuckets held, Terms terms, double nowSeconds) {
         var buckets = new ArrayList<>(held.buckets());
         for (int i = buckets.size(); i < terms.limits().size(); i++) {
@@ -162,7 +165,7 @@ public final class TokenBucket {
         return buckets;
     }
 
-    /** Returns the buckets as they go on under the next promise, at the moment from which it counts. */
+    /** Returns the buckets as they continue under the next promise, at the moment from which it counts. */
     private static AgentBuckets moved(AgentBuckets held, Terms next, double sinceSeconds, double nowSeconds) {
         if (next.equals(held.terms())) return held;
         double at = Math.min(sinceSeconds, nowSeconds);
@@ -209,14 +212,15 @@ public final class TokenBucket {
     }
 
     /**
-     * Returns what becomes of the charges, decided one after the other at {@code clockMicros}, or at the buckets' last refill
-     * if that is later. A charge is taken from the bucket of each limit, or from none.
+     * Decides the charges one after the other at {@code clockMicros}, or at the buckets' last refill if that is later.
+     * A charge is taken from the bucket of each limit, or from none.
      *
-     * <p>A charge whose offset is not above the fence gets the answer it got before, by the terms of then, and costs nothing.
+     * <p>A charge whose offset is not above the fence gets its earlier answer, under the terms of that time, and
+     * costs nothing.
      *
-     * @param held the buckets as they were left, under whatever terms
+     * @param held the buckets as they were left, under any terms
      * @param fence the fence of the charges' source; unchanged by charges that are {@link Charge#UNORDERED}
-     * @param promises what the agent is promised
+     * @param promises the agent's promises
      * @param committedOffset the highest offset that will never be processed again; -1 if none is known
      * @param charges ascending by offset
      */
@@ -259,7 +263,7 @@ public final class TokenBucket {
         for (int i = 0; i < decisions.length; i++) {
             var charge = charges.get(i);
             long offset = charge.offset();
-            // Not covered though not above the fence: committed long ago, and read again on an operator's wish.
+            // In no group although not above the fence: committed long ago, and read again on an operator's wish.
             var before = offset >= 0 && offset <= fenceOffset ? kept.find(offset) : null;
             if (before != null) {
                 decisions[i] = decideAgain(charge, before, terms, decidedBy);
@@ -288,7 +292,10 @@ public final class TokenBucket {
         return List.of(boxed);
     }
 
-    /** Takes a cost from the tokens of each limit, whatever is left; a negative one gives back, never above the capacity. */
+    /**
+     * Takes a cost from the tokens of each limit, even below zero; a negative cost gives tokens back, never above
+     * the capacity.
+     */
     private static Decision settle(double[] tokens, double cost, Moment now, Terms terms, DecidedBy decidedBy) {
         for (int i = 0; i < tokens.length; i++)
             tokens[i] = atMost(terms.limits().get(i).limit().capacityTokens(), tokens[i] - cost);
@@ -308,9 +315,7 @@ public final class TokenBucket {
         return new Approved(least(tokens), now.micros(), decidedBy, terms);
     }
 
-    /**
-     * Decides one charge by terms of a single limit; what the decision says is left is what is left of these tokens.
-     */
+    /** Decides one charge under terms with a single limit; the decision shows what is left of these tokens. */
     static Decision decide(double tokens, double cost, Moment now, Terms terms, DecidedBy decidedBy) {
         return covers(tokens, cost)
                 ? new Approved(charged(tokens, cost), now.micros(), decidedBy, terms)
@@ -318,8 +323,8 @@ public final class TokenBucket {
     }
 
     /**
-     * Returns which limit does not cover the cost; -1 if all do. Where several do not: one that no wait helps, else the one with the
-     * longest wait.
+     * Returns the index of the limit that does not cover the cost; -1 if all do. Of several, it is one that no wait
+     * helps, else the one with the longest wait.
      */
     private static int refusing(Terms terms, double[] tokens, double cost, double nowSeconds) {
         int refusing = -1;
@@ -342,7 +347,9 @@ public final class TokenBucket {
         return least;
     }
 
-    /** Returns how long the bucket needs, without spending, until it covers the missing tokens; never too early. Empty: for ever. */
+    /**
+     * Returns the time without spending until the bucket covers the missing tokens, never too short; empty: for ever.
+     */
     static Optional<Duration> retryAfter(double missingTokens, Limit limit, Moment now) {
         // One microsecond more: near the present, doubles of seconds since the epoch are 0.24 microseconds apart.
         double seconds = limit.waitSeconds(Math.max(0, missingTokens), now.seconds()) + now.aheadSeconds();
@@ -350,8 +357,8 @@ public final class TokenBucket {
     }
 
     /**
-     * Returns so many milliseconds as a wait; empty where they are negative, not a number, or longer than anybody waits: then no wait
-     * helps, and no caller's arithmetic meets a duration that nanoseconds cannot hold.
+     * Returns so many milliseconds as a wait. It is empty if they are negative, not a number, or longer than anybody
+     * waits, so that no caller gets a duration that nanoseconds cannot hold.
      */
     public static Optional<Duration> waitOf(double millis) {
         return millis >= 0 && millis <= LONGEST_WAIT_MILLIS
@@ -359,7 +366,7 @@ public final class TokenBucket {
                 : Optional.empty();
     }
 
-    /** Returns the answer that the charge got when the group was decided; {@code now}: terms where the group remembers none. */
+    /** Returns the answer to the charge when the group was decided; {@code now}: the terms if the group keeps none. */
     public static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
         var terms = group.terms() == null ? now : group.terms();
         var then = Moment.of(seconds(group.decidedAtMicros()), group.decidedAtMicros());

@@ -37,7 +37,7 @@ final class AnswerThreads implements AutoCloseable {
         }
     }
 
-    /** What was handed over is done all the same. */
+    /** Submitted tasks still run. */
     @Override
     public void close() {
         if (own != null) own.shutdown();

@@ -8,17 +8,12 @@ import java.util.function.DoubleConsumer;
 /**
  * An estimate that was charged before its real cost is known. Thread-safe; only the first call that ends it counts.
  *
- * <p>It differs from a hold of the pipeline, which lives in a log: nobody else sees this one, it has no deadline, and if the process ends
- * before {@link #settle}, the estimate stays charged. Redis may be away at either end; what is given back is never given twice, and may be lost
- * if Redis does not answer to it in time.
+ * <p>It differs from a hold of the pipeline, which lives in a log: nobody else sees this one, it has no deadline, and
+ * if the process ends before {@link #settle}, the estimate stays charged. Redis may be away at either end; tokens are
+ * never given back twice, and may be lost if Redis does not answer that call in time.
  *
- * <pre>{@code
- * try (var reservation = quota.reserve("model:search", 2000)) {
- *     if (!reservation.isApproved()) return refused(reservation.decision());
- *     var answer = callTheModel();
- *     reservation.settle(answer.tokens());
- * }
- * }</pre>
+ * <pre>{@code try (var reservation = quota.reserve("model:search", 2000)) { if (!reservation.isApproved()) return
+ * refused(reservation.decision()); var answer = callTheModel(); reservation.settle(answer.tokens()); } }</pre>
  */
 public final class Reservation implements AutoCloseable {
     private final String agentId;
@@ -35,7 +30,7 @@ public final class Reservation implements AutoCloseable {
         this.ended = new AtomicBoolean(!decision.isApproved());
     }
 
-    /** Returns who spends. */
+    /** Returns the agent that spends. */
     public String agentId() {
         return agentId;
     }
@@ -73,12 +68,12 @@ public final class Reservation implements AutoCloseable {
         return true;
     }
 
-    /** Gives all back: as {@link #settle} with 0. For work that was certainly not done. */
+    /** Gives everything back: as {@link #settle} with 0. For work that was certainly not done. */
     public boolean cancel() {
         return settle(0);
     }
 
-    /** Ends it. What nobody has settled stays charged: it is not known what was used. */
+    /** Ends the reservation. An unsettled estimate stays charged, because its real cost is unknown. */
     @Override
     public void close() {
         ended.set(true);

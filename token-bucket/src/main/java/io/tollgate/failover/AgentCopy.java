@@ -17,20 +17,17 @@ import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What this process knows of one agent's bucket in Redis, and what it has decided without it. Its monitor guards it.
+ * This process's copy of one agent's bucket in Redis, with its local decisions. Its monitor guards it.
  *
  * <p>Five rules keep it from ever holding more than is left, whatever order calls and answers take:
  *
- * <ul>
- *   <li>What is under way may be charged already: it is held back from what is decided here, and from the copy that a call carries.
- *   <li>An answer is the truth only if nothing was decided here since its call was sent. Otherwise the copy continues from the smaller of
- *       both, and stays untold.
- *   <li>Answers that overtake each other do not bring back what the later one has charged.
- *   <li>What is given back while Redis is away is told to it by a call that adds exactly that, once: the smaller of both would lose it. Without
- *       an answer to that call it is not told again, and may be lost.
- *   <li>While Redis has to be told something, one call tells it, alone; others wait for it. After an outage it has to be told what it
- *       had answered: it may have lost it.
- * </ul>
+ * <ul> <li>Costs under way may already be charged: they are held back from local decisions, and from the copy that a
+ * call carries. <li>An answer is the truth only if nothing was decided here since its call was sent. Otherwise the copy
+ * continues from the smaller of both, and stays untold. <li>Answers that overtake each other do not bring back tokens
+ * that the later one has charged. <li>Tokens given back while Redis is away are added there by one call, once: the
+ * smaller of both would lose them. Without an answer to that call they are not added again, and may be lost. <li>While
+ * Redis lacks something, one call alone tells it; others wait for that call. After an outage Redis is told even its own
+ * answers: it may have lost them. </ul>
  */
 final class AgentCopy {
     /** The largest step between two readings of one node's clock. A larger step means another clock. */

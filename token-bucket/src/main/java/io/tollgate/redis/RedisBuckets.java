@@ -71,8 +71,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Legal ids hold no control characters. Few enough that processes which come and go leave no more behind, and so many that two seldom
-     * have the same at the same time; who is wrong for that asks a second time.
+     * Legal ids hold no control characters. Few enough that passing processes leave few keys behind, and enough that
+     * two processes seldom use the same one at the same time; a process that is wrong for that reason asks again.
      */
     private static List<String> namesOfProbes() {
         int set = ThreadLocalRandom.current().nextInt(100);
@@ -117,11 +117,11 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Connects if need be, and proves by a write that the node can decide. Where it cannot, the next probe connects anew: what answers
-     * may not be what the address leads to any more. Where a node of a cluster cannot decide, the others are asked who holds its keys.
-     * Blocks.
+     * Connects if need be, and proves by a write that the node can decide. If it cannot, the next probe connects anew,
+     * because the address may lead to another server by now. If a node of a cluster cannot decide, the other nodes are
+     * asked which node holds its keys. Blocks.
      *
-     * @return the clock of the node, microseconds since the epoch; 0 where Redis has just been found to be a cluster
+     * @return the clock of the node, microseconds since the epoch; 0 if Redis has just proved to be a cluster
      * @throws RedisException if Redis cannot be reached, refuses, or does not answer within the timeout
      */
     public long probe(String node, Duration timeout) {
@@ -135,9 +135,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             }
             return followed(within(timeout, calls.call(current, Operation.SPEND, probes(0))));
         } catch (RedisException lost) {
-            // A replica that was the primary, a node that is loading or has lost its own: all of them keep old
-            // connections open. And a
-            // connection may be dead without anybody having said so, where a firewall forgot it or the network is gone.
+            // A demoted primary, a loading node and one that has lost its data all keep old connections open. And a
+            // connection may be silently dead, if a firewall forgot it or the network is gone.
             if (cluster == null) connector.disconnect();
             else {
                 cluster.reconnect(node);
@@ -158,8 +157,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Finds out whether several keys may stand in one call, as proxies of sharded Redis do not let them; each refuses in its own words, or hangs
-     * up. What is refused twice, while one key is not in between, is refused for its keys. Returns the connection to go on with.
+     * Finds out whether a call may have several keys: proxies of sharded Redis refuse such calls, each in its own
+     * words, or hang up. A call that is refused twice, while a call with one key in between is not, is refused for its
+     * keys. Returns the connection to continue with.
      */
     private RedisConnection examine(RedisConnection first, Duration timeout) {
         if (calls.isOneKeyPerCall()) return oneKeyOnly(first);
@@ -199,7 +199,8 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Proves that a call with several keys is carried out where calls with each of them are: some proxies send it to the server of the first.
+     * Proves that a call with several keys reaches the same servers as calls with each of them: some proxies send it to
+     * the server of the first key.
      *
      * @throws RedisException if it is not, or fails
      */
@@ -253,10 +254,11 @@ public final class RedisBuckets implements Buckets, RedisCalls {
     }
 
     /**
-     * Decides several agents' charges in one call; on a cluster, in one call for each agent, all under way together; one that fails fails
-     * them all, so let all be of one {@linkplain #nodeOf node}.
+     * Decides several agents' charges in one call; on a cluster, in one call for each agent, all under way together;
+     * one failure fails them all, so all should be on one {@linkplain #nodeOf node}.
      *
-     * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as a whole
+     * @return one answer for each spend; fails with a {@link RedisException} if Redis is away or refuses the call as
+     *     a whole
      */
     @Override
     public CompletableFuture<SpendResults> spend(List<SpendRequest> spends) {

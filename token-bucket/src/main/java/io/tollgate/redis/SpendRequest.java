@@ -12,20 +12,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one agent asks of its buckets in one call. Immutable.
+ * The part of a call for one agent. Immutable.
  *
- * @param kind which of the agent's buckets: those that count, or those that only say what would be
- * @param promises what the agent is promised
+ * @param kind the kind of bucket: enforced, or shadow
+ * @param promises the agent's promises
  * @param charges ascending by offset
- * @param source names where the charges' offsets come from (cluster, topic, partition); {@link #NO_SOURCE}: none, no fence
+ * @param source the source of the charges' offsets (cluster, topic, partition); {@link #NO_SOURCE}: none, and no fence
  * @param committedOffset the highest offset of the source that will never be processed again; -1 if none is known
- * @param isOnce whether what is at or below the fence was decided, once and for all: if no group covers it, Redis and the caller
- *     {@linkplain SpendResult.Disagrees disagree}. Otherwise it is decided afresh
- * @param unasked what was refused before the first charge without asking: processed again, it is refused again, although
- *     it lies below the fence
- * @param copy what we last knew of the buckets; null if nothing
- * @param clockSeconds what the caller takes for the clock of Redis, seconds since the epoch; {@link #NO_CLOCK}: no limit is one of the
- *     calendar, whose periods the caller has to name
+ * @param isOnce whether requests at or below the fence were decided once and for all: if no group covers one, Redis and
+ *     the caller {@linkplain SpendResult.Disagrees disagree}. Otherwise it is decided afresh
+ * @param unasked the requests refused without asking before the first charge: if processed again, they are refused
+ *     again, although they lie below the fence
+ * @param copy our copy of the buckets; null if there is none
+ * @param clockSeconds the caller's idea of the clock of Redis, seconds since the epoch, needed to name the periods of
+ *     calendar limits; {@link #NO_CLOCK}: there are no calendar limits
  */
 public record SpendRequest(
         String agentId,
@@ -38,13 +38,13 @@ public record SpendRequest(
         Fence unasked,
         @Nullable Copy copy,
         double clockSeconds) {
-    /** The source of requests that have none: they are never recognised as replays. */
+    /** The source of requests without one: they are never recognised as replays. */
     public static final long NO_SOURCE = 0;
 
-    /** The clock of callers that know none. */
+    /** The clock of callers without one. */
     public static final double NO_CLOCK = Double.NaN;
 
-    /** @throws IllegalArgumentException if there is no clock, but a limit of the calendar */
+    /** @throws IllegalArgumentException if there is a calendar limit, but no clock */
     public SpendRequest {
         if (Double.isNaN(clockSeconds) && promises.needsClock()) {
             throw new IllegalArgumentException("a limit of the calendar needs a clock");
@@ -65,7 +65,7 @@ public record SpendRequest(
         this(agentId, kind, promises, charges, source, committedOffset, isOnce, unasked, copy, NO_CLOCK);
     }
 
-    /** One limit without a name, in the bucket that counts; without a clock. */
+    /** One limit without a name, in the enforced bucket; without a clock. */
     public SpendRequest(
             String agentId, Limit limit, List<Charge> charges, long source, long committedOffset, @Nullable Copy copy) {
         this(
@@ -80,23 +80,24 @@ public record SpendRequest(
                 copy);
     }
 
-    /** Returns what the agent is promised now. */
+    /** Returns the agent's present terms. */
     public Terms terms() {
         return promises.terms();
     }
 
     /**
-     * Our copy of an agent's buckets. Those in Redis continue from it where the key is gone, where a fence there is behind ours (Redis
-     * lost writes), or where we decided without it: from the smaller of the two, or from the copy where nobody else has written
-     * since. Otherwise Redis is the truth.
+     * Our copy of an agent's buckets. The buckets in Redis continue from it if the key is gone, if a fence there is
+     * behind ours (Redis lost writes), or if we decided without Redis: from the smaller of the two, or from the copy if
+     * no other program has written since. Otherwise Redis is the truth.
      *
-     * @param foreignSeconds when Redis last met a write of another program, as far as the copy knows ({@link SpendResult.Decided});
-     *     {@link #INCOMPLETE}: the copy may lack decisions that Redis knows
-     * @param fenceOffset how far decisions went in the source of the charges; while calls are under way, what was sent last
+     * @param foreignSeconds when Redis last met a write of another program, as far as the copy knows ({@link
+     *     SpendResult.Decided}); {@link #INCOMPLETE}: the copy may lack decisions that Redis knows
+     * @param fenceOffset the last decided offset in the source of the charges; while calls are under way, the last
+     *     sent one
      * @param fence our fence for that source
      * @param others the same for other sources
-     * @param adjustments what was done to the buckets besides spending, as Redis is to know it
-     * @param settledTokens what settlements had given back by these buckets
+     * @param adjustments the resets and settlements that Redis must know
+     * @param settledTokens tokens that settlements had given back by then
      */
     public record Copy(
             AgentBuckets buckets,
@@ -107,10 +108,10 @@ public record SpendRequest(
             List<OfSource> others,
             Adjustments adjustments,
             double settledTokens) {
-        /** What a copy says that may lack decisions which Redis knows: the smaller of the two goes on. */
+        /** Marks a copy that may lack decisions which Redis knows: the smaller of the two continues. */
         public static final double INCOMPLETE = -1;
 
-        /** A copy of one bucket, whose agent is promised what it was. */
+        /** A copy of one bucket, with unchanged terms. */
         public Copy(Bucket bucket, Fence fence, CopyStatus status) {
             this(AgentBuckets.of(bucket), status, INCOMPLETE, fence.lastOffset(), fence, List.of());
         }
@@ -127,16 +128,16 @@ public record SpendRequest(
         }
     }
 
-    /** How far decisions went in one source, and the fence where it is to be kept. */
+    /** The last decided offset in one source, and the fence if it is to be kept. */
     public record OfSource(long source, long fenceOffset, Fence fence) {}
 
-    /** Returns what a program without an ordered source asks. */
+    /** Returns the request of a program without an ordered source. */
     public static SpendRequest unordered(
             String agentId, Limit limit, double costTokens, @Nullable Copy copy, double clockSeconds) {
         return unordered(agentId, limit, Charge.of(costTokens), copy, clockSeconds);
     }
 
-    /** As above, also for a settlement. */
+    /** As above, or a settlement. */
     public static SpendRequest unordered(
             String agentId, Limit limit, Charge charge, @Nullable Copy copy, double clockSeconds) {
         return new SpendRequest(

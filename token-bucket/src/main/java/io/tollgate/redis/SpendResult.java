@@ -5,7 +5,7 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Decision;
 import java.util.List;
 
-/** What Redis answered to one agent's {@link SpendRequest}. Immutable. */
+/** The answer of Redis to one agent's {@link SpendRequest}. Immutable. */
 public sealed interface SpendResult {
     /**
      * Decided.
@@ -32,10 +32,11 @@ public sealed interface SpendResult {
     }
 
     /**
-     * Redis lacks what the caller was told or has sent, or knows decisions that the caller does not: nothing was charged or written.
-     * The caller decides on its own copy, if that holds no more than these buckets, and its next call supersedes.
+     * Redis lacks decisions that the caller knows or has sent, or knows decisions that the caller lacks. Nothing was
+     * charged or written. The caller decides on its own copy, if that holds no more than these buckets, and its next
+     * call supersedes.
      *
-     * @param buckets what Redis holds; full where it holds nothing
+     * @param buckets the buckets in Redis; full if it has none
      */
     record Disagrees(AgentBuckets buckets, double foreignSeconds) implements SpendResult {}
 

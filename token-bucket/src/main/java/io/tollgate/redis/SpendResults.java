@@ -3,7 +3,7 @@ package io.tollgate.redis;
 import java.util.List;
 
 /**
- * What Redis answered to one call.
+ * The answer of Redis to one call.
  *
  * @param clockMicros the clock of Redis, microseconds since the epoch
  * @param answers one for each spend, in their order

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The text of {@code spend.lua}, whose first lines describe its packed arguments and answers, and their coding. */
 public final class SpendScript {
-    /** Said where the answer to the script is not one that it gives. */
+    /** The message if an answer is not one of the script's. */
     static final String FOREIGN_ANSWER = "Redis, or a proxy in front of it, does not give the answer of the script";
 
     static final byte[] TEXT = read();
@@ -59,7 +59,7 @@ public final class SpendScript {
         return key(agentId, BucketKind.ENFORCED);
     }
 
-    /** No agent's id makes one of these names look like another's: all end in what they are for. */
+    /** No agent's id makes two of these names equal, because each ends in its purpose. */
     public static byte[] key(String agentId, BucketKind kind) {
         var suffix = kind == BucketKind.SHADOW ? ":shadow" : ":tokens";
         return ("quota:" + agentId + suffix).getBytes(StandardCharsets.UTF_8);
@@ -114,7 +114,7 @@ public final class SpendScript {
                 .putDouble(copy.fenceOffset());
     }
 
-    /** Almost always nothing: what is promised has not changed lately. */
+    /** Almost always empty: the promises have not changed lately. */
     private static byte[] history(Promises promises, double clockSeconds) {
         var earlier = promises.earlier();
         if (earlier.isEmpty()) return NOTHING;
@@ -130,7 +130,7 @@ public final class SpendScript {
         return bytes.array();
     }
 
-    /** Almost always nothing: an agent's requests come from one source, and it is never reset, and uses no holds. */
+    /** Almost always empty: an agent's requests come from one source, and it has neither resets nor holds. */
     private static byte[] others(SpendRequest.Copy copy) {
         var others = copy.others();
         var adjustments = copy.adjustments().toFence();
@@ -149,7 +149,7 @@ public final class SpendScript {
         fence.encode(bytes);
     }
 
-    /** Almost always nothing: one limit, which has not changed. */
+    /** Almost always empty: one limit, which has not changed. */
     private static byte[] rest(AgentBuckets copy, Terms terms) {
         var before = copy.terms();
         boolean unchanged = before == null || before.equals(terms);
@@ -168,14 +168,14 @@ public final class SpendScript {
     /**
      * Reads the script's answer to these spends, in their order.
      *
-     * @throws RedisException if it is something else, as of a proxy that answers for itself
+     * @throws RedisException if it is another answer, such as that of a proxy
      */
     public static SpendResults answers(byte @Nullable [] reply, List<SpendRequest> spends) {
         if (reply == null) throw new RedisException(FOREIGN_ANSWER);
         try {
             return read(reply, spends);
         } catch (BufferUnderflowException cutOff) {
-            throw new RedisException(FOREIGN_ANSWER); // what cut it off says nothing
+            throw new RedisException(FOREIGN_ANSWER); // the cause of a cut-off answer does not help
         }
     }
 
@@ -237,7 +237,7 @@ public final class SpendScript {
         };
     }
 
-    /** Returns the group that follows; where none does, the one before. */
+    /** Returns the following group; if there is none, the one before. */
     private static Fence.Group group(ByteBuffer bytes, Fence.@Nullable Group before) {
         var encoded = new byte[bytes.getInt()];
         bytes.get(encoded);
@@ -247,7 +247,7 @@ public final class SpendScript {
         return before;
     }
 
-    /** A spend that only looks at a bucket, or fills it. */
+    /** A request that only looks at a bucket, or fills it. */
     public static SpendRequest withoutCharges(String agentId, BucketKind kind, Promises promises, double clockSeconds) {
         return new SpendRequest(
                 agentId, kind, promises, List.of(), SpendRequest.NO_SOURCE, -1, false, Fence.NONE, null, clockSeconds);
