@@ -148,7 +148,7 @@ public final class RedisServer extends SandboxProcess {
         lines.add("bind 127.0.0.1");
         options.security.ifPresentOrElse(
                 security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
-        lines.add("dir \"" + home().path() + "\"");
+        lines.add("dir " + quoted(home().path().toString()));
         lines.add("save \"\"");
         // A bucket whose fence is longer than the default of 64 bytes takes 500 bytes rather than 300. By its old name,
         // which all versions know.
