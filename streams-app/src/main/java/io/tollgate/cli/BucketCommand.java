@@ -4,12 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.tollgate.config.SettingsException;
 import io.tollgate.route.Decimal;
 import java.time.Duration;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Shows and resets buckets through the running pipeline: only the pipeline knows buckets that are not in Redis. */
@@ -39,18 +36,8 @@ public final class BucketCommand implements Runnable {
     }
 
     @Command(name = "show", description = "Shows an agent's bucket as it is now.", mixinStandardHelpOptions = true)
-    int show(
-            @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
-                    String agentId,
-            @Option(names = "--json", description = "One JSON document instead of text.") boolean json,
-            @Option(
-                            names = "--url",
-                            paramLabel = "URL",
-                            description = "Where the pipeline serves HTTP (default: TOLLGATE_HTTP_HOST and _PORT).")
-                    @Nullable
-                    String url)
-            throws SettingsException {
-        print(api.call("show", "GET", agentId, "", url), json);
+    int show(@Mixin AgentQuestion question) throws SettingsException {
+        print(question.ask(api, "show", "GET", ""), question.json());
         return 0;
     }
 
@@ -58,18 +45,8 @@ public final class BucketCommand implements Runnable {
             name = "reset",
             description = "Fills an agent's bucket; TOLLGATE_HTTP_TOKEN must be the pipeline's.",
             mixinStandardHelpOptions = true)
-    int reset(
-            @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
-                    String agentId,
-            @Option(names = "--json", description = "One JSON document instead of text.") boolean json,
-            @Option(
-                            names = "--url",
-                            paramLabel = "URL",
-                            description = "Where the pipeline serves HTTP (default: TOLLGATE_HTTP_HOST and _PORT).")
-                    @Nullable
-                    String url)
-            throws SettingsException {
-        print(api.call("reset", "POST", agentId, "/reset", url), json);
+    int reset(@Mixin AgentQuestion question) throws SettingsException {
+        print(question.ask(api, "reset", "POST", "/reset"), question.json());
         return 0;
     }
 

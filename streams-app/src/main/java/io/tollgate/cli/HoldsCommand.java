@@ -9,12 +9,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Shows what an agent has reserved and not settled, through the running pipeline. */
@@ -31,17 +28,8 @@ public final class HoldsCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
-    private String agentId = "";
-
-    @Option(names = "--json", description = "One JSON document instead of text.")
-    private boolean json;
-
-    @Option(
-            names = "--url",
-            paramLabel = "URL",
-            description = "Where the pipeline serves HTTP (default: TOLLGATE_HTTP_HOST and _PORT).")
-    private @Nullable String url;
+    @Mixin
+    private AgentQuestion question = new AgentQuestion();
 
     /** Takes the source of the settings. */
     public HoldsCommand(ConfigOption config) {
@@ -51,9 +39,9 @@ public final class HoldsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws SettingsException {
-        var agent = api.call("holds", "GET", agentId, "", url).agent();
+        var agent = question.ask(api, "holds", "GET", "").agent();
         var out = spec.commandLine().getOut();
-        if (json) {
+        if (question.json()) {
             var document = new ObjectMapper().createObjectNode();
             document.set("agent_id", agent.path("agent_id"));
             document.set("open_holds", agent.path("open_holds"));

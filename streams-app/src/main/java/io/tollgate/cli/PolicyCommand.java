@@ -67,11 +67,7 @@ public final class PolicyCommand implements Runnable {
                     "Sets the policy of an agent, of all agents whose ids share a prefix (\"acme/*\"), or of everybody (\"*\"). It replaces the whole policy.",
             mixinStandardHelpOptions = true)
     int set(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
-                    String agentId,
+            @Mixin PolicyKey key,
             @Option(
                             names = "--capacity",
                             paramLabel = "N",
@@ -123,6 +119,7 @@ public final class PolicyCommand implements Runnable {
                     String note,
             @Option(names = "--dry-run", description = "Show the difference, write nothing.") boolean dryRun)
             throws SettingsException {
+        var agentId = key.text();
         var command = Objects.requireNonNull(spec.subcommands().get("set"));
         var limits = limits(command, capacity, refillRate, period, zone, several);
         var policy = new PolicyDocument(mode, limits, Optional.ofNullable(note));
@@ -148,13 +145,10 @@ public final class PolicyCommand implements Runnable {
             description = "Shows which policy applies to an agent, and why.",
             mixinStandardHelpOptions = true)
     int get(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
-                    String agentId,
+            @Mixin PolicyKey key,
             @Option(names = "--json", description = "One JSON document instead of text.") boolean json)
             throws SettingsException {
+        var agentId = key.text();
         var settings = settings();
         Map<String, StoredPolicy> stored;
         try (var topic = new PolicyTopic(settings)) {
@@ -184,13 +178,10 @@ public final class PolicyCommand implements Runnable {
                     "Deletes a policy: the one of the longest prefix (\"acme/*\", \"*\") applies again, else the default.",
             mixinStandardHelpOptions = true)
     int delete(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
-                    String agentId,
+            @Mixin PolicyKey key,
             @Option(names = "--dry-run", description = "Show what would be deleted, write nothing.") boolean dryRun)
             throws SettingsException {
+        var agentId = key.text();
         try (var topic = topic()) {
             var stored = topic.read().get(agentId);
             if (stored == null) {
@@ -294,13 +285,10 @@ public final class PolicyCommand implements Runnable {
                             + " least those of the last 30 days, unless the topic is set otherwise.",
             mixinStandardHelpOptions = true)
     int history(
-            @Parameters(
-                            paramLabel = "AGENT",
-                            converter = PolicyArguments.Agent.class,
-                            description = "The agent's id, a prefix (\"acme/*\"), or \"*\".")
-                    String agentId,
+            @Mixin PolicyKey key,
             @Option(names = "--json", description = "One JSON document instead of a table.") boolean json)
             throws SettingsException {
+        var agentId = key.text();
         var settings = settings();
         List<PolicyChange> changes;
         PolicyView applies;
