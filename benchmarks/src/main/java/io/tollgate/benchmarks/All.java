@@ -8,7 +8,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Everything that the page shows, but for the search for settings. */
+/** Measures everything on the page, except for the search for settings. */
 @Command(
         name = "all",
         description =

@@ -49,7 +49,7 @@ public final class Benchmarks {
         });
     }
 
-    /** Writes the page from results that are there. */
+    /** Writes the page from existing results. */
     @Command(name = "page", description = "write the page anew from the results", mixinStandardHelpOptions = true)
     void page(@Mixin Output output) {
         output.write(output.open());

@@ -19,7 +19,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 
-/** From an agent's request to an auditor's row, and from an operator's row to the policies topic. One world for all: it is dear. */
+/**
+ * From an agent's request to an auditor's row, and from an operator's row to the policies topic. All tests share one
+ * world, because it is expensive.
+ */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ConnectorsIT {
     private static final Duration LONG = Duration.ofSeconds(120);
@@ -190,7 +193,7 @@ class ConnectorsIT {
                         "policy_deleted connector "));
     }
 
-    /** Whoever may write policies may write anything, and a stuck audit would be the end of it. */
+    /** Writers of policies may write anything, and must not be able to stop the audit. */
     @Test
     @Order(6)
     void oddPolicyRecordsAreKept() throws Exception {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** PostgreSQL is away for longer than a minute, and nobody lends a hand. */
+/** PostgreSQL is away for longer than a minute, without manual repair. */
 @Tag("faults")
 class LongOutageFaultIT {
     private static final String ROWS = "SELECT count(*) FROM quota_audit.rejected_requests";

@@ -33,7 +33,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the files of {@code connectors/sql} make of the examples in {@code schemas/}, and whom they let do what. */
+/**
+ * The database of {@code connectors/sql}: how it stores the examples in {@code schemas/}, and the rights of its roles.
+ */
 class QuotaDatabaseIT {
     /** Columns that are not in the rejection: where it stands, when it came, and the request where jsonb cannot hold it. */
     private static final List<String> OUR_OWN =

@@ -41,7 +41,7 @@ final class World implements AutoCloseable {
     private final Deque<AutoCloseable> starting = new ConcurrentLinkedDeque<>();
 
     World(Map<String, String> settings) throws Exception {
-        // Kept after the test, for those who wonder why it failed.
+        // Kept after the test, to explain a failure.
         var logs = Path.of("target", "logs").toAbsolutePath();
         try {
             var kafka = inBackground(KafkaBroker::start);
@@ -71,7 +71,7 @@ final class World implements AutoCloseable {
         Path stateDir = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "state-");
         var options = ApplicationProcess.AppOptions.defaults()
                 .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
-                // Not the user's own folder: what another run left there would be this run's buckets.
+                // Not the user's own folder: this run would take over the buckets of another one.
                 .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString());
         try (var topics = ApplicationProcess.start(options.withArguments("topics", "create"))) {
             if (topics.awaitExit(Duration.ofSeconds(60)).orElse(-1) != 0) {

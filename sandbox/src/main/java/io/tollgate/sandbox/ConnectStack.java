@@ -13,7 +13,10 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** What {@code sandbox --connect} adds: PostgreSQL with the auditors' and operators' tables, and Kafka Connect between it and Kafka. */
+/**
+ * The parts that {@code sandbox --connect} adds: PostgreSQL with the auditors' and operators' tables, and Kafka Connect
+ * between it and Kafka.
+ */
 final class ConnectStack implements AutoCloseable {
     private final PostgresServer postgres;
     private final QuotaDatabase database;
@@ -71,7 +74,7 @@ final class ConnectStack implements AutoCloseable {
                 + " (PostgreSQL, Connect): they are started again, and no row is lost");
     }
 
-    /** Somebody will kill them to see what happens. Nothing outside of the sandbox would start them again. */
+    /** Users will kill them to see what happens, and nothing outside the sandbox would start them again. */
     private void revive(PrintStream out) {
         while (!closing) {
             try {

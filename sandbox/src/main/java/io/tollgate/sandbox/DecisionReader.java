@@ -13,7 +13,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** Reads the decisions that are committed from now on into a {@link DecisionTally}, on a thread of its own. */
+/** Reads decisions committed from now on into a {@link DecisionTally}, on a thread of its own. */
 final class DecisionReader implements AutoCloseable {
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final DecisionTally tally;
@@ -25,7 +25,7 @@ final class DecisionReader implements AutoCloseable {
         this.tally = tally;
     }
 
-    /** Starts to read; requests that lie on their topic already are not counted. */
+    /** Starts to read; requests already on their topic are not counted. */
     static DecisionReader start(Map<String, Object> client) {
         var config = new HashMap<>(client);
         config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");

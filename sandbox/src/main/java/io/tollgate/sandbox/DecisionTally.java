@@ -13,8 +13,8 @@ import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts what was published and what was decided, and knows for each published request whether it was decided exactly once. Two
- * bits for each request.
+ * Counts published and decided requests, and knows for each published one whether it was decided exactly once. Takes
+ * two bits for each request.
  *
  * <p>Thread-safe.
  */
@@ -69,7 +69,7 @@ final class DecisionTally {
     /** Notes a record of the topics of decisions. */
     synchronized void decided(@Nullable String agent, Headers headers) {
         int[] source = source(text(headers, "quota-source"));
-        if (source.length == 0) { // of an earlier run on the same folder, or no decision of ours
+        if (source.length == 0) { // of an earlier run in the same folder, or not our decision
             others++;
             return;
         }
@@ -91,11 +91,11 @@ final class DecisionTally {
         switch (text(headers, "quota-decided-by")) {
             case "redis" -> byRedis++;
             case "local" -> byLocal++;
-            default -> {} // an invalid request is nobody's decision
+            default -> {} // an invalid request has no agent
         }
     }
 
-    /** Returns partition and index of the request, or nothing if it is not of this run. */
+    /** Returns partition and index of the request; empty if it is not of this run. */
     private int[] source(String text) {
         String[] parts = text.split("/");
         if (parts.length != 3 || !parts[0].equals(SandboxTopics.REQUESTS)) return new int[0];
@@ -143,7 +143,7 @@ final class DecisionTally {
                 others);
     }
 
-    /** Returns where the first undecided requests lie, as {@code partition/offset}. */
+    /** Returns the positions of the first undecided requests, as {@code partition/offset}. */
     synchronized List<String> firstMissing(int limit) {
         var found = new ArrayList<String>();
         for (int partition = 0; partition < published.length; partition++) {

@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A file to source: after that, every command in this shell finds the sandbox, and nothing of another one. */
+/** A file to source: afterwards every command in that shell uses this sandbox, and nothing of another one. */
 final class EnvFile {
     private EnvFile() {}
 

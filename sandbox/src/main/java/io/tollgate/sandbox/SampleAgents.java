@@ -21,17 +21,18 @@ import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Traffic as a fleet of agents would make it, on a thread of its own: most agents are modest and send with a Java client; the
- * busiest tenth is greedy; some reserve what {@link SampleWorkers} settle; some use a client that partitions differently or set no key; and now and then a request is rubbish.
+ * The traffic of a fleet of agents, on a thread of its own. Most agents are modest and use a Java client; the busiest
+ * tenth is greedy. Some reserve holds that {@link SampleWorkers} settle; some use a client that partitions differently,
+ * or set no key. Now and then a request is invalid.
  */
 final class SampleAgents implements AutoCloseable {
     /** One request in so many is invalid. */
     private static final int INVALID_EVERY = 200;
 
-    /** What those reserve that do not know the cost before: more than it mostly is. */
+    /** The estimate of agents that do not know the cost in advance: usually too high. */
     private static final int HELD_TOKENS = 10;
 
-    /** What was published so far. */
+    /** The figures of published requests so far. */
     record Published(long records, long strays, long invalid, long failed) {}
 
     private final Map<String, Object> client;
@@ -184,13 +185,13 @@ final class SampleAgents implements AutoCloseable {
         return !thread.isAlive();
     }
 
-    /** Returns what stopped the traffic, or null. */
+    /** Returns the failure that stopped the traffic, or null. */
     @Nullable
     String failure() {
         return failure;
     }
 
-    /** Stops, and returns when what was sent has been acknowledged, or after ten seconds. */
+    /** Stops, and returns when all sent requests have been acknowledged, or after ten seconds. */
     @Override
     public void close() {
         closing = true;

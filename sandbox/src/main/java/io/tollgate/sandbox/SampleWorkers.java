@@ -22,8 +22,9 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Workers that do what sample agents have approved with a hold, on a thread of their own: they report what they used, mostly less than was
- * reserved and now and then more. One in twenty dies over its work and reports nothing. They read what becomes of it, too.
+ * Workers for approved requests with a hold, on a thread of their own. They report their usage, which is usually
+ * below the reserved tokens and sometimes above. One in twenty dies at work and reports nothing. They also read
+ * the settlements.
  */
 final class SampleWorkers implements AutoCloseable {
     static final Worked NONE = new Worked(0, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -31,11 +32,11 @@ final class SampleWorkers implements AutoCloseable {
     private static final int DIES_ONE_IN = 20;
 
     /**
-     * What was held so far.
+     * The figures of holds so far.
      *
      * @param holds approved requests with a hold
-     * @param reported of them, how many somebody reported
-     * @param answered records on the topic of settlements that answer a report
+     * @param reported how many of them were reported
+     * @param answered settlements that answer a report
      */
     record Worked(
             long holds,
@@ -47,7 +48,7 @@ final class SampleWorkers implements AutoCloseable {
             double used,
             double refunded,
             double overrun) {
-        /** Returns these figures for people; empty where nothing was held. */
+        /** Returns these figures as text; empty without holds. */
         List<String> lines() {
             if (holds == 0) return List.of();
             return List.of(
@@ -89,10 +90,10 @@ final class SampleWorkers implements AutoCloseable {
     }
 
     /**
-     * Starts to work on what is approved from now on.
+     * Starts to work on requests approved from now on.
      *
-     * @param worker how workers log in
-     * @param auditor how those log in who read settlements
+     * @param worker login of workers
+     * @param auditor login of readers of settlements
      */
     static SampleWorkers start(Map<String, Object> worker, Map<String, Object> auditor, SplittableRandom random) {
         var workers = new SampleWorkers(
@@ -178,7 +179,7 @@ final class SampleWorkers implements AutoCloseable {
                 was.overrun + Math.max(0, -refunded));
     }
 
-    /** Returns what was held so far. */
+    /** Returns the figures of holds so far. */
     Worked worked() {
         return worked;
     }

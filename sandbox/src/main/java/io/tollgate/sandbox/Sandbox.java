@@ -161,7 +161,7 @@ public final class Sandbox implements Callable<Integer> {
             return run();
         } catch (Exception e) {
             if (!interrupted) throw e;
-            return 130; // the hook ends the JVM; what broke while it stops everything is no news
+            return 130; // the hook ends the JVM; failures while it stops everything do not matter
         } finally {
             if (!interrupted) close();
             unwound.countDown();
@@ -235,7 +235,8 @@ public final class Sandbox implements Callable<Integer> {
                     () -> connectStack = ConnectStack.start(postgres, broker.bootstrapServers(), dir, out));
         }
         if (!noApp) {
-            // Before the pipeline starts, or it might decide what an earlier run left and be counted for this one.
+            // Before the pipeline starts: otherwise decisions about requests of an earlier run would count for this
+            // one.
             if (!noTraffic) decisions = DecisionReader.start(broker.clientProperties(Security.AUDITORS));
             startApplication(dir, broker);
         }
@@ -306,7 +307,7 @@ public final class Sandbox implements Callable<Integer> {
     }
 
     private void failIfSomethingDied() {
-        // A part that was ended by our own stop is no failure: the hook sets the flag first.
+        // A part that we have stopped ourselves is not a failure: the hook sets the flag first.
         if (interrupted) return;
         if (app != null && !app.isAlive()) {
             int code = app.awaitExit(Duration.ZERO).orElse(-1);
@@ -320,7 +321,7 @@ public final class Sandbox implements Callable<Integer> {
 
     private void stopOnSignal() {
         synchronized (this) {
-            if (closed) return; // an end in order, not a signal
+            if (closed) return; // a clean end, not a signal
         }
         interrupted = true;
         main.interrupt();
@@ -332,7 +333,7 @@ public final class Sandbox implements Callable<Integer> {
         close();
     }
 
-    /** Consumers before what they consume: agents, pipeline, reader, then the servers. */
+    /** Clients before their servers: agents, pipeline, reader, then the servers. */
     private synchronized void close() {
         if (closed) return;
         closed = true;
@@ -372,7 +373,7 @@ public final class Sandbox implements Callable<Integer> {
         if (folder != null) folder.close();
     }
 
-    /** Waits for a moment: a summary that calls requests undecided which are under way would worry the reader. */
+    /** Waits for a moment, because a summary that calls requests under way undecided would worry its reader. */
     private void awaitLast(BooleanSupplier isDone) {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(3);
         while (app != null && app.isAlive() && System.nanoTime() - deadline < 0 && !isDone.getAsBoolean()) {

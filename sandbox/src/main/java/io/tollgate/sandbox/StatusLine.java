@@ -26,7 +26,7 @@ final class StatusLine {
     }
 
     static boolean isTerminal() throws InterruptedException {
-        // Not System.console(): since JDK 22 there is one without a terminal as well.
+        // Not System.console(): since JDK 22 it exists even without a terminal.
         try {
             return new ProcessBuilder("/bin/sh", "-c", "test -t 1")
                             .inheritIO()

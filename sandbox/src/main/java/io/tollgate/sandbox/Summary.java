@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** What the sandbox tells about its traffic, for somebody who sees it for the first time. */
+/** The summary of the sandbox's traffic, for readers who see it for the first time. */
 final class Summary {
     private Summary() {}
 

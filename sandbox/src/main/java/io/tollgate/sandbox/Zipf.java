@@ -2,7 +2,7 @@ package io.tollgate.sandbox;
 
 import java.util.Arrays;
 
-/** Draws ranks so that rank k (from 0) comes in proportion to 1 / (k + 1)^skew. Immutable. */
+/** Draws ranks with a frequency of rank k (from 0) in proportion to 1 / (k + 1)^skew. Immutable. */
 final class Zipf {
     private final double[] cumulative;
 
@@ -17,7 +17,7 @@ final class Zipf {
     int rank(double uniform) {
         double target = uniform * cumulative[cumulative.length - 1];
         int found = Arrays.binarySearch(cumulative, target);
-        // Exactly on a border the next rank begins; rounding must not lead behind the last.
+        // The next rank begins exactly on a border; rounding must not lead beyond the last.
         return Math.min(found >= 0 ? found + 1 : -found - 1, cumulative.length - 1);
     }
 }

@@ -3,17 +3,17 @@ package io.tollgate.simulator;
 import org.HdrHistogram.Histogram;
 
 /**
- * What came of it.
+ * The result of a simulation.
  *
- * @param perSecond requests decided, from the moment when a fifth was decided until four fifths were
- * @param decided how many were decided
- * @param approved how many of them were approved
+ * @param perSecond requests decided per second, between a fifth and four fifths of all
+ * @param decided the number of decided requests
+ * @param approved the number of approved ones
  * @param entriesEach entries of calls to Redis for each request
  * @param redisMicrosEach Redis' time for each request, all nodes together
  * @param busiestNode share of the time in which the busiest node worked
  * @param busiestThread share of the time in which the busiest thread worked
  * @param threads share of the time in which threads worked, mean of all
- * @param micros from publishing until decided
+ * @param micros the time from publishing to the decision
  */
 public record Forecast(
         double perSecond,

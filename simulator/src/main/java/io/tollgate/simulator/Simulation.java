@@ -13,15 +13,16 @@ import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A pipeline of any size as a queueing network, run in simulated time: agents publish to partitions, stream threads fetch and poll them,
- * ask Redis for the agents of a poll in calls, a few at a time for each task, and decide the requests when the answers are there. It knows what
- * an average cannot: how many requests of one agent share an entry of a call, who waits for whom, and how uneven partitions and nodes of
- * Redis are. It knows nothing of brokers but a time for a fetch, and nothing of failures.
+ * A pipeline of any size as a queueing network, run in simulated time: agents publish to partitions, stream threads
+ * fetch and poll them, ask Redis for the agents of a poll in calls, a few at a time for each task, and decide the
+ * requests when the answers are there. It shows what averages cannot: how many requests of one agent share an entry of
+ * a call, what waits for what, and how uneven partitions and nodes of Redis are. Of brokers it knows only the time of a
+ * fetch, and it knows no failures.
  *
  * <p>Deterministic: the same arguments give the same figures. Not thread-safe.
  */
 public final class Simulation {
-    // As StreamsProperties and TaskDecider are set, which say why. Times are in microseconds.
+    // As set in StreamsProperties and TaskDecider, which give the reasons. Times are in microseconds.
     private static final int POLL_RECORDS = 10_000;
     private static final int FETCH_BYTES = 4 * 1024 * 1024;
     private static final int BATCH_BYTES_EACH = 60;
@@ -61,7 +62,7 @@ public final class Simulation {
         private final int number;
         private int[] requests = new int[16];
         private int size;
-        /** Up to here requests are at the consumer; up to {@link #polled} they were polled. */
+        /** The requests before this one are at the consumer; those before {@link #polled} were polled. */
         private int fetched;
 
         private int polled;
@@ -82,7 +83,7 @@ public final class Simulation {
         private final List<int[]> asked = new ArrayList<>();
         private int requests;
         private boolean answered;
-        /** What the thread does when the answer is there. */
+        /** The work of the thread once the answer is there. */
         private @Nullable DoubleConsumer waiting;
 
         private Call(int node) {
@@ -90,7 +91,7 @@ public final class Simulation {
         }
     }
 
-    /** What one poll brought of one partition. */
+    /** The records of one partition in one poll. */
     private static final class Work {
         private final ArrayDeque<Call> unsent = new ArrayDeque<>();
         private final ArrayDeque<Call> toDecide = new ArrayDeque<>();
@@ -125,12 +126,12 @@ public final class Simulation {
         publish(seed);
     }
 
-    /** Returns what the pipeline makes of the traffic. */
+    /** Runs the traffic through the pipeline, and returns the result. */
     public static Forecast run(PipelineSize pipeline, StepCosts costs, Traffic traffic, long seed) {
         return new Simulation(pipeline, costs, traffic, seed).run();
     }
 
-    /** Returns each agent's share of the traffic, added up: Zipf's law. */
+    /** Returns the cumulative shares of the agents in the traffic, by Zipf's law. */
     public static double[] cumulativeShares(int agents, double skew) {
         var cumulative = new double[agents];
         double sum = 0;
@@ -196,7 +197,7 @@ public final class Simulation {
         events.add(new Event(time, numbers++, action));
     }
 
-    /** Asks for the partition's next records: those that are there when the answer leaves, or else the next one. */
+    /** Fetches the partition's next records: those that are there when the answer leaves, or else the next one. */
     private void fetch(Partition partition, double now) {
         if (partition.fetched == partition.size) return;
         double next = publishedAt[partition.requests[partition.fetched]];
@@ -283,7 +284,7 @@ public final class Simulation {
         }
     }
 
-    /** Returns when the answer is back; now, where nobody of the call is to be asked for. */
+    /** Returns the time at which the answer is back; now, if the call is empty. */
     private double serve(Call call, double now) {
         double service = 0;
         for (int[] requests : call.asked) {

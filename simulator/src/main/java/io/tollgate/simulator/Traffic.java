@@ -1,11 +1,11 @@
 package io.tollgate.simulator;
 
 /**
- * What agents send.
+ * The traffic of the agents.
  *
- * @param perSecond requests; 0: all are there at the start
- * @param requests in all
- * @param agents who may send
+ * @param perSecond requests per second; 0: all are there at the start
+ * @param requests the number of all requests
+ * @param agents the number of agents
  * @param skew Zipf's exponent; 0: all agents alike
  * @param bytes of a request
  * @param capacity of each agent's bucket, in tokens; a request costs one

@@ -52,7 +52,7 @@ public class LimiterBenchmark {
     private final ConcurrentHashMap<String, io.github.resilience4j.ratelimiter.RateLimiter> resilience4js =
             new ConcurrentHashMap<>();
 
-    /** JMH makes it. */
+    /** JMH creates it. */
     public LimiterBenchmark() {
         for (int i = 0; i < AGENTS; i++) agents[i] = "agent-" + i;
     }
@@ -78,7 +78,7 @@ public class LimiterBenchmark {
         return agents[next];
     }
 
-    /** The clock alone: every limiter here reads one for each decision, so that none can be faster. */
+    /** The clock alone: every limiter here reads one for each decision, so none can be faster. */
     @Benchmark
     public long oneClock() {
         return System.nanoTime();

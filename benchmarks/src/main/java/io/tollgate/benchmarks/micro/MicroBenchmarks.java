@@ -16,7 +16,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What is measured in one process. */
+/** The measurements within one process. */
 @Command(
         name = "jmh",
         description = "nanoseconds of a local decision beside libraries, of parsing, headers and rejections",

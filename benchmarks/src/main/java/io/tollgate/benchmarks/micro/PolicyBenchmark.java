@@ -14,14 +14,14 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
-/** What it costs to find the policy of a record's agent, as a task does: it keeps what it was given. */
+/** The cost of finding the policy of a record's agent, as a task does, which keeps the policy found before. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class PolicyBenchmark {
     private static final int AGENTS = 10_000;
 
-    /** How many prefixes have a policy. With any, each agent has one. */
+    /** The number of prefixes with a policy. With any, each agent has one. */
     @Param({"0", "100000", "1000000"})
     private int prefixes;
 

@@ -6,7 +6,7 @@ import io.tollgate.policy.Policy;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
-/** What policies cost in memory. */
+/** The memory that policies take. */
 public final class PolicyMemory {
     private static final int COLLECTIONS = 3;
 
@@ -15,8 +15,8 @@ public final class PolicyMemory {
     /**
      * Returns the bytes of heap that one agent's own policy holds, its id of 12 characters included.
      *
-     * @param policies how many are held together
-     * @param different how many of them say something different
+     * @param policies the number of policies
+     * @param different the number of different contents
      */
     public static double bytesEach(int policies, int different) {
         var held = new Policies(Policy.byDefault(new Limit(1000, 10)), () -> {});

@@ -24,7 +24,7 @@ import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/** What each record costs beside its decision: parsing, headers, a rejection. */
+/** The cost of each record beside its decision: parsing, headers, a rejection. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -53,7 +53,7 @@ public class RecordBenchmark {
         return new DecidedRequest(request, policy, decision, RemainingQuota.of(decision, null));
     }
 
-    /** Returns the approval as many agents get it, each by a policy of its own object. */
+    /** Returns the approvals of many agents, each by a policy object of its own. */
     private DecidedRequest[] byMany() {
         var all = new DecidedRequest[10_000];
         for (int i = 0; i < all.length; i++) {

@@ -2,7 +2,7 @@ package io.tollgate.benchmarks.report;
 
 import java.util.Locale;
 
-/** A measured number with the ways in which the template may write it; by itself with three digits or more. Immutable. */
+/** A measured number, and the formats that the template may use; by default three digits or more. Immutable. */
 record Figure(double value) {
     @Override
     public String toString() {

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What a measurement ran on. */
+/** The machine of a measurement. */
 final class Machine {
     private Machine() {}
 
@@ -21,7 +21,7 @@ final class Machine {
         return System.getProperty("java.vm.name") + " " + Runtime.version();
     }
 
-    /** Returns the load of the last minute, to know whether others were at work. */
+    /** Returns the load of the last minute, which shows whether other programs were at work. */
     static String load() {
         var file = Path.of("/proc/loadavg");
         return Files.exists(file) ? line(file, "").replaceFirst(" .*", "") : "?";
@@ -35,7 +35,7 @@ final class Machine {
         }
     }
 
-    /** Returns what a command prints; nothing if it cannot be run. */
+    /** Returns the output of a command; empty if it cannot be run. */
     static String outputOf(String... command) {
         try {
             var process = new ProcessBuilder(command)

@@ -21,7 +21,9 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
-/** Writes docs/BENCHMARKS.md and its charts from the results. The words are those of a template; no figure is typed by hand. */
+/**
+ * Writes docs/BENCHMARKS.md and its charts from the results, with the words of a template; no figure is typed by hand.
+ */
 public final class ReportPage {
     private static final String TEMPLATE = "BENCHMARKS.md.mustache";
     private static final String CHARTS = "benchmarks";
@@ -98,7 +100,7 @@ public final class ReportPage {
         sections.put(name, section);
     }
 
-    /** Returns how the section's figures came about: the command, the machine and the commit, or the commits. */
+    /** Returns the origin of the section's figures: the command, the machine and the commits. */
     private String about(String section) {
         var redis = results.about(section, "redis");
         var line = "`" + results.about(section, "command") + "` · " + results.about(section, "machine") + " · "
@@ -168,7 +170,7 @@ public final class ReportPage {
         section.put("added", added());
     }
 
-    /** Returns what Tollgate adds to pass-through at half load. */
+    /** Returns the latency that Tollgate adds to pass-through at half load. */
     private List<Map<String, Object>> added() {
         var added = new ArrayList<Map<String, Object>>();
         for (var measure : List.of("written", "committed")) {
@@ -233,7 +235,7 @@ public final class ReportPage {
         section.put("tables", tables);
     }
 
-    /** Returns the cases that differ from the usual one in this alone, in rising order. */
+    /** Returns the cases that differ from the usual one only in this, in ascending order. */
     private List<Map<String, Object>> growing(String axis) {
         var cases = new TreeMap<Integer, JsonNode>();
         for (var row : results.rows("scale")) {
@@ -329,7 +331,7 @@ public final class ReportPage {
         return figures;
     }
 
-    /** Gathers the numbers of all rounds, by name, in the order in which names appear. */
+    /** Gathers the numbers of all rounds by name, in the order of their first appearance. */
     private Map<String, Map<String, RoundSummary>> medians(String section, Predicate<JsonNode> which, String name) {
         var values = new LinkedHashMap<String, Map<String, List<Double>>>();
         for (var row : results.rows(section)) {

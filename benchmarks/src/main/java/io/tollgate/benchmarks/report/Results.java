@@ -15,7 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.function.Function;
 
-/** The file that holds every measurement, and from which the page is written. */
+/** The file of all measurements, from which the page is written. */
 public final class Results {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
@@ -42,9 +42,9 @@ public final class Results {
     }
 
     /**
-     * Replaces what the new rows measure again, keeps the other rows, and notes how the new ones came about.
+     * Replaces the rows that the new ones measure again, keeps the others, and notes the origin of the new ones.
      *
-     * @param sameThing what two rows have in common that measure the same
+     * @param sameThing the key that rows of the same measurement share
      */
     public void put(
             String section, String command, String redis, List<ObjectNode> rows, Function<JsonNode, String> sameThing) {
@@ -84,7 +84,7 @@ public final class Results {
         return root.has(section);
     }
 
-    /** Returns what the section says of itself: command, machine, jdk, redis, commit, date. */
+    /** Returns the section's origin: command, machine, jdk, redis, commit, date. */
     String about(String section, String what) {
         return root.path(section).path(what).asText();
     }

@@ -3,7 +3,7 @@ package io.tollgate.benchmarks.report;
 import java.util.Collection;
 import java.util.Locale;
 
-/** What several rounds gave. Immutable. */
+/** The summary of several rounds. Immutable. */
 public record RoundSummary(double median, double min, double max) {
     /** @throws IllegalArgumentException if there are no values */
     public static RoundSummary of(Collection<Double> values) {

@@ -3,7 +3,7 @@ package io.tollgate.benchmarks.run;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The programs that are measured in turns; the template of the page describes them. */
+/** The programs measured in turns; the template of the page describes them. */
 enum Contestant {
     COPY("copy", false, false),
     PASS_THROUGH("pass-through", false, false),
@@ -24,9 +24,9 @@ enum Contestant {
     }
 
     /**
-     * Returns those that have these names, in the order in which they run.
+     * Returns the contestants with these names, in the order in which they run.
      *
-     * @throws IllegalArgumentException if nobody has one of them
+     * @throws IllegalArgumentException if a name is unknown
      */
     static List<Contestant> named(List<String> names) {
         var known = Stream.of(values()).map(Contestant::text).toList();

@@ -5,9 +5,9 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 
-/** What processes and Redis have used since some moment. */
+/** The CPU time of processes and Redis since some moment. */
 record CpuUsage(long nanos, Map<String, Duration> cpu, long committed) {
-    /** Returns the reading of now; CPU time has a resolution of ten milliseconds. */
+    /** Returns the present reading; CPU time has a resolution of ten milliseconds. */
     static CpuUsage read(Map<String, Long> pids, long committed) {
         var cpu = new HashMap<String, Duration>();
         pids.forEach((name, pid) -> cpu.put(

@@ -24,14 +24,17 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Who waits while one agent sends nine tenths of all requests: those on its partition, those of its thread, and the others. */
+/**
+ * Measures who waits while one agent sends nine tenths of all requests: agents on its partition, on its thread, and
+ * all others.
+ */
 @Command(
         name = "hot-agent",
         description =
                 "latency of the others, by partition, with and without one agent that sends nine tenths; open loop",
         mixinStandardHelpOptions = true)
 public final class HotAgent implements Callable<Integer> {
-    /** Who sends how much, as names in the results. */
+    /** The shares of the agents, as named in the results. */
     enum Scene {
         WITHOUT("without it", 0.1, 0),
         EVEN("all alike", 1, 0),
@@ -57,7 +60,7 @@ public final class HotAgent implements Callable<Integer> {
         }
     }
 
-    /** Whose requests are timed. */
+    /** The agents whose requests are timed. */
     enum TimedGroup {
         HOT("the hot agent"),
         ITS_PARTITION("others on its partition"),
@@ -78,7 +81,7 @@ public final class HotAgent implements Callable<Integer> {
     private static final int HOT_AGENT = 0;
     private static final int PARTITIONS = 8;
     private static final Duration PATIENCE = Duration.ofMinutes(2);
-    /** Nobody is refused: a refusal that needs no Redis would make the hot agent look cheap. */
+    /** No request is refused: refusals without Redis would make the hot agent look cheap. */
     private static final Map<String, String> PLENTY =
             Map.of("TOKEN_BUCKET_SIZE", "1000000000", "TOKEN_REFILL_RATE", "1000000");
 

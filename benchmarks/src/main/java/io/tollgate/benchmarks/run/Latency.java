@@ -19,13 +19,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Time from the moment at which a request was due to its decision, and to its commit. */
+/** The time from the moment a request was due to its decision, and to its commit. */
 @Command(
         name = "latency",
         description = "latency at shares of the maximum rate, Tollgate with Redis beside pass-through, open loop",
         mixinStandardHelpOptions = true)
 public final class Latency implements Callable<Integer> {
-    /** What is left for Tollgate where publisher and readers share its cores: of what it decides of a topic published before. */
+    /** The share of the rate on a preloaded topic that remains when publisher and readers use the same cores. */
     private static final double OPEN_LOOP_SHARE = 0.4;
 
     @Mixin

@@ -25,7 +25,7 @@ import org.redisson.api.RRateLimiter;
 import org.redisson.api.RateType;
 import org.redisson.api.RedissonClient;
 
-/** The ways to ask Redis that are measured against each other, each as its documentation says. Thread-safe. */
+/** The compared ways to ask Redis, each as its documentation says. Thread-safe. */
 final class Limiters {
     private Limiters() {}
 
@@ -142,7 +142,7 @@ final class Limiters {
         }
     }
 
-    /** The least that a script can do with the shared layout: no fence, no copy, no answer that is the same again. */
+    /** The minimum of a script for the shared layout: no fence, no copy, no replays. */
     static final class Floor implements Limiter {
         private final StatefulRedisConnection<String, String> connection;
         private final String digest;
@@ -206,7 +206,10 @@ final class Limiters {
         private final Bucket[] copies;
         private long offset;
 
-        /** @param exact whether the calls bear what makes decisions exact: the source of their offsets, and our copy */
+        /**
+         * @param exact whether the calls carry the parts that make decisions exact: the source of their offsets, and
+         *     our copy
+         */
         TollgateChunks(RedisBuckets buckets, Limit limit, int agents, boolean exact) {
             this.buckets = buckets;
             this.limit = limit;
@@ -217,7 +220,7 @@ final class Limiters {
         /** Sends one call; its decisions are those of the agents, one each. */
         CompletableFuture<?> spend(int[] agents, int inFlight) {
             var spends = new ArrayList<SpendRequest>(agents.length);
-            // What is on its way is not committed yet.
+            // Decisions under way are not committed yet.
             long committed = offset - 1 - (long) agents.length * inFlight;
             for (int agent : agents) {
                 var copy = copies[agent];

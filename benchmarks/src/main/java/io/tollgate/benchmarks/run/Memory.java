@@ -28,7 +28,7 @@ import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** What an agent costs in Redis and on disk, and a policy in memory. */
+/** The memory of an agent in Redis and on disk, and of a policy on the heap. */
 @Command(
         name = "memory",
         description = "bytes for each agent in Redis and in RocksDB, and for each policy in memory",
@@ -37,7 +37,7 @@ public final class Memory implements Callable<Integer> {
     private static final Limit LIMIT = new Limit(1000, 10);
     private static final int AGENTS = 1000;
     private static final int REQUESTS_EACH = 20;
-    /** Up to which size of a field Redis keeps a hash in one piece, by its old name, which all versions know. */
+    /** The largest field with which Redis keeps a hash in one piece. This is the old name, which all versions know. */
     static final String COMPACT = "hash-max-ziplist-value";
 
     @Mixin
@@ -63,7 +63,7 @@ public final class Memory implements Callable<Integer> {
                     for (int n = 0; n < REQUESTS_EACH; n++)
                         chunks.spend(agents, 0).join();
                 }));
-                // What an agent holds whose next request comes before the last one is committed.
+                // The bucket of an agent whose next request comes before the last one is committed.
                 rows.add(inRedis(meter, "Tollgate's pipeline, one decision uncommitted", () -> {
                     for (int n = 0; n < REQUESTS_EACH; n++)
                         chunks.spend(agents, 1).join();
@@ -158,7 +158,7 @@ public final class Memory implements Callable<Integer> {
         return row;
     }
 
-    /** Lets the real application decide locally for a while and end in order, so that its state lies in table files. */
+    /** Lets the real application decide locally for a while and end cleanly, so that its state is in table files. */
     private static ObjectNode inRocksDb(long records) throws IOException {
         try (var testBed = TestBed.open()) {
             var topic = testBed.preload(Workload.UNIFORM, records);
@@ -175,7 +175,7 @@ public final class Memory implements Callable<Integer> {
         }
     }
 
-    /** Returns how many of the agents have sent at least one of so many requests. */
+    /** Returns the number of agents that send at least one of so many requests. */
     private static double agents(long records) {
         return Workload.AGENTS * (1 - Math.exp(-records / (double) Workload.AGENTS));
     }

@@ -20,33 +20,33 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Publishes at a fixed rate whether or not anybody keeps up, and times every decision that it looks at from the moment at which its
- * request was due.
+ * Publishes at a fixed rate whether or not the contestant keeps up, and times each observed decision from the moment
+ * its request was due.
  */
 final class OpenLoop implements AutoCloseable {
     private static final String DUE = "due";
     private static final long LONGEST_MICROS = 120_000_000;
-    /** The first seconds at a new rate belong to the rate before. */
+    /** The first seconds at a new rate still show the rate before. */
     private static final long SETTLING_MICROS = 2_000_000;
-    /** To wake up for each record would take more CPU than to publish it. */
+    /** Waking up for each record would take more CPU than publishing it. */
     private static final long TICK_NANOS = 1_000_000;
 
     private static final int KAFKAS_DEFAULT_LINGER_MILLIS = 5;
 
-    /** What is timed. */
+    /** The moments that are timed. */
     enum Measure {
         DECIDED,
         WRITTEN,
         COMMITTED
     }
 
-    /** Says to which group a decision belongs. */
+    /** Returns the group of a decision. */
     interface Grouping {
         int of(int partition, byte[] agentId);
     }
 
     /**
-     * What is looked at.
+     * The observed records.
      *
      * @param partitions not more than needed: the meter must not eat what it measures
      * @param isolations {@code read_uncommitted} for {@link Measure#WRITTEN}, {@code read_committed} for the others

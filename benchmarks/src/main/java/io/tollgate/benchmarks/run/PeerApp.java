@@ -30,11 +30,11 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.FixedKeyRecord;
 
-/** A peer in a process of its own, with Tollgate's environment and Streams settings: what Tollgate is measured against. */
+/** A peer of Tollgate in a process of its own, with Tollgate's environment and Streams settings. */
 public final class PeerApp {
     private static final Serde<byte[]> BYTES = Serdes.ByteArray();
 
-    // What readers of decided records are promised, so that all contestants write as many bytes.
+    // The headers of decided records, so that all contestants write as many bytes.
     private static final Header APPROVED = new RecordHeader("quota-decision", utf8("approved"));
     private static final Header REJECTED = new RecordHeader("quota-decision", utf8("rejected"));
     private static final List<Header> OF_EVERY_DECISION = List.of(

@@ -48,7 +48,7 @@ final class Run {
             while (System.nanoTime() < until) {
                 LockSupport.parkNanos(POLL_NANOS);
                 long committed = running.committed();
-                if (committed > all * 0.98) break; // the last sample that surely had work to the end counts
+                if (committed > all * 0.98) break; // counts up to the last sample that certainly had work to the end
                 end = CpuUsage.read(pids, committed);
                 redisMicros = CpuUsage.decidingMicros(testBed.redisCommands());
             }

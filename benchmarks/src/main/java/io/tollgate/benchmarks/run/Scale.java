@@ -26,16 +26,16 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** How cost grows: one thing after another is made larger, and all else stays as it is. */
+/** Measures how cost grows: makes one thing after another larger, and leaves all else as it is. */
 @Command(
         name = "scale",
         description =
                 "throughput, memory in Redis, heap and RocksDB, start and restore, by agents, partitions, size of requests, instances",
         mixinStandardHelpOptions = true)
 public final class Scale implements Callable<Integer> {
-    /** What is measured: a backlog of that kind, and who decides it. */
+    /** One case: the backlog, and the pipeline that decides it. */
     record Case(int agents, int partitions, int bytes, int instances) {
-        /** What the others differ from in one thing each. */
+        /** The case from which each other one differs in one thing. */
         static final Case USUAL = new Case(100_000, 8, 200, 1);
 
         String recording() {
@@ -52,10 +52,10 @@ public final class Scale implements Callable<Integer> {
     }
 
     private static final Duration PATIENCE = Duration.ofMinutes(5);
-    /** What is published for one case, at most: a broker on the same disk must keep up. */
+    /** The most that is published for one case: a broker on the same disk must keep up. */
     private static final long MOST_BYTES = 2_000_000_000;
 
-    /** Nobody is refused: a refusal that needs no Redis would make few agents look cheap. */
+    /** No request is refused: refusals without Redis would make few agents look cheap. */
     private static final Map<String, String> PLENTY =
             Map.of("TOKEN_BUCKET_SIZE", "1000000", "TOKEN_REFILL_RATE", "1000");
 
@@ -224,7 +224,7 @@ public final class Scale implements Callable<Integer> {
                 .sum();
     }
 
-    /** Returns what the process holds, heap, RocksDB and all; 0 where nobody says. */
+    /** Returns the memory of the process, with heap and RocksDB; 0 if it is unknown. */
     private static double residentMegabytes(long pid) {
         var file = Path.of("/proc/" + pid + "/status");
         if (!Files.exists(file)) return 0;

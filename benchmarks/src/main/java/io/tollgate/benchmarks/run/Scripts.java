@@ -2,7 +2,7 @@ package io.tollgate.benchmarks.run;
 
 /** Scripts of peers, in our own words. */
 final class Scripts {
-    /** The shared layout, one agent, decimal text: what programs write that ask Redis for each request. */
+    /** The shared layout, one agent, decimal text: the script of a program that asks Redis for each request. */
     static final String PLAIN_BUCKET = """
             local capacity, rate, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
             local time = redis.call('TIME')

@@ -16,13 +16,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What Streams and client settings do to Tollgate with Redis. */
+/** Measures the effect of Streams and client settings on Tollgate with Redis. */
 @Command(
         name = "settings",
         description = "rate, CPU and latency of Tollgate with Redis, one setting changed at a time",
         mixinStandardHelpOptions = true)
 public final class SettingsSearch implements Callable<Integer> {
-    /** What to change, as a user would: by KAFKA_ and TOLLGATE_ variables. */
+    /** The changes, made as by a user: with KAFKA_ and TOLLGATE_ variables. */
     private static final Map<String, Map<String, String>> CHANGES = changes();
 
     @Mixin

@@ -20,7 +20,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Pipelines larger than one machine, in simulated time, with what steps cost on this one. */
+/** Simulates pipelines larger than one machine, with the costs of steps measured on this one. */
 @Command(
         name = "simulate",
         description =
@@ -61,7 +61,7 @@ public final class Simulate implements Callable<Integer> {
             description = "that a thread decides nothing, each 100 ms; default: ${DEFAULT-VALUE}")
     private double commitMicros = 5_000;
 
-    /** What one case of {@code scale} or {@code end-to-end} has measured. */
+    /** The measurement of one case of {@code scale} or {@code end-to-end}. */
     private record Measured(
             String name,
             int agents,
@@ -71,7 +71,7 @@ public final class Simulate implements Callable<Integer> {
             double brokerMicros,
             double redisMicros) {}
 
-    /** Redis' part of the costs: CPU, which is its time where it has a core of its own. */
+    /** Redis' part of the costs: its CPU, which is its time if it has a core of its own. */
     private record RedisCosts(double entry, double request, double call) {}
 
     @Override
@@ -94,7 +94,7 @@ public final class Simulate implements Callable<Integer> {
         return 0;
     }
 
-    /** Returns what is known of pipelines with one Redis on two cores: first the two by which Redis' costs are fitted. */
+    /** Returns the measured pipelines with one Redis on two cores; Redis' costs are fitted to the first two. */
     private static List<Measured> measured(Results results) {
         var cases = new ArrayList<Measured>();
         for (var given : List.of(
@@ -135,7 +135,10 @@ public final class Simulate implements Callable<Integer> {
                 row.path("redis_cpu_us").asDouble());
     }
 
-    /** Returns what a call costs Redis beside its agents: a call of one agent less an agent of a call of many. */
+    /**
+     * Returns Redis' cost of a call without its agents: that of a call of one agent minus that of an agent in a call
+     * of many.
+     */
     private static double callMicros(Results results) {
         var alone = new ArrayList<Double>();
         var together = new ArrayList<Double>();
@@ -168,7 +171,10 @@ public final class Simulate implements Callable<Integer> {
         return row;
     }
 
-    /** Returns the two costs with which both measurements come out: two equations, for how often entries are shared is simulated. */
+    /**
+     * Returns the two costs that explain both measurements. These are two equations, since the simulation tells how
+     * often entries are shared.
+     */
     private RedisCosts fitted(Measured one, Measured other, double call) {
         var guess = new RedisCosts(8, 1, 0);
         double first = backlog(one, guess, 1).entriesEach();
@@ -181,9 +187,9 @@ public final class Simulate implements Callable<Integer> {
     }
 
     /**
-     * Runs a measured case: two stream threads, and all is there at the start.
+     * Runs a measured case: two stream threads, and all requests there at the start.
      *
-     * @param slower by how much everything is slower, because broker, Redis and application share two cores
+     * @param slower the factor by which everything is slower, because broker, Redis and application share two cores
      */
     private Forecast backlog(Measured given, RedisCosts redis, double slower) {
         var costs = new StepCosts(
@@ -223,7 +229,7 @@ public final class Simulate implements Callable<Integer> {
         return row;
     }
 
-    /** The sizes of docs/scaling.md, by how unequal agents are and how much they send. */
+    /** The sizes of docs/scaling.md, by the skew and the rate of the agents. */
     private void sizes(RedisCosts redis, List<ObjectNode> rows) {
         var small = new PipelineSize(8, 4, 1);
         for (double rate : new double[] {10_000, 50_000, 75_000})
@@ -244,7 +250,7 @@ public final class Simulate implements Callable<Integer> {
 
     private ObjectNode size(
             PipelineSize pipeline, RedisCosts redis, double perSecond, int agents, double skew, double capacity) {
-        // What is fitted to calls of many agents holds their part of a call; a cluster's calls are of one agent each.
+        // Costs fitted to calls of many agents include a part of the call; a cluster's calls have one agent each.
         double call = pipeline.redisNodes() > 1 ? redis.call() : 0;
         var costs = new StepCosts(
                 recordMicros, redis.entry(), redis.request(), call, roundTripMicros, fetchMicros, commitMicros);
@@ -273,7 +279,7 @@ public final class Simulate implements Callable<Integer> {
         return row;
     }
 
-    /** How uneven cells are, into which a hash sorts agents. */
+    /** The unevenness of cells into which a hash sorts agents. */
     private void cells(List<ObjectNode> rows) {
         int agents = output.quick() ? 100_000 : 10_000_000;
         int cells = 100;

@@ -44,10 +44,10 @@ final class TestBed implements AutoCloseable {
 
     private static final Path PATH_REDIS = findRedis();
 
-    /** A topic of policies with one that limits nobody. */
+    /** A policies topic with one policy that limits no agent. */
     private static final String EVERYBODY_OFF = "agent-quotas-off";
 
-    /** A topic of policies that say what the default says, each for the agents of one prefix: every agent has one. */
+    /** A policies topic with a policy equal to the default for each of many prefixes: every agent has one. */
     static final String PREFIXES = "agent-quotas-prefixes";
 
     private static final int PREFIX_COUNT = 100_000;
@@ -72,7 +72,7 @@ final class TestBed implements AutoCloseable {
         this.redisCommands = redisClient.connect().sync();
     }
 
-    /** Starts both, with empty topics for policies and events; topics of requests have {@value #PARTITIONS} partitions. */
+    /** Starts both, with empty topics for policies and events; requests topics have {@value #PARTITIONS} partitions. */
     static TestBed open() {
         return open(PARTITIONS);
     }
@@ -123,7 +123,7 @@ final class TestBed implements AutoCloseable {
         return Path.of("");
     }
 
-    /** Returns the server's version and allocator, and where it comes from. */
+    /** Returns the server's version, allocator and origin. */
     static String describe(RedisCommands<String, String> redis) {
         var info = redis.info();
         return "Redis " + field(info, "redis_version") + ", " + field(info, "mem_allocator")
@@ -223,8 +223,8 @@ final class TestBed implements AutoCloseable {
                         64L * 1024 * 1024,
                         "delivery.timeout.ms",
                         300_000,
-                        // With it, and one partition much fuller than the others, brokers have refused a batch for ever
-                        // (OutOfOrderSequenceException); for load it does not matter if a request is published twice.
+                        // With idempotence, and one partition much fuller than the others, brokers have refused a batch
+                        // for ever (OutOfOrderSequenceException). A request published twice does no harm here.
                         "enable.idempotence",
                         false),
                 new ByteArraySerializer(),
@@ -333,7 +333,9 @@ final class TestBed implements AutoCloseable {
             return pids;
         }
 
-        /** Ends it, loses its state folder if so wanted, and starts it again; returns how many seconds it takes to be ready. */
+        /**
+         * Ends it, deletes its state folder if asked to, and starts it again; returns the seconds until it is ready.
+         */
         double restart(boolean emptied) {
             process.terminate();
             process.awaitExit(Duration.ofSeconds(30));
@@ -349,7 +351,7 @@ final class TestBed implements AutoCloseable {
             return approvedTopic;
         }
 
-        /** Returns what the first instance's HTTP server answers. */
+        /** Returns the answer of the first instance's HTTP server. */
         String get(String path) throws IOException, InterruptedException {
             var request = HttpRequest.newBuilder(process.http().resolve(path)).build();
             return HttpClient.newHttpClient()
@@ -395,7 +397,7 @@ final class TestBed implements AutoCloseable {
             }
         }
 
-        /** Returns how many records stand on the topics of decisions, markers of transactions included. */
+        /** Returns the number of records on the decided topics, transaction markers included. */
         long written() {
             return end(List.of(approvedTopic, rejectedTopic));
         }
@@ -405,7 +407,7 @@ final class TestBed implements AutoCloseable {
             jcmd("JFR.dump", "filename=" + file.toAbsolutePath());
         }
 
-        /** Leaves nothing on the first instance's heap but what it needs. */
+        /** Runs the first instance's garbage collector. */
         void collectGarbage() {
             jcmd("GC.run");
         }
@@ -427,7 +429,7 @@ final class TestBed implements AutoCloseable {
             }
         }
 
-        /** Kills it: nobody needs what it has not committed. Its topics and its state go with it. */
+        /** Kills it, since its uncommitted work is not needed, and deletes its topics and its state. */
         @Override
         public void close() {
             process.kill();
@@ -461,7 +463,7 @@ final class TestBed implements AutoCloseable {
         var arguments = new ArrayList<>(JVM);
         if (profile) arguments.add("-XX:StartFlightRecording=settings=profile,maxsize=200m");
         if (!contestant.isTollgate()) {
-            // What the sandbox puts after our arguments (-jar, and the jar of Tollgate) then goes to our main class.
+            // The sandbox appends -jar and Tollgate's jar to our arguments; our main class then gets them.
             arguments.addAll(List.of(
                     "-Dlogback.configurationFile=benchmarks-logback.xml",
                     "-cp",
@@ -494,7 +496,7 @@ final class TestBed implements AutoCloseable {
         try (var files = Files.walk(root)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
         } catch (IOException | UncheckedIOException leftBehind) {
-            // Only a temporary folder: the system clears it one day.
+            // Only a temporary folder, which the system clears one day.
         }
     }
 

@@ -4,7 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
-/** Who asks how often. Every run of a workload publishes the same requests. */
+/** The agents and their shares of the requests. Every run of a workload publishes the same requests. */
 enum Workload {
     /** {@value #AGENTS} agents, all alike. */
     UNIFORM,
@@ -24,7 +24,7 @@ enum Workload {
         return name().toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Draws who sends the next request. */
+    /** Draws the agent of the next request. */
     int agent(SplittableRandom random) {
         return switch (this) {
             case UNIFORM -> random.nextInt(AGENTS);

@@ -83,10 +83,10 @@ public final class ApplicationProcess extends SandboxProcess {
     }
 
     /**
-     * Runs the application until it is ready, and keeps the class data it has loaded beside its jar, where later starts find them:
-     * they take half the processor time. Does nothing where that was done.
+     * Runs the application until it is ready, and keeps its loaded class data beside its jar: later starts then take
+     * half the processor time. Does nothing if that was done before.
      *
-     * @throws IllegalStateException if it is not ready, or not gone, in this time
+     * @throws IllegalStateException if it is not ready, or has not ended, in this time
      */
     public static void recordClasses(AppOptions options, Duration patience) {
         Path jar = findJar();
@@ -193,7 +193,7 @@ public final class ApplicationProcess extends SandboxProcess {
         return process().awaitExit(timeout);
     }
 
-    /** Ends the application, in order if it still can within 15 seconds. */
+    /** Ends the application, cleanly if it can do so within 15 seconds. */
     @Override
     public void close() {
         stop(GRACE);

@@ -50,8 +50,7 @@ final class BrokerMain {
                 .setDirectories(List.of(logDir))
                 .setMetadataLogDirectory(logDir)
                 .setControllerListenerName(properties.getProperty("controller.listener.names"))
-                .setHasDynamicQuorum(
-                        false) // the voters stand in the properties, so that the ports may change between starts
+                .setHasDynamicQuorum(false) // the properties name the voters, so ports may change between starts
                 .run();
     }
 }

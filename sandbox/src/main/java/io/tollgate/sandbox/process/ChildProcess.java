@@ -22,15 +22,15 @@ import java.util.function.Predicate;
 /**
  * A process that dies with this JVM, even when this JVM is killed.
  *
- * <p>The process is started by a shell that leaves a watcher behind and then becomes the process itself ({@code exec}), so that
- * pid, signals and exit code are the real ones. The watcher reads our end of a pipe: a line means that all is over, the end of
- * the pipe without one means that this JVM is gone, and then it kills. Works with any POSIX shell, on Linux and macOS.
+ * <p>A shell starts a watcher and then becomes the process itself ({@code exec}), so that pid, signals and exit code
+ * are the real ones. The watcher reads our end of a pipe: a line dismisses it; the end of the pipe without a line means
+ * that this JVM is gone, and it kills the process. Works with any POSIX shell, on Linux and macOS.
  */
 final class ChildProcess implements AutoCloseable {
     /**
-     * In a terminal Ctrl-C goes to every process of the group, so that Kafka would be gone before the application has closed.
-     * Our own shutdown decides the order, therefore a child ignores the interrupt, and gets its own session where there is
-     * {@code setsid} (Redis installs a handler of its own and would not stay ignorant).
+     * In a terminal, Ctrl-C reaches every process of the group, so Kafka would be gone before the application has
+     * closed. Our own shutdown decides the order. Therefore a child ignores the interrupt, and gets its own session if
+     * {@code setsid} is there (Redis installs its own handler, so ignoring is not enough).
      */
     private static final String GUARD = """
             exec 3<&0 </dev/null
@@ -91,7 +91,8 @@ final class ChildProcess implements AutoCloseable {
     }
 
     /**
-     * Waits for the end of the process, and then dismisses the watcher, which would kill the next process with its pid.
+     * Waits for the end of the process, and then dismisses the watcher, which could otherwise kill a later process with
+     * the same pid.
      */
     private static void dismissWatcher(Process process) {
         try (OutputStream pipe = process.getOutputStream()) {
@@ -100,14 +101,13 @@ final class ChildProcess implements AutoCloseable {
         } catch (InterruptedException never) {
             throw interrupted(never);
         } catch (IOException gone) {
-            // The watcher is gone already: there is nothing left to dismiss.
+            // The watcher is already gone.
         }
     }
 
     /**
-     * Writes a file that can be run. A process that is being started at the same moment inherits our open file until it
-     * runs its own program, and Linux refuses to run a file that is open for writing ("Text file busy"). So these two
-     * never overlap.
+     * Writes a file that can be run. A process started at the same moment inherits our open file until it runs its own
+     * program, and Linux refuses to run a file that is open for writing ("Text file busy"). So the two never overlap.
      */
     static void installExecutable(InputStream content, Path file) throws IOException {
         synchronized (FORKING) {
@@ -134,8 +134,7 @@ final class ChildProcess implements AutoCloseable {
         return process.isAlive();
     }
 
-    // Through the handle: Process.destroy() would close the pipe as well, and the watcher would take that for our
-    // death.
+    // Through the handle: Process.destroy() would also close the pipe, which the watcher takes for the end of this JVM.
     void terminate() {
         if (isAlive()) process.toHandle().destroy();
     }
@@ -147,12 +146,12 @@ final class ChildProcess implements AutoCloseable {
         }
     }
 
-    /** SIGINT, for programs that take it for another request than SIGTERM. */
+    /** Sends SIGINT, which some programs treat differently from SIGTERM. */
     void interrupt() {
         if (isAlive()) signal("INT");
     }
 
-    /** Returns once the process stands still: its threads may run on for a moment after the signal was sent. */
+    /** Returns once the process stands still: its threads may run on for a moment after the signal. */
     void freeze() {
         signal("STOP");
         awaitReady(this::isStopped, Duration.ofSeconds(10));

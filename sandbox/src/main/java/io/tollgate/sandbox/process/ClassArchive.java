@@ -8,14 +8,14 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /**
- * Class data of the application, beside its jar: a start that reads them takes half the processor time. Whoever starts it often,
- * as tests do, {@linkplain #record records} them once; every start of that jar then uses them. Java ignores an archive of another
- * jar or another Java.
+ * Class data of the application, beside its jar: a start that reads them takes half the processor time. Callers with
+ * many starts, such as tests, {@linkplain #record record} them once; every later start of that jar uses them. Java
+ * ignores an archive of another jar or another Java.
  */
 final class ClassArchive {
     private ClassArchive() {}
 
-    /** One for each Java: it would not read another's, and tests may run on several. */
+    /** One for each Java version: Java does not read another version's archive, and tests may run on several. */
     private static Path of(Path jar) {
         return jar.resolveSibling("classes-" + Runtime.version() + ".jsa");
     }
@@ -36,7 +36,7 @@ final class ClassArchive {
                 : List.of();
     }
 
-    /** Returns the JVM arguments of a start that writes an archive there when it ends in order. */
+    /** Returns the JVM arguments of a start that writes the archive when it ends cleanly. */
     static List<String> write(Path unfinished) {
         return List.of("-XX:ArchiveClassesAtExit=" + unfinished, "-Xlog:cds=off", "-Xlog:cds+dynamic=off");
     }

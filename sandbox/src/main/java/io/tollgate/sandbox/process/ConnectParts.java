@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The location of the parts that are too large for the sandbox's own libraries: Kafka Connect, its plugins and
- * PostgreSQL, as the module {@code connectors} lays them out, and the connector files.
+ * The location of the parts too large for the sandbox's own libraries: Kafka Connect, its plugins and PostgreSQL, as
+ * laid out by the module {@code connectors}, and the connector files.
  *
  * @param layout holds {@code worker}, {@code plugins} and {@code postgres}
  * @param connectors the folder {@code connectors} of the sources

@@ -24,8 +24,9 @@ import java.util.TreeSet;
 /**
  * A real Kafka Connect worker (distributed mode, a group of one) in a JVM of its own, with the Debezium plugins.
  *
- * <p>Its parts come from the module {@code connect}, which must have been built. Connectors read hosts and passwords from the worker's
- * environment, as <code>${env:NAME}</code>. Thread-safe, except that only one thread at a time may kill, restart or close it.
+ * <p>Its parts come from the module {@code connectors}, which must have been built. Connectors read hosts and passwords
+ * from the worker's environment, as <code>${env:NAME}</code>. Thread-safe, except that only one thread at a time may
+ * kill, restart or close it.
  */
 public final class ConnectWorker extends SandboxProcess {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(90);

@@ -62,7 +62,10 @@ public final class FaultProxy implements AutoCloseable {
         switchTo(Mode.PASS, Duration.ZERO);
     }
 
-    /** Lets everything through, each reply {@code delay} later; replies under way at once do not queue up behind each other. */
+    /**
+     * Lets everything through, with each reply {@code delay} later; replies under way together do not add up
+     * their delays.
+     */
     public synchronized void delay(Duration delay) {
         switchTo(Mode.PASS, delay);
     }
@@ -78,16 +81,17 @@ public final class FaultProxy implements AutoCloseable {
     }
 
     /**
-     * Loses the next reply: its request reaches the server and is carried out, but when the reply comes the client's connection
-     * is cut. Then everything passes again, so that the client can connect anew (and a bad one would send its request again).
+     * Loses the next reply: its request reaches the server and is carried out, but the client's connection is cut when
+     * the reply comes. Then everything passes again, so that the client can connect anew (and a bad client would send
+     * its request again).
      */
     public synchronized void cutAfterForward() {
         switchTo(Mode.CUT_NEXT_REPLY, Duration.ZERO);
     }
 
     /**
-     * Swallows what comes over the connections that are open now, for as long as they are, and lets new ones through: as a firewall
-     * does that has forgotten them.
+     * Swallows all bytes of the connections that are open now, and lets new connections through, as a firewall does
+     * after it has forgotten connections.
      */
     public synchronized void forgetConnections() {
         connections.forEach(connection -> connection.lostBytes = true);
@@ -125,7 +129,7 @@ public final class FaultProxy implements AutoCloseable {
         if (listener == null) listen();
     }
 
-    /** The kernel goes on accepting until the thread that waits in accept has noticed: so that thread is waited for. */
+    /** The kernel goes on accepting until the thread in accept has noticed, so this waits for that thread. */
     private void stopListening() {
         closeQuietly(listener);
         listener = null;
@@ -155,7 +159,7 @@ public final class FaultProxy implements AutoCloseable {
             try {
                 new Connection(from.accept()).start();
             } catch (IOException closedOrTargetGone) {
-                // Closed: the loop ends. The target refuses: so do we, by having cut the client.
+                // Closed: the loop ends. If the target refuses, the client is cut as well.
             }
         }
     }
@@ -171,7 +175,7 @@ public final class FaultProxy implements AutoCloseable {
         try {
             if (closeable != null) closeable.close();
         } catch (IOException ignored) {
-            // It is gone either way.
+            // The connection is gone either way.
         }
     }
 
@@ -212,7 +216,7 @@ public final class FaultProxy implements AutoCloseable {
             try {
                 for (int read = client.getInputStream().read(buffer); read >= 0; ) {
                     if (mode == Mode.BLACK_HOLE) lose();
-                    // Once bytes are lost the rest makes no sense to the server.
+                    // After lost bytes, the rest makes no sense to the server.
                     if (!lostBytes) server.getOutputStream().write(buffer, 0, read);
                     read = client.getInputStream().read(buffer);
                 }
@@ -265,7 +269,7 @@ public final class FaultProxy implements AutoCloseable {
 
         private void lose() {
             lostBytes = true;
-            if (mode != Mode.BLACK_HOLE) close(); // the switch back came in between and has not seen our loss
+            if (mode != Mode.BLACK_HOLE) close(); // the switch back came in between, and did not see the loss
         }
 
         private boolean loseThisReply() {

@@ -9,9 +9,9 @@ import java.util.concurrent.ThreadLocalRandom;
 /** Finds free loopback ports. */
 public final class FreePorts {
     /**
-     * Below the range from which Linux (32768 and up) and macOS take the ports of outgoing connections. A port from that range
-     * could not be listened on again after a restart: a client that reconnects to it all the time may be given that very port
-     * as its own, and then talks to itself.
+     * Below the range that Linux (32768 and up) and macOS use for outgoing connections. A server on a port of that
+     * range may fail to restart: a client that keeps reconnecting may get that very port as its own, and then talks
+     * to itself.
      */
     private static final int FIRST = 15_000;
 
@@ -19,7 +19,7 @@ public final class FreePorts {
 
     private FreePorts() {}
 
-    /** Returns a port on which a server could listen on 127.0.0.1 just now; another process may still take it. */
+    /** Returns a free port of 127.0.0.1; another process may still take it. */
     public static int next() {
         for (int attempt = 0; attempt < 1000; attempt++) {
             int port = ThreadLocalRandom.current().nextInt(FIRST, BEHIND_LAST);
@@ -28,7 +28,7 @@ public final class FreePorts {
         throw new IllegalStateException("no free port on 127.0.0.1 from " + FIRST + " to " + (BEHIND_LAST - 1));
     }
 
-    /** Returns whether a server could listen on this port of 127.0.0.1 just now. */
+    /** Returns whether this port of 127.0.0.1 is free now. */
     public static boolean isFree(int port) {
         try (var socket = new ServerSocket()) {
             socket.setReuseAddress(true);

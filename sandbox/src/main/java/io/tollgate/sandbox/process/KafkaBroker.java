@@ -97,7 +97,7 @@ public final class KafkaBroker extends SandboxProcess {
                 return broker;
             } catch (RuntimeException e) {
                 broker.process().close();
-                // Between our look and its start another process may have taken one of the ports.
+                // Another process may have taken one of the ports in the meantime.
                 boolean portTaken = String.valueOf(e.getMessage()).contains("BindException");
                 if (!portTaken || attempt == 3) {
                     home.discard();
@@ -147,8 +147,8 @@ public final class KafkaBroker extends SandboxProcess {
 
         properties.put("auto.create.topics.enable", "false");
         properties.put("group.initial.rebalance.delay.ms", "0");
-        // With group.protocol=streams it is brokers that say how soon members are missed and hear of each other. By
-        // default 45 s, 5 s and 1 s, and no less.
+        // With group.protocol=streams, brokers decide how soon members are missed and hear of each other: by default
+        // after 45 s, 5 s and 1 s, and no less.
         properties.put("group.streams.min.session.timeout.ms", "6000");
         properties.put("group.streams.session.timeout.ms", "10000");
         properties.put("group.streams.min.heartbeat.interval.ms", "100");
@@ -158,9 +158,9 @@ public final class KafkaBroker extends SandboxProcess {
         properties.put("default.replication.factor", "1");
         properties.put("offsets.topic.replication.factor", "1");
         properties.put("offsets.topic.num.partitions", "4");
-        // A killed broker is elected twice within a second or two: by its old state, and by the present one. Kafka
-        // 4.3.1 serves a group when the first load of its offsets ends, even while the second goes on, from what that
-        // has read so far. So these topics must be short: of small parts, and compacted often.
+        // A restarted broker is elected twice within a second or two: by its old state, and by the present one. Kafka
+        // 4.3.1 serves a group when the first load of its offsets ends, even if the second has read only a part of
+        // them. So these topics must be short: small segments, compacted often.
         properties.put("offsets.topic.segment.bytes", "1048576");
         properties.put("log.cleaner.backoff.ms", "5000");
         properties.put("log.cleaner.delete.retention.ms", "60000"); // the marks of transactions as well
@@ -173,7 +173,7 @@ public final class KafkaBroker extends SandboxProcess {
         properties.put("num.network.threads", "2");
         properties.put("num.io.threads", "4");
         properties.put("log.cleaner.dedupe.buffer.size", "16777216"); // 128 MB by default: a quarter of our heap
-        // A broker that was killed may come back only when its former self has timed out (9 s by default).
+        // A killed broker can come back only after its former session has timed out (9 s by default).
         properties.put("broker.session.timeout.ms", "3000");
         properties.put("broker.heartbeat.interval.ms", "500");
         properties.putAll(extra);
@@ -221,7 +221,7 @@ public final class KafkaBroker extends SandboxProcess {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted", e);
         }
-        // One stands for all: their passwords were written together.
+        // One user is enough: all passwords were written together.
         starting.awaitReady(() -> logsIn(Security.APPLICATION), START_TIMEOUT);
     }
 

@@ -5,8 +5,9 @@ import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /**
- * Runs tasks that wait, each on a daemon thread of its own. The common pool is for tasks that compute: it has one thread on two
- * cores (which JDK 25 uses even then), so one task that waits there stops all others, among them the news that a process has ended.
+ * Runs tasks that wait, each on a daemon thread of its own. The common pool is for tasks that compute. It has one
+ * thread on two cores (which JDK 25 uses even then), so a waiting task there would stop all others, such as the one
+ * that reports the end of a process.
  *
  * <p>Thread-safe.
  */

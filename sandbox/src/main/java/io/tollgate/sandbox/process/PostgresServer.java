@@ -94,7 +94,7 @@ public final class PostgresServer extends SandboxProcess {
     private void unpack() {
         if (Files.exists(program("postgres"))) return;
         Path archives = ConnectParts.find().layout().resolve("postgres");
-        // Written beside and renamed, so that a start that was interrupted leaves no half of it.
+        // Written beside and renamed, so that an interrupted start leaves no incomplete copy.
         Path part = home().path().resolve("program.part");
         ServerHome.deleteTree(part);
         try (DirectoryStream<Path> found = Files.newDirectoryStream(archives, "*.txz");
@@ -228,7 +228,7 @@ public final class PostgresServer extends SandboxProcess {
                 awaitReady();
                 return;
             } catch (IllegalStateException e) {
-                // The children of a postmaster that was killed need a moment to end, and a new one waits for that.
+                // The children of a killed postmaster need a moment to end, and a new postmaster waits for that.
                 boolean childrenLeft = String.valueOf(e.getMessage()).contains("still in use");
                 if (!childrenLeft || process().isAlive() || System.nanoTime() - deadline > 0) throw e;
             }

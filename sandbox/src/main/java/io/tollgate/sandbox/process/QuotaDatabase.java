@@ -30,7 +30,7 @@ public final class QuotaDatabase {
     /**
      * Creates database, schemas and roles unless they are there, and two people: {@code auditor} and {@code operator}.
      *
-     * @throws IllegalStateException with what PostgreSQL says, if it refuses
+     * @throws IllegalStateException with PostgreSQL's message, if it refuses
      */
     public static QuotaDatabase prepare(PostgresServer postgres) {
         var database = new QuotaDatabase(postgres);
@@ -45,7 +45,7 @@ public final class QuotaDatabase {
     private void create() throws SQLException {
         try (Connection server = postgres.connect("postgres", PostgresServer.SUPERUSER, PostgresServer.SUPERUSER)) {
             if (exists(server, "SELECT 1 FROM pg_database WHERE datname = '" + NAME + "'")) return;
-            // Built beside and renamed, so that a start that was interrupted leaves no half of it.
+            // Built beside and renamed, so that an interrupted start leaves no incomplete one.
             run(server, "DROP DATABASE IF EXISTS unfinished");
             run(server, "CREATE DATABASE unfinished");
             try (Connection connection =

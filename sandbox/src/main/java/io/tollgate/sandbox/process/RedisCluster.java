@@ -7,11 +7,11 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * A real Redis Cluster on free ports of 127.0.0.1: primaries that share the slots evenly, and as many replicas or none. A node that is
- * lost leaves the others in service. Thread-safe as its servers are.
+ * A real Redis Cluster on free ports of 127.0.0.1: primaries that share the slots evenly, and as many replicas or none.
+ * A lost node leaves the others in service. Thread-safe as its servers are.
  */
 public final class RedisCluster implements AutoCloseable {
-    /** How many slots a cluster has. */
+    /** The number of slots of a cluster. */
     public static final int SLOTS = 16_384;
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);

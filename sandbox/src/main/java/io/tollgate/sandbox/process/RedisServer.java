@@ -121,7 +121,7 @@ public final class RedisServer extends SandboxProcess {
                 return redis;
             } catch (RuntimeException e) {
                 redis.process().close();
-                // Between our look and its start another process may have taken the port.
+                // Another process may have taken the port in the meantime.
                 boolean portTaken = String.valueOf(e.getMessage()).contains("Address already in use");
                 if (!portTaken || attempt == 3) {
                     home.discard();
@@ -150,8 +150,8 @@ public final class RedisServer extends SandboxProcess {
                 security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
         lines.add("dir " + quoted(home().path().toString()));
         lines.add("save \"\"");
-        // A bucket whose fence is longer than the default of 64 bytes takes 500 bytes rather than 300. By its old name,
-        // which all versions know.
+        // With the default of 64 bytes, a bucket with a longer fence takes 500 bytes instead of 300. This is the old
+        // name, which all versions know.
         lines.add("hash-max-ziplist-value 512");
         lines.add("repl-diskless-sync-delay 0"); // 5 s by default: a test's replica should not wait for others to join
         lines.addAll(options.config);
@@ -195,7 +195,7 @@ public final class RedisServer extends SandboxProcess {
     }
 
     /**
-     * Returns the text that a command as one would type it is answered with; nothing is an empty text.
+     * Returns the reply to a command, as typed; a missing value is an empty text.
      *
      * @throws IllegalStateException if Redis refuses it, or does not answer within a second
      */

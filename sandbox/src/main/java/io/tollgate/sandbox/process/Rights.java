@@ -89,7 +89,7 @@ public final class Rights {
                 new AccessControlEntry("User:" + user, "*", operation, AclPermissionType.ALLOW));
     }
 
-    /** Gives every user its password and its rights; existing ones stay. */
+    /** Gives every user its password and its rights; keeps existing ones. */
     static void grant(Admin admin, Security security) throws InterruptedException, ExecutionException {
         var info = new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS);
         var logins = Security.USERS.stream()

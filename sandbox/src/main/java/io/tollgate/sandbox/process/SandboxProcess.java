@@ -4,7 +4,10 @@ import java.time.Duration;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** A server or an application of the sandbox: a process of its own, in a folder of its own. Thread-safe, but for starting it again. */
+/**
+ * A server or an application of the sandbox: a process of its own, in a folder of its own. Thread-safe, except
+ * for restarts.
+ */
 public abstract class SandboxProcess implements AutoCloseable {
     static final Duration GRACE = Duration.ofSeconds(15);
 
@@ -19,7 +22,7 @@ public abstract class SandboxProcess implements AutoCloseable {
         return home;
     }
 
-    /** Takes a process that was started just now as ours; the one before has ended. */
+    /** Adopts a process that was just started; the one before has ended. */
     final void runs(ChildProcess started) {
         process = started;
     }
@@ -63,7 +66,7 @@ public abstract class SandboxProcess implements AutoCloseable {
         return process().output();
     }
 
-    /** Stops the process, in order if its folder is kept; else kills it and deletes the folder. */
+    /** Stops the process, cleanly if its folder is kept; else kills it and deletes the folder. */
     @Override
     public void close() {
         stop(home.grace());

@@ -26,7 +26,7 @@ public final class SandboxTopics {
 
     private SandboxTopics() {}
 
-    /** Creates those that are missing, and leaves the others as they are. */
+    /** Creates the missing topics, and leaves the others as they are. */
     public static void create(Map<String, Object> client) throws InterruptedException {
         var topics = new ArrayList<NewTopic>();
         // Segments end by size alone: by time, agents would end them with each timestamp far ahead.

@@ -25,7 +25,7 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * Certificates and passwords of one sandbox, made when it starts: who may talk to its broker and its Redis. Nothing is fit for use
+ * Certificates and passwords of one sandbox, made when it starts, for its broker and its Redis. Not fit for use
  * elsewhere. Immutable, once made.
  */
 public final class Security {
@@ -45,7 +45,8 @@ public final class Security {
     private static final String BROKER = "broker";
     private static final String AUTHORITY = "ca";
     private static final String STORE_TYPE = "PKCS12";
-    private static final char[] NO_PASSWORD = "not-secret".toCharArray(); // PKCS12 wants one; the files' mode protects
+    private static final char[] NO_PASSWORD =
+            "not-secret".toCharArray(); // PKCS12 needs one; the mode of the files protects them
 
     private final Path dir;
     private final Map<String, String> passwords = new HashMap<>();
@@ -65,7 +66,7 @@ public final class Security {
         try (InputStream file = Files.newInputStream(all)) {
             store.load(file, NO_PASSWORD);
         }
-        Files.delete(all); // the authority's key is not needed any more
+        Files.delete(all); // the authority's key is no longer needed
         var trust = empty();
         trust.setCertificateEntry(AUTHORITY, store.getCertificate(AUTHORITY));
         write(trust, trustStore());
@@ -114,7 +115,9 @@ public final class Security {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
     }
 
-    /** The JDK has an interface for keys and certificates, but none that signs them: its own tool does, and is always there. */
+    /**
+     * The JDK has an API for keys and certificates, but none that signs them. Its keytool does, and is always there.
+     */
     private static void keytool(Path store, String alias, String... more) throws IOException {
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(), "-J-XX:TieredStopAtLevel=1"));
@@ -174,7 +177,9 @@ public final class Security {
         return environment(APPLICATION);
     }
 
-    /** Returns the environment in which every command of {@code tollgate} may do its work, without addresses. */
+    /**
+     * Returns the environment in which every command of {@code tollgate} has the rights it needs, without addresses.
+     */
     public Map<String, String> operatorEnvironment() {
         return environment(ADMIN);
     }
@@ -202,7 +207,7 @@ public final class Security {
         try (var file = Files.newOutputStream(ownersOnly(dir.resolve(user + ".properties")))) {
             properties.store(file, null);
         }
-        // librdkafka's names and its way to write a login.
+        // In librdkafka's own names and format.
         Files.write(
                 ownersOnly(dir.resolve(user + ".kcat")),
                 List.of(
@@ -252,8 +257,8 @@ public final class Security {
     }
 
     /**
-     * Returns the broker's properties: clients log in on the listener CLIENT with a password or on MUTUAL with a certificate; the
-     * broker's own connections use its certificate, and nobody without one of these gets in.
+     * Returns the broker's properties: clients log in with a password on the listener CLIENT, or with a certificate on
+     * MUTUAL. The broker's own connections use its certificate. All other connections are refused.
      */
     Map<String, String> brokerProperties() {
         var properties = new LinkedHashMap<>(brokerCertificate());

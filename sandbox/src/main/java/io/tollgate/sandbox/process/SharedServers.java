@@ -4,13 +4,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * One Kafka broker and one Redis for all tests of this JVM: started side by side when the first test asks, ended with the JVM.
+ * One Kafka broker and one Redis for all tests of this JVM: started side by side when the first test asks, ended with
+ * the JVM.
  *
- * <p>Tests run at the same time, so each takes topics, an application id and a Redis database of its own, and harms neither server:
- * a test that stops one, fills it up, changes its settings or asks how often it was called starts a server for itself. Thread-safe.
+ * <p>Tests run at the same time. So each takes topics, an application id and a Redis database of its own, and harms
+ * neither server: a test that stops a server, fills it up, changes its settings or counts its calls starts one for
+ * itself. Thread-safe.
  */
 public final class SharedServers {
-    /** Redis databases; more than tests. An unused one costs a hundred bytes. */
+    /** The number of Redis databases: more than there are tests. An unused one takes a hundred bytes. */
     private static final int DATABASES = 4096;
 
     private static final AtomicInteger DATABASES_TAKEN = new AtomicInteger();

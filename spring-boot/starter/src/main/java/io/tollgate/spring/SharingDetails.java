@@ -5,13 +5,16 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What the health says of the buckets. The state is always up: without Redis the application decides by itself, and restarting it would
- * help nobody.
+ * The details of the health indicator. The state is always up: without Redis the application decides by itself, and a
+ * restart would not help.
  */
 final class SharingDetails {
     private SharingDetails() {}
 
-    /** Returns {@code buckets} ({@code shared}, {@code partly shared} or {@code local}), since when, and why they are not shared. */
+    /**
+     * Returns {@code buckets} ({@code shared}, {@code partly shared} or {@code local}), the time since then, and the
+     * reason if they are not shared.
+     */
     static Map<String, Object> of(SharingStatus status) {
         var details = new LinkedHashMap<String, Object>();
         if (status instanceof SharingStatus.Local local) {
