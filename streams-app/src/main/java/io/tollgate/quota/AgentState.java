@@ -122,11 +122,11 @@ final class AgentState {
         var held = held(AgentBuckets.full(promises.terms(), nowSeconds));
         if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        var before = held.adjustments();
-        unanswered = UnansweredSettlements.with(unanswered, held, commits, nowMicros);
+        var next = held.adjustments().settled(refundTokens, promises.terms(), nowMicros);
+        unanswered = UnansweredSettlements.with(unanswered, held, next, commits, nowMicros);
         var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
-        held.adjusted(before.settled(refundTokens, promises.terms(), nowMicros), untold);
+        held.adjusted(next, untold);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         if (isDecidedAlone(commits)) { // our copy goes on, and holds what was settled
             unanswered = null;
@@ -166,6 +166,7 @@ final class AgentState {
 
     /** Notes that Redis was told. */
     void told(Adjustments adjustments) {
+        if (unanswered != null) unanswered = unanswered.told(adjustments);
         if (bucket == null || !bucket.isUntold() || !bucket.adjustments().equals(adjustments)) return;
         bucket.adjusted(adjustments, false);
         stored = false;

@@ -14,35 +14,51 @@ import org.jspecify.annotations.Nullable;
  *
  * @param buckets as they were before, and {@code inBuckets} what was done to them by then
  * @param committed what Redis may be told until the task commits
+ * @param ended what counted until a period of the calendar began, where Redis has not been told: it hears of each period in its turn
  * @param settledIn how often the task had come to a commit at the last settlement
  * @param atMicros when the last settlement was made
  */
 record UnansweredSettlements(
-        AgentBuckets buckets, Adjustments inBuckets, Adjustments committed, int settledIn, long atMicros) {
+        AgentBuckets buckets,
+        Adjustments inBuckets,
+        Adjustments committed,
+        Adjustments ended,
+        int settledIn,
+        long atMicros) {
 
     /**
      * Returns these with a settlement that is made now.
      *
      * @param last null where there is none yet
      * @param held our copy as it is before
+     * @param next what was done to it afterwards
      * @param commits how often the task has come to a commit
      */
     static UnansweredSettlements with(
-            @Nullable UnansweredSettlements last, BucketCopy held, int commits, long nowMicros) {
+            @Nullable UnansweredSettlements last, BucketCopy held, Adjustments next, int commits, long nowMicros) {
         var before = held.adjustments();
-        if (last == null) return new UnansweredSettlements(held.buckets(), before, before, commits, nowMicros);
+        boolean ends = held.isUntold() && before.sinceMicros() < next.sinceMicros();
+        var ended = ends ? before : last == null ? Adjustments.NONE : last.ended;
+        if (last == null) return new UnansweredSettlements(held.buckets(), before, before, ended, commits, nowMicros);
         var committed = last.settledIn == commits ? last.committed : before;
-        return new UnansweredSettlements(last.buckets, last.inBuckets, committed, commits, nowMicros);
+        return new UnansweredSettlements(last.buckets, last.inBuckets, committed, ended, commits, nowMicros);
     }
 
     /** Returns these, where the buckets go on as the next ones. */
     UnansweredSettlements by(AgentBuckets next, Adjustments inNext) {
-        return new UnansweredSettlements(next, inNext, committed, settledIn, atMicros);
+        return new UnansweredSettlements(next, inNext, committed, ended, settledIn, atMicros);
+    }
+
+    /** Returns these when Redis was told. */
+    UnansweredSettlements told(Adjustments adjustments) {
+        if (!ended.equals(adjustments)) return this;
+        return new UnansweredSettlements(buckets, inBuckets, committed, Adjustments.NONE, settledIn, atMicros);
     }
 
     /** Returns what Redis may be told of all that was done. */
     Adjustments mayBeTold(Adjustments all, int commits) {
-        return settledIn == commits ? committed : all;
+        if (settledIn == commits) return committed;
+        return ended.isNone() ? all : ended;
     }
 
     /** Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0: nothing. */

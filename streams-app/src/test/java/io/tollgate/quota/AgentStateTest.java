@@ -9,6 +9,8 @@ import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.NamedLimit;
+import io.tollgate.bucket.Period;
 import io.tollgate.bucket.Promises;
 import io.tollgate.bucket.Terms;
 import io.tollgate.mirror.TaskSources;
@@ -94,10 +96,30 @@ class AgentStateTest {
         assertThat(told(agent, 3).settledTokens()).isEqualTo(11);
     }
 
+    /** The refund of the minute before counts in the day. */
+    @Test
+    void periodsAreToldInTheirTurn() {
+        var minute = new NamedLimit("minute", Limit.each(Period.MINUTE, "UTC", 20));
+        var day = new NamedLimit("day", Limit.each(Period.DAY, "UTC", 500));
+        var promises = Promises.of(new Terms(1, List.of(minute, day)));
+        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
+        agent.settle(-9, promises, 50_000_000, true, 1);
+        agent.settle(3, promises, 59_900_000, true, 2);
+        agent.settle(2, promises, 60_100_000, true, 2);
+
+        var first = told(agent, promises, 3);
+        agent.told(first);
+
+        assertThat(first.settledTokens()).isEqualTo(-6);
+        assertThat(told(agent, promises, 3)).isEqualTo(new Adjustments(60_100_000, false, 2));
+    }
+
     private static Adjustments told(AgentState agent, int commits) {
-        return agent.tell(Promises.of(TERMS), SOURCES, -1, true, commits, 1000)
-                .copy()
-                .adjustments();
+        return told(agent, Promises.of(TERMS), commits);
+    }
+
+    private static Adjustments told(AgentState agent, Promises promises, int commits) {
+        return agent.tell(promises, SOURCES, -1, true, commits, 1000).copy().adjustments();
     }
 
     private record Asked(RedisCall.Part part, SpendResult.Decided answer) {}
