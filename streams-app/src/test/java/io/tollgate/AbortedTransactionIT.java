@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Agents that publish in transactions, and take some of them back. */
+/** Agents that publish in transactions, and abort some of them. */
 @Order(2) // rather long, and one after the other
 class AbortedTransactionIT {
     private static final int ABORTED = 50;
@@ -47,7 +47,7 @@ class AbortedTransactionIT {
         }
     }
 
-    /** No record follows with which its end would be committed. */
+    /** No record follows whose commit would cover its end. */
     @Test
     void abortedRequestsDelayNoOther() {
         abortedRequestsDelayNoOther("exactly_once_v2");
@@ -81,7 +81,7 @@ class AbortedTransactionIT {
             producer.initTransactions();
             producer.beginTransaction();
             for (int i = 0; i < ABORTED; i++) {
-                // Without a key: on all partitions, so that strays are among them.
+                // Without a key, so on all partitions: some are strays.
                 producer.send(new ProducerRecord<>(
                         cluster.requestsTopic(), i % TestCluster.PARTITIONS, null, Requests.value("agent", 1, i)));
                 producer.send(new ProducerRecord<>(

@@ -10,12 +10,12 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import org.awaitility.Awaitility;
 
-/** The decisions as they arrive at a {@code read_committed} consumer that follows them all the time. Thread-safe. */
+/** The decisions as they arrive at a {@code read_committed} consumer that polls all the time. Thread-safe. */
 final class Arrivals implements AutoCloseable {
     /**
      * A decision, without its record: a soak sees many.
      *
-     * @param partition where the decision stands: that of its agent's home
+     * @param partition the partition of the decision: its agent's home
      * @param arrivedMicros on this machine's clock
      */
     record Arrival(
@@ -65,12 +65,12 @@ final class Arrivals implements AutoCloseable {
         return ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
     }
 
-    /** Returns how many have arrived. */
+    /** Returns the number of decisions that have arrived. */
     synchronized int count() {
         return arrived.size();
     }
 
-    /** Returns what has arrived at this time or later: all that was decided since then is among it. */
+    /** Returns the decisions that arrived at this time or later, which include all made since then. */
     synchronized List<Arrival> since(long fromMicros) {
         int from = 0;
         for (int to = arrived.size(); from < to; ) {
@@ -85,7 +85,7 @@ final class Arrivals implements AutoCloseable {
         return since(0);
     }
 
-    /** Waits for a decision that was made at this time or later; returns the earliest. */
+    /** Waits for a decision made at this time or later; returns the earliest. */
     Arrival await(String what, long fromMicros, Predicate<Arrival> wanted) {
         return await(what, Duration.ofSeconds(60), fromMicros, wanted);
     }
@@ -103,7 +103,7 @@ final class Arrivals implements AutoCloseable {
                 .orElseThrow();
     }
 
-    /** Returns the longest time, from then on, in which nobody decided anything. */
+    /** Returns the longest time from then on without any decision. */
     Duration longestGap(long fromMicros, long toMicros) {
         var times = since(fromMicros).stream()
                 .mapToLong(Arrival::decidedAtMicros)
@@ -116,8 +116,8 @@ final class Arrivals implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time, from then until now, in which no decision arrived on one partition of one of the two topics, among
-     * those on which any ever arrived: readers may wait on either of them alone.
+     * Returns the longest time from then until now without a decision on one partition of one topic, among those with
+     * any decision at all: a reader may wait on a single one.
      */
     Duration longestSilenceOfAPartition(long fromMicros) {
         record Place(int partition, boolean approved) {}
@@ -130,7 +130,7 @@ final class Arrivals implements AutoCloseable {
             longest = Math.max(longest, arrival.arrivedMicros() - before);
             last.put(place, arrival.arrivedMicros());
         }
-        // Where nothing has come since, the silence lasts.
+        // A partition without later decisions is still silent.
         for (long at : last.values()) longest = Math.max(longest, toMicros - Math.max(fromMicros, at));
         return Duration.of(longest, ChronoUnit.MICROS);
     }

@@ -19,7 +19,10 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The broker restarts, freezes, or is away for longer than any client's patience; {@link StartUpIT} starts before it. */
+/**
+ * The broker restarts, freezes, or is away for longer than any client's patience. {@link StartUpIT} starts before
+ * the broker.
+ */
 @Tag("faults")
 class BrokerFaultIT {
     private static final Duration LONGER_THAN_PATIENCE = Duration.ofSeconds(70);
@@ -40,20 +43,20 @@ class BrokerFaultIT {
     }
 
     /**
-     * Kafka 4.3.1 serves a group before it has read its offsets, if that takes longer than from the first election to the second: here
-     * another group's come before them.
+     * Kafka 4.3.1 serves a group before it has read its offsets, if reading takes longer than the time between two
+     * elections. Here another group's offsets come first.
      */
     @Test
     void slowOffsetsAreNotDecidedTwice() {
         var options = KafkaBroker.BrokerOptions.defaults()
                 .withProperty("offsets.topic.num.partitions", "1")
                 .withProperty("offsets.topic.segment.bytes", "1073741824") // never compacted
-                .withProperty("offsets.load.buffer.size", "67108864"); // only after so much it looks who leads
+                .withProperty("offsets.load.buffer.size", "67108864"); // it checks for the leader only after this much
         try (var broker = KafkaBroker.start(options);
                 var redis = RedisServer.start();
                 var cluster = TestCluster.on(broker.bootstrapServers())
                         .with("REDIS_URL", redis.uri())
-                        // For so long the broker waits for members of the group that are no longer.
+                        // The time for which the broker waits for former members of the group.
                         .with("KAFKA_MAIN_CONSUMER_MAX_POLL_INTERVAL_MS", "30000")) {
             cluster.createTopics();
             fillOffsets(cluster);

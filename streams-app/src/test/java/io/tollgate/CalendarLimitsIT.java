@@ -29,7 +29,7 @@ class CalendarLimitsIT {
     private static final Duration SLOW = Duration.ofSeconds(150);
     private static final int CAPACITY = 10;
 
-    /** In which no day ends while the test runs. */
+    /** A zone in which no day ends while the test runs. */
     private static String zone() {
         return LocalTime.now(ZoneOffset.UTC).getHour() < 20 ? "UTC" : "Asia/Kathmandu";
     }
@@ -109,7 +109,9 @@ class CalendarLimitsIT {
         assertThat(rejection.path("refill_rate").asDouble(-1)).isZero();
     }
 
-    /** Redis is away when a minute ends, and comes back empty within it; the task moves over the end of another. */
+    /**
+     * Redis is away when a minute ends, and comes back empty within the next; the task moves over the end of another.
+     */
     @Tag("faults")
     @Test
     void eachMinuteIsGivenOnce() throws Exception {

@@ -4,7 +4,7 @@ import java.util.Map;
 import org.apache.kafka.common.errors.PolicyViolationException;
 import org.apache.kafka.server.policy.CreateTopicPolicy;
 
-/** A broker's rule, as providers of Kafka have it: no topic takes records above 8 MiB. Runs in the broker. */
+/** A broker's rule, as at providers of Kafka: no topic takes records above 8 MiB. Runs in the broker. */
 public final class CappedTopics implements CreateTopicPolicy {
     static final int MOST_BYTES = 8 * 1024 * 1024;
 

@@ -17,7 +17,7 @@ import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 
-/** Why does nothing happen? What brokers and threads know while a pipeline is stuck, as text for the report of a failed test. */
+/** The state of brokers and threads while a pipeline is stuck, as text for the report of a failed test. */
 final class Circumstances {
     private static final long SECONDS = 20;
 
@@ -27,7 +27,7 @@ final class Circumstances {
         return application.output() + "\n" + brokers(cluster) + "\n" + threads(application.pid());
     }
 
-    /** Which offsets are committed, where open transactions hold readers back, and who is in the group. */
+    /** Returns the committed offsets, the open transactions that hold readers back, and the members of the group. */
     private static String brokers(TestCluster cluster) {
         var settings = cluster.settings();
         var group = settings.streams().applicationId();

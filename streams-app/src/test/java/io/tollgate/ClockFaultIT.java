@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The clock of the pipeline's host jumps by an hour, forth and back. */
+/** The clock of the pipeline's host jumps by an hour, forward and back. */
 @Tag("faults")
 class ClockFaultIT {
     private static final Duration LONGER_THAN_SESSION = Duration.ofSeconds(15);
@@ -42,7 +42,7 @@ class ClockFaultIT {
         faked.put("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         faked.put(
                 "FAKETIME_FORCE_MONOTONIC_FIX",
-                "0"); // a fix for old C libraries, which on others ends every wait at once
+                "0"); // a fix for old C libraries, which makes waits of other ones end at once
         try (var redis = RedisServer.start();
                 var cluster = TestCluster.onSharedBroker().with("REDIS_URL", redis.uri());
                 var scenario = FaultScenario.start("15 clock jumps by an hour", cluster, 250, 1, Map.copyOf(faked))) {
@@ -89,7 +89,7 @@ class ClockFaultIT {
         scenario.flow(750);
     }
 
-    /** Returns the time that the application's process believes it is. */
+    /** Returns the time that the application's process sees. */
     private static Instant clock(ApplicationProcess application) throws IOException, InterruptedException {
         var request = HttpRequest.newBuilder(application.http().resolve("/health/live"))
                 .build();

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The command as a user runs it: exit codes and what is printed; never a stack trace for a mistake of the user's. */
+/** The command as users run it: exit codes and output; never a stack trace for a user's mistake. */
 @Order(1) // long, and one after the other
 class CommandLineIT {
     private static final Duration SOON = Duration.ofSeconds(60);
@@ -224,7 +224,7 @@ class CommandLineIT {
         }
     }
 
-    /** As a broker in a container often does. */
+    /** As brokers in containers often do. */
     @Test
     void missingAdvertisedAddressIsNamed() {
         int inner = FreePorts.next();
@@ -340,7 +340,7 @@ class CommandLineIT {
         }
     }
 
-    /** Runs it where the environment says another address than the topics are at. */
+    /** Runs it with an environment that names another address than that of the topics. */
     private static Ended run(TestCluster cluster, String address, String arguments) {
         return run(cluster.with("KAFKA_BOOTSTRAP_SERVERS", address), arguments);
     }
@@ -351,7 +351,7 @@ class CommandLineIT {
         }
     }
 
-    /** In a JVM of its own, as a user does, whose start is part of the time that it takes. */
+    /** In a JVM of its own, as users do: the start of the JVM is part of the time. */
     private static Ended runAlone(TestCluster cluster, String arguments) {
         try (cluster;
                 var application = cluster.launch(arguments.split(" "))) {

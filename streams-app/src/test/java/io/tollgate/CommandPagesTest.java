@@ -14,10 +14,11 @@ import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 
 /**
- * The script {@code tollgate} prints help and completion without Java, from docs/commands: those files say what the commands say.
+ * The script {@code tollgate} prints help and completion without Java, from docs/commands: those files equal the
+ * commands' own help.
  *
- * <p>To write them anew: {@code ./mvnw -q -pl streams-app -am test -Dtest=CommandPagesTest -Dcommand.pages=write
- * -Dsurefire.failIfNoSpecifiedTests=false}
+ * <p>To write them anew: {@code ./mvnw -q -pl streams-app -am test -Dtest=CommandPagesTest
+ * -Dcommand.pages=write -Dsurefire.failIfNoSpecifiedTests=false}
  */
 class CommandPagesTest {
     private static final Path PAGES = Path.of("..", "docs", "commands");

@@ -19,7 +19,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The script {@code tollgate} in a fresh clone: nothing is built, and where no build is needed, there is no Java and no Maven. */
+/**
+ * The script {@code tollgate} in a fresh clone: nothing is built, and without a need for a build there is no Java and
+ * no Maven.
+ */
 class CommandScriptTest {
     private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
     private static final Path PAGES = ROOT.resolve("docs/commands");
@@ -136,7 +139,7 @@ class CommandScriptTest {
         assertThat(completed(script, "tollgate", "sandbox", "--no-")).contains("--no-redis");
     }
 
-    /** Asks bash as it asks itself when TAB is pressed. */
+    /** Asks for completions as bash does when TAB is pressed. */
     private List<String> completed(Path script, String... words) throws Exception {
         var ask = ". " + script + "; COMP_WORDS=('" + String.join("' '", words) + "'); COMP_CWORD=" + (words.length - 1)
                 + "; _complete_tollgate; printf '%s\\n' \"${COMPREPLY[@]}\"";

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** Kafka's committed offsets go back while no instance runs; what was decided is not decided again. */
+/** Kafka's committed offsets go back while no instance runs; no request is decided again. */
 @Execution(ExecutionMode.CONCURRENT)
 class CommittedOffsetsIT {
     private static final double CAPACITY = 100;
@@ -29,7 +29,7 @@ class CommittedOffsetsIT {
     enum Loss {
         /** As brokers do after {@code offsets.retention.minutes}, or if they lose the topic. */
         FORGOTTEN,
-        /** As a group coordinator does that has not read all of its topic, or somebody with a tool. */
+        /** As a group coordinator does before it has read all of its topic, or an operator with a tool. */
         SET_BACK
     }
 
@@ -76,7 +76,7 @@ class CommittedOffsetsIT {
 
             lose(cluster, loss);
             if (stateIsLost) cluster.deleteStateDir();
-            redis.ask("FLUSHALL"); // its fences as well, which hold what was not committed
+            redis.ask("FLUSHALL"); // its fences as well, which hold uncommitted decisions
             publish(requests, REQUESTS);
             int all = requests.published().size();
             try (var application = cluster.start()) {
@@ -103,7 +103,7 @@ class CommittedOffsetsIT {
         }
     }
 
-    /** Two thirds of what agents have, each time; strays and what is no request among them. */
+    /** Two thirds of the agents' tokens each time; strays and invalid requests among them. */
     private static void publish(Requests requests, int from) {
         for (int i = from; i < from + REQUESTS; i++) {
             var agent = "agent-" + i % AGENTS;

@@ -38,7 +38,7 @@ final class ConsoleBrowser {
                 .findFirst();
     }
 
-    /** Returns what stands in the element. */
+    /** Returns the text of the element. */
     static String text(ChromeDriver browser, String id) {
         return String.valueOf(browser.executeScript("return document.getElementById(arguments[0]).textContent", id))
                 .strip();

@@ -63,7 +63,7 @@ class ConsoleIT {
         browser.get(application.http() + "/");
     }
 
-    /** Two that ask too much, some that do not, and one whose name is an attack. */
+    /** Two that ask for too much, some that do not, and one whose name is an attack. */
     private static void sendOn() {
         for (long round = 0; more.get(); round++) {
             requests.send("greedy-1", 10, round);
@@ -399,7 +399,7 @@ class ConsoleIT {
                 .atMost(SOON)
                 .pollInterval(Duration.ofMillis(50))
                 .until(() -> text("redis-state").startsWith("Redis is away"));
-        // A second or two; a busy machine may need more, and nobody is to be misled by a test that fails now and then.
+        // Usually a second or two; a busy machine may need more.
         assertThat(Duration.ofNanos(System.nanoTime() - frozen)).isLessThan(Duration.ofSeconds(10));
         assertThat(browser.findElement(By.id("redis")).getAttribute("data-state"))
                 .isEqualTo("bad");
@@ -548,7 +548,7 @@ class ConsoleIT {
                 """);
     }
 
-    /** Keeps a picture of the whole page in target, for people who look at a failure. */
+    /** Keeps a picture of the whole page in target, to explain failures. */
     private static void photograph(String name) throws IOException {
         var picture = browser.executeCdpCommand(
                 "Page.captureScreenshot", Map.of("format", "png", "captureBeyondViewport", true));

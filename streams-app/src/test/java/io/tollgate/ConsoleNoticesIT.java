@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.openqa.selenium.By;
 import org.openqa.selenium.chrome.ChromeDriver;
 
-/** What the console says at its top when its figures are not the whole truth: in a real browser, over real faults. */
+/** The console's notices about incomplete figures, in a real browser, over real faults. */
 class ConsoleNoticesIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
@@ -29,7 +29,7 @@ class ConsoleNoticesIT {
         browser = ConsoleBrowser.start();
         broker = KafkaBroker.start();
         cluster = TestCluster.on(broker.bootstrapServers())
-                // An instance that is silent stays a member for as long as a test may take.
+                // A silent instance stays a member for as long as a test may take.
                 .with("KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS", "60000");
         cluster.createTopics();
         application = cluster.start();
@@ -95,7 +95,7 @@ class ConsoleNoticesIT {
         assertThat(text("lag")).matches("[0-9,]+");
     }
 
-    /** They stand behind a transaction that is open: published, and not to be read yet. */
+    /** They stand behind an open transaction: published, but not readable yet. */
     @Test
     void requestsThatNobodyDecides_areCounted() {
         try (var producer = cluster.producer(Map.of("transactional.id", "open"))) {
@@ -116,7 +116,7 @@ class ConsoleNoticesIT {
         awaitTruth();
     }
 
-    /** Waits until the figures are the whole truth. */
+    /** Waits until the figures are complete. */
     private static void awaitTruth() {
         await("no notice")
                 .atMost(SOON)

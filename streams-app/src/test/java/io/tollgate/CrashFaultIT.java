@@ -17,13 +17,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CrashFaultIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
-    /** The mirror's age where few agents are active, the commit, and what a busy machine adds. */
+    /** The mirror's age with few active agents, the commit, and the delay of a busy machine. */
     private static final Duration MIRROR_AGE = Duration.ofMillis(250 + 100 + 650);
 
     private static TestCluster cluster(RedisServer redis) {
         return TestCluster.onSharedBroker()
                 .with("REDIS_URL", redis.uri())
-                // A busy machine must not look like a slow Redis here: what Redis charged is to be compared.
+                // A busy machine must not look like a slow Redis here, because the test compares what Redis charged.
                 .with("TOLLGATE_REDIS_TIMEOUT_MS", "1000");
     }
 

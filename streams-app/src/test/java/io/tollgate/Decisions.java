@@ -24,11 +24,11 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionTimeoutException;
 
-/** What a {@code read_committed} consumer sees of the decided topics, and whether it keeps the promises. Not thread-safe. */
+/** The decided topics as a {@code read_committed} consumer sees them, and checks of the promises. Not thread-safe. */
 final class Decisions implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** @param agent null where the record was no request */
+    /** @param agent null if the record was not a request */
     record Seen(String agent, boolean approved, double costTokens, ConsumerRecord<byte[], byte[]> record) {
         String header(String name) {
             var header = record.headers().lastHeader(name);
@@ -70,20 +70,20 @@ final class Decisions implements AutoCloseable {
         consumer.assign(partitions);
     }
 
-    /** Returns all that was seen until now. */
+    /** Returns all decisions seen so far. */
     List<Seen> poll() {
         consumer.poll(Duration.ofMillis(100)).forEach(record -> seen.add(read(record)));
         return seen;
     }
 
-    /** Returns what was not seen before, and does not remember it. */
+    /** Returns decisions not seen before, without remembering them. */
     List<Seen> take() {
         var fresh = new ArrayList<Seen>();
         consumer.poll(Duration.ofMillis(100)).forEach(record -> fresh.add(read(record)));
         return fresh;
     }
 
-    /** Reads until there are so many, and to the end of the topics: more than that would be seen too. */
+    /** Reads until there are so many, and on to the end of the topics, so that surplus ones would show. */
     List<Seen> await(int count, ApplicationProcess application) {
         try {
             Awaitility.await("decisions")
@@ -162,7 +162,7 @@ final class Decisions implements AutoCloseable {
         }
     }
 
-    /** In no interval more than capacity + rate × (its length + 50 ms). */
+    /** In no interval are more tokens approved than capacity + rate × (its length + 50 ms). */
     void admitNoMoreThan(double capacity, double refillPerSecond) {
         byAgent().forEach((agent, decisions) -> {
             var approvals = decisions.stream()

@@ -102,7 +102,7 @@ class DoctorIT {
         return JSON.readTree(ended.output());
     }
 
-    /** Without settings in the environment: they come from the file. */
+    /** Without settings in the environment; they come from the file. */
     private static Ended doctor(String... options) {
         var arguments = new ArrayList<>(List.of("doctor"));
         arguments.addAll(List.of(options));

@@ -12,7 +12,7 @@ class EarlyCommitIT {
     private static final int REQUESTS = 31;
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-    /** The commit interval: one that is sent right after a commit would wait that long. */
+    /** The commit interval: a request right after a commit would wait that long. */
     private static final Duration INTERVAL = Duration.ofMillis(100);
 
     @Test

@@ -1,4 +1,4 @@
 package io.tollgate;
 
-/** What a command did: its exit code, and what it printed to either stream. */
+/** The end of a command: its exit code, and its output on both streams. */
 record Ended(int exitCode, String output) {}

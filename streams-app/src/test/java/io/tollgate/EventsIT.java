@@ -102,7 +102,7 @@ class EventsIT {
         }
     }
 
-    /** Filled while traffic flows; then the pipeline dies, and what is not told of is done to Redis. */
+    /** The bucket is reset while traffic flows. Then the pipeline dies, and Redis is changed without an event. */
     @Test
     void resetIsAnEventAForgeryIsNot() throws Exception {
         try (var redis = RedisServer.start();

@@ -20,7 +20,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.Test;
 
-/** {@code tollgate explain} on what a real pipeline has decided. */
+/** {@code tollgate explain} on the decisions of a real pipeline. */
 class ExplainIT {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -179,7 +179,7 @@ class ExplainIT {
         return new PolicyDocument(mode, List.of(NamedLimit.only(limit)), Optional.empty());
     }
 
-    /** Returns what {@code quota-source} says of the request. */
+    /** Returns the request's {@code quota-source}. */
     private static String ask(
             TestCluster cluster, KafkaProducer<byte[], byte[]> producer, String agent, double tokens, String id)
             throws Exception {

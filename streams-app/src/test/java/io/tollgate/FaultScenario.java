@@ -18,18 +18,18 @@ import org.awaitility.core.ConditionTimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A pipeline under steady traffic while a test makes things fail, and the checker at the end. Agents ask for far more than they
- * have, so that a bucket that is given away shows. Not thread-safe.
+ * A pipeline under steady traffic while a test makes things fail, and the checker at the end. Agents ask for far more
+ * than they have, so that a bucket given twice shows. Not thread-safe.
  */
 final class FaultScenario implements AutoCloseable {
     static final double CAPACITY = 20;
     static final double REFILL = 5;
 
-    /** The longest delay that a Redis which fails may cause, once. */
+    /** The longest delay that a failing Redis may cause, once. */
     static final Duration ONE_DELAY = Duration.ofSeconds(1);
     /** Half a second between probes, and a second. */
     static final Duration BACK = Duration.ofMillis(1500);
-    /** What a machine that does other things as well may add. */
+    /** The additional delay of a busy machine. */
     static final Duration LOADED = Duration.ofSeconds(1);
 
     private static final int AGENTS = 24;
@@ -46,7 +46,10 @@ final class FaultScenario implements AutoCloseable {
     private final List<ApplicationProcess> applications = new ArrayList<>();
     private final Map<String, String> measured = new TreeMap<>();
 
-    /** Starts one instance and traffic; returns when it decides, is no longer cold, and agents have spent what they had. */
+    /**
+     * Starts one instance and traffic; returns when the instance decides and is warm, and agents have spent
+     * their buckets.
+     */
     static FaultScenario start(String name, TestCluster cluster) {
         return start(name, cluster, RATE, 1, Map.of());
     }
@@ -56,7 +59,10 @@ final class FaultScenario implements AutoCloseable {
         return start(name, cluster, RATE, Set.of(), 1, Map.of());
     }
 
-    /** As {@link #start(String, TestCluster)}, with holds and workers who report. On a broker of its own: reports have one topic for all. */
+    /**
+     * As {@link #start(String, TestCluster)}, with holds and workers that report. On a broker of its own: all
+     * installations share the topic of reports.
+     */
     static FaultScenario startWithHolds(String name, TestCluster cluster, double ratePerSecond, long seed) {
         return start(name, cluster, ratePerSecond, EnumSet.allOf(Traffic.Kind.class), seed, Map.of());
     }
@@ -101,14 +107,14 @@ final class FaultScenario implements AutoCloseable {
         await("a refusal").atMost(SOON).until(() -> arrivals.all().stream().anyMatch(seen -> !seen.approved()));
     }
 
-    /** Starts another instance, on the state of one that was here before or, with settings of its own, beside it. */
+    /** Starts another instance: on the state of an ended one or, with its own settings, beside a running one. */
     ApplicationProcess startInstance(Map<String, String> settings) {
         var application = cluster.start(settings);
         applications.add(application);
         return application;
     }
 
-    /** Lets another instance take part for a while, on a state folder of its own that it keeps from visit to visit. */
+    /** Lets another instance take part for a while, on a state folder of its own that it keeps between visits. */
     void guest(Duration length, Consumer<ApplicationProcess> end) {
         try (var guest = cluster.start(cluster.ownState("guest"))) {
             LockSupport.parkNanos(length.toNanos());
@@ -116,7 +122,7 @@ final class FaultScenario implements AutoCloseable {
         }
     }
 
-    /** Returns the instance that was started last. */
+    /** Returns the last started instance. */
     ApplicationProcess application() {
         return applications.get(applications.size() - 1);
     }
@@ -142,7 +148,7 @@ final class FaultScenario implements AutoCloseable {
         arrivals.await("a local decision", fromMicros, Arrivals.Arrival::local);
     }
 
-    /** Waits until decisions come from Redis again; returns how long that took from then on. */
+    /** Waits until decisions come from Redis again; returns the time since that moment. */
     Duration awaitRedis(long fromMicros) {
         try {
             var first = arrivals.await("a decision by Redis", fromMicros, arrival -> !arrival.local());
@@ -152,7 +158,7 @@ final class FaultScenario implements AutoCloseable {
         }
     }
 
-    /** Waits for the first decision after that time; returns how long it took to arrive. */
+    /** Waits for the first decision after that time; returns its delay. */
     Duration resumes(long fromMicros) {
         try {
             var first = arrivals.await("a decision", Duration.ofSeconds(180), fromMicros, seen -> true);
@@ -188,7 +194,7 @@ final class FaultScenario implements AutoCloseable {
         measured.put(what, Double.toString(number));
     }
 
-    /** Nobody was stuck for longer than a failing Redis may cause. */
+    /** No request was stuck for longer than a failing Redis may cause. */
     void assertOneDelay(long fromMicros) {
         var gap = arrivals.longestGap(fromMicros, Arrivals.nowMicros());
         measured("gap", gap);
@@ -201,7 +207,7 @@ final class FaultScenario implements AutoCloseable {
         assertThat(back).as("until Redis decides again").isLessThan(BACK.plus(LOADED));
     }
 
-    /** Ends the traffic, waits for what is undecided, and asks the checker. */
+    /** Ends the traffic, waits for undecided requests, and asks the checker. */
     Verdict verdict(String... options) {
         traffic.close();
         requests.published();
@@ -211,14 +217,14 @@ final class FaultScenario implements AutoCloseable {
         return verdict;
     }
 
-    /** As {@link #verdict}, and nothing may be wrong; the instance started last must have survived. */
+    /** As {@link #verdict}, but there may be no violation, and the last started instance must have survived. */
     Verdict assertClean(String... options) {
         var verdict = verdict(options).clean();
         assertThat(application().isAlive()).as("the pipeline runs").isTrue();
         return verdict;
     }
 
-    /** Where a request has several records, all bear the same verdict and the same time. */
+    /** If a request has several records, all have the same verdict and the same time. */
     void assertDuplicatesAgree() {
         var first = new HashMap<String, Arrivals.Arrival>();
         for (var arrival : arrivals.all()) {

@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Measures what a flood of records of 1 MB on one partition costs the agents of the others: a flood of invalid ones must cost no more
- * than one of requests, which are the same bytes and are written once more.
+ * Measures the cost of a flood of 1 MB records on one partition for agents on the others. A flood of invalid records
+ * must cost no more than one of requests, which have the same bytes and are written once more.
  */
 @Tag("soak")
 class FloodIT {
@@ -60,7 +60,7 @@ class FloodIT {
         }
     }
 
-    /** @param flood what floods the partition; null: nothing does */
+    /** @param flood the flooding records; null if there are none */
     private static Figures run(String name, TestCluster cluster, ApplicationProcess application, byte[] flood)
             throws Exception {
         var waits = new ArrayList<Long>();
@@ -107,7 +107,7 @@ class FloodIT {
         }
     }
 
-    /** Sends a small request of an agent whose home is another partition than the flooded one. */
+    /** Sends a small request of an agent whose home is not the flooded partition. */
     private static void sendOther(KafkaProducer<byte[], byte[]> producer, TestCluster cluster, int number) {
         var agent = OTHERS.get(number % OTHERS.size());
         producer.send(new ProducerRecord<>(

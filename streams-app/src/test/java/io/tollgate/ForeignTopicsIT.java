@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Topics that somebody else made, and brokers with rules of their own. */
+/** Topics made by others, and brokers with rules of their own. */
 @Order(2) // rather long, and one after the other
 class ForeignTopicsIT {
     private static final Duration SOON = Duration.ofSeconds(60);

@@ -39,7 +39,7 @@ class FuzzIT {
     /** Heap of 256 MB, RocksDB's 64 MB, native code and stacks; a run that loses memory grows far beyond. */
     private static final long MOST_RESIDENT_KB = 900_000;
 
-    /** The pipeline may fall behind by so much; without it the test would mostly fill the broker's disk. */
+    /** The pipeline may fall behind by so much; otherwise the test would fill the broker's disk. */
     private static final int MOST_PENDING = 20_000;
 
     private static final int AGENTS = 20;
@@ -61,7 +61,7 @@ class FuzzIT {
             tally.publish(Stream.generate(fuzzer::next).limit(RECORDS / 2));
             long half = residentKb(application);
             tally.publish(Stream.generate(fuzzer::next).limit(RECORDS - RECORDS / 2 - RECORDS / 10));
-            // Every one another agent: buckets that are full again must leave.
+            // Each from another agent: buckets that are full again must leave memory.
             tally.publish(IntStream.range(0, RECORDS)
                     .mapToObj(i -> new ProducerRecord<>(
                             cluster.requestsTopic(),
@@ -79,8 +79,8 @@ class FuzzIT {
     }
 
     /**
-     * Some agents get policies of which it is known whether they are good: the last good one must hold. Others get anything, which
-     * must harm nobody.
+     * Some agents get policies known to be valid or not: the last valid one must count. Others get anything, which must
+     * do no harm.
      */
     @Test
     void badPolicyNeverReplacesAGoodOne() throws Exception {
@@ -154,7 +154,7 @@ class FuzzIT {
         }
     }
 
-    /** What was published and what was decided, by partition and offset. One thread reads, one publishes. */
+    /** Published and decided requests, by partition and offset. One thread reads, one publishes. */
     private static final class Tally implements AutoCloseable {
         private final TestCluster cluster;
         private final KafkaConsumer<byte[], byte[]> consumer;

@@ -15,7 +15,10 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** A worker that reserves and reports, and what a {@code read_committed} consumer sees of it. On a broker of its own. Not thread-safe. */
+/**
+ * An agent that reserves and reports, and the outcomes as a {@code read_committed} consumer sees them. On a broker of
+ * its own. Not thread-safe.
+ */
 final class Holds implements AutoCloseable {
     private final TestCluster cluster;
     private final KafkaProducer<byte[], byte[]> producer;
@@ -71,13 +74,13 @@ final class Holds implements AutoCloseable {
         });
     }
 
-    /** Returns all that were approved until now. */
+    /** Returns all approvals so far. */
     List<ConsumerRecord<byte[], byte[]>> approved() {
         poll();
         return approved;
     }
 
-    /** Returns all settlements until now. */
+    /** Returns all settlements so far. */
     List<JsonNode> settled() {
         poll();
         return settled.stream().map(record -> Decisions.json(record.value())).toList();

@@ -106,7 +106,10 @@ class HoldsIT {
         }
     }
 
-    /** Killed again and again while workers reserve and settle; each time something is charged or settled that is not committed. */
+    /**
+     * The pipeline is killed again and again while agents reserve and workers settle; each time, charges or settlements
+     * are uncommitted.
+     */
     @Test
     void crashesKeepEveryHoldSettledOnce() {
         int agents = 20;
@@ -168,7 +171,7 @@ class HoldsIT {
             await().atMost(SOON).until(() -> holds.settled().size() == 20);
             redis.restart();
             await().atMost(SOON).until(() -> TestCluster.metric(application, "tollgate_redis_in_use") == 1);
-            if (keepsData) { // else an absent bucket is a full one, as ever, until its agent asks
+            if (keepsData) { // otherwise an absent bucket is full, as always, until its agent asks
                 await().atMost(SOON).ignoreExceptions().untilAsserted(() -> redisHoldsTheSum(holds, redis, agents));
             }
 
@@ -225,7 +228,7 @@ class HoldsIT {
         assertThat(application.isAlive()).as(application.output()).isTrue();
     }
 
-    /** Returns how many reports have an answer, each its own. */
+    /** Returns how many reports have an answer of their own. */
     private static int answered(List<JsonNode> settled) {
         var sources = new HashSet<JsonNode>();
         for (var record : settled) {

@@ -36,12 +36,12 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** Whatever bytes an agent publishes: one decided record, and a pipeline that goes on. One pipeline for all rows. */
+/** Any bytes of an agent give one decided record, and the pipeline goes on. One pipeline for all rows. */
 class HostileInputIT {
     private static final double CAPACITY = 1000;
-    /** As the operator allows it; above the longest string that is taken. */
+    /** As the operator allows; above the longest legal string. */
     private static final int TOPIC_BYTES = 24_000_000;
-    /** What a batch with one record needs beside key and value. */
+    /** The size of a batch with one record, without key and value. */
     private static final int BATCH_BYTES = 120;
 
     private static final int MANY_HEADERS = 1000;
@@ -295,7 +295,7 @@ class HostileInputIT {
         return new ProducerRecord<>(cluster.requestsTopic(), key == null ? null : utf8(key), value);
     }
 
-    /** Returns a record as clients make it that know of no timestamps; Kafka's own checks what is given to its constructor alone. */
+    /** Returns a record of a client without timestamps. Kafka's own class checks only its constructor's argument. */
     private static ProducerRecord<byte[], byte[]> withoutTimestamp(byte[] value) {
         return new ProducerRecord<>(cluster.requestsTopic(), value) {
             @Override
@@ -321,7 +321,7 @@ class HostileInputIT {
 
     private static void publish(List<Row> batch) throws Exception {
         var sent = new HashMap<String, Future<RecordMetadata>>();
-        // Each record in a batch of its own, so that a small one beside a large one does not go over the limit.
+        // Sends each record in a batch of its own, so that a small one beside a large one stays below the limit.
         try (var plain = producer("none");
                 var compressing = producer("gzip")) {
             for (Row row : batch) {

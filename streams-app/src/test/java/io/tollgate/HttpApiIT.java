@@ -146,7 +146,7 @@ class HttpApiIT {
         }
     }
 
-    /** The test's requests are made of text: quotes and backslashes must be escaped there. */
+    /** The test builds requests from text, so quotes and backslashes must be escaped. */
     private static String jsonText(String agentId) {
         return agentId.replace("\\", "\\\\").replace("\"", "\\\"");
     }
@@ -277,7 +277,7 @@ class HttpApiIT {
                             .POST(HttpRequest.BodyPublishers.noBody())),
                     403);
         }
-        // A name that somebody has pointed to 127.0.0.1; the mark of a call that is handed on gives no rights.
+        // A name that points to 127.0.0.1; the mark of a call that was handed on gives no rights.
         var answer = raw(
                 withoutToken,
                 "POST /api/agents/victim/reset HTTP/1.1\r\nHost: evil.example\r\nTollgate-Handed-On: 1\r\n"
@@ -771,7 +771,7 @@ class HttpApiIT {
         assertThat(json(answer).path("status").asInt()).isEqualTo(status);
     }
 
-    /** Holds an answer against the schema of this name in the document that the pipeline itself serves. */
+    /** Compares an answer with the schema of this name in the pipeline's own OpenAPI document. */
     private static void conforms(String schema, String body) {
         try {
             var document = JSON.readTree(get(withToken, "/api/openapi.json").body());
@@ -807,7 +807,7 @@ class HttpApiIT {
         }
     }
 
-    /** Status and type of an answer to a call that the document has are in the document. */
+    /** The status and type of an answer must be in the document if the call is. */
     private static void isDescribed(HttpRequest call, HttpResponse<String> answer)
             throws IOException, InterruptedException {
         var document = JSON.readTree(

@@ -17,13 +17,13 @@ import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A pipeline that has decided requests on every partition, and to which nobody sends any more. */
+/** A pipeline that has decided requests on every partition, and gets no more. */
 @Order(1) // long
 class IdleIT {
     private static final Duration SETTLED = Duration.ofSeconds(10);
     private static final Duration LOOK = Duration.ofSeconds(20);
     private static final int REQUESTS = 80;
-    /** A version of the key that is at most this is that of an offset; others are those of groups. */
+    /** Keys with at most this version are of offsets; others are of groups. */
     private static final int OFFSET_KEY_VERSION = 1;
 
     @Test
@@ -73,7 +73,7 @@ class IdleIT {
         }
     }
 
-    /** Brokers have none before somebody asks for a transaction, which nobody does under at-least-once. */
+    /** Brokers create it with the first transaction, and under at-least-once there is none. */
     private static void createTopicOfTransactions(TestCluster cluster) {
         try (var producer = cluster.producer(Map.of("transactional.id", "first"))) {
             producer.initTransactions();
@@ -102,7 +102,7 @@ class IdleIT {
             consumer.assignment().forEach(consumer::position);
         }
 
-        /** Returns how many records have come since then; of the topic of offsets, how many offsets of this group. */
+        /** Returns the number of records since then; for the offsets topic, the number of offsets of this group. */
         long count(String group) {
             long[] found = {0};
             var ends = consumer.endOffsets(consumer.assignment());

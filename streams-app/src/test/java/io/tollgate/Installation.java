@@ -25,8 +25,9 @@ import java.util.zip.ZipInputStream;
 import java.util.zip.ZipOutputStream;
 
 /**
- * All that an installation keeps: the broker's folder (topics, committed offsets, changelogs), the state folder of one instance, and the
- * buckets in Redis. One that an older version left behind is stored as a zip file. Not thread-safe.
+ * Everything that an installation keeps: the broker's folder (topics, committed offsets, changelogs), the state
+ * folder of one instance, and the buckets in Redis. An installation of an older version is stored as a zip file.
+ * Not thread-safe.
  */
 final class Installation implements AutoCloseable {
     /** Where {@code streams-app/src/test/compatibility/record} puts them. */
@@ -43,7 +44,7 @@ final class Installation implements AutoCloseable {
         this.dir = dir;
         broker = KafkaBroker.start(KafkaBroker.BrokerOptions.defaults()
                 .withDir(dir.resolve("kafka"))
-                // What is stored grows old, and should be kept all the same.
+                // Stored records grow old, but must be kept.
                 .withProperty("log.retention.ms", "-1")
                 .withProperty("offsets.topic.num.partitions", "1")
                 .withProperty("transaction.state.log.num.partitions", "1")
@@ -68,7 +69,7 @@ final class Installation implements AutoCloseable {
         return installation;
     }
 
-    /** Starts brokers and Redis on what is stored; the pipeline is still to be started. */
+    /** Starts brokers and Redis on the stored data, but not the pipeline. */
     static Installation unpacked(Path zip, Path dir) {
         try (var in = new ZipInputStream(Files.newInputStream(zip))) {
             for (var entry = in.getNextEntry(); entry != null; entry = in.getNextEntry()) {
@@ -93,7 +94,7 @@ final class Installation implements AutoCloseable {
         return redis;
     }
 
-    /** Stops brokers and Redis, and stores everything; the pipeline has ended. */
+    /** Stops brokers and Redis, and stores everything; the pipeline must have ended. */
     void store(Path zip) {
         saveBuckets();
         close();

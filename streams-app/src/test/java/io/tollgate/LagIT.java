@@ -21,7 +21,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 
-/** Two instances of which one has nothing to do, and a producer whose transaction is open. */
+/** Two instances, one of them idle, and a producer with an open transaction. */
 class LagIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int BEHIND = 2_500;
@@ -45,7 +45,7 @@ class LagIT {
                 try (var one = cluster.start();
                         var other = cluster.start(cluster.ownState("other"))) {
                     var both = List.of(one, other);
-                    // Nobody has committed anything yet; one of the two owns no partition.
+                    // Nothing is committed yet; one of the two owns no partition.
                     both.forEach(each -> awaitLag(each, BEHIND + 1));
 
                     var verdict = Verdict.of(cluster, Duration.ofSeconds(5)).clean();
@@ -105,7 +105,7 @@ class LagIT {
         }
     }
 
-    /** Returns the sum over all partitions; empty where none is told. */
+    /** Returns the sum over all partitions; empty without any. */
     static OptionalLong metric(ApplicationProcess instance) {
         var told = get(instance, "/metrics")
                 .lines()

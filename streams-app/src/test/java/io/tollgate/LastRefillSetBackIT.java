@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
-/** Another program writes the time of a bucket that the pipeline decides on. */
+/** Another program sets the time of a bucket that the pipeline uses. */
 class LastRefillSetBackIT {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final double CAPACITY = 20;
@@ -64,7 +64,7 @@ class LastRefillSetBackIT {
         }
     }
 
-    /** Nothing refills until the bucket's time has come: every refusal says so, whether Redis was asked or not. */
+    /** Nothing refills before the bucket's time: every refusal says so, with Redis or without. */
     @Test
     void waitsLastUntilTheTimeAhead() throws Exception {
         try (var redis = RedisServer.start();

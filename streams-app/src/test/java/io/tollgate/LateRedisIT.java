@@ -9,7 +9,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A pipeline that knows many agents and is started without Redis, which then comes: each agent's first call is still to be made. */
+/**
+ * A pipeline that knows many agents starts without Redis. When Redis comes, each agent still has its first call
+ * to make.
+ */
 @Tag("faults")
 class LateRedisIT {
     private static final int AGENTS = 20_000;

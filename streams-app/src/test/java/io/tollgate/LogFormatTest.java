@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The application's own logback.xml, fed with what agents may write. */
+/** The application's own logback.xml, with text that agents may write. */
 class LogFormatTest {
     private static final String NASTY =
             "evil\n2026-01-01 INFO all is well\r\t\u001b[31mred\u0007\u0000\u009b\u2028\u202e\u007f";

@@ -17,7 +17,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the running application writes to its log. */
+/** The log of the running application. */
 class LogsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -58,7 +58,7 @@ class LogsIT {
             redis.restart();
             await().atMost(SOON).until(() -> TestCluster.metric(application, "tollgate_redis_in_use") == 1);
 
-            // The metrics know how often the breaker changed: a machine under load may have opened it once more.
+            // The metrics tell how often the breaker changed, because a busy machine may have opened it once more.
             await().atMost(SOON).untilAsserted(() -> {
                 assertThat(saying(application, "Redis cannot be used"))
                         .isEqualTo(transitions(application, "closed") - 1);
@@ -81,7 +81,7 @@ class LogsIT {
                 TestCluster.metric(application, "tollgate_redis_breaker_transitions_total{to=\"" + to + "\"}"));
     }
 
-    /** Every line is an object: a line that is none fails here. */
+    /** Every line must be a JSON object. */
     private static List<JsonNode> lines(ApplicationProcess application) throws Exception {
         var lines = new ArrayList<JsonNode>();
         for (String line : application.output().lines().toList()) lines.add(JSON.readTree(line));

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 class MembershipFaultIT {
     private static final Duration SESSION_TIMEOUT = Duration.ofSeconds(6); // as TestCluster sets it
     private static final Duration TAKEOVER = Duration.ofSeconds(4); // on a busy machine
-    /** After the session: the others hear of it with their next heartbeat, and divide the partitions anew. */
+    /** After the session timeout, the others hear of it with their next heartbeat, and divide the partitions anew. */
     private static final Duration REBALANCE = Duration.ofSeconds(1);
 
     @Test
@@ -64,7 +64,7 @@ class MembershipFaultIT {
     /**
      * Readers of committed decisions wait behind it, and brokers abort it by themselves only after 10 to 20 s.
      *
-     * @return when it was last able to do anything, in microseconds
+     * @return the time of its last possible action, in microseconds
      */
     private static long killWithATransactionOpen(ApplicationProcess instance, TestCluster cluster, Path state) {
         try (var admin = Admin.create(Map.of("bootstrap.servers", TestCluster.sharedBroker()))) {
@@ -85,7 +85,7 @@ class MembershipFaultIT {
         }
     }
 
-    /** Returns whether decisions that nobody may read yet stand on one of the two topics. */
+    /** Returns whether one of the two topics has decisions that are not readable yet. */
     private static boolean hasDecisionsOpen(Admin admin, TestCluster cluster, Path state) throws Exception {
         var application = cluster.settings().streams().applicationId();
         var process = Files.readString(state.resolve(application).resolve("kafka-streams-process-metadata"))

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** What Prometheus reads from a pipeline that has seen traffic of every kind. */
+/** The metrics of a pipeline that has seen traffic of every kind. */
 class MetricsIT {
     private static final Duration SOON = Duration.ofSeconds(60);
 
@@ -128,7 +128,7 @@ class MetricsIT {
                 .isLessThan(150);
     }
 
-    /** The container's health check is bash alone; here it asks the real application. */
+    /** The container's health check is plain bash; here it asks the real application. */
     @Test
     void healthCheckTellsReadyFromAbsent() throws Exception {
         assertThat(healthcheck(application.http().getPort())).isZero();
@@ -149,7 +149,7 @@ class MetricsIT {
         return process.exitValue();
     }
 
-    /** A process that is young may not have collected any yet. */
+    /** A young process may not have collected any garbage yet. */
     private static void collectGarbage() throws IOException {
         var jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         var pid = Long.toString(application.pid());

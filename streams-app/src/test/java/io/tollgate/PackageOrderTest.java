@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
 
-/** Folders are the architecture: a package imports only what stands before it in the flow. */
+/** Folders are the architecture: a package imports only packages before it in the flow. */
 class PackageOrderTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** The producer has a partitioner of its own, which no setting allows: a new way to give it one would move nobody. */
+/** The producer has its own partitioner, which no setting allows. Even so, no agent moves. */
 @Execution(ExecutionMode.CONCURRENT)
 class PartitionerIT {
     private static final int REQUESTS = 200;

@@ -10,7 +10,7 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Somebody gives the topic of requests more partitions while the pipeline runs. */
+/** The requests topic gets more partitions while the pipeline runs. */
 class PartitionsChangedIT {
     private static final Duration SOON = Duration.ofSeconds(90);
     private static final int MORE = TestCluster.PARTITIONS + 2;

@@ -9,7 +9,7 @@ import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.kafka.KafkaContainer;
 import org.testcontainers.utility.DockerImageName;
 
-/** The same on other people's broker and Redis, where a Docker engine answers. */
+/** The same with public images of a broker and Redis, if a Docker engine answers. */
 class PipelineContainersIT extends PipelineScenario {
     private static final int REDIS_PORT = 6379;
 

@@ -75,7 +75,7 @@ abstract class PipelineScenario {
         }
     }
 
-    /** Never to be seen: neither decided nor charged. */
+    /** Must be neither decided nor charged. */
     private static void abort(TestCluster cluster) {
         try (var producer = cluster.producer(Map.of("transactional.id", "aborts-" + cluster.requestsTopic()))) {
             producer.initTransactions();
@@ -98,8 +98,7 @@ abstract class PipelineScenario {
                             .thenComparing(Comparator.comparingDouble(Decisions.Seen::remaining)
                                     .reversed()))
                     .orElseThrow();
-            // The last one may be a refusal for which Redis was not asked: its bucket is then the same, not yet
-            // refilled.
+            // The last one may be a refusal without asking Redis: its bucket is then the same, not yet refilled.
             double lastRefill = TestCluster.numberInRedis(redisUrl(), agent, "last_refill");
             double refilled = Math.max(0, last.decidedAtMicros() / 1e6 - lastRefill) * REFILL;
             assertThat(TestCluster.tokensInRedis(redisUrl(), agent) + refilled)

@@ -82,7 +82,7 @@ class PolicyChangesIT {
         }
     }
 
-    /** What is published, and what came of it. */
+    /** Published requests and their decisions. */
     private static final class Changes {
         private final TestCluster cluster;
         private final KafkaProducer<byte[], byte[]> producer;
@@ -114,7 +114,7 @@ class PolicyChangesIT {
                     .timestamp();
         }
 
-        /** Returns what a request left. */
+        /** Returns the tokens that a request left. */
         double remaining(String agent, double costTokens) {
             requests.send(agent, costTokens, published++);
             await("decided").atMost(SOON).until(() -> decisions.poll().size() == published);
@@ -133,7 +133,7 @@ class PolicyChangesIT {
             await().pollDelay(IDLE).until(() -> true);
         }
 
-        /** What is shown is what the next decision finds, and both are what was due. */
+        /** The shown tokens are those of the next decision, and both are as expected. */
         void assertHas(ApplicationProcess application, String agent, double tokens) throws JsonProcessingException {
             double shown = shown(application, agent);
             assertThat(shown).as("shown of " + agent).isCloseTo(tokens, within(MOMENT_TOKENS));

@@ -8,7 +8,7 @@ import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Makes policies as operators should not write them, and some that they may; the same ones again from the same seed. Not thread-safe. */
+/** Makes invalid and valid policies; the same seed gives the same ones. Not thread-safe. */
 final class PolicyFuzzer {
     private static final List<String> BAD_CAPACITIES = List.of(
             "0", "-0", "-1", "1e13", "1e999999999", "NaN", "\"5\"", "null", "true", "[5]", "{}", "1e-999999999", "");
@@ -42,7 +42,7 @@ final class PolicyFuzzer {
         return ("{" + limits + mode + note + "}").getBytes(UTF_8);
     }
 
-    /** Returns a policy that breaks a rule, whatever chance says. */
+    /** Returns a policy that certainly breaks a rule. */
     byte[] bad() {
         var good = good();
         return switch (random.nextInt(12)) {
@@ -66,12 +66,12 @@ final class PolicyFuzzer {
         };
     }
 
-    /** Returns what may be a policy or not. */
+    /** Returns bytes that may be a policy or not. */
     byte[] any() {
         return bytes.mutated(good());
     }
 
-    /** Returns a key that no agent has. Never null: brokers take no such record on a compacted topic. */
+    /** Returns a key that no agent has; never null, because brokers refuse null keys on a compacted topic. */
     byte[] badKey() {
         return switch (random.nextInt(4)) {
             case 0 -> new byte[0];

@@ -115,7 +115,7 @@ class PolicyIT {
                         AGENT,
                         "{'limits':[{'name':'burst','capacity':9000,'refill_rate':9000},{'name':'day','capacity':7,'refill_rate':0}]}");
                 quotas.obeyedWithinASecond(awaitPolicy(decisions, several, 0));
-                // The burst had no token either when its rate began to count.
+                // The burst limit was also empty when its rate began to count.
                 await().atMost(Duration.ofSeconds(30))
                         .until(() -> last(decisions).header("quota-limit").equals("day"));
                 assertThat(last(decisions).remaining()).isZero();
@@ -187,7 +187,7 @@ class PolicyIT {
                 requests.send("agent-" + agent, 1, agent);
             }
             requests.published();
-            // One batch each 0.3 s: the broker waits for a megabyte, of which one byte is asked for.
+            // Reads one batch each 0.3 s: the broker waits for more bytes than there are.
             var slow = Map.of(
                     "KAFKA_CONSUMER_FETCH_MIN_BYTES", "1000000",
                     "KAFKA_CONSUMER_FETCH_MAX_WAIT_MS", "300",

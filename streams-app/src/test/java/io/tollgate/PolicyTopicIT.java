@@ -20,7 +20,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 
-/** A topic of policies that is not read yet, has too many partitions, or is another one than before. */
+/** A policies topic that has not been read yet, has too many partitions, or was recreated. */
 @Order(2) // rather long, and one after the other
 class PolicyTopicIT {
     private static final Duration SOON = Duration.ofSeconds(60);
@@ -109,7 +109,7 @@ class PolicyTopicIT {
         Files.delete(file);
     }
 
-    /** What there is can be saved: of a key that has moved, the record that was written last. */
+    /** The policies can be saved: for a key that has moved, its latest record. */
     @Test
     void severalPartitionsAreExported() throws Exception {
         try (var cluster = TestCluster.onSharedBroker();

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What is wrong around the pipeline is said in one line each, on a real broker and a real Redis. */
+/** Each problem around the pipeline is one line, with a real broker and a real Redis. */
 @Order(1) // long, and one after the other
 class PreflightIT {
     private static final Duration SOON = Duration.ofSeconds(30);
@@ -168,7 +168,7 @@ class PreflightIT {
 
     @Test
     void everyRefusedKeyIsNamed() throws Exception {
-        // A cluster that does not tell that it is one answers as a proxy in front of sharded Redis does.
+        // A cluster that cannot be recognised answers like a proxy in front of sharded Redis.
         var options = RedisServer.RedisOptions.defaults().withConfig("cluster-enabled yes");
         try (var server = RedisServer.start(options);
                 var cluster = TestCluster.on("127.0.0.1:1")

@@ -21,14 +21,14 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** Something stands before Redis, and answers in its place or leads elsewhere. */
+/** A proxy before Redis answers in its place, or leads elsewhere. */
 @Execution(ExecutionMode.CONCURRENT)
 class RedisBehindProxyIT {
     private static final Duration SOON = Duration.ofSeconds(30);
     private static final String UNKNOWN_COMMAND =
             "-ERR unknown command 'EVALSHA', with args beginning with: '5ee0' '1' 'quota::tokens'";
 
-    /** What comes in place of an answer, and what the log must say of it. */
+    /** A false answer, and the words of the log about it. */
     private static Map<String, String> answers() {
         var answers = new LinkedHashMap<String, String>();
         var place = " script: 5ee0, on @user_script:41.";

@@ -241,7 +241,7 @@ class RedisFaultIT {
                 + scenario.metric("tollgate_redis_failures_total{kind=\"timeout\"}");
     }
 
-    /** What Redis says to calls that it does not carry out, how to make it say so, and how to heal it. */
+    /** A refusal of Redis, the way to cause it, and the way to heal it. */
     enum Refusal {
         READONLY("READONLY", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
         OOM("OOM", "CONFIG SET maxmemory 100kb", "CONFIG SET maxmemory 0"),
@@ -277,7 +277,7 @@ class RedisFaultIT {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("busy-reply-threshold 50"));
                 var cluster = cluster(redis.uri());
                 var scenario = FaultScenario.start("7 " + refusal, cluster)) {
-            // A machine with too much to do opens the breaker by itself, and an open one sends no call that could fail.
+            // A busy machine may open the breaker, and an open breaker sends no call that could fail.
             scenario.awaitRedis(Arrivals.nowMicros());
             double failures = failures(scenario);
             long fault = Arrivals.nowMicros();
@@ -368,7 +368,7 @@ class RedisFaultIT {
                 var scenario = FaultScenario.start("7 maxclients", cluster)) {
             long fault = Arrivals.nowMicros();
             try (var greedy = new java.net.Socket("127.0.0.1", redis.port())) {
-                // One connection, so that nobody else comes in between: the limit, then everybody else goes.
+                // One connection, so that no other comes in between: sets the limit, then ends all others.
                 greedy.getOutputStream()
                         .write("CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n".getBytes());
                 scenario.awaitLocal(fault);
@@ -401,7 +401,7 @@ class RedisFaultIT {
                             .orElse("")
                             .equals(":1"));
             replica.ask("REPLICAOF NO ONE");
-            scenario.flow(1000); // the primary decides on, and the replica does not hear of it
+            scenario.flow(1000); // the primary continues deciding, and the replica does not hear of it
             double reconciled = scenario.metric("tollgate_reconciled_total");
             long fault = Arrivals.nowMicros();
             primary.kill();

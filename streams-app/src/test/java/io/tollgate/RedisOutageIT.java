@@ -29,7 +29,7 @@ class RedisOutageIT {
             var more = new AtomicBoolean(true);
             var traffic = requests.keepSending(AGENTS, 1, 40, more::get);
             awaitDecisionBy("redis", decisions, 0);
-            // Until the buckets are as good as empty: a fresh one would then show.
+            // Until the buckets are nearly empty, so that a fresh one would show.
             await().atMost(Duration.ofSeconds(30))
                     .until(() -> decisions.poll().stream().anyMatch(decision -> !decision.approved()));
 

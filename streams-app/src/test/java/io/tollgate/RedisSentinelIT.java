@@ -26,7 +26,7 @@ class RedisSentinelIT {
                 long fault = Arrivals.nowMicros();
                 primary.kill();
                 scenario.awaitLocal(fault);
-                // Whoever is promoted ends the connections that it has.
+                // A promoted replica ends its connections.
                 await("the replica is promoted")
                         .atMost(SOON)
                         .ignoreException(IllegalStateException.class)

@@ -8,7 +8,7 @@ import java.util.Random;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 
-/** Makes records that agents should not publish, and some that they may; the same ones again from the same seed. Not thread-safe. */
+/** Makes invalid and valid records; the same seed gives the same ones. Not thread-safe. */
 final class RequestFuzzer {
     private static final long YEAR_10000 = 253_402_300_800_000L;
     private static final List<String> SCRAPS = List.of(
@@ -73,7 +73,7 @@ final class RequestFuzzer {
         return record(value);
     }
 
-    /** Returns a record that is no request, whatever chance says. */
+    /** Returns a record that certainly is not a request. */
     ProducerRecord<byte[], byte[]> nextInvalid() {
         var value = bytes(1 + random.nextInt(300));
         value[0] = '}';

@@ -14,12 +14,12 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 
-/** Publishes requests and remembers, by {@code quota-source}, what was published. Thread-safe. */
+/** Publishes requests and remembers them by {@code quota-source}. Thread-safe. */
 final class Requests implements AutoCloseable {
-    /** An hour ago: not to be taken for the broker's own, nor removed by retention while the test runs. */
+    /** An hour ago: distinct from the broker's time, and safe from retention while the test runs. */
     private static final long FIRST_TIMESTAMP = System.currentTimeMillis() - 3_600_000;
 
-    /** @param agent null where the record is no request */
+    /** @param agent null if the record is not a request */
     record Published(String agent, double costTokens, byte[] value, long timestamp) {}
 
     private final String topic;
@@ -82,7 +82,9 @@ final class Requests implements AutoCloseable {
         });
     }
 
-    /** Publishes as long as {@code more} holds, a request of each of {@code agents} agents every {@code pauseMillis}. */
+    /**
+     * Publishes as long as {@code more} is true: a request of each of {@code agents} agents every {@code pauseMillis}.
+     */
     Future<?> keepSending(int agents, double costTokens, long pauseMillis, BooleanSupplier more) {
         return OwnThread.run(() -> {
             for (long round = 0; more.getAsBoolean(); round++) {
@@ -93,7 +95,7 @@ final class Requests implements AutoCloseable {
         });
     }
 
-    /** Returns what the broker has acknowledged, by its {@code quota-source}. */
+    /** Returns the acknowledged requests by {@code quota-source}. */
     Map<String, Published> published() {
         producer.flush();
         return Map.copyOf(published);

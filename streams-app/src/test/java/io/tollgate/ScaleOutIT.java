@@ -18,20 +18,20 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * How long a partition is silent while instances join, leave, are killed and are replaced one after the other; measured for each
- * way of membership, and each ends with the checker.
+ * Measures how long a partition is silent while instances join, leave, are killed and are replaced one after the other,
+ * for each way of membership. Each test ends with the checker.
  */
 @Order(2) // rather long, and one after the other
 class ScaleOutIT {
     private static final Duration SESSION_TIMEOUT = Duration.ofSeconds(6); // as TestCluster sets it
-    /** With the streams protocol the broker says it: as the sandbox's does. */
+    /** With the streams protocol the broker sets it, as the sandbox's broker does. */
     private static final Duration BROKERS_SESSION_TIMEOUT = Duration.ofSeconds(10);
-    /** Well below the session timeout, for which a leave must not wait, on any machine; the figure is printed. */
+    /** Well below the session timeout, for which a leave must not wait. The figure is printed. */
     private static final Duration LEAVE = SESSION_TIMEOUT.minusSeconds(1);
 
     private static final Duration JOIN = Duration.ofSeconds(4);
 
-    /** What is started and ended while traffic flows. */
+    /** The instances, started and ended while traffic flows. */
     private static final class Fleet implements AutoCloseable {
         private final RedisServer redis = RedisServer.start();
         private final TestCluster cluster;
@@ -47,14 +47,14 @@ class ScaleOutIT {
             scenario = FaultScenario.start("scale out: " + name, cluster, 250, 1, own("first"));
         }
 
-        /** What is one instance's own: its state, and where there is such a thing its name in the group. */
+        /** One instance's own state folder and, for static members, its name in the group. */
         private Map<String, String> own(String instance) {
             var own = new HashMap<>(cluster.ownState(instance));
             membership.forEach((variable, value) -> own.put(variable, value.replace("NAME", instance)));
             return own;
         }
 
-        /** Lets that many more agents spend, so that each task has a share of them in its store and changelog. */
+        /** Lets so many more agents spend, so that each task has a share of them in its store and changelog. */
         void fill(int agents) {
             int before = scenario.arrivals().count();
             try (var producer = cluster.producer(Map.of("linger.ms", 20))) {
@@ -89,7 +89,7 @@ class ScaleOutIT {
             silence("kill", begin, sessionTimeout.plusSeconds(1).plus(FaultScenario.LOADED));
         }
 
-        /** Ends an instance in order, and starts it again on its own state. */
+        /** Ends an instance cleanly, and starts it again on its own state. */
         ApplicationProcess replace(ApplicationProcess instance, String name) {
             long begin = Arrivals.nowMicros();
             end(instance);

@@ -51,7 +51,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Kafka with logins, TLS and ACLs, Redis with TLS and an ACL user: the pipeline with exactly the rights that suffice, and with fewer. */
+/**
+ * Kafka with logins, TLS and ACLs, Redis with TLS and an ACL user; the pipeline with exactly the necessary rights, and
+ * with fewer.
+ */
 @TestMethodOrder(
         MethodOrderer.OrderAnnotation.class) // rights are taken away from the internal topics that the first test makes
 @Order(1) // long, and one after the other
@@ -145,7 +148,7 @@ class SecureIT {
         try (var admin = Admin.create(broker.clientProperties(Security.ADMIN));
                 var cluster = secured(properties(Security.APPLICATION))) {
             boolean create = right.entry().operation() == AclOperation.CREATE;
-            // Whether topics may be created matters only where there are none yet.
+            // The right to create topics matters only while there are none.
             if (create) cluster.with("TOLLGATE_APPLICATION_ID", "tollgate-new");
             admin.deleteAcls(List.of(right.toFilter())).all().get();
             try {

@@ -17,15 +17,15 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Draws faults for as many minutes as {@code -Dsoak.minutes} says, from a seed that it prints and that {@code -Dsoak.seed} repeats: the
- * same faults in the same order, for the same times; what they meet differs.
+ * Draws faults for {@code -Dsoak.minutes} minutes, from a seed that it prints. {@code -Dsoak.seed} repeats it: the same
+ * faults in the same order and of the same lengths, though the traffic they meet differs.
  */
 @Tag("soak")
 class SoakIT {
     private static final double RATE = 150;
     private static final Duration SOON = Duration.ofSeconds(60);
 
-    /** What may fail; each leaves everything as it was. */
+    /** The faults; each restores the state before it. */
     private enum Fault {
         REDIS_KILLED_BACK_EMPTY,
         REDIS_FROZEN,
@@ -57,7 +57,7 @@ class SoakIT {
                 var cluster = TestCluster.on(broker.bootstrapServers())
                         .with("REDIS_URL", "redis://127.0.0.1:" + proxy.port())) {
             cluster.createTopics();
-            // Agents 1 and 10 to 19 pay for workers that die, all others do not.
+            // Agents 1 and 10 to 19 pay for dead workers, all others do not.
             cluster.policy("agent-1*", policy("charged"));
             cluster.policy("*", policy("returned"));
             try (var scenario = FaultScenario.startWithHolds("soak, seed " + seed, cluster, RATE, seed)) {
@@ -96,8 +96,7 @@ class SoakIT {
                 long begin = Arrivals.nowMicros();
                 cause(fault, length);
                 long healed = Arrivals.nowMicros();
-                // Redis is in use, and the mirror has been written, before the next fault: to lose both is not
-                // survived.
+                // Waits until Redis is in use and the mirror is written: losing both at once would lose approvals.
                 scenario.awaitRedis(healed);
                 scenario.flow(50);
                 pass(pause);
@@ -200,7 +199,7 @@ class SoakIT {
             await(metric).atMost(SOON).until(() -> scenario.metric(metric) > before);
         }
 
-        /** Lets a drawn time pass; nothing is waited for. */
+        /** Lets a drawn time pass, without a condition. */
         private static void pass(Duration time) {
             LockSupport.parkNanos(time.toNanos());
         }

@@ -29,7 +29,7 @@ class StateFaultIT {
             long fault = Arrivals.nowMicros();
             redis.kill();
             scenario.awaitLocal(fault);
-            scenario.flow(1000); // written through: what Redis decided last is in the mirror by now
+            scenario.flow(1000); // by now the mirror holds the last decisions of Redis
 
             scenario.application().kill();
             cluster.deleteStateDir();

@@ -28,7 +28,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** What one pipeline under test has for itself: topics, application id and state folder. Not thread-safe. */
+/** The topics, application id and state folder of one pipeline under test. Not thread-safe. */
 final class TestCluster implements AutoCloseable {
     static final int PARTITIONS = 4;
 
@@ -37,7 +37,7 @@ final class TestCluster implements AutoCloseable {
     private final Map<String, String> environment = new HashMap<>();
     private final Path dir;
 
-    /** Begun with the first test, which does not wait for it: half of what a start takes is loading classes. */
+    /** Begun with the first test, which does not wait for it: loading classes is half the time of a start. */
     private static final class ClassData {
         private static final AtomicBoolean BEGUN = new AtomicBoolean();
 
@@ -93,7 +93,7 @@ final class TestCluster implements AutoCloseable {
         with("TOLLGATE_POLICIES_TOPIC", name + "-quotas");
         with("TOLLGATE_STATE_DIR", stateDir().toString());
         with("TOLLGATE_STREAM_THREADS", "2");
-        // What was killed leaves its group after this: 45 s by default, 6 s is the least that brokers allow.
+        // A killed instance leaves its group after this time; the default is 45 s, the minimum of brokers 6 s.
         with("KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS", "6000");
     }
 
@@ -102,12 +102,16 @@ final class TestCluster implements AutoCloseable {
         return this;
     }
 
-    /** Takes an empty database of the Redis that all tests of this JVM share: for tests that leave Redis itself alone. */
+    /**
+     * Uses an empty database of the Redis that all tests of this JVM share: for tests that leave Redis itself alone.
+     */
     TestCluster withSharedRedis() {
         return withPatience().with("REDIS_URL", SharedServers.newRedisDatabase());
     }
 
-    /** Waits as long for Redis as settings allow, for tests of what Redis decides: starting programs beside it may keep it waiting. */
+    /**
+     * Waits for Redis as long as settings allow, for tests of its decisions: other programs that start may delay it.
+     */
     TestCluster withPatience() {
         return with("TOLLGATE_REDIS_TIMEOUT_MS", "1000");
     }
@@ -142,7 +146,7 @@ final class TestCluster implements AutoCloseable {
         return Map.of("TOLLGATE_STATE_DIR", dir.resolve("state-" + instance).toString());
     }
 
-    /** Returns whether the instances are told where Redis is. */
+    /** Returns whether the instances have the address of Redis. */
     boolean hasRedis() {
         return environment.containsKey("REDIS_URL");
     }
@@ -153,7 +157,7 @@ final class TestCluster implements AutoCloseable {
         }
     }
 
-    /** Runs a command that ends by itself with our settings, without the seconds that a JVM of its own takes. */
+    /** Runs a command that ends by itself with our settings, in this JVM, which saves seconds. */
     Ended command(String... arguments) {
         var printed = new StringWriter();
         var commands = Tollgate.commandLine(() -> environment)
@@ -173,7 +177,7 @@ final class TestCluster implements AutoCloseable {
         return ApplicationProcess.start(options(Map.of(), arguments).withDir(dir));
     }
 
-    /** Starts the real jar with our settings, and others for this process alone; does not wait. */
+    /** Starts the real jar with our settings and additional ones; does not wait. */
     ApplicationProcess launch(Map<String, String> more, String... arguments) {
         return ApplicationProcess.start(options(more, arguments));
     }
@@ -188,7 +192,7 @@ final class TestCluster implements AutoCloseable {
         return options.withJvmArguments("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     }
 
-    /** Lets programs look names up in this file alone, in the form of {@code /etc/hosts}. */
+    /** Makes programs resolve names from this file only, in the form of {@code /etc/hosts}. */
     TestCluster withHostsFile(Path hosts) {
         return with("JAVA_TOOL_OPTIONS", "-Djdk.net.hosts.file=" + hosts);
     }
@@ -273,7 +277,7 @@ final class TestCluster implements AutoCloseable {
         }
     }
 
-    /** Leaves the state folder to the application, under this cache folder. */
+    /** Lets the application choose its state folder, under this cache folder. */
     TestCluster withDefaultStateDir(Path cache) {
         environment.remove("TOLLGATE_STATE_DIR");
         return with("XDG_CACHE_HOME", cache.toString());

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Agents whose clocks are wrong by years, and a broker that looks for what is past its retention every second. */
+/** Agents whose clocks are wrong by years, and a broker that checks retention every second. */
 @Order(2) // rather long, and one after the other
 class TimestampsIT {
     private static final Duration SOON = Duration.ofSeconds(90);
@@ -76,7 +76,10 @@ class TimestampsIT {
         }
     }
 
-    /** In seconds instead of milliseconds, none at all, the last there can be, and eight days after each other; strays among them. */
+    /**
+     * Timestamps in seconds instead of milliseconds, none, the largest one, and ones eight days apart; strays
+     * among them.
+     */
     private static void publish(TestCluster cluster) throws Exception {
         long now = System.currentTimeMillis();
         try (var producer = cluster.producer(Map.of("linger.ms", 0, "batch.size", 0))) {
@@ -101,7 +104,7 @@ class TimestampsIT {
         }
     }
 
-    /** The broker has looked at all topics once more when it has emptied one that is made for this. */
+    /** Once the broker has emptied a topic made for this purpose, it has checked all others as well. */
     private static void awaitRetention(TestCluster cluster) throws Exception {
         var canary = new TopicPartition("canary-" + System.nanoTime(), 0);
         try (var admin = admin(cluster);
@@ -126,7 +129,7 @@ class TimestampsIT {
         return read(cluster, List.of(topics.approved(), topics.rejected())).size();
     }
 
-    /** Returns what the application has written under a timestamp that cannot be right. */
+    /** Returns the application's records with an impossible timestamp. */
     private static List<String> farOff(TestCluster cluster) throws Exception {
         var settings = cluster.settings();
         List<String> topics;

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Topics that are deleted, and created again a while later; internal ones; and while no pipeline runs. */
+/** Topics that are deleted and created again later, internal ones, and while no pipeline runs. */
 @Tag("faults")
 class TopicMadeAnewFaultIT {
     private static final Duration AWAY = Duration.ofSeconds(10);

@@ -3,7 +3,7 @@ package io.tollgate;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Somebody deletes the topic of requests and creates it again, at once, while the pipeline runs. */
+/** The requests topic is deleted and created again at once, while the pipeline runs. */
 class TopicMadeAnewIT {
     @Test
     void newRequestsAreDecidedOnce() throws Exception {

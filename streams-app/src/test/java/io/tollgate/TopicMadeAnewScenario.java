@@ -17,7 +17,7 @@ final class TopicMadeAnewScenario implements AutoCloseable {
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int CAPACITY = 1000;
     private static final int BEFORE = 100;
-    /** More than before on each partition: a consumer that goes on at its old position finds records there. */
+    /** More than before on each partition, so that a consumer at its old position finds records there. */
     private static final int AFTER = 120;
 
     final TestCluster cluster;
@@ -72,7 +72,10 @@ final class TopicMadeAnewScenario implements AutoCloseable {
         return admin.listTopics().names().get().contains(topic);
     }
 
-    /** Each request has one decision and was charged once. Counted by record: requests of the new topic bear the names of old ones. */
+    /**
+     * Each request has one decision and was charged once. Counted by record, because names of old requests repeat in
+     * the new topic.
+     */
     void eachIsDecidedOnce(ApplicationProcess application) {
         decisions.await(published, application);
         await("none is decided twice")

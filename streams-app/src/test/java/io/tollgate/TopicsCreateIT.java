@@ -10,7 +10,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.junit.jupiter.api.Test;
 
-/** An installation of before, whose topic of requests is there. */
+/** An older installation, which has the requests topic. */
 class TopicsCreateIT {
     @Test
     void reportsGetTheRequestsPartitions() throws Exception {

@@ -9,7 +9,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /** Requests of many agents at a steady rate, on a thread of its own: a few agents make most of them, and one in a hundred is not a request. */
 final class Traffic implements AutoCloseable {
-    /** What a part of the requests is. */
+    /** The kind of a part of the requests. */
     enum Kind {
         /** On another partition than their agent's, or without a key: one in six. */
         STRAY,
@@ -63,7 +63,7 @@ final class Traffic implements AutoCloseable {
         }
     }
 
-    /** Ends the traffic; what was sent may still be on its way to the broker. */
+    /** Ends the traffic; sent requests may still be on their way to the broker. */
     @Override
     public void close() {
         ended = true;

@@ -25,9 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Topics, Redis and state that an older version left behind, under the code of today. Nothing refills, so that they may grow old. */
+/** Topics, Redis and state of an older version, under the code of today. Nothing refills, so they may grow old. */
 class UpgradeIT {
-    /** What each agent spends before the upgrade. */
+    /** The tokens each agent spends before the upgrade. */
     private static final Map<String, List<Double>> BEFORE = Map.of(
             "plain", List.of(7.0),
             "limited", List.of(12.0),
@@ -140,7 +140,7 @@ class UpgradeIT {
         return new After(decision.agent(), decision.costTokens(), verdict, decision.header("quota-remaining"));
     }
 
-    /** Writes what today's code leaves behind; see {@code streams-app/src/test/compatibility/record}. */
+    /** Stores an installation of today's code; see {@code streams-app/src/test/compatibility/record}. */
     @Test
     @EnabledIfSystemProperty(named = "compatibility.record", matches = "[0-9].*")
     void record() throws Exception {

@@ -14,9 +14,12 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
 
-/** What {@code tollgate verify} said. In this JVM, where its classes are warm; {@link PipelineIT} runs the command itself. Immutable. */
+/**
+ * The result of {@code tollgate verify}, run in this JVM, where its classes are warm; {@link PipelineIT} runs the
+ * command itself. Immutable.
+ */
 record Verdict(JsonNode report) {
-    /** Waits until every request is decided, at most so long, and checks the topics from their beginning. */
+    /** Waits at most so long until every request is decided, and checks the topics from their beginning. */
     static Verdict of(TestCluster cluster, Duration patience, String... options) {
         var arguments = new ArrayList<>(List.of("--from-beginning", "--json", "--wait", "" + patience.toSeconds()));
         arguments.addAll(List.of(options));
@@ -48,7 +51,7 @@ record Verdict(JsonNode report) {
         return this;
     }
 
-    /** Every promise holds but this one. */
+    /** Every promise but this one holds. */
     Verdict cleanBut(String invariant) {
         report.get("violation_counts")
                 .fieldNames()
@@ -69,7 +72,7 @@ record Verdict(JsonNode report) {
         return report.get("figures").get(name).doubleValue();
     }
 
-    /** Returns the figures that say what a fault has cost. */
+    /** Returns the figures that show the cost of a fault. */
     String figures() {
         return String.format(
                 "requests %.0f, local %.0f, settled %.0f, expired %.0f, duplicates %.0f, overdraft %.3f (beyond slack %.3f), dropped tokens %.1f, longest gap %.2f s",

@@ -53,7 +53,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code tollgate whatif} on what the real topology, and the real pipeline, have decided. */
+/** {@code tollgate whatif} on decisions of the real topology, and of the real pipeline. */
 class WhatIfIT {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String[] AGENTS = {"acme/a", "acme/b", "solo", "other", "*", "acme/*"};
@@ -67,7 +67,7 @@ class WhatIfIT {
     /** A change of a policy; null deletes. */
     private record Changed(String key, PolicyDocument policy, long atMillis) {}
 
-    /** What happens, in its order: requests, and changes of policies. */
+    /** The steps in their order: requests, and changes of policies. */
     private record Steps(List<Object> steps) {
         static Steps random(SplittableRandom random, boolean withChanges) {
             var steps = new ArrayList<>();
@@ -400,7 +400,7 @@ class WhatIfIT {
 
     private record Output(boolean refused, TestRecord<byte[], byte[]> record) {}
 
-    /** Returns what the real topology writes for this traffic, decided at the traffic's own moments. */
+    /** Returns the output of the real topology for this traffic, decided at the traffic's own moments. */
     private List<Output> decided(
             Settings ofCluster, Steps traffic, Map<String, PolicyDocument> fromTheStart, boolean changes)
             throws Exception {
@@ -474,7 +474,7 @@ class WhatIfIT {
         return outputs;
     }
 
-    /** Writes what was decided to the topics, as the pipeline would have, and the policies beside it. */
+    /** Writes the decisions to the topics, as the pipeline would have, and the policies as well. */
     private static void publish(TestCluster cluster, List<Output> outputs, Steps traffic) {
         var topics = cluster.settings().topics();
         try (KafkaProducer<byte[], byte[]> producer = cluster.producer(Map.of())) {

@@ -15,8 +15,8 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Workers that report what approved requests with holds have used, on a thread of their own: most of them soon, some late, twice, for the
- * wrong agent, without a key, or never; mostly less than was reserved, and now and then more.
+ * Workers that report the usage of holds, on a thread of their own: usually soon, sometimes late, twice, for the wrong
+ * agent, without a key, or never; usually less than was reserved, sometimes more.
  */
 final class Workers implements AutoCloseable {
     private static final long LATE_NANOS = 6_000_000_000L;
@@ -81,7 +81,7 @@ final class Workers implements AutoCloseable {
         return new ProducerRecord<>(topic, keyed ? agent.getBytes(UTF_8) : null, json.getBytes(UTF_8));
     }
 
-    /** Ends the work; what was reported is on the topic then. */
+    /** Ends the work, and returns when all reports are on the topic. */
     @Override
     public void close() {
         ended = true;

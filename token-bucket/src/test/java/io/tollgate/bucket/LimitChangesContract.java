@@ -10,15 +10,15 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * What a change of limits does to the tokens that are there, wherever the buckets live. What is expected is worked out here from the
- * times that the buckets tell, and must be met to the last bit.
+ * The effect of changed limits on the tokens, wherever the buckets live. Expected values are computed here from the
+ * buckets' own times, and must match to the last bit.
  */
 public abstract class LimitChangesContract {
     private static final double OLD_RATE = 1000;
 
     private long offset;
 
-    /** What one call left. */
+    /** The buckets after one call. */
     protected record Step(AgentBuckets buckets, Decision decision) {
         double tokens(int limit) {
             return buckets.buckets().get(limit).tokens();
@@ -29,7 +29,7 @@ public abstract class LimitChangesContract {
         }
     }
 
-    /** Charges the agent of this test, by these terms from now on. The first call finds no bucket. */
+    /** Charges the agent of this test, under these terms from now on. The first call finds no bucket. */
     protected abstract Step spend(Terms terms, Charge charge);
 
     @Test

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A class path on which something is missing that this library was compiled with. */
+/** A class path without a class that this library was compiled with. */
 class MissingClassTest {
     private final ClassLoader before = Thread.currentThread().getContextClassLoader();
 
@@ -59,7 +59,7 @@ class MissingClassTest {
         }
     }
 
-    /** Returns a manager of classes of its own, which look for Redis where none is. */
+    /** Returns a manager with its own classes, and an address without Redis. */
     private static AutoCloseable build(String missing) throws Throwable {
         var loader = new Without(missing);
         Thread.currentThread().setContextClassLoader(loader); // as an application that is loaded so has it

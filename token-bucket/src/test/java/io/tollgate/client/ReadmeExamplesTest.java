@@ -62,7 +62,7 @@ class ReadmeExamplesTest {
                 "bootstrap.servers", bootstrapServers,
                 "group.id", "workers",
                 "auto.offset.reset", "earliest",
-                "isolation.level", "read_committed"); // or a decision may be seen that is taken back
+                "isolation.level", "read_committed"); // otherwise aborted decisions show too
         try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(List.of("approved-requests"));
             while (!Thread.currentThread().isInterrupted()) {

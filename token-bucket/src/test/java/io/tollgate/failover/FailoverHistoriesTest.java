@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FailoverHistoriesTest {
     private static final int HISTORIES = 1500;
     private static final long MILLI = 1_000_000;
-    /** By how much this process's view of Redis' clock is late: what an answer took. */
+    /** The delay of this process's view of Redis' clock: the time that an answer took. */
     private static final double CLOCK_LAG_SECONDS = 0.11;
 
     private static final Duration TIMEOUT = Duration.ofMillis(100);
@@ -283,7 +283,7 @@ class FailoverHistoriesTest {
 
         private long repliesFrom;
 
-        /** What {@code spend.lua} does with a spend that has no source. */
+        /** The work of {@code spend.lua} on a request without a source. */
         private SpendResult execute(SpendRequest spend) {
             double seconds = TokenBucket.seconds(redisMicros());
             var stored = data.get(spend.agentId());

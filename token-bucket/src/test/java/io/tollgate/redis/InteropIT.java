@@ -35,7 +35,7 @@ class InteropIT {
     private static final String KEY = "quota:both:tokens";
     private static final long SOURCE = 7;
 
-    /** What this module's page tells other programs, and not a word more. */
+    /** Exactly the rules of this module's page for other programs. */
     private static final String OTHER_PROGRAM = example("lua");
 
     private static RedisServer server;

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
-/** What answers takes one key a call, and does not say so beforehand: as a proxy does that stands before several servers. */
+/** A proxy before several servers takes one key a call, and cannot be recognised beforehand. */
 @Isolated // others log as well
 @Timeout(60)
 class OneKeyPerCallIT {
@@ -121,7 +121,7 @@ class OneKeyPerCallIT {
             assertThat(said())
                     .hasSize(1)
                     .allMatch(line -> line.contains("several keys in one call go to the server of the first"));
-            // Whatever stands together in a call, an agent's bucket is where it was.
+            // An agent's bucket stays where it was, whichever agents share its call.
             var backwards = new ArrayList<>(spends());
             Collections.reverse(backwards);
             assertThat(redis.spend(backwards).join().answers())

@@ -14,7 +14,7 @@ import org.testcontainers.DockerClientFactory;
 import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.utility.DockerImageName;
 
-/** The same contract on the Redis that most people run; skipped where no Docker engine answers. */
+/** The same contract on the official image of Redis; skipped if no Docker engine answers. */
 class RedisContainerBucketsIT extends SharedBucketsContract {
     private static final DockerImageName IMAGE = DockerImageName.parse("redis:7.2.5-alpine");
 

@@ -7,7 +7,7 @@ import io.tollgate.bucket.BucketsContract;
 import io.tollgate.bucket.Limit;
 import org.junit.jupiter.api.Test;
 
-/** What buckets in Redis must do besides. */
+/** The additional contract of buckets in Redis. */
 public abstract class SharedBucketsContract extends BucketsContract {
     private static final Limit NEVER_REFILLS = new Limit(100, 0);
 

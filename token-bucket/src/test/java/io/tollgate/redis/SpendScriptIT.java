@@ -158,7 +158,7 @@ class SpendScriptIT {
         decide(fenced(AGENT, new Limit(100, 0), -1, null, new Charge(2, 1)));
         assertThat(commands.ttl(KEY)).isEqualTo(-1);
 
-        commands.expire(KEY, 3600); // another program that does not know better
+        commands.expire(KEY, 3600); // another program, with a shorter expiry
         redis.reset(AGENT, new Limit(100, 0)).toCompletableFuture().join();
         assertThat(commands.ttl(KEY)).isEqualTo(-1);
     }
@@ -264,7 +264,7 @@ class SpendScriptIT {
         assertThat(commands.ttl(KEY)).isGreaterThanOrEqualTo(3600);
     }
 
-    // Redis forgets, or holds what nobody can read.
+    // Redis loses data, or holds unreadable fields.
 
     @Test
     void flushedScriptIsLoadedAgain() {
@@ -585,7 +585,7 @@ class SpendScriptIT {
         assertThat(decide(unfenced(AGENT, SLOW, 0)).bucket().tokens()).isCloseTo(81, within(0.01));
     }
 
-    // Which copy is newer: section 5 of the design.
+    // Which copy is newer: see docs/exactness.md.
 
     @Test
     void missingKeyGoesOnFromOurCopy() {
@@ -792,7 +792,7 @@ class SpendScriptIT {
         assertThat(join(spends.toArray(SpendRequest[]::new))).allMatch(answer -> answer instanceof SpendResult.Decided);
     }
 
-    // What the tests say it with.
+    // Helpers.
 
     private static SpendRequest unfenced(String agentId, Limit limit, double cost) {
         return SpendRequest.unordered(agentId, limit, cost, null);

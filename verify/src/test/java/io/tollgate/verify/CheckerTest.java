@@ -267,7 +267,7 @@ class CheckerTest {
         assertThat(history.check().violations()).hasSize(right ? 0 : 1);
     }
 
-    /** A bucket's own time may be ahead: what it was decided by then is not what stood there at that time. */
+    /** A bucket's own time may be ahead: the policy at that time is not the one that decided. */
     @Test
     void defaultOfABucketAheadIsNoViolation() {
         history.ahead(60_000_000, 0).spend(HOME, AGENT, 1);
@@ -276,7 +276,7 @@ class CheckerTest {
         assertThat(history.check().violations()).isEmpty();
     }
 
-    /** The kind of F8: the topic's shape or identity has changed, and what was read before goes on to count. */
+    /** A policy that was replaced, deleted or overridden long ago still decides. */
     @ParameterizedTest
     @CsvSource({"replaced", "deleted", "more special"})
     void policyLongGoneIsFound(String how) {
@@ -304,7 +304,7 @@ class CheckerTest {
         assertThat(history.check().violations()).isEmpty();
     }
 
-    /** The kind of F1: a stored offset counted for another topic, so that requests were left out. */
+    /** A stored offset counted for another topic, so requests were left out. */
     @Test
     void requestsLeftOutAreFound() {
         for (int i = 0; i < 20; i++) history.spend(HOME, AGENT, 1);
@@ -313,7 +313,7 @@ class CheckerTest {
         assertThat(history.check().violationCounts()).containsEntry(CONSERVATION, 100L);
     }
 
-    /** The kind of F3: requests of an aborted transaction are on the log, but nobody may read them. */
+    /** Requests of an aborted transaction are on the log, but must not be read. */
     @Test
     void decidedThoughAbortedIsFound() {
         for (int i = 0; i < 60; i++) history.spend(HOME, AGENT, 1);
@@ -322,7 +322,7 @@ class CheckerTest {
         assertThat(history.check().violationCounts()).containsEntry(CONSERVATION, 50L);
     }
 
-    /** The kind of F4: an agent's requests are decided where they were published, each partition with a bucket of its own. */
+    /** An agent's requests are decided where they were published, with a bucket for each partition. */
     @Test
     void bucketPerPartitionIsFound() {
         history.policy(AGENT, AGENT, 10, 0, "enforce");
@@ -331,7 +331,7 @@ class CheckerTest {
         assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
     }
 
-    /** The kind of F4: what was sent home overtook what stood there. */
+    /** Strays overtook the requests at home. */
     @Test
     void wrongOrderIsFound() {
         for (int i = 0; i < 10; i++) history.spend(HOME, AGENT, 1);
@@ -341,7 +341,7 @@ class CheckerTest {
         assertThat(history.check().violationCounts()).containsKey(ORDER);
     }
 
-    /** The kind of F7: the time before a rate of 0 is credited by it, and the time after by the one before. */
+    /** The time before a change to a rate of 0 is credited by the new rate, and the time after by the former one. */
     @Test
     void oldRateAfterAChangeIsFound() {
         history.policy(AGENT, AGENT, 1000, 100, "enforce")
@@ -353,7 +353,7 @@ class CheckerTest {
         assertThat(history.check().violationCounts()).containsKey(NO_OVER_ADMISSION);
     }
 
-    /** The kind of F9: another program sets back the time of the bucket, and it is credited again. */
+    /** Another program sets back the time of the bucket, and that time is credited again. */
     @Test
     void timeCreditedTwiceIsFound() {
         history.spend(HOME, AGENT, 100);

@@ -22,8 +22,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a pipeline that keeps every promise would leave on the topics: a reference model of its own, with the bucket as
- * the contract describes it. Tests alter {@link #decided} afterwards.
+ * The topics of a pipeline that keeps every promise: a reference model of its own, with the bucket as the contract
+ * describes it. Tests alter {@link #decided} afterwards.
  */
 final class History {
     static final int PARTITIONS = 3;
@@ -75,7 +75,7 @@ final class History {
 
     private boolean noted;
 
-    /** What an agent is promised by the policy that the header names. */
+    /** The terms of the policy that the header names. */
     record Plan(String policy, String mode, List<Promise> limits) {}
 
     /**
@@ -232,7 +232,7 @@ final class History {
         return this;
     }
 
-    /** Deletes what stands under a key; agents go on by what they were promised. */
+    /** Deletes the policy of a key; agents continue with the former terms. */
     History deletePolicy(String key) {
         policies.add(new PolicyRecord(0, policies.size(), nowMicros / 1000, key.getBytes(UTF_8), null));
         return this;
@@ -337,7 +337,7 @@ final class History {
         return put("x", "invalid_report", value);
     }
 
-    /** Writes what became of a hold or a report; {@code report} is null where there is none. */
+    /** Writes the settlement of a hold or a report; {@code report} is null where there is none. */
     History answer(
             @Nullable RequestRecord report, String agent, String hold, String outcome, double reserved, double used) {
         String value =
@@ -381,13 +381,13 @@ final class History {
                 + report.offset() + ",\"timestamp\":" + report.timestampMillis() + "}";
     }
 
-    /** Takes tokens out of a bucket without a word. */
+    /** Takes tokens out of a bucket without a record. */
     History steal(String agent, double tokens) {
         for (Bucket bucket : refilled(agent, plan(agent))) bucket.tokens -= tokens;
         return this;
     }
 
-    /** Fills a bucket and tells so, at a moment of its own. */
+    /** Resets a bucket and sends its event, at a moment of its own. */
     History reset(String agent) {
         pass(1);
         Plan plan = plan(agent);
