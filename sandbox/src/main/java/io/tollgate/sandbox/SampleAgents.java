@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * tenth is greedy. Some reserve holds that {@link SampleWorkers} settle; some use a client that partitions differently,
  * or set no key. Now and then a request is invalid.
  */
-final class SampleAgents implements AutoCloseable {
+final class SampleAgents extends TrafficThread {
     /** One request in so many is invalid. */
     private static final int INVALID_EVERY = 200;
 
@@ -47,8 +47,6 @@ final class SampleAgents implements AutoCloseable {
     private final AtomicLong invalid = new AtomicLong();
     private final AtomicLong acknowledged = new AtomicLong();
     private final AtomicLong failed = new AtomicLong();
-    private final Thread thread = new Thread(this::publish, "sample-agents");
-    private volatile boolean closing;
     private volatile @Nullable String failure;
 
     /**
@@ -65,6 +63,7 @@ final class SampleAgents implements AutoCloseable {
             DecisionTally tally,
             SplittableRandom random,
             String run) {
+        super("sample-agents");
         this.client = client;
         this.records = records;
         this.ratePerSecond = ratePerSecond;
@@ -75,12 +74,8 @@ final class SampleAgents implements AutoCloseable {
         this.run = run;
     }
 
-    void start() {
-        thread.setDaemon(true);
-        thread.start();
-    }
-
-    private void publish() {
+    @Override
+    void work() {
         var config = new HashMap<>(client);
         config.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
         config.put(ProducerConfig.LINGER_MS_CONFIG, 5);
@@ -88,17 +83,19 @@ final class SampleAgents implements AutoCloseable {
         try (var producer = new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer())) {
             int partitions = producer.partitionsFor(SandboxTopics.REQUESTS).size();
             long start = System.nanoTime();
-            for (long n = 0; !closing && (records.isEmpty() || n < records.getAsLong()); n++) {
+            for (long n = 0; !isClosing() && (records.isEmpty() || n < records.getAsLong()); n++) {
                 if (ratePerSecond.isPresent()) {
                     long due = start + (long) (n * 1e9 / ratePerSecond.getAsDouble());
-                    for (long wait = due - System.nanoTime(); wait > 0 && !closing; wait = due - System.nanoTime()) {
+                    for (long wait = due - System.nanoTime();
+                            wait > 0 && !isClosing();
+                            wait = due - System.nanoTime()) {
                         LockSupport.parkNanos(Math.min(wait, 100_000_000));
                     }
                 }
                 producer.send(next(n, partitions), this::acknowledge);
             }
         } catch (InterruptException closed) {
-            // By close(), which had no more patience.
+            throw closed;
         } catch (BufferExhaustedException e) {
             failure = "Kafka takes no more requests: " + e.getMessage();
         } catch (RuntimeException e) {
@@ -180,26 +177,9 @@ final class SampleAgents implements AutoCloseable {
         return new Published(acknowledged.get(), strays.get(), invalid.get(), failed.get());
     }
 
-    /** Returns whether all requests have been acknowledged or given up. */
-    boolean isDone() {
-        return !thread.isAlive();
-    }
-
     /** Returns the failure that stopped the traffic, or null. */
     @Nullable
     String failure() {
         return failure;
-    }
-
-    /** Stops, and returns when all sent requests have been acknowledged, or after ten seconds. */
-    @Override
-    public void close() {
-        closing = true;
-        try {
-            thread.join(10_000);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        thread.interrupt();
     }
 }

@@ -6,19 +6,14 @@ import io.tollgate.sandbox.process.SandboxTopics;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.InterruptException;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
@@ -26,7 +21,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * below the reserved tokens and sometimes above. One in twenty dies at work and reports nothing. They also read
  * the settlements.
  */
-final class SampleWorkers implements AutoCloseable {
+final class SampleWorkers extends TrafficThread {
     static final Worked NONE = new Worked(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     private static final int DIES_ONE_IN = 20;
@@ -74,15 +69,14 @@ final class SampleWorkers implements AutoCloseable {
     private final KafkaConsumer<byte[], byte[]> settlements;
     private final SplittableRandom random;
     private final ObjectMapper json = new ObjectMapper();
-    private final Thread thread = new Thread(this::work, "sample-workers");
     private volatile Worked worked = NONE;
-    private volatile boolean closing;
 
     private SampleWorkers(
             KafkaConsumer<byte[], byte[]> consumer,
             KafkaProducer<byte[], byte[]> producer,
             KafkaConsumer<byte[], byte[]> settlements,
             SplittableRandom random) {
+        super("sample-workers");
         this.consumer = consumer;
         this.producer = producer;
         this.settlements = settlements;
@@ -101,37 +95,27 @@ final class SampleWorkers implements AutoCloseable {
                 new KafkaProducer<>(worker, new ByteArraySerializer(), new ByteArraySerializer()),
                 fromNow(auditor, SandboxTopics.SETTLED),
                 random);
-        workers.thread.setDaemon(true);
-        workers.thread.start();
+        workers.start();
         return workers;
     }
 
     private static KafkaConsumer<byte[], byte[]> fromNow(Map<String, Object> client, String topic) {
-        var config = new HashMap<>(client);
-        config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
-        var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        var partitions = consumer.partitionsFor(topic).stream()
-                .map(info -> new TopicPartition(topic, info.partition()))
-                .toList();
-        consumer.assign(partitions);
-        consumer.seekToEnd(partitions);
-        partitions.forEach(consumer::position); // seeks are lazy: without this the end would be that of the first poll
+        var consumer = consumer(client);
+        readFromNow(consumer, List.of(topic));
         return consumer;
     }
 
-    private void work() {
+    @Override
+    void work() {
         try (consumer;
                 producer;
                 settlements) {
-            while (!closing) {
+            while (!isClosing()) {
                 for (var approved : consumer.poll(Duration.ofMillis(50))) {
                     if (approved.headers().lastHeader("quota-hold") != null) report(approved);
                 }
                 for (var settled : settlements.poll(Duration.ofMillis(1))) count(json.readTree(settled.value()));
             }
-        } catch (InterruptException closed) {
-            // By close(), which had no more patience.
         } catch (IOException impossible) {
             throw new IllegalStateException(impossible); // the pipeline writes JSON, and so do sample agents
         }
@@ -182,17 +166,5 @@ final class SampleWorkers implements AutoCloseable {
     /** Returns the figures of holds so far. */
     Worked worked() {
         return worked;
-    }
-
-    /** Stops, and returns when the last reports have been published, or after ten seconds. */
-    @Override
-    public void close() {
-        closing = true;
-        try {
-            thread.join(10_000);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        thread.interrupt();
     }
 }

@@ -2,7 +2,6 @@ package io.tollgate.sandbox.process;
 
 import java.io.IOException;
 import java.net.URI;
-import java.net.URISyntaxException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -133,29 +132,16 @@ public final class ApplicationProcess extends SandboxProcess {
             if (Files.isRegularFile(jar)) return jar;
             throw new IllegalStateException("the application's jar is not at " + jar + ", where -Dtollgate.jar says");
         }
-        for (Path start : List.of(codeLocation(), Path.of("").toAbsolutePath())) {
-            for (Path dir = start; dir != null; dir = dir.getParent()) {
-                if (Files.isRegularFile(dir.resolve(JAR))) return dir.resolve(JAR);
-            }
-        }
-        throw new IllegalStateException("the application's jar " + JAR
-                + " has not been built: run ./mvnw -DskipTests package, or say where it is with -Dtollgate.jar=PATH");
+        return Checkout.with(JAR)
+                .map(checkout -> checkout.resolve(JAR))
+                .orElseThrow(
+                        () -> new IllegalStateException(
+                                "the application's jar " + JAR
+                                        + " has not been built: run ./mvnw -DskipTests package, or say where it is with -Dtollgate.jar=PATH"));
     }
 
     static boolean isSetting(String variable) {
         return SETTING.matcher(variable).matches();
-    }
-
-    private static Path codeLocation() {
-        try {
-            return Path.of(ApplicationProcess.class
-                    .getProtectionDomain()
-                    .getCodeSource()
-                    .getLocation()
-                    .toURI());
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     /** Returns when {@code GET /health/ready} answers 200: all assigned tasks run. */
