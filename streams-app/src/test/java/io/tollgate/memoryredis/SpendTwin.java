@@ -360,8 +360,7 @@ final class SpendTwin {
         return parts;
     }
 
-    private Standing reconcile(
-            Argument argument, Map<String, byte[]> stored, boolean ours, boolean fenced, double clock) {
+    private Standing merged(Argument argument, Map<String, byte[]> stored, boolean ours, boolean fenced, double clock) {
         int operation = argument.operation;
         long source = argument.source;
         int relation = argument.relation;
@@ -653,11 +652,7 @@ final class SpendTwin {
                 && Arrays.equals(stored.get("terms"), argument.terms)
                 && argument.operation != RESET
                 && argument.relation < DECIDED_ALONE
-                && argument.history.length
-                                + argument.rest.length
-                                + argument.refusedAlone.length
-                                + argument.sources.length
-                        == 0;
+                && argument.history.length + argument.refusedAlone.length + argument.sources.length == 0;
         if (!plain) return null;
         var in = new Packed.Reader(fence, 0);
         double tokens = in.readDouble();
@@ -683,12 +678,22 @@ final class SpendTwin {
                 return null;
             }
         }
+        var limits = limitsOf(argument.terms).limits();
+        var left = new double[limits.length];
+        left[0] = refill(tokens, last, clock, limits[0]);
+        for (int i = 1; i < limits.length; i++) {
+            byte[] tokensText = stored.get("tokens:" + limits[i].name());
+            byte[] lastText = stored.get("last_refill:" + limits[i].name());
+            double further = number(tokensText);
+            double furtherLast = number(lastText);
+            if (!isFinite(further + furtherLast) || furtherLast > clock) return null;
+            if (isHex(tokensText) || isHex(lastText)) return null;
+            left[i] = refill(further, furtherLast, clock, limits[i]);
+        }
         var standing = new Standing();
         standing.now = clock;
         standing.foreign = foreign;
-        standing.left = new double[] {
-            refill(tokens, last, clock, limitsOf(argument.terms).limits()[0])
-        };
+        standing.left = left;
         standing.minute = Math.floor(last / 60);
         standing.entries = List.of(new Entry(argument.source, through, kept));
         return standing;
@@ -711,8 +716,8 @@ final class SpendTwin {
         boolean one = limits.length == 1;
         boolean ours = fenced || !one || !limits[0].name().isEmpty();
         var stored = redis.hash(key);
-        var standing = one && fenced ? plain(argument, stored, clock) : null;
-        if (standing == null) standing = reconcile(argument, stored, ours, fenced, clock);
+        var standing = fenced ? plain(argument, stored, clock) : null;
+        if (standing == null) standing = merged(argument, stored, ours, fenced, clock);
         int status = standing.status;
         double now = standing.now;
         double[] left = standing.left;
@@ -808,16 +813,17 @@ final class SpendTwin {
         double fills = 0;
         for (int i = 0; i < limits.length; i++) {
             double missing = limits[i].capacity() - min(0, left[i]);
-            fills = max(fills, now - clock + Math.ceil(wait(missing, limits[i], now)));
+            fills = max(fills, wait(missing, limits[i], now));
         }
         try {
             byte[] theirs = ours ? null : stored.get("terms");
             for (var limit : limitsOf(theirs == null ? argument.terms : theirs).limits()) {
-                fills = max(fills, Math.ceil(wait(limit.capacity(), limit, now)));
+                fills = max(fills, wait(limit.capacity(), limit, now));
             }
         } catch (ScriptException unreadable) {
             // What is not readable takes no time.
         }
+        fills = now - clock + Math.ceil(fills);
         boolean renew = now != clock
                 || fills > 3600
                 || standing.minute != Math.floor(now / 60)

@@ -12,8 +12,7 @@
 --             a calendar limit has a negative rate, and then size of its zone B, zone. At the end, for each of those:
 --             starts of the period in which it is asked (or was left), of the next and of the one after ddd
 --   history   for each earlier promise, oldest first: moment from which it counted d, terms
---   rest      empty where the copy has one limit, by the terms of this call; else: its terms, and for each limit after
---             the first: tokens d, last refill d
+--   rest      empty: one limit, by the terms of this call; else its terms, and of each further limit tokens, refill dd
 --   sources   for each other source of the copy: source c8, fence offset d (4: what was ever sent), groups; before them
 --             the adjustments, where there are any: zeros c8, what settlements had given back by the copy d, group
 --   returns   now in microseconds d; for each key: status B (255: a text, and nothing was written), last refill d, last
@@ -38,17 +37,17 @@ local parsed = {} -- many agents have the same terms
 -- Returns the limits; fails on terms that are cut off or hold no limits.
 local function limits_of(terms)
   if parsed[terms] then return parsed[terms] end
-  local limits, starts, at = {}, 0, 9
+  local limits, count, starts, at = {nil, same = ''}, 0, 0, 9
   repeat
     local capacity, rate, name
     capacity, rate, name, at = struct.unpack('<ddBc0', terms, at)
     local legal = capacity > 0 and capacity <= 1e12 and rate >= -5 and rate <= 1e12
     if not legal then error('capacity and refill rate must be at most 1e12, and not negative', 0) end
-    limits[#limits + 1] = {capacity = capacity, rate = rate, name = name}
+    count, limits[count + 1] = count + 1, {capacity = capacity, rate = rate, name = name}
     if rate < 0 then starts, at = starts + 24, select(2, struct.unpack('<Bc0', terms, at)) end
   until at + starts > #terms
   limits.same = terms:sub(1, at - 1) -- whatever the time
-  for i = 1, #limits do
+  for i = 1, count do
     if limits[i].rate < 0 then limits[i].starts, at = {struct.unpack('<ddd', terms, at)}, at + 24 end
   end
   parsed[terms] = limits
@@ -88,7 +87,7 @@ local function uncommitted(groups, committed)
   return groups
 end
 
--- Returns which limit refuses (from 1; nothing: none): one that no wait helps, else the one of the longest wait.
+-- Returns which limit refuses, if any: one that no wait helps, else the one of the longest wait, and its seconds.
 local function refusing(limits, left, cost, now)
   local by, longest
   for i = 1, #limits do
@@ -98,7 +97,7 @@ local function refusing(limits, left, cost, now)
       if not by or seconds > longest then by, longest = i, seconds end
     end
   end
-  return by
+  return by, longest
 end
 
 -- Returns the group that decided this offset, and whether it was approved; nothing if no group covers it.
@@ -113,12 +112,12 @@ end
 
 -- Brings together what Redis holds, what the caller knows, and what was promised. Returns status, moment of decision,
 -- last foreign write, tokens left, the fence's entries with the call's own first, and the last write's minute if ours.
-local function reconcile(argument, key, stored, ours, fenced, clock)
+local function merged(key, argument, stored, ours, clock)
   local RESET, UNDER_WAY, DECIDED_ALONE, SUPERSEDES, FINE, REPAIRED, RECONCILED, DISAGREES = 2, 2, 3, 4, 0, 1, 2, 3
   local pack, unpack_, sub, NOBODY, NONE = struct.pack, struct.unpack, string.sub, ('\0'):rep(8), ('\0'):rep(32)
   local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
     rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
-  local limits = limits_of(terms)
+  local limits, fenced = limits_of(terms), source ~= NOBODY
   -- Returns the values of each record from this position on; fails where the last one is cut off.
   local function records(format, text, at)
     local all = {}
@@ -272,11 +271,11 @@ local function reconcile(argument, key, stored, ours, fenced, clock)
   end
   local news = later or given ~= 0
   table.insert(entries, 2, {NOBODY, -1, news and told or kept})
-  return status, now, foreign, left, entries, was_tokens and math.floor(was_last / 60), (news or filled) and not gone
+  return status, now, foreign, left, entries, was_tokens and was_last - was_last % 60, (news or filled) and not gone
 end
 
--- Returns the reply; and the fields and the time to live where something is to be written.
-local function decide(key, argument, clock, clock_micros, clock_text)
+-- Returns the reply; and the fields and the time to live where something is to be written. If it fails, then before.
+local function decide(key, argument, clock, now_micros, now_text, approved_at)
   local LOOK, RESET, ONCE, FOLLOWS, DECIDED_ALONE = 1, 2, 3, 1, 3
   local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED, FINE, DISAGREES = 1, 2, 3, 16, 0, 3
   local pack, unpack_, floor = struct.pack, struct.unpack, math.floor
@@ -288,10 +287,10 @@ local function decide(key, argument, clock, clock_micros, clock_text)
   local one, ours = #limits == 1, fenced or #limits > 1 or limits[1].name ~= ''
   local stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
   if stored.err then error(stored.err, 0) end -- WRONGTYPE: this agent's key alone
-  -- Almost always: one limit, as before; the last write was ours, of this source, and has all that the copy knows.
+  -- Almost always: the limits are as before; the last write was ours, of this source, and has all that the copy knows.
   local status, now, fence, foreign, left, entries, minute, news = FINE, clock, stored[3] or ''
-  local plain = one and fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
-    and relation < DECIDED_ALONE and history == '' and rest == '' and refused_alone == '' and sources == ''
+  local plain = fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
+    and relation < DECIDED_ALONE and history == '' and refused_alone == '' and sources == ''
   if plain then
     local tokens, last, id, size, through, kept
     tokens, last, foreign, id, size, through = unpack_('<dddc8I4d', fence)
@@ -299,14 +298,19 @@ local function decide(key, argument, clock, clock_micros, clock_text)
       and (tokens + foreign + through) * 0 == 0 and last <= clock and copy_fence <= through
       and (copy_last == last or copy_last < last and relation ~= FOLLOWS)
     if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37), committed) end
-    left, minute = {(refill(limits[1], tokens, last, clock, 0))}, floor(last / 60)
+    left, minute = {(refill(limits[1], tokens, last, clock, 0))}, last - last % 60
+    for i = 2, plain and #limits or 0 do
+      local text, at = unpack(redis.call('HMGET', key, 'tokens:' .. limits[i].name, 'last_refill:' .. limits[i].name))
+      tokens, last = tonumber(text), tonumber(at)
+      plain = plain and tokens and last and (tokens + last) * 0 == 0 and last <= clock and not (text .. at):find('[xX]')
+      left[i] = plain and refill(limits[i], tokens, last, clock, 0)
+    end
     entries = {{source, through, kept or ''}}
   end
-  if not plain then
-    status, now, foreign, left, entries, minute, news = reconcile(argument, key, stored, ours, fenced, clock)
-  end
-  local own, now_micros = entries[1], now == clock and clock_micros or floor(now * 1e6 + 0.5)
-  local answers, refusals, oldest, newest, refused, said = {}, {}, nil, own[2], false, nil
+  if not plain then status, now, foreign, left, entries, minute, news = merged(key, argument, stored, ours, clock) end
+  local own, others, format = entries[1], '', string.format
+  if now ~= clock then now_micros, now_text, approved_at = floor(now * 1e6 + 0.5), format('%.17g', now), nil end
+  local answers, oldest, newest, refused, said = {'', ''}, nil, own[2], false, nil -- the reply's head, and made for one
   for i = 1, status == DISAGREES and 0 or count do
     local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
     local legal = offset >= -2 and offset <= 2^53 and offset % 1 == 0 and cost <= 1e12 and (cost >= 0 or offset == -2)
@@ -316,13 +320,12 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     if not fresh and not group and operation == ONCE then status = DISAGREES break end -- committed: who asks is late
     if group then
       local again = group == said and '' or group
-      answers[i], said = pack('<BI4', REPLAYED, #again) .. again, group
+      answers[i + 1], said = pack('<BI4', REPLAYED, #again) .. again, group
     else
-      local by = offset ~= -2 and refusing(limits, left, cost, now) or nil -- a settlement: whatever is left, or back
-      local verdict, tokens, millis = APPROVED, by and left[by] or math.huge, 0
-      if by and cost > limits[by].capacity then verdict = COST_EXCEEDS_CAPACITY
-      elseif by then -- 1 us more: doubles of seconds are 0.24 us apart
-        local _, seconds = refill(limits[by], tokens, now, now, cost)
+      local by, seconds
+      if offset ~= -2 then by, seconds = refusing(limits, left, cost, now) end -- else a settlement, whatever is left
+      local verdict, tokens, millis = COST_EXCEEDS_CAPACITY, by and left[by] or math.huge, 0
+      if seconds then -- 1 us more: doubles of seconds are 0.24 us apart
         millis = floor((seconds + (now - clock)) * 1000 + 0.001) + 1
         verdict, millis = QUOTA_EXCEEDED, millis < 9e15 and millis or -1 -- a bucket that does not refill
       end
@@ -330,23 +333,22 @@ local function decide(key, argument, clock, clock_micros, clock_text)
         left[k] = cost < 0 and math.min(left[k] - cost, limits[k].capacity) or left[k] - cost
         if left[k] < tokens then tokens = left[k] end
       end
-      answers[i] = pack('<BBddd', verdict, (by or 1) - 1, tokens, now_micros, millis)
-      if fresh then oldest, newest, refused, refusals[i] = oldest or offset, offset, refused or by, by or 0 end
+      answers[i + 1] = by and pack('<BBddd', verdict, by - 1, tokens, now_micros, millis)
+        or '\1\0' .. pack('<d', tokens) .. (approved_at or pack('<dd', now_micros, 0))
+      if fresh then oldest, newest, refused = oldest or offset, offset, refused or by end
     end
   end
-  local reply = pack('<Bddd', status, now, foreign, left[1])
-  for i = 2, #left do reply = reply .. pack('<d', left[i]) end
-  if status == DISAGREES then return reply end
-  reply = reply .. table.concat(answers)
-  if operation == LOOK or count == 0 and not news then return reply end
-  local fields, format = {'', '', '', ''}, string.format
+  for i = 2, #left do others = others .. pack('<d', left[i]) end
+  answers[1] = pack('<Bddd', status, now, foreign, left[1]) .. others
+  local reply, fields = status == DISAGREES and answers[1] or table.concat(answers), {'', '', '', ''}
+  if status == DISAGREES or operation == LOOK or count == 0 and not news then return reply end
   if fenced then
     if oldest then
-      local more, list = '', ''
-      for i = 2, #left do more = more .. pack('<d', left[i]) end
+      local more, list = others, ''
       for i = 1, refused and count or 0 do
-        local back, by = pack('<I4', newest - unpack_('<d', argument, first + 16 * (i - 1))), refusals[i]
-        if by == 0 then list = list .. back elseif by and not one then more = more .. back .. string.char(by - 1) end
+        local offset, verdict, by = unpack_('<d', argument, first + 16 * (i - 1)), answers[i + 1]:byte(1, 2)
+        if offset > own[2] and verdict == APPROVED then list = list .. pack('<I4', newest - offset)
+        elseif offset > own[2] and not one then more = more .. pack('<I4B', newest - offset, by) end
       end
       local approved = refused and #list / 4 or 4294967295
       own[3] = pack('<ddddI4I4I4', newest, oldest, now_micros, left[1], #terms, #more, approved)
@@ -366,31 +368,29 @@ local function decide(key, argument, clock, clock_micros, clock_text)
     local text = format('%.17g', left[i])
     if text:find('e-', 1, true) then text = format('%.99f', left[i]):gsub('0+$', '') end -- not all read exponents
     fields[at], fields[at + 1] = 'tokens' .. name, text
-    fields[at + 2], fields[at + 3] = 'last_refill' .. name, now == clock and clock_text or format('%.17g', now)
+    fields[at + 2], fields[at + 3] = 'last_refill' .. name, now_text
   end
   if ours and stored[4] ~= terms then fields[#fields + 1], fields[#fields + 2] = 'terms', terms end
   -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the
   -- last write was ours (another program's EXPIRE may have shortened it) and the bucket fills within an hour.
   local fills, readable, theirs = 0, not ours and stored[4]
   if readable then readable, theirs = pcall(limits_of, stored[4]) end -- what the pipeline keeps takes its time
-  for i = 1, #limits do
-    local _, seconds = refill(limits[i], math.min(0, left[i]), now, now, limits[i].capacity)
-    fills = math.max(fills, now - clock + math.ceil(seconds))
+  for i = 1, #limits + (readable and #theirs or 0) do
+    local limit, debt = limits[i] or theirs[i - #limits], left[i] and left[i] < 0 and left[i] or 0
+    local _, seconds = refill(limit, debt, now, now, limit.capacity)
+    if seconds > fills then fills = seconds end
   end
-  for i = 1, readable and #theirs or 0 do
-    fills = math.max(fills, math.ceil((select(2, refill(theirs[i], 0, now, now, theirs[i].capacity)))))
-  end
-  local renew = now ~= clock or fills > 3600 or minute ~= floor(now / 60) or stored[4] ~= terms
+  fills = now - clock + math.ceil(fills)
+  local renew = now ~= clock or fills > 3600 or minute ~= now - now % 60 or stored[4] ~= terms
   return reply, fields, renew and math.max(3600, fills) + 60
 end
 
 local time = redis.call('TIME')
 local clock, micros = time[1] + time[2] / 1e6, time[1] * 1000000 + time[2]
 local text = time[1] .. '.' .. ('00000' .. time[2]):sub(-6) -- of the clock: the same double as 17 digits give
-local replies = {struct.pack('<d', micros)}
+local replies, approved_at = {struct.pack('<d', micros), ''}, struct.pack('<dd', micros, 0)
 for i = 1, #KEYS do
-  -- What can fail for one key fails before anything of it is written.
-  local ok, reply, fields, seconds = pcall(decide, KEYS[i], ARGV[i], clock, micros, text)
+  local ok, reply, fields, seconds = pcall(decide, KEYS[i], ARGV[i], clock, micros, text, approved_at)
   replies[i + 1] = ok and reply or struct.pack('<BI4', 255, #reply) .. reply
   if ok and fields then redis.call('HSET', KEYS[i], unpack(fields)) end
   -- What is not full within 95 years never expires, unless the user has no right to say so.
