@@ -230,7 +230,9 @@ public final class PolicyCommand implements Runnable {
             mixinStandardHelpOptions = true)
     int diff(
             @Parameters(paramLabel = "FILE", description = "The file; - reads standard input.") String file,
-            @Option(names = "--delete-others", description = "As load would delete policies that are not in the file.")
+            @Option(
+                            names = "--delete-others",
+                            description = "As for load: also show what deleting policies not in the file would change.")
                     boolean deleteOthers,
             @Option(names = "--exit-code", description = "Exit with 1 if there is a difference.") boolean exitCode)
             throws SettingsException {

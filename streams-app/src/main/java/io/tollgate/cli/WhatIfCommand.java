@@ -17,9 +17,9 @@ import picocli.CommandLine.Spec;
         name = "whatif",
         mixinStandardHelpOptions = true,
         description = {
-            "Decides the requests on the topics again, under the policies of FILE: tells what would have been refused.",
+            "Decides the requests on the topics again, under the policies of FILE: shows what would have been refused.",
             "FILE is what policy load takes. Policies that it does not name stay as they were. It changes nothing, and asks no pipeline.",
-            "First it decides under the policies that were in force, and tells how many verdicts on record that does not give.",
+            "First it decides under the policies that were in force, and tells how many recorded verdicts that does not reproduce.",
         })
 public final class WhatIfCommand implements Callable<Integer> {
     @Mixin
@@ -38,7 +38,7 @@ public final class WhatIfCommand implements Callable<Integer> {
 
     @Option(
             names = "--delete-others",
-            description = "As after load --delete-others: policies that FILE does not name fall back to the default.")
+            description = "As with load --delete-others: policies that FILE does not name fall back to the default.")
     private boolean deleteOthers;
 
     @Option(names = "--json", description = "One JSON document instead of text.")

@@ -196,7 +196,8 @@ final class AgentAudit {
             violations.add(
                     NO_OVER_ADMISSION,
                     at(row),
-                    "approves agent " + decisions.quotedAgent(row) + " in shadow under a policy that is none: "
+                    "approves agent " + decisions.quotedAgent(row)
+                            + " in shadow under a policy that is not a shadow policy: "
                             + Text.shorten(decisions.policy(row)));
     }
 

@@ -23,7 +23,7 @@ final class CarriedOver {
     void check(OutputRecord decided, Requests.Seen request) {
         checkTimestamp(decided, request);
         if (fingerprint.ofCarried(decided.headers()) != request.headers())
-            violations.add(CONSERVATION, settings.at(decided), "has not the headers that its request has");
+            violations.add(CONSERVATION, settings.at(decided), "does not have the headers of its request");
     }
 
     /**

@@ -37,8 +37,7 @@ public record CheckReport(
         more.put("behind_open_transactions", records);
         if (records == 0) return new CheckReport(more, violationCounts, violations, agents, notes);
         var said = new ArrayList<>(notes);
-        said.add(records + " records of the requests' topic stand behind a transaction that its producer has not ended:"
-                + " nobody reads them before");
+        said.add(records + " records of the requests topic stand behind an open transaction: nobody can read them yet");
         return new CheckReport(more, violationCounts, violations, agents, said);
     }
 

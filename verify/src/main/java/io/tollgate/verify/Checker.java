@@ -169,7 +169,7 @@ final class Checker {
             if (!SHADOW_REASONS.contains(reason)) headers.wrong(DecisionHeaders.REASON, "a shadow verdict or absent");
         }
         if (request != null && fingerprint.of(decided.value()) != request.value())
-            violations.add(CONSERVATION, settings.at(decided), "has not the bytes that its request has");
+            violations.add(CONSERVATION, settings.at(decided), "does not have the bytes of its request");
         if (request != null && request.verdict() == RequestVerdict.INVALID) {
             violations.add(CONSERVATION, settings.at(decided), "approves an invalid request");
             return;

@@ -105,7 +105,8 @@ final class Holds {
                 unheld.add(new Unheld(where, policy, atMicros, headers.get(DecisionHeaders.REASON) != null));
             return;
         }
-        if (Boolean.FALSE.equals(asked)) violations.add(HOLDS_END_ONCE, where, "holds what did not ask for a hold");
+        if (Boolean.FALSE.equals(asked))
+            violations.add(HOLDS_END_ONCE, where, "opens a hold for a request that did not ask for one");
         if (!deadline.matches("[0-9]{1,18}")) {
             headers.wrong(DecisionHeaders.HOLD, "epoch microseconds");
             return;

@@ -89,7 +89,7 @@ final class RejectionCheck {
         if (request == null) return;
         require(fingerprint.of(decided.key()) == request.key(), "the key is not the request's");
         if (request.verdict() == RequestVerdict.VALID)
-            violations.add(NO_FALSE_REFUSALS, where, "calls a request invalid that keeps every rule");
+            violations.add(NO_FALSE_REFUSALS, where, "rejects a valid request as invalid");
         if (rejection.has("request_base64")) {
             byte[] bytes = rejection.base64("request_base64");
             boolean same = bytes != null
@@ -143,7 +143,7 @@ final class RejectionCheck {
         }
         if (request == null) return;
         if (crowded && request.verdict() == RequestVerdict.VALID && !request.hold())
-            falseRefusal("refuses for want of a hold what asks for none");
+            falseRefusal("refuses for too many open holds a request that asks for none");
         if (request.verdict() == RequestVerdict.INVALID) {
             violations.add(CONSERVATION, where, "decides on an invalid request by quota");
             return;
@@ -187,7 +187,7 @@ final class RejectionCheck {
         String period = rejection.text("period");
         String zone = rejection.text("zone");
         PeriodStarts periods = period == null || zone == null ? null : PeriodStarts.of(period, zone);
-        require(periods != null, "period and zone name no periods");
+        require(periods != null, "period or zone is unknown");
         return periods;
     }
 

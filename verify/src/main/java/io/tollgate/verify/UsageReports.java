@@ -79,8 +79,7 @@ final class UsageReports {
         unanswered--;
         UsageReading usage = report.usage;
         if (outcome.equals("invalid_report")) {
-            violations.require(
-                    where, usage == null || usage.doubtful(), "calls a report invalid that keeps every rule");
+            violations.require(where, usage == null || usage.doubtful(), "treats a valid report as invalid");
             violations.require(
                     where,
                     !fields.has("report_base64")
@@ -92,7 +91,7 @@ final class UsageReports {
                     !Objects.requireNonNullElse(fields.text("detail"), "").isEmpty(),
                     "detail is missing");
         } else if (usage == null) {
-            violations.require(where, false, "answers an invalid report as if it were none");
+            violations.require(where, false, "treats an invalid report as valid");
         } else {
             violations.require(
                     where,
