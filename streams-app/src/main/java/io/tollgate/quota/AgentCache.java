@@ -47,6 +47,7 @@ final class AgentCache {
     private final int mostStoredAnswers;
     private final int mostWrittenBehind;
     private final Policies policies;
+    private final ToDoubleBiFunction<String, BucketKind> nowSeconds;
     private final LinkedHashMap<String, AgentQueue> agents = new LinkedHashMap<>(1024);
     private final ArrayDeque<AgentState> toWrite = new ArrayDeque<>();
     /** Those that must be in the store when the task commits. */
@@ -64,14 +65,21 @@ final class AgentCache {
     /**
      * @param tasks how many may run in this process, each with a mirror of its own
      * @param storedAnswers as in {@link CallLimits}
+     * @param nowSeconds the clock of an agent's buckets
      */
-    AgentCache(BucketStore store, Policies policies, int tasks, int storedAnswers) {
+    AgentCache(
+            BucketStore store,
+            Policies policies,
+            int tasks,
+            int storedAnswers,
+            ToDoubleBiFunction<String, BucketKind> nowSeconds) {
         long fit = Runtime.getRuntime().maxMemory() / HEAP_BYTES_EACH / tasks;
         this.mostInMemory = (int) Math.max(LEAST_IN_MEMORY, Math.min(fit, MAX_IN_MEMORY));
         this.mostStoredAnswers = Math.max(Math.min(LEAST_OF_A_TASK, storedAnswers), storedAnswers / tasks);
         this.mostWrittenBehind = Math.max(LEAST_OF_A_TASK, WRITTEN_BEHIND / tasks);
         this.store = store;
         this.policies = policies;
+        this.nowSeconds = nowSeconds;
     }
 
     /** Returns the agent, without any mirror where it was not in memory. */
@@ -138,11 +146,18 @@ final class AgentCache {
      * since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams would throw.
      */
     void beforeCommit() {
+        for (var state : toCommit) if (state.isSettled()) takeOffWhatHasNoRoom(state);
         commits++;
         toCommit.forEach(this::store);
         toCommit.clear();
         storedAnswers = 0;
         for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne();
+    }
+
+    /** Once it is committed, whoever takes the partition over tells Redis of all of it. */
+    private void takeOffWhatHasNoRoom(AgentState state) {
+        var promises = policies.of(state.agentId()).promises();
+        state.takeOffWhatHasNoRoom(promises, nowSeconds.applyAsDouble(state.agentId(), state.kind()), commits);
     }
 
     /**
@@ -190,7 +205,7 @@ final class AgentCache {
     }
 
     /** Forgets buckets that are full and idle, a bounded number of agents; goes on next time where it stopped. */
-    void sweep(ToDoubleBiFunction<String, BucketKind> nowSeconds) {
+    void sweep() {
         store.sweep((agentId, kind, stored) -> {
             var agent = agents.get(agentId);
             if (agent != null && agent.isAwaited()) return false;

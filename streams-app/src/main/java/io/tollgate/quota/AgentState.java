@@ -137,12 +137,14 @@ final class AgentState {
     }
 
     /** Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed. */
-    private void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
+    void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = bucket;
         if (held == null || unanswered == null) return;
         if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
         double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
-        if (surplus > 0) held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
+        if (surplus <= 0) return;
+        held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
+        stored = false;
     }
 
     /**
@@ -157,6 +159,11 @@ final class AgentState {
     /** Returns whether our copy may lack what Redis has charged since it was stored, and nothing that Redis has not seen. */
     boolean mayBeBehind() {
         return !complete && calls.isEmpty() && (bucket == null || !bucket.decidedWithoutRedis());
+    }
+
+    /** Returns whether something was settled since Redis answered last. */
+    boolean isSettled() {
+        return unanswered != null;
     }
 
     /** Returns whether Redis has not been told of a reset, or of a settlement. */

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.holds.OpenHolds;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.TaskOffsets;
@@ -50,7 +51,8 @@ record Task(
                 store,
                 shared.policies(),
                 shared.partitions(),
-                shared.callLimits().storedAnswers());
+                shared.callLimits().storedAnswers(),
+                (agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
         var activity = new TaskActivity();
         var untold = new UntoldBuckets(shared, cache, offsets);
         var queries = new AgentQueries(shared, cache, offsets, activity, open, untold, resets);

@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.TokenBucket;
 import io.tollgate.kafka.NodeScheduler;
 import java.time.Duration;
 import org.apache.kafka.streams.processor.Cancellable;
@@ -100,7 +99,7 @@ final class TaskTimer {
         if (wallMillis - lastSweepMillis >= PUBLISH_AND_SWEEP_MILLIS) {
             lastSweepMillis = wallMillis;
             activity.publish();
-            cache.sweep((agentId, kind) -> TokenBucket.seconds(shared.nowMicros(agentId, kind)));
+            cache.sweep();
         }
         if (!isIdle && now - lastWorkNanos > IDLE_AFTER_NANOS && cache.isWritten()) {
             isIdle = true;

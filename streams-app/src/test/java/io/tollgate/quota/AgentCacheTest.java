@@ -37,7 +37,8 @@ class AgentCacheTest {
                 store,
                 new Policies(Policy.byDefault(LIMIT), () -> {}),
                 Integer.MAX_VALUE,
-                CallLimits.USUAL.storedAnswers());
+                CallLimits.USUAL.storedAnswers(),
+                (agentId, kind) -> 0);
     }
 
     @Test

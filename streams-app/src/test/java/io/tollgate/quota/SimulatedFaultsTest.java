@@ -801,4 +801,26 @@ class SimulatedFaultsTest {
                 settle agent=2 refund=3
                 """);
     }
+
+    /** Time refills the bucket from the settlement to the commit, and then another instance takes over. */
+    @Test
+    void refundThatIsCommittedLate() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=1 cold=200 call_agents=1 call_requests=1 calls=1 stored=0
+                publish agent=2 cost=2 stray=1
+                publish agent=2 cost=1 stray=2
+                steal from=1
+                work most=2 order=14482417
+                commit instance=1
+                settle agent=2 refund=12
+                publish agent=2 cost=1 stray=1
+                pass millis=825
+                poll most=7 reversed=1
+                commit
+                work most=8 order=3384789
+                publish agent=2 cost=1 stray=1
+                steal
+                publish agent=2 cost=2
+                """);
+    }
 }
