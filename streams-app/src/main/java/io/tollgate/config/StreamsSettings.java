@@ -21,7 +21,7 @@ public record StreamsSettings(
     static StreamsSettings from(Env env) {
         var id = env.text("TOLLGATE_APPLICATION_ID", "tollgate");
         // Kafka Streams derives names of topics and folders from it.
-        if (!id.matches("[a-zA-Z0-9._-]{1,200}")) {
+        if (!id.matches("[a-zA-Z0-9._-]{1,200}") || id.equals(".") || id.equals("..")) {
             env.mistake(
                     "TOLLGATE_APPLICATION_ID", "must be 1 to 200 letters, digits, dots, dashes and underscores", id);
         }

@@ -2,6 +2,7 @@ package io.tollgate.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import io.tollgate.bucket.Limit;
@@ -170,6 +171,8 @@ class SettingsTest {
                 "TOLLGATE_HTTP_PORT | http | must be a port from 0 (a free one) to 65535",
                 "TOLLGATE_PROCESSING_GUARANTEE | exactly_once | must be one of [at_least_once, exactly_once_v2]",
                 "TOLLGATE_APPLICATION_ID | a b | must be 1 to 200 letters, digits, dots, dashes and underscores",
+                "TOLLGATE_APPLICATION_ID | . | must be 1 to 200 letters, digits, dots, dashes and underscores",
+                "TOLLGATE_APPLICATION_ID | .. | must be 1 to 200 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_APPLICATION_ID | ../x | must be 1 to 200 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_REQUESTS_TOPIC | a/b | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
                 "TOLLGATE_APPROVED_TOPIC | .. | must be a topic name: 1 to 249 letters, digits, dots, dashes and underscores",
@@ -241,6 +244,16 @@ class SettingsTest {
                 .singleElement()
                 .asString()
                 .startsWith("REDIS_URL must be")
+                .doesNotContain("hunter2");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"TOLLGATE_PASWORD", "TOLLGATE_REDIS_PASSWORD", "REDIS_PASSWRD", "KAFKA_SSL_KEYSTORE_PASWORD"})
+    void unknownNameOfASecretHidesIt(String name) {
+        assertThat(mistakes(Map.of(name, "hunter2")))
+                .singleElement(STRING)
+                .contains(name)
                 .doesNotContain("hunter2");
     }
 

@@ -38,7 +38,7 @@ public final class Env {
     private static final String MASK = "***";
     /** An unknown variable with one of these words in its name may hold a secret. */
     private static final Pattern SECRET_NAME =
-            Pattern.compile(".*(PASS|PWD|_PW|SECRET|TOKEN|KEY|CREDENTIAL|JAAS|AUTH|LOGIN).*", Pattern.CASE_INSENSITIVE);
+            Pattern.compile(".*(PAS|PWD|_PW|SECRET|TOKEN|KEY|CREDENTIAL|JAAS|AUTH|LOGIN).*", Pattern.CASE_INSENSITIVE);
 
     private static final Pattern URL_LOGIN = Pattern.compile("(?<=//)[^/@]*(/[^@]*)?@");
 
