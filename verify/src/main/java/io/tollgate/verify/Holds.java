@@ -31,7 +31,7 @@ final class Holds {
     private static final long OPENING_MICROS = 1_000_000;
 
     /** An approval that stands open until it is settled, or until its deadline. */
-    record Hold(
+    record OpenedHold(
             String where,
             String agentId,
             double reservedTokens,
@@ -59,7 +59,7 @@ final class Holds {
     private final CheckerSettings settings;
     private final PolicyRecords policies;
     private final Violations violations;
-    private final Map<String, Hold> holds = new LinkedHashMap<>();
+    private final Map<String, OpenedHold> holds = new LinkedHashMap<>();
     private final Map<String, Statement> ends = new HashMap<>();
     private final UsageReports reports;
     private final List<Statement> statements = new ArrayList<>();
@@ -112,7 +112,9 @@ final class Holds {
             return;
         }
         String requestId = RequestReader.read(request) instanceof Reading.Valid valid ? valid.requestId() : null;
-        holds.put(name, new Hold(where, agentId, costTokens, atMicros, Long.parseLong(deadline), policy, requestId));
+        holds.put(
+                name,
+                new OpenedHold(where, agentId, costTokens, atMicros, Long.parseLong(deadline), policy, requestId));
         agents.add(agentId);
         reservedTokens += costTokens;
     }
@@ -205,7 +207,7 @@ final class Holds {
         violations.add(HOLDS_END_ONCE, one.where(), "opens no hold although its request asks for one");
     }
 
-    private void checkDeadline(Hold hold) {
+    private void checkDeadline(OpenedHold hold) {
         PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
         if (terms == null) return;
         if (terms.mode() == PolicyMode.OFF)
@@ -235,7 +237,7 @@ final class Holds {
             return;
         }
         if (settings.isOfOthers(end.hold())) return;
-        Hold hold = holds.get(end.hold());
+        OpenedHold hold = holds.get(end.hold());
         if (hold == null) {
             if (approvals.mustHaveBeenRead(end.hold())) {
                 broken(end, "ends " + Text.shorten(end.hold()) + ", which is not a hold");
@@ -277,7 +279,7 @@ final class Holds {
         else overrunTokens -= refunded;
     }
 
-    private void checkMoment(Statement end, Hold hold, @Nullable PromisedTerms terms, double used) {
+    private void checkMoment(Statement end, OpenedHold hold, @Nullable PromisedTerms terms, double used) {
         if (end.outcome().equals("settled")) {
             if (end.atMicros() >= hold.deadlineMicros())
                 broken(
@@ -306,7 +308,7 @@ final class Holds {
     }
 
     private void checkNoSuchHold(Statement said) {
-        Hold hold = holds.get(said.hold());
+        OpenedHold hold = holds.get(said.hold());
         if (hold == null || !hold.agentId().equals(said.fields().text("agent_id"))) return;
         Statement end = ends.get(said.hold());
         boolean endedLater = end == null || end.partition() == said.partition() && end.offset() > said.offset();
@@ -320,7 +322,7 @@ final class Holds {
     private long checkOpen(long toldFromMicros, long nowMicros) {
         long unjudged = 0;
         for (var entry : holds.entrySet()) {
-            Hold hold = entry.getValue();
+            OpenedHold hold = entry.getValue();
             if (ends.containsKey(entry.getKey())) continue;
             if (hold.openedMicros() < toldFromMicros) {
                 unjudged++;

@@ -3,7 +3,7 @@ package io.tollgate.verify;
 import static io.tollgate.verify.Invariant.NO_FALSE_REFUSALS;
 import static io.tollgate.verify.Invariant.NO_OVER_ADMISSION;
 
-import io.tollgate.verify.Holds.Hold;
+import io.tollgate.verify.Holds.OpenedHold;
 import io.tollgate.verify.Holds.Statement;
 import io.tollgate.verify.PromisedTerms.PromisedHolds;
 import java.util.ArrayList;
@@ -37,14 +37,14 @@ final class OpenHoldCounts {
      *
      * @param complete whether no approval is missing for want of reading
      */
-    void check(Map<String, Hold> holds, Map<String, Statement> ends, boolean complete) {
+    void check(Map<String, OpenedHold> holds, Map<String, Statement> ends, boolean complete) {
         checkConcurrency(holds, ends);
         if (complete) for (Crowded one : crowded) checkCrowded(one, holds, ends);
     }
 
     /** Never are more holds open than the policy allows. */
-    private void checkConcurrency(Map<String, Hold> holds, Map<String, Statement> ends) {
-        Map<String, List<Map.Entry<String, Hold>>> byAgent = new HashMap<>();
+    private void checkConcurrency(Map<String, OpenedHold> holds, Map<String, Statement> ends) {
+        Map<String, List<Map.Entry<String, OpenedHold>>> byAgent = new HashMap<>();
         for (var entry : holds.entrySet())
             byAgent.computeIfAbsent(entry.getValue().agentId(), id -> new ArrayList<>())
                     .add(entry);
@@ -56,7 +56,7 @@ final class OpenHoldCounts {
                     .toArray();
             int gone = 0;
             for (int i = 0; i < theirs.size(); i++) {
-                Hold hold = theirs.get(i).getValue();
+                OpenedHold hold = theirs.get(i).getValue();
                 while (gone < ended.length && ended[gone] <= hold.openedMicros()) gone++;
                 PromisedTerms terms = policies.terms(hold.policy(), hold.openedMicros());
                 if (terms == null || i + 1 - gone <= terms.holds().maxOpen()) continue;
@@ -76,7 +76,7 @@ final class OpenHoldCounts {
         return end == null ? Long.MAX_VALUE : end.atMicros() - Holds.GRACE_MICROS;
     }
 
-    private void checkCrowded(Crowded one, Map<String, Hold> holds, Map<String, Statement> ends) {
+    private void checkCrowded(Crowded one, Map<String, OpenedHold> holds, Map<String, Statement> ends) {
         PromisedTerms terms = policies.terms(one.policy(), one.atMicros());
         if (terms == null) return;
         PromisedHolds rules = terms.holds();
