@@ -8,6 +8,7 @@ import io.tollgate.benchmarks.run.Latency;
 import io.tollgate.benchmarks.run.Memory;
 import io.tollgate.benchmarks.run.RedisThroughput;
 import io.tollgate.benchmarks.run.Scale;
+import io.tollgate.benchmarks.run.ScriptCost;
 import io.tollgate.benchmarks.run.SettingsSearch;
 import io.tollgate.benchmarks.run.Simulate;
 import picocli.CommandLine;
@@ -21,6 +22,7 @@ import picocli.CommandLine.Mixin;
         subcommands = {
             EndToEnd.class,
             RedisThroughput.class,
+            ScriptCost.class,
             MicroBenchmarks.class,
             Memory.class,
             Scale.class,

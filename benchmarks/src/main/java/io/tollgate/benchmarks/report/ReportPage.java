@@ -73,6 +73,7 @@ public final class ReportPage {
         add(sections, "end-to-end", this::endToEnd);
         add(sections, "latency", this::latency);
         add(sections, "redis", this::redis);
+        add(sections, "script", this::script);
         add(sections, "jmh", this::jmh);
         add(sections, "memory", section -> {});
         add(sections, "scale", this::scale);
@@ -258,6 +259,23 @@ public final class ReportPage {
             rows.add(row);
         });
         return rows;
+    }
+
+    private void script(Map<String, Object> section) {
+        var rows = new ArrayList<Map<String, Object>>();
+        for (var given : results.rows("script")) {
+            var row = figures(given);
+            row.put("instructions_ratio", ratio(given, "instructions", "floor_instructions"));
+            row.put("us_ratio", ratio(given, "us", "floor_us"));
+            rows.add(row);
+        }
+        section.put("rows", rows);
+    }
+
+    private static String ratio(JsonNode row, String field, String base) {
+        if (!row.has(field)) return "";
+        return String.format(
+                Locale.ROOT, "%.2f", row.path(field).asDouble() / row.path(base).asDouble());
     }
 
     private void hotAgent(Map<String, Object> section) {

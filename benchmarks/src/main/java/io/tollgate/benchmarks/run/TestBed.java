@@ -103,6 +103,14 @@ final class TestBed implements AutoCloseable {
         return RedisServer.start();
     }
 
+    /** Returns the program that runs there. */
+    static String executable(RedisServer redis) {
+        if (!PATH_REDIS.toString().isEmpty()) return PATH_REDIS.toString();
+        return ProcessHandle.of(redis.pid())
+                .flatMap(process -> process.info().command())
+                .orElse("redis-server");
+    }
+
     /** Connects; tries more than once, because this JVM is cold and a busy machine slow. */
     static void connect(RedisBuckets buckets) {
         for (int attempt = 1; ; attempt++) {

@@ -78,6 +78,35 @@ class ReportPageTest {
         assertThat(rates).containsExactlyInAnyOrder(120_000.0, 80_000.0);
     }
 
+    @Test
+    void scriptIsSetBesideItsFloor() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var row = Results.row();
+        row.put("scene", "one request");
+        row.put("agents", 16);
+        row.put("floor_instructions", 60_000);
+        row.put("instructions", 96_000);
+        row.put("floor_us", 4);
+        row.put("us", 7);
+        var untold = Results.row(); // without valgrind
+        untold.put("scene", "five requests");
+        untold.put("agents", 16);
+        untold.put("floor_us", 5);
+        untold.put("us", 10);
+        results.put(
+                "script",
+                "./benchmarks/run script",
+                "Redis 7",
+                List.of(row, untold),
+                each -> each.path("scene").asText());
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| one request | 16 | 96 000 | 60 000 | 1.60 | 7.00 | 4.00 | 1.75 |")
+                .contains("| five requests | 16 |  |  |  | 10.0 | 5.00 | 2.00 |");
+    }
+
     private static ObjectNode backlog(int agents, int instances, double rate) {
         var row = Results.row();
         row.put("agents", agents);
