@@ -566,10 +566,9 @@ final class SpendTwin {
                 own.groups = concat(uncommitted(argument.refusedAlone, -1), own.groups);
             }
         }
-        boolean news = later || given != 0;
-        entries.add(1, new Entry(NOBODY, -1, news ? told : kept));
+        entries.add(1, new Entry(NOBODY, -1, later || given != 0 ? told : kept));
         if (lastWriteIsOurs) standing.minute = Math.floor(wasLast / 60);
-        standing.news = (news || filled) && !gone;
+        standing.news = (later || given != 0 || filled || reconciled) && !gone;
         return standing;
     }
 

@@ -823,4 +823,23 @@ class SimulatedFaultsTest {
                 publish agent=2 cost=2
                 """);
     }
+
+    /** What a hold that ends has Redis asked for shows that it had lost what the topic was asked for before: it must keep that. */
+    @Test
+    void lossThatAHoldNoticesFirst() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=1 cold=0 call_agents=2 call_requests=5 calls=3 within=1 unsettled=0 max_open=4
+                other agent=1 cost=1 after=2474
+                crash
+                publish agent=1 cost=2 stray=1
+                failover writes=5 after=1919
+                reserve agent=1 cost=2 stray=1
+                reserve agent=1 cost=1
+                poll instance=1 most=6
+                process instance=1 count=5 order=640177
+                commit instance=1
+                recreate
+                reserve agent=1
+                """);
+    }
 }

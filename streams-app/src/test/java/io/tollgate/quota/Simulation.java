@@ -55,7 +55,7 @@ final class Simulation {
 
     /** By which another instance takes over, or the same one from what it has stored. */
     private static final Set<Step.Kind> MOVES =
-            Set.of(Step.Kind.MOVE, Step.Kind.STEAL, Step.Kind.CRASH, Step.Kind.OFFSETS_BACK);
+            Set.of(Step.Kind.MOVE, Step.Kind.STEAL, Step.Kind.CRASH, Step.Kind.OFFSETS_BACK, Step.Kind.REPORTS_BACK);
 
     private static final double EPSILON = 1e-6;
     private static final long LONGEST_WAIT_MICROS = 1_000_000;

@@ -269,9 +269,9 @@ local function merged(key, argument, stored, ours, clock)
     local through, from = unpack_('<dd', refused_alone)
     if from > own[2] then own[2], own[3] = through, uncommitted(refused_alone, -1) .. own[3] end
   end
-  local news = later or given ~= 0
-  table.insert(entries, 2, {NOBODY, -1, news and told or kept})
-  return status, now, foreign, left, entries, was_tokens and was_last - was_last % 60, (news or filled) and not gone
+  table.insert(entries, 2, {NOBODY, -1, (later or given ~= 0) and told or kept})
+  local news = (later or given ~= 0 or filled or reconciled) and not gone
+  return status, now, foreign, left, entries, was_tokens and was_last - was_last % 60, news
 end
 
 -- Returns the reply; and the fields and the time to live where something is to be written. If it fails, then before.
