@@ -7,15 +7,16 @@ import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
 /**
- * What an approved request has reserved, until it is settled. Immutable. Times are microseconds since the epoch on the bucket's clock.
+ * The tokens that an approved request has reserved, until they are settled. Immutable. Times are microseconds since the
+ * epoch on the bucket's clock.
  *
- * @param agentId whose it is
- * @param name what {@code quota-source} says of the request
+ * @param agentId the agent
+ * @param name the {@code quota-source} of the request
  * @param kind of the bucket that was charged
- * @param reservedTokens what was charged
- * @param openedMicros when it was charged
- * @param deadlineMicros when it ends by itself
- * @param unsettled what becomes of it then
+ * @param reservedTokens the charged tokens
+ * @param openedMicros the time of the charge
+ * @param deadlineMicros the time at which it ends by itself
+ * @param unsettled the rule for that end
  * @param requestId the agent's own label of the request
  */
 public record Hold(
@@ -30,7 +31,7 @@ public record Hold(
     private static final byte VERSION = 1;
     private static final int BYTES = 3 + Double.BYTES + 2 * Long.BYTES;
 
-    /** Returns what is used if nobody settles it. */
+    /** Returns the tokens that count as used if nobody settles it. */
     public double usedTokensUnsettled() {
         return unsettled == Unsettled.CHARGED ? reservedTokens : 0;
     }

@@ -15,8 +15,9 @@ import org.apache.kafka.streams.state.Stores;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The open holds of one task's agents, in RocksDB and changelogged: what is opened and ended is committed with the records that say so. In
- * memory are only deadlines, and how many holds each agent has open, some 200 bytes for each hold. For one stream thread alone.
+ * The open holds of one task's agents, in RocksDB and changelogged: their openings and ends are committed with the
+ * records about them. Only deadlines and each agent's number of open holds are in memory, some 200 bytes for each hold.
+ * For one stream thread alone.
  */
 public final class OpenHolds {
     public static final String STORE = "open-holds";
@@ -27,7 +28,7 @@ public final class OpenHolds {
     /** After everything that begins with an agent's id and {@link #END}. */
     private static final char AFTER = '\u0001';
 
-    /** When a hold ends by itself, and which. */
+    /** A deadline and its hold. */
     public record Deadline(long micros, String agentId, String name, long openedMicros, BucketKind kind) {
         private static Deadline of(Hold hold) {
             return new Deadline(hold.deadlineMicros(), hold.agentId(), hold.name(), hold.openedMicros(), hold.kind());
@@ -43,7 +44,7 @@ public final class OpenHolds {
     /** For other threads. */
     private volatile int open;
 
-    /** Reads what is stored. */
+    /** Reads the stored holds. */
     public OpenHolds(KeyValueStore<String, byte[]> store) {
         this.store = store;
         try (var stored = store.all()) {
@@ -74,8 +75,8 @@ public final class OpenHolds {
     }
 
     /**
-     * Opens a hold; if it is open already, it stays so. Another one may be open under its name, whose request stood in a topic that was
-     * made anew: that one stays open, too, and is no longer found by its name before this one has ended.
+     * Opens a hold; an open one stays open. Another hold may be open under the same name, from a topic before it was
+     * recreated: that one also stays open, but is not found by its name before this one has ended.
      */
     public void open(Hold hold) {
         var before = stored(key(hold.agentId(), hold.name()));
@@ -114,7 +115,7 @@ public final class OpenHolds {
         return older;
     }
 
-    /** Returns the open hold that ends by itself then. */
+    /** Returns the open hold with this deadline. */
     public Hold find(Deadline deadline) {
         var newest = stored(key(deadline.agentId(), deadline.name()));
         if (newest != null && newest.openedMicros() == deadline.openedMicros()) return newest;

@@ -14,14 +14,15 @@ import org.apache.kafka.streams.state.internals.WrappedStateStore;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state store of the agents' buckets, in RocksDB and changelogged, that lets the mirror write to it before each commit.
+ * The state store of the agents' buckets, in RocksDB and changelogged. It lets the mirror write to it before
+ * each commit.
  *
- * <p>Streams' record cache would do the same for any store, but the mirror is a cache already: a second one, sorted, took four tenths of
- * the stream threads' time with a million agents, and more heap than the agents. Only Streams' own caches are told of a commit, by an
- * interface that is not public.
+ * <p>Streams' record cache would do the same for any store, but the mirror is a cache already: a second one, sorted,
+ * took four tenths of the stream threads' time with a million agents, and more heap than the agents. Only Streams' own
+ * caches are told of a commit, by an interface that is not public.
  */
 public final class BucketStore extends WrappedStateStore<KeyValueStore<String, byte[]>, String, byte[]> {
-    /** By this name Streams finds out where an agent is held. */
+    /** Streams finds the instance of an agent by this name. */
     public static final String NAME = "local-buckets";
 
     /** No agent's id holds a control character. */
@@ -39,15 +40,15 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
         super(stored);
     }
 
-    /** Returns the store over one that somebody else keeps. */
+    /** Returns the store over another one. */
     public static BucketStore over(KeyValueStore<String, byte[]> stored) {
         return new BucketStore(stored);
     }
 
     /**
-     * Says who serves the task that the store belongs to.
+     * Connects the store to its task.
      *
-     * @param write writes to the store before each commit of the task, with which it is committed
+     * @param write writes to the store before each commit of the task
      * @param ofTask knows which of the task's records were processed before
      */
     public void serve(Runnable write, TaskOffsets ofTask) {
@@ -61,9 +62,9 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
     }
 
     /**
-     * Takes in a record of the task that the store belongs to; not of one that took its partition over, as long as both live.
+     * Takes a record of the store's task, not of a task that took its partition over while both live.
      *
-     * @return false if it was processed before, and what came of it is committed: nothing may come of it again
+     * @return false if it was processed before with a committed result: it must be left out
      */
     public boolean take(RecordMetadata position) {
         return Objects.requireNonNull(offsets).take(position);
@@ -73,25 +74,25 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
         return kind == BucketKind.SHADOW ? agentId + SHADOW : agentId;
     }
 
-    /** Returns the copy that was written last; null if none was, which means full buckets. */
+    /** Returns the copy written last; null if there is none, which means full buckets. */
     public @Nullable BucketCopy read(String agentId, BucketKind kind) {
         byte[] encoded = wrapped().get(key(agentId, kind));
         return encoded == null ? null : BucketCopy.decode(encoded);
     }
 
-    /** Writes a copy, to be committed with what the task does now. */
+    /** Writes a copy, to be committed with the task's present work. */
     public void write(String agentId, BucketKind kind, BucketCopy copy) {
         wrapped().put(key(agentId, kind), copy.encode());
     }
 
-    /** Says which copies are needed no more. */
+    /** Tells which copies are no longer needed. */
     @FunctionalInterface
     public interface Sweep {
-        /** @param stored the copy that was written last; decoded only if asked for */
+        /** @param stored the copy written last; decoded only on demand */
         boolean isNeedless(String agentId, BucketKind kind, Supplier<BucketCopy> stored);
     }
 
-    /** Deletes the copies that are needed no more, of a bounded number; goes on next time where it stopped. */
+    /** Deletes copies that are no longer needed; looks at a bounded number, and continues there next time. */
     public void sweep(Sweep sweep) {
         var needless = new ArrayList<String>();
         int seen = 0;

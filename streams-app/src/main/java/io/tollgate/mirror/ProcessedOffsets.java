@@ -7,11 +7,11 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far a task has come in one partition. For one stream thread alone.
+ * A task's progress in one partition. For one stream thread alone.
  *
- * <p>Under exactly-once it is kept in the mirror's store, and so committed with what came of the records. The group's committed
- * offsets say the same, but they can go back: brokers lose them, forget them, and let people reset them. What is behind is then
- * read again, and must not be decided again.
+ * <p>Under exactly-once the mirror's store keeps it, so it is committed with the records' results. The group's
+ * committed offsets say the same, but they can go back: brokers lose them, forget them, and let operators reset them.
+ * Then earlier records are read again, and must not be decided again.
  */
 final class ProcessedOffsets {
     /** No agent's id begins with a control character. */
@@ -24,9 +24,9 @@ final class ProcessedOffsets {
     private final @Nullable KeyValueStore<String, byte[]> store;
     private final String key;
     private final long source;
-    /** The first offset that was not taken in. */
+    /** The first offset not taken yet. */
     private long next;
-    /** The highest leader epoch that was polled. What is written after a log has lost its end has a higher one. */
+    /** The highest polled leader epoch. Records written after a log has lost its end have a higher one. */
     private int epoch = NO_EPOCH;
 
     private boolean isStored = true;
@@ -37,12 +37,12 @@ final class ProcessedOffsets {
         this.source = source;
     }
 
-    /** Returns where the task stands that processes again what was not committed: nothing is known of what was. */
+    /** Returns the progress of a task that processes uncommitted records again, and knows nothing of committed ones. */
     static ProcessedOffsets atLeastOnce() {
         return new ProcessedOffsets(null, "", 0);
     }
 
-    /** Returns what the store holds; nothing, if it is of a topic of this name that was deleted. */
+    /** Returns the stored progress; none, if it belongs to a deleted topic of this name. */
     static ProcessedOffsets exactlyOnce(KeyValueStore<String, byte[]> store, String topic, long source) {
         var progress = new ProcessedOffsets(store, topic, source);
         var stored = store.get(progress.key);
@@ -59,7 +59,7 @@ final class ProcessedOffsets {
         return progress;
     }
 
-    /** Notes what was polled, before any of it is processed: records that were written over others are new. */
+    /** Notes polled records before any of them is processed: records written over others are new. */
     void polled(List<? extends ConsumerRecord<?, ?>> records) {
         if (records.get(0).offset() < next) {
             for (var record : records) {
@@ -74,12 +74,12 @@ final class ProcessedOffsets {
         return record.leaderEpoch().orElse(NO_EPOCH);
     }
 
-    /** Returns whether something must come of the record at this offset. */
+    /** Returns whether the record at this offset must be processed. */
     boolean isNew(long offset) {
         return store == null || offset >= next;
     }
 
-    /** Takes the record in, if it is new; returns whether it is. */
+    /** Takes the record if it is new; returns whether it is. */
     boolean take(long offset) {
         if (!isNew(offset)) return false;
         next = offset + 1;
@@ -87,12 +87,12 @@ final class ProcessedOffsets {
         return true;
     }
 
-    /** Returns the last offset that was taken in; -1 if none was. */
+    /** Returns the last offset taken; -1 if there is none. */
     long takenThrough() {
         return next - 1;
     }
 
-    /** Writes it to the store, to be committed with what came of the records. */
+    /** Writes the progress to the store, to be committed with the records' results. */
     void beforeCommit() {
         if (store == null || isStored) return;
         var value = ByteBuffer.allocate(BYTES)

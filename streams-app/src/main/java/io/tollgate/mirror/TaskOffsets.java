@@ -16,11 +16,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What one task knows of the offsets of its sources: under which ids they are kept, how far decisions went, and what is committed. For
- * one stream thread alone.
+ * One task's knowledge of the offsets of its sources: their ids, the last decided and the committed ones. For one
+ * stream thread alone.
  *
- * <p>A stored offset counts only for the topic it was stored for. So with the first records, and where an offset is seen that was polled or
- * decided before, the cluster is asked whether the topic is still the same one.
+ * <p>A stored offset counts only for the topic it was stored for. So with the first records, and whenever an offset
+ * repeats, it asks the cluster whether the topic is still the same one.
  */
 public final class TaskOffsets {
     private static final Logger log = LoggerFactory.getLogger(TaskOffsets.class);
@@ -35,10 +35,10 @@ public final class TaskOffsets {
     private boolean isMadeAnew;
 
     /**
-     * Reads how far the task has come.
+     * Reads the task's progress.
      *
-     * @param ids which topics bear the names of its sources now
-     * @param store holds it under exactly-once; null: nothing is known of what came of records
+     * @param ids tells which topics have the names of its sources now
+     * @param store holds the progress under exactly-once; null: nothing is known of earlier results
      */
     public TaskOffsets(
             TaskSources sources,
@@ -55,7 +55,7 @@ public final class TaskOffsets {
         Arrays.fill(polledThrough, -1);
         for (int place = 0; place < progress.length; place++) {
             var partition = sources.partition(place);
-            committed.forget(partition); // may be of the topic that bore its name before
+            committed.forget(partition); // may be of an earlier topic with this name
             progress[place] = store == null
                     ? ProcessedOffsets.atLeastOnce()
                     : ProcessedOffsets.exactlyOnce(store, partition.topic(), sources.id(place));
@@ -72,9 +72,9 @@ public final class TaskOffsets {
     }
 
     /**
-     * Notes the batch that is being polled, before any of it is noted.
+     * Notes the polled batch, before any of its records is noted.
      *
-     * @throws TaskMigratedException if the topic was made anew
+     * @throws TaskMigratedException if the topic was recreated
      */
     public void polled(int place, List<ConsumerRecord<byte[], byte[]>> records) {
         long first = records.get(0).offset();
@@ -84,21 +84,21 @@ public final class TaskOffsets {
         progress[place].polled(records);
     }
 
-    /** Returns whether something must come of the record at this offset. */
+    /** Returns whether the record at this offset must be processed. */
     public boolean isNew(int place, long offset) {
         return progress[place].isNew(offset);
     }
 
-    /** Returns the last offset that was taken in; -1 if none was. */
+    /** Returns the last offset taken; -1 if there is none. */
     public long takenThrough(int place) {
         return progress[place].takenThrough();
     }
 
     /**
-     * Takes a record in, in the order of offsets.
+     * Takes a record, in the order of offsets.
      *
-     * @return false if it was processed before, and what came of it is committed
-     * @throws TaskMigratedException if the topic was made anew
+     * @return false if it was processed before with a committed result
+     * @throws TaskMigratedException if the topic was recreated
      */
     public boolean take(RecordMetadata position) {
         int place = sources.placeOf(position.topic());
@@ -124,7 +124,7 @@ public final class TaskOffsets {
         throw new TopicMadeAnewException(partition.topic());
     }
 
-    /** Writes to the store what must be committed with what the task commits now. */
+    /** Writes the progress to the store, for the task's present commit. */
     public void beforeCommit() {
         for (var each : progress) each.beforeCommit();
     }

@@ -6,8 +6,8 @@ import java.util.stream.Stream;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * The partitions whose records one task processes, by place: that of the topic of requests, and that of the internal topic through which
- * strays come home; then the same of usage reports. Immutable.
+ * The partitions that one task processes, by place: of the requests topic, of the internal topic for strays, and then
+ * the same two of usage reports. Immutable.
  *
  * @param ids the ids under which their offsets are kept, {@link SourceIds}
  */
@@ -32,7 +32,7 @@ public record TaskSources(List<TopicPartition> partitions, List<Long> ids) {
         return new TaskSources(partitions, ids);
     }
 
-    /** Returns how many there are. */
+    /** Returns the number of sources. */
     int count() {
         return partitions.size();
     }
@@ -60,7 +60,7 @@ public record TaskSources(List<TopicPartition> partitions, List<Long> ids) {
         return ids.get(place);
     }
 
-    /** Returns whether a fence under this id is of one of these. */
+    /** Returns whether a fence with this id belongs to one of these. */
     public boolean holds(long id) {
         return id == id(REQUESTS) || id == id(REKEYED);
     }

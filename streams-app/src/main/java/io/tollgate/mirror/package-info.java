@@ -1,7 +1,8 @@
 /**
- * What one task keeps in RocksDB: our copies of its agents' buckets, and how far it has come in its topics.
+ * The state of one task in RocksDB: our copies of its agents' buckets, and its progress in its topics.
  *
- * <p>First stage of the flow: it knows whether a record was processed before. One instance serves one task on one thread.
+ * <p>First stage of the flow: it knows whether a record was processed before. One instance serves one task on
+ * one thread.
  */
 @NullMarked
 package io.tollgate.mirror;

@@ -10,7 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 
-/** Looks at agents whose tasks run here, and fills their buckets, for people and tools. Thread-safe; never waits. */
+/** Shows agents whose tasks run here, and resets their buckets. Thread-safe; never waits. */
 public final class AgentInspector {
     private final RunningTasks tasks;
 
@@ -18,7 +18,9 @@ public final class AgentInspector {
         this.tasks = tasks;
     }
 
-    /** Returns the name of the store that holds the agents' buckets, by which Streams finds out where an agent is held. */
+    /**
+     * Returns the name of the store with the agents' buckets, by which Streams finds the instance that holds an agent.
+     */
     public String store() {
         return BucketStore.NAME;
     }
@@ -29,9 +31,9 @@ public final class AgentInspector {
     }
 
     /**
-     * Returns the agent as it stands now, as soon as its task's thread has a moment.
+     * Returns the agent as it is now, as soon as its task's thread is free.
      *
-     * @return fails with a {@link RejectedExecutionException} if the task does not run here, or is asked too much
+     * @return fails with a {@link RejectedExecutionException} if the task does not run here, or has too many questions
      * @throws IllegalArgumentException if the id is not legal
      */
     public CompletableFuture<AgentView> look(String agentId) {
@@ -39,10 +41,10 @@ public final class AgentInspector {
     }
 
     /**
-     * Fills the agent's bucket, in Redis as well, be it when Redis is back, and puts it on record; returns the agent, as {@link #look}
-     * does, once that is committed.
+     * Resets the agent's bucket, also in Redis once that is available, and sends an event; returns the agent, as {@link
+     * #look} does, once that is committed.
      *
-     * @param by who: {@code api:} and an address
+     * @param by the author: {@code api:} and an address
      */
     public CompletableFuture<AgentView> reset(String agentId, String by) {
         return ask(agentId, (queries, answer) -> queries.reset(agentId, by, answer));
@@ -67,7 +69,7 @@ public final class AgentInspector {
                 agentId.getBytes(StandardCharsets.UTF_8), tasks.shared().partitions());
     }
 
-    /** Returns who was refused most within the last one to two minutes, of the tasks that run here; most first. */
+    /** Returns the agents of local tasks refused most within the last one to two minutes, most first. */
     public List<Throttled> mostThrottled() {
         return tasks.byPartition().values().stream()
                 .flatMap(task -> task.activity().mostThrottled().stream())
@@ -76,7 +78,7 @@ public final class AgentInspector {
                 .toList();
     }
 
-    /** Returns what each policy in shadow mode would have done, of the tasks that run here; a policy may come several times. */
+    /** Returns the scores of shadow policies, from the tasks that run here; a policy may have several. */
     public List<ShadowScore> shadowScores() {
         return tasks.byPartition().values().stream()
                 .flatMap(task -> task.activity().shadowScores().stream())

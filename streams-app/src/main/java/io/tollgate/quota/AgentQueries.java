@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
-/** What other threads ask of one task's agents: to show one, or to fill its buckets. Answered on the task's stream thread. */
+/**
+ * Answers other threads' questions about one task's agents: shows an agent, or resets its buckets. Works on the task's
+ * stream thread.
+ */
 final class AgentQueries {
     private static final int MOST_HOLDS = 1_000;
 
@@ -43,23 +46,26 @@ final class AgentQueries {
         this.untold = untold;
     }
 
-    /** Returns where other threads ask; answered by {@link #answer}. */
+    /** Returns the mailbox for other threads; {@link #answer} empties it. */
     TaskMailbox mailbox() {
         return mailbox;
     }
 
-    /** Answers other threads' questions, and tells Redis of buckets that were reset or settled. */
+    /** Answers other threads' questions, and tells Redis of resets and settlements. */
     void answer() {
         mailbox.answer();
         untold.tell();
     }
 
-    /** Returns whether there is nothing to answer, and nothing to tell. */
+    /** Returns whether there is nothing to answer or to tell. */
     boolean isIdle() {
         return mailbox.isEmpty() && untold.isEmpty();
     }
 
-    /** Shows an agent: what Redis holds, as it will continue with our copy; the mirror while Redis is not in use. */
+    /**
+     * Shows an agent: the buckets in Redis, as they will continue with our copy, or the mirror while Redis is not
+     * in use.
+     */
     void look(String agentId, CompletableFuture<AgentView> answer) {
         var agent = cache.agent(agentId);
         var policy = agent.policy(shared.policies());
@@ -109,16 +115,16 @@ final class AgentQueries {
     }
 
     /**
-     * Fills an agent's buckets: at once in the mirror, and once that is committed in Redis, as soon as it answers. An answer comes
-     * after the commit: what is undone was never told.
+     * Resets an agent's buckets: in the mirror at once, and in Redis after the commit, as soon as Redis answers. The
+     * caller gets its answer after the commit, so an undone reset was never reported.
      *
-     * @param by who
+     * @param by the author
      */
     void reset(String agentId, String by, CompletableFuture<AgentView> answer) {
         var agent = cache.agent(agentId);
         var policy = agent.policy(shared.policies());
         var buckets = cache.of(agent, policy.kind());
-        // A moment of its own, so that every reader knows what was decided before.
+        // A moment of its own, so that every reader can tell earlier decisions from later ones.
         long nowMicros = agent.notBeforeLast(Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros() + 1));
         buckets.reset(
                 AgentBuckets.full(policy.terms(), TokenBucket.seconds(nowMicros)),

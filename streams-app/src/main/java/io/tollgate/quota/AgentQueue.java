@@ -9,15 +9,15 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One agent of a task: its requests that are polled but not yet decided, and the mirrors of its buckets. Not thread-safe.
+ * One agent of a task: its polled but undecided requests, and the copies of its buckets. Not thread-safe.
  *
- * <p>The buckets that count and those of a shadow policy have mirrors of their own. What waits for either stands in one queue for each
- * source, so that the order of decisions stays that of the requests when the mode changes between them.
+ * <p>Enforced and shadow buckets have separate copies. Requests for both wait in one queue for each source, so that
+ * decisions keep the order of the requests when the mode changes in between.
  */
 final class AgentQueue {
     private final String id;
     private final Deque<PendingDecision> requests = new ArrayDeque<>(4);
-    /** Mostly none stray: an object less for each of many agents. */
+    /** Usually there are no strays: this saves an object for each of many agents. */
     private @Nullable Deque<PendingDecision> strays;
 
     private final @Nullable AgentState[] states = new AgentState[BucketKind.values().length];
@@ -26,7 +26,7 @@ final class AgentQueue {
     private @Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
     private boolean seenLately = true;
-    /** How many of the requests that wait will open a hold if they are approved. */
+    /** The number of waiting requests that open a hold if approved. */
     private int admittedHolds;
 
     AgentQueue(String id) {
@@ -37,26 +37,26 @@ final class AgentQueue {
         return id;
     }
 
-    /** Notes that a request of it was polled or decided. */
+    /** Notes that one of its requests was polled or decided. */
     void seen() {
         seenLately = true;
     }
 
-    /** Returns whether it was seen since this was asked last. */
+    /** Returns whether it was seen since the last call of this. */
     boolean wasSeenLately() {
         boolean seen = seenLately;
         seenLately = false;
         return seen;
     }
 
-    /** Returns the requests of one source that are polled but not yet decided, in their order. */
+    /** Returns the polled but undecided requests of one source, in their order. */
     Deque<PendingDecision> pending(int place) {
         if (place == TaskSources.REQUESTS) return requests;
         if (strays == null) strays = new ArrayDeque<>(4);
         return strays;
     }
 
-    /** Removes the first request of a source, which is decided, or never arrived. */
+    /** Removes the first request of a source, which was decided or never arrived. */
     void removeFirst(int place) {
         var removed = pending(place).removeFirst();
         if (!removed.isAdmitted()) return;
@@ -65,9 +65,9 @@ final class AgentQueue {
     }
 
     /**
-     * Returns whether the request may be decided by the bucket: one that opens a hold only while its agent may have one more.
+     * Returns whether the bucket may decide the request: a request with a hold only while its agent may open one more.
      *
-     * @param openHolds how many the agent has
+     * @param openHolds the agent's number of open holds
      */
     boolean admits(PendingDecision request, int openHolds) {
         if (request.isAdmitted() || !request.opensHold()) return true;
@@ -77,21 +77,21 @@ final class AgentQueue {
         return true;
     }
 
-    /** Returns whether requests of it wait: then it must stay in memory. */
+    /** Returns whether it has waiting requests: then it must stay in memory. */
     boolean isAwaited() {
         return !requests.isEmpty() || strays != null && !strays.isEmpty();
     }
 
     /** Returns the policy now in force. */
     Policy policy(Policies policies) {
-        long version = policies.version(); // before the look: a change meanwhile is seen with the next
+        long version = policies.version(); // before the look, so that the next one sees a change meanwhile
         var current = policies.of(id, policy, policyVersion);
         policy = current;
         policyVersion = version;
         return current;
     }
 
-    /** Returns the mirror that is in memory; null if none is. */
+    /** Returns the copy in memory; null if there is none. */
     @Nullable
     AgentState state(BucketKind kind) {
         return states[kind.ordinal()];
@@ -102,7 +102,7 @@ final class AgentQueue {
     }
 
     /**
-     * Returns whether all of its source that is pending before this request is on its way to these buckets in Redis; false where the
+     * Returns whether all earlier pending requests of its source are under way to these buckets in Redis; false if the
      * request is not pending.
      */
     boolean isAllSentBefore(PendingDecision request, AgentState state) {
@@ -113,7 +113,7 @@ final class AgentQueue {
         return false;
     }
 
-    /** Returns its last decisions; null if none are kept, or they are another agent's by now. */
+    /** Returns its last decisions; null if none are kept, or another agent has taken their place. */
     @Nullable
     LastDecisions lastDecisions() {
         return lastDecisions != null && lastDecisions.isOf(id) ? lastDecisions : null;
@@ -123,14 +123,14 @@ final class AgentQueue {
         lastDecisions = decisions;
     }
 
-    /** Returns when its last decision was made. */
+    /** Returns the time of its last decision. */
     long lastDecidedMicros() {
         return lastDecidedMicros;
     }
 
     /**
-     * Returns the time at which to decide now, and notes it: our reading of the bucket's clock is a little behind Redis, by more
-     * or less, but an agent's decisions never go back in time.
+     * Returns the time for a decision made now, and notes it. Our reading of the bucket's clock is behind Redis by a
+     * varying amount, but an agent's decisions never go back in time.
      */
     long notBeforeLast(long nowMicros) {
         lastDecidedMicros = Math.max(lastDecidedMicros, nowMicros);

@@ -7,14 +7,15 @@ import io.tollgate.policy.Policy;
 import java.util.List;
 
 /**
- * What there is to see of an agent. Immutable.
+ * An agent as shown to users. Immutable.
  *
  * @param buckets one for each of the policy's limits, refilled to {@code nowMicros}
- * @param readFrom where the bucket was read
+ * @param readFrom the copy of the bucket that was read
  * @param nowMicros microseconds since the epoch on the bucket's clock
- * @param known whether the agent was ever seen, as far as anybody remembers: an idle agent with a full bucket is forgotten
- * @param openHolds how many of its holds are open
- * @param holds those of them that end first
+ * @param known whether the agent was ever seen, as far as anybody remembers: an idle agent with a full bucket
+ *     is forgotten
+ * @param openHolds the number of its open holds
+ * @param holds the open holds that end first
  * @param recent its last decisions, newest first, as far as they are remembered
  */
 public record AgentView(

@@ -1,12 +1,12 @@
 package io.tollgate.quota;
 
 /**
- * How much one task asks of Redis at a time, and how many of its answers it has stored with the decisions.
+ * Limits of one task's calls to Redis, and of the answers stored with decisions.
  *
  * @param agents in one call: a script of about a millisecond, after which Redis serves others
  * @param requests in one call, about: a script of about a millisecond and a half
- * @param calls that Redis may have to answer at a time: one that it runs, and one that it finds when it has
- * @param storedAnswers agents for which Redis answered that are written with their decisions, in each commit of all tasks: so few
+ * @param calls in flight at a time: one running in Redis, and one queued behind it
+ * @param storedAnswers answers of Redis written with their decisions in each commit, in agents, for all tasks: so few
  *     cost next to nothing
  */
 public record CallLimits(int agents, int requests, int calls, int storedAnswers) {

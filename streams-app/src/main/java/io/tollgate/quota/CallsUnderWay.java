@@ -80,14 +80,14 @@ final class CallsUnderWay {
         else parts = List.of();
     }
 
-    /** Returns the last offset of a source that is on its way; -1 if none is. */
+    /** Returns the last offset of a source under way; -1 if there is none. */
     long sentThrough(int place) {
         long through = -1;
         for (var part : parts) if (part.place() == place) through = Math.max(through, part.lastOffset());
         return through;
     }
 
-    /** Returns the last offset of a source that any call asked for; -1 if none did. */
+    /** Returns the last offset of a source that any call asked for; -1 if there is none. */
     long everSent(int place) {
         return everSent[place];
     }

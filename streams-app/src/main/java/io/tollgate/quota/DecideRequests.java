@@ -19,7 +19,10 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
-/** Decides each request of one task's agents, and settles each report; nothing else may come here. Nothing of a record is pending when {@code process} returns. */
+/**
+ * Decides each request of one task's agents, and settles each report; takes no other records. Nothing of a record is
+ * pending when {@code process} returns.
+ */
 public final class DecideRequests extends ContextualProcessor<byte[], Incoming, byte[], TaskOutput> {
     private final RunningTasks tasks;
     private final QuotaContext shared;
@@ -30,12 +33,12 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     private @Nullable Task task;
 
     /**
-     * Where decisions go on to: names of the topology's operators. Sent on by name, a record meets no filter.
+     * The next operators of decisions. A record that is sent on by name passes no filter.
      *
-     * @param approved takes what was approved
-     * @param rejected takes what was rejected
-     * @param settled takes what came of reports and deadlines
-     * @param all takes what was approved or rejected, after that, and the news of buckets that were filled
+     * @param approved name of the operator for approvals
+     * @param rejected name of the operator for rejections
+     * @param settled name of the operator for settlements
+     * @param all name of the operator that gets all decisions after those, and resets of buckets
      */
     public record DecisionBranches(String approved, String rejected, String settled, String all) {}
 
@@ -80,7 +83,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
             var request = (Request) record.value();
             pending = new PendingDecision(request, place, position.offset(), nowNanos, true);
         }
-        if (pending.request().hold()) running.holds().expire(); // or they would count as open
+        if (pending.request().hold()) running.holds().expire(); // otherwise they would count as open
         var decided = running.decider().decide(pending);
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
         if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
@@ -95,7 +98,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         context().forward(answered, branches.all());
     }
 
-    /** What a shadow policy would have refused was not charged, and reserves nothing. */
+    /** A request that a shadow policy would have refused was not charged, and reserves nothing. */
     private static boolean opensHold(DecidedRequest decided) {
         return decided.request().hold()
                 && decided.decision().isApproved()
@@ -107,7 +110,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         context().forward(new Record<>(key, expired, expired.settled().decidedAtMicros() / 1000), branches.settled());
     }
 
-    /** Hands on that a bucket was filled, and has that committed soon: somebody waits for it. */
+    /** Forwards the reset of a bucket, and requests an early commit, for which its caller waits. */
     private void tell(BucketReset reset) {
         var key = reset.agentId().getBytes(StandardCharsets.UTF_8);
         context().forward(new Record<>(key, reset, reset.atMicros() / 1000), branches.all());

@@ -21,16 +21,16 @@ final class DecisionSpans {
         this.propagator = propagator;
     }
 
-    /** Returns what tells {@code telemetry} of decisions; null if nobody listens, so that nothing has to be done for a record. */
+    /** Returns the spans for {@code telemetry}; null if nothing listens, so that records cost no work. */
     static @Nullable DecisionSpans to(OpenTelemetry telemetry) {
         var propagator = telemetry.getPropagators().getTextMapPropagator();
         return propagator.fields().isEmpty() ? null : new DecisionSpans(telemetry.getTracer("io.tollgate"), propagator);
     }
 
     /**
-     * Tells of a decision that was made right now.
+     * Records a decision made right now.
      *
-     * @param headers of the request; without the context of a trace, it has no span
+     * @param headers of the request; without the context of a trace there is no span
      */
     void decided(Headers headers, DecidedRequest decided, long nanosSincePoll) {
         var publisher = propagator.extract(Context.root(), headers, DecisionSpans::text);

@@ -11,18 +11,18 @@ final class LastDecisions {
     private String owner = "";
     private boolean seenLately;
 
-    /** Returns whether these are this agent's, and not another one's by now. */
+    /** Returns whether these still belong to this agent. */
     boolean isOf(String agentId) {
         return owner.equals(agentId);
     }
 
-    /** Begins anew for this agent. */
+    /** Clears the decisions, and assigns them to this agent. */
     void begin(String agentId) {
         owner = agentId;
         newestFirst.clear();
     }
 
-    /** Returns whether a decision was noted since this was asked last. */
+    /** Returns whether a decision was noted since the last call of this. */
     boolean wasSeenLately() {
         boolean seen = seenLately;
         seenLately = false;

@@ -11,9 +11,9 @@ import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request on its way through one task, carried on the record itself: Streams copies header objects by reference, so that a record
- * that is dropped takes its pending decision with it. Never written to a topic; no producer can forge a Java object. For one
- * stream thread alone.
+ * A request on its way through one task, carried by the record itself: Streams copies header objects by reference, so a
+ * dropped record takes its pending decision with it. Never written to a topic; no producer can forge a Java object. For
+ * one stream thread alone.
  */
 final class PendingDecision extends ParseResultHeader {
     private final int place;
@@ -28,11 +28,11 @@ final class PendingDecision extends ParseResultHeader {
     private boolean admitted;
 
     /**
-     * @param request what is to be decided
+     * @param request the request to decide
      * @param place of its topic among {@link TaskSources}
-     * @param offset where it stands there
+     * @param offset its offset there
      * @param polledNanos by {@link TaskTime#nanoTime}
-     * @param timed whether to measure how long after that it is decided
+     * @param timed whether to measure the time from then to the decision
      */
     PendingDecision(Request request, int place, long offset, long polledNanos, boolean timed) {
         super(request);
@@ -55,7 +55,7 @@ final class PendingDecision extends ParseResultHeader {
         return charge;
     }
 
-    /** Notes which policy decides it: the one that is in force when it is polled. */
+    /** Notes the policy that decides it: the one in force when it is polled. */
     void decideBy(Policy inForce) {
         policy = inForce;
     }
@@ -110,13 +110,13 @@ final class PendingDecision extends ParseResultHeader {
         return decided;
     }
 
-    /** Notes that the request is on its way to Redis; {@code index} is its place among its agent's charges. */
+    /** Notes that the request is under way to Redis; {@code index} is its place among its agent's charges. */
     void sent(RedisCall.Part asked, int index) {
         this.asked = asked;
         this.index = index;
     }
 
-    /** Returns the call that asks for it; null if none does. */
+    /** Returns the call that asks for it; null if there is none. */
     RedisCall.@Nullable Part asked() {
         return asked;
     }
@@ -125,7 +125,7 @@ final class PendingDecision extends ParseResultHeader {
         return index;
     }
 
-    /** Removes and returns what the prefetch left on the record; null if it left nothing. */
+    /** Removes and returns the pending decision that the prefetch left on the record; null if there is none. */
     static @Nullable PendingDecision take(Headers headers) {
         var parsed = ParseResultHeader.on(headers);
         if (parsed != null) ParseResultHeader.takeFrom(headers);

@@ -19,17 +19,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sees each polled batch on the stream thread before any of its records is processed, and sends its requests to Redis: by the
- * time that a record is processed, its answer is there. Never waits, never throws.
+ * Sees each polled batch on the stream thread before any of its records is processed, and sends its requests to Redis,
+ * so that answers are there when records are processed. Never waits, never throws.
  *
- * <p>What waits for an answer is bounded by what Streams buffers: a poll's records, and those of the polls before that have not
- * been processed.
+ * <p>Streams' own buffers bound the waiting requests: the records of a poll, and unprocessed ones of earlier polls.
  */
 public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
     /** The consumer property that holds the {@link RunningTasks} object. */
     public static final String TASKS_CONFIG = "tollgate.tasks";
 
-    /** Of a large poll's requests, one in so many is timed: to time each takes a twentieth of the CPU. */
+    /** In a large poll, one request in so many is timed: timing each would take a twentieth of the CPU. */
     private static final int TIMED_EACH = 16;
 
     private static final int ALL_TIMED = 64;
@@ -38,7 +37,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
 
     private @Nullable RunningTasks tasks;
     private @Nullable RecordClassifier parse;
-    /** The last offset that was polled without being sent: what follows must not reach Redis before it. */
+    /** The last offset that was polled without being sent: later requests must not reach Redis before it. */
     private final Map<TopicPartition, Long> missed = new HashMap<>();
 
     @Override
@@ -60,7 +59,8 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             var polled = records.records(partition);
             long first = polled.get(0).offset();
             missed.computeIfPresent(
-                    partition, (same, last) -> Math.min(last, first - 1)); // what is polled again is not missed
+                    partition,
+                    (same, last) -> Math.min(last, first - 1)); // requests that are polled again are not missed
             // The topology decides every record that has no pending decision, one by one.
             if (!prefetch(running, parser, partition, polled)) {
                 missed.put(partition, polled.get(polled.size() - 1).offset());
@@ -93,7 +93,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         }
     }
 
-    /** Leaves on each record what it is; returns the requests. */
+    /** Leaves on each record its classification; returns the requests. */
     private static List<PendingDecision> note(
             Task task,
             int place,

@@ -11,14 +11,15 @@ import java.util.Optional;
 import java.util.function.IntSupplier;
 
 /**
- * What all tasks of an instance share. Thread-safe.
+ * The parts that all tasks of an instance share. Thread-safe.
  *
  * @param requestsTopic the topic that agents write to
- * @param partitions how many partitions it has
- * @param recordLimit key, value and headers of the largest record that can be decided, in bytes; asked for with each record
+ * @param partitions its number of partitions
+ * @param recordLimit returns the size of the largest record that can be decided, with key and headers, in bytes; read
+ *     for each record
  * @param exactlyOnce whether decisions and offsets are committed together
  * @param redis empty: local buckets only
- * @param clock of the buckets where Redis is not used; else each node of Redis has its own
+ * @param clock the clock of the buckets without Redis; otherwise each node of Redis has its own
  * @param callLimits for each task
  */
 public record QuotaContext(
@@ -35,12 +36,12 @@ public record QuotaContext(
         StreamThreadWatch watch,
         TaskTime time,
         CallLimits callLimits) {
-    /** Returns the time by which these buckets are decided, microseconds since the epoch. */
+    /** Returns the time on the clock of these buckets, in microseconds since the epoch. */
     long nowMicros(String agentId, BucketKind kind) {
         return redis.map(each -> each.clock(agentId, kind)).orElse(clock).getAsLong();
     }
 
-    /** Returns the same of buckets that are in memory. */
+    /** Returns the same for buckets in memory. */
     long nowMicros(AgentState buckets) {
         return nowMicros(buckets.agentId(), buckets.kind());
     }

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * One of an agent's last decisions.
  *
- * @param requests where the request was published; null for a stray, whose record alone remembers that
- * @param offset at which it was published there
+ * @param requests the partition on which the request was published; null for a stray, since only its record holds that
+ * @param offset its offset there
  */
 public record RecentDecision(
         double costTokens,
@@ -17,7 +17,7 @@ public record RecentDecision(
         boolean enforced,
         @Nullable TopicPartition requests,
         long offset) {
-    /** Returns what {@code quota-source} says of the request; empty for a stray. */
+    /** Returns the request's {@code quota-source}; empty for a stray. */
     public Optional<String> source() {
         return requests == null
                 ? Optional.empty()

@@ -18,8 +18,8 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call to Redis for several agents, under way or answered. Falls back as a whole, once: what was not answered by the deadline
- * counts as failed for every request in it. For one stream thread alone.
+ * One call to Redis for several agents, under way or answered. It fails as a whole: without an answer by the deadline,
+ * every request in it has failed. For one stream thread alone.
  */
 final class RedisCall {
     private final CompletableFuture<SpendResults> call;
@@ -28,7 +28,7 @@ final class RedisCall {
     private @Nullable Optional<SpendResults> answers;
     private long awaitedNanos;
 
-    /** @param deadlineNanos by {@link TaskTime#nanoTime}: until when its requests may wait */
+    /** @param deadlineNanos the end of its requests' wait, by {@link TaskTime#nanoTime} */
     RedisCall(CompletableFuture<SpendResults> call, long deadlineNanos, TaskTime time) {
         this.time = time;
         this.call = call;
@@ -40,13 +40,18 @@ final class RedisCall {
         return call.isDone();
     }
 
-    /** Waits until the deadline at most; returns what Redis answered to the spend at this index, empty if it did not. */
+    /**
+     * Waits until the deadline at most; returns the answer of Redis to the request at this index, empty without one.
+     */
     Optional<SpendResult> await(int index) {
         if (answers == null) answers = awaitCall();
         return answers.map(all -> all.answers().get(index));
     }
 
-    /** Returns when the answer was first asked for, by {@link TaskTime#nanoTime}: one reading of the clock for all of its agents. */
+    /**
+     * Returns the time at which the answer was first asked for, by {@link TaskTime#nanoTime}: one reading of the clock
+     * for all of its agents.
+     */
     long awaitedNanos() {
         return awaitedNanos;
     }
@@ -58,7 +63,7 @@ final class RedisCall {
         } catch (ExecutionException e) {
             return Optional.empty();
         } catch (TimeoutException late) {
-            // If it is answered after all, nobody listens. Redis may have charged; the fence knows these offsets.
+            // A later answer is ignored. Redis may have charged; the fence knows these offsets.
             call.completeExceptionally(late);
             return Optional.empty();
         } catch (InterruptedException e) {
@@ -81,7 +86,7 @@ final class RedisCall {
             return charges.get(charges.size() - 1).offset();
         }
 
-        /** Returns whether what Redis had decided beyond our copy went nowhere. */
+        /** Returns whether Redis' decisions beyond our copy had no effect. */
         boolean supersedes() {
             var copy = spend.copy();
             return copy != null && copy.status() == CopyStatus.SUPERSEDES;
@@ -97,7 +102,10 @@ final class RedisCall {
             return call.await(index);
         }
 
-        /** Returns what the fence beyond this offset must remember, oldest first: one group for all that was decided at one moment by the same terms. */
+        /**
+         * Returns the groups for the fence beyond this offset, oldest first: one group for all decisions of one moment
+         * under the same terms.
+         */
         List<Fence.Group> groups(SpendResult.Decided answer, long fenceOffset) {
             var charges = spend.charges();
             var decisions = answer.decisions();
@@ -122,7 +130,7 @@ final class RedisCall {
         private List<Double> tokensAfter(Decision newest, SpendResult.Decided answer) {
             var terms = newest.terms();
             if (terms.limits().size() == 1) return List.of(newest.remainingTokens());
-            // What was decided before a crash, by terms of then: Redis has said no more than what was left.
+            // Decided before a crash, under the terms of that time: Redis tells only what was left.
             return terms.equals(spend.terms())
                     ? answer.buckets().buckets().stream().map(Bucket::tokens).toList()
                     : Collections.nCopies(terms.limits().size(), newest.remainingTokens());

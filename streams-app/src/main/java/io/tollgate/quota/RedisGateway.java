@@ -28,12 +28,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class RedisGateway implements AutoCloseable {
     /**
-     * The first calls of a process are slow because it is cold, not because Redis is: they may take longer. Without, a restart
-     * would decide on mirrors that are a little older than the crash.
+     * The first calls of a process may take longer, because the process is cold, not Redis. Otherwise a restart would
+     * decide on mirrors that are slightly older than the crash.
      */
     private static final int COLD_CALLS = 200;
 
-    /** With what else takes time, no request waits for more than a second. */
+    /** Together with other delays, no request waits for more than a second. */
     private static final Duration COLD_TIMEOUT = Duration.ofMillis(700);
 
     private final AtomicInteger coldCalls;
@@ -45,7 +45,7 @@ public final class RedisGateway implements AutoCloseable {
     private final PipelineMetrics metrics;
 
     /**
-     * Connects if Redis is there; goes on looking for it otherwise.
+     * Connects if Redis is there; otherwise keeps trying.
      *
      * @param redis is closed with this
      */
@@ -55,10 +55,10 @@ public final class RedisGateway implements AutoCloseable {
     }
 
     /**
-     * Calls with other breakers, in other time, than a process has.
+     * For simulations: with given breakers and a given time.
      *
-     * @param breakers name the breaker of the node that holds the agent's buckets
-     * @param coldCalls how many may take longer
+     * @param breakers return the breaker of the node that holds the agent's buckets
+     * @param coldCalls the number of calls that may take longer
      */
     RedisGateway(
             RedisCalls redis,
@@ -77,12 +77,12 @@ public final class RedisGateway implements AutoCloseable {
         this.metrics = metrics;
     }
 
-    /** Returns whether Redis is to be asked for these buckets now. */
+    /** Returns whether to ask Redis for these buckets now. */
     boolean inUse(AgentState buckets) {
         return inUse(buckets.agentId(), buckets.kind());
     }
 
-    /** As above, of buckets that need not be in memory. */
+    /** As above, for buckets that need not be in memory. */
     boolean inUse(String agentId, BucketKind kind) {
         return breakers.apply(agentId, kind).isClosed();
     }
@@ -91,12 +91,12 @@ public final class RedisGateway implements AutoCloseable {
         return breakers.apply(buckets.agentId(), buckets.kind());
     }
 
-    /** Returns the clock of the node that holds these buckets: a clock next door may go wrong. */
+    /** Returns the clock of the node that holds these buckets: another node's clock may be wrong. */
     BucketClock clock(String agentId, BucketKind kind) {
         return breakers.apply(agentId, kind).clock();
     }
 
-    /** Splits what is to be sent by the node that will answer: one that fails must not take the agents of others along. */
+    /** Splits requests by the node that answers them: a failing node must not affect the agents of others. */
     <T> Collection<List<T>> byNode(List<T> asks, Function<T, AgentState> buckets) {
         if (!redis.isCluster()) return List.of(asks);
         return asks.stream()
@@ -105,7 +105,7 @@ public final class RedisGateway implements AutoCloseable {
                 .values();
     }
 
-    /** Sends one call, for agents of one node; its breaker hears of it once, however many requests are in it. */
+    /** Sends one call for agents of one node. Its breaker counts it once, however many requests are in it. */
     RedisCall send(List<SpendRequest> spends) {
         var node = breakers.apply(spends.get(0).agentId(), spends.get(0).kind());
         long start = time.nanoTime();

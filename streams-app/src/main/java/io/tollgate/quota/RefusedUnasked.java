@@ -6,7 +6,7 @@ import io.tollgate.mirror.TaskSources;
 import java.util.stream.Stream;
 
 /**
- * What was refused to one agent without asking Redis, since it answered last. Immutable.
+ * One agent's requests refused without asking Redis, since its last answer. Immutable.
  *
  * @param requests of the source at {@link TaskSources#REQUESTS}
  * @param rekeyed of the other one
@@ -14,10 +14,10 @@ import java.util.stream.Stream;
 record RefusedUnasked(Fence requests, Fence rekeyed) {
     static final RefusedUnasked NONE = new RefusedUnasked(Fence.NONE, Fence.NONE);
 
-    /** What is refused within this time is answered as at one moment. */
+    /** Refusals made without Redis within this window share one timestamp. */
     private static final long TOGETHER_MICROS = 20_000;
 
-    /** Returns what was refused of the source at this place, as its fence remembers it. */
+    /** Returns the refusals of the source at this place, as its fence keeps them. */
     Fence fence(int place) {
         return place == TaskSources.REQUESTS ? requests : rekeyed;
     }
@@ -26,12 +26,12 @@ record RefusedUnasked(Fence requests, Fence rekeyed) {
         return fence(place) == Fence.NONE;
     }
 
-    /** Returns these without what was refused of the source at this place. */
+    /** Returns these without the refusals of the source at this place. */
     RefusedUnasked without(int place) {
         return isNone(place) ? this : with(place, Fence.NONE);
     }
 
-    /** Returns these with one more, and without what is committed. */
+    /** Returns these with one more, and without committed ones. */
     RefusedUnasked plus(int place, long offset, Decision refusal, long committedOffset) {
         return with(place, fence(place).uncommitted(committedOffset).plusRefused(offset, refusal));
     }
@@ -43,10 +43,10 @@ record RefusedUnasked(Fence requests, Fence rekeyed) {
     }
 
     /**
-     * Returns when to say that a request is refused: now, or when the one before was, if that is a moment ago and nothing else was decided
-     * since.
+     * Returns the time of a refusal: now, or that of the one before, if that is a moment ago and nothing else was
+     * decided since.
      *
-     * @param lastMicros when the agent's last decision was made
+     * @param lastMicros the time of the agent's last decision
      */
     long at(int place, long nowMicros, long lastMicros) {
         var groups = fence(place).groups();
@@ -54,7 +54,7 @@ record RefusedUnasked(Fence requests, Fence rekeyed) {
         return isLast && nowMicros - lastMicros < TOGETHER_MICROS ? lastMicros : Math.max(nowMicros, lastMicros);
     }
 
-    /** Returns the fence of what was asked for and decided, with these. */
+    /** Returns the given fence, with these refusals. */
     Fence over(int place, Fence asked) {
         var refused = fence(place);
         if (refused.lastOffset() <= asked.lastOffset()) return asked;

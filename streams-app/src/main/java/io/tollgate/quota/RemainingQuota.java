@@ -7,7 +7,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import org.jspecify.annotations.Nullable;
 
-/** What is left of one of an agent's limits. Immutable. */
+/** The rest of one of an agent's limits. Immutable. */
 public record RemainingQuota(NamedLimit limit, double tokens) {
     private static final Comparator<NamedLimit> BY_CAPACITY =
             Comparator.comparingDouble(named -> named.limit().capacityTokens());
@@ -18,10 +18,11 @@ public record RemainingQuota(NamedLimit limit, double tokens) {
     }
 
     /**
-     * Returns what a decision left of the limit that it is about: the one that refused, else the one with the smallest share left.
+     * Returns the rest of the limit that a decision is about: the one that refused, else the one with the smallest
+     * share left.
      *
-     * @param buckets the agent's after the call that the decision was part of; null or of other terms, as after a crash, if they are
-     *     not known: then the smallest limit is taken to be the one that holds the fewest tokens
+     * @param buckets the agent's buckets after the decision's call; null or of other terms if unknown, as after a
+     *     crash: then the smallest limit is assumed to hold the fewest tokens
      */
     public static RemainingQuota of(Decision decision, @Nullable AgentBuckets buckets) {
         double fewest = decision.remainingTokens();
@@ -33,7 +34,8 @@ public record RemainingQuota(NamedLimit limit, double tokens) {
         }
         var scarcest = new RemainingQuota(limits.get(0), Double.POSITIVE_INFINITY);
         for (int i = 0; i < limits.size(); i++) {
-            // Within a call each approval costs every limit the same: what lies between two of them stays as it is.
+            // Within a call each approval costs every limit the same, so the difference between two limits stays the
+            // same.
             double more = buckets.buckets().get(i).tokens() - buckets.leastTokens();
             var left = new RemainingQuota(limits.get(i), fewest + more);
             if (left.share() < scarcest.share()) scarcest = left;

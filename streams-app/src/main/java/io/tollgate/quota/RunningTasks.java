@@ -12,7 +12,7 @@ public final class RunningTasks {
         this.shared = shared;
     }
 
-    /** Returns what the tasks share. */
+    /** Returns the context that the tasks share. */
     public QuotaContext shared() {
         return shared;
     }
@@ -21,7 +21,7 @@ public final class RunningTasks {
         return byPartition;
     }
 
-    /** Wakes the tasks of this stream thread that were idle, and that have something to do without a record. */
+    /** Wakes the idle tasks of this stream thread that have work without a record. */
     public void wakeAsked() {
         byPartition.values().forEach(task -> task.timer().wakeIfAsked());
     }
@@ -31,7 +31,7 @@ public final class RunningTasks {
         byPartition.values().forEach(task -> task.timer().requestCommit());
     }
 
-    /** Returns how old the mirror of the task is that is furthest behind, in seconds; 0 where all is stored. */
+    /** Returns the age of the mirror that is furthest behind, in seconds; 0 if everything is stored. */
     public double mirrorAgeSeconds() {
         return byPartition.values().stream()
                 .mapToDouble(task -> task.cache().ageSeconds())

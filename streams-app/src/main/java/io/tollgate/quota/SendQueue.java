@@ -36,7 +36,7 @@ final class SendQueue {
                     .filter(requests::contains);
         }
 
-        /** Returns those that were not sent meanwhile, when others were decided. */
+        /** Returns those that were not sent in the meantime. */
         Ask unsent() {
             if (first().asked() == null) return this; // nearly always
             var unsent = requests.stream().filter(each -> each.asked() == null).toList();
@@ -57,7 +57,7 @@ final class SendQueue {
     private final OpenHolds holds;
     private final Deque<List<Ask>> queued = new ArrayDeque<>();
     private final Deque<RedisCall> unanswered = new ArrayDeque<>();
-    /** What was not sent because Redis was away, in the order in which it will be decided. */
+    /** Requests not sent because Redis was away, in the order of their decisions. */
     private final Deque<Ask> leftBehind = new ArrayDeque<>();
 
     private List<Ask> filling = new ArrayList<>();
@@ -72,12 +72,13 @@ final class SendQueue {
     }
 
     /**
-     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link CallLimits} says.
+     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link
+     * CallLimits} says.
      *
      * @param place of their source, one for all of them
      * @param polled in the order of their offsets
-     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is sent
-     *     before it is decided: Redis would decide it after its successors, and no fence would remember it
+     * @param missedThrough the last offset of the source that was polled without being noted here; -1: none. Nothing is
+     *     sent before that one is decided: Redis would decide it after its successors, and no fence would hold it
      */
     void prefetch(int place, List<PendingDecision> polled, long missedThrough) {
         boolean mayBeSent = shared.redis().isPresent() && offsets.takenThrough(place) >= missedThrough;
@@ -98,14 +99,19 @@ final class SendQueue {
         sendMore();
     }
 
-    /** Returns those before the first that would open more holds than the agent may have: when that one is decided, others may have ended. */
+    /**
+     * Returns those before the first one that would open a hold too many: by the time of its decision, other holds may
+     * have ended.
+     */
     private List<PendingDecision> sendable(AgentQueue agent, List<PendingDecision> requests) {
         int count = 0;
         while (count < requests.size() && admits(agent, requests.get(count))) count++;
         return requests.subList(0, count);
     }
 
-    /** Returns whether the request may be decided by the bucket: one that opens a hold only while its agent may have one more. */
+    /**
+     * Returns whether the bucket may decide the request: a request with a hold only while its agent may open one more.
+     */
     boolean admits(AgentQueue agent, PendingDecision request) {
         return !request.request().hold() || agent.admits(request, holds.open(agent.id()));
     }
@@ -126,7 +132,7 @@ final class SendQueue {
         fillingRequests = 0;
     }
 
-    /** Sends as much of what is queued as Redis should have of this task at a time. */
+    /** Sends as many queued requests as this task may have in flight. */
     void sendMore() {
         while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
         if (queued.isEmpty()) return;
@@ -134,7 +140,7 @@ final class SendQueue {
         while (!queued.isEmpty() && unanswered.size() < limits.calls()) sendNext();
     }
 
-    /** Sends what is queued, up to this request. */
+    /** Sends the queued requests up to this one. */
     void sendUpTo(PendingDecision request) {
         while (request.isQueued() && !queued.isEmpty()) sendNext();
     }
@@ -152,7 +158,7 @@ final class SendQueue {
         if (!call.isEmpty()) send(redis, call);
     }
 
-    /** Returns false for agents that are surely exhausted, and for those whose earlier requests have not been sent. */
+    /** Returns false for surely exhausted agents, and for those with earlier unsent requests. */
     private boolean isToBeSent(Ask ask) {
         return !ask.buckets().isDecidedAlone(cache.commits())
                 && ask.agent().isAllSentBefore(ask.first(), ask.buckets())
@@ -169,8 +175,8 @@ final class SendQueue {
 
     /** Returns whether Redis would surely refuse the request. */
     boolean surelyRefuses(AgentState buckets, PendingDecision request, double nowSeconds) {
-        // Under at-least-once the refusal may have gone out when the request is processed again, and no fence knows of
-        // it.
+        // Under at-least-once the refusal may already be published when the request is processed again, and no fence
+        // knows it.
         return shared.exactlyOnce()
                 && buckets.surelyRefuses(
                         request.place(),
@@ -181,10 +187,10 @@ final class SendQueue {
     }
 
     /**
-     * Sends the first request of an agent now, with what else of its source waits there. Other agents whose requests were left behind
-     * go with it: each alone would take a round trip when Redis is back.
+     * Sends the first request of an agent now, with the waiting ones of its source. Other agents with unsent requests
+     * go with it: one by one, each would take a round trip once Redis is back.
      *
-     * @param atOnce how many of the agent's requests may be sent; others may lie between them that are not noted
+     * @param atOnce how many of the agent's requests may be sent; unnoted ones may lie between them
      */
     RedisCall.Part sendNow(
             RedisGateway redis, AgentQueue agent, AgentState buckets, PendingDecision first, int atOnce) {
@@ -206,12 +212,12 @@ final class SendQueue {
 
     private Ask waiting(AgentQueue agent, AgentState buckets, PendingDecision first, int atOnce) {
         var pending = agent.pending(first.place());
-        // Some of these may be in Redis already, in calls that can no longer be used. Calls that still can are no
-        // reason: their answers are given again.
+        // Some of these may already be in Redis, in calls that can no longer be used. Usable calls do no harm: their
+        // answers are given again.
         if (pending.stream().anyMatch(buckets::isAbandoned)) {
             buckets.startAnew(first.policy().terms(), nowSeconds(buckets));
         }
-        // One call knows one policy, and what comes after another one must not overtake it.
+        // One call has one policy, and requests after a policy change must not overtake earlier ones.
         var requests = pending.stream()
                 .limit(atOnce)
                 .takeWhile(request -> request == first || isOf(first.policy(), request) && admits(agent, request))

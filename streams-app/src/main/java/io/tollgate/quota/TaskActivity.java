@@ -14,16 +14,17 @@ import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What has happened lately to one task's agents, for people who look: the last decisions of the agents seen last, and who was
- * refused most. For one stream thread alone, but for {@link #mostThrottled} and {@link #shadowScores}. Memory is bounded, however many agents there are.
+ * Recent activity of one task's agents, for display: the last decisions of the agents seen last, and the agents refused
+ * most. For one stream thread alone, except for {@link #mostThrottled} and {@link #shadowScores}. Memory is bounded,
+ * however many agents there are.
  */
 final class TaskActivity {
     private static final int AGENTS = 1_000;
     private static final int THROTTLED = 256;
     static final int SHOWN = 100;
-    /** Policies in shadow mode whose verdicts are counted: those that came first. */
+    /** The most shadow policies whose verdicts are counted: the first ones. */
     private static final int SHADOWS = 1_000;
-    /** Refusals are counted for this long, and remembered for as long again. */
+    /** Refusals are counted for this long, and kept for as long again. */
     private static final long PERIOD_NANOS = 60_000_000_000L;
 
     private final List<LastDecisions> all = new ArrayList<>();
@@ -44,8 +45,8 @@ final class TaskActivity {
     /**
      * Notes a decision.
      *
-     * @param policy of the agent: in shadow mode a refusal only says what would be
-     * @param requests where the request was published; null for a stray
+     * @param policy of the agent: in shadow mode a refusal is hypothetical
+     * @param requests the partition on which the request was published; null for a stray
      */
     void decided(AgentQueue agent, Charge charge, Decision decision, Policy policy, @Nullable TopicPartition requests) {
         boolean enforced = policy.mode() == Mode.ENFORCE;
@@ -69,8 +70,9 @@ final class TaskActivity {
     }
 
     /**
-     * Gives the agent the decisions of one that was not seen since the hand of a clock passed it last; null if the one under the hand
-     * was. With a million agents nearly every decision comes here, so it looks at one only: an agent that is seen again soon finds one.
+     * Reuses the decisions of an agent not seen since the clock's hand last passed it; null if the agent under the hand
+     * was seen. With a million agents nearly every decision comes here, so it tries only one: an agent that is seen
+     * again soon finds one.
      */
     private @Nullable LastDecisions newFor(AgentQueue agent) {
         if (all.size() < AGENTS) {
@@ -86,8 +88,8 @@ final class TaskActivity {
     }
 
     /**
-     * Counts as Misra and Gries do: a full table gives one of each count for the newcomer's, so that whoever has more than one
-     * in {@value #THROTTLED} of the refusals is in it, and each step costs the same on average.
+     * Counts as Misra and Gries do: a full table gives up one of each count for a newcomer. So every agent with more
+     * than one in {@value #THROTTLED} of the refusals is in it, and each step has a constant average cost.
      *
      * @see <a href="https://doi.org/10.1016/0167-6423(82)90012-0">Finding repeated elements, 1982</a>
      */
@@ -107,7 +109,7 @@ final class TaskActivity {
         return last == null ? List.of() : last.newestFirst();
     }
 
-    /** Makes what was counted since the last time visible to other threads. */
+    /** Publishes the counts since the last time to other threads. */
     void publish() {
         long now = System.nanoTime();
         if (now - periodEndsNanos >= 0) {
@@ -130,12 +132,14 @@ final class TaskActivity {
                 .toList();
     }
 
-    /** Returns what each policy in shadow mode would have done since this task began, as last published. Thread-safe. */
+    /** Returns the scores of shadow policies since this task began, as last published. Thread-safe. */
     List<ShadowScore> shadowScores() {
         return shadowScores;
     }
 
-    /** Returns who was refused most within the last one to two minutes, as last published, most first. Thread-safe. */
+    /**
+     * Returns the agents refused most within the last one to two minutes, as last published, most first. Thread-safe.
+     */
     List<Throttled> mostThrottled() {
         return mostThrottled;
     }

@@ -19,11 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decides the requests of one task's agents. For one stream thread alone: the one that polls the task's records and processes
- * them.
+ * Decides the requests of one task's agents. For one stream thread alone: the one that polls the task's records and
+ * processes them.
  *
- * <p>Three ways, in this order: what Redis answered to the call that was sent when the records were polled; a call made now, for
- * all of the agent's requests that wait; the mirror. A request whose call failed is never sent again: Redis may have charged it.
+ * <p>Three ways, in this order: the answer of Redis to the call sent when the records were polled; a call made now, for
+ * all waiting requests of the agent; the mirror. A request whose call failed is never sent again: Redis may have
+ * charged it.
  */
 final class TaskDecider {
     private static final Logger log = LoggerFactory.getLogger(TaskDecider.class);
@@ -53,9 +54,9 @@ final class TaskDecider {
     }
 
     /**
-     * Decides a request that the prefetch has noted, or has not seen. Waits for Redis within its time limit.
+     * Decides a request, whether the prefetch has noted it or not. Waits for Redis within its time limit.
      *
-     * @return the decision, and the policy that it was made by
+     * @return the decision and its policy
      */
     DecidedRequest decide(PendingDecision pending) {
         queue.sendMore();
@@ -90,13 +91,13 @@ final class TaskDecider {
     /**
      * Gives tokens back to an agent's buckets, in every limit, never above its capacity.
      *
-     * @param refundTokens below 0: is taken, and the buckets may fall below zero; what is decided next is decided on what is left
+     * @param refundTokens below 0: taken, and the buckets may fall below zero; the next decision uses the result
      */
     Settled settle(String agentId, BucketKind kind, double refundTokens) {
         return settle(agentId, kind, refundTokens, settlesAt(agentId, kind));
     }
 
-    /** Settles at what {@link #settlesAt} has returned, with nothing of the agent's in between. */
+    /** Settles at the time that {@link #settlesAt} has returned, with no decision of the agent in between. */
     Settled settle(String agentId, BucketKind kind, double refundTokens, long atMicros) {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
@@ -109,7 +110,7 @@ final class TaskDecider {
         return new Settled(left.leastTokens(), atMicros, decidedBy);
     }
 
-    /** Returns when a settlement that is made now happens: after all that was decided before. */
+    /** Returns the time of a settlement made now: after all earlier decisions. */
     long settlesAt(String agentId, BucketKind kind) {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
@@ -122,14 +123,14 @@ final class TaskDecider {
         return agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
     }
 
-    /** Waits for what is under way: what it charges comes before what is settled now. */
+    /** Waits for calls under way, because their charges come before this settlement. */
     private void takeOver(AgentState buckets) {
         for (var part : buckets.calls().inOrder()) {
             decided(part, buckets).ifPresent(answer -> takeOver(buckets, part, answer));
         }
     }
 
-    /** Asks Redis what it holds: the copy that was stored may be older. */
+    /** Asks Redis for the buckets: the stored copy may be older. */
     private void ask(AgentState buckets, Promises promises) {
         var redis = shared.redis().filter(each -> each.inUse(buckets));
         if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return;
@@ -153,7 +154,7 @@ final class TaskDecider {
                 policy.terms());
     }
 
-    /** Refuses a request that would open more holds than its agent may have, and sees to it that it is not charged. */
+    /** Refuses a request that would open a hold too many, and makes sure that it is not charged. */
     private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
         giveBackIfCharged(agent, buckets, request, policy);
         long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
@@ -167,7 +168,10 @@ final class TaskDecider {
                 policy.holds().maxOpen());
     }
 
-    /** Before a crash there may have been fewer holds: then Redis has charged the request, and only its fence knows. */
+    /**
+     * Before a crash there may have been fewer holds: then Redis has charged the request, and only the fence
+     * knows that.
+     */
     private void giveBackIfCharged(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
         var redis = shared.redis().filter(each -> each.inUse(buckets));
         boolean mayBeCharged = redis.isPresent()
@@ -188,7 +192,7 @@ final class TaskDecider {
         return redis && !buckets.isDecidedAlone(cache.commits()) ? DecidedBy.REDIS : DecidedBy.LOCAL;
     }
 
-    /** Makes the request the first of its source: records that never arrived here, if any, left theirs behind. */
+    /** Makes the request the first of its source: records that never arrived here may have left others before it. */
     private static void bringToFront(AgentQueue agent, PendingDecision request) {
         var pending = agent.pending(request.place());
         if (pending.peekFirst() == request) return;
@@ -208,7 +212,7 @@ final class TaskDecider {
             if (answer.isEmpty()) return decideLocally(agent, buckets, request);
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
-        // What is refused now is not refused earlier than what was decided last, and by then the bucket may hold more.
+        // This refusal is not earlier than the last decision, and by then the bucket may hold more.
         long clockMicros = shared.nowMicros(buckets);
         long nowMicros = Math.max(clockMicros, agent.lastDecidedMicros());
         var redis = shared.redis().filter(each -> each.inUse(buckets));
@@ -293,7 +297,7 @@ final class TaskDecider {
         return outcome.decisions().get(0);
     }
 
-    /** Answers what Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
+    /** Answers as Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */
     private Decision refuseUnasked(
             AgentQueue agent, AgentState buckets, PendingDecision request, long nowMicros, long clockMicros) {
         long atMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros());

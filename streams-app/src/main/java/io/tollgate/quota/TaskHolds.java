@@ -14,10 +14,11 @@ import java.util.function.Consumer;
 /**
  * Opens, settles and ends the holds of one task's agents. For one stream thread alone.
  *
- * <p>A hold ends at its deadline by the clock of its bucket, whoever notices: a report, another request of the agent, or the timer.
+ * <p>A hold ends at its deadline by the clock of its bucket, whether a report, another request of the agent, or the
+ * timer notices it.
  */
 final class TaskHolds {
-    /** At a time, so that a flood of deadlines does not keep records waiting. */
+    /** The most holds ended at a time, so that a flood of deadlines does not keep records waiting. */
     private static final int MOST_EXPIRED = 1_000;
 
     private final QuotaContext shared;
@@ -26,7 +27,7 @@ final class TaskHolds {
     private final TaskDecider decider;
     private final Consumer<HoldEnded> listener;
 
-    /** @param listener is told of each hold whose deadline passed, at once: what it writes is committed with that */
+    /** @param listener gets each expired hold at once: its writes are committed with the expiry */
     TaskHolds(
             QuotaContext shared, AgentCache cache, OpenHolds holds, TaskDecider decider, Consumer<HoldEnded> listener) {
         this.shared = shared;

@@ -10,8 +10,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What other threads ask a task, whose state belongs to its stream thread alone: asked from anywhere, answered on that thread
- * between records. Thread-safe.
+ * Questions of other threads to a task, whose state belongs to its stream thread: asked from any thread, answered on
+ * that one between records. Thread-safe.
  */
 final class TaskMailbox {
     private static final Logger log = LoggerFactory.getLogger(TaskMailbox.class);
@@ -21,8 +21,7 @@ final class TaskMailbox {
     private final ArrayBlockingQueue<Runnable> waiting = new ArrayBlockingQueue<>(MOST_WAITING);
 
     /**
-     * Asks; the stream thread completes the answer, or hands it on to whoever will. Nothing is done for an answer that nobody
-     * waits for any more.
+     * Asks a question. The stream thread completes the answer, or passes it on. Cancelled questions cost no work.
      *
      * @throws RejectedExecutionException if too many questions wait
      */
@@ -38,8 +37,7 @@ final class TaskMailbox {
             question.accept(answer);
         } catch (RuntimeException e) {
             answer.completeExceptionally(e);
-            // From the state store, such as of a task that moves: Streams knows what to do. Anything else is the
-            // asker's.
+            // A failure of the state store, such as of a moving task, is for Streams. Any other is for the asker.
             if (e instanceof KafkaException) throw e;
             log.error("a question of another thread failed", e);
         }
@@ -54,7 +52,7 @@ final class TaskMailbox {
         return waiting.isEmpty();
     }
 
-    /** Answers what waits, a bounded number; on the stream thread. */
+    /** Answers waiting questions, a bounded number; on the stream thread. */
     void answer() {
         for (int i = 0; i < MOST_IN_A_ROUND; i++) {
             var question = waiting.poll();

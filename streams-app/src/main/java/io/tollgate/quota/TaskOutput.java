@@ -8,14 +8,14 @@ import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import java.util.Optional;
 
-/** What a task hands on. Immutable. */
+/** The output of a task. Immutable. */
 public sealed interface TaskOutput {
     /**
-     * A request and its answer.
+     * A request and its decision.
      *
-     * @param policy the one that it was decided by
-     * @param scarcest what it left of the limit that it is about
-     * @param hold what it has opened; empty: none
+     * @param policy the policy that decided it
+     * @param scarcest the rest of the limit that the decision is about
+     * @param hold the hold it has opened, if any
      */
     record DecidedRequest(
             Request request, Policy policy, Decision decision, RemainingQuota scarcest, Optional<Hold> hold)
@@ -37,32 +37,33 @@ public sealed interface TaskOutput {
     }
 
     /**
-     * An agent's bucket was filled by somebody.
+     * An agent's bucket was reset.
      *
-     * @param policy whose limits are full now
-     * @param atMicros when, on the bucket's clock: after every decision before it, and not after any decision that knows of it
-     * @param by who: {@code api:} and an address
+     * @param policy the policy whose limits are full now
+     * @param atMicros the time on the bucket's clock: after every earlier decision, and not after any decision that
+     *     counts it
+     * @param by the author: {@code api:} and an address
      */
     record BucketReset(String agentId, Policy policy, long atMicros, String by) implements TaskOutput {}
 
-    /** What came of a report, or of a deadline that has passed. */
+    /** The outcome of a report, or of a passed deadline. */
     sealed interface Settlement extends TaskOutput {}
 
     /**
      * A hold has ended.
      *
-     * @param ending why
-     * @param usedTokens of what it had reserved, or more; the difference was given back, or charged
-     * @param settled what the bucket holds then, and when
+     * @param ending the reason
+     * @param usedTokens used tokens, perhaps more than reserved; the difference was given back, or charged
+     * @param settled the bucket and the time of the settlement
      */
     record HoldEnded(Hold hold, Ending ending, double usedTokens, Settled settled) implements Settlement {
-        /** Returns what the bucket got back; below 0: more was used than reserved. */
+        /** Returns the tokens given back; below 0: more was used than reserved. */
         public double refundedTokens() {
             return hold.reservedTokens() - usedTokens;
         }
     }
 
-    /** Why a hold has ended. */
+    /** The reason for which a hold has ended. */
     enum Ending {
         /** Its use was reported. */
         SETTLED,
@@ -73,7 +74,7 @@ public sealed interface TaskOutput {
     /**
      * A report names no hold of its agent that is open.
      *
-     * @param atMicros when that was so, on the bucket's clock
+     * @param atMicros the time of the answer, on the bucket's clock
      */
     record NoSuchHold(UsageReport report, long atMicros) implements Settlement {}
 }

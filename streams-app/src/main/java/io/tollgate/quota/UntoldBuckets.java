@@ -13,15 +13,16 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Buckets that were reset or settled, until Redis has been told. For one stream thread alone.
+ * Buckets with resets or settlements that Redis has not been told of. For one stream thread alone.
  *
- * <p>The rule: each call of the agent tells it, and it may be told again and again. Where the agent does not ask soon, a call that asks
- * for nothing tells it, so that other programs see what is left.
+ * <p>The rule: each call of the agent tells Redis, again and again. If the agent does not ask soon, a call without
+ * requests tells it, so that other programs see the tokens left.
  *
- * <p>Redis is told only what is committed, and with it the record that tells of it: what is undone must have given nothing away.
+ * <p>Redis is told only after the commit, which also publishes the record of it: an undone change must not have given
+ * anything away.
  */
 final class UntoldBuckets {
-    /** Those beyond are told by the next call of their agents alone. */
+    /** For more buckets than this, only the next call of their agents tells Redis. */
     private static final int MOST = 10_000;
 
     private record Buckets(String agentId, BucketKind kind) {}
@@ -52,7 +53,9 @@ final class UntoldBuckets {
         if (shared.redis().isPresent() && changes.size() < MOST) note(buckets);
     }
 
-    /** Notes buckets that are reset now; {@code then} runs once that is committed, and Redis has been told or is not in use. */
+    /**
+     * Notes buckets that are reset now; {@code then} runs after the commit, once Redis has been told or is not in use.
+     */
     void reset(AgentState buckets, Runnable then) {
         var change = note(buckets);
         change.changedIn = cache.commits();
@@ -73,14 +76,14 @@ final class UntoldBuckets {
         return changes.isEmpty();
     }
 
-    /** Tells Redis, where it is in use, of all that is committed. */
+    /** Tells Redis, if it is in use, of all committed changes. */
     void tell() {
         for (var tell : underWay) if (!tell.call().isDone()) return;
         for (var tell : underWay) takeOver(tell);
         underWay.clear();
         var untold = new ArrayList<AgentState>();
         for (var each : List.copyOf(changes.keySet())) {
-            // No commit is under way here: the last has succeeded, or this task would be no more.
+            // No commit is under way here: the last one has succeeded, else this task would not exist any more.
             if (Objects.requireNonNull(changes.get(each)).changedIn == cache.commits()) continue;
             if (shared.redis()
                     .filter(redis -> !redis.inUse(each.agentId(), each.kind()))
@@ -122,7 +125,7 @@ final class UntoldBuckets {
                 buckets.told(spend.copy().adjustments());
                 cache.storeWithCommit(buckets);
             }
-            // Where it disagrees, or refuses the key, the agent's next call tells it.
+            // If Redis disagrees, or refuses the key, the agent's next call tells it.
             if (!(answer.get() instanceof SpendResult.Decided) || !buckets.isUntold()) done(each);
         }
     }
