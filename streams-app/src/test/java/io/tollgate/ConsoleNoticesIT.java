@@ -50,7 +50,7 @@ class ConsoleNoticesIT {
     }
 
     @Test
-    void silentInstance_isNamedUntilItAnswers() {
+    void silentInstanceIsNamed() {
         try (var other = cluster.start(cluster.ownState("other"))) {
             var address = other.http().getAuthority();
             await("both").atMost(SOON).until(() -> text("instances").contains(address + "running"));
@@ -73,7 +73,7 @@ class ConsoleNoticesIT {
     }
 
     @Test
-    void frozenKafka_isSaidAndNothingIsInvented() {
+    void frozenKafkaInventsNothing() {
         broker.freeze();
         try {
             await("both notices")
@@ -97,7 +97,7 @@ class ConsoleNoticesIT {
 
     /** They stand behind an open transaction: published, but not readable yet. */
     @Test
-    void requestsThatNobodyDecides_areCounted() {
+    void undecidedRequestsAreCounted() {
         try (var producer = cluster.producer(Map.of("transactional.id", "open"))) {
             producer.initTransactions();
             producer.beginTransaction();

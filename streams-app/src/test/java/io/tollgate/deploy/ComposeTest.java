@@ -263,7 +263,7 @@ class ComposeTest {
 
     /** Off unless TRACING is set: then each file is where the instances look for it, and their spans go to a service that is started. */
     @Test
-    void profileTracing_fitsTogether() {
+    void tracingProfileFitsTogether() {
         var download = SERVICES.at("/agent/command")
                 .valueStream()
                 .map(JsonNode::asText)

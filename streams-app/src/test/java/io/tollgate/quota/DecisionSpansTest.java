@@ -82,7 +82,7 @@ class DecisionSpansTest {
     }
 
     @Test
-    void requestOfATrace_hasOneSpanFromItsPollToItsDecision() {
+    void traceHasOneSpanToItsDecision() {
         var before = Instant.now();
 
         var polled = poll(0, 7, Map.of("traceparent", CONTEXT, "tracestate", "vendor=x"));
@@ -105,14 +105,14 @@ class DecisionSpansTest {
     }
 
     @Test
-    void rejection_isTheSpansVerdict() {
+    void rejectionIsTheSpansVerdict() {
         process(poll(0, 11, Map.of("traceparent", CONTEXT)));
 
         assertThat(onlySpan()).hasAttribute(AttributeKey.stringKey("tollgate.verdict"), "rejected");
     }
 
     @Test
-    void requestOfNoTrace_hasNoSpan() {
+    void withoutATraceThereIsNoSpan() {
         process(poll(0, 1, Map.of()));
         process(poll(1, 1, Map.of("traceparent", "no context")));
 
@@ -120,7 +120,7 @@ class DecisionSpansTest {
     }
 
     @Test
-    void withoutTheAgent_nothingIsToBeDoneForARecord() {
+    void withoutTheAgentRecordsCostNothing() {
         assertThat(DecisionSpans.to(OpenTelemetry.noop())).isNull();
         assertThat(DecisionSpans.to(TELEMETRY.getOpenTelemetry())).isNotNull();
     }
