@@ -176,6 +176,9 @@ public final class Sandbox implements Callable<Integer> {
         requirePort("--kafka-port", kafkaPort);
         requirePort("--redis-port", redisPort);
         requirePort("--http-port", httpPort);
+        if (!noRedis) requireOther("--redis-port", redisPort, "--kafka-port", kafkaPort);
+        if (!noApp) requireOther("--http-port", httpPort, "--kafka-port", kafkaPort);
+        if (!noApp && !noRedis) requireOther("--http-port", httpPort, "--redis-port", redisPort);
         require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
         require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
         require(!connect || !secure, "--connect and --secure exclude each other");
@@ -183,6 +186,10 @@ public final class Sandbox implements Callable<Integer> {
 
     private void requirePort(String option, int port) {
         require(port >= 0 && port <= 65_535, option + " must be from 0 to 65535, but is " + port);
+    }
+
+    private void requireOther(String option, int port, String other, int otherPort) {
+        require(port == 0 || port != otherPort, option + " must differ from " + other + ", but is " + port);
     }
 
     private void require(boolean legal, String message) {

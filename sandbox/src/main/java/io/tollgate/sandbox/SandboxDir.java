@@ -19,14 +19,24 @@ record SandboxDir(Path path, FileChannel lock, boolean isKept) implements AutoCl
     /**
      * Opens the given folder, or a temporary one.
      *
-     * @throws IllegalStateException if another sandbox runs on it
+     * @throws IllegalStateException if it cannot be written, or another sandbox runs on it
      */
     static SandboxDir open(Optional<Path> given) throws IOException {
-        Path opened = given.isPresent()
-                ? Files.createDirectories(given.get().toAbsolutePath().normalize())
-                : Files.createTempDirectory("tollgate-sandbox-");
-        FileChannel channel =
-                FileChannel.open(opened.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        Path opened;
+        FileChannel channel;
+        try {
+            opened = given.isPresent()
+                    ? Files.createDirectories(given.get().toAbsolutePath().normalize())
+                    : Files.createTempDirectory("tollgate-sandbox-");
+            channel = FileChannel.open(
+                    opened.resolve("sandbox.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        } catch (IOException e) {
+            throw new IllegalStateException(
+                    "--dir must be a folder that can be written, but is "
+                            + given.map(dir -> "\"" + dir + "\"")
+                                    .orElse("not given, and " + System.getProperty("java.io.tmpdir") + " is none"),
+                    e);
+        }
         FileLock held;
         try {
             held = channel.tryLock();
