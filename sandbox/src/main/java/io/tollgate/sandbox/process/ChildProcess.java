@@ -181,7 +181,8 @@ final class ChildProcess implements AutoCloseable {
         try {
             Process kill;
             synchronized (FORKING) {
-                kill = new ProcessBuilder("kill", "-" + signal, Long.toString(pid())).start();
+                // The shell's own: small systems have no program of that name.
+                kill = new ProcessBuilder("/bin/sh", "-c", "kill -" + signal + " " + pid()).start();
             }
             if (kill.waitFor() != 0) throw new IllegalStateException("kill -" + signal + " " + pid() + " failed");
         } catch (IOException e) {
