@@ -5,20 +5,16 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import io.tollgate.http.InstanceJson.RatesJson;
 import io.tollgate.http.InstanceJson.SecondJson;
+import io.tollgate.kafka.RepeatedTask;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Reads the counters once a second and remembers the last minutes. Thread-safe. */
 final class Sampler implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int SECONDS = 300;
     private static final int LATENCY_SECONDS = 10;
 
@@ -30,11 +26,7 @@ final class Sampler implements AutoCloseable {
     private final Supplier<String> redis;
     private final ArrayDeque<Totals> lately = new ArrayDeque<>();
     private final ArrayDeque<SecondJson> history = new ArrayDeque<>();
-    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "http-sampler");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final RepeatedTask clock = new RepeatedTask("http-sampler", 1000, this::sample);
     private Totals before;
     private RatesJson rates = RatesJson.NONE;
     private LatencyJson latency = LatencyJson.NONE;
@@ -47,16 +39,7 @@ final class Sampler implements AutoCloseable {
     }
 
     void start() {
-        // Not at a fixed rate: after the process was frozen, each second that was missed would be made up for.
-        clock.scheduleWithFixedDelay(this::trySample, 1000, 1000, TimeUnit.MILLISECONDS);
-    }
-
-    private void trySample() {
-        try {
-            sample();
-        } catch (Throwable unexpected) { // an escaping error would end the schedule, and the console would stand still
-            log.error("the console's figures of this second are missing", unexpected);
-        }
+        clock.startAfter(1000);
     }
 
     private synchronized void sample() {
@@ -136,6 +119,6 @@ final class Sampler implements AutoCloseable {
 
     @Override
     public void close() {
-        clock.shutdownNow();
+        clock.close();
     }
 }

@@ -1,9 +1,6 @@
 package io.tollgate.kafka;
 
 import java.time.Duration;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.streams.KafkaStreams;
@@ -27,11 +24,7 @@ public final class ClockRollbackGuard implements AutoCloseable {
     private final Time steady;
     private final Consumer<Throwable> failed;
     private long lastAheadMillis;
-    private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "clock-rollback-guard");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final RepeatedTask watch = new RepeatedTask("clock-rollback-guard", LOOK_EVERY_MILLIS, this::look);
 
     /**
      * @param steady a clock that cannot be set
@@ -50,7 +43,7 @@ public final class ClockRollbackGuard implements AutoCloseable {
 
     /** Begins to watch the clock; does not wait. */
     public void start() {
-        watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        watch.startAfter(0);
     }
 
     private void look() {
@@ -61,7 +54,7 @@ public final class ClockRollbackGuard implements AutoCloseable {
         log.warn("the host's clock was set back by {} s: Kafka's clients are replaced", backMillis / 1000);
         try {
             replaceThreads();
-        } catch (Throwable e) { // even an Error: if it escaped, it would end the schedule silently
+        } catch (Throwable e) { // even an Error: without new threads, nothing is decided
             failed.accept(e);
         }
     }
@@ -76,6 +69,6 @@ public final class ClockRollbackGuard implements AutoCloseable {
 
     @Override
     public void close() {
-        watch.shutdownNow();
+        watch.close();
     }
 }

@@ -10,8 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -44,11 +42,7 @@ public final class LagCollector implements Collector, AutoCloseable {
     private final Admin admin;
     private final String group;
     private final List<String> topics;
-    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "lag");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final RepeatedTask clock = new RepeatedTask("lag", ASK_EVERY_MILLIS, this::ask);
     private volatile @Nullable Answer latest;
     private boolean isAway;
 
@@ -71,7 +65,7 @@ public final class LagCollector implements Collector, AutoCloseable {
 
     /** Begins to ask the brokers. */
     public void start() {
-        clock.scheduleWithFixedDelay(this::ask, 0, ASK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        clock.startAfter(0);
     }
 
     /** Returns the number of waiting records by partition; empty without a recent answer of the brokers. */
@@ -96,20 +90,16 @@ public final class LagCollector implements Collector, AutoCloseable {
                 .build();
     }
 
-    private void ask() {
+    private void ask() throws InterruptedException {
         try {
             long nanos = System.nanoTime();
             latest = new Answer(lag(), nanos);
             if (isAway) log.info("the lag is known again");
             isAway = false;
-        } catch (InterruptedException closing) {
-            Thread.currentThread().interrupt();
         } catch (ExecutionException | RuntimeException unanswered) {
             var cause = unanswered.getCause() == null ? unanswered : unanswered.getCause();
             if (!isAway) log.warn("the lag is unknown, because Kafka does not tell it: {}", cause.toString());
             isAway = true;
-        } catch (Throwable unexpected) { // an escaping error would end the schedule silently
-            log.error("asking for the lag failed", unexpected);
         }
     }
 
@@ -178,6 +168,6 @@ public final class LagCollector implements Collector, AutoCloseable {
 
     @Override
     public void close() {
-        clock.shutdownNow();
+        clock.close();
     }
 }

@@ -5,9 +5,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -30,7 +27,7 @@ import org.slf4j.LoggerFactory;
 public final class StaleTransactions implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(StaleTransactions.class);
     /** Members that join or leave without moving our partitions are noticed after this time. */
-    private static final long LOOK_EVERY_SECONDS = 10;
+    private static final long LOOK_EVERY_MILLIS = 10_000;
 
     private static final long PATIENCE_SECONDS = 20;
 
@@ -40,11 +37,7 @@ public final class StaleTransactions implements AutoCloseable {
     private final Supplier<Collection<String>> ownClients;
     private final Pattern client;
     private final Set<String> known = new HashSet<>();
-    private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "stale-transactions");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final RepeatedTask watch = new RepeatedTask("stale-transactions", LOOK_EVERY_MILLIS, this::look);
 
     /**
      * @param admin is not closed
@@ -63,19 +56,15 @@ public final class StaleTransactions implements AutoCloseable {
 
     /** Begins to watch; does not wait. */
     public void start() {
-        watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
+        watch.startAfter(0);
     }
 
     /** Checks soon; does not wait. Call it when partitions move, as they do when a member has left. */
     public void partitionsMove() {
-        try {
-            watch.execute(this::look);
-        } catch (RejectedExecutionException closed) {
-            log.debug("closed");
-        }
+        watch.runSoon();
     }
 
-    private void look() {
+    private void look() throws InterruptedException {
         try {
             var present = transactionalIds(members());
             var gone = new HashSet<>(known);
@@ -87,11 +76,9 @@ public final class StaleTransactions implements AutoCloseable {
             known.removeAll(gone);
             log.info("aborted transactions left open by instances that have left the group, if any: {}", gone);
         } catch (InterruptedException closing) {
-            Thread.currentThread().interrupt();
+            throw closing;
         } catch (Exception unanswered) {
             log.debug("will check again for transactions of instances that have left", unanswered);
-        } catch (Throwable unexpected) { // an escaping error would end the schedule silently
-            log.error("the check for transactions of instances that have left failed", unexpected);
         }
     }
 
@@ -127,6 +114,6 @@ public final class StaleTransactions implements AutoCloseable {
 
     @Override
     public void close() {
-        watch.shutdownNow();
+        watch.close();
     }
 }

@@ -8,8 +8,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
@@ -26,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class TopicWatch implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(TopicWatch.class);
-    private static final long LOOK_EVERY_SECONDS = 2;
+    private static final long LOOK_EVERY_MILLIS = 2_000;
     private static final long PATIENCE_SECONDS = 20;
     /** A broker that has just started may not know every topic yet. */
     private static final int LOOKS_UNTIL_MISSING = 3;
@@ -56,11 +54,7 @@ public final class TopicWatch implements AutoCloseable {
     private final Listener listener;
     private final Map<String, Known> known = new HashMap<>();
     private final Set<String> missing = ConcurrentHashMap.newKeySet();
-    private final ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor(task -> {
-        var thread = new Thread(task, "topic-watch");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final RepeatedTask watch = new RepeatedTask("topic-watch", LOOK_EVERY_MILLIS, this::look);
 
     /**
      * @param admin is not closed
@@ -74,7 +68,7 @@ public final class TopicWatch implements AutoCloseable {
 
     /** Begins to watch. */
     public void start() {
-        watch.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY_SECONDS, TimeUnit.SECONDS);
+        watch.startAfter(0);
     }
 
     /** Returns the topics that existed once and are missing now. */
@@ -82,14 +76,12 @@ public final class TopicWatch implements AutoCloseable {
         return Set.copyOf(missing);
     }
 
-    private void look() {
+    private void look() throws InterruptedException {
         try {
             for (var asked : admin.describeTopics(topics).topicNameValues().entrySet()) {
                 look(asked.getKey(), asked.getValue());
             }
-        } catch (InterruptedException closing) {
-            Thread.currentThread().interrupt();
-        } catch (Throwable unanswered) { // a scheduled task that throws is never run again
+        } catch (RuntimeException unanswered) {
             log.debug("will look again at the topics", unanswered);
         }
     }
@@ -133,6 +125,6 @@ public final class TopicWatch implements AutoCloseable {
 
     @Override
     public void close() {
-        watch.shutdownNow();
+        watch.close();
     }
 }
