@@ -179,7 +179,7 @@ public final class HotAgent implements Callable<Integer> {
         return Utils.toPositive(Utils.murmur2(agent.getBytes(StandardCharsets.UTF_8))) % PARTITIONS;
     }
 
-    private static Set<Integer> partitionsOfTheThreadOf(int partition, TestBed.Running running)
+    private static Set<Integer> partitionsOfTheThreadOf(int partition, Running running)
             throws IOException, InterruptedException {
         var status = new ObjectMapper().readTree(running.get("/api/status"));
         for (var instance : status.path("instances")) {

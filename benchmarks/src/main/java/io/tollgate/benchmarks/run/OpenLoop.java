@@ -61,7 +61,7 @@ final class OpenLoop implements AutoCloseable {
     }
 
     private final TestBed testBed;
-    private final TestBed.Running running;
+    private final Running running;
     private final String topic;
     private final Watched watched;
     private final List<Map<Measure, Histogram>> histograms = new ArrayList<>();
@@ -70,7 +70,7 @@ final class OpenLoop implements AutoCloseable {
     private volatile boolean closing;
 
     /** @param levels how many rates there will be; each has histograms of its own */
-    OpenLoop(TestBed testBed, TestBed.Running running, String topic, int levels, Watched watched) {
+    OpenLoop(TestBed testBed, Running running, String topic, int levels, Watched watched) {
         this.testBed = testBed;
         this.running = running;
         this.topic = topic;

@@ -74,7 +74,7 @@ final class Run {
         }
     }
 
-    private static void awaitFirst(TestBed.Running running) {
+    private static void awaitFirst(Running running) {
         long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
         while (running.committed() == 0) {
             if (System.nanoTime() > deadline || !running.process().isAlive()) {

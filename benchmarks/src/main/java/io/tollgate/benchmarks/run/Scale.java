@@ -191,7 +191,7 @@ public final class Scale implements Callable<Integer> {
     }
 
     /** Returns when that many are decided and committed. */
-    private static void await(TestBed.Running running, long wanted) {
+    private static void await(Running running, long wanted) {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (running.committed() < wanted) {
             if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
@@ -200,7 +200,7 @@ public final class Scale implements Callable<Integer> {
     }
 
     /** Returns how many tasks each instance has, such as {@code 4+4}: one that has none did not help. */
-    private static String tasks(TestBed.Running running) throws IOException, InterruptedException {
+    private static String tasks(Running running) throws IOException, InterruptedException {
         var counts = new ArrayList<String>();
         for (var instance :
                 new ObjectMapper().readTree(running.get("/api/status")).path("instances")) {
@@ -216,7 +216,7 @@ public final class Scale implements Callable<Integer> {
         return Long.parseLong(TestBed.field(testBed.redisCommands().info("memory"), "used_memory"));
     }
 
-    private static double metric(TestBed.Running running, String prefix) throws IOException, InterruptedException {
+    private static double metric(Running running, String prefix) throws IOException, InterruptedException {
         return running.get("/metrics")
                 .lines()
                 .filter(line -> line.startsWith(prefix))

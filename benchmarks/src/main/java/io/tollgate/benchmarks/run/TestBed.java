@@ -4,29 +4,23 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.redis.RedisBuckets;
-import io.tollgate.sandbox.process.ApplicationProcess;
 import io.tollgate.sandbox.process.KafkaBroker;
 import io.tollgate.sandbox.process.RedisServer;
+import io.tollgate.sandbox.process.ServerHome;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -45,7 +39,7 @@ final class TestBed implements AutoCloseable {
     private static final Path PATH_REDIS = findRedis();
 
     /** A policies topic with one policy that limits no agent. */
-    private static final String EVERYBODY_OFF = "agent-quotas-off";
+    static final String EVERYBODY_OFF = "agent-quotas-off";
 
     /** A policies topic with a policy equal to the default for each of many prefixes: every agent has one. */
     static final String PREFIXES = "agent-quotas-prefixes";
@@ -146,6 +140,14 @@ final class TestBed implements AutoCloseable {
                 .map(line -> line.substring(name.length() + 1))
                 .findFirst()
                 .orElse("?");
+    }
+
+    Path dir() {
+        return dir;
+    }
+
+    int partitions() {
+        return partitions;
     }
 
     KafkaBroker broker() {
@@ -262,7 +264,8 @@ final class TestBed implements AutoCloseable {
         }
     }
 
-    private long end(List<String> topics) {
+    /** Returns the sum of the end offsets of these topics' partitions. */
+    long end(List<String> topics) {
         var all = new HashMap<TopicPartition, OffsetSpec>();
         for (var topic : topics) {
             for (int partition = 0; partition < partitions; partition++) {
@@ -278,188 +281,6 @@ final class TestBed implements AutoCloseable {
         }
     }
 
-    /** A contestant that runs, and the names that are its own. */
-    final class Running implements AutoCloseable {
-        private final String applicationId;
-        private final String requestsTopic;
-        private final String approvedTopic;
-        private final String rejectedTopic;
-        private final Path stateDir;
-        private final ApplicationProcess.AppOptions options;
-        private final List<ApplicationProcess> others = new ArrayList<>();
-        private ApplicationProcess process;
-
-        private Running(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
-            applicationId = contestant.text() + "-" + ++turns;
-            this.requestsTopic = requestsTopic;
-            approvedTopic = "approved-" + turns;
-            rejectedTopic = "rejected-" + turns;
-            stateDir = dir.resolve(applicationId);
-            redisCommands.flushall();
-            createTopics(List.of(plain(approvedTopic, partitions), plain(rejectedTopic, partitions)));
-            var options = ApplicationProcess.AppOptions.defaults()
-                    .withJvmArguments(jvm(contestant).toArray(String[]::new))
-                    .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
-                    .withEnvironment("TOLLGATE_APPLICATION_ID", applicationId)
-                    .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString())
-                    .withEnvironment("TOLLGATE_REQUESTS_TOPIC", requestsTopic)
-                    .withEnvironment("TOLLGATE_APPROVED_TOPIC", approvedTopic)
-                    .withEnvironment("TOLLGATE_REJECTED_TOPIC", rejectedTopic);
-            if (contestant == Contestant.TOLLGATE_OFF) {
-                options = options.withEnvironment("TOLLGATE_POLICIES_TOPIC", EVERYBODY_OFF);
-            }
-            if (contestant.usesRedis()) options = options.withEnvironment("REDIS_URL", redis.uri());
-            for (var setting : environment.entrySet()) {
-                options = options.withEnvironment(setting.getKey(), setting.getValue());
-            }
-            this.options = options;
-            process = ApplicationProcess.start(options);
-            try {
-                for (int other = 1; other < instances; other++) {
-                    var state = dir.resolve(applicationId + "-" + other);
-                    others.add(
-                            ApplicationProcess.start(options.withEnvironment("TOLLGATE_STATE_DIR", state.toString())));
-                }
-                process.awaitReady(Duration.ofSeconds(180));
-                for (var other : others) other.awaitReady(Duration.ofSeconds(180));
-            } catch (RuntimeException e) {
-                close();
-                throw e;
-            }
-        }
-
-        ApplicationProcess process() {
-            return process;
-        }
-
-        /** Returns the process ids of all instances, by a name for each. */
-        Map<String, Long> pids() {
-            var pids = new LinkedHashMap<String, Long>();
-            pids.put("instance 1", process.pid());
-            for (int i = 0; i < others.size(); i++)
-                pids.put("instance " + (i + 2), others.get(i).pid());
-            return pids;
-        }
-
-        /**
-         * Ends it, deletes its state folder if asked to, and starts it again; returns the seconds until it is ready.
-         */
-        double restart(boolean emptied) {
-            process.terminate();
-            process.awaitExit(Duration.ofSeconds(30));
-            process.close();
-            if (emptied) deleteTree(stateDir);
-            long start = System.nanoTime();
-            process = ApplicationProcess.start(options);
-            process.awaitReady(Duration.ofSeconds(180));
-            return (System.nanoTime() - start) / 1e9;
-        }
-
-        String approvedTopic() {
-            return approvedTopic;
-        }
-
-        /** Returns the answer of the first instance's HTTP server. */
-        String get(String path) throws IOException, InterruptedException {
-            var request = HttpRequest.newBuilder(process.http().resolve(path)).build();
-            return HttpClient.newHttpClient()
-                    .send(request, HttpResponse.BodyHandlers.ofString())
-                    .body();
-        }
-
-        Path stateDir() {
-            return stateDir;
-        }
-
-        /** Returns how many requests are decided and committed. */
-        long committed() {
-            try {
-                return admin
-                        .listConsumerGroupOffsets(applicationId)
-                        .partitionsToOffsetAndMetadata()
-                        .get()
-                        .entrySet()
-                        .stream()
-                        .filter(partition -> partition.getKey().topic().startsWith("requests"))
-                        .filter(partition -> partition.getValue() != null)
-                        .mapToLong(partition -> partition.getValue().offset())
-                        .sum();
-            } catch (InterruptedException | ExecutionException e) {
-                throw new IllegalStateException("cannot read offsets", e);
-            }
-        }
-
-        /**
-         * Returns when everything published so far is decided and committed.
-         *
-         * @throws IllegalStateException if it takes longer
-         */
-        void awaitCommitted(Duration timeout) {
-            long published = end(List.of(requestsTopic));
-            long deadline = System.nanoTime() + timeout.toNanos();
-            while (committed() < published) {
-                if (System.nanoTime() > deadline) {
-                    throw new IllegalStateException(applicationId + " did not keep up: give a lower rate");
-                }
-                LockSupport.parkNanos(50_000_000);
-            }
-        }
-
-        /** Returns the number of records on the decided topics, transaction markers included. */
-        long written() {
-            return end(List.of(approvedTopic, rejectedTopic));
-        }
-
-        /** Writes what JFR has recorded; only with {@link TestBed#profile}. */
-        void dump(Path file) {
-            jcmd("JFR.dump", "filename=" + file.toAbsolutePath());
-        }
-
-        /** Runs the first instance's garbage collector. */
-        void collectGarbage() {
-            jcmd("GC.run");
-        }
-
-        private void jcmd(String... arguments) {
-            var command = new ArrayList<String>();
-            command.add(Path.of(System.getProperty("java.home"), "bin", "jcmd").toString());
-            command.add(Long.toString(process.pid()));
-            command.addAll(List.of(arguments));
-            try {
-                new ProcessBuilder(command)
-                        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                        .start()
-                        .waitFor();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }
-
-        /** Kills it, since its uncommitted work is not needed, and deletes its topics and its state. */
-        @Override
-        public void close() {
-            process.kill();
-            process.close();
-            for (var other : others) {
-                other.kill();
-                other.close();
-            }
-            try {
-                var mine = admin.listTopics().names().get().stream()
-                        .filter(name -> name.startsWith(applicationId + "-")
-                                || name.equals(approvedTopic)
-                                || name.equals(rejectedTopic))
-                        .toList();
-                admin.deleteTopics(mine).all().get();
-            } catch (InterruptedException | ExecutionException e) {
-                throw new IllegalStateException("cannot delete topics", e);
-            }
-            deleteTree(stateDir);
-        }
-    }
-
     /** Whether contestants record a JFR profile. */
     private boolean profile;
 
@@ -467,7 +288,7 @@ final class TestBed implements AutoCloseable {
         profile = true;
     }
 
-    private List<String> jvm(Contestant contestant) {
+    List<String> jvm(Contestant contestant) {
         var arguments = new ArrayList<>(JVM);
         if (profile) arguments.add("-XX:StartFlightRecording=settings=profile,maxsize=200m");
         if (!contestant.isTollgate()) {
@@ -496,16 +317,8 @@ final class TestBed implements AutoCloseable {
 
     /** As above, but so many instances side by side; only the first is ended and started again. */
     Running start(Contestant contestant, String requestsTopic, Map<String, String> environment, int instances) {
-        return new Running(contestant, requestsTopic, environment, instances);
-    }
-
-    static void deleteTree(Path root) {
-        if (!Files.exists(root)) return;
-        try (var files = Files.walk(root)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
-        } catch (IOException | UncheckedIOException leftBehind) {
-            // Only a temporary folder, which the system clears one day.
-        }
+        redisCommands.flushall();
+        return new Running(this, contestant, contestant.text() + "-" + ++turns, requestsTopic, environment, instances);
     }
 
     @Override
@@ -514,6 +327,6 @@ final class TestBed implements AutoCloseable {
         admin.close(Duration.ofSeconds(1));
         redis.close();
         broker.close();
-        deleteTree(dir);
+        ServerHome.deleteTree(dir);
     }
 }
