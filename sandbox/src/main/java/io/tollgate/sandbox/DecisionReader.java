@@ -9,7 +9,10 @@ import java.util.Set;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 
-/** Reads decisions committed from now on into a {@link DecisionTally}, on a thread of its own. Closed, it has counted everything that was committed before. */
+/**
+ * Reads decisions committed from now on into a {@link DecisionTally}, on a thread of its own. Closed, it has counted
+ * everything that was committed before.
+ */
 final class DecisionReader extends TrafficThread {
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final DecisionTally tally;

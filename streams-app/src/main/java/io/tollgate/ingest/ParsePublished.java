@@ -13,8 +13,9 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses the records of agents and their workers: sorts out invalid records and strays, notes the source of each, and removes headers
- * that only Tollgate may write. A {@link ParseResultHeader} stays on a request for the operator that decides it.
+ * Parses the records of agents and their workers: sorts out invalid records and strays, notes the source of each, and
+ * removes headers that only Tollgate may write. A {@link ParseResultHeader} stays on a request for the operator that
+ * decides it.
  *
  * <p>A readable record leaves under its agent's key, an invalid one under its own.
  */

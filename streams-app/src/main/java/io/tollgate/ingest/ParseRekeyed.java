@@ -10,8 +10,8 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses strays that have come home through an internal topic. {@link ParsePublished} has checked them; only the topics' size
- * limits may have changed.
+ * Parses strays that have come home through an internal topic. {@link ParsePublished} has checked them; only the
+ * topics' size limits may have changed.
  */
 public final class ParseRekeyed extends ContextualProcessor<byte[], byte[], byte[], Incoming> {
     private final RecordClassifier parse;

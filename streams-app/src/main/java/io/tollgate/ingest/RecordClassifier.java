@@ -31,7 +31,8 @@ public final class RecordClassifier {
      * Returns a classifier for records of the requests topic.
      *
      * @param partitions the number of partitions of the topic
-     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic takes now
+     * @param maxRecordBytes returns the size of the largest record, with key and headers, that every later topic takes
+     *     now
      */
     public static RecordClassifier ofRequests(int partitions, IntSupplier maxRecordBytes) {
         return new RecordClassifier(partitions, maxRecordBytes, new RequestParser());

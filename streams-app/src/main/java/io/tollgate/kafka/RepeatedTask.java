@@ -23,8 +23,8 @@ public final class RepeatedTask implements AutoCloseable {
 
     /**
      * @param name the name of the thread
-     * @param everyMillis the time from the end of one run to the start of the next: after the process was frozen, missed runs are not
-     *     made up for
+     * @param everyMillis the time from the end of one run to the start of the next: after the process was frozen,
+     *     missed runs are not made up for
      */
     public RepeatedTask(String name, long everyMillis, Work task) {
         this.name = name;

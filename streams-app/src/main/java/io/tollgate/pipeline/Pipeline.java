@@ -157,7 +157,10 @@ final class Pipeline implements AutoCloseable {
         });
     }
 
-    /** Waits for the policies first, however long that takes: no restart may decide by the default while they are being read. */
+    /**
+     * Waits for the policies first, however long that takes: no restart may decide by the default while they are being
+     * read.
+     */
     void start() throws InterruptedException {
         lag.start();
         topicWatch.start();

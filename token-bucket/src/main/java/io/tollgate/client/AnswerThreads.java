@@ -20,13 +20,18 @@ final class AnswerThreads implements AutoCloseable {
     private final Executor executor;
     private final @Nullable ForkJoinPool own;
 
-    /** @param given is not shut down; null: a pool of daemon threads of our own, which exist only while they are needed */
+    /**
+     * @param given is not shut down; null: a pool of daemon threads of our own, which exist only while they are needed
+     */
     AnswerThreads(@Nullable Executor given) {
         own = given == null ? start() : null;
         executor = given == null ? Objects.requireNonNull(own) : given;
     }
 
-    /** Runs the task on these threads, or on a new one once they take no more: in the common pool it would wait for others. */
+    /**
+     * Runs the task on these threads, or on a new one once they take no more: in the common pool it would wait for
+     * others.
+     */
     void handOver(Runnable task) {
         try {
             executor.execute(task);

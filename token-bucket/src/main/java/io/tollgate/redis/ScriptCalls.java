@@ -11,7 +11,9 @@ import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Calls of the script: for several agents in one call, or in one call for each where Redis takes no more. Thread-safe. */
+/**
+ * Calls of the script: for several agents in one call, or in one call for each where Redis takes no more. Thread-safe.
+ */
 final class ScriptCalls {
     /** The errors of Redis, redis-cluster-proxy and Alibaba's proxy for keys of several servers in one call. */
     private static final Pattern NOT_OF_ONE_SERVER = Pattern.compile(
@@ -31,8 +33,8 @@ final class ScriptCalls {
     }
 
     /**
-     * Runs the script for all of these in one call, or in one call for each where Redis takes only one key a call. One that fails fails
-     * them all.
+     * Runs the script for all of these in one call, or in one call for each where Redis takes only one key a call. One
+     * that fails fails them all.
      */
     CompletableFuture<SpendResults> call(RedisConnection connection, Operation operation, List<SpendRequest> spends) {
         try {

@@ -10,7 +10,9 @@ import java.util.Optional;
 final class Checkout {
     private Checkout() {}
 
-    /** Returns the first folder that holds this file or folder, going up from this class and from the working folder. */
+    /**
+     * Returns the first folder that holds this file or folder, going up from this class and from the working folder.
+     */
     static Optional<Path> with(Path part) {
         for (Path start : List.of(codeLocation(), Path.of("").toAbsolutePath())) {
             for (Path dir = start; dir != null; dir = dir.getParent()) {

@@ -20,10 +20,11 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A real Redis on a free port of 127.0.0.1: the executable that comes inside a library, else the {@code redis-server} on the PATH.
+ * A real Redis on a free port of 127.0.0.1: the executable that comes inside a library, else the {@code redis-server}
+ * on the PATH.
  *
- * <p>It never writes snapshots, so without the append-only file a restart brings it back empty. Thread-safe, except that only one
- * thread at a time may kill, restart or close it.
+ * <p>It never writes snapshots, so without the append-only file a restart brings it back empty. Thread-safe, except
+ * that only one thread at a time may kill, restart or close it.
  */
 public final class RedisServer extends SandboxProcess {
     private static final String VERSION = "7.0.15";
@@ -48,7 +49,9 @@ public final class RedisServer extends SandboxProcess {
             return changed(copy -> copy.config = plus(config, line));
         }
 
-        /** Switches the append-only file: every write is in a file before it is answered, and so survives {@code kill}. */
+        /**
+         * Switches the append-only file: every write is in a file before it is answered, and so survives {@code kill}.
+         */
         public RedisOptions withAppendOnly(boolean appendOnly) {
             return withConfig("appendonly " + (appendOnly ? "yes" : "no"));
         }
@@ -58,7 +61,10 @@ public final class RedisServer extends SandboxProcess {
             return withConfig("requirepass " + quoted(password)).changed(copy -> copy.password = Optional.of(password));
         }
 
-        /** Adds an ACL user, by rules as after the word {@code user} in redis.conf: {@code app on >secret ~quota:* +@all}. */
+        /**
+         * Adds an ACL user, by rules as after the word {@code user} in redis.conf:
+         * {@code app on >secret ~quota:* +@all}.
+         */
         public RedisOptions withUser(String rules) {
             return withConfig("user " + rules);
         }
@@ -68,7 +74,10 @@ public final class RedisServer extends SandboxProcess {
             return withConfig("replicaof 127.0.0.1 " + primaryPort);
         }
 
-        /** Watches this primary on 127.0.0.1 and replaces it by a replica after a second of silence: a Sentinel instead of a server. */
+        /**
+         * Watches this primary on 127.0.0.1 and replaces it by a replica after a second of silence: a Sentinel instead
+         * of a server.
+         */
         public RedisOptions asSentinelOf(String name, int primaryPort) {
             return withConfig("sentinel monitor " + name + " 127.0.0.1 " + primaryPort + " 1")
                     .withConfig("sentinel down-after-milliseconds " + name + " 1000")
@@ -243,7 +252,10 @@ public final class RedisServer extends SandboxProcess {
                 : new Socket();
     }
 
-    /** Returns {@code redis://127.0.0.1:PORT}, with the password if there is one; with security {@code rediss://}, without. */
+    /**
+     * Returns {@code redis://127.0.0.1:PORT}, with the password if there is one; with security {@code rediss://},
+     * without.
+     */
     public String uri() {
         if (options.security.isPresent()) return "rediss://" + host() + ":" + port;
         String login = options.password
@@ -264,8 +276,8 @@ public final class RedisServer extends SandboxProcess {
     }
 
     /**
-     * Starts Redis again on the same port and folder, after an orderly stop if it still runs, and returns when it answers. With
-     * the append-only file it has its data back, else it is empty.
+     * Starts Redis again on the same port and folder, after an orderly stop if it still runs, and returns when it
+     * answers. With the append-only file it has its data back, else it is empty.
      */
     public void restart() {
         stop(GRACE);
