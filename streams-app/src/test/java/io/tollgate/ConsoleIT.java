@@ -388,9 +388,12 @@ class ConsoleIT {
     @Test
     @Order(13)
     void redisOutageShowsAtOnce() throws IOException {
+        open("#/");
+        await("nobody asks it")
+                .atMost(SOON)
+                .until(() -> text("redis-state").equals("Redis was in use when it was last asked"));
         more.set(true);
         traffic = OwnThread.run(ConsoleIT::sendOn);
-        open("#/");
         await().atMost(SOON).until(() -> text("redis-state").equals("Redis is in use"));
 
         redis.freeze();

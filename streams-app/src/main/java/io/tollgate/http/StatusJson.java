@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,7 +52,7 @@ record StatusJson(
                 clusterId.orElse(null),
                 Instant.now(),
                 instances.stream().allMatch(InstanceJson::ready),
-                breaker(instances),
+                together(instances.stream().map(InstanceJson::redis)),
                 throughput,
                 shares(throughput),
                 LatencyJson.together(
@@ -92,11 +93,13 @@ record StatusJson(
                 List.of());
     }
 
-    private static RedisJson breaker(List<InstanceJson> instances) {
-        return instances.stream()
-                .map(InstanceJson::redis)
-                .filter(Objects::nonNull)
-                .min(Comparator.comparingInt(redis -> WORST_FIRST.indexOf(redis.state())))
+    /** Returns the worst state: away since the first instance is, else since all are alike. Silent instances have none. */
+    static RedisJson together(Stream<@Nullable RedisJson> each) {
+        var bySince = Comparator.comparing(RedisJson::since, Comparator.nullsFirst(Comparator.naturalOrder()));
+        return each.filter(Objects::nonNull)
+                .min(Comparator.<RedisJson>comparingInt(redis -> WORST_FIRST.indexOf(redis.state()))
+                        .thenComparing((one, other) ->
+                                one.state().equals("away") ? bySince.compare(one, other) : bySince.compare(other, one)))
                 .orElse(new RedisJson("not_configured", "none", null));
     }
 

@@ -111,17 +111,20 @@ function showLag(total, partitions) {
 }
 
 const REDIS = {
-  in_use: ["good", "Redis is in use", "Every decision is made on the buckets in Redis, which other programs share."],
+  in_use: ["good", "Redis is in use", "Decisions are made on the buckets in Redis, which other programs share."],
   away: ["bad", "Redis is away: deciding on local copies", "Nothing waits. Each agent's bucket goes on from the last known state, so that nobody gets more than its quota."],
+  // It is asked with requests only.
+  idle: ["off", "Redis was in use when it was last asked", "Nothing has been decided for some seconds. The next request asks Redis again."],
   not_configured: ["off", "No Redis: local buckets only", "REDIS_URL is not set. Buckets live in the pipeline's own state."],
 };
 let redisSince = null;
 function showRedis(redis) {
-  const [state, words, explained] = REDIS[redis.state];
+  const isIdle = redis.state === "in_use" && performance.now() - decided.at > STALE_MILLIS;
+  const [state, words, explained] = REDIS[isIdle ? "idle" : redis.state];
   $("redis").dataset.state = state;
   text("redis-state", words);
   text("redis-explained", explained);
-  redisSince = redis.since ? Date.parse(redis.since) : null;
+  redisSince = redis.since && !isIdle ? Date.parse(redis.since) : null;
   showSince();
 }
 function showSince() {
