@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "all",
         description =
-                "end-to-end, latency, redis, script, jmh, memory, scale, hot-agent and simulate, one after the other, with their defaults",
+                "end-to-end, latency, redis, script, jmh, memory, scale, hot-agent, holds and simulate, one after the other, with their defaults",
         mixinStandardHelpOptions = true)
 final class All implements Callable<Integer> {
     @Option(names = "--quick", description = "short runs that only show that everything works")
@@ -21,7 +21,16 @@ final class All implements Callable<Integer> {
     @Override
     public Integer call() {
         for (var name : List.of(
-                "end-to-end", "latency", "redis", "script", "jmh", "memory", "scale", "hot-agent", "simulate")) {
+                "end-to-end",
+                "latency",
+                "redis",
+                "script",
+                "jmh",
+                "memory",
+                "scale",
+                "hot-agent",
+                "holds",
+                "simulate")) {
             Output.say("== " + name);
             var arguments = new ArrayList<>(List.of(name));
             if (quick) arguments.add("--quick");

@@ -3,6 +3,7 @@ package io.tollgate.benchmarks;
 import io.tollgate.benchmarks.micro.MicroBenchmarks;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.run.EndToEnd;
+import io.tollgate.benchmarks.run.HoldCost;
 import io.tollgate.benchmarks.run.HotAgent;
 import io.tollgate.benchmarks.run.Latency;
 import io.tollgate.benchmarks.run.Memory;
@@ -28,6 +29,7 @@ import picocli.CommandLine.Mixin;
             Scale.class,
             Latency.class,
             HotAgent.class,
+            HoldCost.class,
             SettingsSearch.class,
             Simulate.class,
             All.class

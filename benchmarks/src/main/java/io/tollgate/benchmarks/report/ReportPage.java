@@ -78,6 +78,7 @@ public final class ReportPage {
         add(sections, "memory", section -> {});
         add(sections, "scale", this::scale);
         add(sections, "hot-agent", this::hotAgent);
+        add(sections, "holds", this::holds);
         add(sections, "simulation", this::simulation);
         add(sections, "settings", section -> {});
         var template = Objects.requireNonNull(ReportPage.class.getResourceAsStream(TEMPLATE));
@@ -276,6 +277,20 @@ public final class ReportPage {
         if (!row.has(field)) return "";
         return String.format(
                 Locale.ROOT, "%.2f", row.path(field).asDouble() / row.path(base).asDouble());
+    }
+
+    private void holds(Map<String, Object> section) {
+        var all = medians("holds", row -> true, "name");
+        var ordinary = Optional.ofNullable(all.get("ordinary"));
+        var rows = new ArrayList<Map<String, Object>>();
+        all.forEach((name, medians) -> {
+            var row = new HashMap<String, Object>(medians);
+            row.put("name", name);
+            row.put("rate_ratio", ratio(medians, ordinary, "records_per_second"));
+            row.put("cpu_ratio", ratio(medians, ordinary, "application_cpu_us"));
+            rows.add(row);
+        });
+        section.put("rows", rows);
     }
 
     private void hotAgent(Map<String, Object> section) {

@@ -129,6 +129,7 @@ public final class EndToEnd implements Runnable {
 
     private List<Workload> chosenWorkloads() {
         return List.of(Workload.values()).stream()
+                .filter(workload -> workload != Workload.HOLDS)
                 .filter(workload -> workloads.isEmpty() || workloads.contains(workload.text()))
                 .toList();
     }

@@ -44,6 +44,9 @@ final class TestBed implements AutoCloseable {
     /** A policies topic with a policy equal to the default for each of many prefixes: every agent has one. */
     static final String PREFIXES = "agent-quotas-prefixes";
 
+    /** A policies topic equal to the default, whose holds end by themselves after a second and give all back. */
+    static final String SHORT_HOLDS = "agent-quotas-short-holds";
+
     private static final int PREFIX_COUNT = 100_000;
 
     private final Path dir;
@@ -188,6 +191,18 @@ final class TestBed implements AutoCloseable {
         }
     }
 
+    /** Makes and fills the topic {@value #SHORT_HOLDS}. */
+    void publishShortHolds() {
+        createTopics(List.of(topic(SHORT_HOLDS, 1, "cleanup.policy", "compact")));
+        try (var producer = producer(0)) {
+            producer.send(new ProducerRecord<>(
+                    SHORT_HOLDS,
+                    "*".getBytes(StandardCharsets.UTF_8),
+                    "{\"capacity\":1000,\"refill_rate\":10,\"holds\":{\"within_s\":1,\"unsettled\":\"returned\"}}"
+                            .getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
     /** Publishes the workload's requests once; returns their topic. */
     String preload(Workload workload, long records) {
         var topic = "requests-" + workload.text();
@@ -199,7 +214,7 @@ final class TestBed implements AutoCloseable {
             for (long n = 0; n < records; n++) {
                 int agent = workload.agent(random);
                 var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
-                producer.send(new ProducerRecord<>(topic, key, Workload.request(n, agent)), (metadata, exception) -> {
+                producer.send(new ProducerRecord<>(topic, key, workload.requestOf(n, agent)), (metadata, exception) -> {
                     if (exception != null) failure.set(exception);
                 });
             }

@@ -11,7 +11,9 @@ enum Workload {
     /** Zipf 1.0: the busiest of {@value #AGENTS} agents sends a tenth. */
     ZIPF,
     /** 20 agents send nine tenths, {@value #AGENTS} the rest. */
-    FLOOD;
+    FLOOD,
+    /** As uniform, but each request reserves; not among those that are chosen by default. */
+    HOLDS;
 
     static final int AGENTS = 10_000;
 
@@ -27,7 +29,7 @@ enum Workload {
     /** Draws the agent of the next request. */
     int agent(SplittableRandom random) {
         return switch (this) {
-            case UNIFORM -> random.nextInt(AGENTS);
+            case UNIFORM, HOLDS -> random.nextInt(AGENTS);
             case ZIPF -> {
                 int found = Arrays.binarySearch(ZIPF_CUMULATIVE, random.nextDouble() * ZIPF_CUMULATIVE[AGENTS - 1]);
                 yield Math.min(AGENTS - 1, found >= 0 ? found + 1 : -found - 1);
@@ -41,9 +43,19 @@ enum Workload {
     }
 
     /** Returns a request of about 200 bytes, whose cost is one token. */
+    byte[] requestOf(long number, int agent) {
+        return request(number, agent, this == HOLDS ? ",\"hold\":true" : "");
+    }
+
+    /** As {@link #requestOf}, without a hold. */
     static byte[] request(long number, int agent) {
+        return request(number, agent, "");
+    }
+
+    private static byte[] request(long number, int agent, String hold) {
         return ("{\"request_id\":\"benchmark-" + number + "\",\"agent_id\":\"" + agentName(agent)
-                        + "\",\"tokens\":1,\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"" + PROMPT
+                        + "\",\"tokens\":1" + hold
+                        + ",\"payload\":{\"model\":\"small\",\"max_output\":256,\"prompt\":\"" + PROMPT
                         + "\"}}")
                 .getBytes(StandardCharsets.UTF_8);
     }

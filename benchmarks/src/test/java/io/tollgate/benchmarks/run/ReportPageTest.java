@@ -107,6 +107,25 @@ class ReportPageTest {
                 .contains("| five requests | 16 |  |  |  | 10.0 | 5.00 | 2.00 |");
     }
 
+    @Test
+    void holdsAreSetBesideOrdinaryDecisions() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var ordinary = turn(Contestant.TOLLGATE_REDIS, Workload.UNIFORM, 60_000).put("name", "ordinary");
+        var hold = turn(Contestant.TOLLGATE_REDIS, Workload.HOLDS, 30_000).put("name", "with a hold");
+        results.put(
+                "holds",
+                "./benchmarks/run holds",
+                "Redis 7",
+                List.of(ordinary, hold),
+                row -> row.path("name").asText());
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| ordinary | 60 000 | 1.00 |")
+                .contains("| with a hold | 30 000 | 0.50 | 33.3 | 2.00 |");
+    }
+
     private static ObjectNode backlog(int agents, int instances, double rate) {
         var row = Results.row();
         row.put("agents", agents);

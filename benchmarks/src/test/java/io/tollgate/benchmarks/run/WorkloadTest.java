@@ -47,4 +47,15 @@ class WorkloadTest {
                     assertThat(request.costTokens()).isEqualTo(1);
                 });
     }
+
+    @Test
+    void requestsOfHoldsAloneReserve() {
+        assertThat(hold(Workload.HOLDS)).isTrue();
+        assertThat(hold(Workload.UNIFORM)).isFalse();
+    }
+
+    private static boolean hold(Workload workload) {
+        var parse = RecordClassifier.ofRequests(8, () -> Integer.MAX_VALUE);
+        return ((Request) parse.rekeyed(null, workload.requestOf(1, 2), new RecordHeaders())).hold();
+    }
 }
