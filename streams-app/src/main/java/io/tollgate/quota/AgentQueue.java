@@ -6,6 +6,7 @@ import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,10 +59,25 @@ final class AgentQueue {
 
     /** Removes the first request of a source, which was decided or never arrived. */
     void removeFirst(int place) {
-        var removed = pending(place).removeFirst();
-        if (!removed.isAdmitted()) return;
-        removed.admitted(false);
+        free(pending(place).removeFirst());
+    }
+
+    private void free(PendingDecision request) {
+        if (!request.isAdmitted()) return;
+        request.admitted(false);
         admittedHolds--;
+    }
+
+    /** Returns whether requests that wait keep places for the holds that they may open. */
+    boolean keepsPlaces() {
+        return admittedHolds > 0;
+    }
+
+    /** Frees the places kept for requests that will open no hold. They are admitted anew when they are decided. */
+    void freePlaces(Predicate<PendingDecision> opensNone) {
+        for (int place = TaskSources.REQUESTS; place <= TaskSources.REKEYED; place++) {
+            for (var request : pending(place)) if (request.isAdmitted() && opensNone.test(request)) free(request);
+        }
     }
 
     /**

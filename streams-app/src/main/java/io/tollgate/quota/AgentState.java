@@ -209,6 +209,21 @@ final class AgentState {
                 bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
 
+    /** Returns the question whether Redis has decided a request, as {@link #spend} does: without our copy, which does not know. */
+    SpendRequest recall(PendingDecision request, TaskSources sources, long committedOffset, double nowSeconds) {
+        return new SpendRequest(
+                agentId,
+                kind,
+                request.policy().promises(),
+                List.of(request.charge()),
+                sources.id(request.place()),
+                committedOffset,
+                false,
+                Fence.NONE,
+                null,
+                nowSeconds);
+    }
+
     /**
      * Returns what to tell Redis where it {@linkplain #isUntold lacks} a reset or a settlement, as {@link #spend} does. Our copy does not
      * supersede Redis there: no request shows that it is still ours to decide.
@@ -427,6 +442,11 @@ final class AgentState {
         hold(held, outcome.buckets());
         held.hold(id, outcome.fence());
         held.decidedWithoutRedis(true);
+    }
+
+    /** Returns whether what Redis has decided beyond our copy counts. */
+    boolean follows() {
+        return !superseding && (bucket == null || !bucket.decidedWithoutRedis());
     }
 
     /** Returns whether a request of this source may have been decided before a crash: then Redis knows how, and has charged it. */

@@ -10,6 +10,7 @@ import io.tollgate.redis.RedisBuckets;
 import io.tollgate.redis.RedisCalls;
 import io.tollgate.redis.RedisFailures;
 import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResults;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -107,11 +108,21 @@ public final class RedisGateway implements AutoCloseable {
 
     /** Sends one call for agents of one node. Its breaker counts it once, however many requests are in it. */
     RedisCall send(List<SpendRequest> spends) {
+        return send(spends, redis::spend);
+    }
+
+    /** Asks what Redis would answer to this spend; nothing is charged or written. The breaker hears of it likewise. */
+    RedisCall recall(SpendRequest spend) {
+        return send(List.of(spend), spends -> redis.look(spends.get(0)));
+    }
+
+    private RedisCall send(
+            List<SpendRequest> spends, Function<List<SpendRequest>, CompletableFuture<SpendResults>> sending) {
         var node = breakers.apply(spends.get(0).agentId(), spends.get(0).kind());
         long start = time.nanoTime();
         boolean cold = coldCalls.get() > 0 && coldCalls.decrementAndGet() >= 0;
         long timeoutNanos = (cold && COLD_TIMEOUT.compareTo(timeout) > 0 ? COLD_TIMEOUT : timeout).toNanos();
-        var call = redis.spend(spends);
+        var call = sending.apply(spends);
         var timely = time.within(call.copy(), timeoutNanos);
         timely.whenComplete((answers, failure) -> {
             long elapsed = time.nanoTime() - start;
@@ -133,7 +144,9 @@ public final class RedisGateway implements AutoCloseable {
 
     /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
     CompletableFuture<AgentBuckets> look(SpendRequest spend) {
-        return time.within(redis.look(spend), timeout.toNanos());
+        var held =
+                redis.look(spend).thenApply(answers -> answers.answers().get(0).buckets());
+        return time.within(held, timeout.toNanos());
     }
 
     /** Returns the breaker, for metrics and health. */

@@ -14,6 +14,7 @@ import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import io.tollgate.redis.SpendResult;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -70,7 +71,7 @@ final class TaskDecider {
         var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, policy.kind());
         var decision = buckets == null
                 ? approveUncharged(agent, policy)
-                : queue.admits(agent, pending)
+                : admits(agent, pending) || isDecided(buckets, pending)
                         ? decide(agent, buckets, pending, policy, atOnce)
                         : refuseHold(agent, buckets, pending, policy);
         agent.removeFirst(pending.place());
@@ -92,12 +93,8 @@ final class TaskDecider {
      * Gives tokens back to an agent's buckets, in every limit, never above its capacity.
      *
      * @param refundTokens below 0: taken, and the buckets may fall below zero; the next decision uses the result
+     * @param atMicros the time that {@link #settlesAt} has returned, with no decision of the agent in between
      */
-    Settled settle(String agentId, BucketKind kind, double refundTokens) {
-        return settle(agentId, kind, refundTokens, settlesAt(agentId, kind));
-    }
-
-    /** Settles at the time that {@link #settlesAt} has returned, with no decision of the agent in between. */
     Settled settle(String agentId, BucketKind kind, double refundTokens, long atMicros) {
         var agent = cache.agent(agentId);
         var buckets = cache.of(agent, kind);
@@ -154,11 +151,46 @@ final class TaskDecider {
                 policy.terms());
     }
 
-    /** Refuses a request that would open a hold too many, and makes sure that it is not charged. */
+    /**
+     * Returns whether the bucket decides the request; false if it would open more holds than its agent may have. Places are kept for requests
+     * of the other source that are on their way: where they matter, it is awaited which of them Redis has approved.
+     */
+    private boolean admits(AgentQueue agent, PendingDecision request) {
+        if (queue.admits(agent, request)) return true;
+        if (!agent.keepsPlaces()) return false;
+        agent.freePlaces(kept -> !isApproved(agent, kept));
+        return queue.admits(agent, request);
+    }
+
+    private boolean isApproved(AgentQueue agent, PendingDecision request) {
+        queue.sendUpTo(request);
+        var buckets = cache.of(agent, request.policy().kind());
+        if (!buckets.isUsable(request)) return false;
+        return decided(Objects.requireNonNull(request.asked()), buckets)
+                .filter(answer -> answer.decisions().get(request.index()).isApproved())
+                .isPresent();
+    }
+
+    /** Returns whether Redis has decided the request: just now, or before a crash. That stands, however many holds are open by now. */
+    private boolean isDecided(AgentState buckets, PendingDecision request) {
+        if (request.asked() != null)
+            return buckets.isUsable(request)
+                    && decided(request.asked(), buckets).isPresent();
+        var redis = shared.redis().filter(each -> each.inUse(buckets));
+        if (redis.isEmpty() || !buckets.follows() || buckets.isDecidedAlone(cache.commits())) return false;
+        if (!buckets.mayBeDecidedBefore(request.place())) return false;
+        double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
+        long committedOffset = offsets.committed(request.place());
+        var recalled = redis.get().recall(buckets.recall(request, offsets.sources(), committedOffset, nowSeconds));
+        return recalled.await(0).orElse(null) instanceof SpendResult.Decided decided && decided.replays() > 0;
+    }
+
+    /** Refuses a request that would open more holds than its agent may have. */
     private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
-        giveBackIfCharged(agent, buckets, request, policy);
         long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
         double nowSeconds = TokenBucket.seconds(nowMicros);
+        if (request.asked() != null)
+            buckets.startAnew(policy.terms(), nowSeconds); // nobody knows whether it was charged
         var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         return new Decision.TooManyOpenHolds(
                 held.leastTokens(),
@@ -166,25 +198,6 @@ final class TaskDecider {
                 decidesNow(buckets),
                 policy.terms(),
                 policy.holds().maxOpen());
-    }
-
-    /**
-     * Before a crash there may have been fewer holds: then Redis has charged the request, and only the fence
-     * knows that.
-     */
-    private void giveBackIfCharged(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
-        var redis = shared.redis().filter(each -> each.inUse(buckets));
-        boolean mayBeCharged = redis.isPresent()
-                && !buckets.isDecidedAlone(cache.commits())
-                && buckets.mayBeDecidedBefore(request.place());
-        if (!mayBeCharged) return;
-        var asked = queue.sendNow(redis.get(), agent, buckets, request, 1);
-        var answer = decided(asked, buckets);
-        if (answer.isEmpty()) {
-            buckets.startAnew(policy.terms(), TokenBucket.seconds(shared.nowMicros(buckets)));
-        } else if (accept(buckets, request, asked, answer.get()).isApproved()) {
-            settle(agent.id(), policy.kind(), request.charge().costTokens());
-        }
     }
 
     private DecidedBy decidesNow(AgentState buckets) {

@@ -13,10 +13,12 @@ import io.tollgate.quota.TaskOutput.NoSuchHold;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Judges what became of holds, as a reader of committed records sees it: follows decisions, reports and deadlines in the order in which
@@ -30,15 +32,30 @@ final class HoldsJudge {
 
     private final SimulatedKafka kafka;
     private final HoldRules rules;
+    private final Set<Decision> again;
+    private final Map<Decision, Integer> opening;
     private final long nowMicros;
     /** By agent, name and when they were opened: where the topic of requests was made anew, another request may bear the name. */
     private final Map<List<Object>, Hold> open = new HashMap<>();
 
     private final Map<String, Integer> openByAgent = new HashMap<>();
-    /** @param nowMicros when the history has ended */
-    HoldsJudge(SimulatedKafka kafka, HoldRules rules, long nowMicros) {
+    private final Set<Hold> openAgain = new HashSet<>();
+
+    /**
+     * @param again decisions that stood before, however many holds are open
+     * @param opening by refusals, how many holds were about to be opened
+     * @param nowMicros when the history has ended
+     */
+    HoldsJudge(
+            SimulatedKafka kafka,
+            HoldRules rules,
+            Set<Decision> again,
+            Map<Decision, Integer> opening,
+            long nowMicros) {
         this.kafka = kafka;
         this.rules = rules;
+        this.again = again;
+        this.opening = opening;
         this.nowMicros = nowMicros;
     }
 
@@ -112,20 +129,35 @@ final class HoldsJudge {
         var decision = output.decision();
         if (decision == null) return null;
         int already = openByAgent.getOrDefault(published.agent, 0);
-        if (decision instanceof Decision.TooManyOpenHolds && !published.holds) return published + " holds nothing";
+        if (decision instanceof Decision.TooManyOpenHolds) return refused(output, already);
         boolean opens = published.holds && decision.isApproved();
         var hold = output.hold();
         if (opens != (hold != null)) return published + " has opened " + hold;
         if (hold == null) return null;
-        if (already >= rules.maxOpen()) return published + " opens a hold beside " + already;
+        if (again.contains(decision)) {
+            openAgain.add(hold);
+        } else if (already - openAgain(published.agent) >= rules.maxOpen()) {
+            return published + " opens a hold beside " + already;
+        }
         if (hold.reservedTokens() != published.cost
                 || hold.openedMicros() != decision.decidedAtMicros()
                 || hold.deadlineMicros() != rules.deadlineMicros(hold.openedMicros())
                 || !hold.name().equals(published.name())
                 || !hold.agentId().equals(published.agent)) return published + " has opened " + hold;
-        open.put(key(hold), hold);
-        openByAgent.merge(hold.agentId(), 1, Integer::sum);
+        if (open.put(key(hold), hold) == null) openByAgent.merge(hold.agentId(), 1, Integer::sum);
         return null;
+    }
+
+    /** A place is kept for what Redis has approved and is processed later. */
+    private String refused(Output refused, int open) {
+        var published = refused.published();
+        if (!published.holds) return published + " holds nothing";
+        int kept = opening.getOrDefault(refused.decision(), 0);
+        return open + kept < rules.maxOpen() ? published + " is refused beside " + open + " and " + kept : null;
+    }
+
+    private long openAgain(String agent) {
+        return openAgain.stream().filter(hold -> hold.agentId().equals(agent)).count();
     }
 
     private static List<Object> key(Hold hold) {
@@ -143,6 +175,7 @@ final class HoldsJudge {
         if (!(ended.settlement() instanceof HoldEnded its)) return null;
         var hold = its.hold();
         if (!hold.equals(open.remove(key(hold)))) return hold + " has ended, and was not open";
+        openAgain.remove(hold);
         openByAgent.merge(hold.agentId(), -1, Integer::sum);
         return null;
     }

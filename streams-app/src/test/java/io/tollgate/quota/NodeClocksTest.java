@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.Promises;
@@ -84,7 +83,7 @@ class NodeClocksTest {
         }
 
         @Override
-        public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
+        public CompletableFuture<SpendResults> look(SpendRequest spend) {
             return CompletableFuture.failedFuture(new UnsupportedOperationException());
         }
 

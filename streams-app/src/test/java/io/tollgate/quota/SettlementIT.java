@@ -19,7 +19,7 @@ class SettlementIT extends TasksOnRedis {
         var task = task(shared(new Limit(100, 0), new CommittedOffsets()), store());
         charge(task, 0, 60);
 
-        var settled = task.decider().settle(AGENT, BucketKind.ENFORCED, 25);
+        var settled = settle(task, 25);
         task.queries().answer();
         assertThat(settled.remainingTokens()).isEqualTo(65);
         assertThat(tokens()).isEqualTo("40");
@@ -39,7 +39,7 @@ class SettlementIT extends TasksOnRedis {
     void overrunLeavesADebt() {
         var task = task(shared(new Limit(100, 0), new CommittedOffsets()), store());
         charge(task, 0, 90);
-        task.decider().settle(AGENT, BucketKind.ENFORCED, -30);
+        settle(task, -30);
         task.beforeCommit();
 
         var next = charge(task, 1, 1);
@@ -54,12 +54,12 @@ class SettlementIT extends TasksOnRedis {
         var store = store();
         var before = task(shared(new Limit(100, 0), new CommittedOffsets()), store);
         charge(before, 0, 80);
-        before.decider().settle(AGENT, BucketKind.ENFORCED, 10);
+        settle(before, 10);
         before.beforeCommit();
 
         var after = task(shared(new Limit(100, 0), new CommittedOffsets()), store);
         charge(after, 1, 5);
-        after.decider().settle(AGENT, BucketKind.ENFORCED, 10);
+        settle(after, 10);
         after.beforeCommit();
         before.queries().answer(); // comes late
 
@@ -73,5 +73,10 @@ class SettlementIT extends TasksOnRedis {
 
     private String tokens() {
         return tokensOf(AGENT);
+    }
+
+    private static Settled settle(Task task, double refundTokens) {
+        long atMicros = task.decider().settlesAt(AGENT, BucketKind.ENFORCED);
+        return task.decider().settle(AGENT, BucketKind.ENFORCED, refundTokens, atMicros);
     }
 }

@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
-import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Promises;
 import io.tollgate.memoryredis.ScriptCodec;
 import io.tollgate.memoryredis.ScriptCodec.Operation;
@@ -162,8 +161,11 @@ final class SimulatedConnection implements RedisCalls {
             underWay.remove(call);
             var answers = ScriptCodec.answers(reply, call.spends);
             for (int i = 0; i < call.spends.size(); i++) {
-                boolean disagrees = answers.answers().get(i) instanceof SpendResult.Disagrees;
-                if (disagrees) ledger.disagreed(call.spends.get(i).agentId());
+                var spend = call.spends.get(i);
+                var answer = answers.answers().get(i);
+                if (answer instanceof SpendResult.Disagrees) ledger.disagreed(spend.agentId());
+                if (answer instanceof SpendResult.Decided decided && call.operation == Operation.SPEND)
+                    ledger.answered(spend, decided);
             }
             call.answers.complete(answers);
         });
@@ -204,14 +206,8 @@ final class SimulatedConnection implements RedisCalls {
     }
 
     @Override
-    public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
-        return call(Operation.LOOK, List.of(spend)).thenApply(SimulatedConnection::buckets);
-    }
-
-    private static AgentBuckets buckets(SpendResults answers) {
-        return answers.answers().get(0) instanceof SpendResult.Disagrees disagrees
-                ? disagrees.buckets()
-                : decided(answers).buckets();
+    public CompletableFuture<SpendResults> look(SpendRequest spend) {
+        return call(Operation.LOOK, List.of(spend));
     }
 
     @Override

@@ -39,6 +39,70 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** The bucket refuses a request on its way, for which a place was kept: a stray that is processed before it finds a place. */
+    @Test
+    void placeKeptForAHoldThatTheBucketRefuses() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=0 cold=200 call_agents=1 call_requests=3 calls=2 within=1 unsettled=1 max_open=2
+                publish agent=2 cost=5
+                publish agent=2 cost=2 stray=1
+                reserve cost=6
+                reserve agent=1 stray=2
+                publish agent=2 cost=3
+                steal from=1
+                reserve cost=5
+                work most=2 order=8070590
+                work most=7 order=14038741
+                """);
+    }
+
+    /** Nobody knows whether a stray on its way was charged, for which a place was kept: what is processed before it finds a place. */
+    @Test
+    void placeKeptForAHoldWhoseAnswerIsLost() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=20 rate=0 cold=0 call_agents=1 call_requests=4 calls=2 within=2 unsettled=0 max_open=2
+                reserve agent=2 stray=2
+                reserve
+                publish agent=2 cost=4 stray=1
+                reserve cost=3 stray=2
+                work instance=1 most=7 order=14166203
+                lose_reply
+                poll most=4 reversed=1
+                """);
+    }
+
+    /** A request beyond {@code max_open} was charged to find out whether it had been before, and what was given back came too late. */
+    @Test
+    void holdBeyondTheMaximumAfterACrash() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=3 cold=0 call_agents=1 call_requests=5 calls=3 within=600 unsettled=1 max_open=2
+                reserve agent=2 cost=3 stray=1
+                publish cost=1
+                reserve agent=1 cost=2 stray=2
+                reserve agent=1 cost=1 stray=1
+                reserve agent=1 cost=3 stray=1
+                publish agent=2 cost=3 stray=1
+                poll most=4
+                crash
+                pass millis=1613
+                crash instance=1 committed=1
+                reserve agent=2 cost=1 stray=1
+                publish agent=1 cost=2 stray=2
+                pass millis=592
+                publish cost=1
+                pass millis=217
+                reserve agent=2 stray=1
+                publish agent=2 cost=1
+                reserve agent=1 cost=3 stray=1
+                start
+                work most=8 order=15386465
+                pass millis=415
+                pass millis=230
+                pass millis=295
+                pass millis=1954
+                """);
+    }
+
     /** Offsets begin again, and so do the names of holds: the one that was open under the name of another ends all the same. */
     @Test
     void holdsOfTwoRequestsOfOneName() {

@@ -290,7 +290,8 @@ final class SimulatedInstance {
         var task = running.byPartition().get(partition);
         if (task == null) return;
         task.timer().wake(time.nanoTime());
-        var settled = task.decider().settle(agent, BucketKind.ENFORCED, refundTokens);
+        var settled = task.decider()
+                .settle(agent, BucketKind.ENFORCED, refundTokens, task.decider().settlesAt(agent, BucketKind.ENFORCED));
         transaction.settled(
                 new Settlement(agent, refundTokens, settled.decidedAtMicros(), isConfirmed(partition, agent)));
     }

@@ -22,10 +22,12 @@ import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.Published;
 import io.tollgate.quota.SimulatedKafka.Settlement;
 import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -77,6 +79,9 @@ final class Simulation {
         /** Redis has executed it. */
         void executed(SpendRequest spend);
 
+        /** Redis has answered the instance. */
+        void answered(SpendRequest spend, SpendResult.Decided answer);
+
         /** Redis has executed it, and its answer does not arrive in time. */
         void fateUnknown(SpendRequest spend);
 
@@ -99,6 +104,10 @@ final class Simulation {
     private static final class Charges {
         /** What was sent and nobody has decided yet. */
         final Set<Long> underWay = new HashSet<>();
+        /** Of these, what Redis has approved. */
+        final Set<Long> approved = new HashSet<>();
+        /** What was decided, by whom and how often ever. */
+        final Set<Long> decided = new HashSet<>();
         /** What Redis has executed. */
         final Map<Long, Asked> asked = new HashMap<>();
         /** What was under way when a call failed or its answer was given up: charged or not, nobody knows. */
@@ -122,6 +131,12 @@ final class Simulation {
     }
 
     private final Map<String, Charges> charges = new HashMap<>();
+    /** Of requests that were decided before: by Redis for another instance, or in a transaction that was aborted. */
+    private final Set<Decision> again = Collections.newSetFromMap(new IdentityHashMap<>());
+
+    /** By refusals, for how many requests Redis had approved by then that were not decided here. */
+    private final Map<Decision, Integer> opening = new IdentityHashMap<>();
+
     private int starts;
 
     private Charges charges(String agent) {
@@ -137,6 +152,9 @@ final class Simulation {
         /** By agent, the sources of what Redis has decided for this instance alone. */
         private final Map<String, Set<Long>> anew = new HashMap<>();
 
+        /** By what was sent, the bit that the instance had then. */
+        private final Map<SpendRequest, Long> askers = new IdentityHashMap<>();
+
         private long bit = 1L << starts++ % Long.SIZE;
 
         @Override
@@ -147,18 +165,30 @@ final class Simulation {
 
         @Override
         public void sent(SpendRequest spend) {
+            askers.put(spend, bit);
             var underWay = charges(spend.agentId()).underWay;
             for (var charge : spend.charges()) underWay.add(position(spend, charge));
         }
 
         @Override
         public void executed(SpendRequest spend) {
+            long asker = askers.getOrDefault(spend, bit);
             var asked = charges(spend.agentId()).asked;
             for (var charge : spend.charges()) {
                 long position = position(spend, charge);
                 var before = asked.get(position);
-                long askers = before == null ? bit : before.askers() | bit;
-                asked.put(position, new Asked(charge.costTokens(), askers));
+                long all = before == null ? asker : before.askers() | asker;
+                asked.put(position, new Asked(charge.costTokens(), all));
+            }
+        }
+
+        @Override
+        public void answered(SpendRequest spend, SpendResult.Decided answer) {
+            var its = charges(spend.agentId());
+            for (int i = 0; i < spend.charges().size(); i++) {
+                long position = position(spend, spend.charges().get(i));
+                boolean open = its.underWay.contains(position);
+                if (open && answer.decisions().get(i).isApproved()) its.approved.add(position);
             }
         }
 
@@ -184,6 +214,9 @@ final class Simulation {
             boolean local = decision.decidedBy() == DecidedBy.LOCAL;
             if (local) failed(agent); // it gives up what is under way
             its.underWay.remove(position);
+            its.approved.remove(position);
+            if (decision instanceof Decision.TooManyOpenHolds) opening.put(decision, its.approved.size());
+            if (!its.decided.add(position)) again.add(decision);
             var asked = its.asked.get(position);
             boolean unasked = asked == null || (asked.askers() & bit) == 0;
             if (unasked && !local) its.unasked.put(decision, new Unasked(position, bit));
@@ -192,6 +225,7 @@ final class Simulation {
             if (!local && asked != null && asked.askers() == bit) sources.add(source);
             if (asked == null || (asked.askers() & ~bit) == 0) return;
             its.ofOthers.add(position);
+            again.add(decision);
             boolean otherAnew = sources.stream().anyMatch(each -> each != source);
             if (disagreed.contains(agent) || local && otherAnew) its.takenOver.put(decision, position);
         }
@@ -217,6 +251,11 @@ final class Simulation {
 
         @Override
         public void executed(SpendRequest spend) {
+            // Nobody judges.
+        }
+
+        @Override
+        public void answered(SpendRequest spend, SpendResult.Decided answer) {
             // Nobody judges.
         }
 
@@ -711,7 +750,9 @@ final class Simulation {
 
     private Optional<Violation> holds() {
         long nowMicros = SimulatedRedis.wallMicros(time.nowMicros());
-        return history.setup().holds().flatMap(rules -> new HoldsJudge(kafka, rules, nowMicros).judge());
+        return history.setup()
+                .holds()
+                .flatMap(rules -> new HoldsJudge(kafka, rules, again, opening, nowMicros).judge());
     }
 
     private Optional<Violation> conservation() {
@@ -788,15 +829,6 @@ final class Simulation {
                 .sum();
     }
 
-    /** Returns what requests may have been charged, and given back once they were processed again and opened no hold: time refilled it meanwhile. */
-    private double givenBack(String agent) {
-        if (history.steps().stream().map(Step::kind).noneMatch(MOVES::contains)) return 0;
-        return decided(agent).stream()
-                .filter(each -> each.decision() instanceof Decision.TooManyOpenHolds)
-                .mapToDouble(each -> each.published().cost)
-                .sum();
-    }
-
     private double refilled(String agent, long fromMicros, long toMicros) {
         if (isOtherMinute(agent, fromMicros, toMicros)) return Double.POSITIVE_INFINITY;
         return highestRate.get(agent) * (toMicros - fromMicros) / 1e6;
@@ -839,9 +871,7 @@ final class Simulation {
         if (isForgotten()) return Optional.empty();
         var settlements = settled(agent);
         // Once more for each time that somebody filled the bucket, whether or not the record of it was committed.
-        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0))
-                + refundsAtNoTime(agent)
-                + givenBack(agent);
+        double capacity = highestCapacity.get(agent) * (1 + resets.getOrDefault(agent, 0)) + refundsAtNoTime(agent);
         double rate = highestRate.get(agent);
         var missing = new Missing();
         long lastMicros = 0;

@@ -301,7 +301,8 @@ public final class FailoverBuckets implements Buckets {
         var node = nodes.apply(agentId);
         return ask(
                 node,
-                () -> redis.look(look(agentId, limit, node)).thenApply(AgentBuckets::first),
+                () -> redis.look(look(agentId, limit, node))
+                        .thenApply(answers -> answers.answers().get(0).buckets().first()),
                 () -> lookHere(agentId, limit, node));
     }
 

@@ -287,11 +287,9 @@ public final class RedisBuckets implements Buckets, RedisCalls {
         return look(agentId, BucketKind.ENFORCED, Promises.of(Terms.of(limit))).thenApply(AgentBuckets::first);
     }
 
-    /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
     @Override
-    public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
-        return call(Operation.LOOK, List.of(spend))
-                .thenApply(answers -> bucketsOf(answers.answers().get(0)));
+    public CompletableFuture<SpendResults> look(SpendRequest spend) {
+        return call(Operation.LOOK, List.of(spend));
     }
 
     @Override
@@ -314,13 +312,7 @@ public final class RedisBuckets implements Buckets, RedisCalls {
             Operation operation, String agentId, BucketKind kind, Promises promises) {
         AgentId.require(agentId);
         return call(operation, List.of(SpendScript.withoutCharges(agentId, kind, promises, clockSeconds())))
-                .thenApply(answers -> bucketsOf(answers.answers().get(0)));
-    }
-
-    private static AgentBuckets bucketsOf(SpendResult answer) {
-        if (answer instanceof SpendResult.Decided decided) return decided.buckets();
-        if (answer instanceof SpendResult.Disagrees disagrees) return disagrees.buckets();
-        throw new UnusableKeyException(((SpendResult.Failed) answer).message());
+                .thenApply(answers -> answers.answers().get(0).buckets());
     }
 
     /** Returns the only answer; a failed key is thrown. */

@@ -1,6 +1,5 @@
 package io.tollgate.redis;
 
-import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Promises;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -17,8 +16,11 @@ public interface RedisCalls extends AutoCloseable {
     /** Decides several agents' charges in one call, as {@link RedisBuckets#spend(List)} does. */
     CompletableFuture<SpendResults> spend(List<SpendRequest> spends);
 
-    /** Returns the buckets refilled to now, as they would continue with the spend's copy; nothing is charged or written. */
-    CompletableFuture<AgentBuckets> look(SpendRequest spend);
+    /**
+     * Returns what Redis would answer, with the buckets refilled to now as they would continue with the spend's copy; nothing is charged or
+     * written.
+     */
+    CompletableFuture<SpendResults> look(SpendRequest spend);
 
     /** Resets an agent's buckets, one for each limit. */
     CompletionStage<Void> reset(String agentId, BucketKind kind, Promises promises);

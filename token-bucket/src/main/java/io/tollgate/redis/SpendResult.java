@@ -8,6 +8,13 @@ import java.util.List;
 /** The answer of Redis to one agent's {@link SpendRequest}. Immutable. */
 public sealed interface SpendResult {
     /**
+     * Returns the buckets in Redis.
+     *
+     * @throws UnusableKeyException if the key cannot be used
+     */
+    AgentBuckets buckets();
+
+    /**
      * Decided.
      *
      * @param buckets the buckets after the last decision
@@ -41,5 +48,10 @@ public sealed interface SpendResult {
     record Disagrees(AgentBuckets buckets, double foreignSeconds) implements SpendResult {}
 
     /** This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not concerned. */
-    record Failed(String message) implements SpendResult {}
+    record Failed(String message) implements SpendResult {
+        @Override
+        public AgentBuckets buckets() {
+            throw new UnusableKeyException(message);
+        }
+    }
 }

@@ -355,7 +355,7 @@ class FailoverHistoriesTest {
         }
 
         @Override
-        public CompletableFuture<AgentBuckets> look(SpendRequest spend) {
+        public CompletableFuture<SpendResults> look(SpendRequest spend) {
             throw new UnsupportedOperationException();
         }
 
