@@ -67,7 +67,7 @@ final class TaskHolds {
         long atMicros = decider.settlesAt(hold.agentId(), hold.kind());
         if (atMicros >= hold.deadlineMicros()) {
             expire(hold, atMicros);
-            return noSuchHold(report, atMicros);
+            return settle(report); // another one may bear the name
         }
         var ended = end(hold, Ending.SETTLED, report.usedTokens(), atMicros);
         shared.metrics().settled(atMicros - hold.openedMicros(), ended.refundedTokens());

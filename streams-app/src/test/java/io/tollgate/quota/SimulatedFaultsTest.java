@@ -116,6 +116,41 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** A report comes after the deadline of the hold that bears its name, and another one of that name is still open. */
+    @Test
+    void reportOfANameThatTwoHoldsBear() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=2 cold=1 call_agents=2 call_requests=3 calls=1 within=2 unsettled=1 max_open=1000
+                publish agent=2
+                publish cost=1 stray=1
+                publish agent=1 stray=1
+                reserve agent=2 cost=1
+                poll most=7
+                report agent=2 of=2 back=4 used=2 stray=2
+                recreate
+                process count=4 order=14086334
+                reserve agent=1 stray=1
+                reserve
+                publish agent=2 cost=1
+                commit
+                reserve agent=1 stray=1
+                poll most=3
+                process count=5 order=4309167
+                work most=6 order=11031693
+                reserve agent=2 cost=1 stray=2
+                reserve agent=1 cost=1 stray=1
+                poll instance=1 most=6 reversed=1
+                recreate rekeyed=1
+                pass millis=1078
+                process instance=1 count=7 order=232928
+                pass millis=1105
+                work instance=1 most=2 order=6483371
+                work most=3 order=13861091
+                poll most=3
+                process count=1 order=4513486
+                """);
+    }
+
     @Test
     void failoverThatAStrayNoticesFirst() {
         keepsEveryPromise("""

@@ -104,8 +104,6 @@ final class Simulation {
     private static final class Charges {
         /** What was sent and nobody has decided yet. */
         final Set<Long> underWay = new HashSet<>();
-        /** Of these, what Redis has approved. */
-        final Set<Long> approved = new HashSet<>();
         /** What was decided, by whom and how often ever. */
         final Set<Long> decided = new HashSet<>();
         /** What Redis has executed. */
@@ -152,6 +150,8 @@ final class Simulation {
         /** By agent, the sources of what Redis has decided for this instance alone. */
         private final Map<String, Set<Long>> anew = new HashMap<>();
 
+        /** What it has sent and not decided, and whether Redis has approved it; by agent. */
+        private final Map<String, Map<Long, Boolean>> waiting = new HashMap<>();
         /** By what was sent, the bit that the instance had then. */
         private final Map<SpendRequest, Long> askers = new IdentityHashMap<>();
 
@@ -160,6 +160,7 @@ final class Simulation {
         @Override
         public void lostPartition() {
             anew.clear();
+            waiting.clear();
             bit = 1L << starts++ % Long.SIZE;
         }
 
@@ -167,7 +168,11 @@ final class Simulation {
         public void sent(SpendRequest spend) {
             askers.put(spend, bit);
             var underWay = charges(spend.agentId()).underWay;
-            for (var charge : spend.charges()) underWay.add(position(spend, charge));
+            var its = waiting.computeIfAbsent(spend.agentId(), each -> new HashMap<>());
+            for (var charge : spend.charges()) {
+                underWay.add(position(spend, charge));
+                its.putIfAbsent(position(spend, charge), false);
+            }
         }
 
         @Override
@@ -184,11 +189,10 @@ final class Simulation {
 
         @Override
         public void answered(SpendRequest spend, SpendResult.Decided answer) {
-            var its = charges(spend.agentId());
+            var its = waiting.computeIfAbsent(spend.agentId(), each -> new HashMap<>());
             for (int i = 0; i < spend.charges().size(); i++) {
-                long position = position(spend, spend.charges().get(i));
-                boolean open = its.underWay.contains(position);
-                if (open && answer.decisions().get(i).isApproved()) its.approved.add(position);
+                boolean approved = answer.decisions().get(i).isApproved();
+                its.computeIfPresent(position(spend, spend.charges().get(i)), (position, before) -> approved);
             }
         }
 
@@ -214,8 +218,11 @@ final class Simulation {
             boolean local = decision.decidedBy() == DecidedBy.LOCAL;
             if (local) failed(agent); // it gives up what is under way
             its.underWay.remove(position);
-            its.approved.remove(position);
-            if (decision instanceof Decision.TooManyOpenHolds) opening.put(decision, its.approved.size());
+            var waits = waiting.computeIfAbsent(agent, each -> new HashMap<>());
+            waits.remove(position);
+            if (decision instanceof Decision.TooManyOpenHolds)
+                opening.put(decision, (int)
+                        waits.values().stream().filter(each -> each).count());
             if (!its.decided.add(position)) again.add(decision);
             var asked = its.asked.get(position);
             boolean unasked = asked == null || (asked.askers() & bit) == 0;
