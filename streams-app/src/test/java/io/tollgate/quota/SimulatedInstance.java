@@ -472,7 +472,7 @@ final class SimulatedInstance {
 
     /** Gives a partition up, after a commit. */
     void revoke(int partition) {
-        ledger.lostPartition();
+        ledger.lostPartition(partition);
         var task = tasks.remove(partition);
         if (task == null) return;
         task.close();

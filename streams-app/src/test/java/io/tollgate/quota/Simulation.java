@@ -71,7 +71,7 @@ final class Simulation {
     /** Hears of what becomes of one instance's calls, which it may not know. */
     interface Ledger {
         /** What the instance gets from now on, it knows no more of than another. */
-        void lostPartition();
+        void lostPartition(int partition);
 
         /** It is on its way to Redis. */
         void sent(SpendRequest spend);
@@ -158,9 +158,9 @@ final class Simulation {
         private long bit = 1L << starts++ % Long.SIZE;
 
         @Override
-        public void lostPartition() {
+        public void lostPartition(int partition) {
             anew.clear();
-            waiting.clear();
+            waiting.keySet().removeIf(agent -> home(agent) == partition);
             bit = 1L << starts++ % Long.SIZE;
         }
 
@@ -247,7 +247,7 @@ final class Simulation {
 
     private static final class Unheard implements Ledger {
         @Override
-        public void lostPartition() {
+        public void lostPartition(int partition) {
             // Nobody judges.
         }
 
