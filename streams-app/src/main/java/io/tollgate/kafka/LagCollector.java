@@ -36,8 +36,10 @@ public final class LagCollector implements Collector, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(LagCollector.class);
     private static final long ASK_EVERY_MILLIS = 1_000;
     private static final int PATIENCE_MILLIS = 3_000;
-    /** An older answer is out of date. */
-    private static final long OLDEST_ANSWER_NANOS = TimeUnit.SECONDS.toNanos(5);
+    /** An older answer is out of date for people. */
+    private static final long RECENT_NANOS = TimeUnit.SECONDS.toNanos(5);
+    /** For metrics later: where a busy broker leaves a gap, alerts would begin to wait anew. */
+    private static final long OLDEST_METRIC_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final Admin admin;
     private final String group;
@@ -48,8 +50,8 @@ public final class LagCollector implements Collector, AutoCloseable {
 
     /** @param nanos the time of the question, by {@link System#nanoTime} */
     private record Answer(Map<TopicPartition, Long> records, long nanos) {
-        boolean isOld() {
-            return System.nanoTime() - nanos > OLDEST_ANSWER_NANOS;
+        boolean isWithin(long oldestNanos) {
+            return System.nanoTime() - nanos <= oldestNanos;
         }
     }
 
@@ -70,8 +72,13 @@ public final class LagCollector implements Collector, AutoCloseable {
 
     /** Returns the number of waiting records by partition; empty without a recent answer of the brokers. */
     public Optional<Map<TopicPartition, Long>> records() {
-        var answer = latest;
-        return answer == null || answer.isOld() ? Optional.empty() : Optional.of(answer.records());
+        return records(RECENT_NANOS);
+    }
+
+    private Optional<Map<TopicPartition, Long>> records(long oldestNanos) {
+        return Optional.ofNullable(latest)
+                .filter(answer -> answer.isWithin(oldestNanos))
+                .map(Answer::records);
     }
 
     @Override
@@ -79,7 +86,9 @@ public final class LagCollector implements Collector, AutoCloseable {
         var lag = GaugeSnapshot.builder()
                 .name("tollgate_lag_records")
                 .help("Records of a partition that are published, and not yet processed and committed by any instance");
-        records().orElse(Map.of()).forEach((partition, records) -> lag.dataPoint(point(partition, records)));
+        records(OLDEST_METRIC_NANOS)
+                .orElse(Map.of())
+                .forEach((partition, records) -> lag.dataPoint(point(partition, records)));
         return lag.build();
     }
 
