@@ -602,6 +602,7 @@ class HttpApiIT {
         var late = put("tagged", "{\"capacity\":7}", "If-Match", etag);
         assertThat(late.statusCode()).isEqualTo(412);
         conforms("Problem", late.body());
+        assertThat(json(late).path("title").asText()).isEqualTo("Precondition Failed");
         assertThat(send(policy("tagged").header("If-Match", etag).DELETE()).statusCode())
                 .isEqualTo(412);
         assertThat(json(get(withToken, "/api/policies/tagged"))

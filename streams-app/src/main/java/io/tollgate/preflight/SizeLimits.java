@@ -40,12 +40,12 @@ final class SizeLimits {
     private int largest(List<String> carrying) {
         long fitting = fitting(topics.largestSentBytes());
         for (String topic : carrying) fitting = Math.min(fitting, fitting(limit(topic)));
-        return (int) Math.max(0, fitting);
+        return (int) fitting;
     }
 
-    /** Returns the largest record that a topic with this limit accepts once it is decided. */
+    /** Returns the largest record that a topic with this limit accepts once it is decided; 0 if none fits. */
     static long fitting(long topicBytes) {
-        return topicBytes - topicBytes / COMPRESSION_PART - ROOM_BYTES - ROOM_FOR_REJECTION_BYTES;
+        return Math.max(0, topicBytes - topicBytes / COMPRESSION_PART - ROOM_BYTES - ROOM_FOR_REJECTION_BYTES);
     }
 
     /** Returns the least limit that lets a record of this size pass. */

@@ -7,6 +7,7 @@ import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.record.internal.CompressionType;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.record.internal.SimpleRecord;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -39,5 +40,10 @@ class SizeLimitsTest {
     void neededSizeIsEnough(int recordBytes) {
         assertThat(SizeLimits.fitting(SizeLimits.needed(recordBytes))).isGreaterThanOrEqualTo(recordBytes);
         assertThat(SizeLimits.fitting(SizeLimits.needed(recordBytes) - 10)).isLessThan(recordBytes);
+    }
+
+    @Test
+    void topicSmallerThanTheRoomFitsNothing() {
+        assertThat(SizeLimits.fitting(1_000)).isZero();
     }
 }
