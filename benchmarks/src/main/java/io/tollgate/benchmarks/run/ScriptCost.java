@@ -7,6 +7,7 @@ import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.report.Results;
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
 import io.tollgate.bucket.Limit;
@@ -74,7 +75,10 @@ public final class ScriptCost implements Callable<Integer> {
                                 new NamedLimit("day", PLENTY))),
                 1,
                 0.25,
-                0);
+                0),
+        SETTLED("one request, of an agent that has settled holds", Terms.of(PLENTY), 1, 0.25, 0);
+
+        private static final Adjustments REFUNDED = new Adjustments(1_700_000_000_000_000L, false, 5);
 
         final String text;
         final Terms terms;
@@ -88,6 +92,10 @@ public final class ScriptCost implements Callable<Integer> {
             this.requests = requests;
             this.cost = cost;
             this.pending = pending;
+        }
+
+        Adjustments adjustments() {
+            return this == SETTLED ? REFUNDED : Adjustments.NONE;
         }
     }
 
@@ -194,7 +202,9 @@ public final class ScriptCost implements Callable<Integer> {
                             decided.foreignSeconds(),
                             next[0] - 1,
                             Fence.NONE,
-                            List.of());
+                            List.of(),
+                            scene.adjustments(),
+                            scene.adjustments().settledTokens());
                 }
             };
         }
@@ -203,7 +213,7 @@ public final class ScriptCost implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         if (output.quick()) entries = 64;
-        Output.estimate(20 + Scene.values().length * agents.size() * 2 * entries / 100.0);
+        Output.estimate(20 + Scene.values().length * agents.size() * 2 * entries / 200.0);
         var rows = new ArrayList<ObjectNode>();
         try (var server = TestBed.openRedis();
                 var timed = new Bench(server);
@@ -239,7 +249,7 @@ public final class ScriptCost implements Callable<Integer> {
     private static String describe(ObjectNode row) {
         return String.format(
                 Locale.ROOT,
-                "%-42s %2d in a call %s %s",
+                "%-47s %2d in a call %s %s",
                 row.path("scene").asText(),
                 row.path("agents").asInt(),
                 row.has("instructions") ? beside(row, "instructions") : "",
