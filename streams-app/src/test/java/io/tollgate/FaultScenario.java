@@ -63,8 +63,20 @@ final class FaultScenario implements AutoCloseable {
      * As {@link #start(String, TestCluster)}, with holds and workers that report. On a broker of its own: all
      * installations share the topic of reports.
      */
+    static FaultScenario startWithHolds(String name, TestCluster cluster) {
+        return startWithHolds(name, cluster, RATE, 1);
+    }
+
     static FaultScenario startWithHolds(String name, TestCluster cluster, double ratePerSecond, long seed) {
+        // Agents 1 and 10 to 19 pay for dead workers, all others do not.
+        cluster.policy("agent-1*", policy("charged"));
+        cluster.policy("*", policy("returned"));
         return start(name, cluster, ratePerSecond, EnumSet.allOf(Traffic.Kind.class), seed, Map.of());
+    }
+
+    private static String policy(String unsettled) {
+        return "{\"capacity\":" + CAPACITY + ",\"refill_rate\":" + REFILL
+                + ",\"holds\":{\"within_s\":3,\"unsettled\":\"" + unsettled + "\",\"max_open\":5}}";
     }
 
     static FaultScenario start(

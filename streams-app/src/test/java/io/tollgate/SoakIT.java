@@ -57,19 +57,11 @@ class SoakIT {
                 var cluster = TestCluster.on(broker.bootstrapServers())
                         .with("REDIS_URL", "redis://127.0.0.1:" + proxy.port())) {
             cluster.createTopics();
-            // Agents 1 and 10 to 19 pay for dead workers, all others do not.
-            cluster.policy("agent-1*", policy("charged"));
-            cluster.policy("*", policy("returned"));
             try (var scenario = FaultScenario.startWithHolds("soak, seed " + seed, cluster, RATE, seed)) {
                 new Run(scenario, broker, redis, proxy, new SplittableRandom(seed))
                         .until(System.nanoTime() + length.toNanos());
             }
         }
-    }
-
-    private static String policy(String unsettled) {
-        return "{\"capacity\":" + FaultScenario.CAPACITY + ",\"refill_rate\":" + FaultScenario.REFILL
-                + ",\"holds\":{\"within_s\":3,\"unsettled\":\"" + unsettled + "\",\"max_open\":5}}";
     }
 
     private static final class Run {
