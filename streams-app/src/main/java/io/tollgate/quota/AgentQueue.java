@@ -26,6 +26,7 @@ final class AgentQueue {
     private long policyVersion;
     private @Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
+    private long lastRequestMicros;
     private boolean seenLately = true;
     /** The number of waiting requests that open a hold if approved. */
     private int admittedHolds;
@@ -139,7 +140,18 @@ final class AgentQueue {
         lastDecisions = decisions;
     }
 
-    /** Returns the time of its last decision. */
+    /** Notes the time of a request's decision. */
+    void requestDecided(long atMicros) {
+        lastRequestMicros = atMicros;
+        notBeforeLast(atMicros);
+    }
+
+    /** Returns the time of the last decision of a request; 0: none yet. */
+    long lastRequestMicros() {
+        return lastRequestMicros;
+    }
+
+    /** Returns the time of its last decision or settlement. */
     long lastDecidedMicros() {
         return lastDecidedMicros;
     }

@@ -27,6 +27,7 @@ final class AgentState {
     private final CallsUnderWay calls = new CallsUnderWay();
     private @Nullable BucketCopy bucket;
     private boolean stored = true;
+    private final long restoredMicros;
     private long waitsSinceNanos;
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
@@ -51,6 +52,12 @@ final class AgentState {
         this.agentId = agentId;
         this.kind = kind;
         this.bucket = bucket;
+        restoredMicros = bucket == null ? 0 : (long) Math.floor(bucket.lastRefillSeconds() * 1e6 + 0.5);
+    }
+
+    /** Returns when our copy was left as it was stored, in microseconds since the epoch; 0 if none was. */
+    long restoredMicros() {
+        return restoredMicros;
     }
 
     String agentId() {

@@ -76,7 +76,7 @@ final class TaskDecider {
                         : refuseHold(agent, buckets, pending, policy);
         agent.removeFirst(pending.place());
         pending.decided();
-        agent.notBeforeLast(decision.decidedAtMicros());
+        agent.requestDecided(decision.decidedAtMicros());
         activity.decided(
                 agent,
                 pending.charge(),
@@ -187,7 +187,7 @@ final class TaskDecider {
 
     /** Refuses a request that would open more holds than its agent may have. */
     private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
-        long nowMicros = agent.notBeforeLast(shared.nowMicros(buckets));
+        long nowMicros = refusesHoldAt(agent, buckets, request);
         double nowSeconds = TokenBucket.seconds(nowMicros);
         if (request.asked() != null)
             buckets.startAnew(policy.terms(), nowSeconds); // nobody knows whether it was charged
@@ -198,6 +198,17 @@ final class TaskDecider {
                 decidesNow(buckets),
                 policy.terms(),
                 policy.holds().maxOpen());
+    }
+
+    /**
+     * Returns now; or when the agent's last request was decided, where the next ones may have been decided before a crash: they keep their
+     * times.
+     */
+    private long refusesHoldAt(AgentQueue agent, AgentState buckets, PendingDecision request) {
+        long lastMicros = Math.max(agent.lastRequestMicros(), buckets.restoredMicros());
+        boolean replaysFollow =
+                lastMicros > 0 && decidesNow(buckets) == DecidedBy.REDIS && buckets.mayBeDecidedBefore(request.place());
+        return replaysFollow ? lastMicros : agent.notBeforeLast(shared.nowMicros(buckets));
     }
 
     private DecidedBy decidesNow(AgentState buckets) {

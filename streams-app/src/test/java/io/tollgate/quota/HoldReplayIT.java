@@ -14,6 +14,7 @@ import io.tollgate.policy.Unsettled;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -62,6 +63,17 @@ class HoldReplayIT extends TasksOnRedis {
         assertThat(redisHolds()).isEqualTo("90");
     }
 
+    /** What comes after it was decided before the crash, and keeps that time. */
+    @Test
+    void refusalStaysInOrder() {
+        decide(task(limited(1), store()), 0, reserve(10), reserve(20), request(30));
+
+        var again = decide(task(limited(1), store()), 0, reserve(10), reserve(20), request(30));
+
+        assertThat(again.get(1).decision()).isInstanceOf(Decision.TooManyOpenHolds.class);
+        assertThat(again).extracting(each -> each.decision().decidedAtMicros()).isSorted();
+    }
+
     private QuotaContext limited(int maxOpen) {
         var shared = shared(LIMIT, new CommittedOffsets());
         PolicyRecords.apply(
@@ -73,18 +85,32 @@ class HoldReplayIT extends TasksOnRedis {
         return shared;
     }
 
+    private static Request reserve(double tokens) {
+        return new Request(Optional.empty(), AGENT, tokens, true, new byte[0]);
+    }
+
+    private static Request request(double tokens) {
+        return new Request(Optional.empty(), AGENT, tokens, false, new byte[0]);
+    }
+
+    private static List<DecidedRequest> decide(Task task, long offset, double... reserved) {
+        return decide(
+                task,
+                offset,
+                Arrays.stream(reserved).mapToObj(HoldReplayIT::reserve).toArray(Request[]::new));
+    }
+
     /** Polls and decides requests at these offsets, the first at {@code offset}, as the topology does. */
-    private static List<DecidedRequest> decide(Task task, long offset, double... costs) {
+    private static List<DecidedRequest> decide(Task task, long offset, Request... requests) {
         var polled = new ArrayList<PendingDecision>();
-        for (double cost : costs) {
-            var request = new Request(Optional.empty(), AGENT, cost, true, new byte[0]);
+        for (var request : requests) {
             polled.add(new PendingDecision(request, TaskSources.REQUESTS, offset + polled.size(), 0, true));
         }
         task.queue().prefetch(TaskSources.REQUESTS, polled, -1);
         var all = new ArrayList<DecidedRequest>();
         for (var pending : polled) {
             var decided = task.decider().decide(pending);
-            boolean opens = decided.decision().isApproved();
+            boolean opens = pending.opensHold() && decided.decision().isApproved();
             all.add(
                     opens
                             ? task.holds()
