@@ -8,17 +8,15 @@
 --             alone since the last call; sources; number of requests I4; for each request: offset d, cost d
 --   relation  0 no copy; 1 it is what Redis said last; 2 it does not know calls under way, its offsets are those sent;
 --             3 it holds decisions that Redis has not seen; 4 the same, and what Redis decided beyond went nowhere
---   terms     number of the policy c8, and for each limit: capacity d, refill per second d, size of its name B, name;
---             a calendar limit has a negative rate, and then size of its zone B, zone. At the end, for each of those:
---             starts of the period in which it is asked (or was left), of the next and of the one after ddd
+--   terms     number of the policy c8; for each limit: capacity, refill per second dd, size of its name B, name, and if
+--             the rate is negative size of zone B, zone; then for each of those: start of its period, the next two ddd
 --   history   for each earlier promise, oldest first: moment from which it counted d, terms
 --   rest      empty: one limit, by the terms of this call; else its terms, and of each further limit tokens, refill dd
 --   sources   for each other source of the copy: source c8, fence offset d (4: what was ever sent), groups; before them
 --             the adjustments, where there are any: zeros c8, what settlements had given back by the copy d, group
---   returns   now in microseconds d; for each key: status B (255: a text, and nothing was written), last refill d, last
---             foreign write d, for each limit tokens d; unless status 3 (nothing was written), for each request:
---             verdict B, limit B (from 0), tokens left d, decided at d, retry after ms d; or 16 B and the group that
---             decided it before (empty: the one of the request before)
+--   returns   now in us d; for each key: status B (255: a text, nothing written), last refill, last foreign write dd,
+--             for each limit tokens d; unless status is 3 (nothing was written), for each request: verdict, limit BB
+--             (from 0), tokens left, decided at, retry after ms ddd; or 16 B and its group (empty: as the one before)
 -- TokenBucket.java holds the same steps in the same order, so that both give the same double to the last bit. The field
 -- terms says by which terms the tokens were left; callers without a source and with one nameless limit leave it alone.
 -- The fence makes a request that is processed again get its answer again and be charged once. It begins with what this
@@ -27,9 +25,8 @@
 --   last offset d, first offset d, decided at d, tokens after d, size of its terms I4, size of more I4, approved I4 (0
 --   none, 4294967295 all, else a count); terms; more: where there are several limits, the tokens after d of those after
 --   the first, and for each refused request: last - offset I4, limit B; and for each of the approved: last - offset I4
--- A group whose first is above its last answers for nothing: it says how far decisions went. Committed ones go. One of
--- source zeros holds the adjustments, all of which each call says: since when they count (last offset, microseconds), a
--- reset if they began with one (decided at, else 0), what settlements gave back since (tokens after).
+-- A group whose first is above its last says how far decisions went, no more. Committed ones go. That of source zeros
+-- holds the adjustments: since when (last offset, us), by a reset (decided at, else 0), tokens given back (after).
 
 -- What is captured here costs each call, so that constants stand where they are used.
 local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4'
@@ -278,34 +275,37 @@ end
 local function decide(key, argument, clock, now_micros, now_text, approved_at)
   local LOOK, RESET, ONCE, FOLLOWS, DECIDED_ALONE = 1, 2, 3, 1, 3
   local APPROVED, QUOTA_EXCEEDED, COST_EXCEEDS_CAPACITY, REPLAYED, FINE, DISAGREES = 1, 2, 3, 16, 0, 3
-  local pack, unpack_, floor = struct.pack, struct.unpack, math.floor
+  local pack, unpack_, floor, NOBODY = struct.pack, struct.unpack, math.floor, '\0\0\0\0\0\0\0\0'
   local operation, source, committed, relation, copy_tokens, copy_last, copy_foreign, copy_fence, since, terms, history,
     rest, copy_groups, refused_alone, sources, count, first = unpack_(ARGUMENT, argument)
   local numbers = (committed + copy_tokens + copy_last + copy_foreign + copy_fence) * 0 == 0 and since == since
   if not numbers or #argument ~= first - 1 + 16 * count then error('the argument is cut off or no numbers', 0) end
-  local limits, fenced = limits_of(terms), source ~= '\0\0\0\0\0\0\0\0'
+  local limits, fenced = limits_of(terms), source ~= NOBODY
   local one, ours = #limits == 1, fenced or #limits > 1 or limits[1].name ~= ''
   local stored = redis.pcall('HMGET', key, 'tokens', 'last_refill', 'fence', 'terms')
   if stored.err then error(stored.err, 0) end -- WRONGTYPE: this agent's key alone
   -- Almost always: the limits are as before; the last write was ours, of this source, and has all that the copy knows.
   local status, now, fence, foreign, left, entries, minute, news = FINE, clock, stored[3] or ''
-  local plain = fenced and #fence > 48 and stored[4] == terms and operation ~= RESET
-    and relation < DECIDED_ALONE and history == '' and refused_alone == '' and sources == ''
+  local told = sources:sub(1, 8) == NOBODY and NOBODY .. sources:sub(17) or sources -- as the fence has it, at its end
+  local plain = fenced and #fence > 48 and stored[4] == terms and operation ~= RESET and relation < DECIDED_ALONE
+    and history == '' and refused_alone == '' and (told == '' or #told == 56 and limits.same == terms)
   if plain then
-    local tokens, last, id, size, through, kept
+    local to, tokens, last, id, size, through, kept = #fence - #told
     tokens, last, foreign, id, size, through = unpack_('<dddc8I4d', fence)
-    plain = id == source and size == #fence - 36 and tonumber(stored[1]) == tokens and tonumber(stored[2]) == last
+    plain = id == source and size == to - 36 and tonumber(stored[1]) == tokens and tonumber(stored[2]) == last
       and (tokens + foreign + through) * 0 == 0 and last <= clock and copy_fence <= through
-      and (copy_last == last or copy_last < last and relation ~= FOLLOWS)
-    if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37), committed) end
-    left, minute = {(refill(limits[1], tokens, last, clock, 0))}, last - last % 60
+      and (copy_last == last or copy_last < last and relation ~= FOLLOWS) and told:sub(1, 36) == fence:sub(to + 1, -21)
+    if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37, to), committed) end
+    local given = plain and told ~= '' and unpack_('<d', told, 37) - unpack_('<d', fence, to + 37) or 0
+    left, minute, news = {(refill(limits[1], tokens, last, clock, 0))}, last - last % 60, given ~= 0
     for i = 2, plain and #limits or 0 do
       local text, at = unpack(redis.call('HMGET', key, 'tokens:' .. limits[i].name, 'last_refill:' .. limits[i].name))
       tokens, last = tonumber(text), tonumber(at)
       plain = plain and tokens and last and (tokens + last) * 0 == 0 and last <= clock and not (text .. at):find('[xX]')
       left[i] = plain and refill(limits[i], tokens, last, clock, 0)
     end
-    entries = {{source, through, kept or ''}}
+    for i = 1, news and plain and #limits or 0 do left[i] = math.min(left[i] + given, limits[i].capacity) end
+    entries = {{source, through, kept or ''}, told ~= '' and {NOBODY, -1, told:sub(13)} or nil}
   end
   if not plain then status, now, foreign, left, entries, minute, news = merged(key, argument, stored, ours, clock) end
   local own, others, format = entries[1], '', string.format
