@@ -65,7 +65,10 @@ record UnansweredSettlements(
     double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
         if (settledIn != commits) return 0;
         double uncommitted = all.settledSince(committed);
-        double toTell = committed.settledSince(inBuckets);
+        boolean isOver = !committed.isNone()
+                && committed.sinceMicros() < all.sinceMicros()
+                && inBuckets.sinceMicros() < all.sinceMicros(); // their period: they count in this one no more
+        double toTell = isOver ? 0 : committed.settledSince(inBuckets);
         double room = roomTokens(TokenBucket.refill(buckets, promises, nowSeconds), promises);
         return uncommitted - Math.max(0, room - toTell);
     }

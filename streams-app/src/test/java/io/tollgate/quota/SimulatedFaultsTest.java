@@ -941,4 +941,20 @@ class SimulatedFaultsTest {
                 reserve agent=1
                 """);
     }
+
+    /** Redis has not been told a debt of the minute before: it makes no room for a refund of this one. */
+    @Test
+    void refundAfterADebtOfThePeriodBefore() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=20 rate=3 cold=0 call_agents=2 call_requests=2 calls=3
+                pass millis=1930
+                pass millis=965
+                pass millis=1438
+                settle agent=1
+                pass millis=1699
+                commit
+                settle agent=1 refund=13
+                settle agent=1 refund=3
+                """);
+    }
 }
