@@ -334,13 +334,13 @@ final class AgentState {
                 nowSeconds,
                 settledSince(asked.spend()),
                 bucket.adjustments().sinceSeconds());
-        hold(bucket, TokenBucket.refill(bucket.buckets(), promises, nowSeconds).atMost(theirs));
+        hold(bucket, TokenBucket.refill(bucket.buckets(), promises, nowSeconds).atMost(theirs), promises);
     }
 
     /** Changes our copy to buckets that hold all that was settled. */
-    private void hold(BucketCopy held, AgentBuckets next) {
+    private void hold(BucketCopy held, AgentBuckets next, Promises promises) {
         held.hold(next);
-        if (unanswered != null) unanswered = unanswered.by(next, held.adjustments());
+        if (unanswered != null) unanswered = unanswered.by(next, held.adjustments(), promises);
     }
 
     /** Returns what was settled that a call did not say. */
@@ -398,7 +398,7 @@ final class AgentState {
             held.hold(answered);
             unanswered = null;
         } else {
-            unanswered = unanswered.by(answered, held.adjustments().settled(-since));
+            unanswered = unanswered.by(answered, held.adjustments().settled(-since), spend.promises());
             held.hold(TokenBucket.settle(
                     answered,
                     spend.promises(),
@@ -440,13 +440,13 @@ final class AgentState {
      *     it may lack what Redis knows, it does not: the smaller of the two goes on, and the sooner the better
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
-    void decidedLocally(TokenBucket.Outcome outcome, int place, long id, boolean once, int commits) {
+    void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
         calls.giveUp();
         if (once && complete) aloneIn = commits;
         stored = false;
         unasked = unasked.without(place);
         var held = held(outcome.buckets());
-        hold(held, outcome.buckets());
+        hold(held, outcome.buckets(), promises);
         held.hold(id, outcome.fence());
         held.decidedWithoutRedis(true);
     }

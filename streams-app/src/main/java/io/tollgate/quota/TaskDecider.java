@@ -316,7 +316,8 @@ final class TaskDecider {
         long atMicros = agent.notBeforeLast(clockMicros);
         var outcome = spend(buckets, request, buckets.fence(place, id), clockMicros, atMicros, DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
-        buckets.decidedLocally(outcome, place, id, shared.exactlyOnce(), cache.commits());
+        var promises = request.policy().promises();
+        buckets.decidedLocally(outcome, promises, place, id, shared.exactlyOnce(), cache.commits());
         cache.storeWithCommit(buckets);
         return outcome.decisions().get(0);
     }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * What was settled of one agent's buckets since Redis answered last. Our copy holds it; Redis is told of it when it is committed. Immutable.
  *
  * @param buckets as they were before, and {@code inBuckets} what was done to them by then
- * @param committed what Redis may be told until the task commits
+ * @param committed what Redis may be told until the task commits, and {@code withCommitted} the buckets that hold it
  * @param ended what counted until a period of the calendar began, where Redis has not been told: it hears of each period in its turn
  * @param settledIn how often the task had come to a commit at the last settlement
  * @param atMicros when the last settlement was made
@@ -22,6 +22,7 @@ record UnansweredSettlements(
         AgentBuckets buckets,
         Adjustments inBuckets,
         Adjustments committed,
+        AgentBuckets withCommitted,
         Adjustments ended,
         int settledIn,
         long atMicros) {
@@ -39,20 +40,28 @@ record UnansweredSettlements(
         var before = held.adjustments();
         boolean ends = held.isUntold() && before.sinceMicros() < next.sinceMicros();
         var ended = ends ? before : last == null ? Adjustments.NONE : last.ended;
-        if (last == null) return new UnansweredSettlements(held.buckets(), before, before, ended, commits, nowMicros);
-        var committed = last.settledIn == commits ? last.committed : before;
-        return new UnansweredSettlements(last.buckets, last.inBuckets, committed, ended, commits, nowMicros);
+        var left = held.buckets();
+        if (last == null) return new UnansweredSettlements(left, before, before, left, ended, commits, nowMicros);
+        boolean goesOn = last.settledIn == commits;
+        var committed = goesOn ? last.committed : before;
+        var withCommitted = goesOn ? last.withCommitted : left;
+        return new UnansweredSettlements(
+                last.buckets, last.inBuckets, committed, withCommitted, ended, commits, nowMicros);
     }
 
     /** Returns these, where the buckets go on as the next ones. */
-    UnansweredSettlements by(AgentBuckets next, Adjustments inNext) {
-        return new UnansweredSettlements(next, inNext, committed, ended, settledIn, atMicros);
+    UnansweredSettlements by(AgentBuckets next, Adjustments inNext, Promises promises) {
+        double told = committed.settledSince(inNext);
+        double sinceSeconds = Math.max(committed.sinceSeconds(), inNext.sinceSeconds());
+        var withIt = told == 0 ? next : TokenBucket.settle(next, promises, 0, told, sinceSeconds);
+        return new UnansweredSettlements(next, inNext, committed, withIt, ended, settledIn, atMicros);
     }
 
     /** Returns these when Redis was told. */
     UnansweredSettlements told(Adjustments adjustments) {
         if (!ended.equals(adjustments)) return this;
-        return new UnansweredSettlements(buckets, inBuckets, committed, Adjustments.NONE, settledIn, atMicros);
+        return new UnansweredSettlements(
+                buckets, inBuckets, committed, withCommitted, Adjustments.NONE, settledIn, atMicros);
     }
 
     /** Returns what Redis may be told of all that was done. */
@@ -64,13 +73,8 @@ record UnansweredSettlements(
     /** Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0: nothing. */
     double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
         if (settledIn != commits) return 0;
-        double uncommitted = all.settledSince(committed);
-        boolean isOver = !committed.isNone()
-                && committed.sinceMicros() < all.sinceMicros()
-                && inBuckets.sinceMicros() < all.sinceMicros(); // their period: they count in this one no more
-        double toTell = isOver ? 0 : committed.settledSince(inBuckets);
-        double room = roomTokens(TokenBucket.refill(buckets, promises, nowSeconds), promises);
-        return uncommitted - Math.max(0, room - toTell);
+        return all.settledSince(committed)
+                - roomTokens(TokenBucket.refill(withCommitted, promises, nowSeconds), promises);
     }
 
     /** Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of it. */

@@ -957,4 +957,29 @@ class SimulatedFaultsTest {
                 settle agent=1 refund=3
                 """);
     }
+
+    /** Redis was told of a debt, and time has made up for it since: it makes no room for a refund. */
+    @Test
+    void refundAfterADebtThatTimeHasMadeUpFor() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=1 cold=0 call_agents=3 call_requests=2 calls=3 within=2 unsettled=1 max_open=1
+                reserve
+                publish cost=1 stray=2
+                poll most=4
+                process count=4 order=15696793
+                reserve cost=1 stray=1
+                commit
+                report of=1 back=3 used=1
+                publish cost=2 stray=2
+                work most=2 order=16709301
+                pass millis=1871
+                publish cost=2 stray=1
+                pass millis=1175
+                poll instance=1 most=4 reversed=1
+                process instance=1 count=4 order=3647492
+                commit instance=1
+                poll most=1 reversed=1
+                reports_back by=5
+                """);
+    }
 }
