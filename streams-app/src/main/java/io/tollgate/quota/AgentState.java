@@ -130,7 +130,7 @@ final class AgentState {
         if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var next = held.adjustments().settled(refundTokens, promises.terms(), nowMicros);
-        unanswered = UnansweredSettlements.with(unanswered, held, next, commits, nowMicros);
+        unanswered = UnansweredSettlements.with(unanswered, held, next, promises.terms(), commits, nowMicros);
         var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
         held.adjusted(next, untold);

@@ -3,6 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Promises;
+import io.tollgate.bucket.Terms;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.mirror.BucketCopy;
 import io.tollgate.redis.SpendRequest;
@@ -36,9 +37,16 @@ record UnansweredSettlements(
      * @param commits how often the task has come to a commit
      */
     static UnansweredSettlements with(
-            @Nullable UnansweredSettlements last, BucketCopy held, Adjustments next, int commits, long nowMicros) {
+            @Nullable UnansweredSettlements last,
+            BucketCopy held,
+            Adjustments next,
+            Terms terms,
+            int commits,
+            long nowMicros) {
         var before = held.adjustments();
-        boolean ends = held.isUntold() && before.sinceMicros() < next.sinceMicros();
+        boolean ends = held.isUntold()
+                && before.sinceMicros() < next.sinceMicros()
+                && !terms.areFullBetween(before.sinceSeconds(), TokenBucket.seconds(nowMicros));
         var ended = ends ? before : last == null ? Adjustments.NONE : last.ended;
         var left = held.buckets();
         if (last == null) return new UnansweredSettlements(left, before, before, left, ended, commits, nowMicros);

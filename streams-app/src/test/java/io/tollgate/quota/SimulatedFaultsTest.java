@@ -958,6 +958,24 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** More was used than was reserved in a minute that is over: nothing is left to tell Redis of it before it hears of this minute. */
+    @Test
+    void debtOfThePeriodBeforeAndOfThisOne() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=20 rate=3 cold=0 call_agents=3 call_requests=4 calls=2 within=1 unsettled=0 max_open=2
+                reserve
+                report agent=2 of=2 back=2 used=7
+                pass millis=708
+                pass millis=1699
+                pass millis=1186
+                pass millis=883
+                reserve stray=2
+                pass millis=623
+                report of=2 used=5 stray=2
+                wrong_type agent=2 after=5
+                """);
+    }
+
     /** Redis was told of a debt, and time has made up for it since: it makes no room for a refund. */
     @Test
     void refundAfterADebtThatTimeHasMadeUpFor() {

@@ -63,6 +63,12 @@ public record Terms(long policy, List<NamedLimit> limits) {
         return false;
     }
 
+    /** Returns the same of every limit. */
+    public boolean areFullBetween(double fromSeconds, double toSeconds) {
+        for (var limit : limits) if (!limit.limit().isFullBetween(fromSeconds, toSeconds)) return false;
+        return true;
+    }
+
     /** Returns the index of the limit with this name; -1 if there is none. */
     public int indexOf(String name) {
         for (int i = 0; i < limits.size(); i++) {
