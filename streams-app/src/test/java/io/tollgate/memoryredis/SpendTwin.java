@@ -462,7 +462,8 @@ final class SpendTwin {
         var fencedSources = List.copyOf(entries);
         boolean ahead = relation >= DECIDED_ALONE;
         boolean once = operation == ONCE;
-        boolean lacks = gone || filled || later && Double.isNaN(wasLast) || !ahead && wasLast < argument.copyLast;
+        double writtenLast = Double.isNaN(wasLast) ? 0 : wasLast;
+        boolean lacks = gone || filled || writtenLast < argument.copyLast;
         boolean elsewhere = false;
         boolean other = false;
         boolean written = relation < UNDER_WAY && wasLast > argument.copyLast;
@@ -496,7 +497,7 @@ final class SpendTwin {
         }
         boolean follows = ahead
                 && foreign == argument.copyForeign
-                && (relation != DECIDED_ALONE || (Double.isNaN(wasLast) ? 0 : wasLast) <= argument.copyLast);
+                && (relation != DECIDED_ALONE || writtenLast <= argument.copyLast);
         var held = brought(levels, old, promises, terms, now);
         var copied =
                 reconciled ? brought(copies.toArray(Level[]::new), limitsOf(by), promises, terms, now) : new Level[0];

@@ -1000,4 +1000,68 @@ class SimulatedFaultsTest {
                 reports_back by=5
                 """);
     }
+
+    /** Another program writes the emptied bucket first, and the copy has no offsets in the new topic to tell of the loss. */
+    @Test
+    void bucketThatAnotherProgramBeginsAnew() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=20 rate=0 cold=1 call_agents=2 call_requests=2 calls=2 within=2 unsettled=0 max_open=4
+                crash committed=1
+                reserve agent=1 cost=1 stray=1
+                work instance=1 most=7 order=3304713
+                recreate
+                reserve agent=1 cost=1 stray=2
+                pass millis=1085
+                poll instance=1 most=1 reversed=1
+                process instance=1 count=5 order=12120297
+                pass millis=998
+                empty
+                other agent=1
+                """);
+    }
+
+    /** The same, and the first to look in vain is a settlement. */
+    @Test
+    void bucketBegunAnewAfterASettlement() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=0 cold=0 call_agents=2 call_requests=3 calls=1 within=600 unsettled=1 max_open=1
+                reserve agent=2 cost=4 stray=1
+                work instance=1 most=3 order=13064014
+                report agent=2 back=5 used=3
+                empty after=28
+                recreate
+                reserve agent=2 cost=3
+                poll instance=1 most=8
+                offsets_back partition=1 rekeyed=1 by=2
+                poll instance=1 most=2
+                process instance=1 count=1 order=5683804
+                reserve agent=2 cost=3
+                other agent=2 cost=2
+                """);
+    }
+
+    /** Redis goes back to what another program wrote before our first write, when the topic has been made anew. */
+    @Test
+    void failoverToAWriteOfAnotherProgram() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=0 cold=1 call_agents=3 call_requests=3 calls=2 within=2 unsettled=0 max_open=4
+                reserve agent=1 cost=2 stray=2
+                failover writes=1 after=38
+                crash instance=1
+                work most=1 order=3382714
+                pass millis=241
+                recreate
+                other agent=2 after=15
+                reserve agent=2 cost=3
+                poll most=4
+                process count=2 order=10914978
+                work most=5 order=9801926
+                crash
+                other cost=1
+                pass millis=1438
+                pass millis=1568
+                failover writes=5 after=1513
+                recreate
+                """);
+    }
 }

@@ -180,8 +180,8 @@ local function merged(key, argument, stored, ours, clock)
   local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local ahead, once, elsewhere, other = relation >= DECIDED_ALONE, operation == 3, false, false
-  -- What we wrote last is older than the copy where Redis was taken back to decisions that were superseded since.
-  local lacks = gone or filled or later and not was_last or not ahead and was_last and was_last < copy_last
+  -- We have written nothing since the copy where Redis was taken back, or another program has begun anew.
+  local lacks = gone or filled or (was_last or 0) < copy_last
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
