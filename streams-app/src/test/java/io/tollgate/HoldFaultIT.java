@@ -3,6 +3,7 @@ package io.tollgate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.tollgate.sandbox.process.ApplicationProcess;
 import io.tollgate.sandbox.process.KafkaBroker;
 import io.tollgate.sandbox.process.RedisServer;
 import java.time.Duration;
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("faults")
 class HoldFaultIT {
     private static final Duration SOON = Duration.ofSeconds(60);
+    private static final int MILLION = 1_000_000;
 
     private static TestCluster cluster(KafkaBroker broker, RedisServer redis) {
         var cluster = TestCluster.on(broker.bootstrapServers())
@@ -116,6 +118,50 @@ class HoldFaultIT {
             scenario.flow(500);
             assertSettled(scenario);
         }
+    }
+
+    /** With an empty state folder, from the changelog; then a report finds its hold. */
+    @Test
+    void aMillionHoldsAreRestored() {
+        int agents = 2_000; // at the default, each may have 1,000 open
+        try (var broker = KafkaBroker.start();
+                var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(1e9, 0)) {
+            cluster.createTopics();
+            cluster.policy("*", "{\"capacity\":1e9,\"refill_rate\":0,\"holds\":{\"within_s\":604800}}");
+            try (var holds = new Holds(cluster)) {
+                try (var application = cluster.start()) {
+                    for (int i = 0; i < MILLION; i++) holds.reserve("agent-" + i % agents, 1);
+                    holds.flush();
+                    awaitOpen(application, MILLION);
+                    application.kill();
+                }
+                cluster.deleteStateDir();
+                long begin = System.nanoTime();
+                try (var application = cluster.start()) {
+                    awaitOpen(application, MILLION);
+                    System.out.printf(
+                            "FAULT a million holds restored in %d s%n", (System.nanoTime() - begin) / 1_000_000_000);
+                    await("an approval")
+                            .atMost(SOON)
+                            .until(() -> !holds.approved().isEmpty());
+                    var hold = holds.approved().get(0);
+                    holds.report(Holds.agent(hold), Holds.header(hold, "quota-source"), 0);
+                    await("a settlement")
+                            .atMost(SOON)
+                            .until(() -> !holds.settled().isEmpty());
+                    assertThat(holds.settled().get(0).get("outcome").textValue())
+                            .isEqualTo("settled");
+                    awaitOpen(application, MILLION - 1);
+                }
+            }
+        }
+    }
+
+    private static void awaitOpen(ApplicationProcess application, int count) {
+        await(count + " open holds")
+                .atMost(Duration.ofMinutes(5))
+                .ignoreExceptions()
+                .until(() -> TestCluster.metric(application, "tollgate_holds_open") == count);
     }
 
     private static void assertSettled(FaultScenario scenario) {
