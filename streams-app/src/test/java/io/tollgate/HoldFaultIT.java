@@ -125,7 +125,9 @@ class HoldFaultIT {
     void aMillionHoldsAreRestored() {
         int agents = 2_000; // at the default, each may have 1,000 open
         try (var broker = KafkaBroker.start();
-                var cluster = TestCluster.on(broker.bootstrapServers()).withLimit(1e9, 0)) {
+                var cluster = TestCluster.on(broker.bootstrapServers())
+                        .withLimit(1e9, 0)
+                        .withHeap("1g")) {
             cluster.createTopics();
             cluster.policy("*", "{\"capacity\":1e9,\"refill_rate\":0,\"holds\":{\"within_s\":604800}}");
             try (var holds = new Holds(cluster)) {

@@ -64,6 +64,7 @@ class HostileInputIT {
         redis = RedisServer.start();
         cluster = TestCluster.onSharedBroker()
                 .withLimit(CAPACITY, 0)
+                .withHeap("512m") // a poll of each thread may bring several of the largest records
                 .withPatience()
                 .with("REDIS_URL", redis.uri());
         allowLargeRecords();

@@ -35,6 +35,7 @@ final class TestCluster implements AutoCloseable {
     private static final Duration READY = Duration.ofSeconds(120);
 
     private final Map<String, String> environment = new HashMap<>();
+    private String heap = "256m";
     private final Path dir;
 
     /** Begun with the first test, which does not wait for it: loading classes is half the time of a start. */
@@ -189,7 +190,13 @@ final class TestCluster implements AutoCloseable {
         for (var variable : variables.entrySet()) {
             options = options.withEnvironment(variable.getKey(), variable.getValue());
         }
-        return options.withJvmArguments("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+        return options.withJvmArguments("-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+    }
+
+    /** Gives each pipeline a heap of this size, as {@code -Xmx} takes it; by default 256 MB. */
+    TestCluster withHeap(String size) {
+        heap = size;
+        return this;
     }
 
     /** Makes programs resolve names from this file only, in the form of {@code /etc/hosts}. */
