@@ -437,12 +437,14 @@ final class AgentState {
      * Keeps what was decided without Redis; answers under way do not know of it.
      *
      * @param once whether decisions are committed together with their offsets: then our copy supersedes Redis, as only an owner's may. Where
-     *     it may lack what Redis knows, it does not: the smaller of the two goes on, and the sooner the better
+     *     it may lack what Redis knows, it does not: the smaller of the two goes on, and the sooner the better; but Redis must not hear of
+     *     what depends on a settlement that may be undone
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
     void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
         calls.giveUp();
-        if (once && complete) aloneIn = commits;
+        boolean mayBeUndone = unanswered != null && unanswered.mayBeUndone(commits);
+        if (once && (complete || mayBeUndone)) aloneIn = commits;
         stored = false;
         unasked = unasked.without(place);
         var held = held(outcome.buckets());

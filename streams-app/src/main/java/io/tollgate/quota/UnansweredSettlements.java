@@ -72,15 +72,20 @@ record UnansweredSettlements(
                 buckets, inBuckets, committed, withCommitted, Adjustments.NONE, settledIn, atMicros);
     }
 
+    /** Returns whether some are not committed. */
+    boolean mayBeUndone(int commits) {
+        return settledIn == commits;
+    }
+
     /** Returns what Redis may be told of all that was done. */
     Adjustments mayBeTold(Adjustments all, int commits) {
-        if (settledIn == commits) return committed;
+        if (mayBeUndone(commits)) return committed;
         return ended.isNone() ? all : ended;
     }
 
     /** Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0: nothing. */
     double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
-        if (settledIn != commits) return 0;
+        if (!mayBeUndone(commits)) return 0;
         return all.settledSince(committed)
                 - roomTokens(TokenBucket.refill(withCommitted, promises, nowSeconds), promises);
     }

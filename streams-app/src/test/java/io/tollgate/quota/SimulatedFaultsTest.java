@@ -1064,4 +1064,27 @@ class SimulatedFaultsTest {
                 recreate
                 """);
     }
+
+    /** An instance that has lost its partition spends what it gave back: Redis must not hear of that, as it is never committed. */
+    @Test
+    void refundThatAnInstanceWithoutThePartitionSpends() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=5 rate=0 cold=1 call_agents=2 call_requests=5 calls=2 within=5 unsettled=1 max_open=1
+                reserve cost=2
+                publish cost=2
+                work most=8 order=14880060
+                lose_reply instance=1 after=9
+                pass millis=1481
+                publish cost=2 stray=1
+                reserve cost=2 stray=1
+                pass millis=1969
+                pass millis=447
+                steal
+                poll most=3 reversed=1
+                poll instance=1 most=3
+                pass millis=1249
+                steal from=1
+                process instance=1 count=4 order=13043744
+                """);
+    }
 }
