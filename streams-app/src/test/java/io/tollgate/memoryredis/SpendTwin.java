@@ -479,18 +479,18 @@ final class SpendTwin {
         }
         lacks |= written && own.last == copyFence && !elsewhere && kept.length == 0 && foreign == argument.copyForeign;
         boolean beyond = relation == SUPERSEDES && own.last > copyFence;
-        double newest = argument.count > 0 ? argument.offset(argument.count - 1) : INFINITY;
         boolean disagrees = other
                 || relation == UNDER_WAY && lacks
-                || beyond && own.last > newest
                 || relation == SUPERSEDES && once && argument.count > 0 && elsewhere;
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
         if (reconciled) for (var copy : copies) now = max(now, copy.last());
 
         var nowhere = new ArrayList<double[]>();
-        for (long i = 0; beyond && !disagrees && i < argument.count; i++) {
+        for (long i = 0; beyond && i < argument.count; i++) {
             double offset = argument.offset(i);
             var group = offset > copyFence ? recall(own.groups, offset) : null;
+            disagrees |= offset < own.last && i == argument.count - 1
+                    || once && group == null && copyFence < offset && offset <= own.last;
             if (group != null && group.approved(offset)) {
                 nowhere.add(new double[] {Packed.doubleAt(own.groups, group.start + 16) / 1e6, argument.cost(i)});
             }
@@ -505,7 +505,7 @@ final class SpendTwin {
         for (int i = 0; i < limits.length; i++) {
             double back = 0;
             double from = limits[i].starts() == null ? 0 : started(limits[i].starts(), now);
-            for (double[] each : nowhere) back = back + (each[0] >= from ? each[1] : 0);
+            for (double[] each : nowhere) back = back + (each[0] >= from && !disagrees ? each[1] : 0);
             var copy = i < copied.length ? copied[i] : null;
             boolean absent = held[i].isUnknown();
             double most = limits[i].capacity();

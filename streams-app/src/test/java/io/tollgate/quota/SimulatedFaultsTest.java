@@ -1087,4 +1087,29 @@ class SimulatedFaultsTest {
                 process instance=1 count=4 order=13043744
                 """);
     }
+
+    /** What was given up arrives when its request has been decided and committed, and a refund told: it must not take that back. */
+    @Test
+    void lateCallAfterARefund() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=20 rate=0 cold=0 call_agents=2 call_requests=2 calls=2 within=1 unsettled=1 max_open=1000
+                lose_reply instance=1 after=26
+                pass millis=1234
+                reserve agent=1
+                publish agent=1
+                reserve agent=1 cost=1 stray=2
+                reserve agent=1 cost=1
+                steal
+                work instance=1 most=6 order=6771585
+                work instance=1 order=8654175
+                forget_script
+                poll most=5
+                reserve agent=1 stray=1
+                slow millis=55 after=3305
+                pass millis=1716
+                steal from=1
+                work order=2076134
+                process count=4 order=4381758
+                """);
+    }
 }

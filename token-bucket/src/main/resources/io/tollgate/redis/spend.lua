@@ -192,9 +192,8 @@ local function merged(key, argument, stored, ours, clock)
   -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
   lacks = lacks or written and own[2] == copy_fence and not elsewhere and kept == '' and foreign == copy_foreign
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
-  local newest = count > 0 and unpack_('<d', argument, first + 16 * (count - 1)) or math.huge
-  -- The copy does not know what was lost; or somebody else decided, here or in another source.
-  local disagrees = other or relation == UNDER_WAY and lacks or beyond and own[2] > newest
+  -- The copy does not know what was lost; or somebody else decided in another source, or here.
+  local disagrees = other or relation == UNDER_WAY and lacks
     or relation == SUPERSEDES and once and count > 0 and elsewhere
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
@@ -224,9 +223,10 @@ local function merged(key, argument, stored, ours, clock)
     return held
   end
   local left, nowhere = {}, {} -- what Redis charged for what went nowhere is given back
-  for i = 1, beyond and not disagrees and count or 0 do
-    local offset, cost = unpack_('<dd', argument, first + 16 * (i - 1))
-    local group, approved = recall(offset > copy_fence and own[3] or '', offset)
+  for i = 1, beyond and count or 0 do
+    local at, cost = unpack_('<dd', argument, first + 16 * (i - 1))
+    local group, approved = recall(at > copy_fence and own[3] or '', at)
+    disagrees = disagrees or at < own[2] and i == count or once and not group and copy_fence < at and at <= own[2]
     if approved then nowhere[#nowhere + 1] = {select(3, unpack_('<ddd', group)) / 1e6, cost} end
   end
   -- Where nobody else has written, and it has not come late, the copy is what follows. Otherwise the smaller goes on.
@@ -234,7 +234,7 @@ local function merged(key, argument, stored, ours, clock)
   local held, copied = brought(levels, old), reconciled and brought(copies, limits_of(by)) or {}
   for i = 1, #limits do
     local back, _, _, from = 0, refill(limits[i], 0, now, now, 0)
-    for k = 1, #nowhere do back = back + (nowhere[k][1] >= from and nowhere[k][2] or 0) end -- of this period
+    for k = 1, disagrees and 0 or #nowhere do back = back + (nowhere[k][1] >= from and nowhere[k][2] or 0) end
     local copy, absent, most, over = copied[i], held[i][3], limits[i].capacity, from > began / 1e6 -- the period it was
     local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given), most)
     local by_copy = copy and not copy[3] and math.min(copy[1] + (over and 0 or settled - in_copy), most)
