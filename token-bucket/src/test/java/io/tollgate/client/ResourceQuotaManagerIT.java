@@ -48,7 +48,8 @@ class ResourceQuotaManagerIT {
 
             assertThat(other.reset("a")).isTrue();
 
-            assertThat(one.availableTokens("a")).isEqualTo(100);
+            // Where Redis answers late, as on a busy machine, the local bucket tells.
+            await().until(() -> one.availableTokens("a") == 100);
         }
     }
 
