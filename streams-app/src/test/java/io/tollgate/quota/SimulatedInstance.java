@@ -296,9 +296,11 @@ final class SimulatedInstance {
                 new Settlement(agent, refundTokens, settled.decidedAtMicros(), isConfirmed(partition, agent)));
     }
 
+    /** Whether Redis has answered all that the agent has asked for: a call that has failed may have been charged. */
     private boolean isConfirmed(int partition, String agent) {
         var cache = running.byPartition().get(partition).cache();
-        return !cache.of(cache.agent(agent), BucketKind.ENFORCED).mayBeBehind();
+        var buckets = cache.of(cache.agent(agent), BucketKind.ENFORCED);
+        return !buckets.mayBeBehind() && buckets.calls().isEmpty();
     }
 
     private Published published() {
