@@ -336,6 +336,10 @@ final class SpendTwin {
         return null;
     }
 
+    private static boolean isFirst(long source, byte[] fence) {
+        return fence.length >= 32 && Packed.longAt(fence, 24) == source;
+    }
+
     private FenceParts entriesOf(byte[] fence, long source, double committed, boolean fenced) {
         var parts = new FenceParts();
         var in = new Packed.Reader(fence, 0);
@@ -465,10 +469,12 @@ final class SpendTwin {
         double writtenLast = Double.isNaN(wasLast) ? 0 : wasLast;
         boolean lacks = gone || filled || writtenLast < argument.copyLast;
         boolean elsewhere = false;
+        boolean byStranger = writtenLast > argument.copyLast && !isFirst(source, fence);
         boolean other = false;
         boolean written = relation < UNDER_WAY && wasLast > argument.copyLast;
         for (int i = 0; i < known.size(); i++) {
             var entry = bySource(fencedSources, known.get(i).source());
+            byStranger &= !isFirst(known.get(i).source(), fence);
             double decided = entry == null ? -1 : entry.last;
             lacks |= known.get(i).through() > decided;
             elsewhere |= i > 0 && known.get(i).through() < decided;
@@ -481,7 +487,7 @@ final class SpendTwin {
         boolean beyond = relation == SUPERSEDES && own.last > copyFence;
         boolean disagrees = other
                 || relation == UNDER_WAY && lacks
-                || relation == SUPERSEDES && once && argument.count > 0 && elsewhere;
+                || relation == SUPERSEDES && once && argument.count > 0 && (elsewhere || byStranger);
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
         if (reconciled) for (var copy : copies) now = max(now, copy.last());
 

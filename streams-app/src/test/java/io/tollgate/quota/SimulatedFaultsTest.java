@@ -1112,4 +1112,33 @@ class SimulatedFaultsTest {
                 process count=4 order=4381758
                 """);
     }
+
+    /** An instance that has lost its partition goes on in the topic that is gone: its successor has decided in the new one. */
+    @Test
+    void zombieInATopicThatWasMadeAnew() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=3 cold=1 call_agents=2 call_requests=1 calls=1 within=1 unsettled=1 max_open=1000
+                recreate rekeyed=1
+                steal from=1
+                reserve agent=2 cost=2
+                poll most=8 reversed=1
+                publish agent=2 cost=1
+                poll instance=1 most=4
+                process count=7 order=3559042
+                cut late=1 micros=2742 after=6
+                poll most=5
+                process count=3 order=2537939
+                reserve agent=2 stray=1
+                poll most=3
+                commit
+                recreate
+                steal
+                reserve agent=2 cost=5 stray=2
+                reserve agent=2 cost=5 stray=1
+                poll instance=1 reversed=1
+                process instance=1 count=6 order=10399927
+                work instance=1 most=5 order=11848605
+                process count=1 order=14017713
+                """);
+    }
 }

@@ -180,11 +180,12 @@ local function merged(key, argument, stored, ours, clock)
   local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local ahead, once, elsewhere, other = relation >= DECIDED_ALONE, operation == 3, false, false
-  -- We have written nothing since the copy where Redis was taken back, or another program has begun anew.
-  local lacks = gone or filled or (was_last or 0) < copy_last
+  local writer = (was_last or 0) > copy_last and sub(fence, 25, 32) or source -- the source of what we wrote since
+  local lacks = gone or filled or (was_last or 0) < copy_last -- it was taken back, or another program has begun anew
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
+    if known[i][1] == writer then writer = source end
     lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
     local said = written and known[i][3] ~= '' and recall(entry[3], known[i][2])
     other = other or said and sub(said, 17, 24) ~= sub(known[i][3], 17, 24) -- when it was decided
@@ -192,9 +193,8 @@ local function merged(key, argument, stored, ours, clock)
   -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
   lacks = lacks or written and own[2] == copy_fence and not elsewhere and kept == '' and foreign == copy_foreign
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
-  -- The copy does not know what was lost; or somebody else decided in another source, or here.
-  local disagrees = other or relation == UNDER_WAY and lacks
-    or relation == SUPERSEDES and once and count > 0 and elsewhere
+  local disagrees = other or relation == UNDER_WAY and lacks -- the copy does not know what was lost
+    or relation == SUPERSEDES and once and count > 0 and (elsewhere or writer ~= source) -- somebody else decided
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
   -- Returns the levels under the last promise, now. Each promise counts from its own moment on: the time before is
