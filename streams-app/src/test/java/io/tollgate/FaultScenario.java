@@ -242,7 +242,7 @@ final class FaultScenario implements AutoCloseable {
         for (var arrival : arrivals.all()) {
             var before = first.putIfAbsent(arrival.source(), arrival);
             if (before == null) continue;
-            assertThat(arrival.approved()).as(arrival.source()).isEqualTo(before.approved());
+            assertThat(arrival.approved()).as("%s after %s", arrival, before).isEqualTo(before.approved());
             assertThat(arrival.decidedAtMicros()).as(arrival.source()).isEqualTo(before.decidedAtMicros());
         }
     }
