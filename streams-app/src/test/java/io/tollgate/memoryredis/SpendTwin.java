@@ -467,7 +467,7 @@ final class SpendTwin {
         boolean ahead = relation >= DECIDED_ALONE;
         boolean once = operation == ONCE;
         double writtenLast = Double.isNaN(wasLast) ? 0 : wasLast;
-        boolean lacks = gone || filled || writtenLast < argument.copyLast;
+        boolean lacks = gone || filled || fenced && writtenLast < argument.copyLast;
         boolean elsewhere = false;
         boolean byStranger = writtenLast > argument.copyLast && !isFirst(source, fence);
         boolean other = false;

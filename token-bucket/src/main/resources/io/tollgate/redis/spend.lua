@@ -181,7 +181,7 @@ local function merged(key, argument, stored, ours, clock)
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
   local ahead, once, elsewhere, other = relation >= DECIDED_ALONE, operation == 3, false, false
   local writer = (was_last or 0) > copy_last and sub(fence, 25, 32) or source -- the source of what we wrote since
-  local lacks = gone or filled or (was_last or 0) < copy_last -- it was taken back, or another program has begun anew
+  local lacks = gone or filled or fenced and (was_last or 0) < copy_last -- taken back, or another program began anew
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
