@@ -129,13 +129,7 @@ class CrashFaultIT {
             scenario.flow(500);
             zombie.freeze();
             long frozen = Arrivals.nowMicros();
-            await("the other instance decides on every partition")
-                    .atMost(SOON)
-                    .until(() -> scenario.arrivals().since(frozen + 5_000_000).stream()
-                                    .map(Arrivals.Arrival::partition)
-                                    .distinct()
-                                    .count()
-                            == TestCluster.PARTITIONS);
+            scenario.awaitTakeover(frozen);
             scenario.measured("takeover", scenario.arrivals().longestSilenceOfAPartition(frozen));
             zombie.thaw();
             await("the zombie is a member again").atMost(SOON).until(zombie::isReady);

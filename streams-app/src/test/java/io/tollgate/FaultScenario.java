@@ -180,6 +180,17 @@ final class FaultScenario implements AutoCloseable {
         }
     }
 
+    /** Waits until another instance decides on every partition of one that was frozen at this time. */
+    void awaitTakeover(long frozenMicros) {
+        await("the other instance decides on every partition")
+                .atMost(Duration.ofSeconds(60))
+                .until(() -> arrivals.since(frozenMicros + 5_000_000).stream()
+                                .map(Arrivals.Arrival::partition)
+                                .distinct()
+                                .count()
+                        == TestCluster.PARTITIONS);
+    }
+
     /** Lets traffic flow until so many more decisions have arrived. */
     void flow(int decisions) {
         int until = arrivals.count() + decisions;

@@ -19,7 +19,10 @@ record Addresses(
         @Nullable ApplicationProcess app,
         @Nullable ConnectStack connect,
         @Nullable Security users) {
-    /** Returns the user's settings, as in TOKEN_BUCKET_SIZE=50 ./tollgate sandbox, without those of addresses and folders. */
+    /**
+     * Returns the user's settings, as in TOKEN_BUCKET_SIZE=50 ./tollgate sandbox, without those of addresses and
+     * folders.
+     */
     static Map<String, String> usersSettings() {
         var settings = new TreeMap<>(System.getenv());
         settings.keySet()

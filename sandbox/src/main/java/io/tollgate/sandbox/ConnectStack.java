@@ -107,7 +107,10 @@ final class ConnectStack implements AutoCloseable {
         }
     }
 
-    /** Returns the first rows of the auditors' first view, once {@code rejected} more rows than at the start are there, or 15 s later. */
+    /**
+     * Returns the first rows of the auditors' first view, once {@code rejected} more rows than at the start are there,
+     * or 15 s later.
+     */
     List<String> mostThrottled(long rejected) {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(15);
         long rows = rows() - rowsBefore;

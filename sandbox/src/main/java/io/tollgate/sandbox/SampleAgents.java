@@ -147,9 +147,11 @@ final class SampleAgents extends TrafficThread {
     }
 
     /**
-     * Returns the partition that librdkafka's default partitioner, {@code consistent_random}, chooses for a key that is not empty.
+     * Returns the partition that librdkafka's default partitioner, {@code consistent_random}, chooses for a key that is
+     * not empty.
      *
-     * @see <a href="https://docs.confluent.io/platform/current/clients/librdkafka/html/md_CONFIGURATION.html">partitioner</a>
+     * @see <a
+     *     href="https://docs.confluent.io/platform/current/clients/librdkafka/html/md_CONFIGURATION.html">partitioner</a>
      */
     static int crc32Partition(byte[] key, int partitions) {
         var crc = new CRC32();

@@ -37,7 +37,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The command {@code sandbox}: everything on one machine, with traffic, until Ctrl-C or until all requests are decided. */
+/**
+ * The command {@code sandbox}: everything on one machine, with traffic, until Ctrl-C or until all requests are decided.
+ */
 @Command(
         name = "sandbox",
         mixinStandardHelpOptions = true,

@@ -1,6 +1,6 @@
 /**
- * Predicts pipelines larger than one machine, in simulated time. Knows no other module: what steps cost is measured by the benchmarks.
- * Not thread-safe.
+ * Predicts pipelines larger than one machine, in simulated time. Knows no other module: what steps cost is measured by
+ * the benchmarks. Not thread-safe.
  */
 @NullMarked
 package io.tollgate.simulator;

@@ -11,8 +11,8 @@ import java.util.regex.Pattern;
  *
  * @param host TOLLGATE_HTTP_HOST, default 127.0.0.1
  * @param port TOLLGATE_HTTP_PORT, default 8080; 0: a free one
- * @param token TOLLGATE_HTTP_TOKEN, or in TOLLGATE_HTTP_TOKEN_FILE: bearer token for calls that change something; empty:
- *     such calls only from loopback
+ * @param token TOLLGATE_HTTP_TOKEN, or in TOLLGATE_HTTP_TOKEN_FILE: bearer token for calls that change something;
+ *     empty: such calls only from loopback
  */
 public record HttpConfig(String host, int port, Optional<String> token) {
     private static final Pattern IN_A_HEADER = Pattern.compile("[!-~]([ -~]*[!-~])?");

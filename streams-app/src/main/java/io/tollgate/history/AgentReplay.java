@@ -120,8 +120,8 @@ final class AgentReplay {
     }
 
     /**
-     * Gives back what a settlement gave back, in both runs: it is not known what a hold would have used that was refused under the
-     * policies on trial.
+     * Gives back what a settlement gave back, in both runs: it is not known what a hold would have used that was
+     * refused under the policies on trial.
      */
     void settle(long atMicros, double refundTokens) {
         var was = inForce.policy();

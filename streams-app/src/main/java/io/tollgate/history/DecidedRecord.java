@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param remainingTokens NaN if the record lacks it, as for an invalid request
  * @param decidedAtMicros microseconds since the epoch on the bucket's clock; -1 if the record lacks it
  * @param limit which of several limits refused; empty if there is only one, or none did
- * @param heldUntilMicros deadline of the hold it opened, microseconds since the epoch on the bucket's clock; -1 if it opened none
+ * @param heldUntilMicros deadline of the hold it opened, microseconds since the epoch on the bucket's clock; -1 if it
+ *     opened none
  */
 public record DecidedRecord(
         String topic,

@@ -14,7 +14,8 @@ public final class AgentPath {
     /**
      * Returns the agent's id in a segment of a path.
      *
-     * @param segment as it stood in the request, still encoded; ends at a semicolon, which browsers need after an id of dots alone
+     * @param segment as it stood in the request, still encoded; ends at a semicolon, which browsers need after an id of
+     *     dots alone
      * @throws Problem if it is not well encoded, or not a legal id
      */
     static String decode(String segment) {

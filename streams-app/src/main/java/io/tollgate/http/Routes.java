@@ -231,7 +231,9 @@ final class Routes implements AutoCloseable {
         json(context, filled);
     }
 
-    /** Tells what a policy would have done to the agent; reading the topics is work, so it takes the right to change. */
+    /**
+     * Tells what a policy would have done to the agent; reading the topics is work, so it takes the right to change.
+     */
     private void whatIf(Context context) throws IOException {
         guard.requireMayChange(context);
         if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");

@@ -93,7 +93,9 @@ record StatusJson(
                 List.of());
     }
 
-    /** Returns the worst state: away since the first instance is, else since all are alike. Silent instances have none. */
+    /**
+     * Returns the worst state: away since the first instance is, else since all are alike. Silent instances have none.
+     */
     static RedisJson together(Stream<@Nullable RedisJson> each) {
         var bySince = Comparator.comparing(RedisJson::since, Comparator.nullsFirst(Comparator.naturalOrder()));
         return each.filter(Objects::nonNull)

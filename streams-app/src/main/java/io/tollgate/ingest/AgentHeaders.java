@@ -14,8 +14,8 @@ final class AgentHeaders {
     private AgentHeaders() {}
 
     /**
-     * Only Tollgate writes quota headers: an agent could otherwise forge its own approval. Copied rather than removed one by one,
-     * which would take seconds for the tens of thousands that fit into a record.
+     * Only Tollgate writes quota headers: an agent could otherwise forge its own approval. Copied rather than removed
+     * one by one, which would take seconds for the tens of thousands that fit into a record.
      */
     static Headers withoutReserved(Headers headers) {
         if (!holdsReserved(headers)) return headers;

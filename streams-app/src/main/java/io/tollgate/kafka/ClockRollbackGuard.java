@@ -8,8 +8,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Replaces the threads of Kafka Streams, and so their clients, when the host's clock was set back. Kafka's clients time heartbeats by
- * that clock. Until it has caught up they send none, and brokers remove them from the group again and again. Thread-safe.
+ * Replaces the threads of Kafka Streams, and so their clients, when the host's clock was set back. Kafka's clients time
+ * heartbeats by that clock. Until it has caught up they send none, and brokers remove them from the group again and
+ * again. Thread-safe.
  */
 public final class ClockRollbackGuard implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ClockRollbackGuard.class);

@@ -16,7 +16,9 @@ import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
 public final class KafkaErrors {
     private KafkaErrors() {}
 
-    /** Returns one line that tells what brokers or the disk refuse, and the remedy; empty if no cause is such a refusal. */
+    /**
+     * Returns one line that tells what brokers or the disk refuse, and the remedy; empty if no cause is such a refusal.
+     */
     public static Optional<String> explain(Throwable thrown) {
         for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
             var explained = explained(cause);
@@ -25,7 +27,10 @@ public final class KafkaErrors {
         return Optional.empty();
     }
 
-    /** Returns whether the failure ends as soon as brokers answer: Kafka's clients would have retried it, given the time. */
+    /**
+     * Returns whether the failure ends as soon as brokers answer: Kafka's clients would have retried it, given the
+     * time.
+     */
     public static boolean isTransient(Throwable thrown) {
         for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
             if (cause instanceof RetriableException

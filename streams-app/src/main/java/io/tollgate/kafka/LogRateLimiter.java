@@ -11,9 +11,9 @@ import java.util.regex.Pattern;
 import org.apache.kafka.streams.errors.MissingSourceTopicException;
 
 /**
- * Passes the same line of a library once a minute: while brokers are away, each of Kafka's clients reports it every second. Our own lines
- * always pass, because our code reports each change once. Thread-safe. Made by logback.xml, at the appenders: a filter before the loggers
- * would also run for lines below the level.
+ * Passes the same line of a library once a minute: while brokers are away, each of Kafka's clients reports it every
+ * second. Our own lines always pass, because our code reports each change once. Thread-safe. Made by logback.xml, at
+ * the appenders: a filter before the loggers would also run for lines below the level.
  */
 public final class LogRateLimiter extends Filter<ILoggingEvent> {
     private static final long INTERVAL_NANOS = Duration.ofMinutes(1).toNanos();

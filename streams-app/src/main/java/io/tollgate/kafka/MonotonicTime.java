@@ -5,8 +5,8 @@ import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.utils.Time;
 
 /**
- * The wall clock at the start, advanced by the monotonic clock. Kafka Streams commits and punctuates by it; by the wall clock it would do
- * neither for an hour after the host's clock was set back by an hour. Thread-safe.
+ * The wall clock at the start, advanced by the monotonic clock. Kafka Streams commits and punctuates by it; by the wall
+ * clock it would do neither for an hour after the host's clock was set back by an hour. Thread-safe.
  */
 public final class MonotonicTime implements Time {
     private static final long NANOS_PER_MILLI = 1_000_000;

@@ -18,11 +18,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Aborts the open transactions of killed instances under exactly-once. Readers of committed decisions wait behind such a transaction,
- * and brokers abort it only after its timeout of 10 s, which they check every 10 s.
+ * Aborts the open transactions of killed instances under exactly-once. Readers of committed decisions wait behind such
+ * a transaction, and brokers abort it only after its timeout of 10 s, which they check every 10 s.
  *
- * <p>Watches the members of the consumer group. An instance that has left the group can no longer commit, so fencing it is safe.
- * Thread-safe.
+ * <p>Watches the members of the consumer group. An instance that has left the group can no longer commit, so fencing it
+ * is safe. Thread-safe.
  */
 public final class StaleTransactions implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(StaleTransactions.class);

@@ -166,7 +166,9 @@ public final class PipelineMetrics {
         else (enforced ? verdicts.costExceedsCapacity() : verdicts.shadowCostExceedsCapacity()).increment();
     }
 
-    /** Counts a hold whose use was reported, so long after its approval; {@code refundedTokens} below 0: more was used. */
+    /**
+     * Counts a hold whose use was reported, so long after its approval; {@code refundedTokens} below 0: more was used.
+     */
     public void settled(long afterMicros, double refundedTokens) {
         settled.increment();
         holdTime.record(Math.max(0, afterMicros), TimeUnit.MICROSECONDS);

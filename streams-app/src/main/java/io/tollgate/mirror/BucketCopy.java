@@ -17,9 +17,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Our copy of one agent's buckets. Not thread-safe.
  *
- * <p>What nearly every agent has, one limit and at most one source with at most one group of decisions that were all approved or all
- * refused, is kept in place: an answer of Redis then changes numbers, and leaves no objects behind. With new objects for each
- * answer, the garbage collector moved them all, and took more of the CPU than the stream threads.
+ * <p>What nearly every agent has, one limit and at most one source with at most one group of decisions that were all
+ * approved or all refused, is kept in place: an answer of Redis then changes numbers, and leaves no objects behind.
+ * With new objects for each answer, the garbage collector moved them all, and took more of the CPU than the stream
+ * threads.
  */
 public final class BucketCopy {
     private static final byte VERSION = 2;
@@ -27,7 +28,9 @@ public final class BucketCopy {
     private static final byte WITHOUT_FOREIGN = 1;
 
     private static final byte DECIDED_WITHOUT_REDIS = 1;
-    /** Of a reset or a settlement. Copies of before these were counted have it without {@link Adjustments}: of a reset. */
+    /**
+     * Of a reset or a settlement. Copies of before these were counted have it without {@link Adjustments}: of a reset.
+     */
     private static final byte UNTOLD = 2;
 
     /** Under it the adjustments are kept, like a fence: no topic has this number. */
@@ -51,7 +54,10 @@ public final class BucketCopy {
     private @Nullable Terms fenceTerms;
     private double tokensAfter;
     private boolean approved;
-    /** By source: an agent whose requests come both straight and as strays has two. Empty where the fence in place is all. */
+    /**
+     * By source: an agent whose requests come both straight and as strays has two. Empty where the fence in place is
+     * all.
+     */
     private Map<Long, Fence> fences = Map.of();
 
     private boolean decidedWithoutRedis;

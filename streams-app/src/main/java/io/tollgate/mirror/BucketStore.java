@@ -120,7 +120,9 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
         beforeCommit.run();
     }
 
-    /** Builds the store of each task: without a cache, and always logged, since a lost mirror would give tokens away. */
+    /**
+     * Builds the store of each task: without a cache, and always logged, since a lost mirror would give tokens away.
+     */
     public static final class TaskStoreBuilder extends AbstractStoreBuilder<String, byte[], BucketStore> {
         public TaskStoreBuilder() {
             super(NAME, Serdes.String(), Serdes.ByteArray(), Time.SYSTEM);

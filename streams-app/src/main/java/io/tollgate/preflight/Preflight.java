@@ -102,8 +102,8 @@ public final class Preflight {
     }
 
     /**
-     * Returns the sizes of the largest records, with key, value and headers, that the output topics and our own producer
-     * accept.
+     * Returns the sizes of the largest records, with key, value and headers, that the output topics and our own
+     * producer accept.
      *
      * @throws RetriableException if the brokers are away
      */

@@ -12,14 +12,14 @@ import java.util.Set;
 import java.util.function.ToDoubleBiFunction;
 
 /**
- * The buckets of one task's agents, in memory over the {@link BucketStore}. For one stream thread alone: the one that polls the
- * task's records and processes them.
+ * The buckets of one task's agents, in memory over the {@link BucketStore}. For one stream thread alone: the one that
+ * polls the task's records and processes them.
  *
- * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that commits the
- * decision; so is what Redis answered to the first agents after each commit, as many as {@link CallLimits} say. What it
- * answered to others is written behind: Redis has it. Memory is bounded by the heap: {@value #MAX_IN_MEMORY} agents at most, and
- * those polled since the last commit; who was not seen lately goes to the store. A bucket that is full again is forgotten in both,
- * because an absent bucket is a full one.
+ * <p>What is decided without Redis is written to the store before the commit, and with it into the transaction that
+ * commits the decision; so is what Redis answered to the first agents after each commit, as many as {@link CallLimits}
+ * say. What it answered to others is written behind: Redis has it. Memory is bounded by the heap:
+ * {@value #MAX_IN_MEMORY} agents at most, and those polled since the last commit; who was not seen lately goes to the
+ * store. A bucket that is full again is forgotten in both, because an absent bucket is a full one.
  */
 final class AgentCache {
     private static final int MAX_IN_MEMORY = 100_000;
@@ -33,10 +33,16 @@ final class AgentCache {
     /** Of both, for one task: however many tasks there are, each goes on writing. */
     private static final int LEAST_OF_A_TASK = 8;
 
-    /** Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two seconds. */
+    /**
+     * Of what waits to be written, where that is more: or with many agents the queue would grow for ever. They wait two
+     * seconds.
+     */
     private static final int PART_WRITTEN_BEHIND = 8;
 
-    /** To find one to evict: where all were seen lately, the last of these goes, unless its requests are about to be decided. */
+    /**
+     * To find one to evict: where all were seen lately, the last of these goes, unless its requests are about to be
+     * decided.
+     */
     private static final int MOST_LOOKED_AT = 8;
 
     /** How long a full bucket is kept after its last request: replays of uncommitted requests find their fence. */
@@ -104,8 +110,8 @@ final class AgentCache {
     }
 
     /**
-     * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order of their last
-     * requests instead would write to several of them, all over the heap, for each request.
+     * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order
+     * of their last requests instead would write to several of them, all over the heap, for each request.
      */
     private void evictOne() {
         for (int looked = 0; looked < MOST_LOOKED_AT; looked++) {
@@ -142,8 +148,9 @@ final class AgentCache {
     }
 
     /**
-     * Writes what must be committed with the decisions that the task commits now, and evicts the agents that are too many: not earlier,
-     * since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams would throw.
+     * Writes what must be committed with the decisions that the task commits now, and evicts the agents that are too
+     * many: not earlier, since an agent may be new to memory while Kafka's consumer polls, which swallows what Streams
+     * would throw.
      */
     void beforeCommit() {
         for (var state : toCommit) if (state.isSettled()) takeOffWhatHasNoRoom(state);

@@ -26,8 +26,8 @@ final class AgentState {
     private final BucketKind kind;
     private final CallsUnderWay calls = new CallsUnderWay();
     private @Nullable BucketCopy bucket;
-    private boolean stored = true;
     private final long restoredMicros;
+    private boolean stored = true;
     private long waitsSinceNanos;
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
@@ -52,12 +52,7 @@ final class AgentState {
         this.agentId = agentId;
         this.kind = kind;
         this.bucket = bucket;
-        restoredMicros = bucket == null ? 0 : (long) Math.floor(bucket.lastRefillSeconds() * 1e6 + 0.5);
-    }
-
-    /** Returns when our copy was left as it was stored, in microseconds since the epoch; 0 if none was. */
-    long restoredMicros() {
-        return restoredMicros;
+        restoredMicros = bucket == null ? 0 : TokenBucket.micros(bucket.lastRefillSeconds());
     }
 
     String agentId() {
@@ -72,6 +67,11 @@ final class AgentState {
     @Nullable
     BucketCopy bucket() {
         return bucket;
+    }
+
+    /** Returns the time of the copy that the state store gave back, microseconds since the epoch; 0: it had none. */
+    long restoredMicros() {
+        return restoredMicros;
     }
 
     /** Returns whether the state store holds what we hold. */
@@ -117,8 +117,9 @@ final class AgentState {
     }
 
     /**
-     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it is committed, with the
-     * next call, and not of what the buckets had no room for: told later, that would make up for what is charged meanwhile.
+     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it
+     * is committed, with the next call, and not of what the buckets had no room for: told later, that would make up for
+     * what is charged meanwhile.
      *
      * @param untold whether there is a Redis
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
@@ -143,7 +144,9 @@ final class AgentState {
         return settled;
     }
 
-    /** Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed. */
+    /**
+     * Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed.
+     */
     void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = bucket;
         if (held == null || unanswered == null) return;
@@ -155,15 +158,18 @@ final class AgentState {
     }
 
     /**
-     * Returns whether our copy decides, without asking Redis: after it was reset or has decided, or Redis disagreed, until the task has
-     * committed. Then it was ours to decide: a task that has lost its partition does not get there, and must not supersede what its
-     * successor has decided.
+     * Returns whether our copy decides, without asking Redis: after it was reset or has decided, or Redis disagreed,
+     * until the task has committed. Then it was ours to decide: a task that has lost its partition does not get there,
+     * and must not supersede what its successor has decided.
      */
     boolean isDecidedAlone(int commits) {
         return aloneIn == commits;
     }
 
-    /** Returns whether our copy may lack what Redis has charged since it was stored, and nothing that Redis has not seen. */
+    /**
+     * Returns whether our copy may lack what Redis has charged since it was stored, and nothing that Redis has not
+     * seen.
+     */
     boolean mayBeBehind() {
         return !complete && calls.isEmpty() && (bucket == null || !bucket.decidedWithoutRedis());
     }
@@ -216,7 +222,10 @@ final class AgentState {
                 bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
 
-    /** Returns the question whether Redis has decided a request, as {@link #spend} does: without our copy, which does not know. */
+    /**
+     * Returns the question whether Redis has decided a request, as {@link #spend} does: without our copy, which does
+     * not know.
+     */
     SpendRequest recall(PendingDecision request, TaskSources sources, long committedOffset, double nowSeconds) {
         return new SpendRequest(
                 agentId,
@@ -232,8 +241,8 @@ final class AgentState {
     }
 
     /**
-     * Returns what to tell Redis where it {@linkplain #isUntold lacks} a reset or a settlement, as {@link #spend} does. Our copy does not
-     * supersede Redis there: no request shows that it is still ours to decide.
+     * Returns what to tell Redis where it {@linkplain #isUntold lacks} a reset or a settlement, as {@link #spend} does.
+     * Our copy does not supersede Redis there: no request shows that it is still ours to decide.
      */
     SpendRequest tell(
             Promises promises,
@@ -262,7 +271,9 @@ final class AgentState {
         return new CopyToSend(bucket, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
     }
 
-    /** Returns whether a request was sent for these buckets, and nothing has been decided on them without Redis since. */
+    /**
+     * Returns whether a request was sent for these buckets, and nothing has been decided on them without Redis since.
+     */
     boolean isUsable(PendingDecision request) {
         var asked = request.asked();
         return asked != null && asked.spend().kind() == kind && calls.isUsable(asked);
@@ -275,8 +286,8 @@ final class AgentState {
     }
 
     /**
-     * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a moment ago and nothing
-     * else was decided since. So a flood leaves few groups behind.
+     * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a
+     * moment ago and nothing else was decided since. So a flood leaves few groups behind.
      *
      * @param lastMicros when the agent's last decision was made
      */
@@ -290,8 +301,8 @@ final class AgentState {
     }
 
     /**
-     * Under exactly-once, what Redis decided beyond our copy went nowhere: the answers were given up, or are of a transaction that was
-     * aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
+     * Under exactly-once, what Redis decided beyond our copy went nowhere: the answers were given up, or are of a
+     * transaction that was aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
      */
     private CopyStatus status(boolean once) {
         boolean alone = bucket != null && bucket.decidedWithoutRedis();
@@ -300,8 +311,8 @@ final class AgentState {
     }
 
     /**
-     * Makes every answer under way unusable, and our copy the one that Redis must continue from: Redis may have decided requests, in
-     * calls that we gave up, whose answers went nowhere.
+     * Makes every answer under way unusable, and our copy the one that Redis must continue from: Redis may have decided
+     * requests, in calls that we gave up, whose answers went nowhere.
      */
     void startAnew(Terms terms, double nowSeconds) {
         calls.giveUp();
@@ -312,7 +323,8 @@ final class AgentState {
     /**
      * Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do.
      *
-     * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has written
+     * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has
+     *     written
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
     void disagreed(
@@ -410,8 +422,8 @@ final class AgentState {
     }
 
     /**
-     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the older answer
-     * comes last, and does not know what the newer one charged.
+     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the
+     * older answer comes last, and does not know what the newer one charged.
      *
      * @param inAnswered what was done to them
      */
@@ -428,7 +440,10 @@ final class AgentState {
         return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
     }
 
-    /** Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered last. */
+    /**
+     * Returns what to decide by without Redis: the fence, with what was refused without asking since Redis answered
+     * last.
+     */
     Fence fence(int place, long id) {
         return unasked.over(place, bucket == null ? Fence.NONE : bucket.fence(id));
     }
@@ -436,9 +451,9 @@ final class AgentState {
     /**
      * Keeps what was decided without Redis; answers under way do not know of it.
      *
-     * @param once whether decisions are committed together with their offsets: then our copy supersedes Redis, as only an owner's may. Where
-     *     it may lack what Redis knows, it does not: the smaller of the two goes on, and the sooner the better; but Redis must not hear of
-     *     what depends on a settlement that may be undone
+     * @param once whether decisions are committed together with their offsets: then our copy supersedes Redis, as only
+     *     an owner's may. Where it may lack what Redis knows, it does not: the smaller of the two goes on, and the
+     *     sooner the better; but Redis must not hear of what depends on a settlement that may be undone
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
     void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
@@ -458,17 +473,20 @@ final class AgentState {
         return !superseding && (bucket == null || !bucket.decidedWithoutRedis());
     }
 
-    /** Returns whether a request of this source may have been decided before a crash: then Redis knows how, and has charged it. */
+    /**
+     * Returns whether a request of this source may have been decided before a crash: then Redis knows how, and has
+     * charged it.
+     */
     boolean mayBeDecidedBefore(int place) {
         return (pastReplays & 1 << place) == 0;
     }
 
     /**
-     * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now, is an upper
-     * bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what Redis said, or Redis does
-     * not know yet what the agent is promised now: a new rate counts from when it does. Nor where the request may have been
-     * decided before a crash: Redis knows how, and has charged it. Nor after a settlement that Redis has not answered to: if that is
-     * aborted, the refusal would be told again.
+     * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now,
+     * is an upper bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what
+     * Redis said, or Redis does not know yet what the agent is promised now: a new rate counts from when it does. Nor
+     * where the request may have been decided before a crash: Redis knows how, and has charged it. Nor after a
+     * settlement that Redis has not answered to: if that is aborted, the refusal would be told again.
      */
     boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
         var terms = promises.terms();

@@ -2,6 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
+import io.tollgate.bucket.TokenBucket;
 import io.tollgate.holds.Hold;
 import io.tollgate.policy.Policy;
 import java.util.List;
@@ -29,7 +30,7 @@ public record AgentView(
         List<RecentDecision> recent) {
     /** Returns the same agent with the buckets that Redis holds. */
     AgentView inRedis(AgentBuckets held) {
-        long heldMicros = (long) Math.floor(held.first().lastRefillSeconds() * 1e6 + 0.5);
+        long heldMicros = TokenBucket.micros(held.first().lastRefillSeconds());
         return new AgentView(
                 policy, held, DecidedBy.REDIS, heldMicros, known || !isFull(held), openHolds, holds, recent);
     }

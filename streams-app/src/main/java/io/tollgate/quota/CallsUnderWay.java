@@ -51,8 +51,8 @@ final class CallsUnderWay {
     }
 
     /**
-     * Returns the calls whose answers are to be taken over before this one's, and this one: its buckets hold what those charged, so that
-     * our copy must remember their requests, too. Empty if its answer was taken over.
+     * Returns the calls whose answers are to be taken over before this one's, and this one: its buckets hold what those
+     * charged, so that our copy must remember their requests, too. Empty if its answer was taken over.
      */
     List<RedisCall.Part> answeredThrough(RedisCall.Part asked) {
         int place = parts.indexOf(asked);
@@ -64,8 +64,8 @@ final class CallsUnderWay {
     }
 
     /**
-     * Returns the call before this one that supersedes what Redis had decided beyond our copy, while its answer was not taken over. This
-     * one's answer counts on it: without it, Redis may tell of decisions that went nowhere.
+     * Returns the call before this one that supersedes what Redis had decided beyond our copy, while its answer was not
+     * taken over. This one's answer counts on it: without it, Redis may tell of decisions that went nowhere.
      */
     Optional<RedisCall.Part> supersedingBefore(RedisCall.Part asked) {
         if (parts.size() < 2 || parts.get(0) == asked || !parts.contains(asked))

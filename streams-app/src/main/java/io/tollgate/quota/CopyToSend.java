@@ -72,7 +72,8 @@ record CopyToSend(
 
     /**
      * @param place of the other source
-     * @param supersedes whether our decisions replace those of Redis: what it decided beyond all that we ever asked for is somebody else's
+     * @param supersedes whether our decisions replace those of Redis: what it decided beyond all that we ever asked for
+     *     is somebody else's
      */
     private List<SpendRequest.OfSource> others(int place, TaskSources sources, boolean knowsAll, boolean supersedes) {
         long through = sentThrough(place, sources);

@@ -11,7 +11,10 @@ import java.time.Instant;
 import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
-/** The span of each request that belongs to a trace: from its poll to its decision, as a child of its publisher's. Thread-safe. */
+/**
+ * The span of each request that belongs to a trace: from its poll to its decision, as a child of its publisher's.
+ * Thread-safe.
+ */
 final class DecisionSpans {
     private final Tracer tracer;
     private final TextMapPropagator propagator;

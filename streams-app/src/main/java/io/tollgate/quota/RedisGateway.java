@@ -142,7 +142,10 @@ public final class RedisGateway implements AutoCloseable {
         return new RedisCall(timely, start + timeoutNanos, time);
     }
 
-    /** Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the breaker's time limit. */
+    /**
+     * Returns the buckets as they would continue with the copy in this spend, which has no charges. Within the
+     * breaker's time limit.
+     */
     CompletableFuture<AgentBuckets> look(SpendRequest spend) {
         var held =
                 redis.look(spend).thenApply(answers -> answers.answers().get(0).buckets());

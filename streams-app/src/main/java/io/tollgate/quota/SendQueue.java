@@ -16,8 +16,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * One task's requests on their way to Redis, a few calls at a time: a large poll must not keep other programs waiting. For one stream
- * thread alone.
+ * One task's requests on their way to Redis, a few calls at a time: a large poll must not keep other programs waiting.
+ * For one stream thread alone.
  */
 final class SendQueue {
     /** Requests of one agent, source and policy, in the order of their offsets. */

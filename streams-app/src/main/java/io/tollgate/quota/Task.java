@@ -11,7 +11,10 @@ import io.tollgate.quota.TaskOutput.HoldEnded;
 import java.util.function.Consumer;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 
-/** What decides the requests of one partition, and of its strays. For one stream thread alone, unless a type says otherwise. */
+/**
+ * What decides the requests of one partition, and of its strays. For one stream thread alone, unless a type says
+ * otherwise.
+ */
 record Task(
         TaskOffsets offsets,
         AgentCache cache,
@@ -29,7 +32,8 @@ record Task(
      * @param open what is reserved
      * @param topics the topics of which the task reads one partition each
      * @param expired is told of each hold whose deadline passed, likewise
-     * @param resets is told of each bucket that is filled, at once and on the stream thread: what it writes is committed with the filling
+     * @param resets is told of each bucket that is filled, at once and on the stream thread: what it writes is
+     *     committed with the filling
      */
     static Task start(
             QuotaContext shared,

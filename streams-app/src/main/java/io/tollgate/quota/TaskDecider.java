@@ -115,7 +115,7 @@ final class TaskDecider {
         if (buckets.mayBeBehind()) ask(buckets, agent.policy(shared.policies()).promises());
         // A moment of its own, so that every reader knows what was decided before.
         var held = buckets.bucket();
-        long leftMicros = held == null ? 0 : (long) Math.floor(held.lastRefillSeconds() * 1e6 + 0.5);
+        long leftMicros = held == null ? 0 : TokenBucket.micros(held.lastRefillSeconds());
         long afterMicros = Math.max(leftMicros, agent.lastDecidedMicros()) + 1;
         return agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
     }
@@ -152,8 +152,9 @@ final class TaskDecider {
     }
 
     /**
-     * Returns whether the bucket decides the request; false if it would open more holds than its agent may have. Places are kept for requests
-     * of the other source that are on their way: where they matter, it is awaited which of them Redis has approved.
+     * Returns whether the bucket decides the request; false if it would open more holds than its agent may have. Places
+     * are kept for requests of the other source that are on their way: where they matter, it is awaited which of them
+     * Redis has approved.
      */
     private boolean admits(AgentQueue agent, PendingDecision request) {
         if (queue.admits(agent, request)) return true;
@@ -171,7 +172,10 @@ final class TaskDecider {
                 .isPresent();
     }
 
-    /** Returns whether Redis has decided the request: just now, or before a crash. That stands, however many holds are open by now. */
+    /**
+     * Returns whether Redis has decided the request: just now, or before a crash. That stands, however many holds are
+     * open by now.
+     */
     private boolean isDecided(AgentState buckets, PendingDecision request) {
         if (request.asked() != null)
             return buckets.isUsable(request)
@@ -201,8 +205,8 @@ final class TaskDecider {
     }
 
     /**
-     * Returns now; or when the agent's last request was decided, where the next ones may have been decided before a crash: they keep their
-     * times.
+     * Returns now; or when the agent's last request was decided, where the next ones may have been decided before a
+     * crash: they keep their times.
      */
     private long refusesHoldAt(AgentQueue agent, AgentState buckets, PendingDecision request) {
         long lastMicros = Math.max(agent.lastRequestMicros(), buckets.restoredMicros());
@@ -251,8 +255,8 @@ final class TaskDecider {
     }
 
     /**
-     * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, it refused the agent's key, or it decided
-     * without what an earlier call was to supersede.
+     * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, it refused the agent's
+     * key, or it decided without what an earlier call was to supersede.
      */
     private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets) {
         var before = buckets.calls().supersedingBefore(asked);

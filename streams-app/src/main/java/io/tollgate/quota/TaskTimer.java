@@ -7,10 +7,11 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one task does between records: often while there is something to do, hardly ever while it is idle. For one stream thread alone.
+ * What one task does between records: often while there is something to do, hardly ever while it is idle. For one
+ * stream thread alone.
  *
- * <p>Streams takes each punctuation for work that must be committed, so that a task with a short interval commits for ever. A timer that
- * is idle is woken by the next record, or by a question of another thread, before the next poll.
+ * <p>Streams takes each punctuation for work that must be committed, so that a task with a short interval commits for
+ * ever. A timer that is idle is woken by the next record, or by a question of another thread, before the next poll.
  */
 final class TaskTimer {
     private static final Duration BUSY_INTERVAL = Duration.ofMillis(50);
@@ -65,7 +66,10 @@ final class TaskTimer {
         repeat(BUSY_INTERVAL);
     }
 
-    /** Wakes it if somebody has asked the task something, or a deadline has passed; does nothing on another thread than the task's. */
+    /**
+     * Wakes it if somebody has asked the task something, or a deadline has passed; does nothing on another thread than
+     * the task's.
+     */
     void wakeIfAsked() {
         if (isIdle && thread == Thread.currentThread() && isCalledFor()) {
             wake(shared.time().nanoTime());

@@ -11,11 +11,13 @@ import io.tollgate.redis.SpendResult;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was settled of one agent's buckets since Redis answered last. Our copy holds it; Redis is told of it when it is committed. Immutable.
+ * What was settled of one agent's buckets since Redis answered last. Our copy holds it; Redis is told of it when it is
+ * committed. Immutable.
  *
  * @param buckets as they were before, and {@code inBuckets} what was done to them by then
  * @param committed what Redis may be told until the task commits, and {@code withCommitted} the buckets that hold it
- * @param ended what counted until a period of the calendar began, where Redis has not been told: it hears of each period in its turn
+ * @param ended what counted until a period of the calendar began, where Redis has not been told: it hears of each
+ *     period in its turn
  * @param settledIn how often the task had come to a commit at the last settlement
  * @param atMicros when the last settlement was made
  */
@@ -83,14 +85,20 @@ record UnansweredSettlements(
         return ended.isNone() ? all : ended;
     }
 
-    /** Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0: nothing. */
+    /**
+     * Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0:
+     * nothing.
+     */
     double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
         if (!mayBeUndone(commits)) return 0;
         return all.settledSince(committed)
                 - roomTokens(TokenBucket.refill(withCommitted, promises, nowSeconds), promises);
     }
 
-    /** Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of it. */
+    /**
+     * Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of
+     * it.
+     */
     double takenTokens(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
         if (refundTokens <= 0) return refundTokens;
         double charged = 0;
@@ -113,8 +121,8 @@ record UnansweredSettlements(
     }
 
     /**
-     * Returns whether an answer knows more than the buckets do: it is of a later moment; or of the same one, and less is left when the
-     * same was settled in both.
+     * Returns whether an answer knows more than the buckets do: it is of a later moment; or of the same one, and less
+     * is left when the same was settled in both.
      *
      * @param inAnswered what was done to the answered buckets
      */

@@ -134,17 +134,7 @@ final class SimulatedInstance {
         private void parsed(Record<byte[], Incoming> record, String child) {
             switch (child) {
                 case "readable" -> decide.process(record);
-                case "stray" -> {
-                    var stray = (Stray) record.value();
-                    int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
-                    transaction.stray(
-                            SimulatedKafka.REKEYED,
-                            home,
-                            stray.bytes(),
-                            record.headers(),
-                            record.timestamp(),
-                            published());
-                }
+                case "stray" -> sendHome(record, SimulatedKafka.REKEYED, published());
                 default -> transaction.output(new Output(kafka.next(), published(), null, null, null));
             }
         }
@@ -152,19 +142,15 @@ final class SimulatedInstance {
         private void reported(Record<byte[], Incoming> record, String child) {
             switch (child) {
                 case "readable" -> decide.process(record);
-                case "stray" -> {
-                    var stray = (Stray) record.value();
-                    int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
-                    transaction.stray(
-                            SimulatedKafka.REKEYED_USAGE,
-                            home,
-                            stray.bytes(),
-                            record.headers(),
-                            record.timestamp(),
-                            null);
-                }
+                case "stray" -> sendHome(record, SimulatedKafka.REKEYED_USAGE, null);
                 default -> transaction.ended(new SettledRecord(kafka.next(), report(), null));
             }
+        }
+
+        private void sendHome(Record<byte[], Incoming> record, String topic, Published request) {
+            var stray = (Stray) record.value();
+            int home = RecordClassifier.partitionOf(stray.key(), SimulatedKafka.PARTITIONS);
+            transaction.stray(topic, home, stray.bytes(), record.headers(), record.timestamp(), request);
         }
 
         private void decided(Record<byte[], TaskOutput> record, String child) {

@@ -34,8 +34,8 @@ public record Adjustments(long sinceMicros, boolean byReset, double settledToken
     }
 
     /**
-     * Returns these with one more settlement, which is made now. Counting begins anew where a period of the calendar began since: what was
-     * given back before counts in it no more.
+     * Returns these with one more settlement, which is made now. Counting begins anew where a period of the calendar
+     * began since: what was given back before counts in it no more.
      */
     public Adjustments settled(double refundTokens, Terms terms, long nowMicros) {
         boolean counts = !isNone() && !terms.isFullBetween(sinceSeconds(), TokenBucket.seconds(nowMicros));
@@ -47,7 +47,10 @@ public record Adjustments(long sinceMicros, boolean byReset, double settledToken
         return TokenBucket.seconds(sinceMicros);
     }
 
-    /** Returns what settlements have given back since others were all: of those that count, where counting has begun anew. */
+    /**
+     * Returns what settlements have given back since others were all: of those that count, where counting has begun
+     * anew.
+     */
     public double settledSince(Adjustments others) {
         if (sinceMicros < others.sinceMicros) return -others.settledSince(this);
         return settledTokens - (sinceMicros == others.sinceMicros ? others.settledTokens : 0);

@@ -9,7 +9,9 @@ package io.tollgate.bucket;
  * @param lastRefillSeconds seconds since the epoch, on the bucket's clock, up to which refill has been credited
  */
 public record Bucket(double tokens, double lastRefillSeconds) {
-    /** @throws IllegalArgumentException if a number is NaN or infinite: such a bucket would approve, or refuse, for ever */
+    /**
+     * @throws IllegalArgumentException if a number is NaN or infinite: such a bucket would approve, or refuse, for ever
+     */
     public Bucket {
         if (!Double.isFinite(tokens) || !Double.isFinite(lastRefillSeconds)) {
             throw new IllegalArgumentException(

@@ -44,7 +44,8 @@ public final class CalendarRefill implements Refill {
     /**
      * Returns the calendar of this period in this zone.
      *
-     * @throws IllegalArgumentException if the zone is not one of the tz database that this JVM knows; the message names the rule
+     * @throws IllegalArgumentException if the zone is not one of the tz database that this JVM knows; the message names
+     *     the rule
      */
     public static CalendarRefill of(Period period, String zone) {
         if (!zones().contains(zone)) {

@@ -157,7 +157,9 @@ public record Fence(List<Group> groups) {
         return groups.isEmpty() ? -1 : groups.get(0).lastOffset();
     }
 
-    /** Returns the group that decided this offset; empty if it was committed and forgotten, or is above the last one. */
+    /**
+     * Returns the group that decided this offset; empty if it was committed and forgotten, or is above the last one.
+     */
     public Optional<Group> recall(long offset) {
         return Optional.ofNullable(find(offset));
     }

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Buckets in this process's memory, one for each agent. Thread-safe.
  *
- * <p>Memory is bounded by the agents that are not full: every {@value #SWEEP_EVERY} new agents, full buckets are forgotten,
- * because an absent bucket is a full one.
+ * <p>Memory is bounded by the agents that are not full: every {@value #SWEEP_EVERY} new agents, full buckets are
+ * forgotten, because an absent bucket is a full one.
  */
 public final class LocalBuckets implements Buckets {
     private static final int SWEEP_EVERY = 10_000;

@@ -10,8 +10,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * The arithmetic of a token bucket, as pure functions. The same steps in the same order as {@code spend.lua}, so that both
- * give the same double to the last bit.
+ * The arithmetic of a token bucket, as pure functions. The same steps in the same order as {@code spend.lua}, so that
+ * both give the same double to the last bit.
  *
  * @see <a href="https://www.rfc-editor.org/rfc/rfc2697">RFC 2697, section 3, token count Tc</a>
  */
@@ -44,6 +44,11 @@ public final class TokenBucket {
         return micros / 1_000_000 + micros % 1_000_000 / 1e6;
     }
 
+    /** Returns the nearest whole microseconds, as {@code spend.lua} rounds. */
+    public static long micros(double seconds) {
+        return (long) Math.floor(seconds * 1e6 + 0.5);
+    }
+
     private static double atMost(double capacityTokens, double tokens) {
         return tokens > capacityTokens ? capacityTokens : tokens;
     }
@@ -71,7 +76,7 @@ public final class TokenBucket {
         /** Returns this moment, which is the clock's own unless the bucket is ahead of it. */
         static Moment of(double nowSeconds, long clockMicros) {
             double clockSeconds = TokenBucket.seconds(clockMicros);
-            long micros = nowSeconds == clockSeconds ? clockMicros : (long) Math.floor(nowSeconds * 1e6 + 0.5);
+            long micros = nowSeconds == clockSeconds ? clockMicros : TokenBucket.micros(nowSeconds);
             return new Moment(nowSeconds, micros, nowSeconds - clockSeconds);
         }
     }
@@ -99,8 +104,8 @@ public final class TokenBucket {
     }
 
     /**
-     * Returns the buckets as {@link #refill(AgentBuckets, Promises, double)} does, with tokens given back in every limit, never above its
-     * capacity; a negative amount is taken, and the buckets may fall below zero.
+     * Returns the buckets as {@link #refill(AgentBuckets, Promises, double)} does, with tokens given back in every
+     * limit, never above its capacity; a negative amount is taken, and the buckets may fall below zero.
      */
     public static AgentBuckets settle(AgentBuckets held, Promises promises, double nowSeconds, double refundTokens) {
         return settle(held, promises, nowSeconds, refundTokens, Double.POSITIVE_INFINITY);
@@ -192,7 +197,9 @@ public final class TokenBucket {
         return new AgentBuckets(terms, List.of(buckets));
     }
 
-    /** As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, with one limit that never changes. */
+    /**
+     * As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, with one limit that never changes.
+     */
     public static Outcome spend(
             Bucket bucket,
             Fence fence,
@@ -236,8 +243,8 @@ public final class TokenBucket {
     }
 
     /**
-     * As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, decided not before {@code notBeforeMicros}. Waits count
-     * from the clock.
+     * As {@link #spend(AgentBuckets, Fence, Promises, long, List, long, DecidedBy)}, decided not before
+     * {@code notBeforeMicros}. Waits count from the clock.
      */
     public static Outcome spend(
             AgentBuckets held,

@@ -35,7 +35,9 @@ public final class Reservation implements AutoCloseable {
         return agentId;
     }
 
-    /** Returns whether the bucket covered the estimate; otherwise nothing was charged, and there is nothing to settle. */
+    /**
+     * Returns whether the bucket covered the estimate; otherwise nothing was charged, and there is nothing to settle.
+     */
     public boolean isApproved() {
         return decision.isApproved();
     }
@@ -51,8 +53,9 @@ public final class Reservation implements AutoCloseable {
     }
 
     /**
-     * Corrects the estimate: what was not used is given back, up to the bucket's capacity. If more was used, that is charged too, and the
-     * bucket may fall below zero: then nothing is approved until it is refilled. Waits for Redis at most for the timeout.
+     * Corrects the estimate: what was not used is given back, up to the bucket's capacity. If more was used, that is
+     * charged too, and the bucket may fall below zero: then nothing is approved until it is refilled. Waits for Redis
+     * at most for the timeout.
      *
      * @param actualTokens what was really used, from 0 to 1e12
      * @return whether this call settled it; false: it was refused, or ended before

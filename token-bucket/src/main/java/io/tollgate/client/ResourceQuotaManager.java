@@ -35,10 +35,12 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The manager knows no policies. If the pipeline holds an agent to several limits, the manager shares the
  * <em>first</em> alone: it charges, refills, shows and resets that bucket by its own capacity and rate, and the other
- * limits neither refuse nor notice. Give it the first limit's numbers. With a smaller capacity it cuts the bucket at each call, as the pipeline would;
- * with another rate, the time since the last call of any program is credited by the rate of the next caller.
+ * limits neither refuse nor notice. Give it the first limit's numbers. With a smaller capacity it cuts the bucket at
+ * each call, as the pipeline would; with another rate, the time since the last call of any program is credited by the
+ * rate of the next caller.
  *
- * <p>A limit may also be full at the start of each period of a calendar: {@code Limit.each(Period.MONTH, "Europe/Berlin", 5_000_000)}.
+ * <p>A limit may also be full at the start of each period of a calendar:
+ * {@code Limit.each(Period.MONTH, "Europe/Berlin", 5_000_000)}.
  *
  * <pre>{@code
  * try (var quota = ResourceQuotaManager.builder()
@@ -166,10 +168,11 @@ public final class ResourceQuotaManager implements AutoCloseable {
     }
 
     /**
-     * Reserves an estimate for what costs something that is only known afterwards. Waits as {@link #checkAndConsume} does.
+     * Reserves an estimate for what costs something that is only known afterwards. Waits as {@link #checkAndConsume}
+     * does.
      *
-     * <p>The estimate is charged now; {@link Reservation#settle} corrects it. If the process ends before, it stays charged: there is no log
-     * and no deadline, as the pipeline's holds have.
+     * <p>The estimate is charged now; {@link Reservation#settle} corrects it. If the process ends before, it stays
+     * charged: there is no log and no deadline, as the pipeline's holds have.
      *
      * @param estimateTokens from 0 to 1e12
      * @return the reservation, of which {@link Reservation#isApproved} says whether there is one
@@ -198,9 +201,9 @@ public final class ResourceQuotaManager implements AutoCloseable {
     /**
      * Fills the agent's bucket. Waits at most for the timeout.
      *
-     * @return true: it is full for all programs that share it, or none does. False: Redis is away or did not answer in time, and the
-     *     bucket is full in this process alone, until Redis is back with the level that it had; nothing is told to it later, so reset again
-     *     then. A call that was only too slow may have filled it all the same
+     * @return true: it is full for all programs that share it, or none does. False: Redis is away or did not answer in
+     *     time, and the bucket is full in this process alone, until Redis is back with the level that it had; nothing
+     *     is told to it later, so reset again then. A call that was only too slow may have filled it all the same
      */
     public boolean reset(String agentId) {
         requireOpen();
@@ -256,7 +259,8 @@ public final class ResourceQuotaManager implements AutoCloseable {
         /**
          * Keeps the buckets in the Redis at this address; without one they are in this process alone.
          *
-         * @param url {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://}; a cluster is recognised
+         * @param url {@code redis://}, {@code rediss://}, {@code redis-sentinel://} or {@code redis-socket://}; a
+         *     cluster is recognised
          * @throws IllegalArgumentException if it is not such an address
          */
         public Builder redis(String url) {

@@ -2,7 +2,10 @@ package io.tollgate.env;
 
 import io.tollgate.bucket.Limit;
 
-/** The limit of agents without a policy: TOKEN_BUCKET_SIZE, default 1000 tokens, and TOKEN_REFILL_RATE, default 10 tokens per second. */
+/**
+ * The limit of agents without a policy: TOKEN_BUCKET_SIZE, default 1000 tokens, and TOKEN_REFILL_RATE, default 10
+ * tokens per second.
+ */
 public final class DefaultLimit {
     private static final double CAPACITY_TOKENS = 1000;
     private static final double REFILL_TOKENS_PER_SECOND = 10;

@@ -300,7 +300,9 @@ public final class Env {
         return URL_LOGIN.matcher(value).replaceAll(MASK + "@");
     }
 
-    /** Returns the names that begin with this prefix, with the values that win. Reading one by one notes them as known. */
+    /**
+     * Returns the names that begin with this prefix, with the values that win. Reading one by one notes them as known.
+     */
     public SortedMap<String, String> startingWith(String prefix) {
         var found = new TreeMap<String, String>();
         var names = new LinkedHashSet<String>();

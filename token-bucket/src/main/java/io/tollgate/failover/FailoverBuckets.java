@@ -102,8 +102,8 @@ public final class FailoverBuckets implements Buckets {
     /**
      * {@inheritDoc}
      *
-     * <p>What is given back while Redis is away counts here at once, and there with the agent's next call after it is back. It is never
-     * given twice: without an answer in time it counts here, and may be lost there.
+     * <p>What is given back while Redis is away counts here at once, and there with the agent's next call after it is
+     * back. It is never given twice: without an answer in time it counts here, and may be lost there.
      */
     @Override
     public CompletableFuture<Decision> settle(String agentId, Limit limit, double costTokens) {

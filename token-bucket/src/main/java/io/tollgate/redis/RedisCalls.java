@@ -17,8 +17,8 @@ public interface RedisCalls extends AutoCloseable {
     CompletableFuture<SpendResults> spend(List<SpendRequest> spends);
 
     /**
-     * Returns what Redis would answer, with the buckets refilled to now as they would continue with the spend's copy; nothing is charged or
-     * written.
+     * Returns what Redis would answer, with the buckets refilled to now as they would continue with the spend's copy;
+     * nothing is charged or written.
      */
     CompletableFuture<SpendResults> look(SpendRequest spend);
 

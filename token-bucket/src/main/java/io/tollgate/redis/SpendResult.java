@@ -47,7 +47,10 @@ public sealed interface SpendResult {
      */
     record Disagrees(AgentBuckets buckets, double foreignSeconds) implements SpendResult {}
 
-    /** This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not concerned. */
+    /**
+     * This agent's key cannot be used, such as one of another type; nothing was charged, and other agents are not
+     * concerned.
+     */
     record Failed(String message) implements SpendResult {
         @Override
         public AgentBuckets buckets() {

@@ -64,7 +64,9 @@ final class PolicyRecords {
         return writtenMicros.getOrDefault(header, 0L) > appliedMicros + GRACE_MICROS ? null : byHeader.get(header);
     }
 
-    /** Returns why the policy of this name cannot have applied to the agent then; null if nothing is known against it. */
+    /**
+     * Returns why the policy of this name cannot have applied to the agent then; null if nothing is known against it.
+     */
     @Nullable
     String objection(String agentId, String header, long atMicros) {
         if (isDefault(header)) return timeline.objection(agentId, null, -1, atMicros);

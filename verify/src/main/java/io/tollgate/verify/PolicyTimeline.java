@@ -84,7 +84,10 @@ final class PolicyTimeline {
         return replaced ? "although it had long been replaced or deleted" : null;
     }
 
-    /** Returns the key of a policy that applied to the agent for a while before that time and at it; null if none is known. */
+    /**
+     * Returns the key of a policy that applied to the agent for a while before that time and at it; null if none is
+     * known.
+     */
     private @Nullable String applied(String agentId, long atMicros) {
         for (String key : keys(agentId)) {
             var states = byKey.get(key);

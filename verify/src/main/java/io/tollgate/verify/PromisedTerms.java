@@ -36,7 +36,10 @@ record PromisedTerms(List<PromisedLimit> limits, PolicyMode mode, PromisedHolds 
             this(name, capacityTokens, refillTokensPerSecond, null);
         }
 
-        /** Returns the tokens that come back between two moments; infinite where a period starts after the first of them. */
+        /**
+         * Returns the tokens that come back between two moments; infinite where a period starts after the first of
+         * them.
+         */
         double gainedTokens(long fromMicros, long toMicros) {
             if (periods == null) return refillTokensPerSecond * (toMicros - fromMicros) / 1e6;
             return periods.startMicros(toMicros) > fromMicros ? Double.POSITIVE_INFINITY : 0;

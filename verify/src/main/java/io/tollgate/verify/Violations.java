@@ -5,7 +5,9 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** Counts violations and keeps the first of each kind, so that a flood of one neither fills the heap nor hides another. */
+/**
+ * Counts violations and keeps the first of each kind, so that a flood of one neither fills the heap nor hides another.
+ */
 final class Violations {
     private static final int KEPT_OF_EACH = 20;
 

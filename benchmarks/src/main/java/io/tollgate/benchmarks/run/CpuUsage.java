@@ -30,9 +30,9 @@ record CpuUsage(long nanos, Map<String, Duration> cpu, long committed) {
     }
 
     /**
-     * Returns the microseconds that Redis has spent in calls that decide, since {@code CONFIG RESETSTAT}. A script's time
-     * contains that of the commands it calls, which are counted once more under their own names: left out, but for the reads
-     * that clients send beside their scripts.
+     * Returns the microseconds that Redis has spent in calls that decide, since {@code CONFIG RESETSTAT}. A script's
+     * time contains that of the commands it calls, which are counted once more under their own names: left out, but for
+     * the reads that clients send beside their scripts.
      */
     static double decidingMicros(RedisCommands<String, String> redis) {
         double scripts = 0;

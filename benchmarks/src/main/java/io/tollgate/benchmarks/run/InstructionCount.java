@@ -8,7 +8,10 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.concurrent.TimeUnit;
 
-/** The instructions of a Redis that runs within valgrind: hardly moved by what else the machine does, and fifty times as slow. */
+/**
+ * The instructions of a Redis that runs within valgrind: hardly moved by what else the machine does, and fifty times as
+ * slow.
+ */
 final class InstructionCount implements AutoCloseable {
     private static final String TOTALS = "totals: ";
 

@@ -198,7 +198,10 @@ final class Limiters {
         }
     }
 
-    /** Tollgate's pipeline: many agents in one call, with fence and copy as the pipeline sends them. For one thread alone. */
+    /**
+     * Tollgate's pipeline: many agents in one call, with fence and copy as the pipeline sends them. For one thread
+     * alone.
+     */
     static final class TollgateChunks {
         private final RedisBuckets buckets;
         private final Limit limit;

@@ -85,7 +85,8 @@ final class OpenLoop implements AutoCloseable {
     }
 
     /**
-     * Publishes for some time; {@code level} -1 is the warm-up, whose times nobody keeps. Returns when all is published.
+     * Publishes for some time; {@code level} -1 is the warm-up, whose times nobody keeps. Returns when all is
+     * published.
      *
      * @param agents draws who sends the next request
      */

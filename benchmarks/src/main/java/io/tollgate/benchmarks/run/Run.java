@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 
-/** One contestant's turn on a preloaded topic: skips the warm-up, then counts what is committed while it still has work. */
+/**
+ * One contestant's turn on a preloaded topic: skips the warm-up, then counts what is committed while it still has work.
+ */
 final class Run {
     private static final long POLL_NANOS = 100_000_000;
 

@@ -19,8 +19,8 @@ final class Scripts {
             """;
 
     /**
-     * Spring Cloud Gateway's call pattern: two plain keys for each agent, whole seconds, both written with a time to live of
-     * twice the time to fill.
+     * Spring Cloud Gateway's call pattern: two plain keys for each agent, whole seconds, both written with a time to
+     * live of twice the time to fill.
      *
      * @see <a href="https://docs.spring.io/spring-cloud-gateway/reference/">Redis RateLimiter</a>
      */
@@ -44,9 +44,9 @@ final class Scripts {
             """;
 
     /**
-     * The least that a script can do which keeps the shared fields of many agents: no fence, no copy, no terms, nothing of
-     * what may be wrong. Packed arguments: limits I4, requests I4, for each limit capacity d, rate d and the suffix of its fields,
-     * and the cost of each request d.
+     * The least that a script can do which keeps the shared fields of many agents: no fence, no copy, no terms, nothing
+     * of what may be wrong. Packed arguments: limits I4, requests I4, for each limit capacity d, rate d and the suffix
+     * of its fields, and the cost of each request d.
      */
     static final String MINIMAL = """
             local time = redis.call('TIME')

@@ -93,7 +93,9 @@ final class TestBed implements AutoCloseable {
         }
     }
 
-    /** Starts the Redis of the PATH if there is one: distributions build it with jemalloc, the bundled one is static. */
+    /**
+     * Starts the Redis of the PATH if there is one: distributions build it with jemalloc, the bundled one is static.
+     */
     static RedisServer openRedis() {
         if (PATH_REDIS.toString().isEmpty()) System.clearProperty("tollgate.redis-server");
         else System.setProperty("tollgate.redis-server", PATH_REDIS.toString());

@@ -122,8 +122,9 @@ public final class ApplicationProcess extends SandboxProcess {
     }
 
     /**
-     * Returns the jar that is run: the system property {@code tollgate.jar}, else {@code streams-app/target/tollgate.jar} in the
-     * first folder that has it, going up from this class and from the working folder.
+     * Returns the jar that is run: the system property {@code tollgate.jar}, else
+     * {@code streams-app/target/tollgate.jar} in the first folder that has it, going up from this class and from the
+     * working folder.
      */
     public static Path findJar() {
         String given = System.getProperty("tollgate.jar");

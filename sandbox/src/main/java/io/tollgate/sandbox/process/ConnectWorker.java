@@ -73,7 +73,8 @@ public final class ConnectWorker extends SandboxProcess {
     /**
      * Starts a worker and returns when it answers.
      *
-     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
+     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not
+     *     been built
      */
     public static ConnectWorker start(WorkerOptions options) {
         ServerHome home = ServerHome.of(options.dir, "tollgate-connect-");
@@ -292,7 +293,10 @@ public final class ConnectWorker extends SandboxProcess {
         return URI.create("http://127.0.0.1:" + port);
     }
 
-    /** Starts the worker again, after an orderly stop if it still runs, and returns when it answers; connectors come back by themselves. */
+    /**
+     * Starts the worker again, after an orderly stop if it still runs, and returns when it answers; connectors come
+     * back by themselves.
+     */
     public void restart() {
         stop(GRACE);
         runs(launch());

@@ -17,7 +17,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A TCP proxy in front of a server on 127.0.0.1 that fails on command. A change of mode holds at once, for open connections too.
+ * A TCP proxy in front of a server on 127.0.0.1 that fails on command. A change of mode holds at once, for open
+ * connections too.
  *
  * <p>Thread-safe.
  */
@@ -57,7 +58,10 @@ public final class FaultProxy implements AutoCloseable {
         return port;
     }
 
-    /** Lets everything through again. Connections that lost bytes in a black hole are cut, as half a reply is worse than none. */
+    /**
+     * Lets everything through again. Connections that lost bytes in a black hole are cut, as half a reply is worse than
+     * none.
+     */
     public synchronized void pass() {
         switchTo(Mode.PASS, Duration.ZERO);
     }

@@ -259,7 +259,10 @@ public final class KafkaBroker extends SandboxProcess {
                 security.map(own -> own.clientProperties(user)).orElse(Map.of()));
     }
 
-    /** Starts the broker again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
+    /**
+     * Starts the broker again on the same port and data, after an orderly stop if it still runs, and returns when it
+     * answers.
+     */
     public void restart() {
         stop(GRACE);
         runs(launch());

@@ -23,8 +23,8 @@ import org.tukaani.xz.XZInputStream;
 /**
  * A real PostgreSQL on a free port of 127.0.0.1, with logical replication on and passwords asked for.
  *
- * <p>Its files come from the module {@code connect}, which must have been built. Thread-safe, except that only one thread at a time
- * may kill, restart or close it.
+ * <p>Its files come from the module {@code connect}, which must have been built. Thread-safe, except that only one
+ * thread at a time may kill, restart or close it.
  */
 public final class PostgresServer extends SandboxProcess {
     /** The superuser's name and password: it listens on loopback only. */
@@ -62,7 +62,8 @@ public final class PostgresServer extends SandboxProcess {
     /**
      * Starts PostgreSQL and returns when it answers.
      *
-     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not been built
+     * @throws IllegalStateException if it does not, with the end of its log, or if the module {@code connect} has not
+     *     been built
      */
     public static PostgresServer start(PostgresOptions options) {
         ServerHome home = ServerHome.of(options.dir, "tollgate-postgres-");
@@ -218,7 +219,10 @@ public final class PostgresServer extends SandboxProcess {
         return port;
     }
 
-    /** Starts PostgreSQL again on the same port and data, after an orderly stop if it still runs, and returns when it answers. */
+    /**
+     * Starts PostgreSQL again on the same port and data, after an orderly stop if it still runs, and returns when it
+     * answers.
+     */
     public void restart() {
         stop(Duration.ofSeconds(15));
         long deadline = System.nanoTime() + START_TIMEOUT.toNanos();

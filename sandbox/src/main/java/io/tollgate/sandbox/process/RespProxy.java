@@ -22,8 +22,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A proxy in front of one Redis or several that understands its protocol. It can answer the script's calls itself, and treat those of
- * several keys as proxies of sharded Redis do. Thread-safe.
+ * A proxy in front of one Redis or several that understands its protocol. It can answer the script's calls itself, and
+ * treat those of several keys as proxies of sharded Redis do. Thread-safe.
  */
 public final class RespProxy implements AutoCloseable {
     private static final Set<String> SCRIPTS = Set.of("EVALSHA", "EVAL");
@@ -41,7 +41,10 @@ public final class RespProxy implements AutoCloseable {
         return new RespProxy("127.0.0.1", 0, List.of(targetPort));
     }
 
-    /** Listens on a free port of 127.0.0.1. A script goes to the server of its first key, everything else to the first server. */
+    /**
+     * Listens on a free port of 127.0.0.1. A script goes to the server of its first key, everything else to the first
+     * server.
+     */
     public static RespProxy to(List<Integer> targetPorts) {
         return new RespProxy("127.0.0.1", 0, targetPorts);
     }

@@ -170,8 +170,8 @@ public final class Security {
     }
 
     /**
-     * Returns the application's environment, without addresses: secrets are named by file, so that nobody reads them from the
-     * process' environment.
+     * Returns the application's environment, without addresses: secrets are named by file, so that nobody reads them
+     * from the process' environment.
      */
     public Map<String, String> applicationEnvironment() {
         return environment(APPLICATION);
@@ -314,7 +314,10 @@ public final class Security {
         return dir.resolve("truststore.p12");
     }
 
-    /** Returns the folder: for each user a {@code .properties} for Kafka's own tools and a {@code .kcat}; {@code ca.pem}. */
+    /**
+     * Returns the folder: for each user a {@code .properties} for Kafka's own tools and a {@code .kcat};
+     * {@code ca.pem}.
+     */
     public Path dir() {
         return dir;
     }

@@ -11,7 +11,10 @@ import org.springframework.boot.context.properties.EnableConfigurationProperties
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
-/** Makes one {@link ResourceQuotaManager} from the properties {@code tollgate.*}, unless the application has one of its own. */
+/**
+ * Makes one {@link ResourceQuotaManager} from the properties {@code tollgate.*}, unless the application has one of its
+ * own.
+ */
 @AutoConfiguration
 @ConditionalOnProperty(name = "tollgate.enabled", matchIfMissing = true)
 @EnableConfigurationProperties(QuotaProperties.class)
