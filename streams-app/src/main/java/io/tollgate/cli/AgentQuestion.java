@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** What commands take that ask the running pipeline about an agent. */
+/** The arguments of commands that ask the running pipeline about an agent. */
 final class AgentQuestion {
     @Parameters(paramLabel = "AGENT", converter = PolicyArguments.Agent.class, description = "The agent's id.")
     private String agentId = "";

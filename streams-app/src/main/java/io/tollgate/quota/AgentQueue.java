@@ -69,12 +69,12 @@ final class AgentQueue {
         admittedHolds--;
     }
 
-    /** Returns whether requests that wait keep places for the holds that they may open. */
+    /** Returns whether waiting requests keep places for holds. */
     boolean keepsPlaces() {
         return admittedHolds > 0;
     }
 
-    /** Frees the places kept for requests that will open no hold. They are admitted anew when they are decided. */
+    /** Frees the places of requests that will open no hold; the decision admits them anew. */
     void freePlaces(Predicate<PendingDecision> opensNone) {
         for (int place = TaskSources.REQUESTS; place <= TaskSources.REKEYED; place++) {
             for (var request : pending(place)) if (request.isAdmitted() && opensNone.test(request)) free(request);

@@ -117,9 +117,9 @@ final class AgentState {
     }
 
     /**
-     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis hears of it when it
-     * is committed, with the next call, and not of what the buckets had no room for: told later, that would make up for
-     * what is charged meanwhile.
+     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis learns of it with
+     * the first call after the commit, without the tokens for which the buckets had no room: later they would make up
+     * for charges made meanwhile.
      *
      * @param untold whether there is a Redis
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
@@ -144,9 +144,7 @@ final class AgentState {
         return settled;
     }
 
-    /**
-     * Takes off the sum what the buckets in Redis have no room for by now, of what was settled and is not committed.
-     */
+    /** Removes from the sum the uncommitted refunds for which the buckets in Redis have no room by now. */
     void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = bucket;
         if (held == null || unanswered == null) return;
@@ -166,15 +164,12 @@ final class AgentState {
         return aloneIn == commits;
     }
 
-    /**
-     * Returns whether our copy may lack what Redis has charged since it was stored, and nothing that Redis has not
-     * seen.
-     */
+    /** Returns whether our copy may lack charges of Redis since it was stored, and holds nothing that Redis lacks. */
     boolean mayBeBehind() {
         return !complete && calls.isEmpty() && (bucket == null || !bucket.decidedWithoutRedis());
     }
 
-    /** Returns whether something was settled since Redis answered last. */
+    /** Returns whether there are settlements since the last answer of Redis. */
     boolean isSettled() {
         return unanswered != null;
     }
@@ -222,10 +217,7 @@ final class AgentState {
                 bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
     }
 
-    /**
-     * Returns the question whether Redis has decided a request, as {@link #spend} does: without our copy, which does
-     * not know.
-     */
+    /** Returns a call that asks whether Redis has decided a request. It carries no copy of ours, which cannot know. */
     SpendRequest recall(PendingDecision request, TaskSources sources, long committedOffset, double nowSeconds) {
         return new SpendRequest(
                 agentId,
@@ -241,8 +233,8 @@ final class AgentState {
     }
 
     /**
-     * Returns what to tell Redis where it {@linkplain #isUntold lacks} a reset or a settlement, as {@link #spend} does.
-     * Our copy does not supersede Redis there: no request shows that it is still ours to decide.
+     * Returns a call that tells Redis of a reset or a settlement that it {@linkplain #isUntold lacks}. Our copy does
+     * not supersede Redis there: no request shows that the agent is still ours to decide.
      */
     SpendRequest tell(
             Promises promises,
@@ -286,8 +278,8 @@ final class AgentState {
     }
 
     /**
-     * Returns when to say that a request is refused without asking: now, or when the one before was, if that is a
-     * moment ago and nothing else was decided since. So a flood leaves few groups behind.
+     * Returns the time of a refusal without asking: now, or that of the refusal before, if it is a moment ago and
+     * nothing else was decided since. So a flood leaves few groups behind.
      *
      * @param lastMicros when the agent's last decision was made
      */

@@ -14,7 +14,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Our copy of one agent's buckets, as a call tells Redis of it.
+ * Our copy of one agent's buckets, as a call carries it to Redis.
  *
  * @param held null: there is none
  * @param complete whether it lacks nothing that Redis was told before
@@ -27,7 +27,7 @@ record CopyToSend(
         @Nullable UnansweredSettlements unanswered) {
 
     /**
-     * Returns what a call says of it; null: nothing, as there is no copy and no other call is under way.
+     * Returns the part of a call that describes the copy; null if there is neither a copy nor another call under way.
      *
      * @param place of the call's source
      * @param ofCopy its status where no other call is under way
@@ -44,7 +44,8 @@ record CopyToSend(
         var inBuckets = unanswered == null ? adjustments : unanswered.inBuckets();
         var buckets = buckets(promises);
         double beyond = inBuckets.settledSince(told);
-        if (told.sinceMicros() < inBuckets.sinceMicros()) { // nothing is said of these, and so it must not hold any
+        if (told.sinceMicros()
+                < inBuckets.sinceMicros()) { // the call names none of these, so the copy must not hold any
             buckets = TokenBucket.settle(buckets, promises, 0, -beyond);
             beyond = 0;
         }

@@ -111,7 +111,7 @@ public final class RedisGateway implements AutoCloseable {
         return send(spends, redis::spend);
     }
 
-    /** Asks what Redis would answer to this spend; nothing is charged or written. The breaker hears of it likewise. */
+    /** Asks for the answer to this spend without charging or writing anything. Its breaker counts it like a call. */
     RedisCall recall(SpendRequest spend) {
         return send(List.of(spend), spends -> redis.look(spends.get(0)));
     }

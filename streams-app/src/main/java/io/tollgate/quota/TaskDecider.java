@@ -152,9 +152,9 @@ final class TaskDecider {
     }
 
     /**
-     * Returns whether the bucket decides the request; false if it would open more holds than its agent may have. Places
-     * are kept for requests of the other source that are on their way: where they matter, it is awaited which of them
-     * Redis has approved.
+     * Returns whether the bucket decides the request; false if it would open more holds than its agent may have.
+     * Requests of the other source that are under way keep places. Where these matter, waits for the answers: only an
+     * approved request keeps its place.
      */
     private boolean admits(AgentQueue agent, PendingDecision request) {
         if (queue.admits(agent, request)) return true;
@@ -173,8 +173,8 @@ final class TaskDecider {
     }
 
     /**
-     * Returns whether Redis has decided the request: just now, or before a crash. That stands, however many holds are
-     * open by now.
+     * Returns whether Redis has decided the request, just now or before a crash. Its decision stands, however many
+     * holds are open by now.
      */
     private boolean isDecided(AgentState buckets, PendingDecision request) {
         if (request.asked() != null)
@@ -205,8 +205,8 @@ final class TaskDecider {
     }
 
     /**
-     * Returns now; or when the agent's last request was decided, where the next ones may have been decided before a
-     * crash: they keep their times.
+     * Returns the time of a refused hold. Requests behind it may have been decided before a crash, and keep their
+     * times: then it is that of the agent's last decision, otherwise now.
      */
     private long refusesHoldAt(AgentQueue agent, AgentState buckets, PendingDecision request) {
         long lastMicros = Math.max(agent.lastRequestMicros(), buckets.restoredMicros());

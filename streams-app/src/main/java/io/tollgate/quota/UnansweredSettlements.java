@@ -11,13 +11,14 @@ import io.tollgate.redis.SpendResult;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was settled of one agent's buckets since Redis answered last. Our copy holds it; Redis is told of it when it is
- * committed. Immutable.
+ * The settlements of one agent's buckets since the last answer of Redis. Our copy holds them; Redis learns of them once
+ * they are committed. Immutable.
  *
- * @param buckets as they were before, and {@code inBuckets} what was done to them by then
- * @param committed what Redis may be told until the task commits, and {@code withCommitted} the buckets that hold it
- * @param ended what counted until a period of the calendar began, where Redis has not been told: it hears of each
- *     period in its turn
+ * @param buckets as they were before, with all adjustments {@code inBuckets}
+ * @param committed the adjustments that Redis may be told until the task commits, and {@code withCommitted} the buckets
+ *     that hold them
+ * @param ended the adjustments of a calendar period that is over, of which Redis has not been told: it learns of each
+ *     period in turn
  * @param settledIn how often the task had come to a commit at the last settlement
  * @param atMicros when the last settlement was made
  */
@@ -85,10 +86,7 @@ record UnansweredSettlements(
         return ended.isNone() ? all : ended;
     }
 
-    /**
-     * Returns what the buckets in Redis have no room for by now, of what was settled and is not committed; at most 0:
-     * nothing.
-     */
+    /** Returns the uncommitted refunds for which the buckets in Redis have no room by now; 0 or less: none. */
     double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
         if (!mayBeUndone(commits)) return 0;
         return all.settledSince(committed)
@@ -96,8 +94,8 @@ record UnansweredSettlements(
     }
 
     /**
-     * Returns how much of a refund the buckets had room for, before Redis charged what it answers without knowing of
-     * it.
+     * Returns the part of a refund for which the buckets had room before Redis, without knowing of it, made the charges
+     * that it answers.
      */
     double takenTokens(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
         if (refundTokens <= 0) return refundTokens;
