@@ -242,12 +242,12 @@ class QuotaDatabaseIT {
     /** A worker that dies before it commits its offsets reads the same records again. */
     @Test
     void repeatedApprovalsCountOnce() throws Exception {
-        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
-        approve("{\"agent_id\":\"twice\"}", 8);
-        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 7);
-        approve("{\"agent_id\":\"twice\"}", 8);
-        approve("no JSON", 9);
-        approve("{\"agent_id\":\"twice\",\"tokens\":0.5}", 10);
+        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 0, 7);
+        approve("{\"agent_id\":\"twice\"}", 0, 8);
+        approve("{\"agent_id\":\"twice\",\"tokens\":3}", 0, 7);
+        approve("{\"agent_id\":\"twice\"}", 0, 8);
+        approve("no JSON", 0, 9);
+        approve("{\"agent_id\":\"twice\",\"tokens\":0.5}", 0, 10);
 
         assertThat(rows(
                         "SELECT 1 FROM quota_audit.approvals_per_hour WHERE agent_id = 'twice' AND approvals = 3 AND tokens = 4.5"
@@ -259,8 +259,8 @@ class QuotaDatabaseIT {
 
     @Test
     void spentIsWhatWasNotGivenBack() throws Exception {
-        approve("{\"agent_id\":\"holds\",\"tokens\":2000}", 20);
-        approve("{\"agent_id\":\"holds\",\"tokens\":500}", 21);
+        approve("{\"agent_id\":\"holds\",\"tokens\":2000}", 1, 20);
+        approve("{\"agent_id\":\"holds\",\"tokens\":500}", 1, 21);
         var settlement =
                 "{\"agent_id\":\"holds\",\"hold\":\"agent-requests/3/1\",\"outcome\":\"%s\",\"reserved\":%s,\"used\":%s,"
                         + "\"refunded\":%s,\"remaining\":1,\"decided_by\":\"redis\",\"decided_at\":1767225600123456}";
@@ -304,12 +304,13 @@ class QuotaDatabaseIT {
         }
     }
 
-    private static void approve(String request, int kafkaOffset) throws SQLException {
+    private static void approve(String request, int kafkaPartition, int kafkaOffset) throws SQLException {
         try (Connection connection = database.connect("quota_audit_writer");
                 var statement = connection.prepareStatement("INSERT INTO quota_audit.approved_requests_inbox"
-                        + " VALUES (?, 'agent-requests/3/1', '1767225600123456', 'approved-requests', 0, ?)")) {
+                        + " VALUES (?, 'agent-requests/3/1', '1767225600123456', 'approved-requests', ?, ?)")) {
             statement.setBytes(1, request.getBytes(StandardCharsets.UTF_8));
-            statement.setInt(2, kafkaOffset);
+            statement.setInt(2, kafkaPartition);
+            statement.setInt(3, kafkaOffset);
             statement.executeUpdate();
         }
     }
