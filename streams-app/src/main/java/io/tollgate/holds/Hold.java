@@ -36,6 +36,16 @@ public record Hold(
         return unsettled == Unsettled.CHARGED ? reservedTokens : 0;
     }
 
+    /** Returns the offset in its name; 0 if the name ends with none. */
+    long offset() {
+        long offset = 0;
+        long place = 1;
+        for (int i = name.length() - 1; i >= 0 && Character.isDigit(name.charAt(i)); i--, place *= 10) {
+            offset += place * (name.charAt(i) - '0');
+        }
+        return offset;
+    }
+
     /** Returns the bytes that the state store keeps under agent and name. */
     byte[] encode() {
         var label = requestId.orElse("").getBytes(StandardCharsets.UTF_8); // no label is empty

@@ -1,6 +1,5 @@
 package io.tollgate.holds;
 
-import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -15,9 +14,8 @@ import org.apache.kafka.streams.state.Stores;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The open holds of one task's agents, in RocksDB and changelogged: their openings and ends are committed with the
- * records about them. Only deadlines and each agent's number of open holds are in memory, some 200 bytes for each hold.
- * For one stream thread alone.
+ * The open holds of one task's agents: all of them in memory, some 350 bytes each, and for a restart in RocksDB with a
+ * changelog, so that openings and ends are committed with the records about them. For one stream thread alone.
  */
 public final class OpenHolds {
     public static final String STORE = "open-holds";
@@ -28,19 +26,24 @@ public final class OpenHolds {
     /** After everything that begins with an agent's id and {@link #END}. */
     private static final char AFTER = '\u0001';
 
-    /** A deadline and its hold. */
-    public record Deadline(long micros, String agentId, String name, long openedMicros, BucketKind kind) {
-        private static Deadline of(Hold hold) {
-            return new Deadline(hold.deadlineMicros(), hold.agentId(), hold.name(), hold.openedMicros(), hold.kind());
+    /** In the order of deadlines; offsets put those of one moment in order, without a look at their strings. */
+    private record Open(String key, long deadlineMicros, long offset, Hold hold) implements Comparable<Open> {
+        private static Open of(String key, Hold hold) {
+            return new Open(key, hold.deadlineMicros(), hold.offset(), hold);
+        }
+
+        @Override
+        public int compareTo(Open other) {
+            if (deadlineMicros != other.deadlineMicros) return Long.compare(deadlineMicros, other.deadlineMicros);
+            if (offset != other.offset) return Long.compare(offset, other.offset);
+            return key.compareTo(other.key);
         }
     }
 
     private final KeyValueStore<String, byte[]> store;
+    private final Map<String, Open> byKey = new HashMap<>();
     private final Map<String, Integer> openByAgent = new HashMap<>();
-    private final TreeSet<Deadline> deadlines = new TreeSet<>(Comparator.comparingLong(Deadline::micros)
-            .thenComparing(Deadline::agentId)
-            .thenComparing(Deadline::name)
-            .thenComparingLong(Deadline::openedMicros));
+    private final TreeSet<Open> byDeadline = new TreeSet<>();
     /** For other threads. */
     private volatile int open;
 
@@ -48,9 +51,9 @@ public final class OpenHolds {
     public OpenHolds(KeyValueStore<String, byte[]> store) {
         this.store = store;
         try (var stored = store.all()) {
-            stored.forEachRemaining(entry -> note(hold(entry.key, entry.value)));
+            stored.forEachRemaining(entry -> add(entry.key, hold(entry.key, entry.value)));
         }
-        open = deadlines.size();
+        open = byKey.size();
     }
 
     /** Returns a builder of the store. */
@@ -65,8 +68,8 @@ public final class OpenHolds {
     }
 
     /** Returns the key of a hold whose name another one has taken since. */
-    private static String olderKey(String agentId, String name, long openedMicros) {
-        return key(agentId, name) + END + openedMicros;
+    private static String olderKey(Hold hold) {
+        return key(hold.agentId(), hold.name()) + END + hold.openedMicros();
     }
 
     private static Hold hold(String key, byte[] value) {
@@ -79,62 +82,56 @@ public final class OpenHolds {
      * recreated: that one also stays open, but is not found by its name before this one has ended.
      */
     public void open(Hold hold) {
-        var before = stored(key(hold.agentId(), hold.name()));
-        if (before != null && before.openedMicros() == hold.openedMicros()) {
-            forget(before);
-        } else if (before != null) {
-            store.put(olderKey(before.agentId(), before.name(), before.openedMicros()), before.encode());
+        var key = key(hold.agentId(), hold.name());
+        var before = byKey.get(key);
+        if (before != null) {
+            remove(before);
+            if (before.hold().openedMicros() != hold.openedMicros()) put(olderKey(before.hold()), before.hold());
         }
-        store.put(key(hold.agentId(), hold.name()), hold.encode());
-        note(hold);
-        open = deadlines.size();
+        put(key, hold);
+        open = byKey.size();
     }
 
-    private @Nullable Hold stored(String key) {
-        var value = store.get(key);
-        return value == null ? null : hold(key, value);
+    private void put(String key, Hold hold) {
+        store.put(key, hold.encode());
+        add(key, hold);
     }
 
-    private void note(Hold hold) {
-        deadlines.add(Deadline.of(hold));
+    private void add(String key, Hold hold) {
+        var open = Open.of(key, hold);
+        byKey.put(key, open);
+        byDeadline.add(open);
         openByAgent.merge(hold.agentId(), 1, Integer::sum);
     }
 
     /** Returns the agent's open hold of this name, the newest; null if there is none. */
     public @Nullable Hold find(String agentId, String name) {
-        if (!openByAgent.containsKey(agentId) || name.indexOf(END) >= 0) return null;
-        var newest = stored(key(agentId, name));
-        if (newest != null) return newest;
+        if (open(agentId) == 0 || name.indexOf(END) >= 0) return null;
+        var key = key(agentId, name);
+        var newest = byKey.get(key);
+        if (newest != null) return newest.hold();
         Hold older = null;
-        try (var all = store.range(key(agentId, name) + END, key(agentId, name) + AFTER)) {
-            while (all.hasNext()) {
-                var next = all.next();
-                older = hold(next.key, next.value);
-            }
+        try (var all = store.range(key + END, key + AFTER)) {
+            while (all.hasNext())
+                older = Objects.requireNonNull(byKey.get(all.next().key)).hold();
         }
         return older;
     }
 
-    /** Returns the open hold with this deadline. */
-    public Hold find(Deadline deadline) {
-        var newest = stored(key(deadline.agentId(), deadline.name()));
-        if (newest != null && newest.openedMicros() == deadline.openedMicros()) return newest;
-        return Objects.requireNonNull(stored(olderKey(deadline.agentId(), deadline.name(), deadline.openedMicros())));
-    }
-
     /** Ends a hold. */
     public void end(Hold hold) {
-        var key = key(hold.agentId(), hold.name());
-        var newest = stored(key);
-        boolean isNewest = newest != null && newest.openedMicros() == hold.openedMicros();
-        store.delete(isNewest ? key : olderKey(hold.agentId(), hold.name(), hold.openedMicros()));
-        forget(hold);
-        open = deadlines.size();
+        var ended = byKey.get(key(hold.agentId(), hold.name()));
+        if (ended == null || ended.hold().openedMicros() != hold.openedMicros()) ended = byKey.get(olderKey(hold));
+        Objects.requireNonNull(ended);
+        store.put(ended.key(), null); // to delete it, RocksDB's store would read it first
+        remove(ended);
+        open = byKey.size();
     }
 
-    private void forget(Hold hold) {
-        deadlines.remove(Deadline.of(hold));
-        openByAgent.computeIfPresent(hold.agentId(), (agent, count) -> count == 1 ? null : count - 1);
+    private void remove(Open ended) {
+        byKey.remove(ended.key());
+        byDeadline.remove(ended);
+        openByAgent.computeIfPresent(ended.hold().agentId(), (agent, count) -> count == 1 ? null : count - 1);
     }
 
     /** Returns how many holds the agent has open. */
@@ -147,9 +144,9 @@ public final class OpenHolds {
         return open;
     }
 
-    /** Returns the earliest deadline; null if no hold is open. */
-    public @Nullable Deadline earliest() {
-        return deadlines.isEmpty() ? null : deadlines.first();
+    /** Returns the open hold with the earliest deadline; null if no hold is open. */
+    public @Nullable Hold earliest() {
+        return byDeadline.isEmpty() ? null : byDeadline.first().hold();
     }
 
     /** Returns open holds of the agent, not more than {@code most}, the earliest deadline first. */

@@ -98,15 +98,18 @@ final class TaskHolds {
     /** Returns whether the deadline of a hold has passed. */
     boolean isDue() {
         var earliest = holds.earliest();
-        return earliest != null && shared.nowMicros(earliest.agentId(), earliest.kind()) >= earliest.micros();
+        return earliest != null && isDue(earliest);
+    }
+
+    private boolean isDue(Hold hold) {
+        return shared.nowMicros(hold.agentId(), hold.kind()) >= hold.deadlineMicros();
     }
 
     /** Ends holds whose deadlines have passed, a bounded number. */
     void expire() {
-        for (int i = 0; i < MOST_EXPIRED && isDue(); i++) {
-            var due = holds.earliest();
-            if (due == null) return;
-            var hold = holds.find(due);
+        for (int i = 0; i < MOST_EXPIRED; i++) {
+            var hold = holds.earliest();
+            if (hold == null || !isDue(hold)) return;
             long atMicros = decider.settlesAt(hold.agentId(), hold.kind());
             if (atMicros < hold.deadlineMicros()) return; // our clock was ahead, and Redis has put it right
             expire(hold, atMicros);

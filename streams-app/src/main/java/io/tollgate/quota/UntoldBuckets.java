@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * Buckets with resets or settlements that Redis has not been told of. For one stream thread alone.
@@ -82,20 +81,25 @@ final class UntoldBuckets {
         for (var tell : underWay) takeOver(tell);
         underWay.clear();
         var untold = new ArrayList<AgentState>();
-        for (var each : List.copyOf(changes.keySet())) {
+        var told = new ArrayList<Buckets>();
+        var untellable = new ArrayList<Buckets>();
+        for (var change : changes.entrySet()) {
             // No commit is under way here: the last one has succeeded, else this task would not exist any more.
-            if (Objects.requireNonNull(changes.get(each)).changedIn == cache.commits()) continue;
+            if (change.getValue().changedIn == cache.commits()) continue;
+            var each = change.getKey();
             if (shared.redis()
                     .filter(redis -> !redis.inUse(each.agentId(), each.kind()))
                     .isPresent()) {
-                run(each);
+                untellable.add(each);
                 continue;
             }
             if (untold.size() == shared.callLimits().agents()) break;
             var buckets = cache.of(cache.agent(each.agentId()), each.kind());
-            if (!buckets.isUntold()) done(each);
+            if (!buckets.isUntold()) told.add(each);
             else if (buckets.calls().isEmpty()) untold.add(buckets); // else what is under way tells it
         }
+        untellable.forEach(this::run);
+        told.forEach(this::done);
         if (untold.isEmpty()) return;
         var redis = shared.redis().orElseThrow();
         for (var ofOneNode : redis.byNode(untold, buckets -> buckets)) {

@@ -53,7 +53,7 @@ class OpenHoldsTest {
         holds.open(hold("a", "h", 6));
 
         assertThat(holds.open()).isEqualTo(1);
-        assertThat(holds.earliest().micros()).isEqualTo(6);
+        assertThat(holds.earliest().deadlineMicros()).isEqualTo(6);
     }
 
     /** As where the topic of requests was made anew: offsets begin again, and so do names. */
@@ -67,10 +67,10 @@ class OpenHoldsTest {
         var again = new OpenHolds(store);
 
         assertThat(again.of("a", 10)).containsExactly(newer, older);
-        assertThat(again.find(again.earliest())).isEqualTo(newer);
+        assertThat(again.earliest()).isEqualTo(newer);
         assertThat(again.find("a", "h")).isEqualTo(newer);
         again.end(newer);
-        assertThat(again.find(again.earliest())).isEqualTo(older);
+        assertThat(again.earliest()).isEqualTo(older);
         assertThat(again.find("a", "h")).isEqualTo(older);
         again.end(older);
         assertThat(again.open()).isZero();
