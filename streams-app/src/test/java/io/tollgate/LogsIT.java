@@ -60,8 +60,9 @@ class LogsIT {
 
             // The metrics tell how often the breaker changed, because a busy machine may have opened it once more.
             await().atMost(SOON).untilAsserted(() -> {
-                assertThat(saying(application, "Redis cannot be used"))
-                        .isEqualTo(transitions(application, "closed") - 1);
+                var outages = outages(application);
+                assertThat(outages).hasSize(transitions(application, "closed") - 1);
+                assertThat(outages).allSatisfy(reasons -> assertThat(reasons).doesNotHaveDuplicates());
                 assertThat(saying(application, "Redis answers")).isEqualTo(transitions(application, "closed"));
             });
             assertThat(saying(application, "deciding requests")).isEqualTo(1);
@@ -70,14 +71,29 @@ class LogsIT {
         }
     }
 
+    /** Returns the lines of each outage, which tell each of its reasons once. */
+    private static List<List<String>> outages(ApplicationProcess application) throws Exception {
+        var outages = new ArrayList<List<String>>();
+        boolean away = false;
+        for (var line : lines(application)) {
+            var message = line.get("formattedMessage").asText();
+            if (message.startsWith("Redis answers")) away = false;
+            if (!message.startsWith("Redis cannot be used")) continue;
+            if (!away) outages.add(new ArrayList<>());
+            away = true;
+            outages.get(outages.size() - 1).add(message);
+        }
+        return outages;
+    }
+
     private static long saying(ApplicationProcess application, String start) throws Exception {
         return lines(application).stream()
                 .filter(line -> line.get("formattedMessage").asText().startsWith(start))
                 .count();
     }
 
-    private static long transitions(ApplicationProcess application, String to) {
-        return Math.round(
+    private static int transitions(ApplicationProcess application, String to) {
+        return (int) Math.round(
                 TestCluster.metric(application, "tollgate_redis_breaker_transitions_total{to=\"" + to + "\"}"));
     }
 
