@@ -288,6 +288,7 @@ public final class ReportPage {
             row.put("name", name);
             row.put("rate_ratio", ratio(medians, ordinary, "records_per_second"));
             row.put("cpu_ratio", ratio(medians, ordinary, "application_cpu_us"));
+            row.put("decision_ratio", ratio(medians, ordinary, "decision_cpu_us"));
             rows.add(row);
         });
         section.put("rows", rows);

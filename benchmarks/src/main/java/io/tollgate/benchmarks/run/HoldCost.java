@@ -70,7 +70,10 @@ public final class HoldCost implements Runnable {
                             Map.of("TOLLGATE_POLICIES_TOPIC", TestBed.SHORT_HOLDS),
                             recording);
                     row.put("round", round);
-                    row.put("name", workload == Workload.HOLDS ? "with a hold" : "ordinary");
+                    boolean holds = workload == Workload.HOLDS;
+                    row.put("name", holds ? "with a hold" : "ordinary");
+                    int decisions = holds ? 2 : 1; // the approval, and the end
+                    row.put("decision_cpu_us", row.path("application_cpu_us").asDouble() / decisions);
                     rows.add(row);
                     Output.say(String.format(
                             Locale.ROOT,

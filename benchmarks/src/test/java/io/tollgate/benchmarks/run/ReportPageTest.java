@@ -111,7 +111,9 @@ class ReportPageTest {
     void holdsAreSetBesideOrdinaryDecisions() throws IOException {
         var results = Results.open(dir.resolve("results.json"));
         var ordinary = turn(Contestant.TOLLGATE_REDIS, Workload.UNIFORM, 60_000).put("name", "ordinary");
+        ordinary.set("decision_cpu_us", ordinary.get("application_cpu_us"));
         var hold = turn(Contestant.TOLLGATE_REDIS, Workload.HOLDS, 30_000).put("name", "with a hold");
+        hold.put("decision_cpu_us", hold.get("application_cpu_us").asDouble() / 2);
         results.put(
                 "holds",
                 "./benchmarks/run holds",
@@ -123,7 +125,7 @@ class ReportPageTest {
 
         assertThat(Files.readString(dir.resolve("PAGE.md")))
                 .contains("| ordinary | 60 000 | 1.00 |")
-                .contains("| with a hold | 30 000 | 0.50 | 33.3 | 2.00 |");
+                .contains("| with a hold | 30 000 | 0.50 | 33.3 | 2.00 | 1.00 |");
     }
 
     private static ObjectNode backlog(int agents, int instances, double rate) {
