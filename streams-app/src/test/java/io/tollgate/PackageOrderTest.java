@@ -27,11 +27,11 @@ class PackageOrderTest {
     private static final List<String> GROUND =
             List.of("bucket", "env", "redis", "failover", "config", "metrics", "kafka");
 
-    private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "holds", "quota", "route", "events");
+    private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "quota", "route", "events");
 
     /** The classes of two stages, in an order in which each uses only those before it. */
     private static final List<String> MIRROR =
-            List.of("TaskTopics", "TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore");
+            List.of("TaskTopics", "TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore", "Hold", "OpenHolds");
 
     private static final List<String> QUOTA = List.of(
             "TaskTime",

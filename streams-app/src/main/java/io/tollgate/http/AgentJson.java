@@ -7,7 +7,7 @@ import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.holds.Hold;
+import io.tollgate.mirror.Hold;
 import io.tollgate.quota.AgentView;
 import io.tollgate.quota.RecentDecision;
 import java.time.Duration;

@@ -5,7 +5,7 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParsePublished;

@@ -24,6 +24,11 @@ public record HoldRules(int withinSeconds, Unsettled unsettled, int maxOpen) {
         }
     }
 
+    /** Returns the tokens that count as used of a hold that nobody settles. */
+    public double usedTokensUnsettled(double reservedTokens) {
+        return unsettled == Unsettled.CHARGED ? reservedTokens : 0;
+    }
+
     /** Returns when a hold that is opened now ends by itself, microseconds since the epoch. */
     public long deadlineMicros(long openedMicros) {
         return openedMicros + withinSeconds * 1_000_000L;

@@ -3,7 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.Policy;

@@ -3,7 +3,7 @@ package io.tollgate.quota;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.holds.Hold;
+import io.tollgate.mirror.Hold;
 import io.tollgate.policy.Policy;
 import java.util.List;
 

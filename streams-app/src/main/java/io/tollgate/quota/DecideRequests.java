@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.opentelemetry.api.GlobalOpenTelemetry;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.Source;

@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.BucketStore;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
-import io.tollgate.holds.Hold;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.Hold;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.UsageReport;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.Ending;
@@ -54,7 +54,7 @@ final class TaskHolds {
                 request.costTokens(),
                 openedMicros,
                 policy.holds().deadlineMicros(openedMicros),
-                policy.holds().unsettled(),
+                policy.holds().usedTokensUnsettled(request.costTokens()),
                 request.requestId());
         holds.open(hold);
         return decided.with(hold);

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
-import io.tollgate.holds.Hold;
+import io.tollgate.mirror.Hold;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.UsageReport;
 import io.tollgate.policy.Mode;

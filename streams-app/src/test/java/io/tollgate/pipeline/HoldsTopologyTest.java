@@ -12,7 +12,7 @@ import com.networknt.schema.SpecificationVersion;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;

@@ -11,7 +11,7 @@ import io.opentelemetry.sdk.testing.junit5.OpenTelemetryExtension;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParseResultHeader;
 import io.tollgate.kafka.CommittedOffsets;

@@ -4,13 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
-import io.tollgate.holds.Hold;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.Hold;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Request;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.PolicyRecords;
-import io.tollgate.policy.Unsettled;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
@@ -129,6 +128,6 @@ class HoldReplayIT extends TasksOnRedis {
     }
 
     private static Hold hold(String name) {
-        return new Hold(AGENT, name, BucketKind.ENFORCED, 0, 1, Long.MAX_VALUE, Unsettled.CHARGED, Optional.empty());
+        return new Hold(AGENT, name, BucketKind.ENFORCED, 0, 1, Long.MAX_VALUE, 0, Optional.empty());
     }
 }

@@ -1,8 +1,8 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
-import io.tollgate.holds.Hold;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.Hold;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.policy.HoldRules;
 import io.tollgate.quota.SimulatedKafka.Output;
 import io.tollgate.quota.SimulatedKafka.SettledRecord;

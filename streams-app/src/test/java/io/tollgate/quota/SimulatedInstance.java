@@ -2,7 +2,7 @@ package io.tollgate.quota;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParsePublished;

@@ -1,7 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
-import io.tollgate.holds.Hold;
+import io.tollgate.mirror.Hold;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.SourceIds;
 import io.tollgate.mirror.TaskTopics;

@@ -6,7 +6,7 @@ import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
 import io.tollgate.bucket.Limit;
-import io.tollgate.holds.OpenHolds;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;

@@ -1,4 +1,4 @@
-package io.tollgate.holds;
+package io.tollgate.mirror;
 
 import java.util.ArrayList;
 import java.util.Comparator;

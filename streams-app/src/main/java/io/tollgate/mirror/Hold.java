@@ -1,6 +1,5 @@
-package io.tollgate.holds;
+package io.tollgate.mirror;
 
-import io.tollgate.policy.Unsettled;
 import io.tollgate.redis.BucketKind;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -16,7 +15,7 @@ import java.util.Optional;
  * @param reservedTokens the charged tokens
  * @param openedMicros the time of the charge
  * @param deadlineMicros the time at which it ends by itself
- * @param unsettled the rule for that end
+ * @param usedTokensUnsettled the tokens that then count as used: all of them, or none
  * @param requestId the agent's own label of the request
  */
 public record Hold(
@@ -26,15 +25,12 @@ public record Hold(
         double reservedTokens,
         long openedMicros,
         long deadlineMicros,
-        Unsettled unsettled,
+        double usedTokensUnsettled,
         Optional<String> requestId) {
     private static final byte VERSION = 1;
     private static final int BYTES = 3 + Double.BYTES + 2 * Long.BYTES;
-
-    /** Returns the tokens that count as used if nobody settles it. */
-    public double usedTokensUnsettled() {
-        return unsettled == Unsettled.CHARGED ? reservedTokens : 0;
-    }
+    private static final byte CHARGED = 0;
+    private static final byte RETURNED = 1;
 
     /** Returns the offset in its name; 0 if the name ends with none. */
     long offset() {
@@ -52,7 +48,7 @@ public record Hold(
         return ByteBuffer.allocate(BYTES + label.length)
                 .put(VERSION)
                 .put((byte) kind.ordinal())
-                .put((byte) unsettled.ordinal())
+                .put(usedTokensUnsettled == reservedTokens ? CHARGED : RETURNED)
                 .putDouble(reservedTokens)
                 .putLong(openedMicros)
                 .putLong(deadlineMicros)
@@ -68,7 +64,7 @@ public record Hold(
             throw new IllegalStateException("open-holds holds version " + version + ", this is version " + VERSION);
         }
         var kind = BucketKind.values()[bytes.get()];
-        var unsettled = Unsettled.values()[bytes.get()];
+        boolean charged = bytes.get() == CHARGED;
         double reserved = bytes.getDouble();
         long opened = bytes.getLong();
         long deadline = bytes.getLong();
@@ -80,7 +76,7 @@ public record Hold(
                 reserved,
                 opened,
                 deadline,
-                unsettled,
+                charged ? reserved : 0,
                 Optional.of(label).filter(given -> !given.isEmpty()));
     }
 }

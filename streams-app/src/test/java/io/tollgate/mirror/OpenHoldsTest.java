@@ -1,9 +1,7 @@
-package io.tollgate.holds;
+package io.tollgate.mirror;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tollgate.mirror.EmptyStore;
-import io.tollgate.policy.Unsettled;
 import io.tollgate.redis.BucketKind;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -27,7 +25,7 @@ class OpenHoldsTest {
 
     @Test
     void isFoundByAgentAndName() {
-        var hold = new Hold("a", "requests/0/1", BucketKind.SHADOW, 2.5, 7, 9, Unsettled.RETURNED, Optional.of("r-é"));
+        var hold = new Hold("a", "requests/0/1", BucketKind.SHADOW, 2.5, 7, 9, 0, Optional.of("r-é"));
 
         holds.open(hold);
 
@@ -60,7 +58,7 @@ class OpenHoldsTest {
     @Test
     void twoHoldsOfOneNameStayOpen() {
         var older = hold("a", "h", 5);
-        var newer = new Hold("a", "h", BucketKind.ENFORCED, 2, 2, 4, Unsettled.CHARGED, Optional.empty());
+        var newer = new Hold("a", "h", BucketKind.ENFORCED, 2, 2, 4, 2, Optional.empty());
         holds.open(older);
         holds.open(newer);
 
@@ -105,6 +103,6 @@ class OpenHoldsTest {
     }
 
     private static Hold hold(String agent, String name, long deadlineMicros) {
-        return new Hold(agent, name, BucketKind.ENFORCED, 1, 1, deadlineMicros, Unsettled.CHARGED, Optional.empty());
+        return new Hold(agent, name, BucketKind.ENFORCED, 1, 1, deadlineMicros, 1, Optional.empty());
     }
 }
