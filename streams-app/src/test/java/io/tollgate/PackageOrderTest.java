@@ -30,8 +30,15 @@ class PackageOrderTest {
     private static final List<String> FLOW = List.of("mirror", "ingest", "policy", "quota", "route", "events");
 
     /** The classes of two stages, in an order in which each uses only those before it. */
-    private static final List<String> MIRROR =
-            List.of("TaskTopics", "TaskSources", "BucketCopy", "ProcessedOffsets", "TaskOffsets", "BucketStore", "Hold", "OpenHolds");
+    private static final List<String> MIRROR = List.of(
+            "TaskTopics",
+            "TaskSources",
+            "BucketCopy",
+            "ProcessedOffsets",
+            "TaskOffsets",
+            "BucketStore",
+            "Hold",
+            "OpenHolds");
 
     private static final List<String> QUOTA = List.of(
             "TaskTime",
@@ -52,6 +59,7 @@ class PackageOrderTest {
             "RefusedUnasked",
             "UnansweredSettlements",
             "CopyToSend",
+            "SettledBuckets",
             "AgentState",
             "LastDecisions",
             "AgentQueue",

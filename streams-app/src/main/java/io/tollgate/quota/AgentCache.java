@@ -132,14 +132,15 @@ final class AgentCache {
 
     /** Writes the agent's buckets to the store, if the store does not hold them yet. */
     private void store(AgentState state) {
-        if (state.isStored() || state.bucket() == null) return;
-        store.write(state.agentId(), state.kind(), state.bucket());
-        state.markStored();
+        var held = state.held();
+        if (held.isStored() || held.copy() == null) return;
+        store.write(state.agentId(), state.kind(), held.copy());
+        held.markStored();
     }
 
     /** Has the agent's buckets written before the task commits, as they are then. */
     void storeWithCommit(AgentState state) {
-        if (!state.isStored()) toCommit.add(state);
+        if (!state.held().isStored()) toCommit.add(state);
     }
 
     /** Returns how often the task has come to a commit. */
@@ -153,7 +154,7 @@ final class AgentCache {
      * would throw.
      */
     void beforeCommit() {
-        for (var state : toCommit) if (state.isSettled()) takeOffWhatHasNoRoom(state);
+        for (var state : toCommit) if (state.held().isSettled()) takeOffWhatHasNoRoom(state);
         commits++;
         toCommit.forEach(this::store);
         toCommit.clear();
@@ -164,7 +165,7 @@ final class AgentCache {
     /** Once it is committed, whoever takes the partition over tells Redis of all of it. */
     private void takeOffWhatHasNoRoom(AgentState state) {
         var promises = policies.of(state.agentId()).promises();
-        state.takeOffWhatHasNoRoom(promises, nowSeconds.applyAsDouble(state.agentId(), state.kind()), commits);
+        state.held().takeOffWhatHasNoRoom(promises, nowSeconds.applyAsDouble(state.agentId(), state.kind()), commits);
     }
 
     /**
@@ -179,9 +180,9 @@ final class AgentCache {
             storeWithCommit(state);
             return;
         }
-        if (state.waitsSinceNanos() != 0) return;
+        if (state.held().waitsSinceNanos() != 0) return;
         toWrite.add(state);
-        state.waitsSince(nowNanos);
+        state.held().waitsSince(nowNanos);
         if (toWrite.size() == 1) unstoredSinceNanos = nowNanos;
     }
 
@@ -189,9 +190,9 @@ final class AgentCache {
     void writeBehind() {
         int most = Math.max(mostWrittenBehind, toWrite.size() / PART_WRITTEN_BEHIND);
         for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
-        while (!toWrite.isEmpty() && toWrite.peek().isStored()) toWrite.remove(); // with a commit meanwhile
+        while (!toWrite.isEmpty() && toWrite.peek().held().isStored()) toWrite.remove(); // with a commit meanwhile
         var oldest = toWrite.peek();
-        unstoredSinceNanos = oldest == null ? 0 : oldest.waitsSinceNanos();
+        unstoredSinceNanos = oldest == null ? 0 : oldest.held().waitsSinceNanos();
         agentsInMemory = agents.size();
     }
 
@@ -217,11 +218,12 @@ final class AgentCache {
             var agent = agents.get(agentId);
             if (agent != null && agent.isAwaited()) return false;
             var inMemory = agent == null ? null : agent.state(kind);
-            var bucket = inMemory == null || inMemory.bucket() == null ? stored.get() : inMemory.bucket();
+            var copy = inMemory == null ? null : inMemory.held().copy();
+            var bucket = copy == null ? stored.get() : copy;
             if (bucket.isUntold() // full, but Redis may hold less
                     || !isFullAndIdle(agentId, bucket.buckets(), nowSeconds.applyAsDouble(agentId, kind))) return false;
             if (inMemory == null || agent == null) return true;
-            inMemory.markStored(); // or writing behind would bring it back
+            inMemory.held().markStored(); // or writing behind would bring it back
             agent.keep(kind, null);
             return true;
         });

@@ -93,7 +93,8 @@ final class AgentQueries {
     private AgentView viewOfMirror(AgentQueue agent, AgentState buckets, Policy policy) {
         long nowMicros = shared.nowMicros(buckets);
         double nowSeconds = TokenBucket.seconds(nowMicros);
-        var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
+        var held = TokenBucket.refill(
+                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         var recent = activity.recent(agent);
         return new AgentView(
                 policy,
@@ -109,7 +110,7 @@ final class AgentQueries {
     private boolean isKnown(AgentQueue agent) {
         if (agent.lastDecidedMicros() > 0 || agent.isAwaited() || holds.open(agent.id()) > 0) return true;
         for (var kind : BucketKind.values()) {
-            if (cache.of(agent, kind).bucket() != null) return true;
+            if (cache.of(agent, kind).held().copy() != null) return true;
         }
         return false;
     }

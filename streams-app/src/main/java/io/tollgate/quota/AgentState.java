@@ -1,6 +1,5 @@
 package io.tollgate.quota;
 
-import io.tollgate.bucket.Adjustments;
 import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Decision;
@@ -25,19 +24,11 @@ final class AgentState {
     private final String agentId;
     private final BucketKind kind;
     private final CallsUnderWay calls = new CallsUnderWay();
-    private @Nullable BucketCopy bucket;
+    private final SettledBuckets held;
     private final long restoredMicros;
-    private boolean stored = true;
-    private long waitsSinceNanos;
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
     private int aloneIn = -1;
-
-    /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
-    private boolean complete;
-
-    /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
-    private @Nullable UnansweredSettlements unanswered;
 
     /** Since Redis answered last. */
     private RefusedUnasked unasked = RefusedUnasked.NONE;
@@ -51,7 +42,7 @@ final class AgentState {
     AgentState(String agentId, BucketKind kind, @Nullable BucketCopy bucket) {
         this.agentId = agentId;
         this.kind = kind;
-        this.bucket = bucket;
+        held = new SettledBuckets(bucket);
         restoredMicros = bucket == null ? 0 : TokenBucket.micros(bucket.lastRefillSeconds());
     }
 
@@ -63,34 +54,14 @@ final class AgentState {
         return kind;
     }
 
-    /** Returns our copy; null if there is none, which means a full bucket. */
-    @Nullable
-    BucketCopy bucket() {
-        return bucket;
+    /** Returns our copy, with what was settled. */
+    SettledBuckets held() {
+        return held;
     }
 
     /** Returns the time of the copy that the state store gave back, microseconds since the epoch; 0: it had none. */
     long restoredMicros() {
         return restoredMicros;
-    }
-
-    /** Returns whether the state store holds what we hold. */
-    boolean isStored() {
-        return stored;
-    }
-
-    void markStored() {
-        stored = true;
-        waitsSinceNanos = 0;
-    }
-
-    /** Returns since when it waits to be written behind, by {@link TaskTime#nanoTime}; 0: it does not. */
-    long waitsSinceNanos() {
-        return waitsSinceNanos;
-    }
-
-    void waitsSince(long nanos) {
-        waitsSinceNanos = nanos;
     }
 
     /** Returns the calls for these buckets. */
@@ -107,52 +78,12 @@ final class AgentState {
     void reset(AgentBuckets full, long nowMicros, boolean untold, int commits) {
         calls.giveUp();
         aloneIn = commits;
-        unanswered = null;
-        stored = false;
-        var filled = held(full);
-        filled.hold(full);
-        filled.decidedWithoutRedis(true);
-        filled.adjusted(
-                Adjustments.reset(Math.max(nowMicros, filled.adjustments().sinceMicros() + 1)), untold);
+        held.reset(full, nowMicros, untold);
     }
 
-    /**
-     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis learns of it with
-     * the first call after the commit, without the tokens for which the buckets had no room: later they would make up
-     * for charges made meanwhile.
-     *
-     * @param untold whether there is a Redis
-     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
-     * @return what is left
-     */
+    /** Gives tokens back to the buckets, as {@link SettledBuckets#settle} says; returns what is left. */
     AgentBuckets settle(double refundTokens, Promises promises, long nowMicros, boolean untold, int commits) {
-        double nowSeconds = TokenBucket.seconds(nowMicros);
-        var held = held(AgentBuckets.full(promises.terms(), nowSeconds));
-        if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
-        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        var next = held.adjustments().settled(refundTokens, promises.terms(), nowMicros);
-        unanswered = UnansweredSettlements.with(unanswered, held, next, promises.terms(), commits, nowMicros);
-        var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
-        held.hold(settled);
-        held.adjusted(next, untold);
-        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        if (isDecidedAlone(commits)) { // our copy goes on, and holds what was settled
-            unanswered = null;
-            held.decidedWithoutRedis(true);
-        }
-        stored = false;
-        return settled;
-    }
-
-    /** Removes from the sum the uncommitted refunds for which the buckets in Redis have no room by now. */
-    void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
-        var held = bucket;
-        if (held == null || unanswered == null) return;
-        if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
-        double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
-        if (surplus <= 0) return;
-        held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
-        stored = false;
+        return held.settle(refundTokens, promises, nowMicros, untold, isDecidedAlone(commits), commits);
     }
 
     /**
@@ -166,25 +97,7 @@ final class AgentState {
 
     /** Returns whether our copy may lack charges of Redis since it was stored, and holds nothing that Redis lacks. */
     boolean mayBeBehind() {
-        return !complete && calls.isEmpty() && (bucket == null || !bucket.decidedWithoutRedis());
-    }
-
-    /** Returns whether there are settlements since the last answer of Redis. */
-    boolean isSettled() {
-        return unanswered != null;
-    }
-
-    /** Returns whether Redis has not been told of a reset, or of a settlement. */
-    boolean isUntold() {
-        return bucket != null && bucket.isUntold();
-    }
-
-    /** Notes that Redis was told. */
-    void told(Adjustments adjustments) {
-        if (unanswered != null) unanswered = unanswered.told(adjustments);
-        if (bucket == null || !bucket.isUntold() || !bucket.adjustments().equals(adjustments)) return;
-        bucket.adjusted(adjustments, false);
-        stored = false;
+        return !held.isComplete() && calls.isEmpty() && !held.decidedWithoutRedis();
     }
 
     /**
@@ -213,8 +126,8 @@ final class AgentState {
                 committedOffset,
                 once,
                 unasked.fence(place).uncommitted(committedOffset),
-                copy(promises, place, sources, status(once), commits, nowSeconds),
-                bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
+                held.toSend(promises, place, sources, calls, status(once), commits, nowSeconds),
+                held.notBeforeRefill(nowSeconds));
     }
 
     /** Returns a call that asks whether Redis has decided a request. It carries no copy of ours, which cannot know. */
@@ -233,8 +146,8 @@ final class AgentState {
     }
 
     /**
-     * Returns a call that tells Redis of a reset or a settlement that it {@linkplain #isUntold lacks}. Our copy does
-     * not supersede Redis there: no request shows that the agent is still ours to decide.
+     * Returns a call that tells Redis of a reset or a settlement that it {@linkplain SettledBuckets#isUntold lacks}.
+     * Our copy does not supersede Redis there: no request shows that the agent is still ours to decide.
      */
     SpendRequest tell(
             Promises promises,
@@ -253,14 +166,8 @@ final class AgentState {
                 committedOffset,
                 once,
                 Fence.NONE,
-                copy(promises, place, sources, CopyStatus.FOLLOWS, commits, nowSeconds),
-                bucket == null ? nowSeconds : Math.max(nowSeconds, bucket.lastRefillSeconds()));
-    }
-
-    private SpendRequest.@Nullable Copy copy(
-            Promises promises, int place, TaskSources sources, CopyStatus status, int commits, double nowSeconds) {
-        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        return new CopyToSend(bucket, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
+                held.toSend(promises, place, sources, calls, CopyStatus.FOLLOWS, commits, nowSeconds),
+                held.notBeforeRefill(nowSeconds));
     }
 
     /**
@@ -297,7 +204,7 @@ final class AgentState {
      * transaction that was aborted. Otherwise the answers of before a crash may have gone out, and must be given again.
      */
     private CopyStatus status(boolean once) {
-        boolean alone = bucket != null && bucket.decidedWithoutRedis();
+        boolean alone = held.decidedWithoutRedis();
         if (superseding || alone && once) return CopyStatus.SUPERSEDES;
         return alone ? CopyStatus.DECIDED_ALONE : CopyStatus.FOLLOWS;
     }
@@ -309,7 +216,7 @@ final class AgentState {
     void startAnew(Terms terms, double nowSeconds) {
         calls.giveUp();
         superseding = true;
-        held(AgentBuckets.full(terms, nowSeconds)).decidedWithoutRedis(true);
+        held.copyOr(AgentBuckets.full(terms, nowSeconds)).decidedWithoutRedis(true);
     }
 
     /**
@@ -319,117 +226,33 @@ final class AgentState {
      *     written
      * @param commits how often the task has come to a commit, {@link AgentCache#commits}
      */
-    void disagreed(
-            RedisCall.Part asked,
-            SpendResult.Disagrees inRedis,
-            Promises promises,
-            double nowSeconds,
-            boolean once,
-            int commits) {
+    void disagreed(RedisCall.Part asked, SpendResult.Disagrees inRedis, double nowSeconds, boolean once, int commits) {
         aloneIn = commits;
-        if (bucket == null) {
-            held(inRedis.buckets());
-            return;
-        }
-        if (once && complete && inRedis.foreignSeconds() == bucket.foreignSeconds()) return;
-        var theirs = TokenBucket.settle(
-                inRedis.buckets(),
-                promises,
-                nowSeconds,
-                settledSince(asked.spend()),
-                bucket.adjustments().sinceSeconds());
-        hold(bucket, TokenBucket.refill(bucket.buckets(), promises, nowSeconds).atMost(theirs), promises);
-    }
-
-    /** Changes our copy to buckets that hold all that was settled. */
-    private void hold(BucketCopy held, AgentBuckets next, Promises promises) {
-        held.hold(next);
-        if (unanswered != null) unanswered = unanswered.by(next, held.adjustments(), promises);
-    }
-
-    /** Returns what was settled that a call did not say. */
-    private double settledSince(SpendRequest spend) {
-        return bucket == null ? 0 : bucket.adjustments().settledSince(told(spend));
-    }
-
-    private static Adjustments told(SpendRequest spend) {
-        var copy = spend.copy();
-        return copy == null ? Adjustments.NONE : copy.adjustments();
-    }
-
-    /** Returns our copy; where there is none, one that begins with these buckets. */
-    private BucketCopy held(AgentBuckets first) {
-        if (bucket == null) bucket = new BucketCopy(first, false);
-        return bucket;
+        held.disagreed(asked.spend(), inRedis, nowSeconds, once);
     }
 
     /** Takes over what Redis answered, once for each call. */
     void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
         calls.accepted(asked);
-        complete = true;
         answeredNanos = asked.call().awaitedNanos();
-        stored = false;
         superseding = false;
         var spend = asked.spend();
         int place = asked.place();
         if (answer.replays() < answer.decisions().size()) pastReplays |= 1 << place;
-        var held = held(answer.buckets());
+        var copy = held.copyOr(answer.buckets());
         long source = spend.source();
         long fenceOffset =
-                Math.max(held.lastOffset(source), unasked.fence(place).lastOffset());
+                Math.max(copy.lastOffset(source), unasked.fence(place).lastOffset());
         var groups = asked.groups(answer, fenceOffset);
         if (!groups.isEmpty() || !unasked.isNone(place)) {
             var fence = groups.isEmpty() || fenceOffset > spend.committedOffset() ? fence(place, source) : Fence.NONE;
             if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
             for (var group : groups) fence = fence.plus(group);
-            held.hold(source, fence);
+            copy.hold(source, fence);
         }
         unasked = unasked.without(place);
-        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend);
-        held.keepOnly(sources); // from now on these say what Redis must know
-        held.decidedWithoutRedis(false);
-        held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
-    }
-
-    /** Takes over the buckets of an answer, with what was settled since it was asked for. */
-    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend) {
-        var answered = answer.buckets();
-        double since = settledSince(spend);
-        double taken = unanswered == null ? since : unanswered.takenTokens(since, answer, spend);
-        if (taken < since) held.adjusted(held.adjustments().settled(taken - since), held.isUntold());
-        since = taken;
-        if (unanswered == null || since == 0) {
-            held.hold(answered);
-            unanswered = null;
-        } else {
-            unanswered = unanswered.by(answered, held.adjustments().settled(-since), spend.promises());
-            held.hold(TokenBucket.settle(
-                    answered,
-                    spend.promises(),
-                    held.lastRefillSeconds(),
-                    since,
-                    held.adjustments().sinceSeconds()));
-        }
-        if (spend.copy() != null) told(spend.copy().adjustments());
-    }
-
-    /**
-     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the
-     * older answer comes last, and does not know what the newer one charged.
-     *
-     * @param inAnswered what was done to them
-     */
-    private boolean isNewer(AgentBuckets answered, Adjustments inAnswered, BucketCopy held) {
-        if (unanswered != null) return unanswered.isOlderThan(answered, inAnswered);
-        double answeredAt = answered.first().lastRefillSeconds();
-        return answeredAt == held.lastRefillSeconds()
-                ? answered.leastTokens() < held.leastTokens()
-                : answeredAt > held.lastRefillSeconds();
-    }
-
-    /** Returns the buckets to decide on without Redis. */
-    AgentBuckets bucketsOrFull(Terms terms, double nowSeconds) {
-        return bucket == null ? AgentBuckets.full(terms, nowSeconds) : bucket.buckets();
+        held.answered(spend, answer);
+        copy.keepOnly(sources); // from now on these say what Redis must know
     }
 
     /**
@@ -437,7 +260,7 @@ final class AgentState {
      * last.
      */
     Fence fence(int place, long id) {
-        return unasked.over(place, bucket == null ? Fence.NONE : bucket.fence(id));
+        return unasked.over(place, held.fence(id));
     }
 
     /**
@@ -450,19 +273,14 @@ final class AgentState {
      */
     void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
         calls.giveUp();
-        boolean mayBeUndone = unanswered != null && unanswered.mayBeUndone(commits);
-        if (once && (complete || mayBeUndone)) aloneIn = commits;
-        stored = false;
+        if (once && (held.isComplete() || held.mayBeUndone(commits))) aloneIn = commits;
         unasked = unasked.without(place);
-        var held = held(outcome.buckets());
-        hold(held, outcome.buckets(), promises);
-        held.hold(id, outcome.fence());
-        held.decidedWithoutRedis(true);
+        held.decidedLocally(outcome, promises, id);
     }
 
     /** Returns whether what Redis has decided beyond our copy counts. */
     boolean follows() {
-        return !superseding && (bucket == null || !bucket.decidedWithoutRedis());
+        return !superseding && !held.decidedWithoutRedis();
     }
 
     /**
@@ -482,16 +300,17 @@ final class AgentState {
      */
     boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
         var terms = promises.terms();
-        if (bucket == null || !complete || bucket.decidedWithoutRedis() || unanswered != null) return false;
-        if (costTokens <= bucket.leastTokens()) return false; // nearly always, and refilling gives more
+        var copy = held.copy();
+        if (copy == null || !held.isComplete() || copy.decidedWithoutRedis() || held.isSettled()) return false;
+        if (costTokens <= copy.leastTokens()) return false; // nearly always, and refilling gives more
         if (mayBeDecidedBefore(place)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (nowNanos - answeredNanos >= TRUSTED_NANOS) return false;
-        var known = bucket.terms();
+        var known = copy.terms();
         return known != null
                 && known.equals(terms)
                 && costTokens
-                        > TokenBucket.refill(bucket.buckets(), promises, nowSeconds)
+                        > TokenBucket.refill(copy.buckets(), promises, nowSeconds)
                                 .leastTokens();
     }
 }

@@ -1,12 +1,12 @@
 package io.tollgate.quota;
 
 import io.opentelemetry.api.GlobalOpenTelemetry;
-import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.Source;
 import io.tollgate.ingest.UsageReport;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Mode;
 import io.tollgate.quota.TaskOutput.BucketReset;

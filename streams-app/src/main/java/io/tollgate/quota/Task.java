@@ -1,8 +1,8 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.TokenBucket;
-import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskOffsets;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.mirror.TaskTopics;

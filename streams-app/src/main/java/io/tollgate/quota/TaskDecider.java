@@ -83,7 +83,7 @@ final class TaskDecider {
                 decision,
                 policy,
                 pending.place() == TaskSources.REQUESTS ? offsets.sources().requests() : null);
-        var held = buckets == null ? null : buckets.bucket();
+        var held = buckets == null ? null : buckets.held().copy();
         boolean several = decision.terms().limits().size() > 1;
         var left = RemainingQuota.of(decision, held == null || !several ? null : held.buckets());
         return new DecidedRequest(request, policy.of(agent.id(), decision.terms()), decision, left);
@@ -114,7 +114,7 @@ final class TaskDecider {
         takeOver(buckets);
         if (buckets.mayBeBehind()) ask(buckets, agent.policy(shared.policies()).promises());
         // A moment of its own, so that every reader knows what was decided before.
-        var held = buckets.bucket();
+        var held = buckets.held().copy();
         long leftMicros = held == null ? 0 : TokenBucket.micros(held.lastRefillSeconds());
         long afterMicros = Math.max(leftMicros, agent.lastDecidedMicros()) + 1;
         return agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
@@ -195,7 +195,8 @@ final class TaskDecider {
         double nowSeconds = TokenBucket.seconds(nowMicros);
         if (request.asked() != null)
             buckets.startAnew(policy.terms(), nowSeconds); // nobody knows whether it was charged
-        var held = TokenBucket.refill(buckets.bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
+        var held = TokenBucket.refill(
+                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         return new Decision.TooManyOpenHolds(
                 held.leastTokens(),
                 nowMicros,
@@ -276,8 +277,7 @@ final class TaskDecider {
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
-            buckets.disagreed(
-                    asked, disagrees, asked.spend().promises(), nowSeconds, shared.exactlyOnce(), cache.commits());
+            buckets.disagreed(asked, disagrees, nowSeconds, shared.exactlyOnce(), cache.commits());
             return Optional.empty();
         }
         shared.metrics().unusableKey();
@@ -342,7 +342,7 @@ final class TaskDecider {
             AgentState buckets, PendingDecision request, Fence fence, long clockMicros, long atMicros, DecidedBy by) {
         var promises = request.policy().promises();
         return TokenBucket.spend(
-                buckets.bucketsOrFull(promises.terms(), TokenBucket.seconds(atMicros)),
+                buckets.held().bucketsOrFull(promises.terms(), TokenBucket.seconds(atMicros)),
                 fence,
                 promises,
                 offsets.committed(request.place()),

@@ -1,8 +1,8 @@
 package io.tollgate.quota;
 
+import io.tollgate.ingest.UsageReport;
 import io.tollgate.mirror.Hold;
 import io.tollgate.mirror.OpenHolds;
-import io.tollgate.ingest.UsageReport;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.Ending;
 import io.tollgate.quota.TaskOutput.HoldEnded;

@@ -1,9 +1,9 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
-import io.tollgate.mirror.Hold;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.UsageReport;
+import io.tollgate.mirror.Hold;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import java.util.Optional;

@@ -95,7 +95,7 @@ final class UntoldBuckets {
             }
             if (untold.size() == shared.callLimits().agents()) break;
             var buckets = cache.of(cache.agent(each.agentId()), each.kind());
-            if (!buckets.isUntold()) told.add(each);
+            if (!buckets.held().isUntold()) told.add(each);
             else if (buckets.calls().isEmpty()) untold.add(buckets); // else what is under way tells it
         }
         untellable.forEach(this::run);
@@ -126,11 +126,12 @@ final class UntoldBuckets {
             var each = new Buckets(spend.agentId(), spend.kind());
             var buckets = cache.of(cache.agent(each.agentId()), each.kind());
             if (answer.get() instanceof SpendResult.Decided && spend.copy() != null) {
-                buckets.told(spend.copy().adjustments());
+                buckets.held().told(spend.copy().adjustments());
                 cache.storeWithCommit(buckets);
             }
             // If Redis disagrees, or refuses the key, the agent's next call tells it.
-            if (!(answer.get() instanceof SpendResult.Decided) || !buckets.isUntold()) done(each);
+            if (!(answer.get() instanceof SpendResult.Decided)
+                    || !buckets.held().isUntold()) done(each);
         }
     }
 

@@ -109,6 +109,7 @@ class AgentCacheTest {
 
     private double tokensOf(int number) {
         return cache.of(agent(number), BucketKind.ENFORCED)
+                .held()
                 .bucketsOrFull(Terms.of(LIMIT), 1_000)
                 .leastTokens();
     }

@@ -40,7 +40,7 @@ class AgentStateTest {
         accept(agent, STRAYS, 70, after);
         accept(agent, AT_HOME, 30, before);
 
-        assertThat(agent.bucketsOrFull(TERMS, 1001).first()).isEqualTo(after);
+        assertThat(agent.held().bucketsOrFull(TERMS, 1001).first()).isEqualTo(after);
         assertThat(agent.fence(AT_HOME, SOURCES.id(AT_HOME)).lastOffset()).isEqualTo(30);
         assertThat(agent.fence(STRAYS, SOURCES.id(STRAYS)).lastOffset()).isEqualTo(70);
     }
@@ -52,7 +52,7 @@ class AgentStateTest {
         accept(agent, STRAYS, 70, new Bucket(4, 1000));
         accept(agent, AT_HOME, 30, new Bucket(9, 1000));
 
-        assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
+        assertThat(agent.held().bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
     }
 
     /** The call was sent before the settlement: what its answer leaves is brought to the same sum. */
@@ -67,8 +67,8 @@ class AgentStateTest {
         agent.settle(4, promises, 1_000_000_000, true, 2);
         agent.accept(asked.part(), asked.answer(), SOURCES);
 
-        assertThat(agent.bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(11);
-        assertThat(agent.isUntold()).isTrue();
+        assertThat(agent.held().bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(11);
+        assertThat(agent.held().isUntold()).isTrue();
     }
 
     @Test
@@ -108,7 +108,7 @@ class AgentStateTest {
         agent.settle(2, promises, 60_100_000, true, 2);
 
         var first = told(agent, promises, 3);
-        agent.told(first);
+        agent.held().told(first);
 
         assertThat(first.settledTokens()).isEqualTo(-6);
         assertThat(told(agent, promises, 3)).isEqualTo(new Adjustments(60_100_000, false, 2));

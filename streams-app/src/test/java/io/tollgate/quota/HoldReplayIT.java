@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
-import io.tollgate.mirror.Hold;
-import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Request;
 import io.tollgate.kafka.CommittedOffsets;
+import io.tollgate.mirror.Hold;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskSources;
 import io.tollgate.policy.PolicyRecords;
 import io.tollgate.quota.TaskOutput.DecidedRequest;

@@ -2,7 +2,6 @@ package io.tollgate.quota;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tollgate.bucket.BucketClock;
-import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParsePublished;
@@ -13,6 +12,7 @@ import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.policy.Policies;
 import io.tollgate.quota.SimulatedContext.Position;
 import io.tollgate.quota.SimulatedKafka.Output;

@@ -1,9 +1,9 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Decision;
-import io.tollgate.mirror.Hold;
 import io.tollgate.kafka.ClusterSourceIds;
 import io.tollgate.kafka.SourceIds;
+import io.tollgate.mirror.Hold;
 import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.TaskOutput.BucketReset;

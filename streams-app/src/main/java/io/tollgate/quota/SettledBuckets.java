@@ -1,0 +1,262 @@
+package io.tollgate.quota;
+
+import io.tollgate.bucket.Adjustments;
+import io.tollgate.bucket.AgentBuckets;
+import io.tollgate.bucket.Fence;
+import io.tollgate.bucket.Promises;
+import io.tollgate.bucket.Terms;
+import io.tollgate.bucket.TokenBucket;
+import io.tollgate.mirror.BucketCopy;
+import io.tollgate.mirror.TaskSources;
+import io.tollgate.redis.CopyStatus;
+import io.tollgate.redis.SpendRequest;
+import io.tollgate.redis.SpendResult;
+import org.jspecify.annotations.Nullable;
+
+/** Our copy of one agent's buckets, and the settlements in it that Redis has not answered. Not thread-safe. */
+final class SettledBuckets {
+    private @Nullable BucketCopy copy;
+    private boolean stored = true;
+    private long waitsSinceNanos;
+
+    /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
+    private boolean complete;
+
+    /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
+    private @Nullable UnansweredSettlements unanswered;
+
+    /** @param copy as it was stored; null: none was, which means full buckets */
+    SettledBuckets(@Nullable BucketCopy copy) {
+        this.copy = copy;
+    }
+
+    /** Returns our copy; null if there is none, which means full buckets. */
+    @Nullable
+    BucketCopy copy() {
+        return copy;
+    }
+
+    /** Returns our copy; where there is none, one that begins with these buckets. */
+    BucketCopy copyOr(AgentBuckets first) {
+        if (copy == null) copy = new BucketCopy(first, false);
+        return copy;
+    }
+
+    /** Returns the buckets to decide on without Redis. */
+    AgentBuckets bucketsOrFull(Terms terms, double nowSeconds) {
+        return copy == null ? AgentBuckets.full(terms, nowSeconds) : copy.buckets();
+    }
+
+    Fence fence(long source) {
+        return copy == null ? Fence.NONE : copy.fence(source);
+    }
+
+    /** Returns the later of now and the last refill, seconds since the epoch. */
+    double notBeforeRefill(double nowSeconds) {
+        return copy == null ? nowSeconds : Math.max(nowSeconds, copy.lastRefillSeconds());
+    }
+
+    /** Returns whether the state store holds what we hold. */
+    boolean isStored() {
+        return stored;
+    }
+
+    void markStored() {
+        stored = true;
+        waitsSinceNanos = 0;
+    }
+
+    /** Returns since when it waits to be written behind, by {@link TaskTime#nanoTime}; 0: it does not. */
+    long waitsSinceNanos() {
+        return waitsSinceNanos;
+    }
+
+    void waitsSince(long nanos) {
+        waitsSinceNanos = nanos;
+    }
+
+    /** Returns whether Redis has answered since the copy is in memory. */
+    boolean isComplete() {
+        return complete;
+    }
+
+    boolean decidedWithoutRedis() {
+        return copy != null && copy.decidedWithoutRedis();
+    }
+
+    /** Returns whether there are settlements since the last answer of Redis. */
+    boolean isSettled() {
+        return unanswered != null;
+    }
+
+    /** Returns whether it holds uncommitted settlements. */
+    boolean mayBeUndone(int commits) {
+        return unanswered != null && unanswered.mayBeUndone(commits);
+    }
+
+    /** Returns whether Redis has not been told of a reset, or of a settlement. */
+    boolean isUntold() {
+        return copy != null && copy.isUntold();
+    }
+
+    /** @param untold whether there is a Redis */
+    void reset(AgentBuckets full, long nowMicros, boolean untold) {
+        unanswered = null;
+        stored = false;
+        var filled = copyOr(full);
+        filled.hold(full);
+        filled.decidedWithoutRedis(true);
+        filled.adjusted(
+                Adjustments.reset(Math.max(nowMicros, filled.adjustments().sinceMicros() + 1)), untold);
+    }
+
+    /**
+     * Gives tokens back in every limit, never above its capacity; a negative amount is taken. Redis learns of it with
+     * the first call after the commit, without the tokens for which the buckets had no room: later they would make up
+     * for charges made meanwhile.
+     *
+     * @param untold whether there is a Redis
+     * @param alone whether our copy decides
+     * @param commits how often the task has come to a commit, {@link AgentCache#commits}
+     * @return what is left
+     */
+    AgentBuckets settle(
+            double refundTokens, Promises promises, long nowMicros, boolean untold, boolean alone, int commits) {
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = copyOr(AgentBuckets.full(promises.terms(), nowSeconds));
+        if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
+        var next = held.adjustments().settled(refundTokens, promises.terms(), nowMicros);
+        unanswered = UnansweredSettlements.with(unanswered, held, next, promises.terms(), commits, nowMicros);
+        var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
+        held.hold(settled);
+        held.adjusted(next, untold);
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
+        if (alone) { // our copy goes on, and holds what was settled
+            unanswered = null;
+            held.decidedWithoutRedis(true);
+        }
+        stored = false;
+        return settled;
+    }
+
+    /** Removes from the sum the uncommitted refunds for which the buckets in Redis have no room by now. */
+    void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
+        var held = copy;
+        if (held == null || unanswered == null) return;
+        if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
+        double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
+        if (surplus <= 0) return;
+        held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
+        stored = false;
+    }
+
+    /** Notes that Redis was told. */
+    void told(Adjustments adjustments) {
+        if (unanswered != null) unanswered = unanswered.told(adjustments);
+        if (copy == null || !copy.isUntold() || !copy.adjustments().equals(adjustments)) return;
+        copy.adjusted(adjustments, false);
+        stored = false;
+    }
+
+    /** Returns the copy as a call for one source carries it, {@link CopyToSend#forCall}. */
+    SpendRequest.@Nullable Copy toSend(
+            Promises promises,
+            int place,
+            TaskSources sources,
+            CallsUnderWay calls,
+            CopyStatus status,
+            int commits,
+            double nowSeconds) {
+        takeOffWhatHasNoRoom(promises, nowSeconds, commits);
+        return new CopyToSend(copy, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
+    }
+
+    /**
+     * Takes over the smaller of our copy and what Redis holds, which knows other decisions than we do.
+     *
+     * @param once whether decisions that we do not know went nowhere: then our copy goes on, unless another program has
+     *     written
+     */
+    void disagreed(SpendRequest spend, SpendResult.Disagrees inRedis, double nowSeconds, boolean once) {
+        if (copy == null) {
+            copyOr(inRedis.buckets());
+            return;
+        }
+        if (once && complete && inRedis.foreignSeconds() == copy.foreignSeconds()) return;
+        var promises = spend.promises();
+        var theirs = TokenBucket.settle(
+                inRedis.buckets(),
+                promises,
+                nowSeconds,
+                copy.adjustments().settledSince(told(spend)),
+                copy.adjustments().sinceSeconds());
+        hold(copy, TokenBucket.refill(copy.buckets(), promises, nowSeconds).atMost(theirs), promises);
+    }
+
+    /** Changes our copy to buckets that hold all that was settled. */
+    private void hold(BucketCopy held, AgentBuckets next, Promises promises) {
+        held.hold(next);
+        if (unanswered != null) unanswered = unanswered.by(next, held.adjustments(), promises);
+    }
+
+    /** Takes over the buckets that Redis answered, if they are newer than ours. */
+    void answered(SpendRequest spend, SpendResult.Decided answer) {
+        complete = true;
+        stored = false;
+        var held = copyOr(answer.buckets());
+        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend);
+        held.decidedWithoutRedis(false);
+        held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
+    }
+
+    /**
+     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the
+     * older answer comes last, and does not know what the newer one charged.
+     *
+     * @param inAnswered what was done to them
+     */
+    private boolean isNewer(AgentBuckets answered, Adjustments inAnswered, BucketCopy held) {
+        if (unanswered != null) return unanswered.isOlderThan(answered, inAnswered);
+        double answeredAt = answered.first().lastRefillSeconds();
+        return answeredAt == held.lastRefillSeconds()
+                ? answered.leastTokens() < held.leastTokens()
+                : answeredAt > held.lastRefillSeconds();
+    }
+
+    /** Takes over the buckets of an answer, with what was settled since it was asked for. */
+    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend) {
+        var answered = answer.buckets();
+        double since = held.adjustments().settledSince(told(spend));
+        double taken = unanswered == null ? since : unanswered.takenTokens(since, answer, spend);
+        if (taken < since) held.adjusted(held.adjustments().settled(taken - since), held.isUntold());
+        since = taken;
+        if (unanswered == null || since == 0) {
+            held.hold(answered);
+            unanswered = null;
+        } else {
+            unanswered = unanswered.by(answered, held.adjustments().settled(-since), spend.promises());
+            held.hold(TokenBucket.settle(
+                    answered,
+                    spend.promises(),
+                    held.lastRefillSeconds(),
+                    since,
+                    held.adjustments().sinceSeconds()));
+        }
+        if (spend.copy() != null) told(spend.copy().adjustments());
+    }
+
+    private static Adjustments told(SpendRequest spend) {
+        var sent = spend.copy();
+        return sent == null ? Adjustments.NONE : sent.adjustments();
+    }
+
+    /** Keeps what was decided without Redis. */
+    void decidedLocally(TokenBucket.Outcome outcome, Promises promises, long source) {
+        stored = false;
+        var held = copyOr(outcome.buckets());
+        hold(held, outcome.buckets(), promises);
+        held.hold(source, outcome.fence());
+        held.decidedWithoutRedis(true);
+    }
+}
