@@ -55,6 +55,9 @@ abstract class RecordParser<T> {
     private static final VarHandle EIGHT_BYTES =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
+    private @Nullable String agentId;
+    private double tokens;
+
     private final CharsetDecoder strictUtf8 = StandardCharsets.UTF_8
             .newDecoder()
             .onMalformedInput(CodingErrorAction.REPORT)
@@ -87,29 +90,51 @@ abstract class RecordParser<T> {
     /** Forgets the record before. */
     abstract void begin();
 
-    /** Reads a field at whose value the parser stands; returns false for an unused one. */
+    /** Reads a field of this kind of record, at whose value the parser stands; returns false for an unused one. */
     abstract boolean read(String field, JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException;
 
-    /** Returns the contents, once all fields have been read. */
-    abstract T end(byte[] value) throws InvalidRequestException;
+    /**
+     * Returns the contents, once all fields have been read.
+     *
+     * @param tokens below 0: not named
+     */
+    abstract T end(String agentId, double tokens, byte[] value) throws InvalidRequestException;
 
     private T readObject(JsonParser parser, byte[] value) throws IOException, InvalidRequestException {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
             throw new InvalidRequestException(InvalidRule.JSON, "value must be a JSON object");
         }
+        agentId = null;
+        tokens = -1;
         begin();
         boolean longStringsPossible = value.length > MAX_STRING_BYTES;
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             var field = parser.currentName();
             var token = parser.nextToken();
-            if (read(field, parser, token)) continue;
+            if (readShared(field, parser, token) || read(field, parser, token)) continue;
             if (longStringsPossible) skipMeasured(parser);
             else parser.skipChildren();
         }
         if (parser.nextToken() != null)
             throw new InvalidRequestException(InvalidRule.JSON, "value must end after the JSON object");
-        return end(value);
+        if (agentId == null) throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id is missing");
+        return end(agentId, tokens, value);
+    }
+
+    /** Reads a field that all records have; returns false for any other. */
+    private boolean readShared(String field, JsonParser parser, @Nullable JsonToken token)
+            throws IOException, InvalidRequestException {
+        if (field.equals("agent_id")) {
+            once(agentId == null, field);
+            agentId = agentId(parser, token);
+        } else if (field.equals("tokens")) {
+            once(tokens < 0, field);
+            tokens = tokens(parser, token);
+        } else {
+            return false;
+        }
+        return true;
     }
 
     private static long position(IOException e) {
@@ -173,7 +198,8 @@ abstract class RecordParser<T> {
         if (!first) throw new InvalidRequestException(InvalidRule.DUPLICATE_FIELD, field + " must not appear twice");
     }
 
-    static String agentId(JsonParser parser, @Nullable JsonToken token) throws IOException, InvalidRequestException {
+    private static String agentId(JsonParser parser, @Nullable JsonToken token)
+            throws IOException, InvalidRequestException {
         if (token != JsonToken.VALUE_STRING)
             throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id must be a string");
         var text = parser.getText();
@@ -211,7 +237,8 @@ abstract class RecordParser<T> {
         return false;
     }
 
-    static double tokens(JsonParser parser, @Nullable JsonToken token) throws IOException, InvalidRequestException {
+    private static double tokens(JsonParser parser, @Nullable JsonToken token)
+            throws IOException, InvalidRequestException {
         if (token != JsonToken.VALUE_NUMBER_INT && token != JsonToken.VALUE_NUMBER_FLOAT) {
             throw new InvalidRequestException(InvalidRule.TOKENS, "tokens must be a number");
         }

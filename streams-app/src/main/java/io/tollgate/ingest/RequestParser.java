@@ -12,15 +12,11 @@ final class RequestParser extends RecordParser<Request> {
     private static final int MAX_REQUEST_ID_BYTES = 256;
 
     private @Nullable String requestId;
-    private @Nullable String agentId;
-    private double costTokens;
     private @Nullable Boolean hold;
 
     @Override
     void begin() {
         requestId = null;
-        agentId = null;
-        costTokens = -1;
         hold = null;
     }
 
@@ -28,17 +24,9 @@ final class RequestParser extends RecordParser<Request> {
     boolean read(String field, JsonParser parser, @Nullable JsonToken token)
             throws IOException, InvalidRequestException {
         switch (field) {
-            case "agent_id" -> {
-                once(agentId == null, field);
-                agentId = agentId(parser, token);
-            }
             case "request_id" -> {
                 once(requestId == null, field);
                 requestId = text(field, parser, token, MAX_REQUEST_ID_BYTES, InvalidRule.REQUEST_ID);
-            }
-            case "tokens" -> {
-                once(costTokens < 0, field);
-                costTokens = tokens(parser, token);
             }
             case "hold" -> {
                 once(hold == null, field);
@@ -58,13 +46,8 @@ final class RequestParser extends RecordParser<Request> {
     }
 
     @Override
-    Request end(byte[] value) throws InvalidRequestException {
-        if (agentId == null) throw new InvalidRequestException(InvalidRule.AGENT_ID, "agent_id is missing");
+    Request end(String agentId, double tokens, byte[] value) {
         return new Request(
-                Optional.ofNullable(requestId),
-                agentId,
-                costTokens < 0 ? 1 : costTokens,
-                Boolean.TRUE.equals(hold),
-                value);
+                Optional.ofNullable(requestId), agentId, tokens < 0 ? 1 : tokens, Boolean.TRUE.equals(hold), value);
     }
 }
