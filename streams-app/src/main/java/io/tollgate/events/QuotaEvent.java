@@ -1,14 +1,8 @@
 package io.tollgate.events;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
-import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.NamedLimit;
 import io.tollgate.ingest.Source;
-import io.tollgate.route.Decimal;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import io.tollgate.route.RecordJson;
 
 /**
  * An event about an agent. Immutable.
@@ -27,39 +21,16 @@ record QuotaEvent(
         double remainingTokens,
         Source source,
         long timestamp) {
-    private static final JsonFactory JSON = new JsonFactory();
-
     /** Returns the event as {@code schemas/quota-event.schema.json} describes it. */
     byte[] json() {
-        var bytes = new ByteArrayOutputStream(320);
-        try (var json = JSON.createGenerator(bytes)) {
-            json.writeStartObject();
+        return RecordJson.of((json, bytes) -> {
             json.writeStringField("event", kind.text());
             json.writeStringField("agent_id", agentId);
             json.writeNumberField("at", atMicros);
             if (!limit.name().isEmpty()) json.writeStringField("limit", limit.name());
-            number(json, "remaining", remainingTokens);
-            number(json, "capacity", limit.limit().capacityTokens());
-            number(json, "refill_rate", limit.limit().refillTokensPerSecond());
-            if (limit.limit().refill() instanceof CalendarRefill calendar) {
-                json.writeStringField("period", calendar.period().text());
-                json.writeStringField("zone", calendar.zone().getId());
-            }
-            json.writeObjectFieldStart("source");
-            json.writeStringField("topic", source.topic());
-            json.writeNumberField("partition", source.partition());
-            json.writeNumberField("offset", source.offset());
-            json.writeNumberField("timestamp", timestamp);
-            json.writeEndObject();
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
-        }
-        return bytes.toByteArray();
-    }
-
-    static void number(JsonGenerator json, String field, double value) throws IOException {
-        json.writeFieldName(field);
-        json.writeNumber(Decimal.text(value));
+            RecordJson.number(json, "remaining", remainingTokens);
+            RecordJson.limit(json, limit.limit());
+            RecordJson.source(json, source, timestamp);
+        });
     }
 }

@@ -1,16 +1,10 @@
 package io.tollgate.events;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.quota.TaskOutput.BucketReset;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import io.tollgate.route.RecordJson;
 
 /** The event about a reset of an agent's bucket. */
 final class ResetEvent {
-    private static final JsonFactory JSON = new JsonFactory();
-
     private ResetEvent() {}
 
     /**
@@ -18,25 +12,14 @@ final class ResetEvent {
      */
     static byte[] json(BucketReset reset) {
         var limit = reset.policy().limit();
-        var bytes = new ByteArrayOutputStream(256);
-        try (var json = JSON.createGenerator(bytes)) {
-            json.writeStartObject();
+        return RecordJson.of((json, bytes) -> {
             json.writeStringField("event", "bucket_reset");
             json.writeStringField("agent_id", reset.agentId());
             json.writeNumberField("at", reset.atMicros());
-            QuotaEvent.number(json, "remaining", limit.capacityTokens());
-            QuotaEvent.number(json, "capacity", limit.capacityTokens());
-            QuotaEvent.number(json, "refill_rate", limit.refillTokensPerSecond());
-            if (limit.refill() instanceof CalendarRefill calendar) {
-                json.writeStringField("period", calendar.period().text());
-                json.writeStringField("zone", calendar.zone().getId());
-            }
+            RecordJson.number(json, "remaining", limit.capacityTokens());
+            RecordJson.limit(json, limit);
             json.writeStringField("policy", reset.policy().name());
             json.writeStringField("by", reset.by());
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
-        }
-        return bytes.toByteArray();
+        });
     }
 }

@@ -5,7 +5,6 @@ import io.tollgate.bucket.BucketClock;
 import io.tollgate.config.Settings;
 import io.tollgate.config.Topics;
 import io.tollgate.events.DetectEvents;
-import io.tollgate.mirror.OpenHolds;
 import io.tollgate.ingest.Branches;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.ParsePublished;
@@ -18,6 +17,7 @@ import io.tollgate.kafka.StreamThreadWatch;
 import io.tollgate.metrics.InvalidRule;
 import io.tollgate.metrics.PipelineMetrics;
 import io.tollgate.mirror.BucketStore;
+import io.tollgate.mirror.OpenHolds;
 import io.tollgate.mirror.TaskTopics;
 import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
@@ -32,8 +32,7 @@ import io.tollgate.quota.TaskOutput.DecidedRequest;
 import io.tollgate.quota.TaskOutput.Settlement;
 import io.tollgate.quota.TaskTime;
 import io.tollgate.route.RouteApproved;
-import io.tollgate.route.RouteInvalidReport;
-import io.tollgate.route.RouteInvalidRequest;
+import io.tollgate.route.RouteInvalid;
 import io.tollgate.route.RouteRejected;
 import io.tollgate.route.RouteSettled;
 import java.time.Duration;
@@ -269,7 +268,7 @@ public final class RequestTopology {
     }
 
     private void routeInvalidReports(KStream<byte[], Incoming> invalid) {
-        invalid.process(() -> new RouteInvalidReport(reportLimit.getAsInt()), Named.as("route-invalid-report"))
+        invalid.process(() -> RouteInvalid.report(reportLimit.getAsInt()), Named.as("route-invalid-report"))
                 .to(topics.settled(), produced("write-invalid-report"));
     }
 
@@ -281,7 +280,7 @@ public final class RequestTopology {
 
     private void routeUnreadable(KStream<byte[], Incoming> unreadable) {
         unreadable
-                .process(() -> new RouteInvalidRequest(shared.recordLimit().getAsInt()), Named.as("route-unreadable"))
+                .process(() -> RouteInvalid.request(shared.recordLimit().getAsInt()), Named.as("route-unreadable"))
                 .to(topics.rejected(), produced("write-unreadable"));
     }
 

@@ -1,8 +1,6 @@
 package io.tollgate.route;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Decision.QuotaExceeded;
 import io.tollgate.bucket.NamedLimit;
@@ -10,9 +8,7 @@ import io.tollgate.ingest.InvalidRecord;
 import io.tollgate.ingest.RecordClassifier;
 import io.tollgate.ingest.Source;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -24,11 +20,9 @@ public final class Rejection {
     static final String INVALID_REQUEST = "invalid_request";
 
     /** The size that readers with Kafka's default settings accept. */
-    private static final int MAX_BYTES = 1_000_000;
+    static final int MAX_BYTES = 1_000_000;
 
     private static final int ROOM_FOR_FIELDS = 4_096;
-
-    private static final JsonFactory JSON = new JsonFactory();
 
     private Rejection() {}
 
@@ -52,12 +46,12 @@ public final class Rejection {
         var request = decided.request();
         var decision = decided.decision();
         var limit = limit(decided);
-        return json(request.bytes().length, (json, bytes) -> {
+        return RecordJson.of(Math.min(request.bytes().length, MAX_BYTES), (json, bytes) -> {
             if (request.requestId().isPresent()) {
                 json.writeStringField("request_id", request.requestId().get());
             }
             json.writeStringField("agent_id", request.agentId());
-            number(json, "tokens", request.costTokens());
+            RecordJson.number(json, "tokens", request.costTokens());
             json.writeStringField("reason", QuotaHeaders.reason(decision));
             json.writeStringField("detail", detail(decided));
             if (decision instanceof Decision.Refused
@@ -69,16 +63,11 @@ public final class Rejection {
                 json.writeNumberField(
                         "retry_after_ms", exceeded.retryAfter().get().toMillis());
             }
-            number(json, "remaining", decision.remainingTokens());
-            number(json, "capacity", limit.limit().capacityTokens());
-            number(json, "refill_rate", limit.limit().refillTokensPerSecond());
-            if (limit.limit().refill() instanceof CalendarRefill calendar) {
-                json.writeStringField("period", calendar.period().text());
-                json.writeStringField("zone", calendar.zone().getId());
-            }
+            RecordJson.number(json, "remaining", decision.remainingTokens());
+            RecordJson.limit(json, limit.limit());
             json.writeStringField("decided_by", decision.decidedBy().text());
             json.writeNumberField("decided_at", decision.decidedAtMicros());
-            source(json, source, timestamp);
+            RecordJson.source(json, source, timestamp);
             if (request.bytes().length > maxBytes - ROOM_FOR_FIELDS) {
                 digest(json, "request", request.bytes());
             } else {
@@ -94,10 +83,10 @@ public final class Rejection {
     /** Returns the rejection of an invalid record; the parameters are those of a request's. */
     static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
         byte[] request = unreadable.bytes();
-        return json(request.length * 4 / 3, (json, bytes) -> {
+        return RecordJson.of(Math.min(request.length * 4 / 3, MAX_BYTES), (json, bytes) -> {
             json.writeStringField("reason", INVALID_REQUEST);
             json.writeStringField("detail", unreadable.detail());
-            source(json, source, timestamp);
+            RecordJson.source(json, source, timestamp);
             bytes(json, "request", request, maxBytes);
         });
     }
@@ -121,15 +110,6 @@ public final class Rejection {
                         + Decimal.text(decided.decision().remainingTokens()) + " are left";
     }
 
-    static void source(JsonGenerator json, Source source, long timestamp) throws IOException {
-        json.writeObjectFieldStart("source");
-        json.writeStringField("topic", source.topic());
-        json.writeNumberField("partition", source.partition());
-        json.writeNumberField("offset", source.offset());
-        json.writeNumberField("timestamp", timestamp);
-        json.writeEndObject();
-    }
-
     /** Writes a record's exact bytes, or a digest if they would not fit. */
     static void bytes(JsonGenerator json, String what, byte[] bytes, int maxBytes) throws IOException {
         if (bytes.length > (maxBytes - ROOM_FOR_FIELDS) / 4 * 3) digest(json, what, bytes);
@@ -145,28 +125,5 @@ public final class Rejection {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);
         }
-    }
-
-    static void number(JsonGenerator json, String field, double value) throws IOException {
-        json.writeFieldName(field);
-        json.writeNumber(Decimal.text(value));
-    }
-
-    @FunctionalInterface
-    interface Fields {
-        /** @param bytes the stream the generator writes to */
-        void write(JsonGenerator json, ByteArrayOutputStream bytes) throws IOException;
-    }
-
-    static byte[] json(int requestBytes, Fields fields) {
-        var bytes = new ByteArrayOutputStream(Math.min(requestBytes, MAX_BYTES) + 512);
-        try (var json = JSON.createGenerator(bytes)) {
-            json.writeStartObject();
-            fields.write(json, bytes);
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
-        }
-        return bytes.toByteArray();
     }
 }

@@ -28,33 +28,33 @@ final class SettlementJson {
     static byte[] of(HoldEnded ended, @Nullable Source source, long timestamp) {
         var hold = ended.hold();
         var settled = ended.settled();
-        return Rejection.json(0, (json, bytes) -> {
+        return RecordJson.of((json, bytes) -> {
             json.writeStringField("agent_id", hold.agentId());
             json.writeStringField("hold", hold.name());
             json.writeStringField("outcome", outcome(ended));
-            Rejection.number(json, "reserved", hold.reservedTokens());
-            Rejection.number(json, "used", ended.usedTokens());
-            Rejection.number(json, "refunded", ended.refundedTokens());
-            Rejection.number(json, "remaining", settled.remainingTokens());
+            RecordJson.number(json, "reserved", hold.reservedTokens());
+            RecordJson.number(json, "used", ended.usedTokens());
+            RecordJson.number(json, "refunded", ended.refundedTokens());
+            RecordJson.number(json, "remaining", settled.remainingTokens());
             if (hold.requestId().isPresent()) {
                 json.writeStringField("request_id", hold.requestId().get());
             }
             json.writeStringField("decided_by", settled.decidedBy().text());
             json.writeNumberField("decided_at", settled.decidedAtMicros());
-            if (source != null) Rejection.source(json, source, timestamp);
+            if (source != null) RecordJson.source(json, source, timestamp);
         });
     }
 
     /** Returns the answer to a report that names no open hold; the parameters are those of a settlement. */
     static byte[] of(NoSuchHold noSuchHold, Source source, long timestamp) {
         var report = noSuchHold.report();
-        return Rejection.json(0, (json, bytes) -> {
+        return RecordJson.of((json, bytes) -> {
             json.writeStringField("agent_id", report.agentId());
             json.writeStringField("hold", report.hold());
             json.writeStringField("outcome", NO_SUCH_HOLD);
-            Rejection.number(json, "used", report.usedTokens());
+            RecordJson.number(json, "used", report.usedTokens());
             json.writeNumberField("decided_at", noSuchHold.atMicros());
-            Rejection.source(json, source, timestamp);
+            RecordJson.source(json, source, timestamp);
         });
     }
 
@@ -65,10 +65,10 @@ final class SettlementJson {
      */
     static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
         byte[] report = unreadable.bytes();
-        return Rejection.json(report.length * 4 / 3, (json, bytes) -> {
+        return RecordJson.of(Math.min(report.length * 4 / 3, Rejection.MAX_BYTES), (json, bytes) -> {
             json.writeStringField("outcome", INVALID_REPORT);
             json.writeStringField("detail", unreadable.detail());
-            Rejection.source(json, source, timestamp);
+            RecordJson.source(json, source, timestamp);
             Rejection.bytes(json, "report", report, maxBytes);
         });
     }
