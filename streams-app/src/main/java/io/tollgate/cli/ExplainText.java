@@ -8,8 +8,6 @@ import io.tollgate.history.Explanation;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyChange;
-import io.tollgate.policy.PolicyDocument;
-import io.tollgate.policy.StoredPolicy;
 import io.tollgate.route.Decimal;
 import java.math.BigDecimal;
 import java.time.Duration;
@@ -108,7 +106,7 @@ final class ExplainText {
         var name = PolicyText.line(decided.policy());
         return found.decidedBy()
                 .map(change -> "The policy " + name + " decided"
-                        + document(change)
+                        + change.document()
                                 .map(what -> " (" + PolicyText.of(what) + ")")
                                 .orElse("")
                         + ", which " + change.changedBy().map(PolicyText::line).orElse("somebody") + " wrote at "
@@ -262,13 +260,9 @@ final class ExplainText {
 
     private boolean isOff() {
         return found.decidedBy()
-                .flatMap(ExplainText::document)
+                .flatMap(PolicyChange::document)
                 .filter(policy -> policy.mode() == Mode.OFF)
                 .isPresent();
-    }
-
-    private static Optional<PolicyDocument> document(PolicyChange change) {
-        return change.stored().flatMap(StoredPolicy::good).map(StoredPolicy.Good::document);
     }
 
     private static Instant at(long micros) {

@@ -2,6 +2,7 @@ package io.tollgate.history;
 
 import io.tollgate.config.Settings;
 import io.tollgate.ingest.RecordClassifier;
+import io.tollgate.kafka.TopicLog;
 import io.tollgate.policy.Mode;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyChange;
@@ -17,9 +18,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
-import org.jspecify.annotations.Nullable;
 
 /** Finds one decision on the topics, with its policy and the agent's next decisions. Reads only. Not thread-safe. */
 public final class Explain {
@@ -53,7 +54,7 @@ public final class Explain {
      */
     public Explanation bySource(String topic, int partition, long offset) throws NotFoundException {
         var source = topic + "/" + partition + "/" + offset;
-        try (var log = new TopicLog(settings)) {
+        try (var log = new TopicLog(settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()))) {
             var decidedTopics = log.partitions(
                     settings.topics().approved(), settings.topics().rejected());
             var place = new TopicPartition(topic, partition);
@@ -64,13 +65,16 @@ public final class Explain {
             long ends = Objects.requireNonNull(kept.to().get(place));
             if (offset >= ends)
                 throw new NotFoundException(source + " is not published: the partition ends before offset " + ends);
-            var request = offset < begins ? null : first(log, place, offset, ends);
+            var here = new TopicLog.Range(Map.of(place, offset), Map.of(place, Math.min(ends, offset + 1)));
+            var request = offset < begins
+                    ? null
+                    : log.first(here, kafka -> kafka.offset() == offset).orElse(null);
             var range = request != null
                             && request.timestamp() < Instant.now().plus(FUTURE).toEpochMilli()
                     ? log.since(decidedTopics, Instant.ofEpochMilli(request.timestamp()))
                     : log.all(decidedTopics);
             var wanted = source.getBytes(StandardCharsets.UTF_8);
-            var found = first(log, range, kafka -> hasSource(kafka, wanted));
+            var found = log.first(range, kafka -> hasSource(kafka, wanted)).orElse(null);
             if (found == null)
                 throw new NotFoundException(
                         offset < begins
@@ -90,7 +94,7 @@ public final class Explain {
      * @throws NotFoundException if there is none
      */
     public Explanation byRequestId(String requestId) throws NotFoundException {
-        try (var log = new TopicLog(settings)) {
+        try (var log = new TopicLog(settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()))) {
             var decidedTopics = log.partitions(
                     settings.topics().approved(), settings.topics().rejected());
             var all = log.all(decidedTopics);
@@ -145,32 +149,6 @@ public final class Explain {
         return header != null && Arrays.equals(header.value(), wanted);
     }
 
-    private interface Wanted {
-        boolean is(ConsumerRecord<byte[], byte[]> kafka);
-    }
-
-    private static @Nullable ConsumerRecord<byte[], byte[]> first(
-            TopicLog log, TopicPartition place, long offset, long end) {
-        var range = new TopicLog.Range(Map.of(place, offset), Map.of(place, Math.min(end, offset + 1)));
-        return first(log, range, kafka -> kafka.offset() == offset);
-    }
-
-    private static @Nullable ConsumerRecord<byte[], byte[]> first(TopicLog log, TopicLog.Range range, Wanted wanted) {
-        var found = new ArrayList<ConsumerRecord<byte[], byte[]>>(1);
-        log.read(range, new TopicLog.Taker() {
-            @Override
-            public void take(ConsumerRecord<byte[], byte[]> kafka) {
-                if (found.isEmpty() && wanted.is(kafka)) found.add(kafka);
-            }
-
-            @Override
-            public boolean isDone() {
-                return !found.isEmpty();
-            }
-        });
-        return found.isEmpty() ? null : found.get(0);
-    }
-
     private Explanation explained(TopicLog log, DecidedRecord decided, int alike) {
         List<PolicyChange> history = List.of();
         if (decided.policy().lastIndexOf('@') > 0) {
@@ -203,33 +181,22 @@ public final class Explain {
         int partitions = log.partitions(settled).size();
         var place = new TopicPartition(settled, RecordClassifier.partitionOf(key, partitions));
         long sinceMillis = Math.min(decided.timestampMillis(), decided.decidedAtMicros() / 1000) - FUTURE.toMillis();
-        var found = new ArrayList<DecidedRecord>(1);
-        log.read(log.since(List.of(place), Instant.ofEpochMilli(sinceMillis)), new TopicLog.Taker() {
-            @Override
-            public void take(ConsumerRecord<byte[], byte[]> kafka) {
-                if (!found.isEmpty() || !Arrays.equals(kafka.key(), key)) return;
-                var record = DecidedRecord.of(kafka, settled);
-                boolean ended = record.number("reserved", -1) >= 0; // by a report, or by its deadline
-                if (ended && record.text("hold").equals(decided.source())) found.add(record);
-            }
-
-            @Override
-            public boolean isDone() {
-                return !found.isEmpty();
-            }
-        });
-        return found.stream()
+        return log.first(
+                        log.since(List.of(place), Instant.ofEpochMilli(sinceMillis)),
+                        kafka -> Arrays.equals(kafka.key(), key) && ends(DecidedRecord.of(kafka, settled), decided))
+                .map(kafka -> DecidedRecord.of(kafka, settled))
                 .map(record -> new Explanation.EndOfHold(
                         record.text("outcome"), record.number("used", 0), record.number("refunded", 0), (long)
-                                record.number("decided_at", -1)))
-                .findFirst();
+                                record.number("decided_at", -1)));
+    }
+
+    /** Returns whether a settlement, by a report or by its deadline, ended the hold that the decision opened. */
+    private static boolean ends(DecidedRecord settlement, DecidedRecord decided) {
+        return settlement.number("reserved", -1) >= 0 && settlement.text("hold").equals(decided.source());
     }
 
     private static Optional<Double> before(DecidedRecord decided, double cost, Optional<PolicyChange> decidedBy) {
-        var document = decidedBy
-                .flatMap(PolicyChange::stored)
-                .flatMap(stored -> stored.good())
-                .map(good -> good.document());
+        var document = decidedBy.flatMap(PolicyChange::document);
         boolean oneBucket = document.isEmpty()
                 ? decided.policy().equals(Policy.DEFAULT)
                 : document.get().mode() != Mode.OFF && document.get().limits().size() == 1;

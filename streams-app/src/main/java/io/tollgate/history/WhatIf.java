@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
 import io.tollgate.ingest.RecordClassifier;
+import io.tollgate.kafka.TopicLog;
 import io.tollgate.policy.Policy;
 import io.tollgate.policy.PolicyDocument;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -150,7 +152,7 @@ public final class WhatIf {
      */
     public Report run(Instant since, LongFunction<LongConsumer> progress) {
         var until = Instant.now();
-        try (var log = new TopicLog(settings)) {
+        try (var log = new TopicLog(settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()))) {
             var run = new Run(settings, tried, othersDeleted, observer, only);
             var topics = settings.topics();
             log.read(log.all(log.partitions(topics.policies())), run.policies::add);

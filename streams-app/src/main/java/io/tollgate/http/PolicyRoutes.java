@@ -52,7 +52,8 @@ final class PolicyRoutes {
             Instant changedAt,
             @Nullable String changedBy,
             @Nullable ShadowJson shadow) {
-        static PolicyJsonView of(StoredPolicy stored, PolicyChange newest, Map<String, ShadowJson> shadows) {
+        static PolicyJsonView of(PolicyChange newest, Map<String, ShadowJson> shadows) {
+            var stored = newest.stored().orElseThrow();
             var name = stored.good().map(StoredPolicy.Good::name);
             return new PolicyJsonView(
                     stored.agentId(),
@@ -106,17 +107,13 @@ final class PolicyRoutes {
     /** All policies, by key. */
     record PoliciesJson(List<PolicyJsonView> policies) {}
 
-    /** @param etag changes with each record under the key */
-    private record Current(StoredPolicy stored, PolicyChange newest, String etag) {}
-
     private PolicyRoutes() {}
 
     /** @param shadows by name of the policy */
     static PoliciesJson all(Settings settings, Map<String, ShadowJson> shadows) {
         try (var topic = new PolicyTopic(settings)) {
             return new PoliciesJson(topic.newest().values().stream()
-                    .flatMap(newest ->
-                            newest.stored().stream().map(stored -> PolicyJsonView.of(stored, newest, shadows)))
+                    .map(newest -> PolicyJsonView.of(newest, shadows))
                     .toList());
         }
     }
@@ -133,9 +130,9 @@ final class PolicyRoutes {
     /** @throws Problem 404 if there is no record under the key */
     static PolicyJsonView get(Settings settings, String key, Context context, Map<String, ShadowJson> shadows) {
         try (var topic = new PolicyTopic(settings)) {
-            var current = current(topic, key).orElseThrow(() -> new Problem(404, "there is no policy with this key"));
-            context.header("ETag", current.etag());
-            return PolicyJsonView.of(current.stored(), current.newest(), shadows);
+            var current = topic.newest(key).orElseThrow(() -> new Problem(404, "there is no policy with this key"));
+            context.header("ETag", etag(current.name()));
+            return PolicyJsonView.of(current, shadows);
         }
     }
 
@@ -143,17 +140,12 @@ final class PolicyRoutes {
     static WrittenJson put(Settings settings, String key, byte[] body, Context context, String by) {
         try (var topic = new PolicyTopic(settings)) {
             synchronized (CHANGING) {
-                var current = current(topic, key);
+                var current = topic.newest(key);
                 requireExpected(context, current);
-                var good = current.flatMap(found -> found.stored().good());
-                PolicyDocument policy =
-                        good.isPresent() ? PolicyMerge.merge(good.get().document(), body) : PolicyJson.parse(body);
-                var name = topic.put(key, policy, by);
+                var name = topic.put(key, changed(current, body), by);
                 context.header("ETag", etag(name));
                 return new WrittenJson(key, name);
             }
-        } catch (InvalidPolicyException invalid) {
-            throw new Problem(400, String.valueOf(invalid.getMessage()));
         }
     }
 
@@ -164,8 +156,14 @@ final class PolicyRoutes {
      */
     static PolicyDocument tried(Settings settings, String key, byte[] body) {
         try (var topic = new PolicyTopic(settings)) {
-            var good = current(topic, key).flatMap(found -> found.stored().good());
-            return good.isPresent() ? PolicyMerge.merge(good.get().document(), body) : PolicyJson.parse(body);
+            return changed(topic.newest(key), body);
+        }
+    }
+
+    private static PolicyDocument changed(Optional<PolicyChange> current, byte[] body) {
+        try {
+            var before = current.flatMap(PolicyChange::document);
+            return before.isPresent() ? PolicyMerge.merge(before.get(), body) : PolicyJson.parse(body);
         } catch (InvalidPolicyException invalid) {
             throw new Problem(400, String.valueOf(invalid.getMessage()));
         }
@@ -175,23 +173,10 @@ final class PolicyRoutes {
     static void delete(Settings settings, String key, Context context, String by) {
         try (var topic = new PolicyTopic(settings)) {
             synchronized (CHANGING) {
-                requireExpected(context, current(topic, key));
+                requireExpected(context, topic.newest(key));
                 topic.delete(key, by);
             }
         }
-    }
-
-    private static Optional<Current> current(PolicyTopic topic, String key) {
-        StoredPolicy stored = null;
-        PolicyChange newest = null;
-        for (PolicyChange change : topic.history(key)) {
-            var next = change.stored().orElse(null);
-            stored = stored == null || next == null ? next : stored.followedBy(next);
-            newest = change;
-        }
-        return stored == null || newest == null
-                ? Optional.empty()
-                : Optional.of(new Current(stored, newest, etag(newest.name())));
     }
 
     /**
@@ -202,7 +187,7 @@ final class PolicyRoutes {
         return '"' + name.substring(name.lastIndexOf('@') + 1) + '"';
     }
 
-    private static void requireExpected(Context context, Optional<Current> current) {
+    private static void requireExpected(Context context, Optional<PolicyChange> current) {
         var match = context.header("If-Match");
         if (match != null && !names(match, current))
             throw new Problem(412, "another policy stands there than If-Match names: read it again");
@@ -211,11 +196,11 @@ final class PolicyRoutes {
             throw new Problem(412, "the policy that If-None-Match names stands there");
     }
 
-    private static boolean names(String header, Optional<Current> current) {
+    private static boolean names(String header, Optional<PolicyChange> current) {
         return current.isPresent()
                 && Stream.of(header.split(","))
                         .map(String::strip)
                         .anyMatch(tag ->
-                                tag.equals("*") || tag.equals(current.get().etag()));
+                                tag.equals("*") || tag.equals(etag(current.get().name())));
     }
 }

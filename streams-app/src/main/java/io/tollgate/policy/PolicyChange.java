@@ -12,7 +12,12 @@ import java.util.Optional;
  * @param stored its contents; empty: it deletes
  */
 public record PolicyChange(String name, Instant when, Optional<String> changedBy, Optional<StoredPolicy> stored) {
-    /** Returns the state of the key after a later record that does not delete. */
+    /** Returns the policy that applies; empty if there is none, or it cannot be read. */
+    public Optional<PolicyDocument> document() {
+        return stored.flatMap(StoredPolicy::good).map(StoredPolicy.Good::document);
+    }
+
+    /** Returns the state of the key after a later record. */
     PolicyChange followedBy(PolicyChange later) {
         return new PolicyChange(
                 later.name,

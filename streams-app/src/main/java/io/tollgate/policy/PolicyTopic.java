@@ -1,6 +1,7 @@
 package io.tollgate.policy;
 
 import io.tollgate.config.Settings;
+import io.tollgate.kafka.TopicLog;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -8,7 +9,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,12 +18,10 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -36,7 +34,6 @@ import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 
@@ -49,9 +46,6 @@ import org.jspecify.annotations.Nullable;
 public final class PolicyTopic implements AutoCloseable {
     /** The header that names the author of a policy. */
     public static final String CHANGED_BY = "changed-by";
-
-    private static final Duration POLL = Duration.ofMillis(200);
-    private static final Duration STALLED = Duration.ofSeconds(15);
 
     private final Settings settings;
     private final String topic;
@@ -94,6 +88,13 @@ public final class PolicyTopic implements AutoCloseable {
         var found = new TreeMap<String, PolicyChange>();
         scan(onePartition(), record -> add(found, record));
         return found;
+    }
+
+    /** Returns the same of one key; empty if it has no policy now. */
+    public Optional<PolicyChange> newest(String key) {
+        PolicyChange newest = null;
+        for (var change : history(key)) newest = newest == null ? change : newest.followedBy(change);
+        return Optional.ofNullable(newest).filter(change -> change.stored().isPresent());
     }
 
     /**
@@ -142,25 +143,9 @@ public final class PolicyTopic implements AutoCloseable {
     }
 
     /** Passes on every record that the topic holds now. */
-    private void scan(List<TopicPartition> partitions, Consumer<ConsumerRecord<byte[], byte[]>> taker) {
-        try (var consumer =
-                new KafkaConsumer<>(consumerProperties(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
-            var open = new HashMap<>(consumer.endOffsets(partitions));
-            long position = -1;
-            long movedNanos = System.nanoTime();
-            while (true) {
-                open.entrySet().removeIf(end -> consumer.position(end.getKey()) >= end.getValue());
-                if (open.isEmpty()) return;
-                long now = open.keySet().stream().mapToLong(consumer::position).sum();
-                if (now != position) movedNanos = System.nanoTime();
-                else if (System.nanoTime() - movedNanos > STALLED.toNanos()) {
-                    throw new TimeoutException("nothing more comes from topic " + topic + ", although there is more");
-                }
-                position = now;
-                consumer.poll(POLL).forEach(taker);
-            }
+    private void scan(List<TopicPartition> partitions, TopicLog.Taker taker) {
+        try (var log = new TopicLog(settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()))) {
+            log.read(log.all(partitions), taker);
         }
     }
 
@@ -244,15 +229,6 @@ public final class PolicyTopic implements AutoCloseable {
         var partitions = partitions();
         if (partitions.size() == 1) return partitions;
         throw new InvalidPartitionsException(notOnePartition(topic, partitions.size()));
-    }
-
-    private Map<String, Object> consumerProperties() {
-        var properties = settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames());
-        properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "10000");
-        properties.putIfAbsent(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
-        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
-        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        return properties;
     }
 
     private synchronized Producer<byte[], byte[]> producer() {

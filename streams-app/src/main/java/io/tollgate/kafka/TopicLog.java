@@ -1,6 +1,5 @@
-package io.tollgate.history;
+package io.tollgate.kafka;
 
-import io.tollgate.config.Settings;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -8,6 +7,8 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -29,20 +30,19 @@ public final class TopicLog implements AutoCloseable {
     private static final Duration POLL = Duration.ofMillis(200);
     private static final Duration STALLED = Duration.ofSeconds(60);
 
-    private final Settings settings;
     private final KafkaConsumer<byte[], byte[]> consumer;
 
     /** The offsets to read, by partition. Immutable. */
-    record Range(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
+    public record Range(Map<TopicPartition, Long> from, Map<TopicPartition, Long> to) {
         /** Returns the range limited to the last offsets of each partition. */
-        Range newest(long most) {
+        public Range newest(long most) {
             var later = new HashMap<>(from);
             later.replaceAll((partition, begin) -> Math.max(begin, to.getOrDefault(partition, begin) - most));
             return new Range(later, to);
         }
 
         /** Returns the number of offsets; some of them are transaction markers instead of records. */
-        long size() {
+        public long size() {
             return to.entrySet().stream()
                     .mapToLong(end -> Math.max(0, end.getValue() - from.getOrDefault(end.getKey(), end.getValue())))
                     .sum();
@@ -51,7 +51,7 @@ public final class TopicLog implements AutoCloseable {
 
     /** Takes the records that are read. */
     @FunctionalInterface
-    interface Taker {
+    public interface Taker {
         void take(ConsumerRecord<byte[], byte[]> kafka);
 
         /** Returns those unfinished partitions that must pause. */
@@ -68,10 +68,13 @@ public final class TopicLog implements AutoCloseable {
         default void ended(TopicPartition partition) {}
     }
 
-    /** Connects on first use. */
-    public TopicLog(Settings settings) {
-        this.settings = settings;
-        var properties = settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames());
+    /**
+     * Connects on first use.
+     *
+     * @param client properties of a consumer
+     */
+    public TopicLog(Map<String, Object> client) {
+        var properties = new HashMap<>(client);
         properties.putIfAbsent(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "15000");
         properties.putIfAbsent(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, "10000");
         properties.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "5000");
@@ -84,12 +87,8 @@ public final class TopicLog implements AutoCloseable {
         consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
-    Settings settings() {
-        return settings;
-    }
-
     /** Returns the partitions of these topics. */
-    List<TopicPartition> partitions(String... topics) {
+    public List<TopicPartition> partitions(String... topics) {
         var found = new ArrayList<TopicPartition>();
         for (var topic : topics) {
             List<PartitionInfo> partitions = consumer.partitionsFor(topic);
@@ -102,14 +101,14 @@ public final class TopicLog implements AutoCloseable {
     }
 
     /** Returns the range of records with this timestamp or a later one, up to the present end. */
-    Range since(List<TopicPartition> partitions, Instant from) {
+    public Range since(List<TopicPartition> partitions, Instant from) {
         consumer.assign(partitions); // else the consumer complains
         var ends = consumer.endOffsets(partitions);
         return new Range(offsets(partitions, from, ends), ends);
     }
 
     /** Returns the range of all records. */
-    Range all(List<TopicPartition> partitions) {
+    public Range all(List<TopicPartition> partitions) {
         consumer.assign(partitions);
         return new Range(consumer.beginningOffsets(partitions), consumer.endOffsets(partitions));
     }
@@ -127,7 +126,7 @@ public final class TopicLog implements AutoCloseable {
     }
 
     /** Passes the records of the range on, in order within each partition. */
-    void read(Range range, Taker taker) {
+    public void read(Range range, Taker taker) {
         consumer.assign(range.to().keySet());
         range.to()
                 .forEach((partition, end) ->
@@ -161,6 +160,24 @@ public final class TopicLog implements AutoCloseable {
                 if (end != null && kafka.offset() < end) taker.take(kafka);
             }
         }
+    }
+
+    /** Returns the first record of the range that is wanted. */
+    public Optional<ConsumerRecord<byte[], byte[]>> first(
+            Range range, Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
+        var found = new ArrayList<ConsumerRecord<byte[], byte[]>>(1);
+        read(range, new Taker() {
+            @Override
+            public void take(ConsumerRecord<byte[], byte[]> kafka) {
+                if (found.isEmpty() && wanted.test(kafka)) found.add(kafka);
+            }
+
+            @Override
+            public boolean isDone() {
+                return !found.isEmpty();
+            }
+        });
+        return found.stream().findFirst();
     }
 
     @Override
