@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.Headers;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,35 +42,11 @@ public record DecidedRecord(
     /** The reason of a refusal by {@code max_open}, which charges nothing. */
     public static final String TOO_MANY_OPEN_HOLDS = "too_many_open_holds";
 
-    static final String INVALID_REQUEST = "invalid_request";
-
     private static final JsonFactory JSON = new JsonFactory();
 
     /** @param approvedTopic the name of the approved topic, which identifies approvals */
     static DecidedRecord of(ConsumerRecord<byte[], byte[]> kafka, String approvedTopic) {
-        String source = "";
-        String reason = "";
-        String remaining = "";
-        String decidedBy = "";
-        String decidedAt = "";
-        String policy = "";
-        String limit = "";
-        String hold = "";
-        for (var header : kafka.headers()) {
-            switch (header.key()) {
-                case "quota-source" -> source = text(header.value());
-                case "quota-reason" -> reason = text(header.value());
-                case "quota-remaining" -> remaining = text(header.value());
-                case "quota-decided-by" -> decidedBy = text(header.value());
-                case "quota-decided-at" -> decidedAt = text(header.value());
-                case "quota-policy" -> policy = text(header.value());
-                case "quota-limit" -> limit = text(header.value());
-                case "quota-hold" -> hold = text(header.value());
-                default -> {
-                    // the agent's own
-                }
-            }
-        }
+        var headers = kafka.headers();
         return new DecidedRecord(
                 kafka.topic(),
                 kafka.partition(),
@@ -77,14 +54,14 @@ public record DecidedRecord(
                 kafka.timestamp(),
                 kafka.topic().equals(approvedTopic),
                 text(kafka.key()),
-                source,
-                reason,
-                number(remaining),
-                decidedBy,
-                micros(decidedAt),
-                policy,
-                limit,
-                micros(hold),
+                text(headers, "quota-source"),
+                text(headers, "quota-reason"),
+                number(text(headers, "quota-remaining")),
+                text(headers, "quota-decided-by"),
+                micros(text(headers, "quota-decided-at")),
+                text(headers, "quota-policy"),
+                text(headers, "quota-limit"),
+                micros(text(headers, "quota-hold")),
                 kafka.value() == null ? new byte[0] : kafka.value());
     }
 
@@ -152,6 +129,11 @@ public record DecidedRecord(
             json.skipChildren();
         }
         return false;
+    }
+
+    private static String text(Headers headers, String name) {
+        var header = headers.lastHeader(name);
+        return header == null ? "" : text(header.value());
     }
 
     private static String text(byte @Nullable [] bytes) {
