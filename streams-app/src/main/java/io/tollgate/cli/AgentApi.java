@@ -2,6 +2,7 @@ package io.tollgate.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.tollgate.config.HttpConfig;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.http.AgentPath;
@@ -20,7 +21,11 @@ import picocli.CommandLine.ParameterException;
 
 /** Asks the running pipeline about an agent. Not thread-safe. */
 final class AgentApi {
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+    static final HttpClient CLIENT = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(Duration.ofSeconds(5))
+            .build();
+
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
     private final ConfigOption config;
@@ -46,18 +51,12 @@ final class AgentApi {
     Answer call(String command, String method, String agentId, String action, @Nullable String url)
             throws SettingsException {
         var settings = config.read(Settings.Use.TOOL).http();
-        var base = base(command, url == null ? "http://" + reachable(settings.host()) + ":" + settings.port() : url);
-        var request = HttpRequest.newBuilder(URI.create(base + "/api/agents/" + AgentPath.encode(agentId) + action))
+        var base = base(command, url == null ? settings.localUrl() : url);
+        var request = request(settings, base + "/api/agents/" + AgentPath.encode(agentId) + action, ANSWER_TIMEOUT)
                 .method(method, HttpRequest.BodyPublishers.noBody())
-                .header("Accept", "application/json")
-                .timeout(ANSWER_TIMEOUT);
-        settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
-        var client = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(CONNECT_TIMEOUT)
-                .build();
+                .header("Accept", "application/json");
         try {
-            var response = client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
+            var response = CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
             if (response.statusCode() != 200) throw new CommandFailure(refusal(base, response));
             return answer(base, response.body());
         } catch (IOException e) {
@@ -67,6 +66,13 @@ final class AgentApi {
             Thread.currentThread().interrupt();
             throw new CommandFailure("interrupted");
         }
+    }
+
+    /** Returns a request with the token of the settings. */
+    static HttpRequest.Builder request(HttpConfig settings, String url, Duration timeout) {
+        var request = HttpRequest.newBuilder(URI.create(url)).timeout(timeout);
+        settings.token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
+        return request;
     }
 
     private static Answer answer(String base, byte[] body) {
@@ -89,13 +95,6 @@ final class AgentApi {
         }
         throw new ParameterException(
                 commands.apply(command), "--url must be an address such as http://127.0.0.1:8080, but is " + url);
-    }
-
-    /** A server may listen on all addresses, but a client needs a single one. */
-    static String reachable(String host) {
-        if (host.equals("0.0.0.0")) return "127.0.0.1";
-        if (host.equals("::")) return "[::1]";
-        return host.contains(":") ? "[" + host + "]" : host;
     }
 
     private static String refusal(String base, HttpResponse<byte[]> response) {

@@ -3,6 +3,7 @@ package io.tollgate.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lettuce.core.LettuceVersion;
+import io.tollgate.config.HttpConfig;
 import io.tollgate.config.Settings;
 import io.tollgate.config.SettingsException;
 import io.tollgate.env.Env;
@@ -25,7 +26,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
-import java.util.regex.Pattern;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.utils.AppInfoParser;
@@ -46,7 +46,6 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true)
 public final class DoctorCommand implements Callable<Integer> {
     private static final String UNKNOWN = "unknown";
-    private static final Pattern FAMILIES = Pattern.compile("(KAFKA|REDIS|TOKEN|TOLLGATE)_.*");
     /** Each question to Redis ends within a second; this leaves room for slow machines. */
     private static final long REDIS_SECONDS = 20;
 
@@ -70,20 +69,37 @@ public final class DoctorCommand implements Callable<Integer> {
     /** The version of Redis, and the findings about it. */
     private record RedisState(String version, List<Finding> findings) {}
 
+    /** Everything that is shown. */
+    private record Report(
+            Map<String, String> versions,
+            Map<String, String> addresses,
+            List<Setting> settings,
+            List<Finding> findings) {
+        boolean isOk() {
+            return findings.stream().noneMatch(Finding::fatal);
+        }
+    }
+
     @Override
     public Integer call() throws SettingsException {
         var env = kafka.env();
         var settings = Settings.from(env, Settings.Use.TOOL);
         var preflight = kafka.preflight(settings);
-        var redis = inBackground(settings, preflight);
+        // Redis and Kafka at the same time, so that the command knows within five seconds which of them is away.
+        var redis = KafkaAnswer.inBackground(() ->
+                new RedisState(settings.redis().uri().flatMap(RedisVersion::of).orElse(UNKNOWN), preflight.redis()));
         var findings = new ArrayList<Finding>();
         var brokers = brokers(settings, preflight, findings);
         var redisState = await(redis, settings);
         // Other warnings are about things that work all the same; a finding about Redis makes decisions local.
         redisState.findings.forEach(finding -> findings.add(new Finding(true, finding.text())));
         findings.addAll(TimeZoneCheck.of(settings));
-        print(versions(brokers, redisState), addresses(settings, env), inEffect(env), findings);
-        return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
+        var report = new Report(versions(brokers, redisState), addresses(settings, env), inEffect(env), findings);
+        var out = spec.commandLine().getOut();
+        if (json) printJson(out, report);
+        else printTables(out, report);
+        out.flush();
+        return report.isOk() ? 0 : 1;
     }
 
     private String brokers(Settings settings, Preflight preflight, List<Finding> findings) {
@@ -97,25 +113,6 @@ public final class DoctorCommand implements Callable<Integer> {
             explain.apply(away).lines().forEach(line -> findings.add(new Finding(true, line)));
             return UNKNOWN;
         }
-    }
-
-    /** Asks Redis and Kafka at the same time, so that the command knows within five seconds which of them is away. */
-    private static CompletableFuture<RedisState> inBackground(Settings settings, Preflight preflight) {
-        var state = new CompletableFuture<RedisState>();
-        var thread = new Thread(
-                () -> {
-                    try {
-                        var findings = preflight.redis();
-                        var version = settings.redis().uri().flatMap(RedisVersion::of);
-                        state.complete(new RedisState(version.orElse(UNKNOWN), findings));
-                    } catch (RuntimeException | Error failed) {
-                        state.completeExceptionally(failed);
-                    }
-                },
-                "doctor-redis");
-        thread.setDaemon(true);
-        thread.start();
-        return state;
     }
 
     private static RedisState await(CompletableFuture<RedisState> redis, Settings settings) {
@@ -154,10 +151,9 @@ public final class DoctorCommand implements Callable<Integer> {
         var addresses = new LinkedHashMap<String, String>();
         addresses.put("kafka", settings.kafka().bootstrapServers());
         addresses.put("redis", redisUrl(env));
-        var host = settings.http().host();
         addresses.put(
                 "http",
-                "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":"
+                "http://" + HttpConfig.bracketed(settings.http().host()) + ":"
                         + settings.http().port());
         addresses.put("state_folder", settings.streams().stateDir().toString());
         return addresses;
@@ -183,36 +179,20 @@ public final class DoctorCommand implements Callable<Integer> {
                 .toList();
     }
 
-    private void print(
-            Map<String, String> versions,
-            Map<String, String> addresses,
-            List<Setting> settings,
-            List<Finding> findings) {
-        var out = spec.commandLine().getOut();
-        if (json) printJson(out, versions, addresses, settings, findings);
-        else printTables(out, versions, addresses, settings, findings);
-        out.flush();
-    }
-
-    private static void printTables(
-            PrintWriter out,
-            Map<String, String> versions,
-            Map<String, String> addresses,
-            List<Setting> settings,
-            List<Finding> findings) {
-        section(out, "Versions", rows(versions));
-        section(out, "Addresses", rows(addresses));
+    private static void printTables(PrintWriter out, Report report) {
+        section(out, "Versions", rows(report.versions));
+        section(out, "Addresses", rows(report.addresses));
         section(
                 out,
                 "Settings",
-                settings.stream()
+                report.settings.stream()
                         .map(setting -> List.of(
                                 setting.name(),
                                 setting.value().isEmpty() ? "unset" : setting.value(),
                                 setting.origin().toString()))
                         .toList());
-        if (findings.isEmpty()) out.println("Nothing is wrong.");
-        findings.forEach(finding -> out.println((finding.fatal() ? "wrong: " : "warning: ") + finding.text()));
+        if (report.findings.isEmpty()) out.println("Nothing is wrong.");
+        report.findings.forEach(finding -> out.println((finding.fatal() ? "wrong: " : "warning: ") + finding.text()));
     }
 
     private static List<List<String>> rows(Map<String, String> values) {
@@ -227,18 +207,15 @@ public final class DoctorCommand implements Callable<Integer> {
         out.println();
     }
 
-    private static void printJson(
-            PrintWriter out,
-            Map<String, String> versions,
-            Map<String, String> addresses,
-            List<Setting> settings,
-            List<Finding> findings) {
+    private static void printJson(PrintWriter out, Report report) {
         var document = new LinkedHashMap<String, Object>();
-        document.put("ok", findings.stream().noneMatch(Finding::fatal));
-        document.put("versions", versions);
-        document.put("addresses", addresses);
-        document.put("settings", settings.stream().map(DoctorCommand::json).toList());
-        document.put("findings", findings.stream().map(DoctorCommand::json).toList());
+        document.put("ok", report.isOk());
+        document.put("versions", report.versions);
+        document.put("addresses", report.addresses);
+        document.put(
+                "settings", report.settings.stream().map(DoctorCommand::json).toList());
+        document.put(
+                "findings", report.findings.stream().map(DoctorCommand::json).toList());
         try {
             out.println(JsonMapper.builder()
                     .build()

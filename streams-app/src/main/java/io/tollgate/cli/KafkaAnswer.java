@@ -94,9 +94,9 @@ final class KafkaAnswer {
     }
 
     /** On a thread of its own that does not keep the command from ending. */
-    private static <T> CompletableFuture<T> inBackground(Supplier<T> work) {
+    static <T> CompletableFuture<T> inBackground(Supplier<T> work) {
         return CompletableFuture.supplyAsync(work, task -> {
-            var thread = new Thread(task, "kafka-answer");
+            var thread = new Thread(task, "question");
             thread.setDaemon(true);
             thread.start();
         });

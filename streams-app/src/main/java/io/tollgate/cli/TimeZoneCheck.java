@@ -5,9 +5,6 @@ import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.config.Settings;
 import io.tollgate.preflight.Finding;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.List;
@@ -25,16 +22,10 @@ final class TimeZoneCheck {
      * Returns a warning if the instances' rules differ; nothing if no pipeline answers at the address in the settings.
      */
     static List<Finding> of(Settings settings) {
-        var base = "http://" + AgentApi.reachable(settings.http().host()) + ":"
-                + settings.http().port();
-        var request = HttpRequest.newBuilder(URI.create(base + "/api/status")).timeout(TIMEOUT);
-        settings.http().token().ifPresent(token -> request.header("Authorization", "Bearer " + token));
-        var client = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(TIMEOUT)
-                .build();
+        var request = AgentApi.request(settings.http(), settings.http().localUrl() + "/api/status", TIMEOUT);
         try {
-            return among(client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray())
+            return among(AgentApi.CLIENT
+                    .send(request.build(), HttpResponse.BodyHandlers.ofByteArray())
                     .body());
         } catch (IOException noPipeline) {
             return List.of();

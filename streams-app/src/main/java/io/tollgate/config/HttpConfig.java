@@ -39,12 +39,23 @@ public record HttpConfig(String host, int port, Optional<String> token) {
 
     /** Returns whether the host is legal in a URL. Names with an underscore, as Compose allows them, are not. */
     private static boolean isReachable(String host) {
-        var inUrl = host.contains(":") ? "[" + host + "]" : host;
+        var inUrl = bracketed(host);
         try {
             return inUrl.equals(new URI("http://" + inUrl + ":1").getHost());
         } catch (URISyntaxException none) {
             return false;
         }
+    }
+
+    /** Returns the host as URLs have it: an IPv6 address in brackets. */
+    public static String bracketed(String host) {
+        return host.contains(":") ? "[" + host + "]" : host;
+    }
+
+    /** Returns the URL for clients on this machine. A server may listen on all addresses; a client needs one. */
+    public String localUrl() {
+        var reachable = host.equals("0.0.0.0") ? "127.0.0.1" : host.equals("::") ? "::1" : host;
+        return "http://" + bracketed(reachable) + ":" + port;
     }
 
     /** Returns the settings without the token. */

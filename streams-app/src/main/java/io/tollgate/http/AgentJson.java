@@ -2,10 +2,10 @@ package io.tollgate.http;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonInclude.Include;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.tollgate.bucket.CalendarRefill;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
-import io.tollgate.bucket.NamedLimit;
 import io.tollgate.bucket.TokenBucket;
 import io.tollgate.mirror.Hold;
 import io.tollgate.quota.AgentView;
@@ -28,59 +28,61 @@ record AgentJson(
         List<DecisionJson> recentDecisions,
         String instance) {
     /**
+     * What a limit promises.
+     *
+     * @param period at whose start the bucket is full; null if it refills steadily
+     */
+    @JsonInclude(Include.NON_NULL)
+    record TermsJson(
+            double capacity,
+            double refillRate,
+            @Nullable String period,
+            @Nullable String zone) {
+        static TermsJson of(Limit limit) {
+            var calendar = limit.refill() instanceof CalendarRefill each ? each : null;
+            return new TermsJson(
+                    limit.capacityTokens(),
+                    limit.refillTokensPerSecond(),
+                    calendar == null ? null : calendar.period().text(),
+                    calendar == null ? null : calendar.zone().getId());
+        }
+    }
+
+    /**
      * The bucket now.
      *
-     * @param tokens of the first limit, which other programs share; so are capacity, rate, period and zone
-     * @param period at whose start it is full; null if it refills steadily
+     * @param tokens of the first limit, which other programs share; so are its terms
      * @param timeToFullMs of all limits; null if one never fills
      * @param limits null if there is only one
      */
     record BucketJson(
             double tokens,
-            double capacity,
-            double refillRate,
-            @JsonInclude(Include.NON_NULL) @Nullable String period,
-            @JsonInclude(Include.NON_NULL) @Nullable String zone,
+            @JsonUnwrapped TermsJson terms,
             @Nullable Long timeToFullMs,
             String readFrom,
             Instant readAt,
             @JsonInclude(Include.NON_NULL) @Nullable List<LimitJson> limits) {}
 
-    /** One of several limits. */
+    /** One of several limits; {@code tokens} is null in a policy. */
     @JsonInclude(Include.NON_NULL)
     record LimitJson(
             String name,
-            double tokens,
-            double capacity,
-            double refillRate,
-            @Nullable String period,
-            @Nullable String zone) {}
+            @Nullable Double tokens,
+            @JsonUnwrapped TermsJson terms) {}
 
     /**
      * The policy in force.
      *
      * @param name as in the header {@code quota-policy}
-     * @param capacity of the first limit; so are rate, period and zone
+     * @param terms of the first limit
      * @param limits null if there is only one
      */
     @JsonInclude(Include.NON_NULL)
     record AppliedPolicyJson(
             String name,
             String mode,
-            double capacity,
-            double refillRate,
-            @Nullable String period,
-            @Nullable String zone,
-            @Nullable List<PromiseJson> limits) {}
-
-    /** What one of several limits promises. */
-    @JsonInclude(Include.NON_NULL)
-    record PromiseJson(
-            String name,
-            double capacity,
-            double refillRate,
-            @Nullable String period,
-            @Nullable String zone) {}
+            @JsonUnwrapped TermsJson terms,
+            @Nullable List<LimitJson> limits) {}
 
     /**
      * What an approved request has reserved, until it is settled.
@@ -147,65 +149,30 @@ record AgentJson(
     }
 
     static AgentJson of(String agentId, AgentView view, String instance) {
-        var limit = view.policy().limit();
+        var terms = TermsJson.of(view.policy().limit());
+        boolean several = view.policy().limits().size() > 1;
         var bucket = new BucketJson(
                 view.buckets().first().tokens(),
-                limit.capacityTokens(),
-                limit.refillTokensPerSecond(),
-                period(limit),
-                zone(limit),
+                terms,
                 millisToFull(view),
                 view.readFrom().text(),
                 instant(view.nowMicros()),
-                view.policy().limits().size() == 1 ? null : limits(view));
+                several ? limits(view, true) : null);
         var policy = new AppliedPolicyJson(
-                view.policy().name(),
-                view.policy().mode().text(),
-                limit.capacityTokens(),
-                limit.refillTokensPerSecond(),
-                period(limit),
-                zone(limit),
-                view.policy().limits().size() == 1
-                        ? null
-                        : view.policy().limits().stream()
-                                .map(AgentJson::promise)
-                                .toList());
+                view.policy().name(), view.policy().mode().text(), terms, several ? limits(view, false) : null);
         var recent = view.recent().stream().map(DecisionJson::of).toList();
         var holds = view.holds().stream().map(HoldJson::of).toList();
         return new AgentJson(agentId, view.known(), bucket, policy, view.openHolds(), holds, recent, instance);
     }
 
-    private static List<LimitJson> limits(AgentView view) {
+    private static List<LimitJson> limits(AgentView view, boolean withTokens) {
         return IntStream.range(0, view.policy().limits().size())
                 .mapToObj(i -> {
                     var named = view.policy().limits().get(i);
-                    return new LimitJson(
-                            named.name(),
-                            view.buckets().buckets().get(i).tokens(),
-                            named.limit().capacityTokens(),
-                            named.limit().refillTokensPerSecond(),
-                            period(named.limit()),
-                            zone(named.limit()));
+                    var tokens = withTokens ? view.buckets().buckets().get(i).tokens() : null;
+                    return new LimitJson(named.name(), tokens, TermsJson.of(named.limit()));
                 })
                 .toList();
-    }
-
-    private static PromiseJson promise(NamedLimit named) {
-        var limit = named.limit();
-        return new PromiseJson(
-                named.name(), limit.capacityTokens(), limit.refillTokensPerSecond(), period(limit), zone(limit));
-    }
-
-    private static @Nullable String period(Limit limit) {
-        return limit.refill() instanceof CalendarRefill calendar
-                ? calendar.period().text()
-                : null;
-    }
-
-    private static @Nullable String zone(Limit limit) {
-        return limit.refill() instanceof CalendarRefill calendar
-                ? calendar.zone().getId()
-                : null;
     }
 
     private static @Nullable Long millisToFull(AgentView view) {

@@ -63,7 +63,7 @@ public final class HttpServer implements AutoCloseable {
 
     private void configure(JavalinConfig javalin) {
         javalin.startup.showJavalinBanner = false;
-        javalin.http.maxRequestSize = Routes.MAX_BODY_BYTES;
+        javalin.http.maxRequestSize = RequestBody.MAX_BYTES;
         javalin.router.treatMultipleSlashesAsSingleSlash = false;
         var threads = new QueuedThreadPool(MAX_THREADS, 4);
         threads.setName("http");
@@ -117,7 +117,7 @@ public final class HttpServer implements AutoCloseable {
 
     /** Returns the address of the server. */
     public String url() {
-        return "http://" + bracketed(config.host()) + ":" + server.port();
+        return "http://" + HttpConfig.bracketed(config.host()) + ":" + server.port();
     }
 
     /**
@@ -125,11 +125,7 @@ public final class HttpServer implements AutoCloseable {
      * own address if it listens on all.
      */
     public String address() {
-        return bracketed(reachable(config.host())) + ":" + server.port();
-    }
-
-    private static String bracketed(String host) {
-        return host.contains(":") ? "[" + host + "]" : host;
+        return HttpConfig.bracketed(reachable(config.host())) + ":" + server.port();
     }
 
     private static String reachable(String host) {

@@ -45,7 +45,9 @@ record InstanceJson(
      * @param state {@code in_use}, {@code away} (or slow: the breaker is open), or {@code not_configured}
      * @param breaker {@code closed}, {@code open}, {@code none}
      */
-    record RedisJson(String state, String breaker, @Nullable Instant since) {}
+    record RedisJson(String state, String breaker, @Nullable Instant since) {
+        static final RedisJson NOT_CONFIGURED = new RedisJson("not_configured", "none", null);
+    }
 
     /** Decisions in the last second. */
     record RatesJson(double approvedPerSecond, double rejectedPerSecond, double redisPerSecond, double localPerSecond) {

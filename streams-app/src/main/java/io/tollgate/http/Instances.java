@@ -1,6 +1,7 @@
 package io.tollgate.http;
 
 import io.tollgate.bucket.CalendarRefill;
+import io.tollgate.config.HttpConfig;
 import io.tollgate.failover.RedisBreaker;
 import io.tollgate.http.InstanceJson.RedisJson;
 import io.tollgate.http.InstanceJson.ShadowJson;
@@ -208,7 +209,7 @@ final class Instances implements AutoCloseable {
                 observed.version(),
                 CalendarRefill.zoneRules(),
                 threads.stream().map(Instances::thread).toList(),
-                redis(),
+                redis(observed.breaker()),
                 sampler.rates(),
                 sampler.latency(),
                 lag(threads),
@@ -225,12 +226,8 @@ final class Instances implements AutoCloseable {
                 .toList();
     }
 
-    private RedisJson redis() {
-        return redis(observed.breaker());
-    }
-
     static RedisJson redis(Optional<RedisBreaker> breaker) {
-        return breaker.map(Instances::redis).orElse(new RedisJson("not_configured", "none", null));
+        return breaker.map(Instances::redis).orElse(RedisJson.NOT_CONFIGURED);
     }
 
     private static RedisJson redis(RedisBreaker breaker) {
@@ -274,8 +271,7 @@ final class Instances implements AutoCloseable {
     }
 
     static String address(HostInfo host) {
-        var name = host.host().contains(":") ? "[" + host.host() + "]" : host.host();
-        return name + ":" + host.port();
+        return HttpConfig.bracketed(host.host()) + ":" + host.port();
     }
 
     @Override

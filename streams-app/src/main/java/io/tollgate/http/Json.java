@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import io.tollgate.route.Decimal;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,7 +27,7 @@ final class Json {
             .addModule(new SimpleModule()
                     .addSerializer(Double.class, new PlainDecimal())
                     .addSerializer(double.class, new PlainDecimal())
-                    .addSerializer(Instant.class, new Rfc3339())
+                    .addSerializer(Instant.class, ToStringSerializer.instance)
                     .addDeserializer(Instant.class, new FromRfc3339()))
             .build();
 
@@ -49,13 +50,6 @@ final class Json {
         public void serialize(Double value, JsonGenerator json, SerializerProvider provider) throws IOException {
             if (!Double.isFinite(value)) json.writeNull();
             else json.writeNumber(Decimal.text(value));
-        }
-    }
-
-    private static final class Rfc3339 extends JsonSerializer<Instant> {
-        @Override
-        public void serialize(Instant value, JsonGenerator json, SerializerProvider provider) throws IOException {
-            json.writeString(value.toString());
         }
     }
 

@@ -8,13 +8,11 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tollgate.config.Settings;
 import io.tollgate.history.WhatIf;
 import io.tollgate.quota.AgentView;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -31,12 +29,8 @@ import org.slf4j.LoggerFactory;
 
 /** Maps paths to answers. Thread-safe. */
 final class Routes implements AutoCloseable {
-    static final int MAX_BODY_BYTES = 65_536;
-
     private static final Logger log = LoggerFactory.getLogger(Routes.class);
     private static final int MAX_TOP = 100;
-    private static final int MAX_DISCARDED_BYTES = 1_048_576;
-    private static final long MAX_BODY_NANOS = 5_000_000_000L;
     private static final long ANSWER_SECONDS = 3;
     private static final Duration TRIED = Duration.ofHours(1);
     /** Records read from each of the agent's two partitions: some seconds' work. */
@@ -219,15 +213,11 @@ final class Routes implements AutoCloseable {
 
     private void reset(Context context) throws IOException {
         guard.requireMayChange(context);
-        requireJsonOrNothing(context);
+        RequestBody.requireJsonOrNothing(context);
         var agentId = agentId(context);
         if (handedOn(context, agentId, "/reset")) return;
         var filled = agent(agentId, shown().observed().agents().reset(agentId, by(context)));
-        // A filled bucket is worth a line. The id is printable once escaped.
-        log.info(
-                "the bucket of agent \"{}\" was filled by {}",
-                printable(agentId),
-                context.req().getRemoteAddr());
+        noteChange(context, "the bucket of agent \"{}\" was filled by {}", agentId);
         json(context, filled);
     }
 
@@ -236,10 +226,9 @@ final class Routes implements AutoCloseable {
      */
     private void whatIf(Context context) throws IOException {
         guard.requireMayChange(context);
-        if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
-        requireJsonOrNothing(context);
+        RequestBody.requireJson(context);
         var agentId = agentId(context);
-        var tried = PolicyRoutes.tried(settings(), agentId, body(context));
+        var tried = PolicyRoutes.tried(settings(), agentId, RequestBody.read(context));
         if (!trials.tryAcquire()) throw new Problem(503, "another trial is running: try again");
         try {
             var report = WhatIf.ofAgent(settings(), agentId, tried, MAX_TRIAL_OFFSETS)
@@ -252,66 +241,22 @@ final class Routes implements AutoCloseable {
 
     private void setPolicy(Context context) throws IOException {
         guard.requireMayChange(context);
-        if (context.req().getContentType() == null) throw new Problem(415, "Content-Type must be application/json");
-        requireJsonOrNothing(context);
+        RequestBody.requireJson(context);
         var agentId = agentId(context);
-        json(context, PolicyRoutes.put(settings(), agentId, body(context), context, by(context)));
-        log.info(
-                "the policy of \"{}\" was set by {}",
-                printable(agentId),
-                context.req().getRemoteAddr());
+        json(context, PolicyRoutes.put(settings(), agentId, RequestBody.read(context), context, by(context)));
+        noteChange(context, "the policy of \"{}\" was set by {}", agentId);
     }
 
     private Settings settings() {
         return shown().observed().settings();
     }
 
-    /** Reads the body within limits of size and time, because a body that trickles in must not hold a thread. */
-    private static byte[] body(Context context) throws IOException {
-        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge(context);
-        long start = System.nanoTime();
-        var body = new ByteArrayOutputStream();
-        var part = new byte[4096];
-        var in = context.req().getInputStream();
-        for (int read = in.read(part); read >= 0; read = in.read(part)) {
-            body.write(part, 0, read);
-            if (body.size() > MAX_BODY_BYTES) throw tooLarge(context);
-            if (System.nanoTime() - start > MAX_BODY_NANOS) {
-                context.header("Connection", "close");
-                throw new Problem(408, "the body must arrive within " + MAX_BODY_NANOS / 1_000_000_000 + " s");
-            }
-        }
-        return body.toByteArray();
-    }
-
-    /**
-     * Discards the rest of the body if it is short. A client that still sends while its connection is closed may never
-     * read the answer.
-     */
-    private static Problem tooLarge(Context context) throws IOException {
-        long deadline = System.nanoTime() + MAX_BODY_NANOS;
-        var in = context.req().getInputStream();
-        var part = new byte[8192];
-        int discarded = 0;
-        for (int read = in.read(part); read >= 0; read = in.read(part)) {
-            discarded += read;
-            if (discarded > MAX_DISCARDED_BYTES || System.nanoTime() > deadline) {
-                context.header("Connection", "close");
-                break;
-            }
-        }
-        return new Problem(413, "the body must have at most " + MAX_BODY_BYTES + " bytes");
-    }
-
     private void deletePolicy(Context context) throws IOException {
         guard.requireMayChange(context);
-        requireJsonOrNothing(context);
+        RequestBody.requireJsonOrNothing(context);
         var agentId = agentId(context);
         PolicyRoutes.delete(settings(), agentId, context, by(context));
-        log.info(
-                "the policy of \"{}\" was deleted by {}",
-                printable(agentId),
-                context.req().getRemoteAddr());
+        noteChange(context, "the policy of \"{}\" was deleted by {}", agentId);
         context.status(204);
     }
 
@@ -322,18 +267,20 @@ final class Routes implements AutoCloseable {
     private static AgentView await(CompletableFuture<AgentView> answer) {
         try {
             return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
-        } catch (TimeoutException | RejectedExecutionException busy) {
+        } catch (TimeoutException | RejectedExecutionException late) {
             answer.cancel(false);
-            throw new Problem(503, "the agent's task is busy or moving: try again");
+            throw busy();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new Problem(503, "closing");
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof RejectedExecutionException) {
-                throw new Problem(503, "the agent's task is busy or moving: try again");
-            }
+            if (e.getCause() instanceof RejectedExecutionException) throw busy();
             throw new IllegalStateException(e.getCause());
         }
+    }
+
+    private static Problem busy() {
+        return new Problem(503, "the agent's task is busy or moving: try again");
     }
 
     /** Returns whether another instance has answered: the one that holds the agent. One hop, never more. */
@@ -368,19 +315,13 @@ final class Routes implements AutoCloseable {
         return context.header(Instances.HANDED_ON) != null;
     }
 
-    /** Forms of other sites can send neither this type nor own headers. */
-    private static void requireJsonOrNothing(Context context) throws IOException {
-        var type = context.req().getContentType();
-        boolean hasBody = context.req().getContentLengthLong() > 0 || context.header("Transfer-Encoding") != null;
-        if (context.req().getContentLengthLong() > MAX_BODY_BYTES) throw tooLarge(context);
-        if (type == null ? hasBody : !type.toLowerCase(Locale.ROOT).matches("application/json\\s*(;.*)?")) {
-            throw new Problem(415, "Content-Type must be application/json");
-        }
-    }
-
     private static String agentId(Context context) {
         var segments = context.req().getRequestURI().split("/", -1); // "", api, agents, id
         return AgentPath.decode(segments[3]);
+    }
+
+    private static void noteChange(Context context, String line, String agentId) {
+        log.info(line, printable(agentId), context.req().getRemoteAddr());
     }
 
     private static String printable(String text) {

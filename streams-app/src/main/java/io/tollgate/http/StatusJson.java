@@ -45,7 +45,7 @@ record StatusJson(
             List<InstanceJson> instances,
             Optional<Map<String, Long>> brokersLag) {
         var throughput = instances.stream().map(InstanceJson::rates).reduce(RatesJson.NONE, RatesJson::plus);
-        var lag = new TreeMap<String, Long>(Comparator.comparingInt(StatusJson::partition));
+        var lag = new TreeMap<String, Long>(Comparator.comparingInt(Integer::parseInt));
         brokersLag.ifPresent(lag::putAll);
         return new StatusJson(
                 applicationId,
@@ -64,14 +64,6 @@ record StatusJson(
                 throttled(instances),
                 history(instances),
                 instances.stream().map(StatusJson::brief).toList());
-    }
-
-    private static int partition(String text) {
-        try {
-            return Integer.parseInt(text);
-        } catch (NumberFormatException e) {
-            return -1;
-        }
     }
 
     /** Leaves out the fields that are merged above. */
@@ -102,7 +94,7 @@ record StatusJson(
                 .min(Comparator.<RedisJson>comparingInt(redis -> WORST_FIRST.indexOf(redis.state()))
                         .thenComparing((one, other) ->
                                 one.state().equals("away") ? bySince.compare(one, other) : bySince.compare(other, one)))
-                .orElse(new RedisJson("not_configured", "none", null));
+                .orElse(RedisJson.NOT_CONFIGURED);
     }
 
     private static Map<String, Double> shares(RatesJson rates) {
