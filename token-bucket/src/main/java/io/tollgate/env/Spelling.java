@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Optional;
 
 /** Finds the known name that a mistyped one most likely means. */
-final class Spelling {
+public final class Spelling {
     /** A shorter start of a name, such as REDIS_PA, could be anything. */
     private static final int SHORTEST_START = 9;
 
@@ -52,7 +52,7 @@ final class Spelling {
     /**
      * Returns the number of differing letters, two swapped ones counted once: the optimal string alignment distance.
      */
-    static int distance(String a, String b) {
+    public static int distance(String a, String b) {
         var rows = new int[a.length() + 1][b.length() + 1];
         for (int i = 0; i <= a.length(); i++) rows[i][0] = i;
         for (int j = 0; j <= b.length(); j++) rows[0][j] = j;
