@@ -20,14 +20,14 @@ public final class PipelineMetrics {
     public static final List<Double> DECISION_BOUNDS_MS =
             List.of(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 10_000.0);
 
-    private record Verdicts(
-            Counter approved,
-            Counter quotaExceeded,
-            Counter costExceedsCapacity,
-            Counter tooManyOpenHolds,
-            Counter shadowQuotaExceeded,
-            Counter shadowCostExceedsCapacity,
-            Counter shadowTooManyOpenHolds) {}
+    private record Verdicts(Counter approved, Refusals rejected, Refusals shadow) {}
+
+    private record Refusals(Counter quotaExceeded, Counter costExceedsCapacity, Counter tooManyOpenHolds) {
+        Counter of(Decision decision) {
+            if (decision instanceof Decision.QuotaExceeded) return quotaExceeded;
+            return decision instanceof Decision.TooManyOpenHolds ? tooManyOpenHolds : costExceedsCapacity;
+        }
+    }
 
     private final Map<DecidedBy, Verdicts> decisions = new EnumMap<>(DecidedBy.class);
     private final Timer decisionTime;
@@ -58,12 +58,8 @@ public final class PipelineMetrics {
                     by,
                     new Verdicts(
                             decisions(registry, by, "approved", "none"),
-                            decisions(registry, by, "rejected", "quota_exceeded"),
-                            decisions(registry, by, "rejected", "cost_exceeds_capacity"),
-                            decisions(registry, by, "rejected", "too_many_open_holds"),
-                            decisions(registry, by, "approved", "shadow:quota_exceeded"),
-                            decisions(registry, by, "approved", "shadow:cost_exceeds_capacity"),
-                            decisions(registry, by, "approved", "shadow:too_many_open_holds")));
+                            refusals(registry, by, "rejected", ""),
+                            refusals(registry, by, "approved", "shadow:")));
         }
         decisionTime = Timer.builder("tollgate.decision")
                 .description("From the poll that brought a request until it was decided")
@@ -74,10 +70,12 @@ public final class PipelineMetrics {
         for (InvalidRule rule : InvalidRule.values()) {
             invalid.put(
                     rule,
-                    Counter.builder("tollgate.invalid.requests")
-                            .description("Invalid requests, by the rule they break")
-                            .tag("rule", rule.text())
-                            .register(registry));
+                    counter(
+                            registry,
+                            "tollgate.invalid.requests",
+                            "Invalid requests, by the rule they break",
+                            "rule",
+                            rule.text()));
         }
         strays = counter(registry, "tollgate.strays", "Requests on the wrong partition for their agent");
         decidedBefore = counter(
@@ -117,27 +115,34 @@ public final class PipelineMetrics {
                 .register(registry);
     }
 
+    private static Refusals refusals(MeterRegistry registry, DecidedBy by, String verdict, String prefix) {
+        return new Refusals(
+                decisions(registry, by, verdict, prefix + "quota_exceeded"),
+                decisions(registry, by, verdict, prefix + "cost_exceeds_capacity"),
+                decisions(registry, by, verdict, prefix + "too_many_open_holds"));
+    }
+
     private static Counter decisions(MeterRegistry registry, DecidedBy by, String verdict, String reason) {
-        return Counter.builder("tollgate.decisions")
-                .description("Decisions")
-                .tag("decided_by", by.text())
-                .tag("verdict", verdict)
-                .tag("reason", reason)
-                .register(registry);
+        return counter(
+                registry,
+                "tollgate.decisions",
+                "Decisions",
+                "decided_by",
+                by.text(),
+                "verdict",
+                verdict,
+                "reason",
+                reason);
     }
 
     private static Counter failures(MeterRegistry registry, String kind) {
-        return Counter.builder("tollgate.redis.failures")
-                .description("Calls to Redis that failed, or were not answered in time")
-                .tag("kind", kind)
-                .register(registry);
+        var description = "Calls to Redis that failed, or were not answered in time";
+        return counter(registry, "tollgate.redis.failures", description, "kind", kind);
     }
 
     private static Counter settlements(MeterRegistry registry, String outcome) {
-        return Counter.builder("tollgate.settlements")
-                .description("Records on the topic of settlements, by outcome")
-                .tag("outcome", outcome)
-                .register(registry);
+        var description = "Records on the topic of settlements, by outcome";
+        return counter(registry, "tollgate.settlements", description, "outcome", outcome);
     }
 
     private static Duration[] millis(double... bounds) {
@@ -146,8 +151,9 @@ public final class PipelineMetrics {
                 .toArray(Duration[]::new);
     }
 
-    private static Counter counter(MeterRegistry registry, String name, String description) {
-        return Counter.builder(name).description(description).register(registry);
+    /** @param tags names and values in turn */
+    private static Counter counter(MeterRegistry registry, String name, String description, String... tags) {
+        return Counter.builder(name).description(description).tags(tags).register(registry);
     }
 
     /** Notes the time from a request's poll to its decision. */
@@ -158,12 +164,10 @@ public final class PipelineMetrics {
     /** Counts a decision; {@code enforced} distinguishes a refusal from the verdict of a shadow policy. */
     public void decided(Decision decision, boolean enforced) {
         var verdicts = Objects.requireNonNull(decisions.get(decision.decidedBy()));
-        if (decision instanceof Decision.Approved) verdicts.approved().increment();
-        else if (decision instanceof Decision.QuotaExceeded)
-            (enforced ? verdicts.quotaExceeded() : verdicts.shadowQuotaExceeded()).increment();
-        else if (decision instanceof Decision.TooManyOpenHolds)
-            (enforced ? verdicts.tooManyOpenHolds() : verdicts.shadowTooManyOpenHolds()).increment();
-        else (enforced ? verdicts.costExceedsCapacity() : verdicts.shadowCostExceedsCapacity()).increment();
+        var counter = decision.isApproved()
+                ? verdicts.approved()
+                : (enforced ? verdicts.rejected() : verdicts.shadow()).of(decision);
+        counter.increment();
     }
 
     /**

@@ -3,7 +3,6 @@ package io.tollgate.preflight;
 import io.tollgate.config.KafkaConfig;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -16,10 +15,7 @@ final class ListenerCheck {
     static List<Finding> of(KafkaConfig kafka) {
         var protocol = protocol(kafka);
         for (String server : kafka.bootstrapServers().split(",")) {
-            var host = Utils.getHost(server.strip());
-            var port = Utils.getPort(server.strip());
-            if (host == null || port == null) continue;
-            var mismatch = mismatch(new ProtocolProbe(host, port), protocol);
+            var mismatch = probe(server.strip()).flatMap(probe -> mismatch(probe, protocol));
             if (mismatch.isPresent()) return List.of(Finding.fatal(server.strip() + " " + mismatch.get()));
         }
         return List.of();
@@ -32,23 +28,25 @@ final class ListenerCheck {
     }
 
     static boolean answers(KafkaConfig kafka, String server) {
+        return probe(server)
+                .filter(probe -> probe.answers(protocol(kafka).endsWith("SSL")))
+                .isPresent();
+    }
+
+    /** Returns a probe of the server; empty if this is not an address. */
+    private static Optional<ProtocolProbe> probe(String server) {
         var host = Utils.getHost(server);
         var port = Utils.getPort(server);
-        if (host == null || port == null) return false;
-        return new ProtocolProbe(host, port).answers(protocol(kafka).endsWith("SSL"));
+        return host == null || port == null ? Optional.empty() : Optional.of(new ProtocolProbe(host, port));
     }
 
     /** Clients use the given address only to learn the addresses of the brokers, and then connect to those. */
     static List<String> unreachable(KafkaConfig kafka, String server) {
-        var host = Utils.getHost(server);
-        var port = Utils.getPort(server);
-        if (host == null || port == null || !protocol(kafka).equals("PLAINTEXT")) return List.of();
-        var advertised = new ProtocolProbe(host, port).advertised();
-        boolean reached = advertised.stream()
-                .anyMatch(broker -> new ProtocolProbe(
-                                Objects.requireNonNull(Utils.getHost(broker)),
-                                Objects.requireNonNull(Utils.getPort(broker)))
-                        .takesConnections());
+        var named = probe(server);
+        if (named.isEmpty() || !protocol(kafka).equals("PLAINTEXT")) return List.of();
+        var advertised = named.get().advertised();
+        boolean reached =
+                advertised.stream().flatMap(broker -> probe(broker).stream()).anyMatch(ProtocolProbe::takesConnections);
         return reached ? List.of() : advertised;
     }
 

@@ -41,16 +41,12 @@ final class RedisCheck {
 
     /** @param withSeveralKeys whether to try calls with several keys */
     RedisCheck(RedisURI uri, boolean withSeveralKeys) {
-        this.uri = RedisAddress.within(TIMEOUT, uri);
+        this.uri = uri;
         this.withSeveralKeys = withSeveralKeys;
     }
 
     List<Finding> look() {
-        var client = RedisClient.create(uri);
-        client.setOptions(ClientOptions.builder()
-                .autoReconnect(false)
-                .socketOptions(SocketOptions.builder().connectTimeout(TIMEOUT).build())
-                .build());
+        var client = client(uri);
         try (var connection = client.connect()) {
             ask(connection.sync());
         } catch (RedisException away) {
@@ -59,6 +55,16 @@ final class RedisCheck {
             client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
         }
         return findings;
+    }
+
+    /** Returns a client that gives up soon, and connects once. */
+    static RedisClient client(RedisURI address) {
+        var client = RedisClient.create(RedisAddress.within(TIMEOUT, address));
+        client.setOptions(ClientOptions.builder()
+                .autoReconnect(false)
+                .socketOptions(SocketOptions.builder().connectTimeout(TIMEOUT).build())
+                .build());
+        return client;
     }
 
     private void ask(RedisCommands<String, String> redis) {

@@ -1,18 +1,13 @@
 package io.tollgate.preflight;
 
-import io.lettuce.core.ClientOptions;
-import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisURI;
-import io.lettuce.core.SocketOptions;
-import io.tollgate.env.RedisAddress;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
 /** Asks a Redis server for its version. */
 public final class RedisVersion {
-    private static final Duration TIMEOUT = Duration.ofSeconds(1);
     private static final Pattern VERSION = Pattern.compile("(?m)^(redis|valkey)_version:(\\S+)");
 
     private RedisVersion() {}
@@ -22,11 +17,7 @@ public final class RedisVersion {
      * the right to INFO.
      */
     public static Optional<String> of(RedisURI address) {
-        var client = RedisClient.create(RedisAddress.within(TIMEOUT, address));
-        client.setOptions(ClientOptions.builder()
-                .autoReconnect(false)
-                .socketOptions(SocketOptions.builder().connectTimeout(TIMEOUT).build())
-                .build());
+        var client = RedisCheck.client(address);
         try (var connection = client.connect()) {
             return VERSION.matcher(connection.sync().info("server"))
                     .results()
