@@ -6,19 +6,9 @@ import java.time.Duration;
 import java.util.Objects;
 
 /** Checks the parts of a request that its decided record carries over: headers and timestamp. */
-final class CarriedOver {
+record CarriedOver(CheckerSettings settings, Violations violations, Fingerprint fingerprint) {
     /** A timestamp that is farther than this from the time of the decision is replaced by that time. */
     static final Duration FAR = Duration.ofDays(2);
-
-    private final CheckerSettings settings;
-    private final Violations violations;
-    private final Fingerprint fingerprint;
-
-    CarriedOver(CheckerSettings settings, Violations violations, Fingerprint fingerprint) {
-        this.settings = settings;
-        this.violations = violations;
-        this.fingerprint = fingerprint;
-    }
 
     void check(OutputRecord decided, Requests.Seen request) {
         checkTimestamp(decided, request);

@@ -1,5 +1,7 @@
 package io.tollgate.verify;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,6 +16,7 @@ import java.util.Map;
  * @param agents those decided locally for longest, then those with most decisions
  * @param notes limits of the verdict
  */
+@JsonPropertyOrder("clean")
 public record CheckReport(
         Map<String, Number> figures,
         Map<Invariant, Long> violationCounts,
@@ -41,6 +44,7 @@ public record CheckReport(
         return new CheckReport(more, violationCounts, violations, agents, said);
     }
 
+    @JsonProperty
     public boolean clean() {
         return violationCounts.isEmpty();
     }

@@ -64,7 +64,7 @@ final class Checker {
     }
 
     /** Adds a request. */
-    public void request(RequestRecord request) {
+    public void request(TopicRecord request) {
         requestsSeen++;
         Reading reading = RequestReader.read(request.value());
         if (reading instanceof Reading.Valid valid) {
@@ -85,7 +85,7 @@ final class Checker {
     }
 
     /** Adds a policy. */
-    public void policy(PolicyRecord policy) {
+    public void policy(TopicRecord policy) {
         policies.add(policy);
     }
 
@@ -95,12 +95,12 @@ final class Checker {
     }
 
     /** Adds a usage report. */
-    public void reported(RequestRecord report) {
+    public void reported(TopicRecord report) {
         holds.reports().add(report);
     }
 
     /** Adds a settlement. All approvals and reports must have been added before. */
-    public void settled(SettlementRecord settled) {
+    public void settled(TopicRecord settled) {
         holds.settled(settled);
     }
 

@@ -131,7 +131,7 @@ final class Holds {
     }
 
     /** Checks a record by itself and against its report. */
-    void settled(SettlementRecord settled) {
+    void settled(TopicRecord settled) {
         String where = settings.topics().settledTopic() + "/" + settled.partition() + "/" + settled.offset();
         RejectionBody fields = RejectionBody.read(settled.value());
         if (fields == null) {
@@ -152,7 +152,7 @@ final class Holds {
         outcomes.merge(outcome, 1L, Long::sum);
     }
 
-    private void state(String where, SettlementRecord settled, String outcome, RejectionBody fields) {
+    private void state(String where, TopicRecord settled, String outcome, RejectionBody fields) {
         String hold = fields.text("hold");
         String agentId = fields.text("agent_id");
         if (hold == null || agentId == null) {
@@ -366,7 +366,7 @@ final class Holds {
         return figures;
     }
 
-    private static String header(SettlementRecord settled) {
+    private static String header(TopicRecord settled) {
         return settled.headers().stream()
                 .filter(header -> header.name().equals(DecisionHeaders.OUTCOME))
                 .map(header -> header.value() == null ? "" : new String(header.value(), StandardCharsets.UTF_8))

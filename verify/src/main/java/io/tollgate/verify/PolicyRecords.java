@@ -1,9 +1,6 @@
 package io.tollgate.verify;
 
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.tollgate.verify.PromisedTerms.PolicyMode;
 import io.tollgate.verify.PromisedTerms.PromisedHolds;
 import io.tollgate.verify.PromisedTerms.PromisedLimit;
@@ -25,11 +22,6 @@ final class PolicyRecords {
     /** The most by which the clocks of authors of policies may be ahead. */
     private static final long GRACE_MICROS = 10_000_000;
 
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
-            .build();
-
     private final Map<String, PromisedTerms> byHeader = new HashMap<>();
     /** The time of each policy's record, by the name in the header. */
     private final Map<String, Long> writtenMicros = new HashMap<>();
@@ -43,7 +35,7 @@ final class PolicyRecords {
                 single(new PromisedLimit("", defaultCapacityTokens, defaultRefillTokensPerSecond), PolicyMode.ENFORCE));
     }
 
-    void add(PolicyRecord policy) {
+    void add(TopicRecord policy) {
         timeline.add(policy);
         PromisedTerms terms = policy.value() == null ? null : read(policy.value());
         rates.add(policy, terms);
@@ -118,7 +110,7 @@ final class PolicyRecords {
 
     private static @Nullable PromisedTerms read(byte[] value) {
         try {
-            JsonNode policy = JSON.readTree(value);
+            JsonNode policy = PolicyTimeline.JSON.readTree(value);
             PolicyMode mode = switch (policy.path("mode").asText("enforce")) {
                 case "enforce" -> PolicyMode.ENFORCE;
                 case "shadow" -> PolicyMode.SHADOW;

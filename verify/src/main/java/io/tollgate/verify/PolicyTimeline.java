@@ -35,7 +35,7 @@ final class PolicyTimeline {
     private static final Set<String> FIELDS_OF_A_LIMIT = Set.of("name", "capacity", "refill_rate", "period", "zone");
     private static final String NAME = "[a-z0-9][a-z0-9_-]{0,63}";
     private static final Set<String> MODES = Set.of("enforce", "shadow", "off");
-    private static final JsonMapper JSON = JsonMapper.builder()
+    static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .build();
@@ -53,7 +53,7 @@ final class PolicyTimeline {
 
     private final Map<Integer, Long> latestMicros = new HashMap<>();
 
-    void add(PolicyRecord policy) {
+    void add(TopicRecord policy) {
         if (policy.key() == null) return;
         // It was written after all records before it, whatever its timestamp says.
         long micros = latestMicros.merge(policy.partition(), policy.timestampMillis() * 1000, Math::max);

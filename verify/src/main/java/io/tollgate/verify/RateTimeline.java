@@ -153,7 +153,7 @@ final class RateTimeline {
     private long latestMicros = Long.MIN_VALUE;
 
     /** @param terms null where it is deleted, or cannot be read */
-    void add(PolicyRecord policy, @Nullable PromisedTerms terms) {
+    void add(TopicRecord policy, @Nullable PromisedTerms terms) {
         if (policy.key() == null) return;
         latestMicros = Math.max(latestMicros, policy.timestampMillis() * 1000);
         byte[] value = policy.value();

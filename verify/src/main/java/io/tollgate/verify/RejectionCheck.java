@@ -14,7 +14,15 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Checks one rejection by itself, against its headers, and against its request if that was read. */
-final class RejectionCheck {
+record RejectionCheck(
+        Violations violations,
+        Fingerprint fingerprint,
+        String where,
+        OutputRecord decided,
+        DecisionHeaders headers,
+        RejectionBody rejection,
+        Requests.@Nullable Seen request,
+        @Nullable String agentOfRequest) {
     private static final List<String> ABSENT_WHEN_INVALID = List.of(
             "request_id",
             "agent_id",
@@ -29,34 +37,6 @@ final class RejectionCheck {
             "decided_by",
             "decided_at",
             "request");
-
-    private final Violations violations;
-    private final Fingerprint fingerprint;
-    private final String where;
-    private final OutputRecord decided;
-    private final DecisionHeaders headers;
-    private final RejectionBody rejection;
-    private final Requests.@Nullable Seen request;
-    private final @Nullable String agentOfRequest;
-
-    RejectionCheck(
-            Violations violations,
-            Fingerprint fingerprint,
-            String where,
-            OutputRecord decided,
-            DecisionHeaders headers,
-            RejectionBody rejection,
-            Requests.@Nullable Seen request,
-            @Nullable String agentOfRequest) {
-        this.violations = violations;
-        this.fingerprint = fingerprint;
-        this.where = where;
-        this.decided = decided;
-        this.headers = headers;
-        this.rejection = rejection;
-        this.request = request;
-        this.agentOfRequest = agentOfRequest;
-    }
 
     /** Checks what every rejection must have. */
     void common(String reason, DecisionHeaders.RequestPosition source) {

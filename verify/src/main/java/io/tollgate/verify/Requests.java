@@ -35,73 +35,59 @@ final class Requests {
     }
 
     /** One request; {@code agent} is -1 if it is invalid. */
-    final class Seen {
-        private final Partition partition;
-        private final int partitionNumber;
-        private final int row;
-
-        private Seen(Partition partition, int partitionNumber, int row) {
-            this.partition = partition;
-            this.partitionNumber = partitionNumber;
-            this.row = row;
-        }
-
-        int partition() {
-            return partitionNumber;
-        }
-
+    record Seen(Partition rowsOf, int partition, int row) {
         long offset() {
-            return partition.rows.get(row, OFFSET);
+            return rowsOf.rows.get(row, OFFSET);
         }
 
         long timestampMillis() {
-            return partition.rows.get(row, TIMESTAMP);
+            return rowsOf.rows.get(row, TIMESTAMP);
         }
 
         long value() {
-            return partition.rows.get(row, VALUE);
+            return rowsOf.rows.get(row, VALUE);
         }
 
         /** Returns the fingerprint of the value without the white space around it. */
         long bareValue() {
-            return partition.bare.getOrDefault(row, value());
+            return rowsOf.bare.getOrDefault(row, value());
         }
 
         long key() {
-            return partition.rows.get(row, KEY);
+            return rowsOf.rows.get(row, KEY);
         }
 
         long headers() {
-            return partition.rows.get(row, HEADERS);
+            return rowsOf.rows.get(row, HEADERS);
         }
 
         double costTokens() {
-            return partition.rows.getDouble(row, COST);
+            return rowsOf.rows.getDouble(row, COST);
         }
 
         int agent() {
-            return (int) (partition.rows.get(row, AGENT_AND_LENGTH) >>> 32);
+            return (int) (rowsOf.rows.get(row, AGENT_AND_LENGTH) >>> 32);
         }
 
         int bytes() {
-            return (int) partition.rows.get(row, AGENT_AND_LENGTH);
+            return (int) rowsOf.rows.get(row, AGENT_AND_LENGTH);
         }
 
         RequestVerdict verdict() {
-            return RequestVerdict.values()[(int) (partition.rows.get(row, STATE) & VERDICT)];
+            return RequestVerdict.values()[(int) (rowsOf.rows.get(row, STATE) & VERDICT)];
         }
 
         /** Returns whether a hold is asked for. */
         boolean hold() {
-            return (partition.rows.get(row, STATE) & HOLD) != 0;
+            return (rowsOf.rows.get(row, STATE) & HOLD) != 0;
         }
 
         boolean decided() {
-            return (partition.rows.get(row, STATE) & DECIDED) != 0;
+            return (rowsOf.rows.get(row, STATE) & DECIDED) != 0;
         }
 
         void setDecided() {
-            partition.rows.set(row, STATE, partition.rows.get(row, STATE) | DECIDED);
+            rowsOf.rows.set(row, STATE, rowsOf.rows.get(row, STATE) | DECIDED);
         }
     }
 
@@ -110,7 +96,7 @@ final class Requests {
         void visit(Seen request);
     }
 
-    Seen add(RequestRecord request, RequestVerdict verdict, int agent, double costTokens, boolean hold) {
+    Seen add(TopicRecord request, RequestVerdict verdict, int agent, double costTokens, boolean hold) {
         Partition partition = partitions.computeIfAbsent(request.partition(), number -> new Partition());
         byte[] value = request.value();
         int bytes = value == null ? 0 : value.length;

@@ -5,7 +5,6 @@ import io.tollgate.verify.Snapshot.OutputPartition;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -108,11 +107,11 @@ public final class TopicsReader {
         Map<TopicPartition, Long> requestsFrom = starts(consumer, requests, fromMillis);
         Map<TopicPartition, Long> requestsEnd = consumer.endOffsets(requests);
         seek(consumer, requestsFrom);
-        readTo(consumer, requestsEnd, requestsEnd, kafka -> checker.request(request(kafka)));
+        readTo(consumer, requestsEnd, requestsEnd, kafka -> checker.request(record(kafka)));
 
         seek(consumer, starts(consumer, usage, fromMillis));
         Map<TopicPartition, Long> usageEnd = consumer.endOffsets(usage);
-        readTo(consumer, usageEnd, usageEnd, kafka -> checker.reported(request(kafka)));
+        readTo(consumer, usageEnd, usageEnd, kafka -> checker.reported(record(kafka)));
 
         Set<OutputPartition> trimmed = consumer.beginningOffsets(decided).entrySet().stream()
                 .filter(begin -> begin.getValue() > 0)
@@ -179,12 +178,7 @@ public final class TopicsReader {
             throws CannotReadException {
         seek(consumer, from.isEmpty() ? consumer.beginningOffsets(partitions) : from);
         Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-        readTo(
-                consumer,
-                ends,
-                ends,
-                kafka -> checker.policy(new PolicyRecord(
-                        kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value())));
+        readTo(consumer, ends, ends, kafka -> checker.policy(record(kafka)));
         return ends;
     }
 
@@ -211,8 +205,7 @@ public final class TopicsReader {
         Map<Integer, Long> firstMillis = new HashMap<>();
         Reader reader = kafka -> {
             firstMillis.putIfAbsent(kafka.partition(), kafka.timestamp());
-            checker.settled(new SettlementRecord(
-                    kafka.partition(), kafka.offset(), kafka.key(), kafka.value(), headers(kafka)));
+            checker.settled(record(kafka));
         };
         seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
         readTo(consumer, consumer.endOffsets(partitions), Map.of(), reader);
@@ -299,16 +292,8 @@ public final class TopicsReader {
 
     private List<TopicPartition> partitions(Consumer<byte[], byte[]> consumer, String topic)
             throws CannotReadException {
-        List<PartitionInfo> partitions;
-        try {
-            partitions = consumer.partitionsFor(topic);
-        } catch (UnknownTopicOrPartitionException missing) {
-            partitions = List.of();
-        }
-        if (partitions == null || partitions.isEmpty())
-            throw new CannotReadException("topic " + topic + " does not exist at " + brokers());
-        List<TopicPartition> found = new ArrayList<>();
-        for (PartitionInfo partition : partitions) found.add(new TopicPartition(topic, partition.partition()));
+        List<TopicPartition> found = partitionsIfThere(consumer, topic);
+        if (found.isEmpty()) throw new CannotReadException("topic " + topic + " does not exist at " + brokers());
         return found;
     }
 
@@ -320,8 +305,8 @@ public final class TopicsReader {
         return topic.equals(settings.approvedTopic()) ? OutputTopic.APPROVED : OutputTopic.REJECTED;
     }
 
-    private static RequestRecord request(ConsumerRecord<byte[], byte[]> kafka) {
-        return new RequestRecord(
+    private static TopicRecord record(ConsumerRecord<byte[], byte[]> kafka) {
+        return new TopicRecord(
                 kafka.partition(), kafka.offset(), kafka.timestamp(), kafka.key(), kafka.value(), headers(kafka));
     }
 

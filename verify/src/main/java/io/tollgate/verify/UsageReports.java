@@ -35,7 +35,7 @@ final class UsageReports {
     }
 
     /** Adds a usage report. */
-    void add(RequestRecord report) {
+    void add(TopicRecord report) {
         UsageReading usage = RequestReader.readUsage(report.value()) instanceof UsageReading valid ? valid : null;
         reports.put(name(report.partition(), report.offset()), new Report(usage, fingerprint.of(report.value())));
         unanswered++;

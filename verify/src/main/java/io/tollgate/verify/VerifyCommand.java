@@ -7,10 +7,8 @@ import io.tollgate.verify.CheckReport.AgentFigures;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -136,19 +134,12 @@ public final class VerifyCommand implements Callable<Integer> {
     }
 
     static void printJson(CheckReport report, PrintWriter out) {
-        Map<String, Object> document = new LinkedHashMap<>();
-        document.put("clean", report.clean());
-        document.put("figures", report.figures());
-        document.put("violation_counts", report.violationCounts());
-        document.put("violations", report.violations());
-        document.put("agents", report.agents());
-        document.put("notes", report.notes());
         try {
             out.println(JsonMapper.builder()
                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
                     .build()
                     .writerWithDefaultPrettyPrinter()
-                    .writeValueAsString(document));
+                    .writeValueAsString(report));
         } catch (JsonProcessingException impossible) {
             throw new IllegalStateException(impossible); // texts and numbers only
         }

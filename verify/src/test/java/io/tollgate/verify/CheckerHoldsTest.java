@@ -84,7 +84,7 @@ class CheckerHoldsTest {
     void topicRefundedTwice() {
         String hold = history.hold(AGENT, 100);
         history.report(AGENT, hold, 30);
-        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 30));
+        TopicRecord report = history.publishReport(AGENT, usage(AGENT, hold, 30));
         history.answer(report, AGENT, hold, "settled", 100, 30).spend(HOME, AGENT, 70);
         history.approve(HOME, AGENT, 70, null);
 
@@ -94,7 +94,7 @@ class CheckerHoldsTest {
     @Test
     void moreRefundedThanReserved() {
         String hold = history.hold(AGENT, 60);
-        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        TopicRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 100, 10);
 
         assertThat(history.check().violationCounts()).containsOnlyKeys(HOLDS_END_ONCE);
@@ -103,7 +103,7 @@ class CheckerHoldsTest {
     @Test
     void holdVanishedUnsettled() {
         String hold = history.hold(AGENT, 60);
-        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        TopicRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.pass(2_000_000).answer(report, AGENT, hold, "no_such_hold", 0, 10);
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(HOLDS_END_ONCE, 1L));
@@ -152,7 +152,7 @@ class CheckerHoldsTest {
     @Test
     void anotherAgentsHoldSettled() {
         String hold = history.hold("b", 60);
-        RequestRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
+        TopicRecord report = history.publishReport(AGENT, usage(AGENT, hold, 10));
         history.answer(report, AGENT, hold, "settled", 60, 10);
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(HOLDS_END_ONCE, 1L));
@@ -250,8 +250,13 @@ class CheckerHoldsTest {
     @Test
     void settlementsKeyIsTheAgent() {
         history.report(AGENT, history.hold(AGENT, 60), 10);
-        history.settled.replaceAll(s -> new SettlementRecord(
-                s.partition(), s.offset(), "x".getBytes(StandardCharsets.UTF_8), s.value(), s.headers()));
+        history.settled.replaceAll(s -> new TopicRecord(
+                s.partition(),
+                s.offset(),
+                s.timestampMillis(),
+                "x".getBytes(StandardCharsets.UTF_8),
+                s.value(),
+                s.headers()));
 
         assertThat(history.check().violationCounts()).isEqualTo(Map.of(CONSERVATION, 1L));
     }

@@ -345,7 +345,7 @@ class CheckerMutationTest {
 
     private static OutputRecord approval(History history, OutputRecord d) {
         String source = new String(headerValue(d, "quota-source"), UTF_8);
-        RequestRecord request = history.requests.stream()
+        TopicRecord request = history.requests.stream()
                 .filter(r -> source.equals("agent-requests/" + r.partition() + "/" + r.offset()))
                 .findFirst()
                 .orElseThrow();
@@ -497,10 +497,11 @@ class CheckerMutationTest {
         return d.headers().stream().anyMatch(h -> h.name().equals(name));
     }
 
-    private static PolicyRecord inShadow(PolicyRecord policy) {
+    private static TopicRecord inShadow(TopicRecord policy) {
         var value =
                 new String(policy.value(), UTF_8).replace("enforce", "shadow").getBytes(UTF_8);
-        return new PolicyRecord(policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), value);
+        return new TopicRecord(
+                policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), value, List.of());
     }
 
     private static byte[] headerValue(OutputRecord d, String name) {

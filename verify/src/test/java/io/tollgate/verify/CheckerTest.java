@@ -237,7 +237,8 @@ class CheckerTest {
             })
     void onlyCertainPoliciesCount(String policy, boolean certain) {
         var value = policy.strip().replace('\'', '"').getBytes(UTF_8);
-        history.policies.add(new PolicyRecord(0, 0, history.nowMicros() / 1000, AGENT.getBytes(UTF_8), value));
+        history.policies.add(
+                new TopicRecord(0, 0, history.nowMicros() / 1000, AGENT.getBytes(UTF_8), value, List.of()));
         history.pass(60_000_000).spend(HOME, AGENT, 1);
 
         assertThat(history.check().violations()).hasSize(certain ? 1 : 0);

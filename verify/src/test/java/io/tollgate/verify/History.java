@@ -54,12 +54,12 @@ final class History {
     private static final Promise EACH_DAY = new Promise("day", 300, "day", "Asia/Kathmandu");
     private static final Promise EACH_MONTH = new Promise("month", 400, "month", "Europe/Berlin");
 
-    final List<RequestRecord> requests = new ArrayList<>();
-    final List<PolicyRecord> policies = new ArrayList<>();
+    final List<TopicRecord> requests = new ArrayList<>();
+    final List<TopicRecord> policies = new ArrayList<>();
     final List<OutputRecord> decided = new ArrayList<>();
     final List<byte[]> events = new ArrayList<>();
-    final List<RequestRecord> reports = new ArrayList<>();
-    final List<SettlementRecord> settled = new ArrayList<>();
+    final List<TopicRecord> reports = new ArrayList<>();
+    final List<TopicRecord> settled = new ArrayList<>();
 
     private final Map<Integer, Long> nextSource = new HashMap<>();
     private final Map<OutputPartition, Long> nextOutput = new HashMap<>();
@@ -227,14 +227,15 @@ final class History {
                 + (limits[0].name().isEmpty() ? texts.get(0) : "\"limits\":[{" + String.join("},{", texts) + "}]")
                 + "}";
         long offset = policies.size();
-        policies.add(new PolicyRecord(0, offset, nowMicros / 1000, key.getBytes(UTF_8), json.getBytes(UTF_8)));
+        policies.add(
+                new TopicRecord(0, offset, nowMicros / 1000, key.getBytes(UTF_8), json.getBytes(UTF_8), List.of()));
         plans.put(agent, new Plan(key + "@0/" + offset, mode, List.of(limits)));
         return this;
     }
 
     /** Deletes the policy of a key; agents continue with the former terms. */
     History deletePolicy(String key) {
-        policies.add(new PolicyRecord(0, policies.size(), nowMicros / 1000, key.getBytes(UTF_8), null));
+        policies.add(new TopicRecord(0, policies.size(), nowMicros / 1000, key.getBytes(UTF_8), null, List.of()));
         return this;
     }
 
@@ -278,7 +279,7 @@ final class History {
         int partition = home(agent);
         byte[] value =
                 bytes("{\"request_id\":\"r-1\",\"agent_id\":\"" + agent + "\",\"tokens\":" + cost + ",\"hold\":true}");
-        RequestRecord request = publish(partition, agent, value);
+        TopicRecord request = publish(partition, agent, value);
         long deadlineMicros = nowMicros + withinSeconds * 1_000_000L;
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("approved", null, request, agent, left(agent)));
         headers.add(0, new HeaderField("trace", bytes("t")));
@@ -291,20 +292,20 @@ final class History {
     /** Sets a policy with one limit and rules for holds. */
     History holdPolicy(String agent, double capacity, int withinSeconds, String unsettled, int maxOpen) {
         policy(agent, agent, capacity, 0, "enforce");
-        PolicyRecord policy = policies.remove(policies.size() - 1);
+        TopicRecord policy = policies.remove(policies.size() - 1);
         String json = new String(policy.value(), UTF_8)
                 .replaceFirst(
                         "\\{",
                         "{\"holds\":{\"within_s\":" + withinSeconds + ",\"unsettled\":\"" + unsettled
                                 + "\",\"max_open\":" + maxOpen + "},");
-        policies.add(new PolicyRecord(
-                policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), bytes(json)));
+        policies.add(new TopicRecord(
+                policy.partition(), policy.offset(), policy.timestampMillis(), policy.key(), bytes(json), List.of()));
         return this;
     }
 
     /** Publishes a report and answers it; what it gives back is in the bucket. */
     History report(String agent, String hold, double used) {
-        RequestRecord report = publishReport(
+        TopicRecord report = publishReport(
                 agent, "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"tokens\":" + used + "}");
         Held held = open.get(hold);
         if (held == null || !held.agent().equals(agent)) return answer(report, agent, hold, "no_such_hold", 0, used);
@@ -322,16 +323,15 @@ final class History {
     }
 
     /** Publishes a report that nobody answers. */
-    RequestRecord publishReport(String agent, String json) {
+    TopicRecord publishReport(String agent, String json) {
         int partition = home(agent);
-        var report =
-                new RequestRecord(partition, reports.size(), nowMicros / 1000, bytes(agent), bytes(json), List.of());
+        var report = new TopicRecord(partition, reports.size(), nowMicros / 1000, bytes(agent), bytes(json), List.of());
         reports.add(report);
         return report;
     }
 
     /** Calls a report invalid. */
-    History invalidReport(RequestRecord report) {
+    History invalidReport(TopicRecord report) {
         String value = "{\"outcome\":\"invalid_report\",\"detail\":\"tokens must be a number\"," + usageSource(report)
                 + ",\"report_base64\":\"" + Base64.getEncoder().encodeToString(report.value()) + "\"}";
         return put("x", "invalid_report", value);
@@ -339,7 +339,7 @@ final class History {
 
     /** Writes the settlement of a hold or a report; {@code report} is null where there is none. */
     History answer(
-            @Nullable RequestRecord report, String agent, String hold, String outcome, double reserved, double used) {
+            @Nullable TopicRecord report, String agent, String hold, String outcome, double reserved, double used) {
         String value =
                 "{\"agent_id\":\"" + agent + "\",\"hold\":\"" + hold + "\",\"outcome\":\"" + outcome + "\",\"used\":"
                         + used + ",\"decided_at\":" + nowMicros
@@ -353,9 +353,10 @@ final class History {
     }
 
     private History put(String key, String outcome, String value) {
-        settled.add(new SettlementRecord(
+        settled.add(new TopicRecord(
                 0,
                 settled.size(),
+                nowMicros / 1000,
                 bytes(key),
                 bytes(value),
                 List.of(new HeaderField("quota-outcome", bytes(outcome)))));
@@ -376,7 +377,7 @@ final class History {
                 .orElseThrow();
     }
 
-    private static String usageSource(RequestRecord report) {
+    private static String usageSource(TopicRecord report) {
         return "\"source\":{\"topic\":\"agent-usage\",\"partition\":" + report.partition() + ",\"offset\":"
                 + report.offset() + ",\"timestamp\":" + report.timestampMillis() + "}";
     }
@@ -402,7 +403,7 @@ final class History {
     }
 
     History approve(int partition, String agent, double cost, @Nullable String reason) {
-        RequestRecord request = publish(partition, agent, json(agent, cost));
+        TopicRecord request = publish(partition, agent, json(agent, cost));
         double left = refilled(agent, plan(agent)).stream()
                 .mapToDouble(bucket -> bucket.tokens)
                 .min()
@@ -419,7 +420,7 @@ final class History {
         int by = Math.max(0, refusing(plan, held, cost));
         Bucket bucket = held.get(by);
         Promise limit = plan.limits().get(by);
-        RequestRecord request = publish(partition, agent, json(agent, cost));
+        TopicRecord request = publish(partition, agent, json(agent, cost));
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
@@ -443,7 +444,7 @@ final class History {
 
     History invalid(int partition, @Nullable String text) {
         byte[] value = text == null ? null : bytes(text);
-        RequestRecord request = publish(partition, "some key", value);
+        TopicRecord request = publish(partition, "some key", value);
         String base64 = Base64.getEncoder().encodeToString(value == null ? new byte[0] : value);
         String rejection = "{\"reason\":\"invalid_request\",\"detail\":\"agent_id must be a string\"," + source(request)
                 + ",\"request_base64\":\"" + base64 + "\"}";
@@ -457,9 +458,9 @@ final class History {
     }
 
     /** Publishes a request that nobody decides. */
-    RequestRecord publish(int partition, String key, byte @Nullable [] value) {
+    TopicRecord publish(int partition, String key, byte @Nullable [] value) {
         long offset = nextSource.merge(partition, 1L, Long::sum) - 1;
-        var request = new RequestRecord(
+        var request = new TopicRecord(
                 partition,
                 offset,
                 timestamp.orElse(nowMicros / 1000),
@@ -480,7 +481,7 @@ final class History {
     }
 
     private List<HeaderField> quotaHeaders(
-            String decision, @Nullable String reason, RequestRecord request, String agent, double left) {
+            String decision, @Nullable String reason, TopicRecord request, String agent, double left) {
         List<HeaderField> headers = new ArrayList<>();
         headers.add(new HeaderField("quota-decision", bytes(decision)));
         if (reason != null) headers.add(new HeaderField("quota-reason", bytes(reason)));
@@ -496,7 +497,7 @@ final class History {
     private void put(
             OutputTopic outcome,
             int partition,
-            RequestRecord request,
+            TopicRecord request,
             byte @Nullable [] key,
             byte @Nullable [] value,
             List<HeaderField> headers) {
@@ -551,16 +552,16 @@ final class History {
         return checker.report(snapshot);
     }
 
-    private static String source(RequestRecord request) {
+    private static String source(TopicRecord request) {
         return "\"source\":{\"topic\":\"agent-requests\",\"partition\":" + request.partition() + ",\"offset\":"
                 + request.offset() + ",\"timestamp\":" + Math.max(0, request.timestampMillis()) + "}";
     }
 
-    private static String sourceHeader(RequestRecord request) {
+    private static String sourceHeader(TopicRecord request) {
         return "agent-requests/" + request.partition() + "/" + request.offset();
     }
 
-    private static byte[] bytes(RequestRecord request) {
+    private static byte[] bytes(TopicRecord request) {
         byte[] value = request.value();
         return value == null ? new byte[0] : value;
     }

@@ -3,8 +3,8 @@ package io.tollgate.verify;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** One record of the requests topic, as a {@code read_committed} consumer sees it. */
-record RequestRecord(
+/** One record of a topic, as a {@code read_committed} consumer sees it. */
+record TopicRecord(
         int partition,
         long offset,
         long timestampMillis,
