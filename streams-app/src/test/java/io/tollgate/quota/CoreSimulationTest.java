@@ -33,6 +33,7 @@ class CoreSimulationTest {
 
     private final AtomicLong next = new AtomicLong(FIRST_SEED);
     private final AtomicLong done = new AtomicLong();
+    private final AtomicLong withHolds = new AtomicLong();
     private final AtomicLong toldNanos = new AtomicLong();
     private final AtomicReference<String> failure = new AtomicReference<>();
     private final long startNanos = System.nanoTime();
@@ -55,8 +56,15 @@ class CoreSimulationTest {
 
     private String progress() {
         double took = (System.nanoTime() - startNanos) / 1e9;
-        return "SIMULATION %d histories in %.0f s on %d threads, %.0f a second, %.0f for each second of CPU, from seed %d on"
-                .formatted(done.get(), took, THREADS, done.get() / took, done.get() / cpuSeconds(), FIRST_SEED);
+        return "SIMULATION %d histories, %d of them with holds, in %.0f s on %d threads, %.0f a second, %.0f for each second of CPU, from seed %d on"
+                .formatted(
+                        done.get(),
+                        withHolds.get(),
+                        took,
+                        THREADS,
+                        done.get() / took,
+                        done.get() / cpuSeconds(),
+                        FIRST_SEED);
     }
 
     /** Returns what this process has used of processors, its start and its compilers included. */
@@ -84,6 +92,7 @@ class CoreSimulationTest {
             var history = History.of(seed);
             var violation = Simulation.run(history, redis);
             done.incrementAndGet();
+            if (history.setup().holds().isPresent()) withHolds.incrementAndGet();
             tellProgress();
             if (violation.isEmpty()) continue;
             long seconds = (System.nanoTime() - startNanos) / 1_000_000_000;

@@ -28,10 +28,12 @@ public final class SimulationMain {
         var found = new TreeMap<String, Integer>();
         long start = System.nanoTime();
         long count = 0;
+        long withHolds = 0;
         for (;
                 System.nanoTime() - start < seconds * 1_000_000_000L;
                 seed += Long.getLong("simulation.step", 1), count++) {
             var history = History.of(seed);
+            if (history.setup().holds().isPresent()) withHolds++;
             var violation = Simulation.run(history, memory);
             if (violation.isEmpty()) continue;
             var promise = violation.get().promise();
@@ -49,7 +51,7 @@ public final class SimulationMain {
         double took = (System.nanoTime() - start) / 1e9;
         double cpu = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() / 1e9;
         System.out.printf(
-                "%d histories, %.0f a second, %.0f a second of CPU; broken: %s%n",
-                count, count / took, count / cpu, found);
+                "%d histories, %d of them with holds, before seed %d, %.0f a second, %.0f a second of CPU; broken: %s%n",
+                count, withHolds, seed, count / took, count / cpu, found);
     }
 }
