@@ -31,10 +31,12 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -68,6 +70,9 @@ final class SimulatedInstance {
     private final Map<TopicPartition, Long> positions = new HashMap<>();
     private final Map<TopicPartition, Deque<Buffered>> buffers = new HashMap<>();
     private final Map<TopicPartition, Long> consumed = new HashMap<>();
+    /** Partitions of topics that were made anew, from which it has polled nothing since. */
+    private final Set<TopicPartition> anew = new HashSet<>();
+
     private SimulatedKafka.Transaction transaction;
     /** Has lost its partitions, and does not know. */
     boolean zombie;
@@ -326,7 +331,8 @@ final class SimulatedInstance {
 
     /** The topic was made anew: what is committed of the old one does not count, and the consumer begins at the start of the new one. */
     void recreated(String topic) {
-        positions.replaceAll((partition, at) -> partition.topic().equals(topic) ? Long.valueOf(0) : at);
+        for (var partition : positions.keySet()) if (partition.topic().equals(topic)) anew.add(partition);
+        anew.forEach(partition -> positions.put(partition, 0L));
         consumed.keySet().removeIf(partition -> partition.topic().equals(topic));
     }
 
@@ -344,6 +350,12 @@ final class SimulatedInstance {
         for (var partition : partitions) {
             var entries = kafka.fetch(partition, positions.get(partition), most);
             if (entries.isEmpty()) continue;
+            if (anew.remove(partition) && entries.get(0).offset > 0) {
+                // The consumer always notices. Here it says so only where offsets do not tell the tasks.
+                running.shared().sources().askedAgain(partition.topic(), partition.partition());
+                rejoin();
+                return 0;
+            }
             var records = new ArrayList<ConsumerRecord<byte[], byte[]>>(entries.size());
             for (var entry : entries) records.add(SimulatedKafka.record(partition, entry));
             polled.put(partition, records);
@@ -466,12 +478,14 @@ final class SimulatedInstance {
         task.close();
         for (var topic : topicsOf(partition)) {
             positions.remove(topic);
+            anew.remove(topic);
             buffers.remove(topic);
         }
     }
 
     /** Learns that others have its partitions by now. */
     private void loseAll() {
+        anew.clear();
         for (int partition : List.copyOf(tasks.keySet())) revoke(partition);
         transaction.abort();
         transaction = kafka.new Transaction();
