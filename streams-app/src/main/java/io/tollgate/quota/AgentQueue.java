@@ -130,6 +130,12 @@ final class AgentQueue {
         return false;
     }
 
+    /** Returns whether waiting requests of a source were sent in calls whose answers can no longer be used. */
+    boolean isAnyAbandoned(int place, AgentState state) {
+        for (var request : pending(place)) if (state.isAbandoned(request)) return true;
+        return false;
+    }
+
     /** Returns its last decisions; null if none are kept, or another agent has taken their place. */
     @Nullable
     LastDecisions lastDecisions() {

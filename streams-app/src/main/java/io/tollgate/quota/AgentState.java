@@ -251,7 +251,7 @@ final class AgentState {
             copy.hold(source, fence);
         }
         unasked = unasked.without(place);
-        held.answered(spend, answer);
+        held.answered(spend, answer, calls);
         copy.keepOnly(sources); // from now on these say what Redis must know
     }
 
@@ -295,15 +295,21 @@ final class AgentState {
      * Returns whether Redis would surely refuse this cost now: while only spending happens our copy, refilled to now,
      * is an upper bound of the buckets in Redis. Not where Redis has not been asked for a second, our copy is not what
      * Redis said, or Redis does not know yet what the agent is promised now: a new rate counts from when it does. Nor
-     * where the request may have been decided before a crash: Redis knows how, and has charged it. Nor after a
-     * settlement that Redis has not answered to: if that is aborted, the refusal would be told again.
+     * where the request may have been decided, before a crash or in a call that was given up since: Redis knows how,
+     * and has charged it. Nor after a settlement that Redis has not answered to: if that is aborted, the refusal would
+     * be told again.
+     *
+     * @param source the id of the request's source
      */
-    boolean surelyRefuses(int place, double costTokens, Promises promises, double nowSeconds, long nowNanos) {
+    boolean surelyRefuses(PendingDecision request, long source, double nowSeconds, long nowNanos) {
+        double costTokens = request.charge().costTokens();
+        var promises = request.policy().promises();
         var terms = promises.terms();
         var copy = held.copy();
         if (copy == null || !held.isComplete() || copy.decidedWithoutRedis() || held.isSettled()) return false;
         if (costTokens <= copy.leastTokens()) return false; // nearly always, and refilling gives more
-        if (mayBeDecidedBefore(place)) return false;
+        if (mayBeDecidedBefore(request.place())) return false;
+        if (request.charge().offset() <= copy.lastOffset(source)) return false;
         if (terms.limits().size() > 1) return false; // processed again, it would be refused, but not by the same limit
         if (nowNanos - answeredNanos >= TRUSTED_NANOS) return false;
         var known = copy.terms();

@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.Adjustments;
 import io.tollgate.redis.SpendRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -72,6 +73,15 @@ final class CallsUnderWay {
             return Optional.empty(); // nearly always
         return Optional.of(parts.get(0))
                 .filter(RedisCall.Part::supersedes); // those after the first know of calls under way
+    }
+
+    /** Returns whether Redis is being told of these adjustments. */
+    boolean tell(Adjustments adjustments) {
+        for (var part : parts) {
+            var copy = part.spend().copy();
+            if (copy != null && copy.adjustments().equals(adjustments)) return true;
+        }
+        return false;
     }
 
     /** Notes that the answer was taken over. */

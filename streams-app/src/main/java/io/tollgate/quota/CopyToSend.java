@@ -41,8 +41,10 @@ record CopyToSend(
         boolean knowsAll = held != null && !underWay;
         var adjustments = held == null ? Adjustments.NONE : held.adjustments();
         var told = unanswered == null ? adjustments : unanswered.mayBeTold(adjustments, commits);
-        var inBuckets = unanswered == null ? adjustments : unanswered.inBuckets();
-        var buckets = buckets(promises);
+        // Redis may have nothing: only a copy with all of them says how much of it there was no room for.
+        boolean withAll = unanswered == null || !complete && !unanswered.mayBeUndone(commits);
+        var inBuckets = withAll || unanswered == null ? adjustments : unanswered.inBuckets();
+        var buckets = buckets(promises, withAll);
         double beyond = inBuckets.settledSince(told);
         if (told.sinceMicros()
                 < inBuckets.sinceMicros()) { // the call names none of these, so the copy must not hold any
@@ -60,9 +62,9 @@ record CopyToSend(
                 told.settledTokens() + beyond);
     }
 
-    private AgentBuckets buckets(Promises promises) {
+    private AgentBuckets buckets(Promises promises, boolean withAll) {
         if (held == null) return AgentBuckets.full(promises.terms(), 0);
-        return unanswered == null ? held.buckets() : unanswered.buckets();
+        return withAll || unanswered == null ? held.buckets() : unanswered.buckets();
     }
 
     /** Returns the last offset of this source that was decided here, or is on its way to be. */

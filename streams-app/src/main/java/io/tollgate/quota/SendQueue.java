@@ -179,9 +179,8 @@ final class SendQueue {
         // knows it.
         return shared.exactlyOnce()
                 && buckets.surelyRefuses(
-                        request.place(),
-                        request.charge().costTokens(),
-                        request.policy().promises(),
+                        request,
+                        offsets.sources().id(request.place()),
                         nowSeconds,
                         shared.time().nanoTime());
     }
@@ -200,7 +199,9 @@ final class SendQueue {
         while (!leftBehind.isEmpty() && call.size() < limits.agents() && requests < limits.requests()) {
             var left = leftBehind.removeFirst();
             var next = left.next().filter(request -> request.asked() == null && admits(left.agent(), request));
-            boolean mayBeSent = !left.buckets().isDecidedAlone(cache.commits()) && redis.inUse(left.buckets());
+            boolean mayBeSent = !left.buckets().isDecidedAlone(cache.commits())
+                    && !left.agent().isAnyAbandoned(left.first().place(), left.buckets())
+                    && redis.inUse(left.buckets());
             if (next.isEmpty() || !mayBeSent || call.containsKey(left.buckets())) continue;
             var together = waiting(left.agent(), left.buckets(), next.get(), limits.requests());
             call.put(left.buckets(), together);
@@ -214,7 +215,7 @@ final class SendQueue {
         var pending = agent.pending(first.place());
         // Some of these may already be in Redis, in calls that can no longer be used. Usable calls do no harm: their
         // answers are given again.
-        if (pending.stream().anyMatch(buckets::isAbandoned)) {
+        if (agent.isAnyAbandoned(first.place(), buckets)) {
             buckets.startAnew(first.policy().terms(), nowSeconds(buckets));
         }
         // One call has one policy, and requests after a policy change must not overtake earlier ones.

@@ -19,7 +19,10 @@ final class SettledBuckets {
     private boolean stored = true;
     private long waitsSinceNanos;
 
-    /** Whether Redis has answered since it is in memory: it lacks nothing that Redis was told before. */
+    /**
+     * Whether it lacks nothing that Redis was told before, and that counts: Redis has answered since it is in memory;
+     * or it was stored with decisions of its own, and then it was written with each commit.
+     */
     private boolean complete;
 
     /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
@@ -28,6 +31,7 @@ final class SettledBuckets {
     /** @param copy as it was stored; null: none was, which means full buckets */
     SettledBuckets(@Nullable BucketCopy copy) {
         this.copy = copy;
+        complete = copy != null && copy.decidedWithoutRedis();
     }
 
     /** Returns our copy; null if there is none, which means full buckets. */
@@ -75,7 +79,7 @@ final class SettledBuckets {
         waitsSinceNanos = nanos;
     }
 
-    /** Returns whether Redis has answered since the copy is in memory. */
+    /** Returns whether the copy lacks nothing that Redis was told before, and that counts. */
     boolean isComplete() {
         return complete;
     }
@@ -127,7 +131,8 @@ final class SettledBuckets {
         if (refundTokens == 0) return TokenBucket.refill(held.buckets(), promises, nowSeconds);
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
         var next = held.adjustments().settled(refundTokens, promises.terms(), nowMicros);
-        unanswered = UnansweredSettlements.with(unanswered, held, next, promises.terms(), commits, nowMicros);
+        unanswered = UnansweredSettlements.with(
+                unanswered, held, showsRoom(held), next, promises.terms(), commits, nowMicros);
         var settled = TokenBucket.settle(held.buckets(), promises, nowSeconds, refundTokens);
         held.hold(settled);
         held.adjusted(next, untold);
@@ -144,11 +149,16 @@ final class SettledBuckets {
     void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = copy;
         if (held == null || unanswered == null) return;
-        if (!complete && !held.decidedWithoutRedis()) return; // its first answer shows it
+        if (!showsRoom(held)) return; // its first answer does
         double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
         if (surplus <= 0) return;
         held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
         stored = false;
+    }
+
+    /** Returns whether the copy shows how much room there is in Redis. */
+    private boolean showsRoom(BucketCopy held) {
+        return complete || held.decidedWithoutRedis();
     }
 
     /** Notes that Redis was told. */
@@ -200,12 +210,16 @@ final class SettledBuckets {
         if (unanswered != null) unanswered = unanswered.by(next, held.adjustments(), promises);
     }
 
-    /** Takes over the buckets that Redis answered, if they are newer than ours. */
-    void answered(SpendRequest spend, SpendResult.Decided answer) {
+    /**
+     * Takes over the buckets that Redis answered, if they are newer than ours.
+     *
+     * @param calls the other ones under way
+     */
+    void answered(SpendRequest spend, SpendResult.Decided answer, CallsUnderWay calls) {
         complete = true;
         stored = false;
         var held = copyOr(answer.buckets());
-        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend);
+        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend, calls);
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
     }
@@ -225,12 +239,13 @@ final class SettledBuckets {
     }
 
     /** Takes over the buckets of an answer, with what was settled since it was asked for. */
-    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend) {
+    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend, CallsUnderWay calls) {
         var answered = answer.buckets();
-        double since = held.adjustments().settledSince(told(spend));
-        double taken = unanswered == null ? since : unanswered.takenTokens(since, answer, spend);
-        if (taken < since) held.adjusted(held.adjustments().settled(taken - since), held.isUntold());
-        since = taken;
+        double surplus =
+                unanswered == null ? 0 : unanswered.surplusTokens(held.adjustments(), told(spend), answer, spend);
+        boolean isTold = surplus > 0 && calls.tell(held.adjustments()); // then Redis takes it off
+        if (surplus > 0 && !isTold) held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
+        double since = held.adjustments().settledSince(told(spend)) - (isTold ? surplus : 0);
         if (unanswered == null || since == 0) {
             held.hold(answered);
             unanswered = null;

@@ -120,7 +120,7 @@ final class TaskDecider {
         return agent.notBeforeLast(Math.max(shared.nowMicros(buckets), afterMicros));
     }
 
-    /** Waits for calls under way, because their charges come before this settlement. */
+    /** Waits for calls under way, because their charges come before what happens now. */
     private void takeOver(AgentState buckets) {
         for (var part : buckets.calls().inOrder()) {
             decided(part, buckets).ifPresent(answer -> takeOver(buckets, part, answer));
@@ -193,8 +193,10 @@ final class TaskDecider {
     private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
         long nowMicros = refusesHoldAt(agent, buckets, request);
         double nowSeconds = TokenBucket.seconds(nowMicros);
-        if (request.asked() != null)
-            buckets.startAnew(policy.terms(), nowSeconds); // nobody knows whether it was charged
+        if (request.asked() != null) { // nobody knows whether it was charged
+            takeOver(buckets);
+            buckets.startAnew(policy.terms(), nowSeconds);
+        }
         var held = TokenBucket.refill(
                 buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
         return new Decision.TooManyOpenHolds(
@@ -241,6 +243,7 @@ final class TaskDecider {
             if (answer.isEmpty()) return decideLocally(agent, buckets, request);
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
+        if (agent.isAnyAbandoned(request.place(), buckets)) takeOver(buckets); // before their calls are given up
         // This refusal is not earlier than the last decision, and by then the bucket may hold more.
         long clockMicros = shared.nowMicros(buckets);
         long nowMicros = Math.max(clockMicros, agent.lastDecidedMicros());
@@ -298,8 +301,11 @@ final class TaskDecider {
         for (var part : buckets.calls().answeredThrough(asked)) {
             var its =
                     part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
+            boolean storedAlone = !buckets.follows();
             buckets.accept(part, its, offsets.sources());
-            cache.answered(buckets, part.call().awaitedNanos());
+            // A copy that is stored with decisions of its own supersedes Redis, and so must not be older.
+            if (storedAlone) cache.storeWithCommit(buckets);
+            else cache.answered(buckets, part.call().awaitedNanos());
             note(buckets.agentId(), its);
         }
     }

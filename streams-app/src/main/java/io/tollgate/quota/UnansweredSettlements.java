@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param buckets as they were before, with all adjustments {@code inBuckets}
  * @param committed the adjustments that Redis may be told until the task commits, and {@code withCommitted} the buckets
  *     that hold them
- * @param ended the adjustments of a calendar period that is over, of which Redis has not been told: it learns of each
- *     period in turn
+ * @param ended adjustments of which Redis has not been told, and must be told first: those of a calendar period that
+ *     is over; or the highest sum, where a debt came after refunds of which nobody knows whether there was room
  * @param settledIn how often the task had come to a commit at the last settlement
  * @param atMicros when the last settlement was made
  */
@@ -36,12 +36,14 @@ record UnansweredSettlements(
      *
      * @param last null where there is none yet
      * @param held our copy as it is before
+     * @param isConfirmed whether it shows how much room there is in Redis
      * @param next what was done to it afterwards
      * @param commits how often the task has come to a commit
      */
     static UnansweredSettlements with(
             @Nullable UnansweredSettlements last,
             BucketCopy held,
+            boolean isConfirmed,
             Adjustments next,
             Terms terms,
             int commits,
@@ -50,7 +52,14 @@ record UnansweredSettlements(
         boolean ends = held.isUntold()
                 && before.sinceMicros() < next.sinceMicros()
                 && !terms.areFullBetween(before.sinceSeconds(), TokenBucket.seconds(nowMicros));
-        var ended = ends ? before : last == null ? Adjustments.NONE : last.ended;
+        var ended = last == null ? Adjustments.NONE : last.ended;
+        // The highest sum shows Redis how much of it there was no room for.
+        boolean turns = !isConfirmed
+                && held.isUntold()
+                && before.sinceMicros() == next.sinceMicros()
+                && before.settledTokens() > next.settledTokens()
+                && (ended.sinceMicros() != before.sinceMicros() || before.settledTokens() > ended.settledTokens());
+        if (ends || turns) ended = before;
         var left = held.buckets();
         if (last == null) return new UnansweredSettlements(left, before, before, left, ended, commits, nowMicros);
         boolean goesOn = last.settledIn == commits;
@@ -65,7 +74,10 @@ record UnansweredSettlements(
         double told = committed.settledSince(inNext);
         double sinceSeconds = Math.max(committed.sinceSeconds(), inNext.sinceSeconds());
         var withIt = told == 0 ? next : TokenBucket.settle(next, promises, 0, told, sinceSeconds);
-        return new UnansweredSettlements(next, inNext, committed, withIt, ended, settledIn, atMicros);
+        boolean isOver =
+                ended.sinceMicros() < inNext.sinceMicros(); // else the next buckets show how much room there was
+        return new UnansweredSettlements(
+                next, inNext, committed, withIt, isOver ? ended : Adjustments.NONE, settledIn, atMicros);
     }
 
     /** Returns these when Redis was told. */
@@ -94,18 +106,28 @@ record UnansweredSettlements(
     }
 
     /**
-     * Returns the part of a refund for which the buckets had room before Redis, without knowing of it, made the charges
-     * that it answers.
+     * Returns the refunds for which the buckets had no room before Redis, without knowing of them, made the charges that
+     * it answers; 0: none.
+     *
+     * @param told the adjustments that Redis knew of
      */
-    double takenTokens(double refundTokens, SpendResult.Decided answer, SpendRequest spend) {
-        if (refundTokens <= 0) return refundTokens;
+    double surplusTokens(Adjustments all, Adjustments told, SpendResult.Decided answer, SpendRequest spend) {
+        double refundTokens = all.settledSince(told);
+        if (isHighest(all)) refundTokens = ended.settledSince(told);
+        if (refundTokens <= 0) return 0;
         double charged = 0;
         for (int i = 0; i < answer.decisions().size(); i++) {
             var decision = answer.decisions().get(i);
             if (decision.isApproved() && decision.decidedAtMicros() > atMicros)
                 charged += spend.charges().get(i).costTokens();
         }
-        return Math.max(0, Math.min(refundTokens, roomTokens(answer.buckets(), spend.promises()) - charged));
+        return refundTokens
+                - Math.max(0, Math.min(refundTokens, roomTokens(answer.buckets(), spend.promises()) - charged));
+    }
+
+    /** Returns whether Redis is to be told the highest sum first. */
+    private boolean isHighest(Adjustments all) {
+        return ended.sinceMicros() == all.sinceMicros() && ended.settledTokens() > all.settledTokens();
     }
 
     private static double roomTokens(AgentBuckets buckets, Promises promises) {

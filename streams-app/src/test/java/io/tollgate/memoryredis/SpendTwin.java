@@ -516,7 +516,13 @@ final class SpendTwin {
             boolean absent = held[i].isUnknown();
             double most = limits[i].capacity();
             boolean over = from > began / 1e6;
-            double tokens = filled ? most : min(held[i].tokens() + back + (absent || over ? 0 : given), most);
+            double lost = 0; // time gave it before the last write, when there was no room for both
+            if (given > 0 && limits[i].starts() == null && i < copies.size()) {
+                var was = copies.get(i);
+                double grew = (wasLast - was.last()) * limits[i].rate();
+                if (grew > 0) lost = max(0, min(given, min(grew, was.tokens() + settled - inCopy + grew - most)));
+            }
+            double tokens = filled ? most : min(held[i].tokens() + back + (absent || over ? 0 : given - lost), most);
             if (copy != null && !copy.isUnknown()) {
                 double byCopy = min(copy.tokens() + (over ? 0 : settled - inCopy), most);
                 if (absent || follows || byCopy < tokens) tokens = byCopy;

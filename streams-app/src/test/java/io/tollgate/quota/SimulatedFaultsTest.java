@@ -1141,4 +1141,205 @@ class SimulatedFaultsTest {
                 process count=1 order=14017713
                 """);
     }
+
+    /** A call is given up when a stray must be sent anew: its requests are in the copy's fence, and must not be refused unasked. */
+    @Test
+    void answeredInACallThatWasGivenUp() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=3 cold=0 call_agents=3 call_requests=5 calls=1
+                publish cost=1 stray=1
+                steal from=1
+                slow instance=1 millis=76
+                publish cost=1 stray=1
+                lose_reply instance=1 after=2119
+                pass millis=556
+                poll instance=1 most=2 reversed=1
+                publish cost=5 stray=2
+                publish agent=1 cost=3 stray=1
+                publish cost=5 stray=2
+                publish agent=1 stray=1
+                publish cost=5 stray=2
+                publish agent=1 cost=3 stray=1
+                publish agent=2 cost=3
+                work most=3 order=4434053
+                publish agent=2 cost=6 stray=1
+                steal
+                publish agent=2 cost=2 stray=2
+                poll instance=1 reversed=1
+                pass millis=623
+                publish cost=3
+                publish stray=2
+                lose_reply instance=1 after=14
+                poll instance=1 most=5 reversed=1
+                pass millis=1697
+                work instance=1 most=4 order=10302939
+                """);
+    }
+
+    /** A call is given up when a stray must be sent anew: what it charged is known, as it was answered. */
+    @Test
+    void callGivenUpBeforeAStrayIsSentAnew() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=3 cold=0 call_agents=3 call_requests=5 calls=1
+                pass millis=1458
+                publish cost=1 stray=1
+                pass millis=1186
+                slow millis=94 after=28
+                pass millis=1811
+                publish agent=2 cost=1 stray=1
+                publish agent=1 cost=5 stray=1
+                slow instance=1 millis=76
+                steal from=1
+                lose_reply instance=1 after=2119
+                work instance=1 most=3 order=8950070
+                publish agent=1 cost=3 stray=1
+                publish cost=5 stray=2
+                publish agent=1 stray=1
+                publish agent=1 cost=1 stray=2
+                publish agent=2 cost=4
+                publish agent=1 cost=5 stray=1
+                work most=3 order=4434053
+                steal
+                publish agent=2 cost=2 stray=2
+                poll instance=1 reversed=1
+                pass millis=623
+                publish stray=2
+                lose_reply instance=1 after=14
+                poll instance=1 most=5 reversed=1
+                pass millis=1697
+                work instance=1 most=4 order=10302939
+                """);
+    }
+
+    /** An instance takes over a copy that was decided alone, and loses the partition: Redis must not hear of what it decides then. */
+    @Test
+    void zombieAfterADecisionOfItsPredecessor() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=1 cold=200 call_agents=1 call_requests=1 calls=2
+                publish cost=5 stray=2
+                publish agent=1 cost=4 stray=1
+                publish agent=2 stray=1
+                lose_reply after=25
+                steal from=1
+                poll instance=1 most=4
+                publish cost=3
+                work most=3 order=15273625
+                publish cost=3 stray=1
+                steal
+                poll most=6
+                publish agent=2
+                cut instance=1 micros=2136
+                poll instance=1 most=4 reversed=1
+                pass millis=1528
+                steal from=1
+                process instance=1 count=2 order=1401121
+                """);
+    }
+
+    /** A call that did not know of a refund comes late: until then time would have refilled the bucket, if it had not been full. */
+    @Test
+    void refundToldAfterALateCall() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=1 call_requests=3 calls=3
+                publish agent=2 cost=4 stray=2
+                publish agent=1 cost=1 stray=2
+                publish agent=2 cost=4 stray=2
+                poll instance=1 most=6
+                publish cost=1 stray=2
+                process instance=1 order=14330115
+                publish agent=2 cost=3 stray=2
+                commit instance=1
+                poll most=3
+                publish stray=2
+                settle refund=13
+                publish cost=1
+                publish cost=1 stray=1
+                work instance=1 most=4 order=8224267
+                publish agent=2 cost=3 stray=1
+                freeze millis=452
+                poll most=8 reversed=1
+                commit
+                process count=1 order=14728767
+                pass millis=208
+                move to=1
+                """);
+    }
+
+    /** The same, and the refund is told by the next call of the instance that has lost the partition. */
+    @Test
+    void refundToldBehindALateCall() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=1 cold=1 call_agents=1 call_requests=3 calls=3
+                publish agent=2 cost=4 stray=2
+                publish agent=1 cost=1 stray=2
+                publish agent=1 cost=1 stray=2
+                poll instance=1 most=6
+                publish cost=1 stray=2
+                process instance=1 order=14330115
+                commit instance=1
+                poll most=3
+                process count=1 order=73899
+                publish agent=1 cost=3
+                settle refund=13
+                publish cost=1
+                publish cost=1 stray=1
+                publish agent=2 stray=1
+                work instance=1 most=4 order=8224267
+                publish agent=2 cost=3 stray=1
+                freeze millis=452
+                poll most=8 reversed=1
+                commit
+                process count=1 order=14728767
+                pass millis=208
+                move to=1
+                """);
+    }
+
+    /** A refund without room, and a debt, are settled while Redis does not answer; it is asked for a charge first. */
+    @Test
+    void debtAfterARefundBeforeACharge() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=1 cold=0 call_agents=1 call_requests=1 calls=2
+                lose_reply after=1646
+                publish agent=1 cost=3
+                pass millis=533
+                settle agent=1 refund=11
+                settle agent=2 refund=2
+                """);
+    }
+
+    /** The same, and Redis holds nothing when it is told. */
+    @Test
+    void debtAfterARefundOfAFullBucket() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=1 cold=0 call_agents=1 call_requests=1 calls=2
+                lose_reply after=1646
+                publish cost=4 stray=2
+                pass millis=533
+                settle agent=1 refund=11
+                settle agent=2 refund=2
+                """);
+    }
+
+    /** The first records of a topic that was made anew were aborted: its offsets do not tell the task that it is another one. */
+    @Test
+    void gapAtTheStartOfANewTopic() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=0 cold=1 call_agents=3 call_requests=1 calls=1
+                publish cost=1 stray=2
+                publish agent=2 cost=1 stray=2
+                work instance=1 most=6 order=6717390
+                poll most=2
+                publish cost=3 stray=2
+                recreate rekeyed=1
+                poll instance=1 most=2
+                work most=6 order=1098981
+                process instance=1 count=4 order=3297619
+                work instance=1 most=1 order=7910072
+                work instance=1 most=2 order=15202645
+                poll
+                process count=1 order=1240754
+                offsets_back rekeyed=1 by=4
+                """);
+    }
 }

@@ -28,8 +28,7 @@
 -- A group whose first is above its last says how far decisions went, no more. Committed ones go. That of source zeros
 -- holds the adjustments: since when (last offset, us), by a reset (decided at, else 0), tokens given back (after).
 
--- What is captured here costs each call, so that constants stand where they are used.
-local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4'
+local ARGUMENT = '<Bc8dBdddddI4c0I4c0I4c0I4c0I4c0I4c0I4' -- what is captured costs each call: others stand inside
 local parsed = {} -- many agents have the same terms
 -- Returns the limits; fails on terms that are cut off or hold no limits.
 local function limits_of(terms)
@@ -197,9 +196,8 @@ local function merged(key, argument, stored, ours, clock)
     or relation == SUPERSEDES and once and count > 0 and (elsewhere or writer ~= source) -- somebody else decided
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
-  -- Returns the levels under the last promise, now. Each promise counts from its own moment on: the time before is
-  -- credited by the one before it, then a smaller capacity cuts, and a larger one gives nothing. A limit continues the
-  -- one of its name; the first, the shared one, also a first one whose name is gone. A limit that is new starts full.
+  -- Returns the levels under the last promise, now. The time before a promise is credited by the one before it, then a
+  -- smaller capacity cuts, a larger one gives nothing. A limit continues that of its name, the first also one now gone.
   local function place_of(name, all) for i = 1, #all do if all[i].name == name then return i end end end
   local function brought(held, by)
     local left_at = held[1] and held[1][2] or now
@@ -236,15 +234,17 @@ local function merged(key, argument, stored, ours, clock)
     local back, _, _, from = 0, refill(limits[i], 0, now, now, 0)
     for k = 1, disagrees and 0 or #nowhere do back = back + (nowhere[k][1] >= from and nowhere[k][2] or 0) end
     local copy, absent, most, over = copied[i], held[i][3], limits[i].capacity, from > began / 1e6 -- the period it was
-    local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given), most)
+    -- A call that did not know of it has written since the copy: what time gave until then, there may be no room for.
+    local grew = given > 0 and copies[i] and not limits[i].starts and (was_last - copies[i][2]) * limits[i].rate or 0
+    local lost = grew > 0 and math.max(0, math.min(given, grew, copies[i][1] + settled - in_copy + grew - most)) or 0
+    local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given - lost), most)
     local by_copy = copy and not copy[3] and math.min(copy[1] + (over and 0 or settled - in_copy), most)
     if by_copy and (absent or follows or by_copy < tokens) then tokens = by_copy end
     left[i] = disagrees and absent and most or tokens
   end
   if reconciled then status, foreign = status == FINE and RECONCILED or status, math.max(foreign, copy_foreign) end
   if disagrees then return DISAGREES, now, foreign, left, entries end
-  -- What was decided on the copy went out to the consumers: for the offsets of its groups it stands before what a lost
-  -- answer may have said. What Redis decided before them stays, and what it decided after, unless that went nowhere.
+  -- What was decided on the copy went out: for the offsets of its groups it stands before what a lost answer has said.
   local went_nowhere, copy_first, newer, older = relation == SUPERSEDES, math.huge, '', ''
   if reconciled and fenced and (went_nowhere or copy_groups ~= '' or copy_fence > own[2]) then
     for _, _, _, from in next_group, copy_groups, 0 do copy_first = math.min(copy_first, from) end
@@ -297,6 +297,7 @@ local function decide(key, argument, clock, now_micros, now_text, approved_at)
       and (copy_last == last or copy_last < last and relation ~= FOLLOWS) and told:sub(1, 36) == fence:sub(to + 1, -21)
     if plain and through > committed then plain, kept = pcall(uncommitted, fence:sub(37, to), committed) end
     local given = plain and told ~= '' and unpack_('<d', told, 37) - unpack_('<d', fence, to + 37) or 0
+    plain = plain and (given <= 0 or copy_last == last)
     left, minute, news = {(refill(limits[1], tokens, last, clock, 0))}, last - last % 60, given ~= 0
     for i = 2, plain and #limits or 0 do
       local text, at = unpack(redis.call('HMGET', key, 'tokens:' .. limits[i].name, 'last_refill:' .. limits[i].name))
@@ -371,8 +372,7 @@ local function decide(key, argument, clock, now_micros, now_text, approved_at)
     fields[at + 2], fields[at + 3] = 'last_refill' .. name, now_text
   end
   if ours and stored[4] ~= terms then fields[#fields + 1], fields[#fields + 2] = 'terms', terms end
-  -- Never shorter than the bucket needs to fill: expiry must not give tokens away. Once a minute is enough where the
-  -- last write was ours (another program's EXPIRE may have shortened it) and the bucket fills within an hour.
+  -- Expiry must not give tokens away. Once a minute is enough where the last write was ours and it fills in an hour.
   local fills, readable, theirs = 0, not ours and stored[4]
   if readable then readable, theirs = pcall(limits_of, stored[4]) end -- what the pipeline keeps takes its time
   for i = 1, #limits + (readable and #theirs or 0) do
