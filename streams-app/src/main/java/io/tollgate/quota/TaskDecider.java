@@ -243,7 +243,6 @@ final class TaskDecider {
             if (answer.isEmpty()) return decideLocally(agent, buckets, request);
             if (buckets.isUsable(request)) return accept(buckets, request, asked, answer.get());
         }
-        if (agent.isAnyAbandoned(request.place(), buckets)) takeOver(buckets); // before their calls are given up
         // This refusal is not earlier than the last decision, and by then the bucket may hold more.
         long clockMicros = shared.nowMicros(buckets);
         long nowMicros = Math.max(clockMicros, agent.lastDecidedMicros());
@@ -252,6 +251,8 @@ final class TaskDecider {
         if (queue.surelyRefuses(buckets, request, TokenBucket.seconds(nowMicros))) {
             return refuseUnasked(agent, buckets, request, nowMicros, clockMicros);
         }
+        if (agent.isAnyAbandoned(request.place(), buckets)) takeOver(buckets); // what follows gives up all calls
+        if (buckets.isDecidedAlone(cache.commits())) return decideLocally(agent, buckets, request);
         var askedNow = queue.sendNow(redis.get(), agent, buckets, request, atOnce);
         return decided(askedNow, buckets)
                 .map(answer -> accept(buckets, request, askedNow, answer))
