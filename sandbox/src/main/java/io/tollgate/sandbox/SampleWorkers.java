@@ -69,7 +69,15 @@ final class SampleWorkers extends TrafficThread {
     private final KafkaConsumer<byte[], byte[]> settlements;
     private final SplittableRandom random;
     private final ObjectMapper json = new ObjectMapper();
-    private volatile Worked worked = NONE;
+    private long holds;
+    private long reported;
+    private long answered;
+    private long settled;
+    private long expired;
+    private double reserved;
+    private double used;
+    private double refunded;
+    private double overrun;
 
     private SampleWorkers(
             KafkaConsumer<byte[], byte[]> consumer,
@@ -114,7 +122,7 @@ final class SampleWorkers extends TrafficThread {
                 for (var approved : consumer.poll(Duration.ofMillis(50))) {
                     if (approved.headers().lastHeader("quota-hold") != null) report(approved);
                 }
-                for (var settled : settlements.poll(Duration.ofMillis(1))) count(json.readTree(settled.value()));
+                for (var settlement : settlements.poll(Duration.ofMillis(1))) count(json.readTree(settlement.value()));
             }
         } catch (IOException impossible) {
             throw new IllegalStateException(impossible); // the pipeline writes JSON, and so do sample agents
@@ -122,49 +130,38 @@ final class SampleWorkers extends TrafficThread {
     }
 
     private void report(ConsumerRecord<byte[], byte[]> approved) throws IOException {
-        double reserved = json.readTree(approved.value()).path("tokens").asDouble(1);
+        double tokens = json.readTree(approved.value()).path("tokens").asDouble(1);
         boolean dies = random.nextInt(DIES_ONE_IN) == 0;
-        var was = worked;
-        worked = new Worked(
-                was.holds + 1,
-                was.reported + (dies ? 0 : 1),
-                was.answered,
-                was.settled,
-                was.expired,
-                was.reserved + reserved,
-                was.used,
-                was.refunded,
-                was.overrun);
+        synchronized (this) {
+            holds++;
+            reserved += tokens;
+            if (!dies) reported++;
+        }
         if (dies) return;
         byte[] hold = approved.headers().lastHeader("quota-source").value();
         var report = json.createObjectNode()
                 .put("agent_id", new String(approved.key(), StandardCharsets.UTF_8))
                 .put("hold", new String(hold, StandardCharsets.UTF_8))
-                .put("tokens", random.nextInt((int) (reserved * 1.1) + 1));
+                .put("tokens", random.nextInt((int) (tokens * 1.1) + 1));
         int partitions = producer.partitionsFor(SandboxTopics.USAGE).size();
         int home = SampleAgents.murmur2Partition(approved.key(), partitions);
         producer.send(new ProducerRecord<>(SandboxTopics.USAGE, home, approved.key(), json.writeValueAsBytes(report)));
     }
 
-    private void count(JsonNode settled) {
-        var outcome = settled.path("outcome").asText();
-        double refunded = settled.path("refunded").asDouble();
-        boolean ends = outcome.equals("settled") || outcome.equals("expired");
-        var was = worked;
-        worked = new Worked(
-                was.holds,
-                was.reported,
-                was.answered + (outcome.equals("expired") ? 0 : 1),
-                was.settled + (outcome.equals("settled") ? 1 : 0),
-                was.expired + (outcome.equals("expired") ? 1 : 0),
-                was.reserved,
-                was.used + (ends ? settled.path("used").asDouble() : 0),
-                was.refunded + Math.max(0, refunded),
-                was.overrun + Math.max(0, -refunded));
+    private synchronized void count(JsonNode settlement) {
+        var outcome = settlement.path("outcome").asText();
+        double tokens = settlement.path("refunded").asDouble();
+        if (outcome.equals("settled")) settled++;
+        if (outcome.equals("expired")) expired++;
+        else answered++;
+        if (outcome.equals("settled") || outcome.equals("expired"))
+            used += settlement.path("used").asDouble();
+        refunded += Math.max(0, tokens);
+        overrun += Math.max(0, -tokens);
     }
 
     /** Returns the figures of holds so far. */
-    Worked worked() {
-        return worked;
+    synchronized Worked worked() {
+        return new Worked(holds, reported, answered, settled, expired, reserved, used, refunded, overrun);
     }
 }

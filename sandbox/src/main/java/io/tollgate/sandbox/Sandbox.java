@@ -32,10 +32,7 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
+import picocli.CommandLine.Mixin;
 
 /**
  * The command {@code sandbox}: everything on one machine, with traffic, until Ctrl-C or until all requests are decided.
@@ -49,57 +46,8 @@ import picocli.CommandLine.Spec;
 public final class Sandbox implements Callable<Integer> {
     private static final double DEFAULT_RATE = 200;
 
-    @Option(
-            names = "--records",
-            paramLabel = "N",
-            description = "publish N requests, wait until each is decided, and end")
-    private @Nullable Long records;
-
-    @Option(
-            names = "--rate",
-            paramLabel = "R",
-            description = "requests per second (default: 200; with --records: as fast as possible)")
-    private @Nullable Double rate;
-
-    @Option(names = "--agents", paramLabel = "N", defaultValue = "50", description = "sample agents (default: 50)")
-    private int agents;
-
-    @Option(
-            names = "--skew",
-            paramLabel = "Z",
-            defaultValue = "1.0",
-            description = "Zipf exponent: 0 makes all agents equally busy (default: 1.0)")
-    private double skew;
-
-    @Option(names = "--kafka-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
-    private int kafkaPort;
-
-    @Option(names = "--redis-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
-    private int redisPort;
-
-    @Option(names = "--http-port", paramLabel = "P", defaultValue = "0", description = "default: a free one")
-    private int httpPort;
-
-    @Option(names = "--no-redis", description = "without Redis: local buckets only")
-    private boolean noRedis;
-
-    @Option(names = "--no-traffic", description = "without sample agents")
-    private boolean noTraffic;
-
-    @Option(names = "--no-app", description = "without the pipeline: Kafka and Redis only")
-    private boolean noApp;
-
-    @Option(names = "--connect", description = "PostgreSQL and Kafka Connect as well")
-    private boolean connect;
-
-    @Option(names = "--secure", description = "with TLS, logins and the least rights that suffice")
-    private boolean secure;
-
-    @Option(names = "--dir", paramLabel = "D", description = "keep the data here and reuse it at the next start")
-    private @Nullable Path givenDir;
-
-    @Spec
-    private @Nullable CommandSpec spec;
+    @Mixin
+    private final SandboxOptions given = new SandboxOptions();
 
     private final PrintStream out = System.out;
     private final StatusLine statusLine = new StatusLine(out);
@@ -155,7 +103,7 @@ public final class Sandbox implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        checkUsage();
+        given.check();
         var hook = new Thread(this::stopOnSignal, "stop");
         Runtime.getRuntime().addShutdownHook(hook);
         try {
@@ -170,68 +118,40 @@ public final class Sandbox implements Callable<Integer> {
         }
     }
 
-    private void checkUsage() {
-        require(records == null || records >= 1, "--records must be at least 1, but is " + records);
-        require(rate == null || (rate > 0 && rate <= 1e9), "--rate must be above 0 and at most 1e9, but is " + rate);
-        require(agents >= 1 && agents <= 1_000_000, "--agents must be from 1 to 1000000, but is " + agents);
-        require(skew >= 0 && skew <= 100, "--skew must be from 0 to 100, but is " + skew);
-        requirePort("--kafka-port", kafkaPort);
-        requirePort("--redis-port", redisPort);
-        requirePort("--http-port", httpPort);
-        if (!noRedis) requireOther("--redis-port", redisPort, "--kafka-port", kafkaPort);
-        if (!noApp) requireOther("--http-port", httpPort, "--kafka-port", kafkaPort);
-        if (!noApp && !noRedis) requireOther("--http-port", httpPort, "--redis-port", redisPort);
-        require(records == null || !noTraffic, "--records and --no-traffic exclude each other");
-        require(records == null || !noApp, "--records needs the pipeline: it excludes --no-app");
-        require(!connect || !secure, "--connect and --secure exclude each other");
-    }
-
-    private void requirePort(String option, int port) {
-        require(port >= 0 && port <= 65_535, option + " must be from 0 to 65535, but is " + port);
-    }
-
-    private void requireOther(String option, int port, String other, int otherPort) {
-        require(port == 0 || port != otherPort, option + " must differ from " + other + ", but is " + port);
-    }
-
-    private void require(boolean legal, String message) {
-        if (!legal && spec != null) throw new ParameterException(spec.commandLine(), message);
-    }
-
     private void start() throws Exception {
-        SandboxDir opened = SandboxDir.open(Optional.ofNullable(givenDir));
+        SandboxDir opened = SandboxDir.open(Optional.ofNullable(given.dir));
         folder = opened;
         Path dir = opened.path();
-        if (httpPort != 0 && !noApp && !FreePorts.isFree(httpPort)) {
+        if (given.httpPort != 0 && !given.noApp && !FreePorts.isFree(given.httpPort)) {
             throw new IllegalStateException(
-                    "the application cannot listen on 127.0.0.1:" + httpPort + ": the port is in use");
+                    "the application cannot listen on 127.0.0.1:" + given.httpPort + ": the port is in use");
         }
-        if (!noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
-        if (connect) ConnectParts.find();
-        out.println("Starting Kafka" + (noRedis ? "" : ", Redis") + (connect ? ", PostgreSQL, Connect" : "")
-                + (noApp ? "" : " and the pipeline") + " ...");
+        if (!given.noApp) ApplicationProcess.findJar(); // before the seconds that the servers take
+        if (given.connect) ConnectParts.find();
+        out.println("Starting Kafka" + (given.noRedis ? "" : ", Redis") + (given.connect ? ", PostgreSQL, Connect" : "")
+                + (given.noApp ? "" : " and the pipeline") + " ...");
 
         Path logs = dir.resolve("logs");
-        Security users = secure ? Security.create(dir.resolve("secure")) : null;
+        Security users = given.secure ? Security.create(dir.resolve("secure")) : null;
         security = users;
         Future<KafkaBroker> kafkaStart = starters.submit(() -> {
             KafkaBroker.BrokerOptions options = KafkaBroker.BrokerOptions.defaults()
                     .withDir(dir.resolve("kafka"))
                     .withLog(logs.resolve("kafka.log"))
-                    .withPort(kafkaPort);
+                    .withPort(given.kafkaPort);
             KafkaBroker started = KafkaBroker.start(users == null ? options : options.withSecurity(users));
             kafka = started;
             SandboxTopics.create(started.clientProperties(Security.ADMIN));
             return started;
         });
         Future<PostgresServer> postgresStart =
-                connect ? starters.submit(() -> ConnectStack.startPostgres(dir, givenDir != null)) : null;
-        if (!noRedis) {
+                given.connect ? starters.submit(() -> ConnectStack.startPostgres(dir, given.dir != null)) : null;
+        if (!given.noRedis) {
             RedisServer.RedisOptions options = RedisServer.RedisOptions.defaults()
                     .withDir(dir.resolve("redis"))
                     .withLog(logs.resolve("redis.log"))
-                    .withPort(redisPort)
-                    .withAppendOnly(givenDir != null);
+                    .withPort(given.redisPort)
+                    .withAppendOnly(given.dir != null);
             Future<RedisServer> redisStart = starters.submit(
                     () -> redis = RedisServer.start(users == null ? options : options.withSecurity(users)));
             result(redisStart);
@@ -243,10 +163,10 @@ public final class Sandbox implements Callable<Integer> {
             connectStart = starters.submit(
                     () -> connectStack = ConnectStack.start(postgres, broker.bootstrapServers(), dir, out));
         }
-        if (!noApp) {
+        if (!given.noApp) {
             // Before the pipeline starts: otherwise decisions about requests of an earlier run would count for this
             // one.
-            if (!noTraffic) decisions = DecisionReader.start(broker.clientProperties(Security.AUDITORS));
+            if (!given.noTraffic) decisions = DecisionReader.start(broker.clientProperties(Security.AUDITORS));
             startApplication(dir, broker);
         }
         if (connectStart != null) result(connectStart);
@@ -271,7 +191,7 @@ public final class Sandbox implements Callable<Integer> {
         options = options.withEnvironment("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrapServers())
                 .withEnvironment("TOLLGATE_STATE_DIR", work.resolve("state").toString())
                 .withDir(work)
-                .withPort(httpPort)
+                .withPort(given.httpPort)
                 .withLog(dir.resolve("logs").resolve("application.log"));
         RedisServer started = redis;
         if (started != null) options = options.withEnvironment("REDIS_URL", started.uri());
@@ -287,15 +207,15 @@ public final class Sandbox implements Callable<Integer> {
         DecisionReader reader = decisions;
         KafkaBroker broker = kafka;
         if (reader != null && broker != null) {
-            OptionalDouble pace = rate != null
-                    ? OptionalDouble.of(rate)
-                    : records == null ? OptionalDouble.of(DEFAULT_RATE) : OptionalDouble.empty();
+            OptionalDouble pace = given.rate != null
+                    ? OptionalDouble.of(given.rate)
+                    : given.records == null ? OptionalDouble.of(DEFAULT_RATE) : OptionalDouble.empty();
             var started = new SampleAgents(
                     broker.clientProperties(Security.AGENTS),
-                    records == null ? OptionalLong.empty() : OptionalLong.of(records),
+                    given.records == null ? OptionalLong.empty() : OptionalLong.of(given.records),
                     pace,
-                    agents,
-                    skew,
+                    given.agents,
+                    given.skew,
                     reader.tally(),
                     new SplittableRandom(1),
                     Long.toString(System.currentTimeMillis(), 36));
@@ -306,7 +226,7 @@ public final class Sandbox implements Callable<Integer> {
                     new SplittableRandom(2));
             started.start();
             return new TrafficWatch(
-                            started, reader, Optional.ofNullable(records), this::failIfSomethingDied, statusLine)
+                            started, reader, Optional.ofNullable(given.records), this::failIfSomethingDied, statusLine)
                     .run();
         }
         while (true) {
@@ -376,7 +296,7 @@ public final class Sandbox implements Callable<Integer> {
                     workers == null ? SampleWorkers.NONE : workers.worked(),
                     elapsed,
                     audit,
-                    givenDir == null || folder == null ? Optional.empty() : Optional.of(folder.path())));
+                    given.dir == null || folder == null ? Optional.empty() : Optional.of(folder.path())));
             out.flush();
         }
         if (folder != null) folder.close();

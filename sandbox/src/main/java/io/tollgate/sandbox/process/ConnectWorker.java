@@ -28,7 +28,7 @@ import java.util.TreeSet;
  * from the worker's environment, as <code>${env:NAME}</code>. Thread-safe, except that only one thread at a time may
  * kill, restart or close it.
  */
-public final class ConnectWorker extends SandboxProcess {
+public final class ConnectWorker extends SandboxServer {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
     private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(90);
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -77,19 +77,11 @@ public final class ConnectWorker extends SandboxProcess {
      *     been built
      */
     public static ConnectWorker start(WorkerOptions options) {
-        ServerHome home = ServerHome.of(options.dir, "tollgate-connect-");
-        var worker = new ConnectWorker(home, options);
-        try {
-            worker.awaitReady();
-            return worker;
-        } catch (RuntimeException e) {
-            worker.process().close();
-            home.discard();
-            throw e;
-        }
+        return start("Kafka Connect", options, "tollgate-connect-", home -> new ConnectWorker(home, options));
     }
 
-    private ChildProcess launch() {
+    @Override
+    ChildProcess launch() {
         Path config = home().path().resolve("worker.properties");
         Path logback = home().path().resolve("logback.xml");
         try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8);
@@ -152,7 +144,8 @@ public final class ConnectWorker extends SandboxProcess {
         return properties;
     }
 
-    private void awaitReady() {
+    @Override
+    void awaitReady() {
         process().awaitReady(() -> !FreePorts.isFree(port) && answers(), START_TIMEOUT);
     }
 
@@ -291,15 +284,5 @@ public final class ConnectWorker extends SandboxProcess {
     /** Returns {@code http://127.0.0.1:PORT}, the address of its REST API. */
     public URI uri() {
         return URI.create("http://127.0.0.1:" + port);
-    }
-
-    /**
-     * Starts the worker again, after an orderly stop if it still runs, and returns when it answers; connectors come
-     * back by themselves.
-     */
-    public void restart() {
-        stop(GRACE);
-        runs(launch());
-        awaitReady();
     }
 }

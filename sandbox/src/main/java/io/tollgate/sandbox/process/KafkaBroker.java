@@ -22,7 +22,7 @@ import org.apache.kafka.clients.admin.AdminClientConfig;
  *
  * <p>Thread-safe, except that only one thread at a time may kill, restart or close it.
  */
-public final class KafkaBroker extends SandboxProcess {
+public final class KafkaBroker extends SandboxServer {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
 
     /** How to start a broker. */
@@ -58,18 +58,14 @@ public final class KafkaBroker extends SandboxProcess {
     private final Path log;
     private final int port;
     private final int mutualPort;
-    private final Map<String, String> extra;
-    private final Optional<Security> security;
-    private final boolean shortLived;
+    private final BrokerOptions options;
 
-    private KafkaBroker(ServerHome home, int port, BrokerOptions options) {
+    private KafkaBroker(ServerHome home, BrokerOptions options) {
         super(home);
         this.log = home.log(options.log, "broker.log");
-        this.port = port;
+        this.port = options.portOrFree();
         this.mutualPort = options.security.isPresent() ? FreePorts.next() : 0;
-        this.extra = options.properties;
-        this.security = options.security;
-        this.shortLived = options.shortLived;
+        this.options = options;
         runs(launch());
     }
 
@@ -84,30 +80,11 @@ public final class KafkaBroker extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log
      */
     public static KafkaBroker start(BrokerOptions options) {
-        if (options.port != 0 && !FreePorts.isFree(options.port)) {
-            throw new IllegalStateException(
-                    "Kafka cannot listen on 127.0.0.1:" + options.port + ": the port is in use");
-        }
-        ServerHome home = ServerHome.of(options.dir, "tollgate-kafka-");
-        for (int attempt = 1; ; attempt++) {
-            int port = options.portOrFree();
-            KafkaBroker broker = new KafkaBroker(home, port, options);
-            try {
-                broker.awaitReady();
-                return broker;
-            } catch (RuntimeException e) {
-                broker.process().close();
-                // Another process may have taken one of the ports in the meantime.
-                boolean portTaken = String.valueOf(e.getMessage()).contains("BindException");
-                if (!portTaken || attempt == 3) {
-                    home.discard();
-                    throw e;
-                }
-            }
-        }
+        return start("Kafka", options, "tollgate-kafka-", home -> new KafkaBroker(home, options));
     }
 
-    private ChildProcess launch() {
+    @Override
+    ChildProcess launch() {
         Path config = home().path().resolve("broker.properties");
         try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8)) {
             properties().store(writer, null);
@@ -119,7 +96,7 @@ public final class KafkaBroker extends SandboxProcess {
                         "-Xms128m",
                         "-Xmx512m",
                         "-XX:+UseSerialGC",
-                        shortLived ? "-XX:TieredStopAtLevel=1" : "-XX:+TieredCompilation",
+                        options.shortLived ? "-XX:TieredStopAtLevel=1" : "-XX:+TieredCompilation",
                         "-Djava.awt.headless=true",
                         "-Dlogback.configurationFile=sandbox-logback.xml",
                         "-cp",
@@ -141,7 +118,7 @@ public final class KafkaBroker extends SandboxProcess {
         properties.put("node.id", "1");
         properties.put("controller.quorum.voters", "1@127.0.0.1:" + controllerPort);
         properties.put("controller.listener.names", "CONTROLLER");
-        if (security.isPresent()) listenSecurely(properties, controllerPort, security.get());
+        if (options.security.isPresent()) listenSecurely(properties, controllerPort, options.security.get());
         else listenToAnybody(properties, controllerPort);
         properties.put("log.dirs", home().path().resolve("data").toString());
 
@@ -176,7 +153,7 @@ public final class KafkaBroker extends SandboxProcess {
         // A killed broker can come back only after its former session has timed out (9 s by default).
         properties.put("broker.session.timeout.ms", "3000");
         properties.put("broker.heartbeat.interval.ms", "500");
-        properties.putAll(extra);
+        properties.putAll(options.properties);
         return properties;
     }
 
@@ -196,9 +173,11 @@ public final class KafkaBroker extends SandboxProcess {
         properties.putAll(security.brokerProperties());
     }
 
-    private void awaitReady() {
+    @Override
+    void awaitReady() {
         ChildProcess starting = process();
-        var config = security.map(own -> Rights.at(mutualTlsServers(), own.brokerCertificate()))
+        var config = options.security
+                .map(own -> Rights.at(mutualTlsServers(), own.brokerCertificate()))
                 .orElseGet(() -> Rights.at(bootstrapServers(), Map.of()));
         config.put(AdminClientConfig.RECONNECT_BACKOFF_MS_CONFIG, 20);
         config.put(AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 100);
@@ -207,7 +186,7 @@ public final class KafkaBroker extends SandboxProcess {
         starting.awaitReady(() -> !FreePorts.isFree(port), START_TIMEOUT);
         try (Admin admin = Admin.create(config)) {
             starting.awaitReady(() -> answers(admin), START_TIMEOUT);
-            if (security.isPresent()) grant(starting, admin, security.get());
+            if (options.security.isPresent()) grant(starting, admin, options.security.get());
         }
     }
 
@@ -256,16 +235,6 @@ public final class KafkaBroker extends SandboxProcess {
     public Map<String, Object> clientProperties(String user) {
         return Rights.at(
                 bootstrapServers(),
-                security.map(own -> own.clientProperties(user)).orElse(Map.of()));
-    }
-
-    /**
-     * Starts the broker again on the same port and data, after an orderly stop if it still runs, and returns when it
-     * answers.
-     */
-    public void restart() {
-        stop(GRACE);
-        runs(launch());
-        awaitReady();
+                options.security.map(own -> own.clientProperties(user)).orElse(Map.of()));
     }
 }

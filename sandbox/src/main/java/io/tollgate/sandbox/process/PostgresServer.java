@@ -26,7 +26,7 @@ import org.tukaani.xz.XZInputStream;
  * <p>Its files come from the module {@code connect}, which must have been built. Thread-safe, except that only one
  * thread at a time may kill, restart or close it.
  */
-public final class PostgresServer extends SandboxProcess {
+public final class PostgresServer extends SandboxServer {
     /** The superuser's name and password: it listens on loopback only. */
     public static final String SUPERUSER = "postgres";
 
@@ -66,22 +66,7 @@ public final class PostgresServer extends SandboxProcess {
      *     been built
      */
     public static PostgresServer start(PostgresOptions options) {
-        ServerHome home = ServerHome.of(options.dir, "tollgate-postgres-");
-        PostgresServer postgres;
-        try {
-            postgres = new PostgresServer(home, options);
-        } catch (RuntimeException e) {
-            home.discard();
-            throw e;
-        }
-        try {
-            postgres.awaitReady();
-            return postgres;
-        } catch (RuntimeException e) {
-            postgres.process().close();
-            home.discard();
-            throw e;
-        }
+        return start("PostgreSQL", options, "tollgate-postgres-", home -> new PostgresServer(home, options));
     }
 
     private Path data() {
@@ -148,7 +133,8 @@ public final class PostgresServer extends SandboxProcess {
         }
     }
 
-    private ChildProcess launch() {
+    @Override
+    ChildProcess launch() {
         var command = asUser(program("postgres").toString(), "-D", data().toString());
         Map.of(
                         "listen_addresses", "127.0.0.1",
@@ -186,7 +172,8 @@ public final class PostgresServer extends SandboxProcess {
         }
     }
 
-    private void awaitReady() {
+    @Override
+    void awaitReady() {
         process().awaitReady(this::answers, START_TIMEOUT);
     }
 
@@ -219,10 +206,7 @@ public final class PostgresServer extends SandboxProcess {
         return port;
     }
 
-    /**
-     * Starts PostgreSQL again on the same port and data, after an orderly stop if it still runs, and returns when it
-     * answers.
-     */
+    @Override
     public void restart() {
         stop(Duration.ofSeconds(15));
         long deadline = System.nanoTime() + START_TIMEOUT.toNanos();

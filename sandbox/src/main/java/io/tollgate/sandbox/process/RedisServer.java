@@ -23,10 +23,10 @@ import java.util.Optional;
  * A real Redis on a free port of 127.0.0.1: the executable that comes inside a library, else the {@code redis-server}
  * on the PATH.
  *
- * <p>It never writes snapshots, so without the append-only file a restart brings it back empty. Thread-safe, except
+ * <p>It never writes snapshots, so a restart brings it back empty, but with the append-only file it has its data. Thread-safe, except
  * that only one thread at a time may kill, restart or close it.
  */
-public final class RedisServer extends SandboxProcess {
+public final class RedisServer extends SandboxServer {
     private static final String VERSION = "7.0.15";
     private static final Duration START_TIMEOUT = Duration.ofSeconds(20);
 
@@ -98,11 +98,11 @@ public final class RedisServer extends SandboxProcess {
     private final RedisOptions options;
     private final int port;
 
-    private RedisServer(ServerHome home, int port, RedisOptions options) {
+    private RedisServer(ServerHome home, RedisOptions options) {
         super(home);
         this.log = home.log(options.log, "redis.log");
         this.options = options;
-        this.port = port;
+        this.port = options.portOrFree();
         runs(launch());
     }
 
@@ -117,30 +117,11 @@ public final class RedisServer extends SandboxProcess {
      * @throws IllegalStateException if it does not, with the end of its log
      */
     public static RedisServer start(RedisOptions options) {
-        if (options.port != 0 && !FreePorts.isFree(options.port)) {
-            throw new IllegalStateException(
-                    "Redis cannot listen on 127.0.0.1:" + options.port + ": the port is in use");
-        }
-        ServerHome home = ServerHome.of(options.dir, "tollgate-redis-");
-        for (int attempt = 1; ; attempt++) {
-            int port = options.portOrFree();
-            RedisServer redis = new RedisServer(home, port, options);
-            try {
-                redis.awaitReady();
-                return redis;
-            } catch (RuntimeException e) {
-                redis.process().close();
-                // Another process may have taken the port in the meantime.
-                boolean portTaken = String.valueOf(e.getMessage()).contains("Address already in use");
-                if (!portTaken || attempt == 3) {
-                    home.discard();
-                    throw e;
-                }
-            }
-        }
+        return start("Redis", options, "tollgate-redis-", home -> new RedisServer(home, options));
     }
 
-    private ChildProcess launch() {
+    @Override
+    ChildProcess launch() {
         Path config = home().path().resolve("redis.conf");
         try {
             Files.write(config, configLines(), StandardCharsets.UTF_8);
@@ -194,7 +175,8 @@ public final class RedisServer extends SandboxProcess {
         }
     }
 
-    private void awaitReady() {
+    @Override
+    void awaitReady() {
         process().awaitReady(this::answers, START_TIMEOUT);
     }
 
@@ -210,10 +192,7 @@ public final class RedisServer extends SandboxProcess {
      */
     public String text(String command) {
         try (var socket = newSocket()) {
-            socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
-            socket.setSoTimeout(1000);
-            socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
-            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+            var reader = sent(socket, command);
             String first = String.valueOf(reader.readLine());
             if (!first.startsWith("$")) {
                 if (!first.startsWith("+")) throw new IllegalStateException(command + ": " + first);
@@ -236,14 +215,18 @@ public final class RedisServer extends SandboxProcess {
     /** Returns the first line of the reply to a command, as typed; empty without an answer within a second. */
     public Optional<String> ask(String command) {
         try (var socket = newSocket()) {
-            socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
-            socket.setSoTimeout(1000);
-            socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
-            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+            var reader = sent(socket, command);
             return Optional.ofNullable(reader.readLine());
         } catch (IOException nobody) {
             return Optional.empty();
         }
+    }
+
+    private BufferedReader sent(Socket socket, String command) throws IOException {
+        socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
+        socket.setSoTimeout(1000);
+        socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
+        return new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
     }
 
     private Socket newSocket() throws IOException {
@@ -273,15 +256,5 @@ public final class RedisServer extends SandboxProcess {
     /** Returns the port. */
     public int port() {
         return port;
-    }
-
-    /**
-     * Starts Redis again on the same port and folder, after an orderly stop if it still runs, and returns when it
-     * answers. With the append-only file it has its data back, else it is empty.
-     */
-    public void restart() {
-        stop(GRACE);
-        runs(launch());
-        awaitReady();
     }
 }
