@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Output;
 import io.tollgate.benchmarks.report.Results;
 import java.util.ArrayList;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.openjdk.jmh.runner.Runner;
@@ -88,11 +87,8 @@ public final class MicroBenchmarks implements Callable<Integer> {
         rows.sort((one, two) ->
                 one.path("name").asText().compareTo(two.path("name").asText()));
         for (var row : rows) {
-            Output.say(String.format(
-                    Locale.ROOT,
-                    "%-55s %8.1f ns",
-                    row.path("name").asText(),
-                    row.path("ns").asDouble()));
+            Output.say(
+                    "%-55s %8.1f ns", row.path("name").asText(), row.path("ns").asDouble());
         }
         output.save("jmh", "", rows, row -> row.path("name").asText());
         return 0;

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -72,6 +73,11 @@ public final class Output {
 
     public static void say(String text) {
         System.out.println(text);
+    }
+
+    /** Prints values in this format. */
+    public static void say(String format, Object... values) {
+        say(String.format(Locale.ROOT, format, values));
     }
 
     public static Duration seconds(double seconds) {

@@ -5,7 +5,6 @@ import io.tollgate.benchmarks.report.Output;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -87,8 +86,7 @@ public final class EndToEnd implements Runnable {
                 }
                 row.put("round", turn.round);
                 rows.add(row);
-                Output.say(String.format(
-                        Locale.ROOT,
+                Output.say(
                         "round %d  %-8s %-15s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f   Redis deciding %6.2f us",
                         turn.round,
                         turn.workload.text(),
@@ -97,7 +95,7 @@ public final class EndToEnd implements Runnable {
                         row.path("application_cpu_us").asDouble(),
                         row.path("broker_cpu_us").asDouble(),
                         row.path("redis_cpu_us").asDouble(),
-                        row.path("redis_deciding_us").asDouble()));
+                        row.path("redis_deciding_us").asDouble());
             }
             output.save(
                     "end-to-end",

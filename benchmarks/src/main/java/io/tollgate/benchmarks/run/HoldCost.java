@@ -5,7 +5,6 @@ import io.tollgate.benchmarks.report.Output;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -75,15 +74,14 @@ public final class HoldCost implements Runnable {
                     int decisions = holds ? 2 : 1; // the approval, and the end
                     row.put("decision_cpu_us", row.path("application_cpu_us").asDouble() / decisions);
                     rows.add(row);
-                    Output.say(String.format(
-                            Locale.ROOT,
+                    Output.say(
                             "round %d  %-12s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f",
                             round,
                             row.path("name").asText(),
                             row.path("records_per_second").asDouble(),
                             row.path("application_cpu_us").asDouble(),
                             row.path("broker_cpu_us").asDouble(),
-                            row.path("redis_cpu_us").asDouble()));
+                            row.path("redis_cpu_us").asDouble());
                 }
             }
             output.save("holds", redis, rows, row -> row.path("name").asText());

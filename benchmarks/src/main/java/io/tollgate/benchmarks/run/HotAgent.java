@@ -207,8 +207,7 @@ public final class HotAgent implements Callable<Integer> {
             row.put("measure", measure.name().toLowerCase(Locale.ROOT));
             Latency.put(row, histogram);
             rows.add(row);
-            Output.say(String.format(
-                    Locale.ROOT,
+            Output.say(
                     "%3.0f%% %-11s %-30s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
                     load * 100,
                     scene.text(),
@@ -216,7 +215,7 @@ public final class HotAgent implements Callable<Integer> {
                     row.path("measure").asText(),
                     histogram.getValueAtPercentile(50) / 1e3,
                     histogram.getValueAtPercentile(99) / 1e3,
-                    histogram.getTotalCount()));
+                    histogram.getTotalCount());
         });
         return rows;
     }

@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.HdrHistogram.Histogram;
@@ -172,15 +171,14 @@ public final class Latency implements Callable<Integer> {
             row.put("measure", measure.name().toLowerCase(java.util.Locale.ROOT));
             put(row, histogram);
             rows.add(row);
-            Output.say(String.format(
-                    Locale.ROOT,
+            Output.say(
                     "%3.0f%% %-15s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
                     load * 100,
                     contestant.text(),
                     row.path("measure").asText(),
                     histogram.getValueAtPercentile(50) / 1e3,
                     histogram.getValueAtPercentile(99) / 1e3,
-                    histogram.getTotalCount()));
+                    histogram.getTotalCount());
         }
         return rows;
     }

@@ -5,7 +5,6 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScanArgs;
 import io.lettuce.core.ScanIterator;
-import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.benchmarks.micro.PolicyMemory;
 import io.tollgate.benchmarks.report.Output;
@@ -13,18 +12,13 @@ import io.tollgate.benchmarks.report.Results;
 import io.tollgate.bucket.Limit;
 import io.tollgate.redis.RedisBuckets;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -59,38 +53,21 @@ public final class Memory implements Callable<Integer> {
                 var agents = new int[AGENTS];
                 for (int i = 0; i < AGENTS; i++) agents[i] = i;
                 var chunks = new Limiters.TollgateChunks(tollgate, LIMIT, AGENTS, true);
-                rows.add(inRedis(meter, "Tollgate's pipeline, all committed", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++)
-                        chunks.spend(agents, 0).join();
-                }));
+                rows.add(inRedis(meter, "Tollgate's pipeline, all committed", () -> eachTogether(chunks, agents, 0)));
                 // The bucket of an agent whose next request comes before the last one is committed.
-                rows.add(inRedis(meter, "Tollgate's pipeline, one decision uncommitted", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++)
-                        chunks.spend(agents, 1).join();
-                }));
+                rows.add(inRedis(
+                        meter, "Tollgate's pipeline, one decision uncommitted", () -> eachTogether(chunks, agents, 1)));
                 var compact = meter.configGet(COMPACT);
                 meter.configSet(COMPACT, "64");
-                rows.add(inRedis(meter, "Tollgate's pipeline, all committed, Redis as it comes", () -> {
-                    for (int n = 0; n < REQUESTS_EACH; n++)
-                        chunks.spend(agents, 0).join();
-                }));
+                rows.add(inRedis(
+                        meter,
+                        "Tollgate's pipeline, all committed, Redis as it comes",
+                        () -> eachTogether(chunks, agents, 0)));
                 meter.configSet(compact);
                 var single = new Limiters.TollgateSingle(tollgate, LIMIT);
                 rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
-                var digest = meter.scriptLoad(Scripts.PLAIN_BUCKET);
-                rows.add(inRedis(
-                        meter,
-                        "the shared layout alone",
-                        () -> each((agent, cost) -> {
-                            meter.evalsha(
-                                    digest,
-                                    ScriptOutputType.MULTI,
-                                    new String[] {"quota:" + agent + ":tokens"},
-                                    "1000",
-                                    "10",
-                                    "1");
-                            return true;
-                        })));
+                var floor = new Limiters.Floor(client, LIMIT);
+                rows.add(inRedis(meter, "the shared layout alone", () -> each(floor::spendNow)));
                 var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
                 rows.add(inRedis(meter, "Bucket4j", () -> each(bucket4j::spendNow)));
                 var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
@@ -133,6 +110,11 @@ public final class Memory implements Callable<Integer> {
         }
     }
 
+    private static void eachTogether(Limiters.TollgateChunks chunks, int[] agents, int uncommitted) {
+        for (int n = 0; n < REQUESTS_EACH; n++)
+            chunks.spend(agents, uncommitted).join();
+    }
+
     private static ObjectNode inRedis(RedisCommands<String, String> meter, String name, Runnable spending) {
         meter.flushall();
         spending.run();
@@ -154,7 +136,7 @@ public final class Memory implements Callable<Integer> {
         row.put("name", name);
         row.put("keys", Math.round(keys));
         row.put("bytes", bytes);
-        Output.say(String.format(Locale.ROOT, "%-55s %.0f keys %8.1f bytes", name, keys, bytes));
+        Output.say("%-55s %.0f keys %8.1f bytes", name, keys, bytes);
         return row;
     }
 
@@ -163,14 +145,10 @@ public final class Memory implements Callable<Integer> {
         try (var testBed = TestBed.open()) {
             var topic = testBed.preload(Workload.UNIFORM, records);
             try (var running = testBed.start(Contestant.TOLLGATE_LOCAL, topic, Map.of())) {
-                long deadline = System.nanoTime() + Duration.ofSeconds(180).toNanos();
-                while (running.committed() < records) {
-                    if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
-                    LockSupport.parkNanos(100_000_000);
-                }
+                running.awaitCommitted(records, Duration.ofSeconds(180));
                 running.process().terminate();
                 running.process().awaitExit(Duration.ofSeconds(20));
-                return row("Tollgate's RocksDB", 1, tableBytes(running.stateDir()) / agents(records));
+                return row("Tollgate's RocksDB", 1, (double) running.tableBytes() / agents(records));
             }
         }
     }
@@ -178,21 +156,5 @@ public final class Memory implements Callable<Integer> {
     /** Returns the number of agents that send at least one of so many requests. */
     private static double agents(long records) {
         return Workload.AGENTS * (1 - Math.exp(-records / (double) Workload.AGENTS));
-    }
-
-    private static long tableBytes(Path dir) throws IOException {
-        try (var files = Files.walk(dir)) {
-            return files.filter(file -> file.toString().endsWith(".sst"))
-                    .mapToLong(Memory::size)
-                    .sum();
-        }
-    }
-
-    private static long size(Path file) {
-        try {
-            return Files.size(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -2,8 +2,6 @@ package io.tollgate.benchmarks.run;
 
 import com.sun.net.httpserver.HttpServer;
 import io.lettuce.core.RedisClient;
-import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.api.sync.RedisCommands;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
 import io.tollgate.ingest.RecordClassifier;
@@ -15,6 +13,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
@@ -58,8 +57,8 @@ public final class PeerApp {
         var topology = switch (args[0]) {
             case "copy" -> copy(settings);
             case "pass-through" -> deciding(settings, () -> (agentId, cost) -> true);
-            case "naive" -> deciding(settings, naive(settings));
-            case "bucket4j" -> deciding(settings, bucket4j(settings));
+            case "naive" -> deciding(settings, limiter(settings, Limiters.Floor::new));
+            case "bucket4j" -> deciding(settings, limiter(settings, Limiters.Bucket4jRedis::new));
             default -> throw new IllegalArgumentException("no peer is called " + args[0]);
         };
         var streams = new KafkaStreams(topology, StreamsProperties.of(settings));
@@ -117,30 +116,11 @@ public final class PeerApp {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    /** One script call for each record, answered before the next: the shared layout, decided by the plainest script. */
-    private static Supplier<Decider> naive(Settings settings) {
+    private static Supplier<Decider> limiter(
+            Settings settings, BiFunction<RedisClient, Limit, Limiters.Limiter> limiters) {
         var client = RedisClient.create(settings.redis().uri().orElseThrow());
-        RedisCommands<String, String> redis = client.connect().sync();
-        var digest = redis.scriptLoad(Scripts.PLAIN_BUCKET);
-        Limit limit = settings.defaultLimit();
-        var capacity = Double.toString(limit.capacityTokens());
-        var rate = Double.toString(limit.refillTokensPerSecond());
-        return () -> (agentId, cost) -> {
-            List<Object> answer = redis.evalsha(
-                    digest,
-                    ScriptOutputType.MULTI,
-                    new String[] {"quota:" + agentId + ":tokens"},
-                    capacity,
-                    rate,
-                    Double.toString(cost));
-            return ((Long) answer.get(0)) == 1L;
-        };
-    }
-
-    private static Supplier<Decider> bucket4j(Settings settings) {
-        var client = RedisClient.create(settings.redis().uri().orElseThrow());
-        var limiters = new Limiters.Bucket4jRedis(client, settings.defaultLimit());
-        return () -> limiters::spendNow;
+        var limiter = limiters.apply(client, settings.defaultLimit());
+        return () -> limiter::spendNow;
     }
 
     private static void serveHealth(KafkaStreams streams) throws IOException {

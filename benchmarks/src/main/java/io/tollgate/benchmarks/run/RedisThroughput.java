@@ -11,7 +11,6 @@ import io.tollgate.redis.RedisBuckets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -154,14 +153,13 @@ public final class RedisThroughput implements Callable<Integer> {
             row.put("redis_deciding_us", micros / Math.max(1, count));
             row.put("redis_cpu_us", end.cpuMicrosPerRecord(start, "redis"));
             row.put("client_cpu_us", end.cpuMicrosPerRecord(start, "client"));
-            Output.say(String.format(
-                    Locale.ROOT,
+            Output.say(
                     "%-42s %8.0f decisions/s   Redis deciding %6.2f us   CPU: Redis %6.2f us, client %6.2f us",
                     entry.name(),
                     row.path("decisions_per_second").asDouble(),
                     row.path("redis_deciding_us").asDouble(),
                     row.path("redis_cpu_us").asDouble(),
-                    row.path("client_cpu_us").asDouble()));
+                    row.path("client_cpu_us").asDouble());
             return row;
         } finally {
             executor.shutdownNow();

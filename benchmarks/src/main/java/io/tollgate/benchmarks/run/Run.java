@@ -39,7 +39,7 @@ final class Run {
             pids.put("application", running.process().pid());
             pids.put("broker", testBed.broker().pid());
             pids.put("redis", testBed.redis().pid());
-            awaitFirst(running);
+            running.awaitCommitted(1, Duration.ofSeconds(60));
             long warmUntil = System.nanoTime() + timing.warmUp().toNanos();
             while (System.nanoTime() < warmUntil && running.committed() < all / 2) LockSupport.parkNanos(POLL_NANOS);
             testBed.redisCommands().configResetstat();
@@ -73,17 +73,6 @@ final class Run {
             }
             row.put("redis_deciding_us", redisMicros / decided);
             return row;
-        }
-    }
-
-    private static void awaitFirst(Running running) {
-        long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-        while (running.committed() == 0) {
-            if (System.nanoTime() > deadline || !running.process().isAlive()) {
-                throw new IllegalStateException(
-                        "nothing was decided\n" + running.process().output());
-            }
-            LockSupport.parkNanos(POLL_NANOS);
         }
     }
 }

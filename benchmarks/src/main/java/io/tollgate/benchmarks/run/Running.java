@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -115,10 +116,6 @@ final class Running implements AutoCloseable {
                 .body();
     }
 
-    Path stateDir() {
-        return stateDir;
-    }
-
     /** Returns how many requests are decided and committed. */
     long committed() {
         try {
@@ -144,13 +141,27 @@ final class Running implements AutoCloseable {
      * @throws IllegalStateException if it takes longer
      */
     void awaitCommitted(Duration timeout) {
-        long published = testBed.end(List.of(requestsTopic));
+        awaitCommitted(testBed.end(List.of(requestsTopic)), timeout);
+    }
+
+    /** As {@link #awaitCommitted(Duration)}, for so many requests. */
+    void awaitCommitted(long wanted, Duration timeout) {
         long deadline = System.nanoTime() + timeout.toNanos();
-        while (committed() < published) {
-            if (System.nanoTime() > deadline) {
-                throw new IllegalStateException(applicationId + " did not keep up: give a lower rate");
+        while (committed() < wanted) {
+            if (System.nanoTime() > deadline || !process.isAlive()) {
+                throw new IllegalStateException(
+                        applicationId + " did not keep up: give a lower rate\n" + process.output());
             }
             LockSupport.parkNanos(50_000_000);
+        }
+    }
+
+    /** Returns the bytes of the first instance's stores in table files. */
+    long tableBytes() throws IOException {
+        try (var files = Files.walk(stateDir)) {
+            return files.filter(file -> file.toString().endsWith(".sst"))
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
         }
     }
 

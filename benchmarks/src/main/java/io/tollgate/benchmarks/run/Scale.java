@@ -18,8 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -129,13 +127,13 @@ public final class Scale implements Callable<Integer> {
         publish(testBed, topic, given, count);
         try (var running = testBed.start(Contestant.TOLLGATE_REDIS, topic, PLENTY, given.instances())) {
             long empty = usedMemory(testBed);
-            await(running, count / 2);
+            running.awaitCommitted(count / 2, PATIENCE);
             testBed.redisCommands().configResetstat();
             var pids = new LinkedHashMap<>(running.pids());
             pids.put("broker", testBed.broker().pid());
             pids.put("redis", testBed.redis().pid());
             var half = CpuUsage.read(pids, running.committed());
-            await(running, count);
+            running.awaitCommitted(count, PATIENCE);
             var all = CpuUsage.read(pids, running.committed());
             double redisMicros = CpuUsage.decidingMicros(testBed.redisCommands());
             if (profile != null) running.dump(profile.resolve(given.recording()));
@@ -166,7 +164,7 @@ public final class Scale implements Callable<Integer> {
             if (given.instances() == 1) {
                 // With two, the other would take the tasks meanwhile.
                 row.put("restart_seconds", running.restart(false));
-                row.put("store_bytes_per_agent", tableBytes(running.stateDir()) / (double) keys);
+                row.put("store_bytes_per_agent", running.tableBytes() / (double) keys);
                 row.put("restore_seconds", running.restart(true));
             }
             Output.say(row.toString());
@@ -176,27 +174,11 @@ public final class Scale implements Callable<Integer> {
 
     private static void publish(TestBed testBed, String topic, Case given, int count) {
         var random = new SplittableRandom(given.agents());
-        var failure = new AtomicReference<Exception>();
-        try (var producer = testBed.producer(50)) {
-            for (long n = 0; n < count && failure.get() == null; n++) {
-                int agent = random.nextInt(given.agents());
-                var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
-                var record = new ProducerRecord<>(topic, key, Workload.request(n, agent, given.bytes()));
-                producer.send(record, (metadata, exception) -> {
-                    if (exception != null) failure.compareAndSet(null, exception);
-                });
-            }
-        }
-        if (failure.get() != null) throw new IllegalStateException("cannot publish requests", failure.get());
-    }
-
-    /** Returns when that many are decided and committed. */
-    private static void await(Running running, long wanted) {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (running.committed() < wanted) {
-            if (System.nanoTime() > deadline) throw new IllegalStateException("not all requests were decided");
-            LockSupport.parkNanos(50_000_000);
-        }
+        testBed.publish(count, n -> {
+            int agent = random.nextInt(given.agents());
+            var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
+            return new ProducerRecord<>(topic, key, Workload.request(n, agent, given.bytes()));
+        });
     }
 
     /** Returns how many tasks each instance has, such as {@code 4+4}: one that has none did not help. */
@@ -234,14 +216,6 @@ public final class Scale implements Callable<Integer> {
                     .sum();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private static long tableBytes(Path dir) throws IOException {
-        try (var files = Files.walk(dir)) {
-            return files.filter(file -> file.toString().endsWith(".sst"))
-                    .mapToLong(file -> file.toFile().length())
-                    .sum();
         }
     }
 }

@@ -6,7 +6,6 @@ import io.tollgate.benchmarks.report.RoundSummary;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -146,8 +145,7 @@ public final class SettingsSearch implements Callable<Integer> {
             note(row, "written", Objects.requireNonNull(seen.get(OpenLoop.Measure.WRITTEN)));
             note(row, "committed", Objects.requireNonNull(seen.get(OpenLoop.Measure.COMMITTED)));
         }
-        Output.say(String.format(
-                Locale.ROOT,
+        Output.say(
                 "%-40s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f   p50/p99 ms: written %7.2f/%7.2f committed %7.2f/%7.2f",
                 name,
                 row.path("records_per_second").asDouble(),
@@ -156,7 +154,7 @@ public final class SettingsSearch implements Callable<Integer> {
                 row.path("written_p50_ms").asDouble(),
                 row.path("written_p99_ms").asDouble(),
                 row.path("committed_p50_ms").asDouble(),
-                row.path("committed_p99_ms").asDouble()));
+                row.path("committed_p99_ms").asDouble());
         return row;
     }
 

@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongFunction;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -82,11 +83,10 @@ final class TestBed implements AutoCloseable {
                     new TestBed(dir, KafkaBroker.start(KafkaBroker.BrokerOptions.defaults()), openRedis(), partitions);
             testBed.createTopics(List.of(
                     topic("agent-quotas", 1, "cleanup.policy", "compact"),
-                    topic(EVERYBODY_OFF, 1, "cleanup.policy", "compact"),
                     plain("quota-events", 1),
                     plain("agent-usage", partitions),
                     plain("settled-requests", partitions)));
-            testBed.publishEverybodyOff();
+            testBed.publishPolicies(EVERYBODY_OFF, 1, n -> "*", "{\"capacity\":1,\"refill_rate\":1,\"mode\":\"off\"}");
             return testBed;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -171,38 +171,45 @@ final class TestBed implements AutoCloseable {
         return admin;
     }
 
-    private void publishEverybodyOff() {
-        try (var producer = producer(0)) {
-            producer.send(new ProducerRecord<>(
-                    EVERYBODY_OFF,
-                    "*".getBytes(StandardCharsets.UTF_8),
-                    "{\"capacity\":1,\"refill_rate\":1,\"mode\":\"off\"}".getBytes(StandardCharsets.UTF_8)));
-        }
-    }
-
     /** Makes and fills the topic {@value #PREFIXES}. */
     void publishPrefixes() {
-        createTopics(List.of(topic(PREFIXES, 1, "cleanup.policy", "compact")));
-        try (var producer = producer(50)) {
-            for (int prefix = 0; prefix < PREFIX_COUNT; prefix++) {
-                producer.send(new ProducerRecord<>(
-                        PREFIXES,
-                        (Workload.agentName(prefix) + "*").getBytes(StandardCharsets.UTF_8),
-                        "{\"capacity\":1000,\"refill_rate\":10}".getBytes(StandardCharsets.UTF_8)));
-            }
-        }
+        publishPolicies(
+                PREFIXES,
+                PREFIX_COUNT,
+                n -> Workload.agentName((int) n) + "*",
+                "{\"capacity\":1000,\"refill_rate\":10}");
     }
 
     /** Makes and fills the topic {@value #SHORT_HOLDS}. */
     void publishShortHolds() {
-        createTopics(List.of(topic(SHORT_HOLDS, 1, "cleanup.policy", "compact")));
-        try (var producer = producer(0)) {
-            producer.send(new ProducerRecord<>(
-                    SHORT_HOLDS,
-                    "*".getBytes(StandardCharsets.UTF_8),
-                    "{\"capacity\":1000,\"refill_rate\":10,\"holds\":{\"within_s\":1,\"unsettled\":\"returned\"}}"
-                            .getBytes(StandardCharsets.UTF_8)));
+        publishPolicies(
+                SHORT_HOLDS,
+                1,
+                n -> "*",
+                "{\"capacity\":1000,\"refill_rate\":10,\"holds\":{\"within_s\":1,\"unsettled\":\"returned\"}}");
+    }
+
+    private void publishPolicies(String topic, int count, LongFunction<String> keys, String policy) {
+        createTopics(List.of(topic(topic, 1, "cleanup.policy", "compact")));
+        publish(
+                count,
+                n -> new ProducerRecord<>(
+                        topic,
+                        keys.apply(n).getBytes(StandardCharsets.UTF_8),
+                        policy.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Publishes so many records, each made from its number. */
+    void publish(long count, LongFunction<ProducerRecord<byte[], byte[]>> records) {
+        var failure = new AtomicReference<Exception>();
+        try (var producer = producer(50)) {
+            for (long n = 0; n < count && failure.get() == null; n++) {
+                producer.send(records.apply(n), (metadata, exception) -> {
+                    if (exception != null) failure.compareAndSet(null, exception);
+                });
+            }
         }
+        if (failure.get() != null) throw new IllegalStateException("cannot publish", failure.get());
     }
 
     /** Publishes the workload's requests once; returns their topic. */
@@ -211,17 +218,11 @@ final class TestBed implements AutoCloseable {
         if (preloaded.putIfAbsent(workload, records) != null) return topic;
         createTopics(List.of(plain(topic, partitions)));
         var random = new SplittableRandom(workload.ordinal());
-        var failure = new AtomicReference<Exception>();
-        try (var producer = producer(50)) {
-            for (long n = 0; n < records; n++) {
-                int agent = workload.agent(random);
-                var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
-                producer.send(new ProducerRecord<>(topic, key, workload.requestOf(n, agent)), (metadata, exception) -> {
-                    if (exception != null) failure.set(exception);
-                });
-            }
-        }
-        if (failure.get() != null) throw new IllegalStateException("cannot publish requests", failure.get());
+        publish(records, n -> {
+            int agent = workload.agent(random);
+            var key = Workload.agentName(agent).getBytes(StandardCharsets.UTF_8);
+            return new ProducerRecord<>(topic, key, workload.requestOf(n, agent));
+        });
         return topic;
     }
 
