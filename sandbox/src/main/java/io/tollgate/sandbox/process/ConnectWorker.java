@@ -3,14 +3,11 @@ package io.tollgate.sandbox.process;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.io.Writer;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Properties;
 import java.util.TreeSet;
 
@@ -54,18 +52,14 @@ public final class ConnectWorker extends SandboxServer {
         }
     }
 
-    private final Path log;
     private final WorkerOptions options;
     private final ConnectParts parts;
-    private final int port;
     private final HttpClient client =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(2)).build();
 
     private ConnectWorker(ServerHome home, WorkerOptions options) {
-        super(home);
-        this.log = home.log(options.log, "connect.log");
+        super(home, options, "connect.log");
         this.options = options;
-        this.port = options.portOrFree();
         this.parts = ConnectParts.find();
         runs(launch());
     }
@@ -82,71 +76,42 @@ public final class ConnectWorker extends SandboxServer {
 
     @Override
     ChildProcess launch() {
-        Path config = home().path().resolve("worker.properties");
         Path logback = home().path().resolve("logback.xml");
-        try (Writer writer = Files.newBufferedWriter(config, StandardCharsets.UTF_8);
-                InputStream given = ConnectWorker.class.getResourceAsStream("/sandbox-logback.xml")) {
-            properties().store(writer, null);
-            if (given == null) throw new IOException("sandbox-logback.xml is missing");
+        try (var given = Objects.requireNonNull(ConnectWorker.class.getResourceAsStream("/sandbox-logback.xml"))) {
             Files.copy(given, logback, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write to " + home().path(), e);
         }
-        List<String> command = ChildProcess.java(
-                List.of(
-                        "-Xms128m",
-                        "-Xmx512m",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1", // tests wait for starts
-                        "-Djava.awt.headless=true",
-                        "-Dlogback.configurationFile=" + logback,
-                        "-cp",
-                        parts.layout().resolve("worker").resolve("*").toString()),
-                List.of("org.apache.kafka.connect.cli.ConnectDistributed", config.toString()));
+        var command = smallJvm(
+                true, // tests wait for starts
+                logback.toString(),
+                parts.layout().resolve("worker").resolve("*").toString(),
+                "org.apache.kafka.connect.cli.ConnectDistributed",
+                write("worker.properties", properties()));
         return ChildProcess.start(
                 "Kafka Connect",
                 command,
                 options.environment,
                 variable -> variable.equals("JAVA_TOOL_OPTIONS"),
                 home().path(),
-                log);
+                log());
     }
 
     private Properties properties() {
-        var properties = new Properties();
+        var properties = fixedProperties("/sandbox-connect.properties");
         properties.put("bootstrap.servers", options.bootstrapServers);
-        properties.put("group.id", "tollgate-connect");
-        properties.put("listeners", "http://127.0.0.1:" + port);
-        properties.put("rest.advertised.host.name", "127.0.0.1");
+        properties.put("listeners", uri().toString());
         properties.put("plugin.path", parts.layout().resolve("plugins").toString());
-        properties.put("plugin.discovery", "service_load");
-        properties.put("key.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
-        properties.put("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
-        for (String topic : List.of("config", "offset", "status")) {
-            properties.put(topic + ".storage.topic", "tollgate-connect-" + topic);
-            properties.put(topic + ".storage.replication.factor", "-1"); // the broker's default
-        }
-        properties.put("offset.storage.partitions", "1");
-        properties.put("status.storage.partitions", "1");
-        properties.put("offset.flush.interval.ms", "2000");
-        properties.put("config.providers", "env");
-        properties.put("config.providers.env.class", "org.apache.kafka.common.config.provider.EnvVarConfigProvider");
         // No connector can ask for another variable of the worker.
         properties.put(
                 "config.providers.env.param.allowlist.pattern",
                 String.join("|", new TreeSet<>(options.environment.keySet())));
-        // No other worker could take over, so a restarted worker need not wait.
-        properties.put("scheduled.rebalance.max.delay.ms", "0");
-        properties.put("session.timeout.ms", "6000");
-        properties.put("heartbeat.interval.ms", "1000");
-        properties.put("consumer.session.timeout.ms", "6000"); // a sink waits for its killed predecessor's end
-        properties.put("consumer.heartbeat.interval.ms", "1000");
         return properties;
     }
 
     @Override
     void awaitReady() {
-        process().awaitReady(() -> !FreePorts.isFree(port) && answers(), START_TIMEOUT);
+        process().awaitReady(() -> !FreePorts.isFree(port()) && answers(), START_TIMEOUT);
     }
 
     private boolean answers() {
@@ -283,6 +248,6 @@ public final class ConnectWorker extends SandboxServer {
 
     /** Returns {@code http://127.0.0.1:PORT}, the address of its REST API. */
     public URI uri() {
-        return URI.create("http://127.0.0.1:" + port);
+        return URI.create("http://" + address());
     }
 }

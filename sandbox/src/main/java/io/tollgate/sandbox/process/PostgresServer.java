@@ -42,13 +42,8 @@ public final class PostgresServer extends SandboxServer {
         }
     }
 
-    private final Path log;
-    private final int port;
-
     private PostgresServer(ServerHome home, PostgresOptions options) {
-        super(home);
-        this.log = home.log(options.log, "postgres.log");
-        this.port = options.portOrFree();
+        super(home, options, "postgres.log");
         unpack();
         initialise();
         runs(launch());
@@ -138,7 +133,7 @@ public final class PostgresServer extends SandboxServer {
         var command = asUser(program("postgres").toString(), "-D", data().toString());
         Map.of(
                         "listen_addresses", "127.0.0.1",
-                        "port", Integer.toString(port),
+                        "port", Integer.toString(port()),
                         "unix_socket_directories", "",
                         "wal_level", "logical",
                         "max_connections", "50",
@@ -153,7 +148,7 @@ public final class PostgresServer extends SandboxServer {
 
     private ChildProcess run(String name, List<String> command) {
         Predicate<String> dropped = variable -> variable.startsWith("PG") || variable.startsWith("LC_");
-        return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home().path(), log);
+        return ChildProcess.start(name, command, Map.of("LC_ALL", "C"), dropped, home().path(), log());
     }
 
     /** PostgreSQL refuses to run as root, so root runs it as another user of a user namespace. */
@@ -178,7 +173,7 @@ public final class PostgresServer extends SandboxServer {
     }
 
     private boolean answers() {
-        if (FreePorts.isFree(port)) return false;
+        if (FreePorts.isFree(port())) return false;
         try (Connection connection = connect("postgres", SUPERUSER, SUPERUSER)) {
             return connection.isValid(2);
         } catch (SQLException notYet) {
@@ -193,17 +188,7 @@ public final class PostgresServer extends SandboxServer {
         properties.put("password", password);
         properties.put("connectTimeout", "5");
         properties.put("socketTimeout", "30");
-        return DriverManager.getConnection("jdbc:postgresql://127.0.0.1:" + port + "/" + database, properties);
-    }
-
-    /** Returns {@code 127.0.0.1}. */
-    public String host() {
-        return "127.0.0.1";
-    }
-
-    /** Returns the port. */
-    public int port() {
-        return port;
+        return DriverManager.getConnection("jdbc:postgresql://" + address() + "/" + database, properties);
     }
 
     @Override

@@ -118,6 +118,6 @@ public final class QuotaDatabase {
 
     /** Returns the address for {@code psql} as such a role. */
     public String address(String role) {
-        return "postgresql://" + role + ":" + role + "@" + postgres.host() + ":" + postgres.port() + "/" + NAME;
+        return "postgresql://" + role + ":" + role + "@" + postgres.address() + "/" + NAME;
     }
 }

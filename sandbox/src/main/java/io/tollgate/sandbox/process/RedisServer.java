@@ -94,15 +94,11 @@ public final class RedisServer extends SandboxServer {
         }
     }
 
-    private final Path log;
     private final RedisOptions options;
-    private final int port;
 
     private RedisServer(ServerHome home, RedisOptions options) {
-        super(home);
-        this.log = home.log(options.log, "redis.log");
+        super(home, options, "redis.log");
         this.options = options;
-        this.port = options.portOrFree();
         runs(launch());
     }
 
@@ -130,14 +126,14 @@ public final class RedisServer extends SandboxServer {
         }
         var command = new ArrayList<>(List.of(executable(), config.toString()));
         if (options.isSentinel()) command.add("--sentinel");
-        return ChildProcess.start("Redis", command, Map.of(), variable -> false, home().path(), log);
+        return ChildProcess.start("Redis", command, Map.of(), variable -> false, home().path(), log());
     }
 
     private List<String> configLines() {
         var lines = new ArrayList<String>();
         lines.add("bind 127.0.0.1");
         options.security.ifPresentOrElse(
-                security -> lines.addAll(security.redisConfig(port)), () -> lines.add("port " + port));
+                security -> lines.addAll(security.redisConfig(port())), () -> lines.add("port " + port()));
         lines.add("dir " + quoted(home().path().toString()));
         lines.add("save \"\"");
         // With the default of 64 bytes, a bucket with a longer fence takes 500 bytes instead of 300. This is the old
@@ -223,7 +219,7 @@ public final class RedisServer extends SandboxServer {
     }
 
     private BufferedReader sent(Socket socket, String command) throws IOException {
-        socket.connect(new InetSocketAddress(FreePorts.loopback(), port), 1000);
+        socket.connect(new InetSocketAddress(FreePorts.loopback(), port()), 1000);
         socket.setSoTimeout(1000);
         socket.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.UTF_8));
         return new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
@@ -240,21 +236,11 @@ public final class RedisServer extends SandboxServer {
      * without.
      */
     public String uri() {
-        if (options.security.isPresent()) return "rediss://" + host() + ":" + port;
+        if (options.security.isPresent()) return "rediss://" + address();
         String login = options.password
                 .map(password -> ":"
                         + URLEncoder.encode(password, StandardCharsets.UTF_8).replace("+", "%20") + "@")
                 .orElse("");
-        return URI.create("redis://" + login + host() + ":" + port).toString();
-    }
-
-    /** Returns {@code 127.0.0.1}. */
-    public String host() {
-        return "127.0.0.1";
-    }
-
-    /** Returns the port. */
-    public int port() {
-        return port;
+        return URI.create("redis://" + login + address()).toString();
     }
 }

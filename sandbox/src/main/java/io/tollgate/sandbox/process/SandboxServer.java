@@ -1,5 +1,12 @@
 package io.tollgate.sandbox.process;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Properties;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 
@@ -8,11 +15,75 @@ public abstract class SandboxServer extends SandboxProcess {
     private static final Pattern PORT_TAKEN = Pattern.compile("BindException|Address already in use");
     private static final int ATTEMPTS = 3;
 
-    SandboxServer(ServerHome home) {
+    private final Path log;
+    private final int port;
+
+    SandboxServer(ServerHome home, StartOptions<?> options, String logName) {
         super(home);
+        log = home.log(options.log, logName);
+        port = options.portOrFree();
     }
 
     abstract ChildProcess launch();
+
+    final Path log() {
+        return log;
+    }
+
+    /** Returns {@code 127.0.0.1}. */
+    public final String host() {
+        return "127.0.0.1";
+    }
+
+    /** Returns the port. */
+    public final int port() {
+        return port;
+    }
+
+    /** Returns {@code 127.0.0.1:PORT}. */
+    final String address() {
+        return host() + ":" + port;
+    }
+
+    /**
+     * Returns the command that runs a main class in a small JVM.
+     *
+     * @param shortLived serves for some minutes only, as in tests: its code is then compiled quickly rather than well
+     * @param logback where it finds its logging configuration
+     */
+    static List<String> smallJvm(boolean shortLived, String logback, String classPath, String main, Path argument) {
+        return ChildProcess.java(
+                List.of(
+                        "-Xms128m",
+                        "-Xmx512m",
+                        "-XX:+UseSerialGC",
+                        shortLived ? "-XX:TieredStopAtLevel=1" : "-XX:+TieredCompilation",
+                        "-Djava.awt.headless=true",
+                        "-Dlogback.configurationFile=" + logback),
+                List.of("-cp", classPath, main, argument.toString()));
+    }
+
+    /** Returns the properties in the file of this name beside our classes. */
+    static Properties fixedProperties(String resource) {
+        var properties = new Properties();
+        try (var file = Objects.requireNonNull(SandboxServer.class.getResourceAsStream(resource), resource)) {
+            properties.load(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + resource, e);
+        }
+        return properties;
+    }
+
+    /** Writes the properties to a file in the server's folder. */
+    final Path write(String name, Properties properties) {
+        Path file = home().path().resolve(name);
+        try (var writer = Files.newBufferedWriter(file)) {
+            properties.store(writer, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + file, e);
+        }
+        return file;
+    }
 
     /** Returns when the launched process answers. */
     abstract void awaitReady();
