@@ -1,12 +1,10 @@
 package io.tollgate.benchmarks.report;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -50,11 +48,15 @@ public final class Output {
                         : Path.of(quick ? "benchmarks/target/quick.json" : "benchmarks/results.json"));
     }
 
-    /** Adds the rows to the results, and writes the page anew. */
-    public void save(String section, String redis, List<ObjectNode> rows, Function<JsonNode, String> sameThing) {
+    /**
+     * Adds the rows to the results, and writes the page anew.
+     *
+     * @param keys the fields that rows of the same measurement share
+     */
+    public void save(String section, String redis, List<ObjectNode> rows, String... keys) {
         var all = open();
         var given = command.root().commandLine().getParseResult().originalArgs();
-        all.put(section, "./benchmarks/run " + String.join(" ", given), redis, rows, sameThing);
+        all.put(section, "./benchmarks/run " + String.join(" ", given), redis, rows, List.of(keys));
         all.save();
         write(all);
     }

@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.HashSet;
 import java.util.List;
-import java.util.function.Function;
 
 /** The file of all measurements, from which the page is written. */
 public final class Results {
@@ -44,15 +43,14 @@ public final class Results {
     /**
      * Replaces the rows that the new ones measure again, keeps the others, and notes the origin of the new ones.
      *
-     * @param sameThing the key that rows of the same measurement share
+     * @param keys the fields that rows of the same measurement share
      */
-    public void put(
-            String section, String command, String redis, List<ObjectNode> rows, Function<JsonNode, String> sameThing) {
-        var measured = new HashSet<String>();
-        for (var row : rows) measured.add(sameThing.apply(row));
+    public void put(String section, String command, String redis, List<ObjectNode> rows, List<String> keys) {
+        var measured = new HashSet<List<String>>();
+        for (var row : rows) measured.add(key(keys, row));
         var merged = JSON.createArrayNode();
         for (var old : rows(section)) {
-            if (!measured.contains(sameThing.apply(old))) merged.add(old);
+            if (!measured.contains(key(keys, old))) merged.add(old);
         }
         var commit = commit();
         for (var row : rows) {
@@ -69,6 +67,10 @@ public final class Results {
         content.put("date", LocalDate.now().toString());
         content.set("rows", merged);
         root.set(section, content);
+    }
+
+    private static List<String> key(List<String> fields, JsonNode row) {
+        return fields.stream().map(field -> row.path(field).asText()).toList();
     }
 
     public void save() {

@@ -97,12 +97,7 @@ public final class EndToEnd implements Runnable {
                         row.path("redis_cpu_us").asDouble(),
                         row.path("redis_deciding_us").asDouble());
             }
-            output.save(
-                    "end-to-end",
-                    redis,
-                    rows,
-                    row -> row.path("contestant").asText()
-                            + row.path("workload").asText());
+            output.save("end-to-end", redis, rows, "contestant", "workload");
         }
         if (failed > 0) throw new IllegalStateException(failed + " turns failed");
     }

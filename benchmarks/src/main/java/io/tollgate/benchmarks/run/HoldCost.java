@@ -84,7 +84,7 @@ public final class HoldCost implements Runnable {
                             row.path("redis_cpu_us").asDouble());
                 }
             }
-            output.save("holds", redis, rows, row -> row.path("name").asText());
+            output.save("holds", redis, rows, "name");
         }
     }
 }

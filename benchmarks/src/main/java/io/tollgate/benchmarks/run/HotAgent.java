@@ -11,13 +11,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
-import org.HdrHistogram.Histogram;
 import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -123,15 +121,7 @@ public final class HotAgent implements Callable<Integer> {
             redis = TestBed.describe(testBed.redisCommands());
             for (var scene : Scene.values()) rows.addAll(run(testBed, scene, most));
         }
-        output.save(
-                "hot-agent",
-                redis,
-                rows,
-                row -> String.join(
-                        "/",
-                        List.of("load", "scene", "group", "measure").stream()
-                                .map(field -> row.path(field).asText())
-                                .toList()));
+        output.save("hot-agent", redis, rows, "load", "scene", "group", "measure");
         return 0;
     }
 
@@ -159,8 +149,12 @@ public final class HotAgent implements Callable<Integer> {
                 var rows = new ArrayList<ObjectNode>();
                 for (int level = 0; level < loads.size(); level++) {
                     for (var group : groups) {
-                        var times = seen.get(level * groups.length + group.ordinal());
-                        rows.addAll(rows(scene, loads.get(level), most, group, times));
+                        var fields = Results.row();
+                        fields.put("load", loads.get(level));
+                        fields.put("rate", most * loads.get(level) * scene.rateShare);
+                        fields.put("scene", scene.text());
+                        fields.put("group", group.text());
+                        rows.addAll(Latency.rows(fields, seen.get(level * groups.length + group.ordinal())));
                     }
                 }
                 return rows;
@@ -192,31 +186,5 @@ public final class HotAgent implements Callable<Integer> {
             }
         }
         throw new IllegalStateException("no thread has partition " + partition + ": " + status);
-    }
-
-    private static List<ObjectNode> rows(
-            Scene scene, double load, double most, TimedGroup group, Map<OpenLoop.Measure, Histogram> times) {
-        var rows = new ArrayList<ObjectNode>();
-        times.forEach((measure, histogram) -> {
-            if (histogram.getTotalCount() == 0) return;
-            var row = Results.row();
-            row.put("load", load);
-            row.put("rate", most * load * scene.rateShare);
-            row.put("scene", scene.text());
-            row.put("group", group.text());
-            row.put("measure", measure.name().toLowerCase(Locale.ROOT));
-            Latency.put(row, histogram);
-            rows.add(row);
-            Output.say(
-                    "%3.0f%% %-11s %-30s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
-                    load * 100,
-                    scene.text(),
-                    group.text(),
-                    row.path("measure").asText(),
-                    histogram.getValueAtPercentile(50) / 1e3,
-                    histogram.getValueAtPercentile(99) / 1e3,
-                    histogram.getTotalCount());
-        });
-        return rows;
     }
 }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.HdrHistogram.Histogram;
@@ -87,20 +88,14 @@ public final class Latency implements Callable<Integer> {
         var rows = new ArrayList<ObjectNode>();
         for (int i = 0; i < loads.size(); i++) {
             for (var contestant : all.entrySet()) {
-                rows.addAll(rows(
-                        contestant.getKey(),
-                        loads.get(i),
-                        most,
-                        contestant.getValue().get(i)));
+                var fields = Results.row();
+                fields.put("load", loads.get(i));
+                fields.put("rate", most * loads.get(i));
+                fields.put("contestant", contestant.getKey().text());
+                rows.addAll(rows(fields, contestant.getValue().get(i)));
             }
         }
-        output.save(
-                "latency",
-                redis,
-                rows,
-                row -> row.path("load").asText()
-                        + row.path("contestant").asText()
-                        + row.path("measure").asText());
+        output.save("latency", redis, rows, "load", "contestant", "measure");
         return 0;
     }
 
@@ -158,36 +153,27 @@ public final class Latency implements Callable<Integer> {
         return sums;
     }
 
-    private static List<ObjectNode> rows(
-            Contestant contestant, double load, double most, Map<OpenLoop.Measure, Histogram> seen) {
+    /** Returns and prints a row for each measure of a load: these fields, and its percentiles. */
+    static List<ObjectNode> rows(ObjectNode fields, Map<OpenLoop.Measure, Histogram> seen) {
         var rows = new ArrayList<ObjectNode>();
-        for (var measure : OpenLoop.Measure.values()) {
-            var histogram = seen.get(measure);
-            if (histogram == null || histogram.getTotalCount() == 0) continue;
-            var row = Results.row();
-            row.put("load", load);
-            row.put("rate", most * load);
-            row.put("contestant", contestant.text());
-            row.put("measure", measure.name().toLowerCase(java.util.Locale.ROOT));
-            put(row, histogram);
+        seen.forEach((measure, histogram) -> {
+            if (histogram.getTotalCount() == 0) return;
+            var row = fields.deepCopy();
+            row.put("measure", measure.name().toLowerCase(Locale.ROOT));
+            row.put("count", histogram.getTotalCount());
+            row.put("p50_us", histogram.getValueAtPercentile(50));
+            row.put("p95_us", histogram.getValueAtPercentile(95));
+            row.put("p99_us", histogram.getValueAtPercentile(99));
+            row.put("max_us", histogram.getMaxValue());
             rows.add(row);
             Output.say(
-                    "%3.0f%% %-15s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
-                    load * 100,
-                    contestant.text(),
+                    "%s %-10s p50 %8.2f ms  p99 %8.2f ms  of %d",
+                    fields,
                     row.path("measure").asText(),
                     histogram.getValueAtPercentile(50) / 1e3,
                     histogram.getValueAtPercentile(99) / 1e3,
                     histogram.getTotalCount());
-        }
+        });
         return rows;
-    }
-
-    static void put(ObjectNode row, Histogram histogram) {
-        row.put("count", histogram.getTotalCount());
-        row.put("p50_us", histogram.getValueAtPercentile(50));
-        row.put("p95_us", histogram.getValueAtPercentile(95));
-        row.put("p99_us", histogram.getValueAtPercentile(99));
-        row.put("max_us", histogram.getMaxValue());
     }
 }

@@ -95,7 +95,7 @@ public final class Memory implements Callable<Integer> {
                 1,
                 PolicyMemory.bytesEach(policies, policies)));
         rows.add(inRocksDb(output.quick() ? 20_000 : 200_000));
-        output.save("memory", redis, rows, row -> row.path("name").asText());
+        output.save("memory", redis, rows, "name");
         return 0;
     }
 

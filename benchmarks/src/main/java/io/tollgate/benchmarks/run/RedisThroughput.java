@@ -92,7 +92,7 @@ public final class RedisThroughput implements Callable<Integer> {
                         rows.add(row);
                     }
                 }
-                output.save("redis", redis, rows, row -> row.path("name").asText());
+                output.save("redis", redis, rows, "name");
             } finally {
                 redisson.shutdown(0, 1, TimeUnit.SECONDS);
                 client.shutdown(Duration.ZERO, Duration.ofSeconds(1));

@@ -107,7 +107,7 @@ public final class Scale implements Callable<Integer> {
                 rows.add(measure(testBed, each));
             }
         }
-        output.save("scale", redis, rows, row -> Case.of(row).toString());
+        output.save("scale", redis, rows, "agents", "partitions", "bytes", "instances");
         return 0;
     }
 

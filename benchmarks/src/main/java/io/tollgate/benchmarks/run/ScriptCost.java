@@ -237,11 +237,7 @@ public final class ScriptCost implements Callable<Integer> {
                     Output.say(describe(row));
                 }
             }
-            output.save(
-                    "script",
-                    TestBed.describe(timed.meter()),
-                    rows,
-                    row -> row.path("scene").asText() + "/" + row.path("agents").asText());
+            output.save("script", TestBed.describe(timed.meter()), rows, "scene", "agents");
         }
         return 0;
     }

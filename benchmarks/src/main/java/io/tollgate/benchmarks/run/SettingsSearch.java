@@ -118,11 +118,7 @@ public final class SettingsSearch implements Callable<Integer> {
             for (int round = 0; round < rounds; round++) {
                 for (var name : chosen) rows.add(measure(testBed, name, Objects.requireNonNull(CHANGES.get(name))));
             }
-            output.save(
-                    "settings",
-                    redis,
-                    medians(chosen, rows),
-                    row -> row.path("name").asText());
+            output.save("settings", redis, medians(chosen, rows), "name");
         }
         return 0;
     }

@@ -86,11 +86,7 @@ public final class Simulate implements Callable<Integer> {
         for (var each : measured) rows.add(check(each, redis));
         sizes(redis, rows);
         cells(rows);
-        output.save(
-                "simulation",
-                "",
-                rows,
-                row -> row.path("kind").asText() + row.path("name").asText());
+        output.save("simulation", "", rows, "kind", "name");
         return 0;
     }
 
