@@ -6,8 +6,6 @@ import io.tollgate.route.Decimal;
 import java.time.Duration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** Shows and resets buckets through the running pipeline: only the pipeline knows buckets that are not in Redis. */
 @Command(
@@ -15,24 +13,16 @@ import picocli.CommandLine.Spec;
         description = "Shows or fills an agent's bucket, through the running pipeline.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-public final class BucketCommand implements Runnable {
+public final class BucketCommand extends CommandGroup {
     @Mixin
     private final ConfigOption config;
 
     private final AgentApi api;
 
-    @Spec
-    private CommandSpec spec;
-
     /** Takes the source of the settings. */
     public BucketCommand(ConfigOption config) {
         this.config = config;
         this.api = new AgentApi(config, command -> spec.subcommands().get(command));
-    }
-
-    @Override
-    public void run() {
-        throw Conventions.commandMissing(spec);
     }
 
     @Command(name = "show", description = "Shows an agent's bucket as it is now.", mixinStandardHelpOptions = true)

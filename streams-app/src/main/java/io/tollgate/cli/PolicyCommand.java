@@ -29,11 +29,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Reads and writes the policies. */
 @Command(
@@ -41,24 +39,16 @@ import picocli.CommandLine.Spec;
         description = "Reads and writes the policies: what each agent may spend.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-public final class PolicyCommand implements Runnable {
+public final class PolicyCommand extends CommandGroup {
     /** Heap for each byte of a file: it is held as bytes, as text, and as policies. */
     private static final int MEMORY_PER_BYTE = 12;
 
     @Mixin
     private final KafkaOptions kafka;
 
-    @Spec
-    private CommandSpec spec;
-
     /** Takes the source of the settings. */
     public PolicyCommand(KafkaOptions kafka) {
         this.kafka = kafka;
-    }
-
-    @Override
-    public void run() {
-        throw Conventions.commandMissing(spec);
     }
 
     @Command(
@@ -370,10 +360,5 @@ public final class PolicyCommand implements Runnable {
 
     private PolicyTopic topic() throws SettingsException {
         return new PolicyTopic(settings());
-    }
-
-    private void println(String line) {
-        spec.commandLine().getOut().println(line);
-        spec.commandLine().getOut().flush();
     }
 }

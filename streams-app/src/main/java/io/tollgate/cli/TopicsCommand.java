@@ -5,10 +5,8 @@ import io.tollgate.preflight.Finding;
 import java.util.ArrayList;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Creates and checks the topics. */
 @Command(
@@ -16,21 +14,13 @@ import picocli.CommandLine.Spec;
         description = "Creates the topics, or shows what is wrong with them.",
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND")
-public final class TopicsCommand implements Runnable {
+public final class TopicsCommand extends CommandGroup {
     @Mixin
     private final KafkaOptions kafka;
-
-    @Spec
-    private CommandSpec spec;
 
     /** Takes the source of the settings. */
     public TopicsCommand(KafkaOptions kafka) {
         this.kafka = kafka;
-    }
-
-    @Override
-    public void run() {
-        throw Conventions.commandMissing(spec);
     }
 
     @Command(
@@ -86,10 +76,5 @@ public final class TopicsCommand implements Runnable {
         findings.forEach(finding -> println((finding.fatal() ? "" : "warning: ") + finding.text()));
         if (findings.isEmpty()) println("the topics are as they should be");
         return findings.stream().anyMatch(Finding::fatal) ? 1 : 0;
-    }
-
-    private void println(String line) {
-        spec.commandLine().getOut().println(line);
-        spec.commandLine().getOut().flush();
     }
 }

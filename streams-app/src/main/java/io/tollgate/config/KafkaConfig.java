@@ -57,7 +57,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
             }
         }
         misspelled(env);
-        KafkaTogether.check(env, properties);
+        new KafkaTogether(env, properties).check();
         return new KafkaConfig(servers, properties, ignored);
     }
 

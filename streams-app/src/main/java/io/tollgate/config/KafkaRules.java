@@ -1,7 +1,6 @@
 package io.tollgate.config;
 
 import io.tollgate.config.KafkaProperties.Property;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -27,15 +26,85 @@ final class KafkaRules {
             "bootstrap.controllers", "KAFKA_BOOTSTRAP_SERVERS",
             "config.providers", "the variable of the secret with _FILE at its end");
 
-    private static final Map<String, Fixed> FIXED = fixed();
-    private static final Map<String, Fixed> FIXED_FOR_TOPICS = fixedForTopics();
-    private static final Map<String, String> REFUSED = refused();
+    private static final Map<String, Fixed> FIXED = Map.ofEntries(
+            fixed("isolation.level", "requests that were taken back must not be decided", "read_committed"),
+            fixed("enable.auto.commit", "Tollgate commits what is decided, and nothing else", "false"),
+            fixed("auto.offset.reset", "requests before the first start must not be lost", "earliest"),
+            fixed("allow.auto.create.topics", "topics must have the right partitions", "false"),
+            fixed("acks", "decisions must not be lost with a broker", "all", "-1"),
+            fixed("enable.idempotence", "no decision may be written twice", "true"),
+            fixed(
+                    "transaction.two.phase.commit.enable",
+                    "transactions that nobody ends would hold up all readers",
+                    "false"),
+            fixed("topology.optimization", "the stores' changelogs must keep their names", "none"),
+            fixed("ensure.explicit.internal.resource.naming", "internal topics have fixed names", "true"),
+            fixed("built.in.metrics.version", "dashboards and alerts know these names", "latest"));
+
+    private static final String KEPT = "records in topics of Kafka Streams must not be deleted before they are used";
+    private static final String ODD = "requests keep their timestamps, however odd";
+
+    /** Rules for the topics that Kafka Streams creates: changelogs, and the topic of strays. */
+    private static final Map<String, Fixed> FIXED_FOR_TOPICS = Map.ofEntries(
+            fixed("retention.ms", KEPT, "-1"),
+            fixed("retention.bytes", KEPT, "-1"),
+            fixed("remote.storage.enable", "compacted topics cannot have it", "false"),
+            fixed("unclean.leader.election.enable", "a broker that was behind would give quota back", "false"),
+            fixed("message.timestamp.type", "requests keep their timestamps", "CreateTime"),
+            fixed("message.timestamp.after.max.ms", ODD, Long.toString(Long.MAX_VALUE)),
+            fixed("message.timestamp.before.max.ms", ODD, Long.toString(Long.MAX_VALUE)),
+            fixed("cleanup.policy", "changelogs are compacted, and Kafka Streams sets it for each of its topics"));
+
+    /** For each reason the properties that it forbids. */
+    private static final Map<String, Set<String>> REFUSED = Map.of(
+            "Tollgate reads and writes bytes",
+            Set.of(
+                    "key.serializer",
+                    "value.serializer",
+                    "key.deserializer",
+                    "value.deserializer",
+                    "default.key.serde",
+                    "default.value.serde",
+                    "default.list.key.serde.inner",
+                    "default.list.key.serde.type",
+                    "default.list.value.serde.inner",
+                    "default.list.value.serde.type",
+                    "windowed.inner.class.serde",
+                    "window.size.ms"),
+            "every request is decided; none may be skipped over a failure",
+            Set.of(
+                    "default.deserialization.exception.handler",
+                    "deserialization.exception.handler",
+                    "default.production.exception.handler",
+                    "production.exception.handler",
+                    "processing.exception.handler",
+                    "processing.exception.handler.global.enabled",
+                    "errors.dead.letter.queue.topic.name"),
+            "it is part of the program",
+            Set.of(
+                    "default.client.supplier",
+                    "default.dsl.store",
+                    "dsl.store.format",
+                    "dsl.store.suppliers.class",
+                    "default.timestamp.extractor",
+                    "processor.wrapper.class",
+                    "rocksdb.config.setter",
+                    "partition.assignment.strategy",
+                    "group.remote.assignor"),
+            "code between Kafka and Tollgate could change or drop records",
+            Set.of("interceptor.classes"),
+            "Kafka Streams has one for each thread, after TOLLGATE_APPLICATION_ID",
+            Set.of("transactional.id"));
 
     private static final Set<String> NUMBERS = Set.of("max.in.flight.requests.per.connection", "retries");
 
     private record Fixed(Set<String> legal, String reason) {}
 
     private KafkaRules() {}
+
+    private static Map.Entry<String, Fixed> fixed(String name, String reason, String... legal) {
+        return Map.entry(name, new Fixed(Set.of(legal), reason));
+    }
 
     /** Returns the rule that this value breaks, as the end of a sentence ("must …"); empty if it breaks none. */
     static Optional<String> brokenBy(Property property, String value) {
@@ -48,8 +117,9 @@ final class KafkaRules {
                     "must not be set: Tollgate relies on the partition of each agent and computes it itself");
         }
         if (name.startsWith("internal.")) return Optional.of("must not be set: Kafka has it for its own tests");
-        var reason = REFUSED.get(name);
-        if (reason != null) return Optional.of("must not be set: " + reason);
+        for (var refused : REFUSED.entrySet()) {
+            if (refused.getValue().contains(name)) return Optional.of("must not be set: " + refused.getKey());
+        }
         if (NUMBERS.contains(name)) return brokenNumber(property, value);
         return broken(FIXED.get(name), value);
     }
@@ -76,89 +146,5 @@ final class KafkaRules {
             return Optional.empty();
         }
         return Optional.empty();
-    }
-
-    private static Map<String, Fixed> fixed() {
-        var fixed = new LinkedHashMap<String, Fixed>();
-        fixed.put(
-                "isolation.level",
-                new Fixed(Set.of("read_committed"), "requests that were taken back must not be decided"));
-        fixed.put(
-                "enable.auto.commit", new Fixed(Set.of("false"), "Tollgate commits what is decided, and nothing else"));
-        fixed.put(
-                "auto.offset.reset", new Fixed(Set.of("earliest"), "requests before the first start must not be lost"));
-        fixed.put("allow.auto.create.topics", new Fixed(Set.of("false"), "topics must have the right partitions"));
-        fixed.put("acks", new Fixed(Set.of("all", "-1"), "decisions must not be lost with a broker"));
-        fixed.put("enable.idempotence", new Fixed(Set.of("true"), "no decision may be written twice"));
-        fixed.put(
-                "transaction.two.phase.commit.enable",
-                new Fixed(Set.of("false"), "transactions that nobody ends would hold up all readers"));
-        fixed.put("topology.optimization", new Fixed(Set.of("none"), "the stores' changelogs must keep their names"));
-        fixed.put(
-                "ensure.explicit.internal.resource.naming",
-                new Fixed(Set.of("true"), "internal topics have fixed names"));
-        fixed.put("built.in.metrics.version", new Fixed(Set.of("latest"), "dashboards and alerts know these names"));
-        return fixed;
-    }
-
-    /** Rules for the topics that Kafka Streams creates: changelogs, and the topic of strays. */
-    private static Map<String, Fixed> fixedForTopics() {
-        var fixed = new LinkedHashMap<String, Fixed>();
-        var kept = "records in topics of Kafka Streams must not be deleted before they are used";
-        fixed.put("retention.ms", new Fixed(Set.of("-1"), kept));
-        fixed.put("retention.bytes", new Fixed(Set.of("-1"), kept));
-        fixed.put("remote.storage.enable", new Fixed(Set.of("false"), "compacted topics cannot have it"));
-        fixed.put(
-                "unclean.leader.election.enable",
-                new Fixed(Set.of("false"), "a broker that was behind would give quota back"));
-        fixed.put("message.timestamp.type", new Fixed(Set.of("CreateTime"), "requests keep their timestamps"));
-        var any = new Fixed(Set.of(Long.toString(Long.MAX_VALUE)), "requests keep their timestamps, however odd");
-        fixed.put("message.timestamp.after.max.ms", any);
-        fixed.put("message.timestamp.before.max.ms", any);
-        fixed.put(
-                "cleanup.policy",
-                new Fixed(Set.of(), "changelogs are compacted, and Kafka Streams sets it for each of its topics"));
-        return fixed;
-    }
-
-    private static Map<String, String> refused() {
-        var refused = new LinkedHashMap<String, String>();
-        var bytes = "Tollgate reads and writes bytes";
-        for (var name : Set.of(
-                "key.serializer",
-                "value.serializer",
-                "key.deserializer",
-                "value.deserializer",
-                "default.key.serde",
-                "default.value.serde",
-                "default.list.key.serde.inner",
-                "default.list.key.serde.type",
-                "default.list.value.serde.inner",
-                "default.list.value.serde.type",
-                "windowed.inner.class.serde",
-                "window.size.ms")) refused.put(name, bytes);
-        var failures = "every request is decided; none may be skipped over a failure";
-        for (var name : Set.of(
-                "default.deserialization.exception.handler",
-                "deserialization.exception.handler",
-                "default.production.exception.handler",
-                "production.exception.handler",
-                "processing.exception.handler",
-                "processing.exception.handler.global.enabled",
-                "errors.dead.letter.queue.topic.name")) refused.put(name, failures);
-        var part = "it is part of the program";
-        for (var name : Set.of(
-                "default.client.supplier",
-                "default.dsl.store",
-                "dsl.store.format",
-                "dsl.store.suppliers.class",
-                "default.timestamp.extractor",
-                "processor.wrapper.class",
-                "rocksdb.config.setter",
-                "partition.assignment.strategy",
-                "group.remote.assignor")) refused.put(name, part);
-        refused.put("interceptor.classes", "code between Kafka and Tollgate could change or drop records");
-        refused.put("transactional.id", "Kafka Streams has one for each thread, after TOLLGATE_APPLICATION_ID");
-        return refused;
     }
 }

@@ -8,20 +8,11 @@ import java.util.Map;
  * Rules for combinations: values that are legal one by one, but together prevent Kafka's clients from starting, or
  * transactions from ending in time.
  */
-final class KafkaTogether {
-    private final Env env;
-    private final Map<String, String> properties;
-
-    private KafkaTogether(Env env, Map<String, String> properties) {
-        this.env = env;
-        this.properties = properties;
-    }
-
+record KafkaTogether(Env env, Map<String, String> properties) {
     /** Notes each mistake. Defaults are Tollgate's, else Kafka's. */
-    static void check(Env env, Map<String, String> properties) {
-        var together = new KafkaTogether(env, properties);
-        together.heartbeats();
-        together.deliveries();
+    void check() {
+        heartbeats();
+        deliveries();
     }
 
     private void heartbeats() {
