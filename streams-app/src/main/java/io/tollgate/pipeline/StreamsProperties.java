@@ -49,8 +49,11 @@ public final class StreamsProperties {
 
     /** Returns the time after which brokers give a silent instance's partitions to others. */
     static Duration sessionTimeout(Properties properties) {
-        var set = properties.get(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG);
-        return Duration.ofMillis(set == null ? 45_000 : Long.parseLong(set.toString()));
+        for (var scope : List.of(StreamsConfig.mainConsumerPrefix(""), StreamsConfig.consumerPrefix(""), "")) {
+            var set = properties.get(scope + ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG);
+            if (set != null) return Duration.ofMillis(Long.parseLong(set.toString()));
+        }
+        return Duration.ofSeconds(45);
     }
 
     /** Adds the prefetch to the main consumer. */

@@ -11,6 +11,7 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.streams.StreamsConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class StreamsPropertiesTest {
@@ -55,6 +56,25 @@ class StreamsPropertiesTest {
         assertThat(consumers)
                 .allSatisfy(each ->
                         assertThat(each).containsEntry(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed"));
+    }
+
+    /** A thread that stood still for longer has lost its partitions: it must measure by the timeout that counts. */
+    @ParameterizedTest
+    @CsvSource({
+        "KAFKA_CLIENT_ID, 10000",
+        "KAFKA_SESSION_TIMEOUT_MS, 7000",
+        "KAFKA_CONSUMER_SESSION_TIMEOUT_MS, 7000",
+        "KAFKA_MAIN_CONSUMER_SESSION_TIMEOUT_MS, 7000",
+        "KAFKA_RESTORE_CONSUMER_SESSION_TIMEOUT_MS, 10000"
+    })
+    void sessionTimeoutIsThatOfTheMainConsumer(String variable, int millis) throws SettingsException {
+        var properties = StreamsProperties.of(Settings.from(Map.of(variable, "7000"), Settings.Use.PIPELINE));
+
+        assertThat(StreamsProperties.sessionTimeout(properties)).hasMillis(millis);
+        assertThat(new StreamsConfig(properties)
+                        .getMainConsumerConfigs("group", "main", 0)
+                        .get(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG))
+                .hasToString("" + millis);
     }
 
     private static Map<String, Object> producer(Map<String, String> environment) throws SettingsException {
