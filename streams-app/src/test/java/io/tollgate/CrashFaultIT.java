@@ -140,7 +140,7 @@ class CrashFaultIT {
             if (guarantee.equals("exactly_once_v2")) {
                 scenario.assertClean();
             } else {
-                scenario.verdict().cleanButDuplicates();
+                scenario.verdict("--exclusive").cleanButDuplicates();
                 scenario.assertDuplicatesAgree();
             }
         }

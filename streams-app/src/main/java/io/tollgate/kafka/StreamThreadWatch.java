@@ -47,13 +47,19 @@ public final class StreamThreadWatch {
     public void beat(long nowNanos) {
         var pulse = pulses.get();
         long still = nowNanos - pulse.lastNanos;
-        boolean late = pulse.beats && still > longestNanos;
+        boolean late = stoodStill(nowNanos);
         pulse.beats = true;
         pulse.lastNanos = nowNanos;
         if (late) {
             throw new TaskMigratedException("the thread stood still for " + still / 1_000_000
                     + " ms: its partitions have gone to others, and nothing more is decided for them here");
         }
+    }
+
+    /** Returns whether this thread stood still since its last beat, as its next beat will say. */
+    public boolean stoodStill(long nowNanos) {
+        var pulse = pulses.get();
+        return pulse.beats && nowNanos - pulse.lastNanos > longestNanos;
     }
 
     /** As {@link #beat}, before a poll of these topics; {@code commits} decides about early commits. */

@@ -65,11 +65,12 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     @Override
     public void process(Record<byte[], Incoming> record) {
         var running = Objects.requireNonNull(task);
-        long nowNanos = shared.time().nanoTime();
-        shared.watch().beat(nowNanos);
+        long nowNanos = beat();
         running.timer().wake(nowNanos);
         if (record.value() instanceof UsageReport report) {
-            context().forward(record.withValue(running.holds().settle(report)), branches.settled());
+            var settled = running.holds().settle(report);
+            beat();
+            context().forward(record.withValue(settled), branches.settled());
         } else {
             decide(running, record, nowNanos);
         }
@@ -85,10 +86,10 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         }
         if (pending.request().hold()) running.holds().expire(); // otherwise they would count as open
         var decided = running.decider().decide(pending);
+        long decidedNanos = beat();
         shared.metrics().decided(decided.decision(), decided.policy().mode() == Mode.ENFORCE);
-        if (pending.isTimed()) shared.metrics().decidedAfter(shared.time().nanoTime() - pending.polledNanos());
-        if (spans != null)
-            spans.decided(record.headers(), decided, shared.time().nanoTime() - pending.polledNanos());
+        if (pending.isTimed()) shared.metrics().decidedAfter(decidedNanos - pending.polledNanos());
+        if (spans != null) spans.decided(record.headers(), decided, decidedNanos - pending.polledNanos());
         if (opensHold(decided)) {
             decided =
                     running.holds().open(decided, Source.read(record.headers()).text());
@@ -96,6 +97,16 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
         Record<byte[], TaskOutput> answered = record.withValue(decided);
         context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
         context().forward(answered, branches.all());
+    }
+
+    /**
+     * Returns the time, unless the thread stood still while it waited for Redis: what it decided since must not be
+     * published. Under exactly-once Kafka would abort it; otherwise nothing would.
+     */
+    private long beat() {
+        long nowNanos = shared.time().nanoTime();
+        shared.watch().beat(nowNanos);
+        return nowNanos;
     }
 
     /** A request that a shadow policy would have refused was not charged, and reserves nothing. */
@@ -106,6 +117,7 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
     }
 
     private void tell(HoldEnded expired) {
+        beat();
         var key = expired.hold().agentId().getBytes(StandardCharsets.UTF_8);
         context().forward(new Record<>(key, expired, expired.settled().decidedAtMicros() / 1000), branches.settled());
     }

@@ -55,6 +55,9 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         var running = tasks;
         var parser = parse;
         if (running == null || parser == null || running.shared().watch().isAnyTopicMadeAnew()) return records;
+        long nowNanos = running.shared().time().nanoTime();
+        // Others have decided them by now: Redis would charge them once more.
+        boolean late = running.shared().watch().stoodStill(nowNanos);
         for (var partition : records.partitions()) {
             var polled = records.records(partition);
             long first = polled.get(0).offset();
@@ -62,7 +65,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
                     partition,
                     (same, last) -> Math.min(last, first - 1)); // requests that are polled again are not missed
             // The topology decides every record that has no pending decision, one by one.
-            if (!prefetch(running, parser, partition, polled)) {
+            if (late || !prefetch(running, parser, partition, polled, nowNanos)) {
                 missed.put(partition, polled.get(polled.size() - 1).offset());
             }
         }
@@ -74,15 +77,15 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             RunningTasks running,
             RecordClassifier parser,
             TopicPartition partition,
-            List<ConsumerRecord<byte[], byte[]>> records) {
+            List<ConsumerRecord<byte[], byte[]>> records,
+            long nowNanos) {
         var task = running.byPartition().get(partition.partition());
         if (task == null) return false; // not running yet
         try {
             int place = task.offsets().sources().placeOf(partition.topic());
             task.offsets().polled(place, records);
             if (!TaskSources.holdsRequests(place)) return true; // settled without Redis
-            var noted =
-                    note(task, place, parser, records, running.shared().time().nanoTime());
+            var noted = note(task, place, parser, records, nowNanos);
             task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));
             return true;
         } catch (TaskMigratedException migrated) {

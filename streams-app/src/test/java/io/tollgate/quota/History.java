@@ -153,7 +153,7 @@ record History(Setup setup, List<Step> steps) {
         }
         for (var kind : breaking || moving ? BREAKS : List.<Kind>of()) add(wheel, kind, 1);
         for (var kind : Kind.values()) {
-            if (kind.isOfHolds()) continue;
+            if (kind.isDrawnApart()) continue;
             boolean chosen = kind.ordinal() > Kind.PASS.ordinal() && random.nextInt(10) < 3;
             int weight = 1 + random.nextInt(3);
             if (chosen && !((calm || breaking) && kind.disturbsCalls())) add(wheel, kind, weight);
@@ -188,7 +188,24 @@ record History(Setup setup, List<Step> steps) {
         var ofHolds = new Random(~seed * 0x9E3779B97F4A7C15L);
         ofHolds.nextInt();
         var drawn = new History(setup, steps);
-        return ofHolds.nextInt(4) > 0 ? drawn : drawn.withHolds(ofHolds);
+        if (ofHolds.nextInt(4) == 0) return drawn.withHolds(ofHolds);
+        return setup.exactlyOnce() || ofHolds.nextInt(2) == 0 ? drawn : drawn.withStandstills(ofHolds);
+    }
+
+    /**
+     * Returns the same where instances stand still: in polls, or once while they wait for Redis. Without strays, which are charged again;
+     * and under at-least-once, since otherwise what they do then is aborted.
+     */
+    private History withStandstills(Random random) {
+        boolean waiting = random.nextBoolean();
+        int seldom = waiting ? steps.size() : 10 + random.nextInt(40);
+        var with = new ArrayList<Step>();
+        for (var step : steps) {
+            if (random.nextInt(seldom) == 0)
+                with.add(Step.random(Kind.STAND_STILL, random).with(1, waiting ? 1 : 0));
+            with.add(step.kind() == Kind.PUBLISH ? step.with(2, 0) : step);
+        }
+        return new History(setup, with);
     }
 
     /** Returns the same where agents reserve, and workers report: in time or late, twice, what others hold, or what nobody does. */

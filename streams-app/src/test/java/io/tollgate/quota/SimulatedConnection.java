@@ -29,6 +29,8 @@ final class SimulatedConnection implements RedisCalls {
     private boolean connected;
     private int generation;
     private boolean losesNextReply;
+    /** Until then nobody takes replies. */
+    private long deafUntilMicros;
 
     private final class Call {
         final Operation operation;
@@ -173,9 +175,20 @@ final class SimulatedConnection implements RedisCalls {
 
     private void reply(Call call, Runnable then) {
         lastReplyMicros = Math.max(time.nowMicros() + oneWayMicros, lastReplyMicros);
-        time.after(lastReplyMicros - time.nowMicros(), () -> {
-            if (call.madeOn == generation) then.run();
+        deliver(call, lastReplyMicros, then);
+    }
+
+    private void deliver(Call call, long atMicros, Runnable then) {
+        time.after(atMicros - time.nowMicros(), () -> {
+            if (call.madeOn != generation) return;
+            if (time.nowMicros() < deafUntilMicros) deliver(call, deafUntilMicros, then);
+            else then.run();
         });
+    }
+
+    /** Its process stands still for so long: what arrives waits. */
+    void standStill(long micros) {
+        deafUntilMicros = time.nowMicros() + micros;
     }
 
     /** As {@code RedisConnection} does: the text goes to Redis, and the call once more when it has got there. */

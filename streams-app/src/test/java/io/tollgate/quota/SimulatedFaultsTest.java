@@ -1342,4 +1342,26 @@ class SimulatedFaultsTest {
                 offsets_back rekeyed=1 by=4
                 """);
     }
+
+    /** An instance that stood still in its poll has fetched what others have decided meanwhile: it must not ask for that. */
+    @Test
+    void standstillInAPoll() {
+        keepsEveryPromise("""
+                at_least_once agents=2 capacity=40 rate=0 cold=0 call_agents=1 call_requests=1 calls=1
+                stand_still most=2 committed=1
+                publish agent=1 cost=4
+                publish agent=1 cost=5
+                publish cost=2
+                publish agent=1 cost=1
+                """);
+    }
+
+    /** An instance that stood still while it waited for Redis must not publish what it then decides alone. */
+    @Test
+    void standstillInAWait() {
+        keepsEveryPromise("""
+                at_least_once agents=3 capacity=40 rate=0 cold=0 call_agents=1 call_requests=1 calls=3
+                stand_still instance=1 waiting=1 most=1 committed=1
+                """);
+    }
 }

@@ -48,10 +48,12 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.errors.TaskMigratedException;
 import org.apache.kafka.streams.processor.StateStore;
 import org.apache.kafka.streams.processor.api.Record;
+import org.jspecify.annotations.Nullable;
 
 /** One process of the pipeline with one stream thread: the real processors, in the hands of a history. */
 final class SimulatedInstance {
     static final Duration TIMEOUT = Duration.ofMillis(100);
+    static final Duration SESSION_TIMEOUT = Duration.ofSeconds(10);
     private static final Branches PARSED = new Branches("readable", "stray", "unreadable");
     private static final DecideRequests.DecisionBranches DECIDED =
             new DecideRequests.DecisionBranches("approved", "rejected", "settled", "all");
@@ -60,6 +62,7 @@ final class SimulatedInstance {
 
     private final SimulatedTime time;
     private final SimulatedKafka kafka;
+    private final StreamThreadWatch watch = new StreamThreadWatch(SESSION_TIMEOUT);
     private final RunningTasks running;
     private final Prefetch prefetch = new Prefetch();
     final SimulatedConnection connection;
@@ -86,6 +89,8 @@ final class SimulatedInstance {
     /** How often a request waited for an answer. */
     long waits;
 
+    private @Nullable Runnable standstillInPoll;
+    private @Nullable Runnable standstillInWait;
     private ConsumerRecord<byte[], byte[]> current;
     private int incarnation;
 
@@ -260,7 +265,7 @@ final class SimulatedInstance {
                 kafka.sourceIds(),
                 new CommittedOffsets(),
                 METRICS,
-                new StreamThreadWatch(Duration.ofDays(1)),
+                watch,
                 own,
                 limits));
         prefetch.configure(Map.of(Prefetch.TASKS_CONFIG, running));
@@ -280,9 +285,11 @@ final class SimulatedInstance {
         int partition = RecordClassifier.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
         var task = running.byPartition().get(partition);
         if (task == null) return;
+        beat();
         task.timer().wake(time.nanoTime());
         var settled = task.decider()
                 .settle(agent, BucketKind.ENFORCED, refundTokens, task.decider().settlesAt(agent, BucketKind.ENFORCED));
+        if (hasStoodStill()) return;
         transaction.settled(
                 new Settlement(agent, refundTokens, settled.decidedAtMicros(), isConfirmed(partition, agent)));
     }
@@ -336,12 +343,43 @@ final class SimulatedInstance {
         consumed.keySet().removeIf(partition -> partition.topic().equals(topic));
     }
 
+    /**
+     * Has it stand still the next time that it polls or waits for Redis.
+     *
+     * @param meanwhile what happens then
+     */
+    void standStill(boolean waiting, Runnable meanwhile) {
+        if (waiting) standstillInWait = meanwhile;
+        else standstillInPoll = meanwhile;
+    }
+
+    /** Notes that its thread is at work, also where the history gives it nothing to do. */
+    void beat() {
+        try {
+            watch.beat(time.nanoTime());
+        } catch (TaskMigratedException idle) {
+            // From now on it counts as at work.
+        }
+    }
+
+    /** Returns whether it has lost its partitions since its last beat: then it rejoins. */
+    private boolean hasStoodStill() {
+        try {
+            watch.beat(time.nanoTime());
+            return false;
+        } catch (TaskMigratedException migrated) {
+            rejoin();
+            return true;
+        }
+    }
+
     /** @return how many records came */
     int poll(int most, boolean reversed) {
         if (zombie) {
             loseAll();
             return 0;
         }
+        beat();
         var polled = new LinkedHashMap<TopicPartition, List<ConsumerRecord<byte[], byte[]>>>();
         var partitions = new ArrayList<TopicPartition>(4);
         for (var task : tasks.values()) partitions.addAll(task.topics);
@@ -363,7 +401,11 @@ final class SimulatedInstance {
             count += entries.size();
         }
         if (count == 0) return 0;
+        var meanwhile = standstillInPoll;
+        standstillInPoll = null;
+        if (meanwhile != null) meanwhile.run();
         prefetch.onConsume(new ConsumerRecords<>(polled, Map.of()));
+        if (hasStoodStill()) return 0;
         polled.forEach((partition, records) -> {
             int incarnation = kafka.incarnations.get(partition.topic());
             for (var record : records) buffers.get(partition).add(new Buffered(record, incarnation));
@@ -423,6 +465,11 @@ final class SimulatedInstance {
         @Override
         public <T> T await(CompletableFuture<T> call, long timeoutNanos)
                 throws ExecutionException, TimeoutException, InterruptedException {
+            var meanwhile = standstillInWait;
+            if (!call.isDone() && meanwhile != null) {
+                standstillInWait = null;
+                meanwhile.run();
+            }
             if (!call.isDone()) waits++;
             if (breaker.closings() != closings) outageMicros = 0;
             closings = breaker.closings();
@@ -441,6 +488,7 @@ final class SimulatedInstance {
     }
 
     void punctuate() {
+        beat();
         for (var task : tasks.values()) task.punctuate();
     }
 

@@ -36,6 +36,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -54,6 +55,10 @@ final class Simulation {
     /** By which Redis loses what it was told. */
     private static final Set<Step.Kind> LOSSES =
             Set.of(Step.Kind.EMPTY, Step.Kind.FAILOVER, Step.Kind.DELETE, Step.Kind.CORRUPT, Step.Kind.WRONG_TYPE);
+
+    /** By which a request that is decided again under at-least-once may get another answer. */
+    private static final Predicate<Step.Kind> ANSWERS_DIFFER = kind -> kind.disturbsCalls()
+            || Set.of(Step.Kind.STEAL, Step.Kind.RESET, Step.Kind.SETTLE).contains(kind);
 
     /** By which another instance takes over, or the same one from what it has stored. */
     private static final Set<Step.Kind> MOVES =
@@ -491,6 +496,10 @@ final class Simulation {
             case PASS -> pass(1 + (long) step.value(0) * 1000);
             case MOVE -> move(step.value(0), step.value(1));
             case STEAL -> steal(step.value(0));
+            case STAND_STILL -> {
+                var instance = instances[step.value(0)];
+                if (!instance.dead) instance.standStill(step.value(1) == 1, () -> standStill(step));
+            }
             case CRASH -> crash(step.value(0), step.value(1) == 1);
             case START -> {
                 if (!instances[step.value(0)].dead) return;
@@ -609,8 +618,29 @@ final class Simulation {
         while (time.nowMicros() < until) {
             time.pass(Math.min(50_000, until - time.nowMicros()));
             for (var instance : instances) {
-                if (!instance.dead && !instance.zombie) instance.punctuate();
+                if (instance.dead) continue;
+                if (instance.zombie) instance.beat(); // it knows nothing, but works
+                else instance.punctuate();
             }
+        }
+    }
+
+    /** Another instance takes its partitions over, and decides what it had polled. */
+    private void standStill(Step step) {
+        var instance = instances[step.value(0)];
+        var other = instances[1 - step.value(0)];
+        if (instance.dead || instance.zombie || other.dead || other.zombie) return;
+        long micros = SimulatedInstance.SESSION_TIMEOUT.toNanos() / 1000;
+        instance.connection.standStill(micros);
+        steal(step.value(0));
+        for (long until = time.nowMicros() + micros; time.nowMicros() < until; ) {
+            time.pass(Math.min(50_000, until - time.nowMicros()));
+            other.punctuate();
+        }
+        for (int round = 0; round < 2; round++) {
+            if (round > 0 && step.value(3) == 1) other.commit(false); // Redis forgets with the next call
+            other.poll(1 + step.value(2), false);
+            other.process(Integer.MAX_VALUE, 0);
         }
     }
 
@@ -741,6 +771,7 @@ final class Simulation {
     private Optional<Violation> judge() {
         var violation = conservation();
         if (violation.isEmpty()) violation = order();
+        if (violation.isEmpty()) violation = sameAnswers();
         if (violation.isEmpty()) violation = holds();
         for (var agent : AGENTS.subList(0, history.setup().agents())) {
             if (violation.isPresent()) break;
@@ -771,6 +802,49 @@ final class Simulation {
             if (count > 1 && kafka.exactlyOnce) {
                 return Optional.of(new Violation("conservation", each + " was decided " + count + " times"));
             }
+        }
+        return Optional.empty();
+    }
+
+    /**
+     * Returns whether a request that is decided again gets the same answer, and is charged once, under at-least-once too. Not where a call
+     * may have failed, since Redis does not know of what is then decided without it; nor where an instance works on without its
+     * partition.
+     */
+    private boolean isAnsweredOnce() {
+        if (kafka.exactlyOnce) return true;
+        var kinds = history.steps().stream().map(Step::kind).toList();
+        return history.setup().holds().isEmpty()
+                && kinds.stream().noneMatch(ANSWERS_DIFFER)
+                && !isAwayAfterAStandstill(kinds);
+    }
+
+    /** A call fails where its thread stands still: its instance takes Redis to be away for a moment, and may get partitions then. */
+    private boolean isAwayAfterAStandstill(List<Step.Kind> kinds) {
+        boolean waiting =
+                history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.STAND_STILL && step.value(1) == 1);
+        return waiting
+                && (Collections.frequency(kinds, Step.Kind.STAND_STILL) > 1
+                        || kinds.contains(Step.Kind.CRASH)
+                        || kinds.contains(Step.Kind.MOVE));
+    }
+
+    /** A stray is forwarded again, as another record. */
+    private static boolean isStray(Published published) {
+        return published.agent != null && published.partition != home(published.agent);
+    }
+
+    private Optional<Violation> sameAnswers() {
+        if (!isAnsweredOnce()) return Optional.empty();
+        var first = new HashMap<Published, Decision>();
+        for (var output : kafka.outputs) {
+            var each = output.published();
+            if (each.agent == null || isStray(each)) continue;
+            var before = first.putIfAbsent(each, output.decision());
+            if (before == null) continue;
+            var again = output.decision();
+            if (before.isApproved() != again.isApproved() || before.decidedAtMicros() != again.decidedAtMicros())
+                return Optional.of(new Violation("same answer", each + " was answered " + before + ", then " + again));
         }
         return Optional.empty();
     }
@@ -813,7 +887,9 @@ final class Simulation {
         if (kafka.exactlyOnce) return false;
         var kinds = history.steps().stream().map(Step::kind).toList();
         boolean lost = kinds.stream().anyMatch(kind -> kind.disturbsCalls() && kind != Step.Kind.OTHER);
-        return (kinds.contains(Step.Kind.CRASH) || kinds.contains(Step.Kind.MOVE)) && lost
+        boolean taken =
+                kinds.stream().anyMatch(Set.of(Step.Kind.CRASH, Step.Kind.MOVE, Step.Kind.STAND_STILL)::contains);
+        return taken && lost
                 || kinds.contains(Step.Kind.STEAL) // a zombie's decisions go out, too
                 || kinds.contains(Step.Kind.RECREATE);
     }
@@ -955,7 +1031,8 @@ final class Simulation {
 
     /** What the bucket covers is not refused; and so nothing is charged twice. */
     private Optional<Violation> falseRefusal(String agent, List<Output> outputs) {
-        if (!kafka.exactlyOnce || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
+        if (!isAnsweredOnce() || inexact.contains(agent) || clocksStep || mayLoseTokens()) return Optional.empty();
+        if (!kafka.exactlyOnce && kafka.published.stream().anyMatch(Simulation::isStray)) return Optional.empty();
         double capacity = history.setup().capacity();
         double rate = history.setup().limit().refillTokensPerSecond();
         double lost = unknownTokens(agent) + costOfDeleted(agent);

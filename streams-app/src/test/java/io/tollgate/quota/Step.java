@@ -52,7 +52,9 @@ record Step(Kind kind, List<Integer> values, int after) {
         RESERVE("agent", 3, "cost", 7, "stray", 3),
         REPORT("agent", 3, "of", 4, "back", 6, "used", 9, "stray", 3),
         NO_REPORT("partition", 2),
-        REPORTS_BACK("partition", 2, "rekeyed", 2, "by", 8);
+        REPORTS_BACK("partition", 2, "rekeyed", 2, "by", 8),
+        /** The next time that it polls, or waits for Redis, an instance stands still until another has its partitions. */
+        STAND_STILL("instance", 2, "waiting", 2, "most", 9, "committed", 2);
 
         private final String[] names;
         private final int[] below;
@@ -71,8 +73,8 @@ record Step(Kind kind, List<Integer> values, int after) {
             return isOutside() && this != FORGET_SCRIPT || this == RECREATE;
         }
 
-        /** Returns whether it is of holds, and drawn only where they are. */
-        boolean isOfHolds() {
+        /** Returns whether it is drawn by a random of its own: a history without it is what it was before there was any. */
+        boolean isDrawnApart() {
             return ordinal() >= RESERVE.ordinal();
         }
 
