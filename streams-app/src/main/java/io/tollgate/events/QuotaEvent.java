@@ -23,14 +23,14 @@ record QuotaEvent(
         long timestamp) {
     /** Returns the event as {@code schemas/quota-event.schema.json} describes it. */
     byte[] json() {
-        return RecordJson.of((json, bytes) -> {
-            json.writeStringField("event", kind.text());
-            json.writeStringField("agent_id", agentId);
-            json.writeNumberField("at", atMicros);
-            if (!limit.name().isEmpty()) json.writeStringField("limit", limit.name());
-            RecordJson.number(json, "remaining", remainingTokens);
-            RecordJson.limit(json, limit.limit());
-            RecordJson.source(json, source, timestamp);
-        });
+        var json = new RecordJson()
+                .text("event", kind.text())
+                .text("agent_id", agentId)
+                .number("at", atMicros);
+        if (!limit.name().isEmpty()) json.text("limit", limit.name());
+        return json.number("remaining", remainingTokens)
+                .limit(limit.limit())
+                .source(source, timestamp)
+                .end();
     }
 }

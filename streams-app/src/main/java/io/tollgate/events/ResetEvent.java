@@ -12,14 +12,14 @@ final class ResetEvent {
      */
     static byte[] json(BucketReset reset) {
         var limit = reset.policy().limit();
-        return RecordJson.of((json, bytes) -> {
-            json.writeStringField("event", "bucket_reset");
-            json.writeStringField("agent_id", reset.agentId());
-            json.writeNumberField("at", reset.atMicros());
-            RecordJson.number(json, "remaining", limit.capacityTokens());
-            RecordJson.limit(json, limit);
-            json.writeStringField("policy", reset.policy().name());
-            json.writeStringField("by", reset.by());
-        });
+        return new RecordJson()
+                .text("event", "bucket_reset")
+                .text("agent_id", reset.agentId())
+                .number("at", reset.atMicros())
+                .number("remaining", limit.capacityTokens())
+                .limit(limit)
+                .text("policy", reset.policy().name())
+                .text("by", reset.by())
+                .end();
     }
 }

@@ -2,6 +2,7 @@ package io.tollgate.ingest;
 
 import java.nio.charset.StandardCharsets;
 import java.util.regex.Pattern;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
@@ -14,6 +15,14 @@ public record Source(String topic, int partition, long offset) {
     static final String HEADER = "quota-source";
     private static final Pattern POSITION = Pattern.compile("(.+)/(\\d{1,9})/(\\d{1,18})");
 
+    /** The header as ingest writes it. Until it is written to a topic, the position need not be read from its text. */
+    private record Noted(Source source, byte[] value) implements Header {
+        @Override
+        public String key() {
+            return HEADER;
+        }
+    }
+
     /** Returns the value of the header {@code quota-source}. */
     public String text() {
         return topic + "/" + partition + "/" + offset;
@@ -21,10 +30,8 @@ public record Source(String topic, int partition, long offset) {
 
     /** Notes the position in the header {@code quota-source}. */
     static void write(Headers headers, RecordMetadata position) {
-        headers.add(
-                HEADER,
-                (position.topic() + "/" + position.partition() + "/" + position.offset())
-                        .getBytes(StandardCharsets.UTF_8));
+        var source = new Source(position.topic(), position.partition(), position.offset());
+        headers.add(new Noted(source, source.text().getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Returns whether the header holds a position. */
@@ -38,6 +45,7 @@ public record Source(String topic, int partition, long offset) {
      * @throws IllegalStateException if it did not
      */
     public static Source read(Headers headers) {
+        if (headers.lastHeader(HEADER) instanceof Noted written) return written.source();
         var noted = noted(headers);
         int offset = noted.lastIndexOf('/');
         int partition = noted.lastIndexOf('/', offset - 1);

@@ -26,6 +26,7 @@ public final class QuotaHeaders {
     private static final Header APPROVED = header("quota-decision", "approved");
     private static final Header REJECTED = header("quota-decision", "rejected");
     private static final Header INVALID = header(REASON, Rejection.INVALID_REQUEST);
+    private static final Header QUOTA_EXCEEDED = header(REASON, "quota_exceeded");
     private static final Map<DecidedBy, Header> DECIDED_BY = decidedBy();
     /**
      * Decision, remaining, decided-by, decided-at, policy. A refusal adds a reason and perhaps a limit, a hold
@@ -46,6 +47,11 @@ public final class QuotaHeaders {
 
     /** Returns these headers with those of the decision. Adding them one by one would copy them each time. */
     public Headers with(Headers carried, DecidedRequest decided) {
+        return with(carried, decided, Decimal.text(decided.decision().remainingTokens()));
+    }
+
+    /** As above, with the text of the remaining tokens: making one of a double takes long. */
+    public Headers with(Headers carried, DecidedRequest decided, String remaining) {
         var decision = decided.decision();
         boolean approved = decided.isApproved();
         boolean refused = !decision.isApproved();
@@ -61,17 +67,22 @@ public final class QuotaHeaders {
                 before, at + OF_APPROVAL + (refused ? 1 : 0) + (limit != null ? 1 : 0) + (hold.isPresent() ? 1 : 0));
         headers[at++] = approved ? APPROVED : REJECTED;
         if (refused) {
-            headers[at++] = header(REASON, (approved ? "shadow:" : "") + reason(decision));
+            headers[at++] = reason(decision, approved);
             if (limit != null) headers[at++] = header("quota-limit", limit);
         }
         if (hold.isPresent()) {
             headers[at++] = header("quota-hold", Long.toString(hold.get().deadlineMicros()));
         }
-        headers[at++] = header("quota-remaining", Decimal.text(decision.remainingTokens()));
+        headers[at++] = header("quota-remaining", remaining);
         headers[at++] = DECIDED_BY.get(decision.decidedBy());
         headers[at++] = decidedAt(decision.decidedAtMicros());
         headers[at] = policy(decided.policy());
         return new RecordHeaders(headers);
+    }
+
+    private static Header reason(Decision decision, boolean approved) {
+        if (approved) return header(REASON, "shadow:" + reason(decision));
+        return decision instanceof Decision.QuotaExceeded ? QUOTA_EXCEEDED : header(REASON, reason(decision));
     }
 
     private Header decidedAt(long micros) {

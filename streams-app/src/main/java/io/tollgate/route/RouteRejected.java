@@ -19,9 +19,11 @@ public final class RouteRejected extends ContextualProcessor<byte[], DecidedRequ
     @Override
     public void process(Record<byte[], DecidedRequest> record) {
         var decided = record.value();
-        var headers = quotaHeaders.with(record.headers(), decided);
+        var remaining = Decimal.text(decided.decision().remainingTokens());
+        var headers = quotaHeaders.with(record.headers(), decided, remaining);
         var rejection = Rejection.of(
                 decided,
+                remaining,
                 Source.read(record.headers()),
                 OriginalTimestamp.of(record),
                 Rejection.maxBytes(maxRecordBytes, record.key(), headers));

@@ -28,34 +28,32 @@ final class SettlementJson {
     static byte[] of(HoldEnded ended, @Nullable Source source, long timestamp) {
         var hold = ended.hold();
         var settled = ended.settled();
-        return RecordJson.of((json, bytes) -> {
-            json.writeStringField("agent_id", hold.agentId());
-            json.writeStringField("hold", hold.name());
-            json.writeStringField("outcome", outcome(ended));
-            RecordJson.number(json, "reserved", hold.reservedTokens());
-            RecordJson.number(json, "used", ended.usedTokens());
-            RecordJson.number(json, "refunded", ended.refundedTokens());
-            RecordJson.number(json, "remaining", settled.remainingTokens());
-            if (hold.requestId().isPresent()) {
-                json.writeStringField("request_id", hold.requestId().get());
-            }
-            json.writeStringField("decided_by", settled.decidedBy().text());
-            json.writeNumberField("decided_at", settled.decidedAtMicros());
-            if (source != null) RecordJson.source(json, source, timestamp);
-        });
+        var json = new RecordJson()
+                .text("agent_id", hold.agentId())
+                .text("hold", hold.name())
+                .text("outcome", outcome(ended))
+                .number("reserved", hold.reservedTokens())
+                .number("used", ended.usedTokens())
+                .number("refunded", ended.refundedTokens())
+                .number("remaining", settled.remainingTokens());
+        if (hold.requestId().isPresent())
+            json.text("request_id", hold.requestId().get());
+        json.text("decided_by", settled.decidedBy().text()).number("decided_at", settled.decidedAtMicros());
+        if (source != null) json.source(source, timestamp);
+        return json.end();
     }
 
     /** Returns the answer to a report that names no open hold; the parameters are those of a settlement. */
     static byte[] of(NoSuchHold noSuchHold, Source source, long timestamp) {
         var report = noSuchHold.report();
-        return RecordJson.of((json, bytes) -> {
-            json.writeStringField("agent_id", report.agentId());
-            json.writeStringField("hold", report.hold());
-            json.writeStringField("outcome", NO_SUCH_HOLD);
-            RecordJson.number(json, "used", report.usedTokens());
-            json.writeNumberField("decided_at", noSuchHold.atMicros());
-            RecordJson.source(json, source, timestamp);
-        });
+        return new RecordJson()
+                .text("agent_id", report.agentId())
+                .text("hold", report.hold())
+                .text("outcome", NO_SUCH_HOLD)
+                .number("used", report.usedTokens())
+                .number("decided_at", noSuchHold.atMicros())
+                .source(source, timestamp)
+                .end();
     }
 
     /**
@@ -64,12 +62,9 @@ final class SettlementJson {
      * @param maxBytes the largest settlement; a digest replaces a report that would exceed it
      */
     static byte[] of(InvalidRecord unreadable, Source source, long timestamp, int maxBytes) {
-        byte[] report = unreadable.bytes();
-        return RecordJson.of(Math.min(report.length * 4 / 3, Rejection.MAX_BYTES), (json, bytes) -> {
-            json.writeStringField("outcome", INVALID_REPORT);
-            json.writeStringField("detail", unreadable.detail());
-            RecordJson.source(json, source, timestamp);
-            Rejection.bytes(json, "report", report, maxBytes);
-        });
+        var json = new RecordJson().text("outcome", INVALID_REPORT).text("detail", unreadable.detail());
+        json.source(source, timestamp);
+        Rejection.bytes(json, "report", unreadable.bytes(), maxBytes);
+        return json.end();
     }
 }

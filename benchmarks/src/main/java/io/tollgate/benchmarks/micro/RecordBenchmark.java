@@ -9,6 +9,7 @@ import io.tollgate.ingest.Source;
 import io.tollgate.policy.Policy;
 import io.tollgate.quota.RemainingQuota;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
+import io.tollgate.route.Decimal;
 import io.tollgate.route.QuotaHeaders;
 import io.tollgate.route.Rejection;
 import java.nio.charset.StandardCharsets;
@@ -81,6 +82,6 @@ public class RecordBenchmark {
 
     @Benchmark
     public Object rejection() {
-        return Rejection.of(rejected, source, 1_795_000_000_000L, Integer.MAX_VALUE);
+        return Rejection.of(rejected, Decimal.text(0.4217), source, 1_795_000_000_000L, Integer.MAX_VALUE);
     }
 }
