@@ -79,6 +79,7 @@ public final class ReportPage {
         add(sections, "scale", this::scale);
         add(sections, "hot-agent", this::hotAgent);
         add(sections, "holds", this::holds);
+        add(sections, "start", this::start);
         add(sections, "simulation", this::simulation);
         add(sections, "settings", section -> {});
         var template = Objects.requireNonNull(ReportPage.class.getResourceAsStream(TEMPLATE));
@@ -120,6 +121,8 @@ public final class ReportPage {
             var all = medians("end-to-end", row -> text(row, "workload").equals(name), "contestant");
             if (all.isEmpty()) return;
             var base = Optional.ofNullable(all.get("pass-through"));
+            var given = Optional.ofNullable(all.get("verdicts-given"));
+            var undecided = Optional.ofNullable(all.get("tollgate-off"));
             var bars = new ArrayList<Plot.Bar>();
             var rows = new ArrayList<Map<String, Object>>();
             all.forEach((contestant, medians) -> {
@@ -128,6 +131,9 @@ public final class ReportPage {
                 row.put("uses_redis", median(medians, "redis_cpu_us") > 0.05);
                 row.put("rate_ratio", ratio(medians, base, "records_per_second"));
                 row.put("cpu_ratio", ratio(medians, base, "application_cpu_us"));
+                row.put("given_rate_ratio", ratio(medians, given, "records_per_second"));
+                row.put("given_cpu_ratio", ratio(medians, given, "application_cpu_us"));
+                row.put("undecided_rate_ratio", ratio(medians, undecided, "records_per_second"));
                 rows.add(row);
                 bars.add(new Plot.Bar(
                         contestant,
@@ -158,7 +164,14 @@ public final class ReportPage {
 
     private void latency(Map<String, Object> section) {
         var bars = new ArrayList<Plot.Bar>();
+        var rows = new ArrayList<Map<String, Object>>();
         for (var row : results.rows("latency")) {
+            var shown = figures(row);
+            passThrough(row).ifPresent(base -> {
+                shown.put("p50_ratio", ratio(row, base, "p50_us"));
+                shown.put("p99_ratio", ratio(row, base, "p99_us"));
+            });
+            rows.add(shown);
             double p50 = row.path("p50_us").asDouble() / 1e3;
             double p99 = row.path("p99_us").asDouble() / 1e3;
             var load = Math.round(row.path("load").asDouble() * 100) + "% ";
@@ -167,6 +180,7 @@ public final class ReportPage {
                     new RoundSummary(p50, p50, p99),
                     text(row, "contestant").startsWith("tollgate")));
         }
+        section.put("rows", rows);
         section.put("full_load", fullLoad("latency"));
         section.put("chart", chart("latency", "Latency: p50, and the line to p99", "milliseconds", true, bars));
         section.put("added", added());
@@ -176,8 +190,8 @@ public final class ReportPage {
     private List<Map<String, Object>> added() {
         var added = new ArrayList<Map<String, Object>>();
         for (var measure : List.of("written", "committed")) {
-            var ours = halfLoad("tollgate-redis", measure);
-            var base = halfLoad("pass-through", measure);
+            var ours = latency("tollgate-redis", measure, 0.5);
+            var base = latency("pass-through", measure, 0.5);
             if (ours.isEmpty() || base.isEmpty()) continue;
             var row = new HashMap<String, Object>(Map.of("measure", measure));
             for (var field : List.of("p50_us", "p99_us")) {
@@ -191,9 +205,14 @@ public final class ReportPage {
         return added;
     }
 
-    private Optional<JsonNode> halfLoad(String contestant, String measure) {
+    /** Returns the same measure of pass-through at the same load. */
+    private Optional<JsonNode> passThrough(JsonNode row) {
+        return latency("pass-through", text(row, "measure"), row.path("load").asDouble());
+    }
+
+    private Optional<JsonNode> latency(String contestant, String measure, double load) {
         for (var row : results.rows("latency")) {
-            if (row.path("load").asDouble() == 0.5
+            if (row.path("load").asDouble() == load
                     && text(row, "contestant").equals(contestant)
                     && text(row, "measure").equals(measure)) return Optional.of(row);
         }
@@ -274,9 +293,15 @@ public final class ReportPage {
     }
 
     private static String ratio(JsonNode row, String field, String base) {
-        if (!row.has(field)) return "";
-        return String.format(
-                Locale.ROOT, "%.2f", row.path(field).asDouble() / row.path(base).asDouble());
+        return row.has(field) ? ratio(row.path(field), row.path(base)) : "";
+    }
+
+    private static String ratio(JsonNode row, JsonNode base, String field) {
+        return ratio(row.path(field), base.path(field));
+    }
+
+    private static String ratio(JsonNode part, JsonNode whole) {
+        return String.format(Locale.ROOT, "%.2f", part.asDouble() / whole.asDouble());
     }
 
     private void holds(Map<String, Object> section) {
@@ -289,6 +314,16 @@ public final class ReportPage {
             row.put("rate_ratio", ratio(medians, ordinary, "records_per_second"));
             row.put("cpu_ratio", ratio(medians, ordinary, "application_cpu_us"));
             row.put("decision_ratio", ratio(medians, ordinary, "decision_cpu_us"));
+            rows.add(row);
+        });
+        section.put("rows", rows);
+    }
+
+    private void start(Map<String, Object> section) {
+        var rows = new ArrayList<Map<String, Object>>();
+        medians("start", row -> true, "name").forEach((name, medians) -> {
+            var row = new HashMap<String, Object>(medians);
+            row.put("name", name);
             rows.add(row);
         });
         section.put("rows", rows);

@@ -9,6 +9,8 @@ enum Contestant {
     PASS_THROUGH("pass-through", false, false),
     TOLLGATE_OFF("tollgate-off", false, false),
     TOLLGATE_REDIS("tollgate-redis", true, false),
+    /** After Tollgate with Redis, whose verdicts it is given. */
+    VERDICTS_GIVEN("verdicts-given", false, false),
     TOLLGATE_LOCAL("tollgate-local", false, false),
     NAIVE("naive", true, true),
     BUCKET4J("bucket4j", true, true);

@@ -22,6 +22,11 @@ record CpuUsage(long nanos, Map<String, Duration> cpu, long committed) {
         return (nanos - start.nanos) / 1e9;
     }
 
+    /** Returns the seconds of CPU of a process since its start. */
+    double cpuSeconds(String process) {
+        return cpu.getOrDefault(process, Duration.ZERO).toMillis() / 1e3;
+    }
+
     /** Returns microseconds of CPU for each record since then. */
     double cpuMicrosPerRecord(CpuUsage start, String process) {
         var before = start.cpu.getOrDefault(process, Duration.ZERO);

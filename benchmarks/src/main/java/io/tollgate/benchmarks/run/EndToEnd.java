@@ -30,10 +30,13 @@ public final class EndToEnd implements Runnable {
     private int rounds = 3;
 
     @Option(names = "--records", paramLabel = "N", description = "requests of each workload; default: ${DEFAULT-VALUE}")
-    private long records = 4_000_000;
+    private long records = 8_000_000;
 
-    @Option(names = "--warm-up", paramLabel = "S", description = "seconds; default: ${DEFAULT-VALUE}")
-    private double warmUp = 30; // two cores compile for about as long
+    @Option(
+            names = "--warm-up",
+            paramLabel = "S",
+            description = "at most, in seconds; it ends when the rate is steady; default: ${DEFAULT-VALUE}")
+    private double warmUp = 60;
 
     @Option(names = "--seconds", paramLabel = "S", description = "measured in each turn; default: ${DEFAULT-VALUE}")
     private double seconds = 5;
@@ -46,7 +49,7 @@ public final class EndToEnd implements Runnable {
             split = ",",
             paramLabel = "NAME",
             description =
-                    "copy, pass-through, tollgate-off, tollgate-redis, tollgate-local, naive, bucket4j; default: all")
+                    "copy, pass-through, tollgate-off, tollgate-redis, verdicts-given, tollgate-local, naive, bucket4j; default: all")
     private List<String> contestants = List.of();
 
     @Option(names = "--profile", paramLabel = "DIR", description = "leave JFR recordings there")
@@ -72,6 +75,7 @@ public final class EndToEnd implements Runnable {
             Output.say(redis);
             if (profile != null) testBed.profile();
             for (var workload : chosenWorkloads()) testBed.preload(workload, records);
+            if (turns.stream().anyMatch(turn -> turn.contestant == Contestant.VERDICTS_GIVEN)) testBed.giveVerdicts();
             for (var turn : turns) {
                 var recording = Optional.ofNullable(profile)
                         .map(dir -> dir.resolve(turn.contestant.text() + "-" + turn.workload.text() + ".jfr"));
@@ -87,7 +91,7 @@ public final class EndToEnd implements Runnable {
                 row.put("round", turn.round);
                 rows.add(row);
                 Output.say(
-                        "round %d  %-8s %-15s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f   Redis deciding %6.2f us",
+                        "round %d  %-8s %-15s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f   Redis deciding %6.2f us   after %3.0f s%s",
                         turn.round,
                         turn.workload.text(),
                         turn.contestant.text(),
@@ -95,7 +99,9 @@ public final class EndToEnd implements Runnable {
                         row.path("application_cpu_us").asDouble(),
                         row.path("broker_cpu_us").asDouble(),
                         row.path("redis_cpu_us").asDouble(),
-                        row.path("redis_deciding_us").asDouble());
+                        row.path("redis_deciding_us").asDouble(),
+                        row.path("warm_up_seconds").asDouble(),
+                        row.path("steady").asInt() == 1 ? "" : ", not yet steady");
             }
             output.save("end-to-end", redis, rows, "contestant", "workload");
         }
@@ -107,6 +113,9 @@ public final class EndToEnd implements Runnable {
     /** In turns; the slow ones beyond the first round only where the goals speak of them. */
     private List<Slot> turns() {
         var chosen = contestants.isEmpty() ? List.of(Contestant.values()) : Contestant.named(contestants);
+        if (chosen.contains(Contestant.VERDICTS_GIVEN) && !chosen.contains(Contestant.TOLLGATE_REDIS)) {
+            throw new IllegalArgumentException("verdicts-given needs the verdicts of tollgate-redis in the same run");
+        }
         var turns = new ArrayList<Slot>();
         for (int round = 1; round <= rounds; round++) {
             for (var workload : chosenWorkloads()) {
@@ -121,8 +130,7 @@ public final class EndToEnd implements Runnable {
     }
 
     private List<Workload> chosenWorkloads() {
-        return List.of(Workload.values()).stream()
-                .filter(workload -> workload != Workload.HOLDS)
+        return Workload.END_TO_END.stream()
                 .filter(workload -> workloads.isEmpty() || workloads.contains(workload.text()))
                 .toList();
     }

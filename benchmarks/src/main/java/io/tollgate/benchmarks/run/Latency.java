@@ -79,7 +79,8 @@ public final class Latency implements Callable<Integer> {
             if (profile != null) testBed.profile();
             for (int round = 1; round <= rounds; round++) {
                 for (var contestant : contestants) {
-                    var seen = run(testBed, contestant, most, Map.of(), loads, warmUp, seconds, profile);
+                    var seen =
+                            run(testBed, contestant, Workload.UNIFORM, most, Map.of(), loads, warmUp, seconds, profile);
                     all.merge(contestant, seen, Latency::merged);
                     Output.say("round " + round + "  " + contestant.text());
                 }
@@ -118,6 +119,7 @@ public final class Latency implements Callable<Integer> {
     static List<Map<OpenLoop.Measure, Histogram>> run(
             TestBed testBed,
             Contestant contestant,
+            Workload workload,
             double most,
             Map<String, String> environment,
             List<Double> loads,
@@ -127,10 +129,10 @@ public final class Latency implements Callable<Integer> {
         var topic = testBed.emptyRequests();
         try (var running = testBed.start(contestant, topic, environment);
                 var loop = new OpenLoop(testBed, running, topic, loads.size(), OpenLoop.Watched.twoPartitions())) {
-            loop.publish(most / 2, Output.seconds(warmUpSeconds), -1, Workload.UNIFORM::agent);
+            loop.publish(most / 2, Output.seconds(warmUpSeconds), -1, workload::agent);
             for (int level = 0; level < loads.size(); level++) {
                 running.awaitCommitted(Duration.ofSeconds(60)); // no load begins with what the one before left behind
-                loop.publish(most * loads.get(level), Output.seconds(seconds), level, Workload.UNIFORM::agent);
+                loop.publish(most * loads.get(level), Output.seconds(seconds), level, workload::agent);
             }
             running.awaitCommitted(Duration.ofSeconds(60));
             if (profile != null) running.dump(profile.resolve(contestant.text() + ".jfr"));

@@ -4,20 +4,30 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tollgate.benchmarks.report.Results;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * One contestant's turn on a preloaded topic: skips the warm-up, then counts what is committed while it still has work.
+ * One contestant's turn on a preloaded topic: waits until its rate is steady, then counts what is committed while it
+ * still has work.
  */
 final class Run {
     private static final long POLL_NANOS = 100_000_000;
 
+    /** The share of the requests that the warm-up may take: the rest is for what is measured. */
+    private static final double MOST_TO_WARM_UP = 0.6;
+
     private Run() {}
 
-    /** How long to let it warm up, and to measure. */
+    /**
+     * The times of a turn.
+     *
+     * @param warmUp the longest warm-up; it ends as soon as the rate is steady
+     * @param measured the time that is measured
+     */
     record Timing(Duration warmUp, Duration measured) {}
 
     /**
@@ -34,14 +44,17 @@ final class Run {
             Optional<Path> profile) {
         var topic = "requests-" + workload.text();
         long all = testBed.preloaded(workload);
-        try (var running = testBed.start(contestant, topic, environment)) {
+        var given = new HashMap<>(environment);
+        if (contestant == Contestant.VERDICTS_GIVEN) {
+            given.put(PeerApp.VERDICTS, testBed.verdictsOf(workload).toString());
+        }
+        try (var running = testBed.start(contestant, topic, given)) {
             var pids = new LinkedHashMap<String, Long>();
             pids.put("application", running.process().pid());
             pids.put("broker", testBed.broker().pid());
             pids.put("redis", testBed.redis().pid());
             running.awaitCommitted(1, Duration.ofSeconds(60));
-            long warmUntil = System.nanoTime() + timing.warmUp().toNanos();
-            while (System.nanoTime() < warmUntil && running.committed() < all / 2) LockSupport.parkNanos(POLL_NANOS);
+            var rate = warmUp(running, timing.warmUp(), (long) (all * MOST_TO_WARM_UP));
             testBed.redisCommands().configResetstat();
             var start = CpuUsage.read(pids, running.committed());
             var end = start;
@@ -65,6 +78,8 @@ final class Run {
             var row = Results.row();
             row.put("contestant", contestant.text());
             row.put("workload", workload.text());
+            row.put("warm_up_seconds", rate.seconds());
+            row.put("steady", rate.isSteady() ? 1 : 0);
             row.put("seconds", end.secondsSince(start));
             row.put("records", decided);
             row.put("records_per_second", decided / end.secondsSince(start));
@@ -72,7 +87,20 @@ final class Run {
                 row.put(process + "_cpu_us", end.cpuMicrosPerRecord(start, process));
             }
             row.put("redis_deciding_us", redisMicros / decided);
+            if (contestant == Contestant.TOLLGATE_REDIS) testBed.keepVerdicts(workload, running);
             return row;
         }
+    }
+
+    private static SteadyRate warmUp(Running running, Duration longest, long mostRecords) {
+        var rate = new SteadyRate(System.nanoTime(), running.committed());
+        long until = System.nanoTime() + longest.toNanos();
+        while (System.nanoTime() < until && !rate.isSteady()) {
+            LockSupport.parkNanos(POLL_NANOS);
+            long committed = running.committed();
+            if (committed > mostRecords) break;
+            rate.add(System.nanoTime(), committed);
+        }
+        return rate;
     }
 }

@@ -47,7 +47,8 @@ final class Running implements AutoCloseable {
                 TestBed.plain(approvedTopic, testBed.partitions()),
                 TestBed.plain(rejectedTopic, testBed.partitions())));
         var options = ApplicationProcess.AppOptions.defaults()
-                .withJvmArguments(testBed.jvm(contestant).toArray(String[]::new))
+                .withoutClassArchive() // else figures would depend on the tests that ran before
+                .withJvmArguments(testBed.jvm(contestant, environment).toArray(String[]::new))
                 .withEnvironment("KAFKA_BOOTSTRAP_SERVERS", testBed.broker().bootstrapServers())
                 .withEnvironment("TOLLGATE_APPLICATION_ID", applicationId)
                 .withEnvironment("TOLLGATE_STATE_DIR", stateDir.toString())
@@ -114,6 +115,15 @@ final class Running implements AutoCloseable {
         return HttpClient.newHttpClient()
                 .send(request, HttpResponse.BodyHandlers.ofString())
                 .body();
+    }
+
+    /** Ends it cleanly; returns the seconds that this takes. */
+    double end() {
+        long start = System.nanoTime();
+        process.terminate();
+        if (process.awaitExit(Duration.ofSeconds(120)).isEmpty())
+            throw new IllegalStateException(applicationId + " does not end");
+        return (System.nanoTime() - start) / 1e9;
     }
 
     /** Returns how many requests are decided and committed. */

@@ -34,6 +34,12 @@ public final class SettingsSearch implements Callable<Integer> {
             description = "changes whose name contains one of these")
     private List<String> only = List.of();
 
+    @Option(
+            names = "--workload",
+            paramLabel = "NAME",
+            description = "uniform, zipf, flood, thousand or hundred_thousand agents alike; default: uniform")
+    private Workload workload = Workload.UNIFORM;
+
     @Option(names = "--rounds", paramLabel = "N", description = "default: ${DEFAULT-VALUE}")
     private int rounds = 1;
 
@@ -89,6 +95,9 @@ public final class SettingsSearch implements Callable<Integer> {
         for (int threads : List.of(1, 4)) {
             changes.put("threads " + threads, Map.of("TOLLGATE_STREAM_THREADS", "" + threads));
         }
+        for (var collector : List.of("ParallelGC", "ZGC")) {
+            changes.put("collector " + collector, Map.of(TestBed.JVM_OPTIONS, "-XX:+Use" + collector));
+        }
         changes.put("at_least_once", Map.of("TOLLGATE_PROCESSING_GUARANTEE", "at_least_once"));
         changes.put("group.protocol streams", Map.of("KAFKA_GROUP_PROTOCOL", "streams"));
         return changes;
@@ -111,26 +120,27 @@ public final class SettingsSearch implements Callable<Integer> {
         var rows = new ArrayList<ObjectNode>();
         try (var testBed = TestBed.open()) {
             var redis = TestBed.describe(testBed.redisCommands());
-            testBed.preload(Workload.UNIFORM, records);
+            testBed.preload(workload, records);
             if (chosen.stream()
                     .anyMatch(name -> Objects.requireNonNull(CHANGES.get(name)).containsValue(TestBed.PREFIXES)))
                 testBed.publishPrefixes();
             for (int round = 0; round < rounds; round++) {
                 for (var name : chosen) rows.add(measure(testBed, name, Objects.requireNonNull(CHANGES.get(name))));
             }
-            output.save("settings", redis, medians(chosen, rows), "name");
+            output.save("settings", redis, medians(rows), "name");
         }
         return 0;
     }
 
     private ObjectNode measure(TestBed testBed, String name, Map<String, String> environment) {
         var timing = new Run.Timing(Output.seconds(warmUp), Output.seconds(seconds));
-        var row = Run.run(testBed, Contestant.TOLLGATE_REDIS, Workload.UNIFORM, timing, environment, Optional.empty());
-        row.put("name", name);
+        var row = Run.run(testBed, Contestant.TOLLGATE_REDIS, workload, timing, environment, Optional.empty());
+        row.put("name", workload == Workload.UNIFORM ? name : workload.text() + ": " + name);
         if (!noLatency) {
             var seen = Latency.run(
                             testBed,
                             Contestant.TOLLGATE_REDIS,
+                            workload,
                             rate,
                             environment,
                             List.of(1.0),
@@ -138,15 +148,18 @@ public final class SettingsSearch implements Callable<Integer> {
                             seconds + 2,
                             null)
                     .get(0);
+            note(row, "decided", Objects.requireNonNull(seen.get(OpenLoop.Measure.DECIDED)));
             note(row, "written", Objects.requireNonNull(seen.get(OpenLoop.Measure.WRITTEN)));
             note(row, "committed", Objects.requireNonNull(seen.get(OpenLoop.Measure.COMMITTED)));
         }
         Output.say(
-                "%-40s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f   p50/p99 ms: written %7.2f/%7.2f committed %7.2f/%7.2f",
+                "%-40s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f   p50/p99 ms: decided %7.2f/%7.2f written %7.2f/%7.2f committed %7.2f/%7.2f",
                 name,
                 row.path("records_per_second").asDouble(),
                 row.path("application_cpu_us").asDouble(),
                 row.path("broker_cpu_us").asDouble(),
+                row.path("decided_p50_ms").asDouble(),
+                row.path("decided_p99_ms").asDouble(),
                 row.path("written_p50_ms").asDouble(),
                 row.path("written_p99_ms").asDouble(),
                 row.path("committed_p50_ms").asDouble(),
@@ -160,9 +173,10 @@ public final class SettingsSearch implements Callable<Integer> {
     }
 
     /** One row for each change: its median, field by field. */
-    private static List<ObjectNode> medians(List<String> names, List<ObjectNode> rows) {
+    private static List<ObjectNode> medians(List<ObjectNode> rows) {
         var medians = new ArrayList<ObjectNode>();
-        for (var name : names) {
+        for (var name :
+                rows.stream().map(row -> row.path("name").asText()).distinct().toList()) {
             var same = rows.stream()
                     .filter(row -> row.path("name").asText().equals(name))
                     .toList();

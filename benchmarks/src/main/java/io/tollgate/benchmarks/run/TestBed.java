@@ -35,7 +35,12 @@ final class TestBed implements AutoCloseable {
     static final int PARTITIONS = 8;
 
     /** The same for every contestant. */
-    private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g", "-XX:+UseG1GC");
+    private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g");
+
+    private static final String COLLECTOR = "-XX:+UseG1GC";
+
+    /** The variable of options for the JVM; among them may be another collector. */
+    static final String JVM_OPTIONS = "JAVA_TOOL_OPTIONS";
 
     private static final Path PATH_REDIS = findRedis();
 
@@ -49,6 +54,8 @@ final class TestBed implements AutoCloseable {
     static final String SHORT_HOLDS = "agent-quotas-short-holds";
 
     private static final int PREFIX_COUNT = 100_000;
+
+    private static final Duration DECIDE_ALL = Duration.ofMinutes(5);
 
     private final Path dir;
     private final KafkaBroker broker;
@@ -233,6 +240,29 @@ final class TestBed implements AutoCloseable {
         return topic;
     }
 
+    /** Lets a contestant decide the whole workload, and keeps its verdicts for one that is given them. */
+    void keepVerdicts(Workload workload, Running running) {
+        if (!givesVerdicts) return;
+        running.awaitCommitted(DECIDE_ALL);
+        GivenVerdicts.of(broker.bootstrapServers(), running.approvedTopic(), partitions)
+                .write(verdicts(workload));
+    }
+
+    /**
+     * Returns the verdicts that were kept.
+     *
+     * @throws IllegalStateException if there are none
+     */
+    Path verdictsOf(Workload workload) {
+        if (!Files.exists(verdicts(workload)))
+            throw new IllegalStateException("there are no verdicts of " + workload.text());
+        return verdicts(workload);
+    }
+
+    private Path verdicts(Workload workload) {
+        return dir.resolve("verdicts-" + workload.text());
+    }
+
     /** Returns how many requests {@link #preload} published. */
     long preloaded(Workload workload) {
         return preloaded.getOrDefault(workload, 0L);
@@ -306,8 +336,16 @@ final class TestBed implements AutoCloseable {
         profile = true;
     }
 
-    List<String> jvm(Contestant contestant) {
+    /** Whether the verdicts of Tollgate with Redis are kept. */
+    private boolean givesVerdicts;
+
+    void giveVerdicts() {
+        givesVerdicts = true;
+    }
+
+    List<String> jvm(Contestant contestant, Map<String, String> environment) {
         var arguments = new ArrayList<>(JVM);
+        if (!environment.getOrDefault(JVM_OPTIONS, "").contains("GC")) arguments.add(COLLECTOR);
         if (profile) arguments.add("-XX:StartFlightRecording=settings=profile,maxsize=200m");
         if (!contestant.isTollgate()) {
             // The sandbox appends -jar and Tollgate's jar to our arguments; our main class then gets them.

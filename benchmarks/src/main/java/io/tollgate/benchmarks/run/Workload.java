@@ -2,6 +2,7 @@ package io.tollgate.benchmarks.run;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /** The agents and their shares of the requests. Every run of a workload publishes the same requests. */
@@ -12,8 +13,15 @@ enum Workload {
     ZIPF,
     /** 20 agents send nine tenths, {@value #AGENTS} the rest. */
     FLOOD,
-    /** As uniform, but each request reserves; not among those that are chosen by default. */
-    HOLDS;
+    /** As uniform, but each request reserves. */
+    HOLDS,
+    /** A thousand agents, all alike. */
+    THOUSAND,
+    /** A hundred thousand agents, all alike. */
+    HUNDRED_THOUSAND;
+
+    /** Those of the comparison end to end. */
+    static final List<Workload> END_TO_END = List.of(UNIFORM, ZIPF, FLOOD);
 
     static final int AGENTS = 10_000;
 
@@ -30,6 +38,8 @@ enum Workload {
     int agent(SplittableRandom random) {
         return switch (this) {
             case UNIFORM, HOLDS -> random.nextInt(AGENTS);
+            case THOUSAND -> random.nextInt(1_000);
+            case HUNDRED_THOUSAND -> random.nextInt(100_000);
             case ZIPF -> {
                 int found = Arrays.binarySearch(ZIPF_CUMULATIVE, random.nextDouble() * ZIPF_CUMULATIVE[AGENTS - 1]);
                 yield Math.min(AGENTS - 1, found >= 0 ? found + 1 : -found - 1);

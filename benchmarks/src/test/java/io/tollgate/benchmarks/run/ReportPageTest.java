@@ -53,11 +53,65 @@ class ReportPageTest {
 
         assertThat(Files.readString(dir.resolve("PAGE.md")))
                 .contains("| pass-through | 100 000 (90 000 to 110 000) | 1.00 |")
-                .contains("| tollgate-redis | 60 000 | 0.60 |")
+                .contains("| tollgate-redis | 60 000 | 0.60 |  |  | 16.7 | 1.67 |  |")
                 .doesNotContain("Zipf 1.0");
         assertThat(Files.readString(dir.resolve("benchmarks/end-to-end-uniform.svg")))
                 .startsWith("<svg")
                 .contains(">pass-through</text>", ">100 000</text>");
+    }
+
+    @Test
+    void figuresStandBesideTheirLimits() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        put(
+                results,
+                turn(Contestant.PASS_THROUGH, Workload.FLOOD, 100_000),
+                turn(Contestant.TOLLGATE_OFF, Workload.FLOOD, 80_000),
+                turn(Contestant.TOLLGATE_REDIS, Workload.FLOOD, 40_000).put("warm_up_seconds", 21.0),
+                turn(Contestant.VERDICTS_GIVEN, Workload.FLOOD, 50_000));
+        var latencies =
+                List.of(timed(Contestant.PASS_THROUGH, 4_000, 10_000), timed(Contestant.TOLLGATE_REDIS, 6_000, 25_000));
+        results.put(
+                "latency", "./benchmarks/run latency", "Redis 7", new ArrayList<>(latencies), List.of("contestant"));
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains(
+                        "| tollgate-redis | 40 000 | 0.40 | 0.80 | 0.50 | 25.0 | 2.50 | 1.25 | 2.00 | 3.00 | 4.50 | 21.0 |")
+                .contains("| tollgate-redis | decided | 6.00 | 1.50 | 15.00 | 25.00 | 2.50 |");
+    }
+
+    private static ObjectNode timed(Contestant contestant, double p50Micros, double p99Micros) {
+        var row = Results.row();
+        row.put("load", 0.5);
+        row.put("rate", 30_000);
+        row.put("contestant", contestant.text());
+        row.put("measure", "decided");
+        row.put("p50_us", p50Micros);
+        row.put("p95_us", 15_000);
+        row.put("p99_us", p99Micros);
+        row.put("max_us", 90_000);
+        return row;
+    }
+
+    @Test
+    void startsAreComparedWithTheSteadyRate() throws IOException {
+        var results = Results.open(dir.resolve("results.json"));
+        var row = Results.row();
+        row.put("name", "class data");
+        row.put("ready_seconds", 4.5);
+        row.put("ready_cpu_seconds", 6.5);
+        row.put("million_cpu_seconds", 21.5);
+        row.put("first_per_second", 40_000);
+        row.put("records_per_second", 80_000);
+        row.put("share", 0.5);
+        results.put("start", "./benchmarks/run start", "Redis 7", List.of(row), List.of("name"));
+
+        ReportPage.write(results, dir.resolve("PAGE.md"));
+
+        assertThat(Files.readString(dir.resolve("PAGE.md")))
+                .contains("| class data | 4.50 | 6.50 | 21.5 | 40 000 | 80 000 | 0.50 |");
     }
 
     @Test

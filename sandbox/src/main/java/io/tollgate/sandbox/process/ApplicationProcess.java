@@ -29,6 +29,7 @@ public final class ApplicationProcess extends SandboxProcess {
         private List<String> arguments = List.of("run");
         private List<String> jvmArguments = List.of("-Xmx512m");
         private Map<String, String> environment = Map.of();
+        private boolean classArchive = true;
 
         private AppOptions() {}
 
@@ -50,6 +51,11 @@ public final class ApplicationProcess extends SandboxProcess {
         /** Replaces the arguments of the JVM. */
         public AppOptions withJvmArguments(String... jvmArguments) {
             return changed(copy -> copy.jvmArguments = List.of(jvmArguments));
+        }
+
+        /** Uses no class data that {@link ApplicationProcess#recordClasses} has kept. */
+        public AppOptions withoutClassArchive() {
+            return changed(copy -> copy.classArchive = false);
         }
 
         /** TLS, and the logins of {@link Security#APPLICATION}, with secrets from files. */
@@ -78,7 +84,7 @@ public final class ApplicationProcess extends SandboxProcess {
      */
     public static ApplicationProcess start(AppOptions options) {
         Path jar = findJar();
-        return start(options, jar, ClassArchive.use(jar));
+        return start(options, jar, options.classArchive ? ClassArchive.use(jar) : List.of());
     }
 
     /**

@@ -1,0 +1,100 @@
+package io.tollgate.benchmarks.run;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * The verdicts of a contestant that has decided a whole topic: the offsets that it approved, by partition. Immutable.
+ */
+final class GivenVerdicts {
+    private static final Duration POLL = Duration.ofSeconds(1);
+
+    private final List<BitSet> approved;
+
+    GivenVerdicts(List<BitSet> approved) {
+        this.approved = approved;
+    }
+
+    /** Reads the approved topic. */
+    static GivenVerdicts of(String bootstrapServers, String approvedTopic, int partitions) {
+        var approved = new ArrayList<BitSet>();
+        var assigned = new ArrayList<TopicPartition>();
+        for (int partition = 0; partition < partitions; partition++) {
+            approved.add(new BitSet());
+            assigned.add(new TopicPartition(approvedTopic, partition));
+        }
+        Map<String, Object> properties = Map.of(
+                "bootstrap.servers",
+                bootstrapServers,
+                "isolation.level",
+                "read_committed",
+                "max.poll.records",
+                10_000,
+                "max.partition.fetch.bytes",
+                8 * 1024 * 1024);
+        try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.assign(assigned);
+            consumer.seekToBeginning(assigned);
+            var ends = consumer.endOffsets(assigned);
+            while (assigned.stream()
+                    .anyMatch(
+                            partition -> consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
+                for (var record : consumer.poll(POLL)) {
+                    var source = new String(
+                            record.headers().lastHeader("quota-source").value(), StandardCharsets.UTF_8);
+                    int offset = source.lastIndexOf('/');
+                    int partition = source.lastIndexOf('/', offset - 1);
+                    approved.get(Integer.parseInt(source, partition + 1, offset, 10))
+                            .set(Integer.parseInt(source, offset + 1, source.length(), 10));
+                }
+            }
+        }
+        return new GivenVerdicts(approved);
+    }
+
+    static GivenVerdicts read(Path file) {
+        try (var in = new DataInputStream(new BufferedInputStream(Files.newInputStream(file)))) {
+            var approved = new ArrayList<BitSet>();
+            int partitions = in.readInt();
+            for (int partition = 0; partition < partitions; partition++) {
+                approved.add(BitSet.valueOf(in.readNBytes(in.readInt())));
+            }
+            return new GivenVerdicts(approved);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    void write(Path file) {
+        try (var out = new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
+            out.writeInt(approved.size());
+            for (var offsets : approved) {
+                byte[] bits = offsets.toByteArray();
+                out.writeInt(bits.length);
+                out.write(bits);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    boolean approves(int partition, long offset) {
+        return approved.get(partition).get((int) offset);
+    }
+}
