@@ -12,6 +12,7 @@ import io.tollgate.benchmarks.run.Scale;
 import io.tollgate.benchmarks.run.ScriptCost;
 import io.tollgate.benchmarks.run.SettingsSearch;
 import io.tollgate.benchmarks.run.Simulate;
+import io.tollgate.benchmarks.run.WarmStart;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -30,6 +31,7 @@ import picocli.CommandLine.Mixin;
             Latency.class,
             HotAgent.class,
             HoldCost.class,
+            WarmStart.class,
             SettingsSearch.class,
             Simulate.class,
             All.class
@@ -45,12 +47,15 @@ public final class Benchmarks {
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new Benchmarks()).setExecutionExceptionHandler((failure, commandLine, parsed) -> {
-            var cause =
-                    failure.getCause() == null ? "" : ": " + failure.getCause().getMessage();
-            commandLine.getErr().println("benchmarks: " + failure.getMessage() + cause);
-            return 1;
-        });
+        return new CommandLine(new Benchmarks())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler((failure, commandLine, parsed) -> {
+                    var cause = failure.getCause() == null
+                            ? ""
+                            : ": " + failure.getCause().getMessage();
+                    commandLine.getErr().println("benchmarks: " + failure.getMessage() + cause);
+                    return 1;
+                });
     }
 
     /** Writes the page from existing results. */
