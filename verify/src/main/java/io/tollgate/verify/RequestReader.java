@@ -124,23 +124,26 @@ final class RequestReader {
 
     private void readHoldName(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
         require(holdName == null, "hold is there twice");
-        require(token == JsonToken.VALUE_STRING, "hold is not a string");
-        holdName = parser.getText();
-        if (hasLoneSurrogate(holdName)) doubtful = true;
-        int bytes = holdName.getBytes(StandardCharsets.UTF_8).length;
-        require(bytes >= 1 && bytes <= LONGEST_HOLD_BYTES, "hold is not 1 to 512 bytes");
+        holdName = readText(parser, token, "hold", LONGEST_HOLD_BYTES);
     }
 
     private void readAgentId(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
         require(agentId == null, "agent_id is there twice");
-        require(token == JsonToken.VALUE_STRING, "agent_id is not a string");
-        String id = parser.getText();
+        String id = readText(parser, token, "agent_id", LONGEST_ID_BYTES);
         require(!hasLoneSurrogate(id), "agent_id has a lone surrogate");
-        int bytes = id.getBytes(StandardCharsets.UTF_8).length;
-        require(bytes >= 1 && bytes <= LONGEST_ID_BYTES, "agent_id is not 1 to 256 bytes");
         require(id.chars().noneMatch(c -> c < 0x20 || c == 0x7f), "agent_id has a control character");
         if (id.chars().anyMatch(Character::isISOControl)) doubtful = true; // 0x80 to 0x9f
         agentId = id;
+    }
+
+    private String readText(JsonParser parser, JsonToken token, String field, int longest)
+            throws IOException, BrokenRule {
+        require(token == JsonToken.VALUE_STRING, field + " is not a string");
+        String text = parser.getText();
+        if (hasLoneSurrogate(text)) doubtful = true;
+        int bytes = text.getBytes(StandardCharsets.UTF_8).length;
+        require(bytes >= 1 && bytes <= longest, field + " is not 1 to " + longest + " bytes");
+        return text;
     }
 
     private void readTokens(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
@@ -160,11 +163,7 @@ final class RequestReader {
 
     private void readRequestId(JsonParser parser, JsonToken token) throws IOException, BrokenRule {
         if (requestId != null) doubtful = true;
-        require(token == JsonToken.VALUE_STRING, "request_id is not a string");
-        requestId = parser.getText();
-        if (hasLoneSurrogate(requestId)) doubtful = true;
-        int bytes = requestId.getBytes(StandardCharsets.UTF_8).length;
-        require(bytes >= 1 && bytes <= LONGEST_ID_BYTES, "request_id is not 1 to 256 bytes");
+        requestId = readText(parser, token, "request_id", LONGEST_ID_BYTES);
     }
 
     private void skip(JsonParser parser, JsonToken token) throws IOException, BrokenRule {

@@ -102,16 +102,14 @@ public final class TopicsReader {
         consumer.assign(Stream.of(requests, decided, policies, events, usage, settled)
                 .flatMap(List::stream)
                 .toList());
-        Map<TopicPartition, Long> policiesRead = readPolicies(consumer, checker, policies, Map.of());
+        Reader policy = kafka -> checker.policy(record(kafka));
+        Map<TopicPartition, Long> policiesRead = readPresent(consumer, consumer.beginningOffsets(policies), policy);
 
         Map<TopicPartition, Long> requestsFrom = starts(consumer, requests, fromMillis);
         Map<TopicPartition, Long> requestsEnd = consumer.endOffsets(requests);
         seek(consumer, requestsFrom);
         readTo(consumer, requestsEnd, requestsEnd, kafka -> checker.request(record(kafka)));
-
-        seek(consumer, starts(consumer, usage, fromMillis));
-        Map<TopicPartition, Long> usageEnd = consumer.endOffsets(usage);
-        readTo(consumer, usageEnd, usageEnd, kafka -> checker.reported(record(kafka)));
+        readPresent(consumer, starts(consumer, usage, fromMillis), kafka -> checker.reported(record(kafka)));
 
         Set<OutputPartition> trimmed = consumer.beginningOffsets(decided).entrySet().stream()
                 .filter(begin -> begin.getValue() > 0)
@@ -132,9 +130,9 @@ public final class TopicsReader {
         });
         Map<TopicPartition, Long> requestsBegin = consumer.beginningOffsets(requests);
         Map<TopicPartition, Long> requestsLogEnd = consumer.endOffsets(requests);
-        readPolicies(consumer, checker, policies, policiesRead);
+        readPresent(consumer, policiesRead, policy);
         // After the decisions: the event of a reset stands before, or beside, the decisions that spent its tokens.
-        readEvents(consumer, checker, events, fromMillis);
+        readPresent(consumer, startsOfEvents(consumer, events, fromMillis), kafka -> checker.event(kafka.value()));
 
         Map<Integer, OffsetSpan> ranges = new HashMap<>();
         for (TopicPartition partition : requests)
@@ -170,25 +168,20 @@ public final class TopicsReader {
         }
     }
 
-    private Map<TopicPartition, Long> readPolicies(
-            Consumer<byte[], byte[]> consumer,
-            Checker checker,
-            List<TopicPartition> partitions,
-            Map<TopicPartition, Long> from)
+    /** Reads from these offsets to the present ends, and returns the ends. */
+    private static Map<TopicPartition, Long> readPresent(
+            Consumer<byte[], byte[]> consumer, Map<TopicPartition, Long> from, Reader reader)
             throws CannotReadException {
-        seek(consumer, from.isEmpty() ? consumer.beginningOffsets(partitions) : from);
-        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-        readTo(consumer, ends, ends, kafka -> checker.policy(record(kafka)));
+        seek(consumer, from);
+        Map<TopicPartition, Long> ends = consumer.endOffsets(from.keySet());
+        readTo(consumer, ends, ends, reader);
         return ends;
     }
 
-    private static void readEvents(
-            Consumer<byte[], byte[]> consumer, Checker checker, List<TopicPartition> partitions, long fromMillis)
-            throws CannotReadException {
+    private static Map<TopicPartition, Long> startsOfEvents(
+            Consumer<byte[], byte[]> consumer, List<TopicPartition> partitions, long fromMillis) {
         boolean all = fromMillis == Long.MIN_VALUE;
-        seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
-        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-        readTo(consumer, ends, ends, kafka -> checker.event(kafka.value()));
+        return starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis());
     }
 
     private static void readSettled(
@@ -198,7 +191,6 @@ public final class TopicsReader {
             long fromMillis,
             long deadlineNanos)
             throws CannotReadException {
-        boolean all = fromMillis == Long.MIN_VALUE;
         boolean trimmed =
                 consumer.beginningOffsets(partitions).values().stream().anyMatch(begin -> begin > 0);
         // The first record read of each partition tells from when nothing is missing.
@@ -207,12 +199,12 @@ public final class TopicsReader {
             firstMillis.putIfAbsent(kafka.partition(), kafka.timestamp());
             checker.settled(record(kafka));
         };
-        seek(consumer, starts(consumer, partitions, all ? fromMillis : fromMillis - EVENTS_BEFORE.toMillis()));
+        seek(consumer, startsOfEvents(consumer, partitions, fromMillis));
         readTo(consumer, consumer.endOffsets(partitions), Map.of(), reader);
         while (!partitions.isEmpty() && checker.unanswered() > 0 && System.nanoTime() < deadlineNanos)
             consumer.poll(POLL).forEach(reader::read);
         checker.readAt(ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()));
-        if (all && trimmed)
+        if (fromMillis == Long.MIN_VALUE && trimmed)
             checker.settledReadFrom(firstMillis.values().stream()
                             .mapToLong(Long::longValue)
                             .max()

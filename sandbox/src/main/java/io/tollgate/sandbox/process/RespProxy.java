@@ -63,7 +63,7 @@ public final class RespProxy implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        daemon(this::accept);
+        OwnThread.run(this::accept);
     }
 
     /** Returns the port that it listens on. */
@@ -91,7 +91,7 @@ public final class RespProxy implements AutoCloseable {
             while (true) {
                 var client = listener.accept();
                 sockets.add(client);
-                daemon(() -> serve(client));
+                OwnThread.run(() -> serve(client));
             }
         } catch (IOException closed) {
             // By close().
@@ -189,12 +189,6 @@ public final class RespProxy implements AutoCloseable {
         to.write(line.toByteArray());
         to.write('\n');
         return line.toString(UTF_8).stripTrailing();
-    }
-
-    private static void daemon(Runnable work) {
-        var thread = new Thread(work, "resp-proxy");
-        thread.setDaemon(true);
-        thread.start();
     }
 
     @Override

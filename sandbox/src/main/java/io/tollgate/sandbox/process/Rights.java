@@ -11,6 +11,7 @@ import static org.apache.kafka.common.resource.ResourceType.GROUP;
 import static org.apache.kafka.common.resource.ResourceType.TOPIC;
 import static org.apache.kafka.common.resource.ResourceType.TRANSACTIONAL_ID;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
@@ -42,44 +43,32 @@ public final class Rights {
     public static List<AclBinding> application() {
         var user = Security.APPLICATION;
         var internal = Security.APPLICATION + "-"; // the default application id
-        return List.of(
-                allow(user, READ, TOPIC, SandboxTopics.REQUESTS, LITERAL),
-                allow(user, READ, TOPIC, SandboxTopics.POLICIES, LITERAL),
-                allow(user, READ, TOPIC, SandboxTopics.USAGE, LITERAL),
-                allow(user, WRITE, TOPIC, SandboxTopics.APPROVED, LITERAL),
-                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.APPROVED, LITERAL),
-                allow(user, WRITE, TOPIC, SandboxTopics.REJECTED, LITERAL),
-                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.REJECTED, LITERAL),
-                allow(user, WRITE, TOPIC, SandboxTopics.SETTLED, LITERAL),
-                allow(user, DESCRIBE_CONFIGS, TOPIC, SandboxTopics.SETTLED, LITERAL),
-                allow(user, WRITE, TOPIC, SandboxTopics.EVENTS, LITERAL),
-                allow(user, READ, TOPIC, internal, PREFIXED),
-                allow(user, WRITE, TOPIC, internal, PREFIXED),
-                allow(user, CREATE, TOPIC, internal, PREFIXED),
-                allow(user, DELETE, TOPIC, internal, PREFIXED),
-                allow(user, READ, GROUP, Security.APPLICATION, LITERAL),
-                allow(user, WRITE, TRANSACTIONAL_ID, internal, PREFIXED));
+        var rights = new ArrayList<AclBinding>();
+        for (var topic : List.of(SandboxTopics.REQUESTS, SandboxTopics.POLICIES, SandboxTopics.USAGE)) {
+            rights.add(allow(user, READ, TOPIC, topic, LITERAL));
+        }
+        for (var topic : List.of(SandboxTopics.APPROVED, SandboxTopics.REJECTED, SandboxTopics.SETTLED)) {
+            rights.add(allow(user, WRITE, TOPIC, topic, LITERAL));
+            rights.add(allow(user, DESCRIBE_CONFIGS, TOPIC, topic, LITERAL));
+        }
+        rights.add(allow(user, WRITE, TOPIC, SandboxTopics.EVENTS, LITERAL));
+        for (var operation : List.of(READ, WRITE, CREATE, DELETE)) {
+            rights.add(allow(user, operation, TOPIC, internal, PREFIXED));
+        }
+        rights.add(allow(user, READ, GROUP, user, LITERAL));
+        rights.add(allow(user, WRITE, TRANSACTIONAL_ID, internal, PREFIXED));
+        return rights;
     }
 
     private static List<AclBinding> others() {
-        var auditing = Stream.of(
-                        SandboxTopics.REQUESTS,
-                        SandboxTopics.APPROVED,
-                        SandboxTopics.REJECTED,
-                        SandboxTopics.POLICIES,
-                        SandboxTopics.EVENTS,
-                        SandboxTopics.USAGE,
-                        SandboxTopics.SETTLED)
-                .map(topic -> allow(Security.AUDITORS, READ, TOPIC, topic, LITERAL));
-        return Stream.concat(
-                        auditing,
-                        Stream.of(
-                                allow(Security.AUDITORS, READ, GROUP, Security.AUDITORS, PREFIXED),
-                                allow(Security.AGENTS, WRITE, TOPIC, SandboxTopics.REQUESTS, LITERAL),
-                                allow(Security.WORKERS, READ, TOPIC, SandboxTopics.APPROVED, LITERAL),
-                                allow(Security.WORKERS, WRITE, TOPIC, SandboxTopics.USAGE, LITERAL),
-                                allow(Security.WORKERS, READ, GROUP, Security.WORKERS, PREFIXED)))
-                .toList();
+        var rights = new ArrayList<AclBinding>();
+        for (var topic : SandboxTopics.ALL) rights.add(allow(Security.AUDITORS, READ, TOPIC, topic, LITERAL));
+        rights.add(allow(Security.AUDITORS, READ, GROUP, Security.AUDITORS, PREFIXED));
+        rights.add(allow(Security.AGENTS, WRITE, TOPIC, SandboxTopics.REQUESTS, LITERAL));
+        rights.add(allow(Security.WORKERS, READ, TOPIC, SandboxTopics.APPROVED, LITERAL));
+        rights.add(allow(Security.WORKERS, WRITE, TOPIC, SandboxTopics.USAGE, LITERAL));
+        rights.add(allow(Security.WORKERS, READ, GROUP, Security.WORKERS, PREFIXED));
+        return rights;
     }
 
     private static AclBinding allow(

@@ -19,6 +19,7 @@ public final class SandboxTopics {
     public static final String EVENTS = "quota-events";
     public static final String USAGE = "agent-usage";
     public static final String SETTLED = "settled-requests";
+    static final List<String> ALL = List.of(REQUESTS, APPROVED, REJECTED, POLICIES, EVENTS, USAGE, SETTLED);
     public static final int PARTITIONS = 8;
 
     /** Kafka's own default for a topic: a record batch of this size is accepted. */
