@@ -3,18 +3,18 @@ package io.tollgate.sandbox;
 import java.util.Arrays;
 
 /** Draws ranks with a frequency of rank k (from 0) in proportion to 1 / (k + 1)^skew. Immutable. */
-final class Zipf {
+public final class Zipf {
     private final double[] cumulative;
 
     /** @param skew 0: all ranks alike; about 1: few ranks are most of the traffic */
-    Zipf(int ranks, double skew) {
+    public Zipf(int ranks, double skew) {
         cumulative = new double[ranks];
         double sum = 0;
         for (int rank = 0; rank < ranks; rank++) cumulative[rank] = sum += Math.pow(rank + 1, -skew);
     }
 
     /** @param uniform drawn evenly from 0 (inclusive) to 1 (exclusive) */
-    int rank(double uniform) {
+    public int rank(double uniform) {
         double target = uniform * cumulative[cumulative.length - 1];
         int found = Arrays.binarySearch(cumulative, target);
         // The next rank begins exactly on a border; rounding must not lead beyond the last.

@@ -2,6 +2,7 @@ package io.tollgate.history;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.tollgate.bucket.Limit;
 import io.tollgate.config.Settings;
 import io.tollgate.ingest.RecordClassifier;
@@ -153,7 +154,7 @@ public final class WhatIf {
     public Report run(Instant since, LongFunction<LongConsumer> progress) {
         var until = Instant.now();
         try (var log = new TopicLog(settings.kafka().clientProperties("consumer.", ConsumerConfig.configNames()))) {
-            var run = new Run(settings, tried, othersDeleted, observer, only);
+            var run = new Run();
             var topics = settings.topics();
             log.read(log.all(log.partitions(topics.policies())), run.policies::add);
             readResets(log, since, run);
@@ -195,14 +196,10 @@ public final class WhatIf {
     private record GivenBack(long atMicros, double tokens) {}
 
     /** One reading of the topics. */
-    private static final class Run implements TopicLog.Taker {
-        private final String requestsTopic;
-        private final String approvedTopic;
-        private final Limit byDefault;
-        private final PolicyPast policies;
-        private final Trial trial;
-        private final Observer observer;
-        private final byte @Nullable [] only;
+    private final class Run implements TopicLog.Taker {
+        private final Limit byDefault = settings.defaultLimit();
+        private final PolicyPast policies = new PolicyPast(byDefault);
+        private final Trial trial = new Trial(tried, othersDeleted, byDefault);
         private final Map<String, AgentReplay> agents = new HashMap<>();
         private final Map<String, Deque<Long>> filledMicros = new HashMap<>();
         private final Map<String, Deque<GivenBack>> givenBack = new HashMap<>();
@@ -216,48 +213,34 @@ public final class WhatIf {
         private LongConsumer progress = read -> {};
         private long read;
 
-        Run(
-                Settings settings,
-                Map<String, PolicyDocument> tried,
-                boolean othersDeleted,
-                Observer observer,
-                byte @Nullable [] only) {
-            requestsTopic = settings.topics().requests();
-            approvedTopic = settings.topics().approved();
-            byDefault = settings.defaultLimit();
-            policies = new PolicyPast(byDefault);
-            trial = new Trial(tried, othersDeleted, byDefault);
-            this.observer = observer;
-            this.only = only;
-        }
-
         void event(byte @Nullable [] event) {
-            if (event == null) return;
-            try {
-                JsonNode json = JSON.readTree(event);
-                JsonNode at = json.path("at");
-                if (!json.path("event").asText().equals("bucket_reset") || !at.isIntegralNumber()) return;
-                filledMicros
-                        .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
-                        .add(at.longValue());
-            } catch (IOException malformed) {
-                // not an event
-            }
+            JsonNode json = json(event);
+            JsonNode at = json.path("at");
+            if (!json.path("event").asText().equals("bucket_reset") || !at.isIntegralNumber()) return;
+            filledMicros
+                    .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
+                    .add(at.longValue());
         }
 
         /** Takes a settlement; one agent's come in the order of their times. */
         void settlement(byte @Nullable [] settlement) {
-            if (settlement == null) return;
+            JsonNode json = json(settlement);
+            double refunded = json.path("refunded").asDouble();
+            boolean ours =
+                    json.path("hold").asText().startsWith(settings.topics().requests() + "/");
+            if (refunded == 0 || !ours || !json.path("decided_at").isIntegralNumber()) return;
+            givenBack
+                    .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
+                    .add(new GivenBack(json.path("decided_at").longValue(), refunded));
+        }
+
+        /** Returns what a record holds; nothing if it is not JSON. */
+        private static JsonNode json(byte @Nullable [] value) {
+            if (value == null) return MissingNode.getInstance();
             try {
-                JsonNode json = JSON.readTree(settlement);
-                double refunded = json.path("refunded").asDouble();
-                boolean ours = json.path("hold").asText().startsWith(requestsTopic + "/");
-                if (refunded == 0 || !ours || !json.path("decided_at").isIntegralNumber()) return;
-                givenBack
-                        .computeIfAbsent(json.path("agent_id").asText(), agent -> new ArrayDeque<>())
-                        .add(new GivenBack(json.path("decided_at").longValue(), refunded));
+                return JSON.readTree(value);
             } catch (IOException malformed) {
-                // not a settlement
+                return MissingNode.getInstance();
             }
         }
 
@@ -272,7 +255,7 @@ public final class WhatIf {
         public void take(ConsumerRecord<byte[], byte[]> kafka) {
             progress.accept(++read);
             if (only != null && !Arrays.equals(only, kafka.key())) return;
-            var decided = DecidedRecord.of(kafka, approvedTopic);
+            var decided = DecidedRecord.of(kafka, settings.topics().approved());
             if (!decided.isCharged()) return; // not a request
             if (!decided.approved() && decided.policy().equals(Policy.DEFAULT)) noteDefault(decided);
             var past = past(decided);
@@ -375,7 +358,10 @@ public final class WhatIf {
         }
 
         private Missed missed(AgentReplay.Miss why, PastDecision past) {
-            return new Missed(why.text(), 1, requestsTopic + "/" + past.sourcePartition() + "/" + past.sourceOffset());
+            return new Missed(
+                    why.text(),
+                    1,
+                    settings.topics().requests() + "/" + past.sourcePartition() + "/" + past.sourceOffset());
         }
 
         Report report(Instant since, Instant until) {

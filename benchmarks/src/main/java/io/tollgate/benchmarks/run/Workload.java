@@ -1,7 +1,7 @@
 package io.tollgate.benchmarks.run;
 
+import io.tollgate.sandbox.Zipf;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -26,7 +26,7 @@ enum Workload {
     static final int AGENTS = 10_000;
 
     private static final int FLOODING = 20;
-    private static final double[] ZIPF_CUMULATIVE = zipf();
+    private static final Zipf BY_ZIPF = new Zipf(AGENTS, 1);
     private static final String PROMPT = "A prompt of ordinary length, so that a request is as large as requests are.";
 
     /** The name in commands and results. */
@@ -40,10 +40,7 @@ enum Workload {
             case UNIFORM, HOLDS -> random.nextInt(AGENTS);
             case THOUSAND -> random.nextInt(1_000);
             case HUNDRED_THOUSAND -> random.nextInt(100_000);
-            case ZIPF -> {
-                int found = Arrays.binarySearch(ZIPF_CUMULATIVE, random.nextDouble() * ZIPF_CUMULATIVE[AGENTS - 1]);
-                yield Math.min(AGENTS - 1, found >= 0 ? found + 1 : -found - 1);
-            }
+            case ZIPF -> BY_ZIPF.rank(random.nextDouble());
             case FLOOD -> random.nextInt(10) > 0 ? random.nextInt(FLOODING) : random.nextInt(AGENTS);
         };
     }
@@ -75,12 +72,5 @@ enum Workload {
         var start = "{\"request_id\":\"" + number + "\",\"agent_id\":\"" + agentName(agent)
                 + "\",\"tokens\":1,\"prompt\":\"";
         return (start + "x".repeat(Math.max(0, bytes - start.length() - 2)) + "\"}").getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static double[] zipf() {
-        var cumulative = new double[AGENTS];
-        double sum = 0;
-        for (int rank = 0; rank < AGENTS; rank++) cumulative[rank] = sum += 1.0 / (rank + 1);
-        return cumulative;
     }
 }
