@@ -47,7 +47,6 @@ public final class TopicAdmin implements AutoCloseable {
         return admin;
     }
 
-    /** Returns the id of the Kafka cluster. */
     public String clusterId() {
         return String.valueOf(Brokers.await(admin.describeCluster().clusterId())); // none on very old brokers
     }

@@ -57,7 +57,6 @@ public final class Figures {
             return shadowRefused;
         }
 
-        /** Returns the tokens of all approved requests. */
         public double approvedTokens() {
             return approvedTokens;
         }
@@ -100,7 +99,6 @@ public final class Figures {
         then.add(other.then);
     }
 
-    /** Returns the number of requests. */
     public long requests() {
         return requests;
     }

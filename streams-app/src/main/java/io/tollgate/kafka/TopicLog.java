@@ -87,7 +87,6 @@ public final class TopicLog implements AutoCloseable {
         consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
-    /** Returns the partitions of these topics. */
     public List<TopicPartition> partitions(String... topics) {
         var found = new ArrayList<TopicPartition>();
         for (var topic : topics) {
@@ -107,7 +106,6 @@ public final class TopicLog implements AutoCloseable {
         return new Range(offsets(partitions, from, ends), ends);
     }
 
-    /** Returns the range of all records. */
     public Range all(List<TopicPartition> partitions) {
         consumer.assign(partitions);
         return new Range(consumer.beginningOffsets(partitions), consumer.endOffsets(partitions));

@@ -315,7 +315,6 @@ final class Pipeline implements AutoCloseable {
                 : Optional.of("tasks: Kafka Streams is in state " + state);
     }
 
-    /** Returns the policies in force. */
     Policies policies() {
         return policies;
     }
@@ -340,7 +339,6 @@ final class Pipeline implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** Returns the collector of the lag. */
     LagCollector lag() {
         return lag;
     }

@@ -18,7 +18,7 @@ import javax.net.ssl.SSLException;
  * Recognises a port's protocol by a few bytes, because a client of another protocol fails or waits for ever: Kafka's
  * client takes a TLS alert for an answer of 350 MB.
  */
-final class ProtocolProbe {
+record ProtocolProbe(String host, int port) {
     private static final int CONNECT_MILLIS = 1000;
     private static final int ANSWER_MILLIS = 2000;
     private static final int TLS_ALERT = 0x15;
@@ -28,14 +28,6 @@ final class ProtocolProbe {
     private static final short API_VERSIONS = 18;
     private static final int MOST_ANSWER_BYTES = 1_000_000;
     private static final int CORRELATION = 0x746f6c6c;
-
-    private final String host;
-    private final int port;
-
-    ProtocolProbe(String host, int port) {
-        this.host = host;
-        this.port = port;
-    }
 
     /** Returns whether the port answers a TLS greeting as TLS does; false too if nothing answers. */
     boolean speaksTls() {
@@ -85,7 +77,6 @@ final class ProtocolProbe {
         }
     }
 
-    /** Returns whether the port takes a connection. */
     boolean takesConnections() {
         try (var socket = connect()) {
             return socket.isConnected();

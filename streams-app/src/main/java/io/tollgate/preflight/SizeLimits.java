@@ -5,7 +5,7 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** The largest records that the topics behind those of requests and of usage reports accept. Thread-safe. */
-final class SizeLimits {
+record SizeLimits(Brokers brokers, PipelineTopics topics) {
     /** Kafka's own default of max.message.bytes, assumed for a topic that does not show its settings. */
     static final int DEFAULT_TOPIC_BYTES = 1_048_588;
 
@@ -23,14 +23,6 @@ final class SizeLimits {
      * {@code topics create} leaves for headers is enough on topics of many megabytes as well.
      */
     private static final int COMPRESSION_PART = 1_024;
-
-    private final Brokers brokers;
-    private final PipelineTopics topics;
-
-    SizeLimits(Brokers brokers, PipelineTopics topics) {
-        this.brokers = brokers;
-        this.topics = topics;
-    }
 
     /** Returns the largest records that the topics on their way accept once they are decided. */
     RecordLimits look() {

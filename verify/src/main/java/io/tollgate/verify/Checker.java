@@ -63,7 +63,6 @@ final class Checker {
         this.stated = new StatedLimits(policies, violations);
     }
 
-    /** Adds a request. */
     public void request(TopicRecord request) {
         requestsSeen++;
         Reading reading = RequestReader.read(request.value());
@@ -84,7 +83,6 @@ final class Checker {
         if (settings.isDue(request.timestampMillis())) pending++;
     }
 
-    /** Adds a policy. */
     public void policy(TopicRecord policy) {
         policies.add(policy);
     }

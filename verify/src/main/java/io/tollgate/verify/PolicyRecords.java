@@ -73,7 +73,6 @@ final class PolicyRecords {
         return rates.of(agentId);
     }
 
-    /** Returns the default. */
     PromisedTerms byDefault() {
         return single(defaultLimit(), PolicyMode.ENFORCE);
     }

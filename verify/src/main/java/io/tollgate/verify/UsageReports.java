@@ -34,7 +34,6 @@ final class UsageReports {
         this.violations = violations;
     }
 
-    /** Adds a usage report. */
     void add(TopicRecord report) {
         UsageReading usage = RequestReader.readUsage(report.value()) instanceof UsageReading valid ? valid : null;
         reports.put(name(report.partition(), report.offset()), new Report(usage, fingerprint.of(report.value())));

@@ -75,15 +75,7 @@ final class Limiters {
     }
 
     /** Redisson's RRateLimiter; it knows no burst, so that the bucket is its capacity in the time that fills it. */
-    static final class Redisson implements Limiter {
-        private final RedissonClient client;
-        private final Limit limit;
-
-        Redisson(RedissonClient client, Limit limit) {
-            this.client = client;
-            this.limit = limit;
-        }
-
+    record Redisson(RedissonClient client, Limit limit) implements Limiter {
         private RRateLimiter limiter(String agentId) {
             return client.getRateLimiter("redisson:" + agentId);
         }
@@ -175,15 +167,7 @@ final class Limiters {
     }
 
     /** Tollgate's library, one agent for each call. */
-    static final class TollgateSingle implements Limiter {
-        private final RedisBuckets buckets;
-        private final Limit limit;
-
-        TollgateSingle(RedisBuckets buckets, Limit limit) {
-            this.buckets = buckets;
-            this.limit = limit;
-        }
-
+    record TollgateSingle(RedisBuckets buckets, Limit limit) implements Limiter {
         @Override
         public CompletionStage<?> spend(String agentId, double costTokens) {
             return buckets.spend(agentId, limit, costTokens);

@@ -35,7 +35,6 @@ public abstract class SandboxServer extends SandboxProcess {
         return "127.0.0.1";
     }
 
-    /** Returns the port. */
     public final int port() {
         return port;
     }
