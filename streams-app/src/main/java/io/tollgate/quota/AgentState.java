@@ -100,6 +100,11 @@ final class AgentState {
         return !held.isComplete() && calls.isEmpty() && !held.decidedWithoutRedis();
     }
 
+    /** Returns whether Redis has answered after this time, by {@link TaskTime#nanoTime}. */
+    boolean isAnsweredAfter(long nanos) {
+        return held.isComplete() && answeredNanos - nanos > 0;
+    }
+
     /**
      * Returns what to ask Redis for these charges.
      *

@@ -14,8 +14,8 @@ import java.util.Map;
 /**
  * Buckets with resets or settlements that Redis has not been told of. For one stream thread alone.
  *
- * <p>The rule: each call of the agent tells Redis, again and again. If the agent does not ask soon, a call without
- * requests tells it, so that other programs see the tokens left.
+ * <p>The rule: each call of the agent tells Redis, again and again. If the agent has not asked for a second, a call
+ * without requests tells it, so that other programs see the tokens left.
  *
  * <p>Redis is told only after the commit, which also publishes the record of it: an undone change must not have given
  * anything away.
@@ -24,6 +24,11 @@ final class UntoldBuckets {
     /** For more buckets than this, only the next call of their agents tells Redis. */
     private static final int MOST = 10_000;
 
+    /** An agent that was answered within this time will probably ask soon, and a separate call would be wasted. */
+    private static final long ASKS_AGAIN_NANOS = 1_000_000_000;
+
+    private static final long LOOK_AGAIN_NANOS = 250_000_000;
+
     private record Buckets(String agentId, BucketKind kind) {}
 
     private static final class Change {
@@ -31,6 +36,9 @@ final class UntoldBuckets {
         private int changedIn;
 
         private List<Runnable> then = List.of();
+
+        /** When to look at it next, by {@link TaskTime#nanoTime}. */
+        private long dueNanos;
     }
 
     private record Tell(RedisCall call, List<SpendRequest> spends) {}
@@ -58,6 +66,7 @@ final class UntoldBuckets {
     void reset(AgentState buckets, Runnable then) {
         var change = note(buckets);
         change.changedIn = cache.commits();
+        change.dueNanos = shared.time().nanoTime();
         var all = new ArrayList<>(change.then);
         all.add(then);
         change.then = all;
@@ -67,6 +76,7 @@ final class UntoldBuckets {
         return changes.computeIfAbsent(new Buckets(buckets.agentId(), buckets.kind()), each -> {
             var change = new Change();
             change.changedIn = cache.commits();
+            change.dueNanos = shared.time().nanoTime();
             return change;
         });
     }
@@ -83,10 +93,12 @@ final class UntoldBuckets {
         var untold = new ArrayList<AgentState>();
         var told = new ArrayList<Buckets>();
         var untellable = new ArrayList<Buckets>();
-        for (var change : changes.entrySet()) {
+        long nowNanos = shared.time().nanoTime();
+        for (var entry : changes.entrySet()) {
+            var each = entry.getKey();
+            var change = entry.getValue();
             // No commit is under way here: the last one has succeeded, else this task would not exist any more.
-            if (change.getValue().changedIn == cache.commits()) continue;
-            var each = change.getKey();
+            if (change.changedIn == cache.commits() || nowNanos - change.dueNanos < 0) continue;
             if (shared.redis()
                     .filter(redis -> !redis.inUse(each.agentId(), each.kind()))
                     .isPresent()) {
@@ -96,6 +108,8 @@ final class UntoldBuckets {
             if (untold.size() == shared.callLimits().agents()) break;
             var buckets = cache.of(cache.agent(each.agentId()), each.kind());
             if (!buckets.held().isUntold()) told.add(each);
+            else if (change.then.isEmpty() && buckets.isAnsweredAfter(nowNanos - ASKS_AGAIN_NANOS))
+                change.dueNanos = nowNanos + LOOK_AGAIN_NANOS;
             else if (buckets.calls().isEmpty()) untold.add(buckets); // else what is under way tells it
         }
         untellable.forEach(this::run);

@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 import io.tollgate.bucket.Limit;
@@ -33,6 +34,23 @@ class SettlementIT extends TasksOnRedis {
             task.queries().answer();
             assertThat(task.queries().isIdle()).isTrue();
         });
+    }
+
+    @Test
+    void nextChargeTellsInsteadOfACall() {
+        var task = task(shared(new Limit(100, 0), new CommittedOffsets()), store());
+        long startNanos = System.nanoTime();
+        charge(task, 0, 60);
+        settle(task, 25);
+        task.beforeCommit();
+
+        task.queries().answer();
+        task.queries().answer(); // takes over what the first one has asked
+
+        assumeThat(System.nanoTime() - startNanos).isLessThan(1_000_000_000); // later, a call would be right
+        assertThat(tokens()).isEqualTo("40");
+        charge(task, 1, 1);
+        assertThat(tokens()).isEqualTo("64");
     }
 
     @Test
