@@ -95,8 +95,16 @@ final class AgentCache {
             known.seen();
             return known;
         }
-        var agent = new AgentQueue(agentId);
+        var agent = new AgentQueue(agentId, this);
         agents.put(agentId, agent);
+        return agent;
+    }
+
+    /** Returns the agent of a request. Nearly always the request names it, which saves a search among all agents. */
+    AgentQueue agentOf(PendingDecision request) {
+        if (!(request.queue() instanceof AgentQueue agent) || !agent.isNext(request, this))
+            return agent(request.request().agentId());
+        agent.seen();
         return agent;
     }
 

@@ -6,6 +6,7 @@ import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -15,8 +16,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Enforced and shadow buckets have separate copies. Requests for both wait in one queue for each source, so that
  * decisions keep the order of the requests when the mode changes in between.
  */
-final class AgentQueue {
+final class AgentQueue implements PendingDecision.Queue {
     private final String id;
+    private final Object owner;
     private final Deque<PendingDecision> requests = new ArrayDeque<>(4);
     /** Usually there are no strays: this saves an object for each of many agents. */
     private @Nullable Deque<PendingDecision> strays;
@@ -31,8 +33,10 @@ final class AgentQueue {
     /** The number of waiting requests that open a hold if approved. */
     private int admittedHolds;
 
-    AgentQueue(String id) {
+    /** @param owner keeps the queue as long as requests wait in it */
+    AgentQueue(String id, Object owner) {
         this.id = id;
+        this.owner = owner;
     }
 
     String id() {
@@ -56,6 +60,17 @@ final class AgentQueue {
         if (place == TaskSources.REQUESTS) return requests;
         if (strays == null) strays = new ArrayDeque<>(4);
         return strays;
+    }
+
+    /** Adds polled requests of one source, in their order. */
+    void add(int place, List<PendingDecision> polled) {
+        for (var request : polled) request.waitsIn(this);
+        pending(place).addAll(polled);
+    }
+
+    /** Returns whether this owner keeps it, and the request is the next one of its source. */
+    boolean isNext(PendingDecision request, Object ofOwner) {
+        return owner == ofOwner && pending(request.place()).peekFirst() == request;
     }
 
     /** Removes the first request of a source, which was decided or never arrived. */

@@ -16,8 +16,12 @@ import org.jspecify.annotations.Nullable;
  * one stream thread alone.
  */
 final class PendingDecision extends ParseResultHeader {
+    /** The requests of one agent that wait. */
+    interface Queue {}
+
     private final int place;
     private final Charge charge;
+    private @Nullable Queue queue;
     private @Nullable Policy policy;
     private final long polledNanos;
     private final boolean timed;
@@ -53,6 +57,16 @@ final class PendingDecision extends ParseResultHeader {
 
     Charge charge() {
         return charge;
+    }
+
+    void waitsIn(Queue ofAgent) {
+        queue = ofAgent;
+    }
+
+    /** Returns the queue in which it was put last; null: in none. */
+    @Nullable
+    Queue queue() {
+        return queue;
     }
 
     /** Notes the policy that decides it: the one in force when it is polled. */

@@ -91,7 +91,7 @@ final class SendQueue {
             var agent = cache.agent(agentId);
             var policy = agent.policy(shared.policies());
             for (var request : requests) request.decideBy(policy);
-            agent.pending(place).addAll(requests);
+            agent.add(place, requests);
             if (mayBeSent && policy.mode() != Mode.OFF)
                 add(agent, cache.of(agent, policy.kind()), sendable(agent, requests));
         });

@@ -62,7 +62,7 @@ final class TaskDecider {
     DecidedRequest decide(PendingDecision pending) {
         queue.sendMore();
         var request = pending.request();
-        var agent = cache.agent(request.agentId());
+        var agent = cache.agentOf(pending);
         // Between those that wait, others may lie that are not noted.
         int atOnce = pending.isNoted() ? shared.callLimits().requests() : 1;
         if (!pending.isNoted()) pending.decideBy(agent.policy(shared.policies()));
