@@ -7,7 +7,10 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
+import io.lettuce.core.resource.NettyCustomizer;
 import io.lettuce.core.resource.SocketAddressResolver;
+import io.netty.channel.Channel;
+import io.netty.handler.flush.FlushConsolidationHandler;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.Optional;
@@ -41,8 +44,22 @@ final class RedisConnector implements AutoCloseable {
                 // allows: 600 s with Docker.
                 .socketAddressResolver(SocketAddressResolver.create(InetAddress::getAllByName))
                 .commandLatencyRecorder(latencies)
+                .nettyCustomizer(new FlushTogether())
                 .build();
         this.client = RedisConnection.client(resources, CONNECT_TIMEOUT);
+    }
+
+    /**
+     * Writes calls that are sent at about the same time at once: each partition of a poll sends its own, and on a
+     * cluster each agent. Nothing waits: the write follows what the connection's thread has to do anyway.
+     */
+    private static final class FlushTogether implements NettyCustomizer {
+        private static final int MOST = 256;
+
+        @Override
+        public void afterChannelInitialized(Channel channel) {
+            channel.pipeline().addFirst(new FlushConsolidationHandler(MOST, true));
+        }
     }
 
     /** Returns the open connection; null if there is none. */
