@@ -29,6 +29,12 @@ class HoldsIT {
         return cluster;
     }
 
+    /** Starts an instance that decides the first request of agent {@code a} by this policy. */
+    private static ApplicationProcess startWith(TestCluster cluster, String holds) {
+        cluster.policy("a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":" + holds + "}");
+        return cluster.start();
+    }
+
     @Test
     void refundReachesRedisSoon() {
         try (var broker = KafkaBroker.start();
@@ -60,8 +66,7 @@ class HoldsIT {
         try (var broker = KafkaBroker.start();
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster);
-                var application = cluster.start()) {
-            cluster.policy("a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"max_open\":1}}");
+                var application = startWith(cluster, "{\"max_open\":1}")) {
             holds.reserve("a", 300);
             holds.reserve("a", 10);
             await().atMost(SOON).until(() -> of("a", holds).size() == 1);
@@ -89,9 +94,7 @@ class HoldsIT {
         try (var broker = KafkaBroker.start();
                 var cluster = cluster(broker);
                 var holds = new Holds(cluster);
-                var application = cluster.start()) {
-            cluster.policy(
-                    "a", "{\"capacity\":1000,\"refill_rate\":0,\"holds\":{\"within_s\":6,\"unsettled\":\"returned\"}}");
+                var application = startWith(cluster, "{\"within_s\":6,\"unsettled\":\"returned\"}")) {
             holds.reserve("a", 300);
             await().atMost(SOON).until(() -> holds.approved().size() == 1);
             long deadlineMicros = Long.parseLong(Holds.header(holds.approved().get(0), "quota-hold"));
