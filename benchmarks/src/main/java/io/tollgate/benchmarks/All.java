@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "all",
         description =
-                "end-to-end, latency, redis, script, jmh, memory, scale, hot-agent, holds, start and simulate, one after the other, with their defaults",
+                "end-to-end, latency, redis, script, jmh, memory, scale, hot-agent, holds, start, codecs and simulate, one after the other, with their defaults",
         mixinStandardHelpOptions = true)
 final class All implements Callable<Integer> {
     @Option(names = "--quick", description = "short runs that only show that everything works")
@@ -31,6 +31,7 @@ final class All implements Callable<Integer> {
                 "hot-agent",
                 "holds",
                 "start",
+                "codecs",
                 "simulate")) {
             Output.say("== " + name);
             var arguments = new ArrayList<>(List.of(name));

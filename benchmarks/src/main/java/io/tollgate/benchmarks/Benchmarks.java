@@ -2,6 +2,7 @@ package io.tollgate.benchmarks;
 
 import io.tollgate.benchmarks.micro.MicroBenchmarks;
 import io.tollgate.benchmarks.report.Output;
+import io.tollgate.benchmarks.run.CodecCost;
 import io.tollgate.benchmarks.run.EndToEnd;
 import io.tollgate.benchmarks.run.HoldCost;
 import io.tollgate.benchmarks.run.HotAgent;
@@ -32,6 +33,7 @@ import picocli.CommandLine.Mixin;
             HotAgent.class,
             HoldCost.class,
             WarmStart.class,
+            CodecCost.class,
             SettingsSearch.class,
             Simulate.class,
             All.class

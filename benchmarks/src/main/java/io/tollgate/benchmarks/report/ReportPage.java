@@ -80,6 +80,7 @@ public final class ReportPage {
         add(sections, "hot-agent", this::hotAgent);
         add(sections, "holds", this::holds);
         add(sections, "start", this::start);
+        add(sections, "codecs", section -> {});
         add(sections, "simulation", this::simulation);
         add(sections, "settings", section -> {});
         var template = Objects.requireNonNull(ReportPage.class.getResourceAsStream(TEMPLATE));
