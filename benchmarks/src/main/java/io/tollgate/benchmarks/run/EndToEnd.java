@@ -91,7 +91,7 @@ public final class EndToEnd implements Runnable {
                 row.put("round", turn.round);
                 rows.add(row);
                 Output.say(
-                        "round %d  %-8s %-15s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f   Redis deciding %6.2f us   after %3.0f s%s",
+                        "round %d  %-8s %-15s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f Redis %6.2f   Redis deciding %6.2f us   approved %3.0f%%   after %3.0f s%s",
                         turn.round,
                         turn.workload.text(),
                         turn.contestant.text(),
@@ -100,6 +100,7 @@ public final class EndToEnd implements Runnable {
                         row.path("broker_cpu_us").asDouble(),
                         row.path("redis_cpu_us").asDouble(),
                         row.path("redis_deciding_us").asDouble(),
+                        row.path("approved_share").asDouble() * 100,
                         row.path("warm_up_seconds").asDouble(),
                         row.path("steady").asInt() == 1 ? "" : ", not yet steady");
             }

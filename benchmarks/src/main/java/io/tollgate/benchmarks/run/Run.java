@@ -78,6 +78,7 @@ final class Run {
             var row = Results.row();
             row.put("contestant", contestant.text());
             row.put("workload", workload.text());
+            row.put("approved_share", running.approvedShare());
             row.put("warm_up_seconds", rate.seconds());
             row.put("steady", rate.isSteady() ? 1 : 0);
             row.put("seconds", end.secondsSince(start));

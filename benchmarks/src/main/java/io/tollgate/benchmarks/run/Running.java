@@ -175,6 +175,11 @@ final class Running implements AutoCloseable {
         }
     }
 
+    /** Returns the share of the approvals among the records on the decided topics, transaction markers included. */
+    double approvedShare() {
+        return (double) testBed.end(List.of(approvedTopic)) / Math.max(1, written());
+    }
+
     /** Returns the number of records on the decided topics, transaction markers included. */
     long written() {
         return testBed.end(List.of(approvedTopic, rejectedTopic));
