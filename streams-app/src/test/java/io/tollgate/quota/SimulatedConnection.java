@@ -186,6 +186,10 @@ final class SimulatedConnection implements RedisCalls {
         });
     }
 
+    boolean hasCallsUnderWay() {
+        return !underWay.isEmpty();
+    }
+
     /** Its process stands still for so long: what arrives waits. */
     void standStill(long micros) {
         deafUntilMicros = time.nowMicros() + micros;

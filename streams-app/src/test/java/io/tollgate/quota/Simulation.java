@@ -312,6 +312,9 @@ final class Simulation {
     private int drainedFrom;
 
     private boolean clocksStep;
+    /** Whether a process stood still while calls of its own were under way. */
+    private boolean callsFailStandingStill;
+
     private long longestOutageMicros;
 
     private Simulation(History history, MemoryRedis memory) {
@@ -631,6 +634,7 @@ final class Simulation {
         var other = instances[1 - step.value(0)];
         if (instance.dead || instance.zombie || other.dead || other.zombie) return;
         long micros = SimulatedInstance.SESSION_TIMEOUT.toNanos() / 1000;
+        callsFailStandingStill |= instance.connection.hasCallsUnderWay();
         instance.connection.standStill(micros);
         steal(step.value(0));
         for (long until = time.nowMicros() + micros; time.nowMicros() < until; ) {
@@ -819,11 +823,9 @@ final class Simulation {
                 && !isAwayAfterAStandstill(kinds);
     }
 
-    /** A call fails where its thread stands still: its instance takes Redis to be away for a moment, and may get partitions then. */
+    /** Its instance takes Redis to be away for a moment, and may get partitions then. */
     private boolean isAwayAfterAStandstill(List<Step.Kind> kinds) {
-        boolean waiting =
-                history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.STAND_STILL && step.value(1) == 1);
-        return waiting
+        return callsFailStandingStill
                 && (Collections.frequency(kinds, Step.Kind.STAND_STILL) > 1
                         || kinds.contains(Step.Kind.CRASH)
                         || kinds.contains(Step.Kind.MOVE));
