@@ -119,7 +119,9 @@ public final class Conventions {
     }
 
     private static String meant(String typed, Stream<String> known) {
-        return Near.to(typed, known).map(word -> "; did you mean " + word + "?").orElse("");
+        return Suggestion.of(typed, known)
+                .map(word -> "; did you mean " + word + "?")
+                .orElse("");
     }
 
     private static Stream<String> options(CommandSpec spec) {

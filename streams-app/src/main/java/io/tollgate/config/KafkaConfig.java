@@ -57,7 +57,7 @@ public record KafkaConfig(String bootstrapServers, Map<String, String> propertie
             }
         }
         misspelled(env);
-        new KafkaTogether(env, properties).check();
+        new KafkaConflicts(env, properties).check();
         return new KafkaConfig(servers, properties, ignored);
     }
 

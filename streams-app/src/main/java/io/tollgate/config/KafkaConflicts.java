@@ -8,7 +8,7 @@ import java.util.Map;
  * Rules for combinations: values that are legal one by one, but together prevent Kafka's clients from starting, or
  * transactions from ending in time.
  */
-record KafkaTogether(Env env, Map<String, String> properties) {
+record KafkaConflicts(Env env, Map<String, String> properties) {
     /** Notes each mistake. Defaults are Tollgate's, else Kafka's. */
     void check() {
         heartbeats();
