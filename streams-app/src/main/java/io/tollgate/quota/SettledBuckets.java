@@ -216,10 +216,12 @@ final class SettledBuckets {
      * @param calls the other ones under way
      */
     void answered(SpendRequest spend, SpendResult.Decided answer, CallsUnderWay calls) {
+        var held = copyOr(answer.buckets());
+        boolean wasConfirmed = showsRoom(held);
         complete = true;
         stored = false;
-        var held = copyOr(answer.buckets());
-        if (isNewer(answer.buckets(), told(spend), held)) hold(held, answer, spend, calls);
+        if (isNewer(answer.buckets(), told(spend), held))
+            hold(held, answer, spend, wasConfirmed && calls.tell(held.adjustments()));
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
     }
@@ -238,12 +240,15 @@ final class SettledBuckets {
                 : answeredAt > held.lastRefillSeconds();
     }
 
-    /** Takes over the buckets of an answer, with what was settled since it was asked for. */
-    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend, CallsUnderWay calls) {
+    /**
+     * Takes over the buckets of an answer, with what was settled since it was asked for.
+     *
+     * @param isTold whether Redis is being told of that by now, and takes off what time has left no room for
+     */
+    private void hold(BucketCopy held, SpendResult.Decided answer, SpendRequest spend, boolean isTold) {
         var answered = answer.buckets();
         double surplus =
                 unanswered == null ? 0 : unanswered.surplusTokens(held.adjustments(), told(spend), answer, spend);
-        boolean isTold = surplus > 0 && calls.tell(held.adjustments()); // then Redis takes it off
         if (surplus > 0 && !isTold) held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
         double since = held.adjustments().settledSince(told(spend)) - (isTold ? surplus : 0);
         if (unanswered == null || since == 0) {

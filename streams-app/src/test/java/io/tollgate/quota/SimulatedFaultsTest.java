@@ -1364,4 +1364,21 @@ class SimulatedFaultsTest {
                 stand_still instance=1 waiting=1 most=1 committed=1
                 """);
     }
+
+    /** A full bucket is refunded while Redis does not answer; the call after the one that shows it tells of the refund. */
+    @Test
+    void refundOfAFullBucketToldAtOnce() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=40 rate=0 cold=200 call_agents=1 call_requests=4 calls=2
+                publish cost=2 stray=2
+                redis_down millis=1308 after=14
+                publish cost=3
+                work instance=1 order=4154966
+                settle refund=9
+                publish agent=1 cost=3 stray=1
+                pass millis=1620
+                poll most=7
+                commit
+                """);
+    }
 }
