@@ -48,7 +48,7 @@ record CopyToSend(
         double beyond = inBuckets.settledSince(told);
         if (told.sinceMicros()
                 < inBuckets.sinceMicros()) { // the call names none of these, so the copy must not hold any
-            buckets = TokenBucket.settle(buckets, promises, 0, -beyond);
+            buckets = TokenBucket.settle(buckets, promises, 0, -beyond, inBuckets.sinceSeconds());
             beyond = 0;
         }
         return new SpendRequest.Copy(

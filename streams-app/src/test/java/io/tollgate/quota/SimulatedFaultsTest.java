@@ -976,6 +976,29 @@ class SimulatedFaultsTest {
                 """);
     }
 
+    /** Our copy went on in the next minute, which owes nothing: without the debt, which is not committed, it holds no more. */
+    @Test
+    void debtOfThePeriodBeforeThatMayBeUndone() {
+        keepsEveryPromise("""
+                at_least_once agents=1 capacity=5 rate=3 cold=1 call_agents=3 call_requests=5 calls=3 within=5 unsettled=1 max_open=1
+                reserve
+                publish agent=2 cost=1 stray=2
+                work most=1 order=2909684
+                reserve agent=2
+                redis_down millis=572
+                work instance=1 most=8 order=432641
+                report of=1 back=3 used=3
+                pass millis=1705
+                pass millis=1434
+                poll most=6
+                process order=6357382
+                failover writes=1
+                pass millis=1768
+                pass millis=1768
+                process count=6 order=1589
+                """);
+    }
+
     /** Redis was told of a debt, and time has made up for it since: it makes no room for a refund. */
     @Test
     void refundAfterADebtThatTimeHasMadeUpFor() {
