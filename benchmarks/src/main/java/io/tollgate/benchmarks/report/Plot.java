@@ -1,9 +1,5 @@
 package io.tollgate.benchmarks.report;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -35,63 +31,48 @@ final class Plot {
                 : 0;
         int height = TITLE + ROW * bars.size() + 10;
         var svg = new StringBuilder();
-        svg.append(String.format(
-                Locale.ROOT,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
+        add(
+                svg,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">",
                 WIDTH,
-                height));
-        svg.append(String.format(Locale.ROOT, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, height));
-        svg.append(String.format(
-                Locale.ROOT,
-                "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>%n",
-                escape(title)));
-        svg.append(String.format(
-                Locale.ROOT,
-                "<text x=\"8\" y=\"34\" fill=\"#555\">%s%s; the line spans all rounds</text>%n",
-                escape(unit),
-                logarithmic ? ", logarithmic" : ""));
+                height);
+        add(svg, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>", WIDTH, height);
+        add(svg, "<text x=\"8\" y=\"18\" font-size=\"14\" font-weight=\"bold\">%s</text>", escape(title));
+        var scale = escape(unit) + (logarithmic ? ", logarithmic" : "");
+        add(svg, "<text x=\"8\" y=\"34\" fill=\"#555\">%s; the line spans all rounds</text>", scale);
         int y = TITLE;
         for (var bar : bars) {
             double median = place(bar.value().median(), least, most);
             double from = place(bar.value().min(), least, most);
             double to = place(bar.value().max(), least, most);
             double middle = y + BAR / 2.0;
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>%n",
-                    LABELS - 8,
-                    y + 12,
-                    escape(bar.label())));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>%n",
+            var colour = bar.ours() ? "#2a7f62" : "#9aa5b1";
+            var figure = RoundSummary.figure(bar.value().median());
+            var right = LABELS + Math.max(median, to) + 6;
+            add(svg, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>", LABELS - 8, y + 12, escape(bar.label()));
+            add(
+                    svg,
+                    "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>",
                     LABELS,
                     y,
                     median,
                     BAR,
-                    bar.ours() ? "#2a7f62" : "#9aa5b1"));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#222\"/>%n",
+                    colour);
+            add(
+                    svg,
+                    "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%3$.1f\" y2=\"%3$.1f\" stroke=\"#222\"/>",
                     LABELS + from,
                     LABELS + to,
-                    middle,
-                    middle));
-            svg.append(String.format(
-                    Locale.ROOT,
-                    "<text x=\"%.1f\" y=\"%d\">%s</text>%n",
-                    LABELS + Math.max(median, to) + 6,
-                    y + 12,
-                    RoundSummary.figure(bar.value().median())));
+                    middle);
+            add(svg, "<text x=\"%.1f\" y=\"%d\">%s</text>", right, y + 12, figure);
             y += ROW;
         }
         svg.append("</svg>\n");
-        try {
-            if (file.getParent() != null) Files.createDirectories(file.getParent());
-            Files.writeString(file, svg, StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + file, e);
-        }
+        Results.write(file, svg.toString());
+    }
+
+    private static void add(StringBuilder svg, String format, Object... values) {
+        svg.append(String.format(Locale.ROOT, format, values)).append('\n');
     }
 
     private static double place(double value, double least, double most) {

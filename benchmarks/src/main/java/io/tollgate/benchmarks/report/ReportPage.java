@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -18,6 +17,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
@@ -59,13 +59,7 @@ public final class ReportPage {
 
     /** Writes the page, and its charts into the folder beside it. */
     public static void write(Results results, Path page) {
-        var content = new ReportPage(results, page).content();
-        try {
-            if (page.getParent() != null) Files.createDirectories(page.getParent());
-            Files.writeString(page, content, StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + page, e);
-        }
+        Results.write(page, new ReportPage(results, page).content());
     }
 
     private String content() {
@@ -127,8 +121,7 @@ public final class ReportPage {
             var bars = new ArrayList<Plot.Bar>();
             var rows = new ArrayList<Map<String, Object>>();
             all.forEach((contestant, medians) -> {
-                var row = new HashMap<String, Object>(medians);
-                row.put("contestant", contestant);
+                var row = named("contestant", contestant, medians);
                 row.put("uses_redis", median(medians, "redis_cpu_us") > 0.05);
                 row.put("rate_ratio", ratio(medians, base, "records_per_second"));
                 row.put("cpu_ratio", ratio(medians, base, "application_cpu_us"));
@@ -156,7 +149,7 @@ public final class ReportPage {
     private static String ratio(
             Map<String, RoundSummary> medians, Optional<Map<String, RoundSummary>> base, String field) {
         double whole = base.map(values -> median(values, field)).orElse(0.0);
-        return whole == 0 ? "" : String.format(Locale.ROOT, "%.2f", median(medians, field) / whole);
+        return whole == 0 ? "" : ratio(median(medians, field), whole);
     }
 
     private static double median(Map<String, RoundSummary> medians, String field) {
@@ -168,14 +161,14 @@ public final class ReportPage {
         var rows = new ArrayList<Map<String, Object>>();
         for (var row : results.rows("latency")) {
             var shown = figures(row);
-            passThrough(row).ifPresent(base -> {
-                shown.put("p50_ratio", ratio(row, base, "p50_us"));
-                shown.put("p99_ratio", ratio(row, base, "p99_us"));
+            latency("pass-through", text(row, "measure"), number(row, "load")).ifPresent(base -> {
+                shown.put("p50_ratio", ratio(number(row, "p50_us"), number(base, "p50_us")));
+                shown.put("p99_ratio", ratio(number(row, "p99_us"), number(base, "p99_us")));
             });
             rows.add(shown);
-            double p50 = row.path("p50_us").asDouble() / 1e3;
-            double p99 = row.path("p99_us").asDouble() / 1e3;
-            var load = Math.round(row.path("load").asDouble() * 100) + "% ";
+            double p50 = number(row, "p50_us") / 1e3;
+            double p99 = number(row, "p99_us") / 1e3;
+            var load = Math.round(number(row, "load") * 100) + "% ";
             bars.add(new Plot.Bar(
                     load + text(row, "contestant") + " " + text(row, "measure"),
                     new RoundSummary(p50, p50, p99),
@@ -196,24 +189,16 @@ public final class ReportPage {
             if (ours.isEmpty() || base.isEmpty()) continue;
             var row = new HashMap<String, Object>(Map.of("measure", measure));
             for (var field : List.of("p50_us", "p99_us")) {
-                row.put(
-                        field,
-                        new Figure(ours.get().path(field).asDouble()
-                                - base.get().path(field).asDouble()));
+                row.put(field, new Figure(number(ours.get(), field) - number(base.get(), field)));
             }
             added.add(row);
         }
         return added;
     }
 
-    /** Returns the same measure of pass-through at the same load. */
-    private Optional<JsonNode> passThrough(JsonNode row) {
-        return latency("pass-through", text(row, "measure"), row.path("load").asDouble());
-    }
-
     private Optional<JsonNode> latency(String contestant, String measure, double load) {
         for (var row : results.rows("latency")) {
-            if (row.path("load").asDouble() == load
+            if (number(row, "load") == load
                     && text(row, "contestant").equals(contestant)
                     && text(row, "measure").equals(measure)) return Optional.of(row);
         }
@@ -224,9 +209,7 @@ public final class ReportPage {
         var rows = new ArrayList<Map<String, Object>>();
         var bars = new ArrayList<Plot.Bar>();
         medians("redis", row -> true, "name").forEach((name, medians) -> {
-            var row = new HashMap<String, Object>(medians);
-            row.put("name", name);
-            rows.add(row);
+            rows.add(named("name", name, medians));
             var rate = Objects.requireNonNull(medians.get("decisions_per_second"));
             bars.add(new Plot.Bar(name, rate, name.startsWith("Tollgate")));
         });
@@ -237,8 +220,8 @@ public final class ReportPage {
     private void jmh(Map<String, Object> section) {
         var bars = new ArrayList<Plot.Bar>();
         for (var row : results.rows("jmh")) {
-            double nanos = row.path("ns").asDouble();
-            double error = row.path("error_ns").asDouble();
+            double nanos = number(row, "ns");
+            double error = number(row, "error_ns");
             var name = text(row, "name");
             bars.add(new Plot.Bar(
                     name,
@@ -268,41 +251,30 @@ public final class ReportPage {
         }
         var rows = new ArrayList<Map<String, Object>>();
         cases.forEach((size, given) -> {
-            double rate = given.path("records_per_second").asDouble();
-            double first =
-                    cases.firstEntry().getValue().path("records_per_second").asDouble();
+            double rate = number(given, "records_per_second");
+            double first = number(cases.firstEntry().getValue(), "records_per_second");
             var row = figures(given);
             row.put("size", new Figure(size));
             row.put("of_the_first", new Figure(rate / first));
-            row.put(
-                    "megabytes_per_second",
-                    new Figure(rate * given.path("bytes").asDouble() / 1e6));
+            row.put("megabytes_per_second", new Figure(rate * number(given, "bytes") / 1e6));
             rows.add(row);
         });
         return rows;
     }
 
     private void script(Map<String, Object> section) {
-        var rows = new ArrayList<Map<String, Object>>();
-        for (var given : results.rows("script")) {
-            var row = figures(given);
+        section.put("rows", rows("script", given -> true, (given, row) -> {
             row.put("instructions_ratio", ratio(given, "instructions", "floor_instructions"));
             row.put("us_ratio", ratio(given, "us", "floor_us"));
-            rows.add(row);
-        }
-        section.put("rows", rows);
+        }));
     }
 
     private static String ratio(JsonNode row, String field, String base) {
-        return row.has(field) ? ratio(row.path(field), row.path(base)) : "";
+        return row.has(field) ? ratio(number(row, field), number(row, base)) : "";
     }
 
-    private static String ratio(JsonNode row, JsonNode base, String field) {
-        return ratio(row.path(field), base.path(field));
-    }
-
-    private static String ratio(JsonNode part, JsonNode whole) {
-        return String.format(Locale.ROOT, "%.2f", part.asDouble() / whole.asDouble());
+    private static String ratio(double part, double whole) {
+        return String.format(Locale.ROOT, "%.2f", part / whole);
     }
 
     private void holds(Map<String, Object> section) {
@@ -310,8 +282,7 @@ public final class ReportPage {
         var ordinary = Optional.ofNullable(all.get("ordinary"));
         var rows = new ArrayList<Map<String, Object>>();
         all.forEach((name, medians) -> {
-            var row = new HashMap<String, Object>(medians);
-            row.put("name", name);
+            var row = named("name", name, medians);
             row.put("rate_ratio", ratio(medians, ordinary, "records_per_second"));
             row.put("cpu_ratio", ratio(medians, ordinary, "application_cpu_us"));
             row.put("decision_ratio", ratio(medians, ordinary, "decision_cpu_us"));
@@ -322,24 +293,20 @@ public final class ReportPage {
 
     private void start(Map<String, Object> section) {
         var rows = new ArrayList<Map<String, Object>>();
-        medians("start", row -> true, "name").forEach((name, medians) -> {
-            var row = new HashMap<String, Object>(medians);
-            row.put("name", name);
-            rows.add(row);
-        });
+        medians("start", row -> true, "name").forEach((name, medians) -> rows.add(named("name", name, medians)));
         section.put("rows", rows);
     }
 
     private void hotAgent(Map<String, Object> section) {
         var loads = new LinkedHashSet<Double>();
-        for (var row : results.rows("hot-agent")) loads.add(row.path("load").asDouble());
+        for (var row : results.rows("hot-agent")) loads.add(number(row, "load"));
         var rows = new ArrayList<Map<String, Object>>();
         for (double load : loads) {
             for (var measure : List.of("decided", "committed")) {
                 for (var group : GROUPS) {
                     var scenes = new HashMap<String, Object>();
                     for (var row : results.rows("hot-agent")) {
-                        if (row.path("load").asDouble() == load
+                        if (number(row, "load") == load
                                 && text(row, "measure").equals(measure)
                                 && text(row, "group").equals(group)) {
                             scenes.put(text(row, "scene").replace(' ', '_'), figures(row));
@@ -359,37 +326,41 @@ public final class ReportPage {
         for (var kind : List.of("costs", "size", "cells")) {
             section.put(kind, rows("simulation", row -> text(row, "kind").equals(kind)));
         }
-        section.put("check", checks());
-    }
-
-    private List<Map<String, Object>> checks() {
-        var rows = new ArrayList<Map<String, Object>>();
-        for (var given : results.rows("simulation")) {
-            if (!text(given, "kind").equals("check")) continue;
-            var row = figures(given);
-            row.put(
-                    "measured_of_simulated",
-                    new Figure(given.path("measured_per_second").asDouble()
-                            / given.path("records_per_second").asDouble()));
-            rows.add(row);
-        }
-        return rows;
+        section.put("check", rows("simulation", row -> text(row, "kind").equals("check"), (given, row) -> {
+            double ofSimulated = number(given, "measured_per_second") / number(given, "records_per_second");
+            row.put("measured_of_simulated", new Figure(ofSimulated));
+        }));
     }
 
     private String fullLoad(String section) {
         double rate = 0;
         for (var row : results.rows(section)) {
-            rate = Math.max(rate, row.path("rate").asDouble() / row.path("load").asDouble());
+            rate = Math.max(rate, number(row, "rate") / number(row, "load"));
         }
         return String.format(Locale.ROOT, "%,.0f", rate).replace(',', ' ');
     }
 
     private List<Map<String, Object>> rows(String section, Predicate<JsonNode> which) {
+        return rows(section, which, (given, row) -> {});
+    }
+
+    /** Returns the chosen rows' fields, and those that {@code more} adds to each. */
+    private List<Map<String, Object>> rows(
+            String section, Predicate<JsonNode> which, BiConsumer<JsonNode, Map<String, Object>> more) {
         var rows = new ArrayList<Map<String, Object>>();
-        for (var row : results.rows(section)) {
-            if (which.test(row)) rows.add(figures(row));
+        for (var given : results.rows(section)) {
+            if (!which.test(given)) continue;
+            var row = figures(given);
+            more.accept(given, row);
+            rows.add(row);
         }
         return rows;
+    }
+
+    private static Map<String, Object> named(String field, String name, Map<String, RoundSummary> medians) {
+        var row = new HashMap<String, Object>(medians);
+        row.put(field, name);
+        return row;
     }
 
     private static Map<String, Object> figures(JsonNode row) {
@@ -420,6 +391,10 @@ public final class ReportPage {
             medians.put(key, summaries);
         });
         return medians;
+    }
+
+    private static double number(JsonNode row, String field) {
+        return row.path(field).asDouble();
     }
 
     private static String text(JsonNode row, String field) {

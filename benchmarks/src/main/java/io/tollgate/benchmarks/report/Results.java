@@ -2,7 +2,6 @@ package io.tollgate.benchmarks.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -16,7 +15,7 @@ import java.util.List;
 
 /** The file of all measurements, from which the page is written. */
 public final class Results {
-    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path file;
     private final ObjectNode root;
@@ -74,9 +73,14 @@ public final class Results {
     }
 
     public void save() {
+        write(file, root.toPrettyString() + "\n");
+    }
+
+    /** Writes a file, in a new folder if need be. */
+    static void write(Path file, String content) {
         try {
             if (file.getParent() != null) Files.createDirectories(file.getParent());
-            Files.writeString(file, JSON.writeValueAsString(root) + "\n", StandardCharsets.UTF_8);
+            Files.writeString(file, content, StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);
         }
