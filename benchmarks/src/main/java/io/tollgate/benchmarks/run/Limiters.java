@@ -6,7 +6,7 @@ import io.github.bucket4j.distributed.proxy.ProxyManager;
 import io.github.bucket4j.redis.lettuce.Bucket4jLettuce;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.async.RedisAsyncCommands;
 import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Charge;
 import io.tollgate.bucket.Fence;
@@ -21,6 +21,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.DoubleFunction;
+import java.util.function.Function;
 import org.redisson.api.RRateLimiter;
 import org.redisson.api.RateType;
 import org.redisson.api.RedissonClient;
@@ -99,70 +101,53 @@ final class Limiters {
     }
 
     /** One script call for each decision, as the gateway does. */
-    static final class Gateway implements Limiter {
-        private final StatefulRedisConnection<String, String> connection;
-        private final String digest;
-        private final String rate;
-        private final String capacity;
-
-        Gateway(RedisClient client, Limit limit) {
-            connection = client.connect();
-            digest = connection.sync().scriptLoad(Scripts.GATEWAY);
-            rate = Long.toString((long) limit.refillTokensPerSecond());
-            capacity = Long.toString((long) limit.capacityTokens());
-        }
-
-        private static String[] keys(String agentId) {
-            return new String[] {"gateway.{" + agentId + "}.tokens", "gateway.{" + agentId + "}.timestamp"};
-        }
-
-        @Override
-        public CompletionStage<?> spend(String agentId, double costTokens) {
-            return connection
-                    .async()
-                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
-                            costTokens));
-        }
-
-        @Override
-        public boolean spendNow(String agentId, double costTokens) {
-            List<Object> answer = connection
-                    .sync()
-                    .evalsha(digest, ScriptOutputType.MULTI, keys(agentId), rate, capacity, Long.toString((long)
-                            costTokens));
-            return ((Long) answer.get(0)) == 1L;
-        }
+    static Limiter gateway(RedisClient client, Limit limit) {
+        var rate = Long.toString((long) limit.refillTokensPerSecond());
+        var capacity = Long.toString((long) limit.capacityTokens());
+        return new Scripted(
+                client,
+                Scripts.GATEWAY,
+                agentId -> new String[] {"gateway.{" + agentId + "}.tokens", "gateway.{" + agentId + "}.timestamp"},
+                costTokens -> new String[] {rate, capacity, Long.toString((long) costTokens)});
     }
 
     /** The minimum of a script for the shared layout: no fence, no copy, no replays. */
-    static final class Floor implements Limiter {
-        private final StatefulRedisConnection<String, String> connection;
-        private final String digest;
-        private final String rate;
-        private final String capacity;
+    static Limiter floor(RedisClient client, Limit limit) {
+        var rate = Double.toString(limit.refillTokensPerSecond());
+        var capacity = Double.toString(limit.capacityTokens());
+        return new Scripted(
+                client, Scripts.PLAIN_BUCKET, agentId -> new String[] {"quota:" + agentId + ":tokens"}, costTokens ->
+                        new String[] {capacity, rate, Double.toString(costTokens)});
+    }
 
-        Floor(RedisClient client, Limit limit) {
-            connection = client.connect();
-            digest = connection.sync().scriptLoad(Scripts.PLAIN_BUCKET);
-            rate = Double.toString(limit.refillTokensPerSecond());
-            capacity = Double.toString(limit.capacityTokens());
+    /** Calls a script for each decision; its answer begins with 1 if it approves. */
+    private static final class Scripted implements Limiter {
+        private final RedisAsyncCommands<String, String> commands;
+        private final String digest;
+        private final Function<String, String[]> keys;
+        private final DoubleFunction<String[]> arguments;
+
+        Scripted(
+                RedisClient client,
+                String script,
+                Function<String, String[]> keys,
+                DoubleFunction<String[]> arguments) {
+            var connection = client.connect();
+            commands = connection.async();
+            digest = connection.sync().scriptLoad(script);
+            this.keys = keys;
+            this.arguments = arguments;
         }
 
         @Override
         public CompletionStage<List<Object>> spend(String agentId, double costTokens) {
-            String[] keys = {"quota:" + agentId + ":tokens"};
-            return connection
-                    .async()
-                    .evalsha(digest, ScriptOutputType.MULTI, keys, capacity, rate, Double.toString(costTokens));
+            return commands.evalsha(digest, ScriptOutputType.MULTI, keys.apply(agentId), arguments.apply(costTokens));
         }
 
         @Override
         public boolean spendNow(String agentId, double costTokens) {
-            return spend(agentId, costTokens)
-                    .toCompletableFuture()
-                    .join()
-                    .get(0)
-                    .equals(1L);
+            var answer = spend(agentId, costTokens).toCompletableFuture().join();
+            return answer.get(0).equals(1L);
         }
     }
 

@@ -66,7 +66,7 @@ public final class Memory implements Callable<Integer> {
                 meter.configSet(compact);
                 var single = new Limiters.TollgateSingle(tollgate, LIMIT);
                 rows.add(inRedis(meter, "Tollgate's library", () -> each(single::spendNow)));
-                var floor = new Limiters.Floor(client, LIMIT);
+                var floor = Limiters.floor(client, LIMIT);
                 rows.add(inRedis(meter, "the shared layout alone", () -> each(floor::spendNow)));
                 var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
                 rows.add(inRedis(meter, "Bucket4j", () -> each(bucket4j::spendNow)));
@@ -80,7 +80,7 @@ public final class Memory implements Callable<Integer> {
                     }
                     each(rateLimiter::spendNow);
                 }));
-                var gateway = new Limiters.Gateway(client, LIMIT);
+                var gateway = Limiters.gateway(client, LIMIT);
                 rows.add(inRedis(meter, "Spring Cloud Gateway's way", () -> each(gateway::spendNow)));
             } finally {
                 redisson.shutdown(0, 1, TimeUnit.SECONDS);

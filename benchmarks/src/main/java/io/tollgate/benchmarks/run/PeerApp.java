@@ -75,7 +75,7 @@ public final class PeerApp {
             case "copy" -> copy(settings);
             case "pass-through" -> deciding(settings, () -> (agentId, cost) -> true);
             case "verdicts-given" -> writing(settings, GivenVerdicts.read(Path.of(System.getenv(VERDICTS))));
-            case "naive" -> deciding(settings, limiter(settings, Limiters.Floor::new));
+            case "naive" -> deciding(settings, limiter(settings, Limiters::floor));
             case "bucket4j" -> deciding(settings, limiter(settings, Limiters.Bucket4jRedis::new));
             default -> throw new IllegalArgumentException("no peer is called " + args[0]);
         };

@@ -109,10 +109,10 @@ public final class RedisThroughput implements Callable<Integer> {
 
     private List<Entry> entries(RedisBuckets tollgate, RedisClient client, RedissonClient redisson) {
         var single = new Limiters.TollgateSingle(tollgate, LIMIT);
-        var floor = new Limiters.Floor(client, LIMIT);
+        var floor = Limiters.floor(client, LIMIT);
         var bucket4j = new Limiters.Bucket4jRedis(client, LIMIT);
         var rateLimiter = new Limiters.Redisson(redisson, LIMIT);
-        var gateway = new Limiters.Gateway(client, LIMIT);
+        var gateway = Limiters.gateway(client, LIMIT);
         return List.of(
                 new Entry(TOGETHER, chunks(tollgate, true)),
                 new Entry("the same without fence and copy", chunks(tollgate, false)),
