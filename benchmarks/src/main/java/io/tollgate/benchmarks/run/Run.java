@@ -54,7 +54,7 @@ final class Run {
             pids.put("broker", testBed.broker().pid());
             pids.put("redis", testBed.redis().pid());
             running.awaitCommitted(1, Duration.ofSeconds(60));
-            var rate = warmUp(running, timing.warmUp(), (long) (all * MOST_TO_WARM_UP));
+            var rate = SteadyRate.await(running, timing.warmUp(), (long) (all * MOST_TO_WARM_UP));
             testBed.redisCommands().configResetstat();
             var start = CpuUsage.read(pids, running.committed());
             var end = start;
@@ -91,17 +91,5 @@ final class Run {
             if (contestant == Contestant.TOLLGATE_REDIS) testBed.keepVerdicts(workload, running);
             return row;
         }
-    }
-
-    private static SteadyRate warmUp(Running running, Duration longest, long mostRecords) {
-        var rate = new SteadyRate(System.nanoTime(), running.committed());
-        long until = System.nanoTime() + longest.toNanos();
-        while (System.nanoTime() < until && !rate.isSteady()) {
-            LockSupport.parkNanos(POLL_NANOS);
-            long committed = running.committed();
-            if (committed > mostRecords) break;
-            rate.add(System.nanoTime(), committed);
-        }
-        return rate;
     }
 }

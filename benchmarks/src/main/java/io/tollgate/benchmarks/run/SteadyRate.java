@@ -1,8 +1,10 @@
 package io.tollgate.benchmarks.run;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Tells when a contestant has warmed up: its rates in {@value #WINDOWS} windows in a row lie within a
@@ -13,6 +15,7 @@ final class SteadyRate {
     static final int WINDOWS = 4;
 
     private static final int PARTS = 12;
+    private static final long POLL_NANOS = 100_000_000;
 
     private final long begin;
     private final List<Double> rates = new ArrayList<>();
@@ -26,6 +29,19 @@ final class SteadyRate {
         last = nanos;
         windowBegin = nanos;
         windowCount = count;
+    }
+
+    /** Watches a contestant until its rate is steady, but no longer than this, and not beyond so many records. */
+    static SteadyRate await(Running running, Duration longest, long mostRecords) {
+        var rate = new SteadyRate(System.nanoTime(), running.committed());
+        long until = System.nanoTime() + longest.toNanos();
+        while (System.nanoTime() < until && !rate.isSteady()) {
+            LockSupport.parkNanos(POLL_NANOS);
+            long committed = running.committed();
+            if (committed > mostRecords) break;
+            rate.add(System.nanoTime(), committed);
+        }
+        return rate;
     }
 
     /** Notes the records so far, at a later time. */

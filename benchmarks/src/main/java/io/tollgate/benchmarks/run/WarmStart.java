@@ -119,7 +119,7 @@ public final class WarmStart implements Runnable {
                 if (committed > records * 0.98) break;
             }
             double firstRate = running.committed() * 1e9 / (System.nanoTime() - ready.nanos());
-            var rate = steady(running);
+            var rate = SteadyRate.await(running, LONGEST_WARM_UP, (long) (records * 0.98));
             var row = Results.row();
             row.put("name", kind.text);
             row.put("round", round);
@@ -133,18 +133,6 @@ public final class WarmStart implements Runnable {
             Output.say(row.toString());
             return row;
         }
-    }
-
-    private SteadyRate steady(Running running) {
-        var rate = new SteadyRate(System.nanoTime(), running.committed());
-        long until = System.nanoTime() + LONGEST_WARM_UP.toNanos();
-        while (System.nanoTime() < until && !rate.isSteady()) {
-            LockSupport.parkNanos(POLL_NANOS);
-            long committed = running.committed();
-            if (committed > records * 0.98) break;
-            rate.add(System.nanoTime(), committed);
-        }
-        return rate;
     }
 
     private static String topic() {
