@@ -13,11 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import java.util.stream.IntStream;
 
 /**
  * The verdicts of a contestant that has decided a whole topic: the offsets that it approved, by partition. Immutable.
@@ -32,29 +28,12 @@ final class GivenVerdicts {
     }
 
     /** Reads the approved topic. */
-    static GivenVerdicts of(String bootstrapServers, String approvedTopic, int partitions) {
-        var approved = new ArrayList<BitSet>();
-        var assigned = new ArrayList<TopicPartition>();
-        for (int partition = 0; partition < partitions; partition++) {
-            approved.add(new BitSet());
-            assigned.add(new TopicPartition(approvedTopic, partition));
-        }
-        Map<String, Object> properties = Map.of(
-                "bootstrap.servers",
-                bootstrapServers,
-                "isolation.level",
-                "read_committed",
-                "max.poll.records",
-                10_000,
-                "max.partition.fetch.bytes",
-                8 * 1024 * 1024);
-        try (var consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.assign(assigned);
-            consumer.seekToBeginning(assigned);
-            var ends = consumer.endOffsets(assigned);
-            while (assigned.stream()
-                    .anyMatch(
-                            partition -> consumer.position(partition) < Objects.requireNonNull(ends.get(partition)))) {
+    static GivenVerdicts of(TestBed testBed, String approvedTopic) {
+        var partitions = IntStream.range(0, testBed.partitions()).boxed().toList();
+        var approved = partitions.stream().map(partition -> new BitSet()).toList();
+        try (var consumer = testBed.consumer("read_committed", approvedTopic, partitions)) {
+            var ends = consumer.endOffsets(consumer.assignment());
+            while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 for (var record : consumer.poll(POLL)) {
                     var source = new String(
                             record.headers().lastHeader("quota-source").value(), StandardCharsets.UTF_8);

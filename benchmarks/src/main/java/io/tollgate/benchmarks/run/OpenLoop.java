@@ -14,10 +14,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.ToIntFunction;
 import org.HdrHistogram.Histogram;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
  * Publishes at a fixed rate whether or not the contestant keeps up, and times each observed decision from the moment
@@ -130,22 +127,8 @@ final class OpenLoop implements AutoCloseable {
     }
 
     private void read(String isolation) {
-        Map<String, Object> config = Map.of(
-                "bootstrap.servers",
-                testBed.broker().bootstrapServers(),
-                "isolation.level",
-                isolation,
-                "auto.offset.reset",
-                "earliest",
-                "max.poll.records",
-                5000);
-        var partitions = watched.partitions().stream()
-                .map(partition -> new TopicPartition(running.approvedTopic(), partition))
-                .toList();
         boolean committed = isolation.equals("read_committed");
-        try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
+        try (var consumer = testBed.consumer(isolation, running.approvedTopic(), watched.partitions())) {
             while (!closing) {
                 var records = consumer.poll(Duration.ofMillis(100));
                 long now = micros();

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.locks.LockSupport;
 
 /** A contestant that runs, and the names that are its own. */
@@ -128,21 +127,12 @@ final class Running implements AutoCloseable {
 
     /** Returns how many requests are decided and committed. */
     long committed() {
-        try {
-            return testBed
-                    .admin()
-                    .listConsumerGroupOffsets(applicationId)
-                    .partitionsToOffsetAndMetadata()
-                    .get()
-                    .entrySet()
-                    .stream()
-                    .filter(partition -> partition.getKey().topic().startsWith("requests"))
-                    .filter(partition -> partition.getValue() != null)
-                    .mapToLong(partition -> partition.getValue().offset())
-                    .sum();
-        } catch (InterruptedException | ExecutionException e) {
-            throw new IllegalStateException("cannot read offsets", e);
-        }
+        var group = testBed.admin().listConsumerGroupOffsets(applicationId);
+        return TestBed.await("read offsets", group.partitionsToOffsetAndMetadata()).entrySet().stream()
+                .filter(partition -> partition.getKey().topic().startsWith("requests"))
+                .filter(partition -> partition.getValue() != null)
+                .mapToLong(partition -> partition.getValue().offset())
+                .sum();
     }
 
     /**
@@ -221,16 +211,12 @@ final class Running implements AutoCloseable {
             other.kill();
             other.close();
         }
-        try {
-            var mine = testBed.admin().listTopics().names().get().stream()
-                    .filter(name -> name.startsWith(applicationId + "-")
-                            || name.equals(approvedTopic)
-                            || name.equals(rejectedTopic))
-                    .toList();
-            testBed.admin().deleteTopics(mine).all().get();
-        } catch (InterruptedException | ExecutionException e) {
-            throw new IllegalStateException("cannot delete topics", e);
-        }
+        var mine = TestBed.await("list topics", testBed.admin().listTopics().names()).stream()
+                .filter(name -> name.startsWith(applicationId + "-")
+                        || name.equals(approvedTopic)
+                        || name.equals(rejectedTopic))
+                .toList();
+        TestBed.await("delete topics", testBed.admin().deleteTopics(mine).all());
         ServerHome.deleteTree(stateDir);
     }
 }

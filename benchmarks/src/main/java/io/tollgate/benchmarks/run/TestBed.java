@@ -25,10 +25,14 @@ import java.util.function.LongFunction;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
 
 /** A broker and a Redis in processes of their own, and contestants on them one after the other. */
 final class TestBed implements AutoCloseable {
@@ -244,8 +248,7 @@ final class TestBed implements AutoCloseable {
     void keepVerdicts(Workload workload, Running running) {
         if (!givesVerdicts) return;
         running.awaitCommitted(DECIDE_ALL);
-        GivenVerdicts.of(broker.bootstrapServers(), running.approvedTopic(), partitions)
-                .write(verdicts(workload));
+        GivenVerdicts.of(this, running.approvedTopic()).write(verdicts(workload));
     }
 
     /**
@@ -289,6 +292,24 @@ final class TestBed implements AutoCloseable {
                 new ByteArraySerializer());
     }
 
+    /** Returns a consumer of these partitions, at their beginning. */
+    KafkaConsumer<byte[], byte[]> consumer(String isolation, String topic, List<Integer> ofPartitions) {
+        Map<String, Object> config = Map.of(
+                "bootstrap.servers",
+                broker.bootstrapServers(),
+                "isolation.level",
+                isolation,
+                "max.poll.records",
+                5_000);
+        var assigned = ofPartitions.stream()
+                .map(partition -> new TopicPartition(topic, partition))
+                .toList();
+        var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        consumer.assign(assigned);
+        consumer.seekToBeginning(assigned);
+        return consumer;
+    }
+
     static NewTopic plain(String name, int partitions) {
         return topic(name, partitions, "cleanup.policy", "delete");
     }
@@ -299,17 +320,13 @@ final class TestBed implements AutoCloseable {
                         setting,
                         value,
                         "max.message.bytes",
-                        Integer.toString(name.startsWith("requests") ? 1_048_588 : 2 * 1024 * 1024),
+                        name.startsWith("requests") ? "1048588" : "2097152",
                         "message.timestamp.after.max.ms",
                         Long.toString(Long.MAX_VALUE)));
     }
 
     void createTopics(List<NewTopic> topics) {
-        try {
-            admin.createTopics(topics).all().get();
-        } catch (InterruptedException | ExecutionException e) {
-            throw new IllegalStateException("cannot create topics", e);
-        }
+        await("create topics", admin.createTopics(topics).all());
     }
 
     /** Returns the sum of the end offsets of these topics' partitions. */
@@ -320,12 +337,17 @@ final class TestBed implements AutoCloseable {
                 all.put(new TopicPartition(topic, partition), OffsetSpec.latest());
             }
         }
+        return await("read offsets", admin.listOffsets(all).all()).values().stream()
+                .mapToLong(end -> end.offset())
+                .sum();
+    }
+
+    /** @throws IllegalStateException if Kafka cannot do this */
+    static <T extends @Nullable Object> T await(String what, KafkaFuture<T> answer) {
         try {
-            return admin.listOffsets(all).all().get().values().stream()
-                    .mapToLong(end -> end.offset())
-                    .sum();
+            return answer.get();
         } catch (InterruptedException | ExecutionException e) {
-            throw new IllegalStateException("cannot read offsets", e);
+            throw new IllegalStateException("cannot " + what, e);
         }
     }
 
