@@ -38,7 +38,7 @@ public final class HotAgent implements Callable<Integer> {
         EVEN("all alike", 1, 0),
         HOT("with it", 1, 0.9);
 
-        private final String text;
+        final String text;
         private final double rateShare;
         private final double hotShare;
 
@@ -46,10 +46,6 @@ public final class HotAgent implements Callable<Integer> {
             this.text = text;
             this.rateShare = rateShare;
             this.hotShare = hotShare;
-        }
-
-        String text() {
-            return text;
         }
 
         private int agent(SplittableRandom random) {
@@ -65,14 +61,10 @@ public final class HotAgent implements Callable<Integer> {
         ITS_THREAD("other partitions of its thread"),
         ELSEWHERE("partitions of other threads");
 
-        private final String text;
+        final String text;
 
         TimedGroup(String text) {
             this.text = text;
-        }
-
-        String text() {
-            return text;
         }
     }
 
@@ -152,8 +144,8 @@ public final class HotAgent implements Callable<Integer> {
                         var fields = Results.row();
                         fields.put("load", loads.get(level));
                         fields.put("rate", most * loads.get(level) * scene.rateShare);
-                        fields.put("scene", scene.text());
-                        fields.put("group", group.text());
+                        fields.put("scene", scene.text);
+                        fields.put("group", group.text);
                         rows.addAll(Latency.rows(fields, seen.get(level * groups.length + group.ordinal())));
                     }
                 }

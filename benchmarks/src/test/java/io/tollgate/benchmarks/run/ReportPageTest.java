@@ -216,8 +216,8 @@ class ReportPageTest {
     private static ObjectNode waited(HotAgent.Scene scene, HotAgent.TimedGroup group, double p50Micros) {
         var row = Results.row();
         row.put("load", 0.25);
-        row.put("scene", scene.text());
-        row.put("group", group.text());
+        row.put("scene", scene.text);
+        row.put("group", group.text);
         row.put("measure", "committed");
         row.put("p50_us", p50Micros);
         row.put("p99_us", 10 * p50Micros);
