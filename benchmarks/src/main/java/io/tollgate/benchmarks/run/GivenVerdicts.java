@@ -1,24 +1,21 @@
 package io.tollgate.benchmarks.run;
 
-import java.io.BufferedInputStream;
-import java.io.BufferedOutputStream;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The verdicts of a contestant that has decided a whole topic: the offsets that it approved, by partition. Immutable.
  */
 final class GivenVerdicts {
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration POLL = Duration.ofSeconds(1);
 
     private final List<BitSet> approved;
@@ -48,26 +45,18 @@ final class GivenVerdicts {
     }
 
     static GivenVerdicts read(Path file) {
-        try (var in = new DataInputStream(new BufferedInputStream(Files.newInputStream(file)))) {
-            var approved = new ArrayList<BitSet>();
-            int partitions = in.readInt();
-            for (int partition = 0; partition < partitions; partition++) {
-                approved.add(BitSet.valueOf(in.readNBytes(in.readInt())));
-            }
-            return new GivenVerdicts(approved);
+        try {
+            var bits = JSON.readValue(file.toFile(), byte[][].class);
+            return new GivenVerdicts(Stream.of(bits).map(BitSet::valueOf).toList());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     void write(Path file) {
-        try (var out = new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
-            out.writeInt(approved.size());
-            for (var offsets : approved) {
-                byte[] bits = offsets.toByteArray();
-                out.writeInt(bits.length);
-                out.write(bits);
-            }
+        try {
+            JSON.writeValue(
+                    file.toFile(), approved.stream().map(BitSet::toByteArray).toList());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
