@@ -43,9 +43,8 @@ public final class BucketCommand extends CommandGroup {
     private void print(AgentApi.Answer answer, boolean json) {
         var agent = answer.agent();
         var bucket = agent.path("bucket");
-        var out = spec.commandLine().getOut();
         if (json) {
-            out.println(answer.text());
+            println(answer.text());
         } else {
             var policy = agent.path("policy");
             row("agent", agent.path("agent_id").asText());
@@ -65,7 +64,6 @@ public final class BucketCommand extends CommandGroup {
                     "policy",
                     policy.path("name").asText() + " (" + policy.path("mode").asText() + ")");
         }
-        out.flush();
     }
 
     private static String refill(JsonNode limit) {
@@ -85,6 +83,6 @@ public final class BucketCommand extends CommandGroup {
     }
 
     private void row(String name, String value) {
-        spec.commandLine().getOut().println(String.format("%-13s %s", name, value));
+        println(String.format("%-13s %s", name, value));
     }
 }

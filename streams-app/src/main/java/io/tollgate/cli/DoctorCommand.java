@@ -31,9 +31,7 @@ import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.utils.AppInfoParser;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Shows versions, addresses, settings, and the findings of the preflight check. */
 @Command(
@@ -44,7 +42,7 @@ import picocli.CommandLine.Spec;
             "Exits with 1 if something is wrong; each finding is one line with its remedy. Secrets are masked."
         },
         mixinStandardHelpOptions = true)
-public final class DoctorCommand implements Callable<Integer> {
+public final class DoctorCommand extends PrintingCommand implements Callable<Integer> {
     private static final String UNKNOWN = "unknown";
     /** Each question to Redis ends within a second; this leaves room for slow machines. */
     private static final long REDIS_SECONDS = 20;
@@ -53,9 +51,6 @@ public final class DoctorCommand implements Callable<Integer> {
     private final KafkaOptions kafka;
 
     private final Function<Throwable, String> explain;
-
-    @Spec
-    private CommandSpec spec;
 
     @Option(names = "--json", description = "Print one JSON object instead of tables.")
     private boolean json;

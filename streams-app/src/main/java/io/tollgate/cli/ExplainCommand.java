@@ -9,11 +9,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tollgate explain}: exit 1 if there is no such decision. */
 @Command(
@@ -24,7 +22,7 @@ import picocli.CommandLine.Spec;
                     + " who decided, and what the agent was told next.",
             "Exit 1 if there is no such decision.",
         })
-public final class ExplainCommand implements Callable<Integer> {
+public final class ExplainCommand extends PrintingCommand implements Callable<Integer> {
     private static final Pattern SOURCE = Pattern.compile("([a-zA-Z0-9._-]{1,249})/(\\d{1,9})/(\\d{1,18})");
 
     @Mixin
@@ -47,11 +45,7 @@ public final class ExplainCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON document instead of text.")
     private boolean json;
 
-    @Spec
-    private CommandSpec spec;
-
     /** Takes the source of the settings. */
-    @SuppressWarnings("NullAway.Init") // picocli sets the rest
     public ExplainCommand(KafkaOptions kafka) {
         this.kafka = kafka;
     }
@@ -75,9 +69,7 @@ public final class ExplainCommand implements Callable<Integer> {
             throw new CommandFailure(String.valueOf(missing.getMessage()));
         }
         var text = new ExplainText(found, settings.defaultLimit());
-        var out = spec.commandLine().getOut();
-        out.println(json ? text.json() : text.text());
-        out.flush();
+        println(json ? text.json() : text.text());
         return 0;
     }
 

@@ -11,22 +11,17 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** Shows what an agent has reserved and not settled, through the running pipeline. */
 @Command(
         name = "holds",
         description = "Shows an agent's open holds, the one that ends first at the top, through the running pipeline.",
         mixinStandardHelpOptions = true)
-public final class HoldsCommand implements Callable<Integer> {
+public final class HoldsCommand extends PrintingCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOption config;
 
     private final AgentApi api;
-
-    @Spec
-    private CommandSpec spec;
 
     @Mixin
     private AgentQuestion question = new AgentQuestion();
@@ -40,17 +35,15 @@ public final class HoldsCommand implements Callable<Integer> {
     @Override
     public Integer call() throws SettingsException {
         var agent = question.ask(api, "holds", "GET", "").agent();
-        var out = spec.commandLine().getOut();
         if (question.json()) {
             var document = new ObjectMapper().createObjectNode();
             document.set("agent_id", agent.path("agent_id"));
             document.set("open_holds", agent.path("open_holds"));
             document.set("holds", agent.path("holds"));
-            out.println(document);
+            println(document);
         } else {
-            out.println(text(agent));
+            println(text(agent));
         }
-        out.flush();
         return 0;
     }
 

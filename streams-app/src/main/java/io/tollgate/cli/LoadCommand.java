@@ -16,17 +16,15 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Publishes sample requests. */
 @Command(
         name = "load",
         description = "Publishes sample requests as well-behaved agents would, keyed by agent.",
         mixinStandardHelpOptions = true)
-public final class LoadCommand implements Callable<Integer> {
+public final class LoadCommand extends PrintingCommand implements Callable<Integer> {
     @Mixin
     private final KafkaOptions kafka;
 
@@ -64,9 +62,6 @@ public final class LoadCommand implements Callable<Integer> {
             defaultValue = "1",
             description = "Tokens that each request costs (default: ${DEFAULT-VALUE}).")
     private double costTokens;
-
-    @Spec
-    private CommandSpec spec;
 
     /** Takes the source of the settings. */
     public LoadCommand(KafkaOptions kafka) {

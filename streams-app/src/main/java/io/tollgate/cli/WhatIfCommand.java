@@ -7,10 +7,8 @@ import java.time.Instant;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tollgate whatif}: exits with 0 after every complete replay, whatever its result. */
 @Command(
@@ -21,7 +19,7 @@ import picocli.CommandLine.Spec;
             "FILE is what policy load takes. Policies that it does not name stay as they were. It changes nothing, and asks no pipeline.",
             "First it decides under the policies that were in force, and tells how many recorded verdicts that does not reproduce.",
         })
-public final class WhatIfCommand implements Callable<Integer> {
+public final class WhatIfCommand extends PrintingCommand implements Callable<Integer> {
     @Mixin
     private final KafkaOptions kafka;
 
@@ -44,9 +42,6 @@ public final class WhatIfCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON document instead of text.")
     private boolean json;
 
-    @Spec
-    private CommandSpec spec;
-
     /** Takes the source of the settings. */
     @SuppressWarnings("NullAway.Init") // picocli sets the rest
     public WhatIfCommand(KafkaOptions kafka) {
@@ -68,9 +63,7 @@ public final class WhatIfCommand implements Callable<Integer> {
         } finally {
             if (bars[0] != null) bars[0].close();
         }
-        var out = spec.commandLine().getOut();
-        out.println(json ? WhatIfText.json(report) : WhatIfText.of(report));
-        out.flush();
+        println(json ? WhatIfText.json(report) : WhatIfText.of(report));
         return 0;
     }
 }
