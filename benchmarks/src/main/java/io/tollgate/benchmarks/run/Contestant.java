@@ -16,8 +16,10 @@ enum Contestant {
     BUCKET4J("bucket4j", true, true);
 
     private final String text;
-    private final boolean usesRedis;
-    private final boolean waitsForEachRecord;
+    final boolean usesRedis;
+
+    /** Whether it waits for Redis record by record: slow, and soon steady. */
+    final boolean waitsForEachRecord;
 
     Contestant(String text, boolean usesRedis, boolean waitsForEachRecord) {
         this.text = text;
@@ -41,15 +43,6 @@ enum Contestant {
     /** The name in commands and results. */
     String text() {
         return text;
-    }
-
-    boolean usesRedis() {
-        return usesRedis;
-    }
-
-    /** Whether it waits for Redis record by record: slow, and soon steady. */
-    boolean waitsForEachRecord() {
-        return waitsForEachRecord;
     }
 
     boolean isTollgate() {

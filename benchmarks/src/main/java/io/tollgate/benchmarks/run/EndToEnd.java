@@ -122,7 +122,7 @@ public final class EndToEnd implements Runnable {
             for (var workload : chosenWorkloads()) {
                 for (var contestant : chosen) {
                     boolean told = contestant != Contestant.COPY || workload == Workload.UNIFORM;
-                    boolean again = round == 1 || workload == Workload.UNIFORM || !contestant.waitsForEachRecord();
+                    boolean again = round == 1 || workload == Workload.UNIFORM || !contestant.waitsForEachRecord;
                     if (told && again) turns.add(new Slot(round, workload, contestant));
                 }
             }
@@ -137,7 +137,7 @@ public final class EndToEnd implements Runnable {
     }
 
     private Run.Timing timing(Contestant contestant) {
-        return contestant.waitsForEachRecord()
+        return contestant.waitsForEachRecord
                 ? new Run.Timing(Output.seconds(Math.min(3, warmUp)), Output.seconds(Math.min(4, seconds)))
                 : new Run.Timing(Output.seconds(warmUp), Output.seconds(seconds));
     }

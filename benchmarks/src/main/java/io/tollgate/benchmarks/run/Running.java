@@ -57,7 +57,7 @@ final class Running implements AutoCloseable {
         if (contestant == Contestant.TOLLGATE_OFF) {
             options = options.withEnvironment("TOLLGATE_POLICIES_TOPIC", TestBed.EVERYBODY_OFF);
         }
-        if (contestant.usesRedis())
+        if (contestant.usesRedis)
             options = options.withEnvironment("REDIS_URL", testBed.redis().uri());
         for (var setting : environment.entrySet()) {
             options = options.withEnvironment(setting.getKey(), setting.getValue());
