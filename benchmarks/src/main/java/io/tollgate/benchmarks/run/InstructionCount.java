@@ -2,10 +2,10 @@ package io.tollgate.benchmarks.run;
 
 import io.tollgate.sandbox.process.RedisServer;
 import io.tollgate.sandbox.process.RedisServer.RedisOptions;
+import io.tollgate.sandbox.process.ServerHome;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -84,10 +84,8 @@ final class InstructionCount implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         redis.close();
-        try (var files = Files.walk(dir)) {
-            for (var file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
-        }
+        ServerHome.deleteTree(dir);
     }
 }

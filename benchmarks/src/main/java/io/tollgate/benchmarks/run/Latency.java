@@ -7,12 +7,10 @@ import io.tollgate.benchmarks.report.RoundSummary;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
+import java.util.Objects;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -24,7 +22,7 @@ import picocli.CommandLine.Option;
         name = "latency",
         description = "latency at shares of the maximum rate, Tollgate with Redis beside pass-through, open loop",
         mixinStandardHelpOptions = true)
-public final class Latency implements Callable<Integer> {
+public final class Latency implements Runnable {
     /** The share of the rate on a preloaded topic that remains when publisher and readers use the same cores. */
     private static final double OPEN_LOOP_SHARE = 0.4;
 
@@ -63,7 +61,7 @@ public final class Latency implements Callable<Integer> {
     private Path profile;
 
     @Override
-    public Integer call() {
+    public void run() {
         if (output.quick()) {
             rounds = 1;
             warmUp = 2;
@@ -97,7 +95,6 @@ public final class Latency implements Callable<Integer> {
             }
         }
         output.save("latency", redis, rows, "load", "contestant", "measure");
-        return 0;
     }
 
     /** Returns the records/s that Tollgate should sustain in an open loop, by what {@code end-to-end} measured. */
@@ -140,17 +137,14 @@ public final class Latency implements Callable<Integer> {
         }
     }
 
+    /** Adds the times of another round to those of the first ones. */
     private static List<Map<OpenLoop.Measure, Histogram>> merged(
-            List<Map<OpenLoop.Measure, Histogram>> one, List<Map<OpenLoop.Measure, Histogram>> two) {
-        var sums = new ArrayList<Map<OpenLoop.Measure, Histogram>>();
-        for (int i = 0; i < one.size(); i++) {
-            var sum = new EnumMap<OpenLoop.Measure, Histogram>(one.get(i));
-            two.get(i)
-                    .forEach((measure, histogram) -> sum.merge(measure, histogram, (a, b) -> {
-                        a.add(b);
-                        return a;
-                    }));
-            sums.add(sum);
+            List<Map<OpenLoop.Measure, Histogram>> sums, List<Map<OpenLoop.Measure, Histogram>> more) {
+        for (int level = 0; level < sums.size(); level++) {
+            var sum = sums.get(level);
+            more.get(level)
+                    .forEach((measure, histogram) ->
+                            Objects.requireNonNull(sum.get(measure)).add(histogram));
         }
         return sums;
     }
@@ -161,7 +155,7 @@ public final class Latency implements Callable<Integer> {
         seen.forEach((measure, histogram) -> {
             if (histogram.getTotalCount() == 0) return;
             var row = fields.deepCopy();
-            row.put("measure", measure.name().toLowerCase(Locale.ROOT));
+            row.put("measure", measure.text());
             row.put("count", histogram.getTotalCount());
             row.put("p50_us", histogram.getValueAtPercentile(50));
             row.put("p95_us", histogram.getValueAtPercentile(95));

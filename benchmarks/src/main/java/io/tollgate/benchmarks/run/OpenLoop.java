@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -34,7 +35,12 @@ final class OpenLoop implements AutoCloseable {
     enum Measure {
         DECIDED,
         WRITTEN,
-        COMMITTED
+        COMMITTED;
+
+        /** The name in results. */
+        String text() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /** Returns the group of a decision. */

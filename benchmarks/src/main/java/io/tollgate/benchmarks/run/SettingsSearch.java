@@ -9,8 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.Callable;
-import org.HdrHistogram.Histogram;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -20,7 +18,7 @@ import picocli.CommandLine.Option;
         name = "settings",
         description = "rate, CPU and latency of Tollgate with Redis, one setting changed at a time",
         mixinStandardHelpOptions = true)
-public final class SettingsSearch implements Callable<Integer> {
+public final class SettingsSearch implements Runnable {
     /** The changes, made as by a user: with KAFKA_ and TOLLGATE_ variables. */
     private static final Map<String, Map<String, String>> CHANGES = changes();
 
@@ -104,16 +102,15 @@ public final class SettingsSearch implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() {
+    public void run() {
         if (output.quick()) {
             records = 300_000;
             rate = 5_000;
             warmUp = 2;
             seconds = 3;
         }
-        var chosen = CHANGES.keySet().stream()
-                .filter(name -> only.isEmpty() || only.stream().anyMatch(name::contains))
-                .toList();
+        var chosen = new LinkedHashMap<>(CHANGES);
+        chosen.keySet().removeIf(name -> !only.isEmpty() && only.stream().noneMatch(name::contains));
         if (chosen.isEmpty()) throw new IllegalArgumentException("no change has a name like that: " + CHANGES.keySet());
         double latencySeconds = noLatency ? 0 : 5 + warmUp + seconds + 2.5;
         Output.estimate(10 + records / 150_000.0 + rounds * chosen.size() * (6 + warmUp + seconds + latencySeconds));
@@ -121,15 +118,13 @@ public final class SettingsSearch implements Callable<Integer> {
         try (var testBed = TestBed.open()) {
             var redis = TestBed.describe(testBed.redisCommands());
             testBed.preload(workload, records);
-            if (chosen.stream()
-                    .anyMatch(name -> Objects.requireNonNull(CHANGES.get(name)).containsValue(TestBed.PREFIXES)))
+            if (chosen.values().stream().anyMatch(change -> change.containsValue(TestBed.PREFIXES)))
                 testBed.publishPrefixes();
             for (int round = 0; round < rounds; round++) {
-                for (var name : chosen) rows.add(measure(testBed, name, Objects.requireNonNull(CHANGES.get(name))));
+                chosen.forEach((name, environment) -> rows.add(measure(testBed, name, environment)));
             }
             output.save("settings", redis, medians(rows), "name");
         }
-        return 0;
     }
 
     private ObjectNode measure(TestBed testBed, String name, Map<String, String> environment) {
@@ -148,9 +143,11 @@ public final class SettingsSearch implements Callable<Integer> {
                             seconds + 2,
                             null)
                     .get(0);
-            note(row, "decided", Objects.requireNonNull(seen.get(OpenLoop.Measure.DECIDED)));
-            note(row, "written", Objects.requireNonNull(seen.get(OpenLoop.Measure.WRITTEN)));
-            note(row, "committed", Objects.requireNonNull(seen.get(OpenLoop.Measure.COMMITTED)));
+            for (var measure : OpenLoop.Measure.values()) {
+                var histogram = Objects.requireNonNull(seen.get(measure));
+                row.put(measure.text() + "_p50_ms", histogram.getValueAtPercentile(50) / 1e3);
+                row.put(measure.text() + "_p99_ms", histogram.getValueAtPercentile(99) / 1e3);
+            }
         }
         Output.say(
                 "%-40s %8.0f records/s   CPU us/record: application %6.2f broker %5.2f   p50/p99 ms: decided %7.2f/%7.2f written %7.2f/%7.2f committed %7.2f/%7.2f",
@@ -165,11 +162,6 @@ public final class SettingsSearch implements Callable<Integer> {
                 row.path("committed_p50_ms").asDouble(),
                 row.path("committed_p99_ms").asDouble());
         return row;
-    }
-
-    private static void note(ObjectNode row, String measure, Histogram histogram) {
-        row.put(measure + "_p50_ms", histogram.getValueAtPercentile(50) / 1e3);
-        row.put(measure + "_p99_ms", histogram.getValueAtPercentile(99) / 1e3);
     }
 
     /** One row for each change: its median, field by field. */

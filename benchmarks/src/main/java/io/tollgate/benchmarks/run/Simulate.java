@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.function.Predicate;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,7 +25,7 @@ import picocli.CommandLine.Option;
         description =
                 "larger pipelines in simulated time, with the costs that end-to-end and scale have measured; checked against their rates",
         mixinStandardHelpOptions = true)
-public final class Simulate implements Callable<Integer> {
+public final class Simulate implements Runnable {
     private static final long SEED = 42;
     /** A bucket that never empties within a run. */
     private static final double PLENTY = 1e9;
@@ -75,7 +74,7 @@ public final class Simulate implements Callable<Integer> {
     private record RedisCosts(double entry, double request, double call) {}
 
     @Override
-    public Integer call() {
+    public void run() {
         if (output.quick()) requests = 100_000;
         var results = output.open();
         var measured = measured(results);
@@ -87,7 +86,6 @@ public final class Simulate implements Callable<Integer> {
         sizes(redis, rows);
         cells(rows);
         output.save("simulation", "", rows, "kind", "name");
-        return 0;
     }
 
     /** Returns the measured pipelines with one Redis on two cores; Redis' costs are fitted to the first two. */
