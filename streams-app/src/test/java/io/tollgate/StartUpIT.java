@@ -107,7 +107,7 @@ class StartUpIT {
         try (var silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
                 var cluster = TestCluster.on("127.0.0.1:" + silent.getLocalPort());
                 var application = cluster.launch("run")) {
-            await().atMost(Duration.ofSeconds(5)) // of the start of a JVM, too
+            await().atMost(Duration.ofSeconds(10)) // a JVM that starts on a busy machine needs some of it
                     .until(() -> application
                             .output()
                             .contains("waiting for Kafka at 127.0.0.1:" + silent.getLocalPort() + ": no answer yet"));
