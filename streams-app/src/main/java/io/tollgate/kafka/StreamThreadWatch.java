@@ -47,7 +47,7 @@ public final class StreamThreadWatch {
     public void beat(long nowNanos) {
         var pulse = pulses.get();
         long still = nowNanos - pulse.lastNanos;
-        boolean late = stoodStill(nowNanos);
+        boolean late = stoodStill(pulse, nowNanos);
         pulse.beats = true;
         pulse.lastNanos = nowNanos;
         if (late) {
@@ -58,7 +58,10 @@ public final class StreamThreadWatch {
 
     /** Returns whether this thread stood still since its last beat, as its next beat will say. */
     public boolean stoodStill(long nowNanos) {
-        var pulse = pulses.get();
+        return stoodStill(pulses.get(), nowNanos);
+    }
+
+    private boolean stoodStill(Pulse pulse, long nowNanos) {
         return pulse.beats && nowNanos - pulse.lastNanos > longestNanos;
     }
 

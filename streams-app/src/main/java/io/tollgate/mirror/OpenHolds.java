@@ -14,7 +14,7 @@ import org.apache.kafka.streams.state.Stores;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The open holds of one task's agents: all of them in memory, some 350 bytes each, and for a restart in RocksDB with a
+ * The open holds of one task's agents: all of them in memory, some 330 bytes each, and for a restart in RocksDB with a
  * changelog, so that openings and ends are committed with the records about them. For one stream thread alone.
  */
 public final class OpenHolds {

@@ -74,8 +74,8 @@ record UnansweredSettlements(
         double told = committed.settledSince(inNext);
         double sinceSeconds = Math.max(committed.sinceSeconds(), inNext.sinceSeconds());
         var withIt = told == 0 ? next : TokenBucket.settle(next, promises, 0, told, sinceSeconds);
-        boolean isOver =
-                ended.sinceMicros() < inNext.sinceMicros(); // else the next buckets show how much room there was
+        // That of the same period is needed no more: the next buckets show how much room there was.
+        boolean isOver = ended.sinceMicros() < inNext.sinceMicros();
         return new UnansweredSettlements(
                 next, inNext, committed, withIt, isOver ? ended : Adjustments.NONE, settledIn, atMicros);
     }
