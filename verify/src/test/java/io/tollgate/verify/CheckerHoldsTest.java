@@ -215,6 +215,18 @@ class CheckerHoldsTest {
     }
 
     @Test
+    void refusedBesideOpenHolds() {
+        history.holdPolicy(AGENT, 100, 600, "charged", 2).hold(AGENT, 10);
+        String second = history.pass(1_000_000).hold(AGENT, 10);
+        history.pass(1_000_000).refuseHold(AGENT, 1);
+        assertThat(history.check().violations()).isEmpty();
+
+        history.pass(1_000_000).report(AGENT, second, 10);
+        history.pass(61_000_000).refuseHold(AGENT, 1);
+        assertThat(history.check().violationCounts()).isEqualTo(Map.of(NO_FALSE_REFUSALS, 1L));
+    }
+
+    @Test
     void holdWithoutADeadline() {
         history.hold(AGENT, 10);
         history.decided.replaceAll(d -> new OutputRecord(

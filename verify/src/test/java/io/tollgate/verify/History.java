@@ -415,12 +415,22 @@ final class History {
     }
 
     History refuse(int partition, String agent, double cost, String reason) {
+        return refuse(partition, agent, cost, reason, json(agent, cost));
+    }
+
+    /** Refuses a request for a hold beside as many open ones as the policy allows. */
+    History refuseHold(String agent, double cost) {
+        String asked = new String(json(agent, cost), UTF_8).trim().replaceFirst("}$", ",\"hold\":true}");
+        return refuse(home(agent), agent, cost, "too_many_open_holds", bytes(asked));
+    }
+
+    private History refuse(int partition, String agent, double cost, String reason, byte[] asked) {
         Plan plan = plan(agent);
         List<Bucket> held = refilled(agent, plan);
         int by = Math.max(0, refusing(plan, held, cost));
         Bucket bucket = held.get(by);
         Promise limit = plan.limits().get(by);
-        TopicRecord request = publish(partition, agent, json(agent, cost));
+        TopicRecord request = publish(partition, agent, asked);
         List<HeaderField> headers = new ArrayList<>(quotaHeaders("rejected", reason, request, agent, bucket.tokens));
         headers.add(0, new HeaderField("trace", "t".getBytes(UTF_8)));
         if (!limit.name().isEmpty()) headers.add(new HeaderField("quota-limit", bytes(limit.name())));
