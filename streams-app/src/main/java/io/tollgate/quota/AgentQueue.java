@@ -28,7 +28,6 @@ final class AgentQueue implements PendingDecision.Queue {
     private long policyVersion;
     private @Nullable LastDecisions lastDecisions;
     private long lastDecidedMicros;
-    private long lastRequestMicros;
     private boolean seenLately = true;
     /** The number of waiting requests that open a hold if approved. */
     private int admittedHolds;
@@ -159,17 +158,6 @@ final class AgentQueue implements PendingDecision.Queue {
 
     void keep(LastDecisions decisions) {
         lastDecisions = decisions;
-    }
-
-    /** Notes the time of a request's decision. */
-    void requestDecided(long atMicros) {
-        lastRequestMicros = atMicros;
-        notBeforeLast(atMicros);
-    }
-
-    /** Returns the time of the last decision of a request; 0: none yet. */
-    long lastRequestMicros() {
-        return lastRequestMicros;
     }
 
     /** Returns the time of its last decision or settlement. */

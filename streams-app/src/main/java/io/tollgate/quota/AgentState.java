@@ -25,7 +25,6 @@ final class AgentState {
     private final BucketKind kind;
     private final CallsUnderWay calls = new CallsUnderWay();
     private final SettledBuckets held;
-    private final long restoredMicros;
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
     private int aloneIn = -1;
@@ -43,7 +42,6 @@ final class AgentState {
         this.agentId = agentId;
         this.kind = kind;
         held = new SettledBuckets(bucket);
-        restoredMicros = bucket == null ? 0 : TokenBucket.micros(bucket.lastRefillSeconds());
     }
 
     String agentId() {
@@ -57,11 +55,6 @@ final class AgentState {
     /** Returns our copy, with what was settled. */
     SettledBuckets held() {
         return held;
-    }
-
-    /** Returns the time of the copy that the state store gave back, microseconds since the epoch; 0: it had none. */
-    long restoredMicros() {
-        return restoredMicros;
     }
 
     /** Returns the calls for these buckets. */

@@ -4,7 +4,6 @@ import io.tollgate.bucket.Adjustments;
 import io.tollgate.redis.SpendRequest;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
 /** The calls for one agent's buckets whose answers were not taken over yet. For one stream thread alone. */
 final class CallsUnderWay {
@@ -52,27 +51,13 @@ final class CallsUnderWay {
     }
 
     /**
-     * Returns the calls whose answers are to be taken over before this one's, and this one: its buckets hold what those
-     * charged, so that our copy must remember their requests, too. Empty if its answer was taken over.
+     * Returns the calls before this one whose answers were not taken over, and this one: its buckets hold what those
+     * charged. Empty if its answer was taken over.
      */
-    List<RedisCall.Part> answeredThrough(RedisCall.Part asked) {
+    List<RedisCall.Part> through(RedisCall.Part asked) {
         int place = parts.indexOf(asked);
         if (place <= 0) return place < 0 ? List.of() : List.of(asked); // nearly always
-        var answered = new ArrayList<RedisCall.Part>();
-        for (var part : parts.subList(0, place)) if (part.isDecided()) answered.add(part);
-        answered.add(asked);
-        return answered;
-    }
-
-    /**
-     * Returns the call before this one that supersedes what Redis had decided beyond our copy, while its answer was not
-     * taken over. This one's answer counts on it: without it, Redis may tell of decisions that went nowhere.
-     */
-    Optional<RedisCall.Part> supersedingBefore(RedisCall.Part asked) {
-        if (parts.size() < 2 || parts.get(0) == asked || !parts.contains(asked))
-            return Optional.empty(); // nearly always
-        return Optional.of(parts.get(0))
-                .filter(RedisCall.Part::supersedes); // those after the first know of calls under way
+        return List.copyOf(parts.subList(0, place + 1));
     }
 
     /** Returns whether Redis is being told of these adjustments. */

@@ -4,13 +4,13 @@ import io.tollgate.bucket.Bucket;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
 import io.tollgate.mirror.TaskSources;
-import io.tollgate.redis.CopyStatus;
 import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -86,17 +86,6 @@ final class RedisCall {
             return charges.get(charges.size() - 1).offset();
         }
 
-        /** Returns whether Redis' decisions beyond our copy had no effect. */
-        boolean supersedes() {
-            var copy = spend.copy();
-            return copy != null && copy.status() == CopyStatus.SUPERSEDES;
-        }
-
-        /** Returns whether Redis has decided its requests, as far as is known without waiting. */
-        boolean isDecided() {
-            return call.isDone() && await().orElse(null) instanceof SpendResult.Decided;
-        }
-
         /** Waits for the answer, until the call's deadline at most; empty if there is none in time. */
         Optional<SpendResult> await() {
             return call.await(index);
@@ -124,7 +113,7 @@ final class RedisCall {
 
         private static boolean together(Decision one, Decision other) {
             return one.decidedAtMicros() == other.decidedAtMicros()
-                    && one.terms().equals(other.terms());
+                    && Objects.equals(Fence.termsOf(one), Fence.termsOf(other));
         }
 
         private List<Double> tokensAfter(Decision newest, SpendResult.Decided answer) {

@@ -211,7 +211,8 @@ final class SettledBuckets {
     }
 
     /**
-     * Takes over the buckets that Redis answered, if they are newer than ours.
+     * Takes over the buckets that Redis answered, which are not older than ours: where something was settled since, that
+     * may have another time.
      *
      * @param calls the other ones under way
      */
@@ -220,24 +221,10 @@ final class SettledBuckets {
         boolean wasConfirmed = showsRoom(held);
         complete = true;
         stored = false;
-        if (isNewer(answer.buckets(), told(spend), held))
+        if (unanswered == null || unanswered.isOlderThan(answer.buckets(), told(spend)))
             hold(held, answer, spend, wasConfirmed && calls.tell(held.adjustments()));
         held.decidedWithoutRedis(false);
         held.foreignSeconds(Math.max(held.foreignSeconds(), answer.foreignSeconds()));
-    }
-
-    /**
-     * A stray that was polled late may be decided before requests that were polled, and asked for, earlier: then the
-     * older answer comes last, and does not know what the newer one charged.
-     *
-     * @param inAnswered what was done to them
-     */
-    private boolean isNewer(AgentBuckets answered, Adjustments inAnswered, BucketCopy held) {
-        if (unanswered != null) return unanswered.isOlderThan(answered, inAnswered);
-        double answeredAt = answered.first().lastRefillSeconds();
-        return answeredAt == held.lastRefillSeconds()
-                ? answered.leastTokens() < held.leastTokens()
-                : answeredAt > held.lastRefillSeconds();
     }
 
     /**

@@ -71,12 +71,12 @@ final class TaskDecider {
         var buckets = policy.mode() == Mode.OFF ? null : cache.of(agent, policy.kind());
         var decision = buckets == null
                 ? approveUncharged(agent, policy)
-                : admits(agent, pending) || isDecided(buckets, pending)
+                : admits(agent, pending)
                         ? decide(agent, buckets, pending, policy, atOnce)
-                        : refuseHold(agent, buckets, pending, policy);
+                        : refuseHold(agent, buckets, pending, policy, atOnce);
         agent.removeFirst(pending.place());
         pending.decided();
-        agent.requestDecided(decision.decidedAtMicros());
+        agent.notBeforeLast(decision.decidedAtMicros());
         activity.decided(
                 agent,
                 pending.charge(),
@@ -166,6 +166,9 @@ final class TaskDecider {
     private boolean isApproved(AgentQueue agent, PendingDecision request) {
         queue.sendUpTo(request);
         var buckets = cache.of(agent, request.policy().kind());
+        long offset = request.charge().offset();
+        var known = fence(buckets, request).recall(offset);
+        if (known.isPresent()) return known.get().approved(offset);
         if (!buckets.isUsable(request)) return false;
         return decided(Objects.requireNonNull(request.asked()), buckets)
                 .filter(answer -> answer.decisions().get(request.index()).isApproved())
@@ -173,49 +176,62 @@ final class TaskDecider {
     }
 
     /**
-     * Returns whether Redis has decided the request, just now or before a crash. Its decision stands, however many
-     * holds are open by now.
+     * Refuses a request that would open more holds than its agent may have, unless it was decided before: that decision
+     * stands, however many holds are open by now. The refusal keeps its place among the agent's decisions as any other
+     * does: the next call tells Redis of it, or, where nobody knows whether Redis has decided the request, our copy goes
+     * on without what Redis decided.
      */
-    private boolean isDecided(AgentState buckets, PendingDecision request) {
-        if (request.asked() != null)
-            return buckets.isUsable(request)
-                    && decided(request.asked(), buckets).isPresent();
-        var redis = shared.redis().filter(each -> each.inUse(buckets));
-        if (redis.isEmpty() || !buckets.follows() || buckets.isDecidedAlone(cache.commits())) return false;
-        if (!buckets.mayBeDecidedBefore(request.place())) return false;
-        double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
-        long committedOffset = offsets.committed(request.place());
-        var recalled = redis.get().recall(buckets.recall(request, offsets.sources(), committedOffset, nowSeconds));
-        return recalled.await(0).orElse(null) instanceof SpendResult.Decided decided && decided.replays() > 0;
+    private Decision refuseHold(
+            AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
+        var isDecided = isDecided(buckets, request);
+        var fence = fence(buckets, request);
+        long offset = request.charge().offset();
+        if (isDecided.orElse(false) || fence.recall(offset).isPresent()) {
+            return decide(agent, buckets, request, policy, atOnce);
+        }
+        boolean known = isDecided.isPresent();
+        long nowMicros = Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros());
+        var refused = TokenBucket.refuseHold(
+                buckets.held().bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
+                fence,
+                policy.promises(),
+                offsets.committed(request.place()),
+                offset,
+                known ? buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros()) : nowMicros,
+                known ? DecidedBy.REDIS : DecidedBy.LOCAL);
+        var refusal = refused.decisions().get(0);
+        if (known) {
+            buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
+        } else {
+            decidedLocally(buckets, request, refused);
+        }
+        return refusal;
     }
 
-    /** Refuses a request that would open more holds than its agent may have. */
-    private Decision refuseHold(AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy) {
-        long nowMicros = refusesHoldAt(agent, buckets, request);
-        double nowSeconds = TokenBucket.seconds(nowMicros);
-        if (request.asked() != null) { // nobody knows whether it was charged
-            takeOver(buckets);
-            buckets.startAnew(policy.terms(), nowSeconds);
-        }
-        var held = TokenBucket.refill(
-                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
-        return new Decision.TooManyOpenHolds(
-                held.leastTokens(),
-                nowMicros,
-                decidesNow(buckets),
-                policy.terms(),
-                policy.holds().maxOpen());
+    /** Returns what our copy knows of the decisions of a request's source. */
+    private Fence fence(AgentState buckets, PendingDecision request) {
+        return buckets.fence(request.place(), offsets.sources().id(request.place()));
     }
 
     /**
-     * Returns the time of a refused hold. Requests behind it may have been decided before a crash, and keep their
-     * times: then it is that of the agent's last decision, otherwise now.
+     * Returns whether Redis has decided the request, in a call under way or before a crash; empty if nobody knows, or
+     * Redis has no say.
      */
-    private long refusesHoldAt(AgentQueue agent, AgentState buckets, PendingDecision request) {
-        long lastMicros = Math.max(agent.lastRequestMicros(), buckets.restoredMicros());
-        boolean replaysFollow =
-                lastMicros > 0 && decidesNow(buckets) == DecidedBy.REDIS && buckets.mayBeDecidedBefore(request.place());
-        return replaysFollow ? lastMicros : agent.notBeforeLast(shared.nowMicros(buckets));
+    private Optional<Boolean> isDecided(AgentState buckets, PendingDecision request) {
+        if (request.asked() != null) {
+            boolean answered = buckets.isUsable(request)
+                    && decided(request.asked(), buckets).isPresent();
+            return answered ? Optional.of(true) : Optional.empty();
+        }
+        var redis = shared.redis().filter(each -> each.inUse(buckets));
+        if (redis.isEmpty() || !buckets.follows() || buckets.isDecidedAlone(cache.commits())) return Optional.empty();
+        if (!buckets.mayBeDecidedBefore(request.place())) return Optional.of(false);
+        double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
+        long committedOffset = offsets.committed(request.place());
+        var recalled = redis.get().recall(buckets.recall(request, offsets.sources(), committedOffset, nowSeconds));
+        return recalled.await(0)
+                .filter(SpendResult.Decided.class::isInstance)
+                .map(answer -> ((SpendResult.Decided) answer).replays() > 0);
     }
 
     private DecidedBy decidesNow(AgentState buckets) {
@@ -261,17 +277,18 @@ final class TaskDecider {
 
     /**
      * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, it refused the agent's
-     * key, or it decided without what an earlier call was to supersede.
+     * key; or if that is so of an earlier call for these buckets, or that one came later. Then our copy does not know
+     * what Redis has decided on, and requests that are decided later would bear earlier times.
      */
     private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets) {
-        var before = buckets.calls().supersedingBefore(asked);
-        if (before.isEmpty()) return answered(asked, buckets);
-        return answered(before.get(), buckets)
-                .flatMap(first -> answered(asked, buckets).filter(then -> isAfter(first, then)));
-    }
-
-    private static boolean isAfter(SpendResult.Decided first, SpendResult.Decided then) {
-        return then.bucket().lastRefillSeconds() >= first.bucket().lastRefillSeconds();
+        double lastRefillSeconds = 0;
+        for (var part : buckets.calls().through(asked)) {
+            var answer = answered(part, buckets);
+            if (answer.isEmpty() || answer.get().bucket().lastRefillSeconds() < lastRefillSeconds)
+                return Optional.empty();
+            lastRefillSeconds = answer.get().bucket().lastRefillSeconds();
+        }
+        return answered(asked, buckets);
     }
 
     private Optional<SpendResult.Decided> answered(RedisCall.Part asked, AgentState buckets) {
@@ -299,7 +316,7 @@ final class TaskDecider {
     }
 
     private void takeOver(AgentState buckets, RedisCall.Part asked, SpendResult.Decided answer) {
-        for (var part : buckets.calls().answeredThrough(asked)) {
+        for (var part : buckets.calls().through(asked)) {
             var its =
                     part == asked ? answer : (SpendResult.Decided) part.await().orElseThrow();
             boolean storedAlone = !buckets.follows();
@@ -321,16 +338,20 @@ final class TaskDecider {
     }
 
     private Decision decideLocally(AgentQueue agent, AgentState buckets, PendingDecision request) {
-        int place = request.place();
-        long id = offsets.sources().id(place);
         long clockMicros = shared.nowMicros(buckets);
         long atMicros = agent.notBeforeLast(clockMicros);
-        var outcome = spend(buckets, request, buckets.fence(place, id), clockMicros, atMicros, DecidedBy.LOCAL);
+        var outcome = spend(buckets, request, fence(buckets, request), clockMicros, atMicros, DecidedBy.LOCAL);
         shared.metrics().replayed(outcome.replays());
+        decidedLocally(buckets, request, outcome);
+        return outcome.decisions().get(0);
+    }
+
+    private void decidedLocally(AgentState buckets, PendingDecision request, TokenBucket.Outcome outcome) {
+        int place = request.place();
+        long id = offsets.sources().id(place);
         var promises = request.policy().promises();
         buckets.decidedLocally(outcome, promises, place, id, shared.exactlyOnce(), cache.commits());
         cache.storeWithCommit(buckets);
-        return outcome.decisions().get(0);
     }
 
     /** Answers as Redis would: its buckets hold no more than the mirror, and the mirror does not cover the cost. */

@@ -35,6 +35,7 @@ final class HoldsJudge {
     private final Set<Decision> again;
     private final Map<Decision, Integer> opening;
     private final long nowMicros;
+    private final boolean mayLoseTokens;
     /** By agent, name and when they were opened: where the topic of requests was made anew, another request may bear the name. */
     private final Map<List<Object>, Hold> open = new HashMap<>();
 
@@ -45,18 +46,21 @@ final class HoldsJudge {
      * @param again decisions that stood before, however many holds are open
      * @param opening by refusals, how many holds were about to be opened
      * @param nowMicros when the history has ended
+     * @param mayLoseTokens whether Redis has lost data, or a topic was made anew: then holds may be gone beside which others were refused
      */
     HoldsJudge(
             SimulatedKafka kafka,
             HoldRules rules,
             Set<Decision> again,
             Map<Decision, Integer> opening,
-            long nowMicros) {
+            long nowMicros,
+            boolean mayLoseTokens) {
         this.kafka = kafka;
         this.rules = rules;
         this.again = again;
         this.opening = opening;
         this.nowMicros = nowMicros;
+        this.mayLoseTokens = mayLoseTokens;
     }
 
     Optional<Violation> judge() {
@@ -152,8 +156,30 @@ final class HoldsJudge {
     private String refused(Output refused, int open) {
         var published = refused.published();
         if (!published.holds) return published + " holds nothing";
+        if (mayLoseTokens && again.contains(refused.decision())) return null;
         int kept = opening.getOrDefault(refused.decision(), 0);
-        return open + kept < rules.maxOpen() ? published + " is refused beside " + open + " and " + kept : null;
+        int most = Math.max(open + kept, openWhenDecided(refused));
+        return most < rules.maxOpen() ? published + " is refused beside " + open + " and " + kept : null;
+    }
+
+    /**
+     * By their times: what the other source's requests have opened by then may stand later. And if the refusal stood before, one of them may
+     * have been decided anew since, because its answer was lost.
+     */
+    private int openWhenDecided(Output refused) {
+        long atMicros = refused.decision().decidedAtMicros();
+        long untilMicros = atMicros + (again.contains(refused.decision()) ? LATE_MICROS : 0);
+        var opened = new HashSet<List<Object>>();
+        for (var output : kafka.outputs) {
+            var hold = output.hold();
+            if (hold == null || !hold.agentId().equals(refused.published().agent)) continue;
+            if (hold.openedMicros() <= untilMicros) opened.add(key(hold));
+        }
+        for (var ended : kafka.holds) {
+            if (!(ended.settlement() instanceof HoldEnded its)) continue;
+            if (its.settled().decidedAtMicros() <= atMicros) opened.remove(key(its.hold()));
+        }
+        return opened.size();
     }
 
     private long openAgain(String agent) {

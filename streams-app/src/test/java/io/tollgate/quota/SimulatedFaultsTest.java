@@ -1404,4 +1404,122 @@ class SimulatedFaultsTest {
                 commit
                 """);
     }
+
+    /** A hold was refused, and what follows was decided, before a crash: the refusal was given again with a later time. */
+    @Test
+    void refusedHoldBeforeADecidedRequest() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=0 call_agents=2 call_requests=1 calls=1 stored=0 within=1 unsettled=0 max_open=1
+                reserve agent=1 stray=1
+                steal
+                poll instance=1 most=7
+                process instance=1 count=2 order=6411203
+                pass millis=810
+                reserve agent=2 stray=1
+                work instance=1 most=3 order=9340884
+                reserve agent=2
+                poll most=7 reversed=1
+                steal from=1
+                work most=8 order=11492407
+                """);
+    }
+
+    /** The answer to a stray is lost, and that to the next one is known before, because a request at home was decided. */
+    @Test
+    void answerBehindOneOfTheOtherSource() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=10 rate=0 cold=1 call_agents=2 call_requests=1 calls=1
+                publish stray=2
+                move partition=1
+                lose_reply after=3662
+                publish agent=1 stray=2
+                work most=5 order=5198672
+                publish cost=1
+                pass millis=274
+                poll most=1 reversed=1
+                """);
+    }
+
+    /** The answers to requests with holds are in our copy, and their call is given up: they keep their places. */
+    @Test
+    void placeKeptForWhatOurCopyKnows() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=40 rate=2 cold=200 call_agents=2 call_requests=5 calls=1 within=2 unsettled=1 max_open=2
+                publish agent=2 cost=2 stray=2
+                reserve agent=1 cost=3 stray=2
+                reserve agent=2 cost=2 stray=2
+                reserve agent=1 stray=1
+                work instance=1 most=7 order=2745844
+                reserve agent=1 stray=1
+                poll most=2 reversed=1
+                pass millis=899
+                lose_reply
+                process count=4 order=202385
+                """);
+    }
+
+    /** A hold is refused beside decisions that Redis does not know: the next owner, whose clock is behind, refused earlier. */
+    @Test
+    void refusedHoldBeforeAMove() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=5 rate=0 cold=0 call_agents=3 call_requests=2 calls=1 within=5 unsettled=1 max_open=2
+                steal from=1
+                reserve agent=2 cost=1 stray=2
+                work most=5 order=6400141
+                reserve agent=2 stray=2
+                commit instance=1
+                slow instance=1 millis=43
+                work order=8489179
+                move to=1
+                poll instance=1 most=7
+                cut instance=1 micros=184 after=37
+                process instance=1 count=2 order=7955284
+                pass millis=777
+                reserve agent=2 cost=4
+                poll instance=1 most=7
+                process instance=1 count=2 order=15386978
+                commit instance=1
+                reserve agent=1 cost=2 stray=1
+                steal from=1
+                poll most=1 reversed=1
+                process count=6 order=5112763
+                """);
+    }
+
+    /** A hold was refused before a crash, and Redis says so again: it keeps no place. */
+    @Test
+    void refusedHoldKeepsNoPlace() {
+        keepsEveryPromise("""
+                exactly_once agents=1 capacity=5 rate=3 cold=1 call_agents=1 call_requests=4 calls=2 within=5 unsettled=1 max_open=4
+                reserve agent=1 cost=3 stray=1
+                reserve agent=2
+                reserve agent=1 stray=1
+                reserve agent=2 cost=1 stray=2
+                reserve agent=1 cost=2 stray=1
+                steal
+                publish agent=2 cost=1 stray=2
+                work instance=1 most=8 order=11690044
+                offsets_back by=1
+                publish cost=1 stray=1
+                publish agent=2
+                commit
+                steal from=1
+                reserve agent=1 cost=2 stray=1
+                pass millis=1480
+                poll most=7 reversed=1
+                reserve agent=1 cost=3 stray=1
+                process count=5 order=6158166
+                publish agent=1 cost=3
+                pass millis=1961
+                pass millis=1655
+                crash
+                crash instance=1 committed=1
+                reserve cost=2
+                reserve agent=2 stray=1
+                start
+                pass millis=1022
+                poll most=6
+                reserve agent=2 stray=1
+                """);
+    }
 }

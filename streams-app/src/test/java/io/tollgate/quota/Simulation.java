@@ -794,7 +794,7 @@ final class Simulation {
         long nowMicros = SimulatedRedis.wallMicros(time.nowMicros());
         return history.setup()
                 .holds()
-                .flatMap(rules -> new HoldsJudge(kafka, rules, again, opening, nowMicros).judge());
+                .flatMap(rules -> new HoldsJudge(kafka, rules, again, opening, nowMicros, mayLoseTokens()).judge());
     }
 
     private Optional<Violation> conservation() {
@@ -853,17 +853,45 @@ final class Simulation {
 
     private Optional<Violation> order() {
         if (!kafka.exactlyOnce) return Optional.empty();
-        var lasts = new HashMap<String, Map<Log, Published>>();
+        var lasts = new HashMap<String, Map<Log, Output>>();
+        long clockSteps = history.steps().stream()
+                .map(Step::kind)
+                .filter(Set.of(Step.Kind.REDIS_CLOCK, Step.Kind.HOST_CLOCK)::contains)
+                .count();
         for (var output : kafka.outputs) {
             var each = output.published();
             if (each.agent == null) continue;
             var last = lasts.computeIfAbsent(each.agent, agent -> new IdentityHashMap<>());
-            var before = last.put(each.log, each);
-            if (before != null && before.offset > each.offset) {
-                return Optional.of(new Violation("order", each + " stands after " + before));
+            var before = last.put(each.log, output);
+            if (before == null) continue;
+            if (before.published().offset > each.offset) {
+                return Optional.of(new Violation("order", each + " stands after " + before.published()));
+            }
+            long early = before.decision().decidedAtMicros() - output.decision().decidedAtMicros();
+            if (early > clockSteps * SLACK_SECONDS * 1e6
+                    && !isLaterThanKnown(each.agent, before, output)
+                    && !isLossUndone()) {
+                return Optional.of(
+                        new Violation("order", each + " is decided " + early + " us before " + before.published()));
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * Whether the one before was refused without asking Redis, by an instance that has lost its partition, or beside one: its successor does
+     * not know of it before it asks Redis, and Redis may have decided what follows for the other one.
+     */
+    private boolean isLaterThanKnown(String agent, Output before, Output output) {
+        if (!charges(agent).unasked.containsKey(before.decision())) return false;
+        return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
+    }
+
+    /** Whether Redis has lost what it was told, and a replica took over that had not: then it answers as before the loss. */
+    private boolean isLossUndone() {
+        var kinds = history.steps().stream().map(Step::kind).toList();
+        return kinds.contains(Step.Kind.FAILOVER)
+                && kinds.stream().anyMatch(kind -> kind != Step.Kind.FAILOVER && LOSSES.contains(kind));
     }
 
     /** Returns what was decided for the agent, each request once, in the order of time. */
@@ -894,6 +922,11 @@ final class Simulation {
         return taken && lost
                 || kinds.contains(Step.Kind.STEAL) // a zombie's decisions go out, too
                 || kinds.contains(Step.Kind.RECREATE);
+    }
+
+    /** Whether a policy may have made an older settlement one of a period that is over, which counts no more. */
+    private boolean becameCalendar(String agent) {
+        return byCalendar.contains(agent) && !(history.setup().limit().refill() instanceof CalendarRefill);
     }
 
     /** Whether the agent's bucket may have become full between two moments because a minute began. */
@@ -975,6 +1008,7 @@ final class Simulation {
             missing.approved += output.published().cost;
             boolean last = kafka.exactlyOnce
                     && output.published().number >= drainedFrom
+                    && !becameCalendar(agent)
                     && !resets.containsKey(agent); // which repays it
             double most = missing.approved + (last ? missing.taken : 0);
             if (most > capacity + rate * SLACK_SECONDS + EPSILON) {

@@ -65,7 +65,7 @@ public sealed interface Decision {
      * Charged in no bucket, however full: the agent has the most holds open that its policy allows. Only the pipeline
      * knows holds.
      */
-    record TooManyOpenHolds(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms, int maxOpen)
+    record TooManyOpenHolds(double remainingTokens, long decidedAtMicros, DecidedBy decidedBy, Terms terms)
             implements Decision {}
 
     /** No wait helps: the cost is above the capacity. */

@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -43,7 +44,7 @@ public record Fence(List<Group> groups) {
      *     decisions went
      * @param lastOffset the highest offset decided
      * @param decidedAtMicros microseconds since the epoch on the bucket's clock
-     * @param terms the terms of the decisions; null if not kept
+     * @param terms the terms of the decisions; null if no limit had a say: refused for too many open holds
      * @param tokensAfter the tokens left in the bucket of each limit
      * @param allApproved whether every request was approved; then {@code approvedOffsets} is empty
      * @param approvedOffsets ascending, if only some were approved
@@ -111,15 +112,17 @@ public record Fence(List<Group> groups) {
             var refusals = new ArrayList<Refusal>(0);
             for (int i = 0; i <= last && !all; i++) {
                 long offset = charges.get(i).offset();
-                if (!(decisions.get(i) instanceof Decision.Refused refused)) approved.add(offset);
-                else if (tokensAfter.size() > 1) refusals.add(new Refusal(offset, refused.limit()));
+                if (decisions.get(i).isApproved()) approved.add(offset);
+                else if (tokensAfter.size() > 1 && decisions.get(i) instanceof Decision.Refused refused)
+                    refusals.add(new Refusal(offset, refused.limit()));
             }
+            var terms = termsOf(newest);
             return new Group(
                     charges.get(0).offset(),
                     charges.get(last).offset(),
                     newest.decidedAtMicros(),
-                    newest.terms(),
-                    tokensAfter,
+                    terms,
+                    terms == null ? List.of(newest.remainingTokens()) : tokensAfter,
                     all,
                     approved,
                     refusals);
@@ -150,6 +153,11 @@ public record Fence(List<Group> groups) {
         private int moreBytes() {
             return Double.BYTES * (tokensAfter.size() - 1) + REFUSAL_BYTES * refusals.size();
         }
+    }
+
+    /** Returns the terms as the group of this decision keeps them; null if no limit had a say. */
+    public static @Nullable Terms termsOf(Decision decision) {
+        return decision instanceof Decision.TooManyOpenHolds ? null : decision.terms();
     }
 
     /** Returns the highest offset decided; -1 if none. */
@@ -192,23 +200,26 @@ public record Fence(List<Group> groups) {
     }
 
     /**
-     * Returns the fence with one more request that the only limit refused; all requests in its newest group must be
-     * refused as well.
+     * Returns the fence with one more request that the only limit refused, or that was refused for too many open holds;
+     * all requests in a group with the same answer must be refused as well.
      */
     public Fence plusRefused(long offset, Decision refusal) {
-        var newest = groups.isEmpty() ? null : groups.get(0);
         var tokens = List.of(refusal.remainingTokens());
-        if (newest == null
-                || newest.decidedAtMicros() != refusal.decidedAtMicros()
-                || !newest.tokensAfter().equals(tokens)
-                || !refusal.terms().equals(newest.terms())) return plusRefused(offset, offset, refusal);
-        return new Fence(groups.subList(1, groups.size())).plusRefused(newest.firstOffset(), offset, refusal);
+        var terms = termsOf(refusal);
+        long first = offset;
+        var before = this;
+        if (!groups.isEmpty() && isAnswerOf(groups.get(0), refusal, terms, tokens)) {
+            first = groups.get(0).firstOffset();
+            before = new Fence(groups.subList(1, groups.size()));
+        }
+        return before.plus(
+                new Group(first, offset, refusal.decidedAtMicros(), terms, tokens, false, List.of(), List.of()));
     }
 
-    private Fence plusRefused(long first, long offset, Decision refusal) {
-        var tokens = List.of(refusal.remainingTokens());
-        return plus(new Group(
-                first, offset, refusal.decidedAtMicros(), refusal.terms(), tokens, false, List.of(), List.of()));
+    private static boolean isAnswerOf(Group group, Decision refusal, @Nullable Terms terms, List<Double> tokens) {
+        return group.decidedAtMicros() == refusal.decidedAtMicros()
+                && group.tokensAfter().equals(tokens)
+                && Objects.equals(group.terms(), terms);
     }
 
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */

@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,6 +45,37 @@ class FenceTest {
 
         assertThat(fence.recall(10)).isEmpty();
         assertThat(fence.recall(11)).isPresent();
+    }
+
+    @Test
+    void refusedHoldsKeepTheirReason() {
+        var terms = Terms.of(new Limit(10, 1));
+        var fence = Fence.NONE
+                .plusRefused(5, new Decision.QuotaExceeded(2, Optional.empty(), 7, DecidedBy.REDIS, terms, 0))
+                .plusRefused(6, new Decision.TooManyOpenHolds(2, 7, DecidedBy.REDIS, terms))
+                .plusRefused(9, new Decision.TooManyOpenHolds(2, 7, DecidedBy.REDIS, terms));
+
+        var decoded = Fence.decode(ByteBuffer.wrap(fence.encode()));
+
+        assertThat(decoded).isEqualTo(fence);
+        assertThat(decoded.groups()).hasSize(2);
+        assertThat(again(decoded, 5)).isInstanceOf(Decision.QuotaExceeded.class);
+        assertThat(again(decoded, 9)).isEqualTo(new Decision.TooManyOpenHolds(2, 7, DecidedBy.LOCAL, terms));
+    }
+
+    @Test
+    void refusedHoldOfALostAnswerIsNotApproved() {
+        var terms = Terms.of(new Limit(10, 1));
+        var refusal = new Decision.TooManyOpenHolds(2, 7, DecidedBy.REDIS, terms);
+
+        var group = Fence.Group.of(List.of(new Charge(5, 1)), List.of(refusal), List.of(2.0));
+
+        assertThat(again(Fence.NONE.plus(group), 5)).isInstanceOf(Decision.TooManyOpenHolds.class);
+    }
+
+    private static Decision again(Fence fence, long offset) {
+        var group = fence.recall(offset).orElseThrow();
+        return TokenBucket.decideAgain(new Charge(offset, 3), group, Terms.of(new Limit(10, 1)), DecidedBy.LOCAL);
     }
 
     @ParameterizedTest(name = "seed {0}")
