@@ -28,6 +28,9 @@ final class HoldsJudge {
     /** Clocks step by less, and an idle task looks more often. */
     private static final long LATE_MICROS = 3_000_000;
 
+    /** As long as the checker allows. */
+    private static final long DECIDED_ANEW_MICROS = 60_000_000;
+
     private static final double EPSILON = 1e-9;
 
     private final SimulatedKafka kafka;
@@ -168,7 +171,7 @@ final class HoldsJudge {
      */
     private int openWhenDecided(Output refused) {
         long atMicros = refused.decision().decidedAtMicros();
-        long untilMicros = atMicros + (again.contains(refused.decision()) ? LATE_MICROS : 0);
+        long untilMicros = atMicros + (again.contains(refused.decision()) ? DECIDED_ANEW_MICROS : 0);
         var opened = new HashSet<List<Object>>();
         for (var output : kafka.outputs) {
             var hold = output.hold();
