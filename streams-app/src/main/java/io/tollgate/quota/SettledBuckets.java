@@ -28,6 +28,9 @@ final class SettledBuckets {
     /** Null where nothing was settled that the last answer of Redis lacks, as for nearly all agents. */
     private @Nullable UnansweredSettlements unanswered;
 
+    /** The adjustments that the last call has named. */
+    private Adjustments sent = Adjustments.NONE;
+
     /** @param copy as it was stored; null: none was, which means full buckets */
     SettledBuckets(@Nullable BucketCopy copy) {
         this.copy = copy;
@@ -145,12 +148,12 @@ final class SettledBuckets {
         return settled;
     }
 
-    /** Removes from the sum the uncommitted refunds for which the buckets in Redis have no room by now. */
+    /** Removes from the sum the refunds that Redis does not know and for which its buckets have no room by now. */
     void takeOffWhatHasNoRoom(Promises promises, double nowSeconds, int commits) {
         var held = copy;
         if (held == null || unanswered == null) return;
         if (!showsRoom(held)) return; // its first answer does
-        double surplus = unanswered.surplusTokens(held.adjustments(), promises, nowSeconds, commits);
+        double surplus = unanswered.surplusTokens(held.adjustments(), sent, promises, nowSeconds, commits);
         if (surplus <= 0) return;
         held.adjusted(held.adjustments().settled(-surplus), held.isUntold());
         stored = false;
@@ -179,7 +182,10 @@ final class SettledBuckets {
             int commits,
             double nowSeconds) {
         takeOffWhatHasNoRoom(promises, nowSeconds, commits);
-        return new CopyToSend(copy, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
+        var toSend =
+                new CopyToSend(copy, complete, calls, unanswered).forCall(promises, place, sources, status, commits);
+        if (toSend != null) sent = toSend.adjustments();
+        return toSend;
     }
 
     /**

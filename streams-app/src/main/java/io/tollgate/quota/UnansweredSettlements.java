@@ -98,11 +98,17 @@ record UnansweredSettlements(
         return ended.isNone() ? all : ended;
     }
 
-    /** Returns the uncommitted refunds for which the buckets in Redis have no room by now; 0 or less: none. */
-    double surplusTokens(Adjustments all, Promises promises, double nowSeconds, int commits) {
-        if (!mayBeUndone(commits)) return 0;
-        return all.settledSince(committed)
-                - roomTokens(TokenBucket.refill(withCommitted, promises, nowSeconds), promises);
+    /**
+     * Returns the refunds that Redis does not know, and for which its buckets have no room by now; 0 or less: none. It
+     * may know of the committed ones, if any of these was sent.
+     *
+     * @param sent the adjustments that the last call has named
+     */
+    double surplusTokens(Adjustments all, Adjustments sent, Promises promises, double nowSeconds, int commits) {
+        boolean unsent = sent.settledSince(inBuckets) == 0;
+        if (!unsent && !mayBeUndone(commits)) return 0;
+        return all.settledSince(unsent ? inBuckets : committed)
+                - roomTokens(TokenBucket.refill(unsent ? buckets : withCommitted, promises, nowSeconds), promises);
     }
 
     /**

@@ -1522,4 +1522,21 @@ class SimulatedFaultsTest {
                 reserve agent=2 stray=1
                 """);
     }
+
+    /** A committed refund fills the bucket, Redis does not know of it, time goes on, and then a debt follows. */
+    @Test
+    void debtAfterARefundThatFilledTheBucket() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=1 cold=0 call_agents=1 call_requests=2 calls=3 stored=0
+                publish cost=3
+                publish cost=4
+                work most=6 order=14203398
+                settle refund=14
+                publish cost=4
+                poll
+                commit
+                pass millis=1719
+                settle
+                """);
+    }
 }
