@@ -28,14 +28,18 @@ final class AgentState {
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
     private int aloneIn = -1;
+    /** The same of our copy's last decision, whether or not Redis may be asked. */
+    private int localIn = -1;
 
     /** Since Redis answered last. */
     private RefusedUnasked unasked = RefusedUnasked.NONE;
 
-    /** Sources of which Redis has decided a request anew, a bit for each place: what follows is new to it, too. */
+    /** Sources of which Redis did not know a request, a bit for each place: what follows is new to it, too. */
     private int pastReplays;
 
     private long answeredNanos;
+    /** The last answer without decisions: each request that it was for looks at it. */
+    private RedisCall.@Nullable Part looked;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
     AgentState(String agentId, BucketKind kind, @Nullable BucketCopy bucket) {
@@ -86,6 +90,11 @@ final class AgentState {
      */
     boolean isDecidedAlone(int commits) {
         return aloneIn == commits;
+    }
+
+    /** Returns whether our copy holds decisions of its own that are not committed. */
+    boolean mayBeUndone(int commits) {
+        return localIn == commits;
     }
 
     /** Returns whether our copy may lack charges of Redis since it was stored, and holds nothing that Redis lacks. */
@@ -229,6 +238,13 @@ final class AgentState {
         held.disagreed(asked.spend(), inRedis, nowSeconds, once);
     }
 
+    /** Returns whether this answer without decisions was not looked at before, and notes it. */
+    boolean isFirstLook(RedisCall.Part answered) {
+        boolean first = looked != answered;
+        looked = answered;
+        return first;
+    }
+
     /** Takes over what Redis answered, once for each call. */
     void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
         calls.accepted(asked);
@@ -236,19 +252,20 @@ final class AgentState {
         superseding = false;
         var spend = asked.spend();
         int place = asked.place();
-        if (answer.replays() < answer.decisions().size()) pastReplays |= 1 << place;
+        if (answer.replays() < answer.decisions().size()) pastReplays(place);
         var copy = held.copyOr(answer.buckets());
         long source = spend.source();
         long fenceOffset =
                 Math.max(copy.lastOffset(source), unasked.fence(place).lastOffset());
         var groups = asked.groups(answer, fenceOffset);
-        if (!groups.isEmpty() || !unasked.isNone(place)) {
+        boolean told = !spend.charges().isEmpty(); // of what was refused unasked, by the call for what follows
+        if (told && (!groups.isEmpty() || !unasked.isNone(place))) {
             var fence = groups.isEmpty() || fenceOffset > spend.committedOffset() ? fence(place, source) : Fence.NONE;
             if (!groups.isEmpty()) fence = fence.uncommitted(spend.committedOffset());
             for (var group : groups) fence = fence.plus(group);
             copy.hold(source, fence);
         }
-        unasked = unasked.without(place);
+        if (told) unasked = unasked.without(place);
         held.answered(spend, answer, calls);
         copy.keepOnly(sources); // from now on these say what Redis must know
     }
@@ -271,6 +288,7 @@ final class AgentState {
      */
     void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
         calls.giveUp();
+        localIn = commits;
         if (once && (held.isComplete() || held.mayBeUndone(commits))) aloneIn = commits;
         unasked = unasked.without(place);
         held.decidedLocally(outcome, promises, id);
@@ -279,6 +297,11 @@ final class AgentState {
     /** Returns whether what Redis has decided beyond our copy counts. */
     boolean follows() {
         return !superseding && !held.decidedWithoutRedis();
+    }
+
+    /** Notes that Redis did not know a request of this source: it knows none of what follows. */
+    void pastReplays(int place) {
+        pastReplays |= 1 << place;
     }
 
     /**

@@ -10,7 +10,6 @@ import io.tollgate.redis.SpendResults;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -93,7 +92,7 @@ final class RedisCall {
 
         /**
          * Returns the groups for the fence beyond this offset, oldest first: one group for all decisions of one moment
-         * under the same terms.
+         * under the same terms; refused holds have groups of their own.
          */
         List<Fence.Group> groups(SpendResult.Decided answer, long fenceOffset) {
             var charges = spend.charges();
@@ -113,7 +112,8 @@ final class RedisCall {
 
         private static boolean together(Decision one, Decision other) {
             return one.decidedAtMicros() == other.decidedAtMicros()
-                    && Objects.equals(Fence.termsOf(one), Fence.termsOf(other));
+                    && one.terms().equals(other.terms())
+                    && one instanceof Decision.TooManyOpenHolds == other instanceof Decision.TooManyOpenHolds;
         }
 
         private List<Double> tokensAfter(Decision newest, SpendResult.Decided answer) {

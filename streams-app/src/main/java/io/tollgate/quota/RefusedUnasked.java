@@ -6,7 +6,7 @@ import io.tollgate.mirror.TaskSources;
 import java.util.stream.Stream;
 
 /**
- * One agent's requests refused without asking Redis, since its last answer. Immutable.
+ * One agent's requests refused without a decision of Redis, since its last answer. Immutable.
  *
  * @param requests of the source at {@link TaskSources#REQUESTS}
  * @param rekeyed of the other one

@@ -63,6 +63,11 @@ final class SettledBuckets {
         return copy == null ? nowSeconds : Math.max(nowSeconds, copy.lastRefillSeconds());
     }
 
+    /** Returns how late Redis had answered at least, in seconds since the epoch; 0: nobody knows. */
+    double answeredSeconds() {
+        return copy == null || unanswered != null ? 0 : copy.lastRefillSeconds();
+    }
+
     /** Returns whether the state store holds what we hold. */
     boolean isStored() {
         return stored;

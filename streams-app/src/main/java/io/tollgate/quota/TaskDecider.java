@@ -184,28 +184,40 @@ final class TaskDecider {
     private Decision refuseHold(
             AgentQueue agent, AgentState buckets, PendingDecision request, Policy policy, int atOnce) {
         var isDecided = isDecided(buckets, request);
-        var fence = fence(buckets, request);
-        long offset = request.charge().offset();
-        if (isDecided.orElse(false) || fence.recall(offset).isPresent()) {
+        if (isDecided.orElse(false)
+                || fence(buckets, request).recall(request.charge().offset()).isPresent()) {
             return decide(agent, buckets, request, policy, atOnce);
         }
-        boolean known = isDecided.isPresent();
         long nowMicros = Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros());
-        var refused = TokenBucket.refuseHold(
-                buckets.held().bucketsOrFull(policy.terms(), TokenBucket.seconds(nowMicros)),
-                fence,
-                policy.promises(),
-                offsets.committed(request.place()),
-                offset,
-                known ? buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros()) : nowMicros,
-                known ? DecidedBy.REDIS : DecidedBy.LOCAL);
-        var refusal = refused.decisions().get(0);
-        if (known) {
-            buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
-        } else {
-            decidedLocally(buckets, request, refused);
+        if (isDecided.isEmpty()) {
+            var refusal = refusal(buckets, policy, nowMicros, DecidedBy.LOCAL);
+            if (request.asked() != null) buckets.startAnew(policy.terms(), TokenBucket.seconds(nowMicros));
+            decidedLocally(buckets, request, refused(buckets, request, refusal));
+            return refusal;
         }
+        long atMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros());
+        var refusal = refusal(buckets, policy, atMicros, DecidedBy.REDIS);
+        buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
         return refusal;
+    }
+
+    private TokenBucket.Outcome refused(AgentState buckets, PendingDecision request, Decision refusal) {
+        var fence = fence(buckets, request);
+        long offset = request.charge().offset();
+        if (offset > fence.lastOffset())
+            fence = fence.uncommitted(offsets.committed(request.place())).plusRefused(offset, refusal);
+        double atSeconds = TokenBucket.seconds(refusal.decidedAtMicros());
+        var promises = request.policy().promises();
+        var held = TokenBucket.refill(buckets.held().bucketsOrFull(promises.terms(), atSeconds), promises, atSeconds);
+        return new TokenBucket.Outcome(held, fence, List.of(refusal), 0);
+    }
+
+    private static Decision refusal(AgentState buckets, Policy policy, long nowMicros, DecidedBy decidedBy) {
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = TokenBucket.refill(
+                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
+        long atMicros = Math.max(nowMicros, TokenBucket.micros(held.first().lastRefillSeconds()));
+        return new Decision.TooManyOpenHolds(held.leastTokens(), atMicros, decidedBy, policy.terms());
     }
 
     /** Returns what our copy knows of the decisions of a request's source. */
@@ -224,14 +236,14 @@ final class TaskDecider {
             return answered ? Optional.of(true) : Optional.empty();
         }
         var redis = shared.redis().filter(each -> each.inUse(buckets));
-        if (redis.isEmpty() || !buckets.follows() || buckets.isDecidedAlone(cache.commits())) return Optional.empty();
+        if (redis.isEmpty() || buckets.isDecidedAlone(cache.commits())) return Optional.empty();
         if (!buckets.mayBeDecidedBefore(request.place())) return Optional.of(false);
         double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));
         long committedOffset = offsets.committed(request.place());
         var recalled = redis.get().recall(buckets.recall(request, offsets.sources(), committedOffset, nowSeconds));
-        return recalled.await(0)
-                .filter(SpendResult.Decided.class::isInstance)
-                .map(answer -> ((SpendResult.Decided) answer).replays() > 0);
+        if (!(recalled.await(0).orElse(null) instanceof SpendResult.Decided answer)) return Optional.empty();
+        if (answer.replays() == 0) buckets.pastReplays(request.place());
+        return Optional.of(answer.replays() > 0 && buckets.follows());
     }
 
     private DecidedBy decidesNow(AgentState buckets) {
@@ -281,20 +293,23 @@ final class TaskDecider {
      * what Redis has decided on, and requests that are decided later would bear earlier times.
      */
     private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets) {
-        double lastRefillSeconds = 0;
-        for (var part : buckets.calls().through(asked)) {
-            var answer = answered(part, buckets);
-            if (answer.isEmpty() || answer.get().bucket().lastRefillSeconds() < lastRefillSeconds)
-                return Optional.empty();
-            lastRefillSeconds = answer.get().bucket().lastRefillSeconds();
+        var parts = buckets.calls().through(asked);
+        if (parts.isEmpty()) return answered(asked, buckets);
+        double lastSeconds = buckets.held().answeredSeconds();
+        Optional<SpendResult.Decided> answer = Optional.empty();
+        for (var part : parts) {
+            answer = answered(part, buckets);
+            if (answer.isEmpty() || answer.get().bucket().lastRefillSeconds() < lastSeconds) return Optional.empty();
+            lastSeconds = answer.get().bucket().lastRefillSeconds();
         }
-        return answered(asked, buckets);
+        return answer;
     }
 
     private Optional<SpendResult.Decided> answered(RedisCall.Part asked, AgentState buckets) {
         var answer = asked.await();
         if (answer.isEmpty()) return Optional.empty();
         if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
+        if (!buckets.isFirstLook(asked)) return Optional.empty();
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));

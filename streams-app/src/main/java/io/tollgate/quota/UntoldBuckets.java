@@ -110,7 +110,8 @@ final class UntoldBuckets {
             if (!buckets.held().isUntold()) told.add(each);
             else if (change.then.isEmpty() && buckets.isAnsweredAfter(nowNanos - ASKS_AGAIN_NANOS))
                 change.dueNanos = nowNanos + LOOK_AGAIN_NANOS;
-            else if (buckets.calls().isEmpty()) untold.add(buckets); // else what is under way tells it
+            else if (buckets.calls().isEmpty() && !buckets.mayBeUndone(cache.commits()))
+                untold.add(buckets); // else what is under way tells it, or what comes after the commit
         }
         untellable.forEach(this::run);
         told.forEach(this::done);

@@ -55,7 +55,7 @@ public final class Rejection {
         json.text("agent_id", request.agentId())
                 .number("tokens", cost)
                 .text("reason", QuotaHeaders.reason(decision))
-                .text("detail", detail(decided, cost, remaining, limit.limit()));
+                .text("detail", detail(decision, cost, remaining, limit.limit()));
         if (decision instanceof Decision.Refused && decision.terms().limits().size() > 1) {
             json.text("limit", limit.name());
         }
@@ -90,11 +90,11 @@ public final class Rejection {
                 : decided.policy().limits().get(0);
     }
 
-    private static String detail(DecidedRequest decided, String cost, String remaining, Limit limit) {
-        if (decided.decision() instanceof Decision.TooManyOpenHolds) {
-            return "opens a hold, " + decided.policy().holds().maxOpen() + " may be open at a time";
+    private static String detail(Decision decision, String cost, String remaining, Limit limit) {
+        if (decision instanceof Decision.TooManyOpenHolds) {
+            return "opens a hold, and as many are open as the policy allows";
         }
-        return decided.decision() instanceof Decision.CostExceedsCapacity
+        return decision instanceof Decision.CostExceedsCapacity
                 ? "costs " + cost + " tokens, the bucket holds at most " + Decimal.text(limit.capacityTokens())
                 : "costs " + cost + " tokens, " + remaining + " are left";
     }

@@ -332,7 +332,7 @@ class HoldsTopologyTest {
                 .isEqualTo(json.get("reason").textValue());
         assertThat(json.has("retry_after_ms")).isFalse();
         assertThat(json.has("limit")).isFalse();
-        assertThat(json.get("detail").textValue()).isEqualTo("opens a hold, 2 may be open at a time");
+        assertThat(json.get("detail").textValue()).isEqualTo("opens a hold, and as many are open as the policy allows");
         assertThat(json.get("remaining").intValue()).isEqualTo(80);
         assertThat(approved.getQueueSize()).as("what opens no hold passes").isEqualTo(3);
 

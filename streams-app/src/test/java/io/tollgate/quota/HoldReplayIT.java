@@ -2,8 +2,10 @@ package io.tollgate.quota;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Limit;
+import io.tollgate.bucket.Terms;
 import io.tollgate.ingest.Request;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.mirror.Hold;
@@ -73,11 +75,45 @@ class HoldReplayIT extends TasksOnRedis {
         assertThat(again).extracting(each -> each.decision().decidedAtMicros()).isSorted();
     }
 
+    /** Its policy was replaced by one that allows more. */
+    @Test
+    void refusalKeepsItsPolicy() {
+        var first = decide(task(limited(1), store()), 0, reserve(10), reserve(20), request(30));
+
+        var again = decide(task(limited(5, 7), store()), 0, reserve(10), reserve(20), request(30));
+
+        assertThat(again.get(1).decision()).isEqualTo(first.get(1).decision());
+        assertThat(again.get(1).policy().name()).isEqualTo(first.get(1).policy().name());
+        assertThat(redisHolds()).isEqualTo("60");
+    }
+
+    /** Each refusal is made where nothing else shows the agent to be ours still. */
+    @Test
+    void refusedHoldsDoNotKeepTheAgentFromRedis() {
+        var task = task(limited(1), store());
+        decide(task, 0, reserve(10));
+        var buckets = task.cache().of(task.cache().agent(AGENT), BucketKind.ENFORCED);
+        buckets.startAnew(Terms.of(LIMIT), 1);
+        task.beforeCommit();
+
+        for (int i = 1; i < 4; i++) {
+            assertThat(decide(task, i, 20).get(0).decision()).isInstanceOf(Decision.TooManyOpenHolds.class);
+            task.beforeCommit();
+        }
+
+        assertThat(decide(task, 4, request(5)).get(0).decision().decidedBy()).isEqualTo(DecidedBy.REDIS);
+        assertThat(redisHolds()).isEqualTo("85");
+    }
+
     private QuotaContext limited(int maxOpen) {
+        return limited(maxOpen, 0);
+    }
+
+    private QuotaContext limited(int maxOpen, long policyOffset) {
         var shared = shared(LIMIT, new CommittedOffsets());
         PolicyRecords.apply(
                 shared.policies(),
-                0,
+                policyOffset,
                 0,
                 AGENT,
                 "{\"capacity\":100,\"refill_rate\":0,\"holds\":{\"max_open\":" + maxOpen + "}}");

@@ -883,7 +883,7 @@ final class Simulation {
      * not know of it before it asks Redis, and Redis may have decided what follows for the other one.
      */
     private boolean isLaterThanKnown(String agent, Output before, Output output) {
-        if (!charges(agent).unasked.containsKey(before.decision())) return false;
+        if (!charges(agent).unasked.containsKey(before.decision()) || again.contains(before.decision())) return false;
         return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
     }
 

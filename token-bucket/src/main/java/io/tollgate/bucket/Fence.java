@@ -5,8 +5,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -28,12 +28,13 @@ public record Fence(List<Group> groups) {
     private static final int GROUP_BYTES = 44;
     private static final int REFUSAL_BYTES = 5;
     private static final int ALL = -1; // 4294967295, unsigned
+    private static final int OPEN_HOLDS = 127;
 
     public Fence {
         groups = List.copyOf(groups);
     }
 
-    /** A request that one of several limits refused; {@code limit} counts from 0. */
+    /** A request that one of several limits refused; {@code limit} counts from 0, and is 127 for open holds. */
     public record Refusal(long offset, int limit) {}
 
     /**
@@ -44,11 +45,11 @@ public record Fence(List<Group> groups) {
      *     decisions went
      * @param lastOffset the highest offset decided
      * @param decidedAtMicros microseconds since the epoch on the bucket's clock
-     * @param terms the terms of the decisions; null if no limit had a say: refused for too many open holds
+     * @param terms the terms of the decisions; null if not kept
      * @param tokensAfter the tokens left in the bucket of each limit
      * @param allApproved whether every request was approved; then {@code approvedOffsets} is empty
      * @param approvedOffsets ascending, if only some were approved
-     * @param refusals the limits that refused the others, if there are several
+     * @param refusals the limits that refused the others, if there are several; or that for open holds, which refuses all
      */
     public record Group(
             long firstOffset,
@@ -98,7 +99,8 @@ public record Fence(List<Group> groups) {
         }
 
         /**
-         * Returns the answers to charges decided at one moment, under the same terms.
+         * Returns the answers to charges decided at one moment, under the same terms; all of them refused for open
+         * holds, or none.
          *
          * @param charges ascending by offset
          * @param decisions one for each charge, in their order
@@ -116,13 +118,14 @@ public record Fence(List<Group> groups) {
                 else if (tokensAfter.size() > 1 && decisions.get(i) instanceof Decision.Refused refused)
                     refusals.add(new Refusal(offset, refused.limit()));
             }
-            var terms = termsOf(newest);
+            if (newest instanceof Decision.TooManyOpenHolds)
+                refusals.add(new Refusal(charges.get(last).offset(), OPEN_HOLDS));
             return new Group(
                     charges.get(0).offset(),
                     charges.get(last).offset(),
                     newest.decidedAtMicros(),
-                    terms,
-                    terms == null ? List.of(newest.remainingTokens()) : tokensAfter,
+                    newest.terms(),
+                    tokensAfter,
                     all,
                     approved,
                     refusals);
@@ -141,6 +144,11 @@ public record Fence(List<Group> groups) {
             return 0;
         }
 
+        /** Returns whether its requests were refused because too many holds were open. */
+        public boolean isForOpenHolds() {
+            return !refusals.isEmpty() && refusals.get(0).limit() == OPEN_HOLDS;
+        }
+
         /** Returns whether the request at this offset was approved. The group must cover it. */
         public boolean approved(long offset) {
             return allApproved || approvedOffsets.contains(offset);
@@ -153,11 +161,6 @@ public record Fence(List<Group> groups) {
         private int moreBytes() {
             return Double.BYTES * (tokensAfter.size() - 1) + REFUSAL_BYTES * refusals.size();
         }
-    }
-
-    /** Returns the terms as the group of this decision keeps them; null if no limit had a say. */
-    public static @Nullable Terms termsOf(Decision decision) {
-        return decision instanceof Decision.TooManyOpenHolds ? null : decision.terms();
     }
 
     /** Returns the highest offset decided; -1 if none. */
@@ -200,26 +203,27 @@ public record Fence(List<Group> groups) {
     }
 
     /**
-     * Returns the fence with one more request that the only limit refused, or that was refused for too many open holds;
-     * all requests in a group with the same answer must be refused as well.
+     * Returns the fence with one more request that the only limit refused, or that was refused for open holds; all
+     * requests in a group with the same answer must be refused as well.
      */
     public Fence plusRefused(long offset, Decision refusal) {
-        var tokens = List.of(refusal.remainingTokens());
-        var terms = termsOf(refusal);
+        boolean holds = refusal instanceof Decision.TooManyOpenHolds;
+        var terms = refusal.terms();
+        var tokens = Collections.nCopies(terms.limits().size(), refusal.remainingTokens());
         long first = offset;
         var before = this;
-        if (!groups.isEmpty() && isAnswerOf(groups.get(0), refusal, terms, tokens)) {
-            first = groups.get(0).firstOffset();
+        var newest = groups.isEmpty() ? null : groups.get(0);
+        if (newest != null
+                && newest.decidedAtMicros() == refusal.decidedAtMicros()
+                && newest.tokensAfter().equals(tokens)
+                && terms.equals(newest.terms())
+                && newest.isForOpenHolds() == holds) {
+            first = newest.firstOffset();
             before = new Fence(groups.subList(1, groups.size()));
         }
+        var refusals = holds ? List.of(new Refusal(offset, OPEN_HOLDS)) : List.<Refusal>of();
         return before.plus(
-                new Group(first, offset, refusal.decidedAtMicros(), terms, tokens, false, List.of(), List.of()));
-    }
-
-    private static boolean isAnswerOf(Group group, Decision refusal, @Nullable Terms terms, List<Double> tokens) {
-        return group.decidedAtMicros() == refusal.decidedAtMicros()
-                && group.tokensAfter().equals(tokens)
-                && Objects.equals(group.terms(), terms);
+                new Group(first, offset, refusal.decidedAtMicros(), terms, tokens, false, List.of(), refusals));
     }
 
     /** Returns the bytes of the groups, as {@code spend.lua} keeps them. */

@@ -294,27 +294,6 @@ public final class TokenBucket {
         return new Outcome(buckets(terms, tokens, nowSeconds), kept, List.of(decisions), replays);
     }
 
-    /**
-     * Refuses a request that would open more holds than its agent may have, at {@code nowMicros}, or at the buckets'
-     * last refill if that is later. Its answer is kept in the fence as those of {@link #spend} are.
-     */
-    public static Outcome refuseHold(
-            AgentBuckets held,
-            Fence fence,
-            Promises promises,
-            long committedOffset,
-            long offset,
-            long nowMicros,
-            DecidedBy decidedBy) {
-        var now = Moment.of(notBefore(held, seconds(nowMicros)), nowMicros);
-        var refilled = refill(held, promises, now.seconds());
-        var refusal = new TooManyOpenHolds(refilled.leastTokens(), now.micros(), decidedBy, promises.terms());
-        var kept = offset <= fence.lastOffset()
-                ? fence
-                : fence.uncommitted(committedOffset).plusRefused(offset, refusal);
-        return new Outcome(refilled, kept, List.of(refusal), 0);
-    }
-
     private static List<Double> boxed(double[] tokens) {
         var boxed = new Double[tokens.length];
         for (int i = 0; i < tokens.length; i++) boxed[i] = tokens[i];
@@ -395,7 +374,7 @@ public final class TokenBucket {
                 : Optional.empty();
     }
 
-    /** Returns the answer to the charge when the group was decided; {@code now}: the terms if the group has none. */
+    /** Returns the answer to the charge when the group was decided; {@code now}: the terms if the group keeps none. */
     public static Decision decideAgain(Charge charge, Fence.Group group, Terms now, DecidedBy decidedBy) {
         var terms = group.terms() == null ? now : group.terms();
         var then = Moment.of(seconds(group.decidedAtMicros()), group.decidedAtMicros());
@@ -404,8 +383,8 @@ public final class TokenBucket {
         if (group.approved(charge.offset())) {
             return new Approved(least(tokens), group.decidedAtMicros(), decidedBy, terms);
         }
-        if (group.terms() == null) {
-            return new TooManyOpenHolds(tokens[0], group.decidedAtMicros(), decidedBy, terms);
+        if (group.isForOpenHolds()) {
+            return new TooManyOpenHolds(least(tokens), group.decidedAtMicros(), decidedBy, terms);
         }
         int limit = group.refusedBy(charge.offset());
         return refusal(charge.costTokens(), tokens[limit], then, terms, limit, decidedBy);
