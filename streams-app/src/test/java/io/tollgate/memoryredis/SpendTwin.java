@@ -469,6 +469,7 @@ final class SpendTwin {
         double writtenLast = Double.isNaN(wasLast) ? 0 : wasLast;
         boolean lacks = gone || filled || fenced && writtenLast < argument.copyLast;
         boolean elsewhere = false;
+        boolean behind = false;
         boolean byStranger = writtenLast > argument.copyLast && !isFirst(source, fence);
         boolean other = false;
         boolean written = relation < UNDER_WAY && wasLast > argument.copyLast;
@@ -476,18 +477,26 @@ final class SpendTwin {
             var entry = bySource(fencedSources, known.get(i).source());
             byStranger &= !isFirst(known.get(i).source(), fence);
             double decided = entry == null ? -1 : entry.last;
-            lacks |= known.get(i).through() > decided;
+            behind |= known.get(i).through() > decided;
             elsewhere |= i > 0 && known.get(i).through() < decided;
             byte[] groups = known.get(i).groups();
             if (!written || groups.length == 0 || entry == null) continue;
             var said = recall(entry.groups, known.get(i).through());
             other |= said != null && !Arrays.equals(said.group(), 16, 24, groups, 16, 24);
         }
-        lacks |= written && own.last == copyFence && !elsewhere && kept.length == 0 && foreign == argument.copyForeign;
+        lacks |= behind
+                || written
+                        && own.last == copyFence
+                        && !elsewhere
+                        && kept.length == 0
+                        && foreign == argument.copyForeign;
         boolean beyond = relation == SUPERSEDES && own.last > copyFence;
         boolean disagrees = other
                 || relation == UNDER_WAY && lacks
-                || relation == SUPERSEDES && once && argument.count > 0 && (elsewhere || byStranger);
+                || once
+                        && argument.count > 0
+                        && (relation == SUPERSEDES && (elsewhere || byStranger)
+                                || relation < UNDER_WAY && behind && (elsewhere || own.last > copyFence));
         boolean reconciled = relation > 0 && relation != UNDER_WAY && (lacks || ahead);
         if (reconciled) for (var copy : copies) now = max(now, copy.last());
 

@@ -1539,4 +1539,59 @@ class SimulatedFaultsTest {
                 settle
                 """);
     }
+
+    /** A call that told Redis of a settlement carried local decisions of a transaction that was aborted. */
+    @Test
+    void toldOfDecisionsThatAreUndone() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=40 rate=3 cold=0 call_agents=3 call_requests=2 calls=2
+                settle agent=1
+                work most=2 order=104794
+                freeze millis=554
+                publish agent=1
+                publish agent=1 cost=4 stray=1
+                publish agent=1 cost=3
+                poll most=7
+                pass millis=1778
+                process count=1 order=1511656
+                pass millis=1170
+                steal
+                """);
+    }
+
+    /** After a failover Redis lacks what our copy knows, and holds charges that our copy has never heard of. */
+    @Test
+    void failoverWithChargesOfBoth() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=20 rate=0 cold=0 call_agents=1 call_requests=2 calls=3
+                steal from=1
+                lose_reply instance=1 after=12
+                publish agent=1 stray=2
+                publish agent=1 cost=2 stray=2
+                publish agent=1 stray=2
+                work instance=1 most=1 order=14981433
+                publish agent=1 cost=1
+                move to=1
+                poll instance=1 most=2
+                process instance=1 count=1 order=6688403
+                commit instance=1
+                lose_reply after=10
+                poll most=2 reversed=1
+                process count=7 order=2237433
+                commit
+                steal from=1
+                poll most=3
+                process order=6850503
+                pass millis=1054
+                publish agent=1 cost=1
+                publish cost=2 stray=2
+                failover writes=1 after=2215
+                publish cost=2 stray=2
+                commit instance=1
+                poll most=5
+                commit
+                process count=2 order=7863422
+                move to=1
+                """);
+    }
 }

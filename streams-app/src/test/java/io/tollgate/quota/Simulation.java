@@ -879,11 +879,16 @@ final class Simulation {
     }
 
     /**
-     * Whether the one before was refused without asking Redis, by an instance that has lost its partition, or beside one: its successor does
-     * not know of it before it asks Redis, and Redis may have decided what follows for the other one.
+     * Whether one of the two was refused without asking Redis, by an instance that has lost its partition, or beside one: its successor does
+     * not know of it before it asks Redis, and Redis may have decided for the other one meanwhile.
      */
     private boolean isLaterThanKnown(String agent, Output before, Output output) {
-        if (!charges(agent).unasked.containsKey(before.decision()) || again.contains(before.decision())) return false;
+        var its = charges(agent);
+        long atMicros = output.decision().decidedAtMicros();
+        if (its.unasked.keySet().stream().anyMatch(each -> each.decidedAtMicros() == atMicros)) return true;
+        if (!its.unasked.containsKey(before.decision())) return false;
+        // Redis, and so every instance, knows a refused hold before anything that follows.
+        if (before.decision() instanceof Decision.TooManyOpenHolds && again.contains(before.decision())) return false;
         return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
     }
 

@@ -178,22 +178,22 @@ local function merged(key, argument, stored, ours, clock)
   local later, filled = began > kept_began, operation == RESET or began > kept_began and reset > 0
   local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local ahead, once, elsewhere, other = relation >= DECIDED_ALONE, operation == 3, false, false
+  local ahead, once, elsewhere, lost, other = relation >= DECIDED_ALONE, operation == 3, false, false, false
   local writer = (was_last or 0) > copy_last and sub(fence, 25, 32) or source -- the source of what we wrote since
   local lacks = gone or filled or fenced and (was_last or 0) < copy_last -- taken back, or another program began anew
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
     if known[i][1] == writer then writer = source end
-    lacks, elsewhere = lacks or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis is ahead
+    lost, elsewhere = lost or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- is Redis
     local said = written and known[i][3] ~= '' and recall(entry[3], known[i][2])
     other = other or said and sub(said, 17, 24) ~= sub(known[i][3], 17, 24) -- when it was decided
-  end
-  -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
-  lacks = lacks or written and own[2] == copy_fence and not elsewhere and kept == '' and foreign == copy_foreign
+  end -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
+  lacks = lacks or lost or written and not elsewhere and own[2] == copy_fence and kept == '' and foreign == copy_foreign
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
   local disagrees = other or relation == UNDER_WAY and lacks -- the copy does not know what was lost
-    or relation == SUPERSEDES and once and count > 0 and (elsewhere or writer ~= source) -- somebody else decided
+    or once and count > 0 and (relation == SUPERSEDES and (elsewhere or writer ~= source) -- somebody else decided
+      or relation < UNDER_WAY and lost and (elsewhere or own[2] > copy_fence)) -- each lacks what the other knows
   local reconciled = relation > 0 and relation ~= UNDER_WAY and (lacks or ahead)
   if reconciled then for i = 1, #copies do now = math.max(now, copies[i][2]) end end
   -- Returns the levels under the last promise, now. The time before a promise is credited by the one before it, then a
@@ -236,8 +236,8 @@ local function merged(key, argument, stored, ours, clock)
     local copy, absent, most, over = copied[i], held[i][3], limits[i].capacity, from > began / 1e6 -- the period it was
     -- A call that did not know of it has written since the copy: what time gave until then, there may be no room for.
     local grew = given > 0 and copies[i] and not limits[i].starts and (was_last - copies[i][2]) * limits[i].rate or 0
-    local lost = grew > 0 and math.max(0, math.min(given, grew, copies[i][1] + settled - in_copy + grew - most)) or 0
-    local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given - lost), most)
+    local void = grew > 0 and math.max(0, math.min(given, grew, copies[i][1] + settled - in_copy + grew - most)) or 0
+    local tokens = filled and most or math.min(held[i][1] + back + ((absent or over) and 0 or given - void), most)
     local by_copy = copy and not copy[3] and math.min(copy[1] + (over and 0 or settled - in_copy), most)
     if by_copy and (absent or follows or by_copy < tokens) then tokens = by_copy end
     left[i] = disagrees and absent and most or tokens
