@@ -473,6 +473,10 @@ final class SpendTwin {
         boolean byStranger = writtenLast > argument.copyLast && !isFirst(source, fence);
         boolean other = false;
         boolean written = relation < UNDER_WAY && wasLast > argument.copyLast;
+        if (argument.refusedAlone.length > 0) {
+            var said = recall(own.groups, Packed.doubleAt(argument.refusedAlone, 0));
+            other = said != null && !Arrays.equals(said.group(), 16, 24, argument.refusedAlone, 16, 24);
+        }
         for (int i = 0; i < known.size(); i++) {
             var entry = bySource(fencedSources, known.get(i).source());
             byStranger &= !isFirst(known.get(i).source(), fence);

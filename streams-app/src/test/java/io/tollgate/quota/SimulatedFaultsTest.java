@@ -1594,4 +1594,25 @@ class SimulatedFaultsTest {
                 move to=1
                 """);
     }
+
+    /** A zombie has refused a hold, and asked for what follows; the new owner refuses the hold at another time. */
+    @Test
+    void refusedHoldBesideAZombie() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=5 rate=0 cold=0 call_agents=3 call_requests=1 calls=1 within=600 unsettled=0 max_open=1
+                reserve
+                reserve agent=1 stray=1
+                steal
+                reserve agent=1 cost=2 stray=2
+                work instance=1 order=8780717
+                reserve agent=1 cost=2 stray=1
+                poll instance=1 most=1 reversed=1
+                work most=7 order=6285830
+                publish agent=1 stray=1
+                poll instance=1 most=4
+                steal from=1
+                poll
+                process instance=1 count=5 order=1613675
+                """);
+    }
 }

@@ -106,8 +106,7 @@ local function recall(groups, offset)
   end
 end
 
--- Brings together what Redis holds, what the caller knows, and what was promised. Returns status, moment of decision,
--- last foreign write, tokens left, the fence's entries with the call's own first, and the last write's minute if ours.
+-- Merges what Redis holds, what the caller knows, and what was promised; returns what decide() reads off a plain fence.
 local function merged(key, argument, stored, ours, clock)
   local RESET, UNDER_WAY, DECIDED_ALONE, SUPERSEDES, FINE, REPAIRED, RECONCILED, DISAGREES = 2, 2, 3, 4, 0, 1, 2, 3
   local pack, unpack_, sub, NOBODY, NONE = struct.pack, struct.unpack, string.sub, ('\0'):rep(8), ('\0'):rep(32)
@@ -182,6 +181,8 @@ local function merged(key, argument, stored, ours, clock)
   local writer = (was_last or 0) > copy_last and sub(fence, 25, 32) or source -- the source of what we wrote since
   local lacks = gone or filled or fenced and (was_last or 0) < copy_last -- taken back, or another program began anew
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
+  local said = refused_alone ~= '' and recall(own[3], (unpack_('<d', refused_alone))) -- somebody else may have, before
+  other = said and sub(said, 17, 24) ~= sub(refused_alone, 17, 24)
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
     if known[i][1] == writer then writer = source end
@@ -262,9 +263,8 @@ local function merged(key, argument, stored, ours, clock)
     if through > entry[2] or went_nowhere and once then entry[2], entry[3] = -1, uncommitted(groups, -1) end
   end
   own[3] = uncommitted(own[3], committed)
-  if refused_alone ~= '' then -- processed again, they must be refused again, although they lie below the fence
-    local through, from = unpack_('<dd', refused_alone)
-    if from > own[2] then own[2], own[3] = through, uncommitted(refused_alone, -1) .. own[3] end
+  if refused_alone ~= '' and select(2, unpack_('<dd', refused_alone)) > own[2] then -- they must be refused again
+    own[2], own[3] = unpack_('<d', refused_alone), uncommitted(refused_alone, -1) .. own[3]
   end
   table.insert(entries, 2, {NOBODY, -1, (later or given ~= 0) and told or kept})
   local news = (later or given ~= 0 or filled or reconciled) and not gone
