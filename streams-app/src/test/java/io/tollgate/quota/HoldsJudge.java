@@ -38,7 +38,7 @@ final class HoldsJudge {
     private final Set<Decision> again;
     private final Map<Decision, Integer> opening;
     private final long nowMicros;
-    private final boolean mayLoseTokens;
+    private final boolean holdsMayBeGone;
     /** By agent, name and when they were opened: where the topic of requests was made anew, another request may bear the name. */
     private final Map<List<Object>, Hold> open = new HashMap<>();
 
@@ -49,7 +49,7 @@ final class HoldsJudge {
      * @param again decisions that stood before, however many holds are open
      * @param opening by refusals, how many holds were about to be opened
      * @param nowMicros when the history has ended
-     * @param mayLoseTokens whether Redis has lost data, or a topic was made anew: then holds may be gone beside which others were refused
+     * @param holdsMayBeGone beside which others were refused: whether Redis has lost data, a topic was made anew, or a zombie had opened them
      */
     HoldsJudge(
             SimulatedKafka kafka,
@@ -57,13 +57,13 @@ final class HoldsJudge {
             Set<Decision> again,
             Map<Decision, Integer> opening,
             long nowMicros,
-            boolean mayLoseTokens) {
+            boolean holdsMayBeGone) {
         this.kafka = kafka;
         this.rules = rules;
         this.again = again;
         this.opening = opening;
         this.nowMicros = nowMicros;
-        this.mayLoseTokens = mayLoseTokens;
+        this.holdsMayBeGone = holdsMayBeGone;
     }
 
     Optional<Violation> judge() {
@@ -159,7 +159,7 @@ final class HoldsJudge {
     private String refused(Output refused, int open) {
         var published = refused.published();
         if (!published.holds) return published + " holds nothing";
-        if (mayLoseTokens && again.contains(refused.decision())) return null;
+        if (holdsMayBeGone && again.contains(refused.decision())) return null;
         int kept = opening.getOrDefault(refused.decision(), 0);
         int most = Math.max(open + kept, openWhenDecided(refused));
         return most < rules.maxOpen() ? published + " is refused beside " + open + " and " + kept : null;

@@ -794,7 +794,11 @@ final class Simulation {
         long nowMicros = SimulatedRedis.wallMicros(time.nowMicros());
         return history.setup()
                 .holds()
-                .flatMap(rules -> new HoldsJudge(kafka, rules, again, opening, nowMicros, mayLoseTokens()).judge());
+                .flatMap(rules -> new HoldsJudge(kafka, rules, again, opening, nowMicros, holdsMayBeGone()).judge());
+    }
+
+    private boolean holdsMayBeGone() {
+        return mayLoseTokens() || history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.STEAL);
     }
 
     private Optional<Violation> conservation() {
