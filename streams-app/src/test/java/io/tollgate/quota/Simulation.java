@@ -874,7 +874,8 @@ final class Simulation {
             long early = before.decision().decidedAtMicros() - output.decision().decidedAtMicros();
             if (early > clockSteps * SLACK_SECONDS * 1e6
                     && !isLaterThanKnown(each.agent, before, output)
-                    && !isLossUndone()) {
+                    && !isLossUndone()
+                    && !isOfAZombieAlone(output)) {
                 return Optional.of(
                         new Violation("order", each + " is decided " + early + " us before " + before.published()));
             }
@@ -894,6 +895,17 @@ final class Simulation {
         // Redis, and so every instance, knows a refused hold before anything that follows.
         if (before.decision() instanceof Decision.TooManyOpenHolds && again.contains(before.decision())) return false;
         return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
+    }
+
+    /**
+     * Whether an instance that has lost its partition may have decided it first, and without Redis: where its copy may be older than Redis, it
+     * tells Redis at once, which cannot know that it decides no more.
+     */
+    private boolean isOfAZombieAlone(Output output) {
+        var kinds = history.steps().stream().map(Step::kind).toList();
+        return again.contains(output.decision())
+                && kinds.contains(Step.Kind.STEAL)
+                && kinds.stream().anyMatch(Step.Kind::disturbsCalls);
     }
 
     /** Whether Redis has lost what it was told, and a replica took over that had not: then it answers as before the loss. */
