@@ -941,6 +941,7 @@ final class Simulation {
         boolean taken =
                 kinds.stream().anyMatch(Set.of(Step.Kind.CRASH, Step.Kind.MOVE, Step.Kind.STAND_STILL)::contains);
         return taken && lost
+                || isAwayAfterAStandstill(kinds)
                 || kinds.contains(Step.Kind.STEAL) // a zombie's decisions go out, too
                 || kinds.contains(Step.Kind.RECREATE);
     }
