@@ -947,8 +947,8 @@ final class Simulation {
     }
 
     /** Whether a policy may have made an older settlement one of a period that is over, which counts no more. */
-    private boolean becameCalendar(String agent) {
-        return byCalendar.contains(agent) && !(history.setup().limit().refill() instanceof CalendarRefill);
+    private boolean isCalendarChanged(String agent) {
+        return byCalendar.contains(agent) && history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.POLICY);
     }
 
     /** Whether the agent's bucket may have become full between two moments because a minute began. */
@@ -1030,7 +1030,7 @@ final class Simulation {
             missing.approved += output.published().cost;
             boolean last = kafka.exactlyOnce
                     && output.published().number >= drainedFrom
-                    && !becameCalendar(agent)
+                    && !isCalendarChanged(agent)
                     && !resets.containsKey(agent); // which repays it
             double most = missing.approved + (last ? missing.taken : 0);
             if (most > capacity + rate * SLACK_SECONDS + EPSILON) {
