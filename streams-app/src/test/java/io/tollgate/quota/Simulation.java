@@ -124,6 +124,8 @@ final class Simulation {
         final Map<Decision, Long> takenOver = new IdentityHashMap<>();
         /** What was decided without asking Redis, and by whom. */
         final Map<Decision, Unasked> unasked = new IdentityHashMap<>();
+        /** When instances have decided without Redis. */
+        final Set<Long> localMicros = new HashSet<>();
 
         double cost(Set<Long> positions) {
             double cost = 0;
@@ -222,6 +224,7 @@ final class Simulation {
             var its = charges(agent);
             boolean local = decision.decidedBy() == DecidedBy.LOCAL;
             if (local) failed(agent); // it gives up what is under way
+            if (local) its.localMicros.add(decision.decidedAtMicros());
             its.underWay.remove(position);
             var waits = waiting.computeIfAbsent(agent, each -> new HashMap<>());
             waits.remove(position);
@@ -875,7 +878,7 @@ final class Simulation {
             if (early > clockSteps * SLACK_SECONDS * 1e6
                     && !isLaterThanKnown(each.agent, before, output)
                     && !isLossUndone()
-                    && !isOfAZombieAlone(output)) {
+                    && !isOfAZombieAlone(each.agent, output)) {
                 return Optional.of(
                         new Violation("order", each + " is decided " + early + " us before " + before.published()));
             }
@@ -901,9 +904,10 @@ final class Simulation {
      * Whether an instance that has lost its partition may have decided it first, and without Redis: where its copy may be older than Redis, it
      * tells Redis at once, which cannot know that it decides no more.
      */
-    private boolean isOfAZombieAlone(Output output) {
+    private boolean isOfAZombieAlone(String agent, Output output) {
         var kinds = history.steps().stream().map(Step::kind).toList();
         return again.contains(output.decision())
+                && charges(agent).localMicros.contains(output.decision().decidedAtMicros())
                 && kinds.contains(Step.Kind.STEAL)
                 && kinds.stream().anyMatch(Step.Kind::disturbsCalls);
     }
