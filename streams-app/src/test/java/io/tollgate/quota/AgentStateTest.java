@@ -30,31 +30,6 @@ class AgentStateTest {
     private static final TaskSources SOURCES = new TaskSources(
             List.of(new TopicPartition("requests", 0), new TopicPartition("rekeyed", 0)), List.of(17L, 18L));
 
-    /** A stray has a lower timestamp than requests at home that were polled before it, and is processed first. */
-    @Test
-    void newerOfTwoAnswersCounts() {
-        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
-        var before = new Bucket(9, 1000);
-        var after = new Bucket(4, 1000.1);
-
-        accept(agent, STRAYS, 70, after);
-        accept(agent, AT_HOME, 30, before);
-
-        assertThat(agent.held().bucketsOrFull(TERMS, 1001).first()).isEqualTo(after);
-        assertThat(agent.fence(AT_HOME, SOURCES.id(AT_HOME)).lastOffset()).isEqualTo(30);
-        assertThat(agent.fence(STRAYS, SOURCES.id(STRAYS)).lastOffset()).isEqualTo(70);
-    }
-
-    @Test
-    void smallerOfEquallyOldAnswersCounts() {
-        var agent = new AgentState("agent", BucketKind.ENFORCED, null);
-
-        accept(agent, STRAYS, 70, new Bucket(4, 1000));
-        accept(agent, AT_HOME, 30, new Bucket(9, 1000));
-
-        assertThat(agent.held().bucketsOrFull(TERMS, 1000).first().tokens()).isEqualTo(4);
-    }
-
     /** The call was sent before the settlement: what its answer leaves is brought to the same sum. */
     @Test
     void olderAnswerIncludesTheSettlement() {
