@@ -28,8 +28,8 @@ final class AgentState {
     private boolean superseding;
     /** How often the task had come to a commit when our copy decided last, or Redis disagreed; -1: never. */
     private int aloneIn = -1;
-    /** The same of our copy's last decision, whether or not Redis may be asked. */
-    private int localIn = -1;
+    /** How often the task had come to a commit when our copy decided last, whether or not Redis may be asked; -1: never. */
+    private int decidedLocallyIn = -1;
 
     /** Since Redis answered last. */
     private RefusedUnasked unasked = RefusedUnasked.NONE;
@@ -38,8 +38,6 @@ final class AgentState {
     private int pastReplays;
 
     private long answeredNanos;
-    /** The last answer without decisions: each request that it was for looks at it. */
-    private RedisCall.@Nullable Part looked;
 
     /** @param bucket as it was stored; null: none was, which means full buckets */
     AgentState(String agentId, BucketKind kind, @Nullable BucketCopy bucket) {
@@ -94,7 +92,7 @@ final class AgentState {
 
     /** Returns whether our copy holds decisions of its own that are not committed. */
     boolean mayBeUndone(int commits) {
-        return localIn == commits;
+        return decidedLocallyIn == commits;
     }
 
     /** Returns whether our copy may lack charges of Redis since it was stored, and holds nothing that Redis lacks. */
@@ -238,13 +236,6 @@ final class AgentState {
         held.disagreed(asked.spend(), inRedis, nowSeconds, once);
     }
 
-    /** Returns whether this answer without decisions was not looked at before, and notes it. */
-    boolean isFirstLook(RedisCall.Part answered) {
-        boolean first = looked != answered;
-        looked = answered;
-        return first;
-    }
-
     /** Takes over what Redis answered, once for each call. */
     void accept(RedisCall.Part asked, SpendResult.Decided answer, TaskSources sources) {
         calls.accepted(asked);
@@ -288,7 +279,7 @@ final class AgentState {
      */
     void decidedLocally(TokenBucket.Outcome outcome, Promises promises, int place, long id, boolean once, int commits) {
         calls.giveUp();
-        localIn = commits;
+        decidedLocallyIn = commits;
         if (once && (held.isComplete() || held.mayBeUndone(commits))) aloneIn = commits;
         unasked = unasked.without(place);
         held.decidedLocally(outcome, promises, id);

@@ -52,7 +52,7 @@ final class CallsUnderWay {
 
     /**
      * Returns the calls before this one whose answers were not taken over, and this one: its buckets hold what those
-     * charged. Empty if its answer was taken over.
+     * charged. Empty if its answer was taken over or given up.
      */
     List<RedisCall.Part> through(RedisCall.Part asked) {
         int place = parts.indexOf(asked);

@@ -8,6 +8,7 @@ import io.tollgate.redis.SpendRequest;
 import io.tollgate.redis.SpendResult;
 import io.tollgate.redis.SpendResults;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -26,6 +27,8 @@ final class RedisCall {
     private final TaskTime time;
     private @Nullable Optional<SpendResults> answers;
     private long awaitedNanos;
+    /** Nearly always none: for each of its agents, whether its answer without decisions was noted. */
+    private @Nullable BitSet noted;
 
     /** @param deadlineNanos the end of its requests' wait, by {@link TaskTime#nanoTime} */
     RedisCall(CompletableFuture<SpendResults> call, long deadlineNanos, TaskTime time) {
@@ -53,6 +56,13 @@ final class RedisCall {
      */
     long awaitedNanos() {
         return awaitedNanos;
+    }
+
+    private boolean isFirstLook(int index) {
+        if (noted == null) noted = new BitSet();
+        boolean first = !noted.get(index);
+        noted.set(index);
+        return first;
     }
 
     private Optional<SpendResults> awaitCall() {
@@ -83,6 +93,11 @@ final class RedisCall {
         long lastOffset() {
             var charges = spend.charges();
             return charges.get(charges.size() - 1).offset();
+        }
+
+        /** Returns whether this is called for the first time: each request that waits for the answer looks at it. */
+        boolean isFirstLook() {
+            return call.isFirstLook(index);
         }
 
         /** Waits for the answer, until the call's deadline at most; empty if there is none in time. */

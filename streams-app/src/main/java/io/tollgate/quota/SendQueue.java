@@ -173,7 +173,7 @@ final class SendQueue {
         return true;
     }
 
-    /** Returns whether Redis would surely refuse the request. */
+    /** Returns whether Redis would surely refuse the request, for want of tokens. */
     boolean surelyRefuses(AgentState buckets, PendingDecision request, double nowSeconds) {
         // Under at-least-once the refusal may already be published when the request is processed again, and no fence
         // knows it.

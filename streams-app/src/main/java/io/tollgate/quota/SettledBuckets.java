@@ -63,8 +63,8 @@ final class SettledBuckets {
         return copy == null ? nowSeconds : Math.max(nowSeconds, copy.lastRefillSeconds());
     }
 
-    /** Returns how late Redis had answered at least, in seconds since the epoch; 0: nobody knows. */
-    double answeredSeconds() {
+    /** Returns the time before which no further answer of Redis lies, seconds since the epoch; 0: any may. */
+    double notBeforeSeconds() {
         return copy == null || unanswered != null ? 0 : copy.lastRefillSeconds();
     }
 
@@ -222,8 +222,8 @@ final class SettledBuckets {
     }
 
     /**
-     * Takes over the buckets that Redis answered, which are not older than ours: where something was settled since, that
-     * may have another time.
+     * Takes over the buckets that Redis answered. They are not older than ours, unless something was settled since:
+     * then they are compared with what Redis answered before.
      *
      * @param calls the other ones under way
      */

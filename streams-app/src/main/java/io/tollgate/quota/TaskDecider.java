@@ -1,5 +1,6 @@
 package io.tollgate.quota;
 
+import io.tollgate.bucket.AgentBuckets;
 import io.tollgate.bucket.DecidedBy;
 import io.tollgate.bucket.Decision;
 import io.tollgate.bucket.Fence;
@@ -188,36 +189,33 @@ final class TaskDecider {
                 || fence(buckets, request).recall(request.charge().offset()).isPresent()) {
             return decide(agent, buckets, request, policy, atOnce);
         }
-        long nowMicros = Math.max(shared.nowMicros(buckets), agent.lastDecidedMicros());
-        if (isDecided.isEmpty()) {
-            var refusal = refusal(buckets, policy, nowMicros, DecidedBy.LOCAL);
-            if (request.asked() != null) buckets.startAnew(policy.terms(), TokenBucket.seconds(nowMicros));
-            decidedLocally(buckets, request, refused(buckets, request, refusal));
-            return refusal;
-        }
-        long atMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, agent.lastDecidedMicros());
-        var refusal = refusal(buckets, policy, atMicros, DecidedBy.REDIS);
-        buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
+        boolean known = isDecided.isPresent();
+        long lastMicros = agent.lastDecidedMicros();
+        long nowMicros = Math.max(shared.nowMicros(buckets), lastMicros);
+        if (known) nowMicros = buckets.refusedUnaskedAt(request.place(), nowMicros, lastMicros);
+        double nowSeconds = TokenBucket.seconds(nowMicros);
+        var held = TokenBucket.refill(
+                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
+        var refusal = new Decision.TooManyOpenHolds(
+                held.leastTokens(),
+                Math.max(nowMicros, TokenBucket.micros(held.first().lastRefillSeconds())),
+                known ? DecidedBy.REDIS : DecidedBy.LOCAL,
+                policy.terms());
+        if (known) buckets.refusedUnasked(request, refusal, offsets.committed(request.place()));
+        else refuseHoldLocally(buckets, request, held, refusal);
         return refusal;
     }
 
-    private TokenBucket.Outcome refused(AgentState buckets, PendingDecision request, Decision refusal) {
+    private void refuseHoldLocally(
+            AgentState buckets, PendingDecision request, AgentBuckets held, Decision.TooManyOpenHolds refusal) {
+        // If Redis was asked, it may have charged the request, which opens no hold that could give that back.
+        if (request.asked() != null)
+            buckets.startAnew(refusal.terms(), held.first().lastRefillSeconds());
         var fence = fence(buckets, request);
         long offset = request.charge().offset();
         if (offset > fence.lastOffset())
             fence = fence.uncommitted(offsets.committed(request.place())).plusRefused(offset, refusal);
-        double atSeconds = TokenBucket.seconds(refusal.decidedAtMicros());
-        var promises = request.policy().promises();
-        var held = TokenBucket.refill(buckets.held().bucketsOrFull(promises.terms(), atSeconds), promises, atSeconds);
-        return new TokenBucket.Outcome(held, fence, List.of(refusal), 0);
-    }
-
-    private static Decision refusal(AgentState buckets, Policy policy, long nowMicros, DecidedBy decidedBy) {
-        double nowSeconds = TokenBucket.seconds(nowMicros);
-        var held = TokenBucket.refill(
-                buckets.held().bucketsOrFull(policy.terms(), nowSeconds), policy.promises(), nowSeconds);
-        long atMicros = Math.max(nowMicros, TokenBucket.micros(held.first().lastRefillSeconds()));
-        return new Decision.TooManyOpenHolds(held.leastTokens(), atMicros, decidedBy, policy.terms());
+        decidedLocally(buckets, request, new TokenBucket.Outcome(held, fence, List.of(refusal), 0));
     }
 
     /** Returns what our copy knows of the decisions of a request's source. */
@@ -288,14 +286,14 @@ final class TaskDecider {
     }
 
     /**
-     * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, it refused the agent's
-     * key; or if that is so of an earlier call for these buckets, or that one came later. Then our copy does not know
-     * what Redis has decided on, and requests that are decided later would bear earlier times.
+     * Waits for Redis; returns its decisions, empty if there are none in time, it disagrees, or refused the agent's key.
+     * Also empty if an earlier call for these buckets has no decisions, or ran later: our copy does not know what Redis
+     * went on from then, and requests that are decided later would bear earlier times.
      */
     private Optional<SpendResult.Decided> decided(RedisCall.Part asked, AgentState buckets) {
         var parts = buckets.calls().through(asked);
         if (parts.isEmpty()) return answered(asked, buckets);
-        double lastSeconds = buckets.held().answeredSeconds();
+        double lastSeconds = buckets.held().notBeforeSeconds();
         Optional<SpendResult.Decided> answer = Optional.empty();
         for (var part : parts) {
             answer = answered(part, buckets);
@@ -309,7 +307,7 @@ final class TaskDecider {
         var answer = asked.await();
         if (answer.isEmpty()) return Optional.empty();
         if (answer.get() instanceof SpendResult.Decided decided) return Optional.of(decided);
-        if (!buckets.isFirstLook(asked)) return Optional.empty();
+        if (!asked.isFirstLook()) return Optional.empty();
         if (answer.get() instanceof SpendResult.Disagrees disagrees) {
             shared.metrics().disagreed();
             double nowSeconds = TokenBucket.seconds(shared.nowMicros(buckets));

@@ -177,19 +177,19 @@ local function merged(key, argument, stored, ours, clock)
   local later, filled = began > kept_began, operation == RESET or began > kept_began and reset > 0
   local given = began >= kept_began and was_last and settled - (later and 0 or kept_settled) or 0
   -- Redis is the truth, unless it lacks what the caller knows, or the caller decided without it.
-  local ahead, once, elsewhere, lost, other = relation >= DECIDED_ALONE, operation == 3, false, false, false
+  local ahead, once, elsewhere, lost = relation >= DECIDED_ALONE, operation == 3, false, false
   local writer = (was_last or 0) > copy_last and sub(fence, 25, 32) or source -- the source of what we wrote since
   local lacks = gone or filled or fenced and (was_last or 0) < copy_last -- taken back, or another program began anew
   local written = relation < UNDER_WAY and was_last and was_last > copy_last -- since the copy
-  local said = refused_alone ~= '' and recall(own[3], (unpack_('<d', refused_alone))) -- somebody else may have, before
-  other = said and sub(said, 17, 24) ~= sub(refused_alone, 17, 24)
+  local said = refused_alone ~= '' and recall(own[3], (unpack_('<d', refused_alone)))
+  local other = said and sub(said, 17, 24) ~= sub(refused_alone, 17, 24) -- somebody else has decided that
   for i = 1, #known do
     local entry = entries[known[i][1]] or {'', -1, ''}
     if known[i][1] == writer then writer = source end
-    lost, elsewhere = lost or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- is Redis
+    lost, elsewhere = lost or known[i][2] > entry[2], elsewhere or i > 1 and known[i][2] < entry[2] -- Redis ahead
     local said = written and known[i][3] ~= '' and recall(entry[3], known[i][2])
     other = other or said and sub(said, 17, 24) ~= sub(known[i][3], 17, 24) -- when it was decided
-  end -- It had lost what the copy knows, and a call that came late has decided the same requests once more.
+  end -- Or it had lost what the copy knows, and a call that came late has decided the same requests once more:
   lacks = lacks or lost or written and not elsewhere and own[2] == copy_fence and kept == '' and foreign == copy_foreign
   local beyond = relation == SUPERSEDES and own[2] > copy_fence -- Redis decided what went nowhere
   local disagrees = other or relation == UNDER_WAY and lacks -- the copy does not know what was lost
@@ -263,7 +263,7 @@ local function merged(key, argument, stored, ours, clock)
     if through > entry[2] or went_nowhere and once then entry[2], entry[3] = -1, uncommitted(groups, -1) end
   end
   own[3] = uncommitted(own[3], committed)
-  if refused_alone ~= '' and select(2, unpack_('<dd', refused_alone)) > own[2] then -- they must be refused again
+  if refused_alone ~= '' and select(2, unpack_('<dd', refused_alone)) > own[2] then -- they lie below the fence
     own[2], own[3] = unpack_('<d', refused_alone), uncommitted(refused_alone, -1) .. own[3]
   end
   table.insert(entries, 2, {NOBODY, -1, (later or given ~= 0) and told or kept})
