@@ -124,8 +124,6 @@ final class Simulation {
         final Map<Decision, Long> takenOver = new IdentityHashMap<>();
         /** What was decided without asking Redis, and by whom. */
         final Map<Decision, Unasked> unasked = new IdentityHashMap<>();
-        /** When instances have decided without Redis. */
-        final Set<Long> localMicros = new HashSet<>();
 
         double cost(Set<Long> positions) {
             double cost = 0;
@@ -224,7 +222,6 @@ final class Simulation {
             var its = charges(agent);
             boolean local = decision.decidedBy() == DecidedBy.LOCAL;
             if (local) failed(agent); // it gives up what is under way
-            if (local) its.localMicros.add(decision.decidedAtMicros());
             its.underWay.remove(position);
             var waits = waiting.computeIfAbsent(agent, each -> new HashMap<>());
             waits.remove(position);
@@ -878,7 +875,7 @@ final class Simulation {
             if (early > clockSteps * SLACK_SECONDS * 1e6
                     && !isLaterThanKnown(each.agent, before, output)
                     && !isLossUndone()
-                    && !isOfAZombieAlone(each.agent, output)) {
+                    && !isOfAZombie(before, output)) {
                 return Optional.of(
                         new Violation("order", each + " is decided " + early + " us before " + before.published()));
             }
@@ -900,16 +897,10 @@ final class Simulation {
         return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
     }
 
-    /**
-     * Whether an instance that has lost its partition may have decided it first, and without Redis: where its copy may be older than Redis, it
-     * tells Redis at once, which cannot know that it decides no more.
-     */
-    private boolean isOfAZombieAlone(String agent, Output output) {
-        var kinds = history.steps().stream().map(Step::kind).toList();
-        return again.contains(output.decision())
-                && charges(agent).localMicros.contains(output.decision().decidedAtMicros())
-                && kinds.contains(Step.Kind.STEAL)
-                && kinds.stream().anyMatch(Step.Kind::disturbsCalls);
+    /** Whether an instance that has lost its partition may have decided one of the two first: what it asked Redis for keeps its time. */
+    private boolean isOfAZombie(Output before, Output output) {
+        return (again.contains(before.decision()) || again.contains(output.decision()))
+                && history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.STEAL);
     }
 
     /** Whether Redis has lost what it was told, and a replica took over that had not: then it answers as before the loss. */
@@ -941,7 +932,9 @@ final class Simulation {
     private boolean isForgotten() {
         if (kafka.exactlyOnce) return false;
         var kinds = history.steps().stream().map(Step::kind).toList();
-        boolean lost = kinds.stream().anyMatch(kind -> kind.disturbsCalls() && kind != Step.Kind.OTHER);
+        // A reset has the copy decide until Redis has heard of it, as an outage does.
+        boolean lost = kinds.contains(Step.Kind.RESET)
+                || kinds.stream().anyMatch(kind -> kind.disturbsCalls() && kind != Step.Kind.OTHER);
         boolean taken =
                 kinds.stream().anyMatch(Set.of(Step.Kind.CRASH, Step.Kind.MOVE, Step.Kind.STAND_STILL)::contains);
         return taken && lost
