@@ -89,7 +89,7 @@ class StateFaultIT {
     @Test
     void fullDiskEndsWithAClearError(@TempDir Path mountPoint) throws Exception {
         assumeTrue(
-                run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", mountPoint.toString()) == 0,
+                run("mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", mountPoint.toString()) == 0,
                 "mounting a small disk needs the rights of root");
         try (var cluster = TestCluster.onSharedBroker()
                         .with("TOLLGATE_STATE_DIR", mountPoint.resolve("state").toString());
