@@ -65,7 +65,8 @@ class CrashFaultIT {
     @Test
     void killedTogetherLosesNothing() {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withAppendOnly(true));
-                var cluster = cluster(redis);
+                // Much is decided, but not committed, at the moment of a crash.
+                var cluster = cluster(redis).with("KAFKA_COMMIT_INTERVAL_MS", "1000");
                 var scenario = FaultScenario.start("10 both killed, data kept", cluster)) {
             killBoth(scenario, redis);
             redis.restart();

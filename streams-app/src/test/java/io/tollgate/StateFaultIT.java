@@ -92,8 +92,9 @@ class StateFaultIT {
                 run("mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", mountPoint.toString()) == 0,
                 "mounting a small disk needs the rights of root");
         try (var cluster = TestCluster.onSharedBroker()
-                        .with("TOLLGATE_STATE_DIR", mountPoint.resolve("state").toString());
-                // Streams writes a task's store to disk after 10 000 changes.
+                        .with("TOLLGATE_STATE_DIR", mountPoint.resolve("state").toString())
+                        // Streams writes a task's store to disk after 10 000 changes, one for each agent and commit.
+                        .with("KAFKA_COMMIT_INTERVAL_MS", "10");
                 var scenario = FaultScenario.start("14 state folder on a full disk", cluster, 2500, 1, Map.of())) {
             var filling = mountPoint.resolve("filling");
             fill(filling);

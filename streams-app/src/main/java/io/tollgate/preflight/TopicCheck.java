@@ -4,6 +4,7 @@ import io.tollgate.ingest.RequestTimestamp;
 import io.tollgate.policy.PolicyTopic;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -87,8 +88,11 @@ final class TopicCheck {
     }
 
     private void checkPartitions() {
-        var first = topics.sources().stream().filter(found::containsKey).findFirst();
-        first.ifPresent(this::checkPartitionsLike);
+        // The topic of reports follows that of requests.
+        topics.sources().stream()
+                .filter(found::containsKey)
+                .min(Comparator.comparing(topics.usage()::equals))
+                .ifPresent(this::checkPartitionsLike);
         var policies = found.get(topics.policies());
         if (policies == null || policies.partitions().size() == 1) return;
         findings.add(Finding.fatal(PolicyTopic.notOnePartition(
