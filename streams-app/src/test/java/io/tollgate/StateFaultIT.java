@@ -100,10 +100,13 @@ class StateFaultIT {
             fill(filling);
             var running = scenario.application();
             assertEnds(running);
+            var givenBack = mountPoint.resolve("given back");
+            fill(givenBack); // by the stores, when they were closed
             try (var again = cluster.launch("run")) {
                 assertEnds(again);
             }
             Files.delete(filling);
+            Files.delete(givenBack);
             scenario.startInstance(Map.of());
             scenario.flow(500);
             scenario.assertClean();
