@@ -7,12 +7,14 @@ import org.junit.jupiter.api.Test;
 
 /** Histories that have broken a promise, the shortest that the simulator found. */
 class SimulatedFaultsTest {
-    private static final MemoryRedis REDIS = new MemoryRedis(MemoryRedis.Engine.BOTH);
+    /** The script runs beside its twin, or alone, as in {@link CoreSimulationTest}. */
+    private static final MemoryRedis REDIS = new MemoryRedis(
+            Long.getLong("simulation.twin", 1) == 0 ? MemoryRedis.Engine.SCRIPT : MemoryRedis.Engine.BOTH);
 
     private static void keepsEveryPromise(String history) {
         var parsed = History.parse(history);
 
-        var violation = Simulation.run(parsed, REDIS);
+        var violation = Simulation.runJudgingAllTimes(parsed, REDIS);
 
         assertThat(violation).as(() -> Simulation.tell(parsed, REDIS)).isEmpty();
     }

@@ -316,6 +316,8 @@ final class Simulation {
     private boolean callsFailStandingStill;
 
     private long longestOutageMicros;
+    /** Whether times are judged also where there was a zombie. */
+    private boolean alsoBesideZombies;
 
     private Simulation(History history, MemoryRedis memory) {
         this.history = history;
@@ -348,9 +350,19 @@ final class Simulation {
         return RecordClassifier.partitionOf(agent.getBytes(StandardCharsets.UTF_8), SimulatedKafka.PARTITIONS);
     }
 
-    /** Returns the first promise that the history breaks. */
+    /** Returns the first promise that the history breaks. Times are not judged where there was a zombie. */
     static Optional<Violation> run(History history, MemoryRedis memory) {
+        return run(history, memory, false);
+    }
+
+    /** Returns the first promise that the history breaks, times beside zombies included. */
+    static Optional<Violation> runJudgingAllTimes(History history, MemoryRedis memory) {
+        return run(history, memory, true);
+    }
+
+    private static Optional<Violation> run(History history, MemoryRedis memory, boolean alsoBesideZombies) {
         var simulation = new Simulation(history, memory);
+        simulation.alsoBesideZombies = alsoBesideZombies;
         try {
             simulation.play();
         } catch (RuntimeException | Error e) {
@@ -892,14 +904,16 @@ final class Simulation {
         long atMicros = output.decision().decidedAtMicros();
         if (its.unasked.keySet().stream().anyMatch(each -> each.decidedAtMicros() == atMicros)) return true;
         if (!its.unasked.containsKey(before.decision())) return false;
-        // Redis, and so every instance, knows a refused hold before anything that follows.
-        if (before.decision() instanceof Decision.TooManyOpenHolds && again.contains(before.decision())) return false;
-        return output.decision().decidedBy() == DecidedBy.LOCAL || again.contains(output.decision());
+        // Redis, and so every instance that asks it, knows a refused hold before anything that follows.
+        boolean local = output.decision().decidedBy() == DecidedBy.LOCAL;
+        boolean told = before.decision() instanceof Decision.TooManyOpenHolds && again.contains(before.decision());
+        return local || !told && again.contains(output.decision());
     }
 
     /** Whether an instance that has lost its partition may have decided one of the two first: what it asked Redis for keeps its time. */
     private boolean isOfAZombie(Output before, Output output) {
-        return (again.contains(before.decision()) || again.contains(output.decision()))
+        return !alsoBesideZombies
+                && (again.contains(before.decision()) || again.contains(output.decision()))
                 && history.steps().stream().anyMatch(step -> step.kind() == Step.Kind.STEAL);
     }
 
