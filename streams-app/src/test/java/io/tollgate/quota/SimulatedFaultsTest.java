@@ -1617,4 +1617,43 @@ class SimulatedFaultsTest {
                 process instance=1 count=5 order=1613675
                 """);
     }
+
+    /** A zombie asks for what its successor has decided and committed: below the fence, where no group covers it. */
+    @Test
+    void zombieAsksForWhatIsCommitted() {
+        keepsEveryPromise("""
+                exactly_once agents=2 capacity=40 rate=3 cold=0 call_agents=1 call_requests=1 calls=1
+                steal
+                publish agent=2 cost=4 stray=1
+                poll most=4
+                publish cost=5
+                poll instance=1 most=4
+                steal from=1
+                work most=5 order=6920986
+                publish cost=2
+                work most=4 order=10787601
+                process instance=1 order=599633
+                """);
+    }
+
+    /** Redis hears of a reset again after the group's offsets went back: it fills nothing once more. */
+    @Test
+    void resetToldAgainAfterOffsetsWentBack() {
+        keepsEveryPromise("""
+                exactly_once agents=3 capacity=10 rate=1 cold=200 call_agents=1 call_requests=1 calls=1 stored=0
+                reset agent=1
+                pass millis=1544
+                publish agent=1 cost=2 stray=1
+                commit
+                work most=5 order=15207245
+                publish agent=1 cost=4
+                publish agent=1 cost=2
+                work most=7 order=13695515
+                offsets_back rekeyed=1
+                publish agent=1 cost=6 stray=1
+                poll most=5 reversed=1
+                offsets_back by=1
+                publish agent=1 cost=5 stray=1
+                """);
+    }
 }
