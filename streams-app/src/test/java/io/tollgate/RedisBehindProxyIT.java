@@ -109,6 +109,7 @@ class RedisBehindProxyIT {
                 var here = RespProxy.at("127.0.0.1", 0, old.port());
                 var there = RespProxy.at("127.0.0.2", here.port(), promoted.port());
                 var cluster = TestCluster.onSharedBroker()
+                        .withPatience() // a busy machine must not open the breaker before READONLY does
                         .withHostsFile(hosts)
                         .with("REDIS_URL", "redis://redis.test:" + here.port());
                 var scenario = FaultScenario.start("12 the name leads to another address", cluster)) {

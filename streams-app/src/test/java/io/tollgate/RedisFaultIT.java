@@ -275,7 +275,7 @@ class RedisFaultIT {
 
     private static void refused(Refusal refusal) {
         try (var redis = RedisServer.start(RedisServer.RedisOptions.defaults().withConfig("busy-reply-threshold 50"));
-                var cluster = cluster(redis.uri());
+                var cluster = cluster(redis.uri()).withPatience();
                 var scenario = FaultScenario.start("7 " + refusal, cluster)) {
             // A busy machine may open the breaker, and an open breaker sends no call that could fail.
             scenario.awaitRedis(Arrivals.nowMicros());
