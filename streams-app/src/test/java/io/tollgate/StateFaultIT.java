@@ -101,7 +101,7 @@ class StateFaultIT {
             var running = scenario.application();
             assertEnds(running);
             var givenBack = mountPoint.resolve("given back");
-            fill(givenBack); // by the stores, when they were closed
+            fill(givenBack); // closed stores have left room
             try (var again = cluster.launch("run")) {
                 assertEnds(again);
             }
