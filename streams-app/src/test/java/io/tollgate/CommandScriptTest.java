@@ -10,7 +10,9 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -263,9 +265,32 @@ class CommandScriptTest {
         var java = Files.createDirectories(clone.resolve("jdk/bin")).resolve("java");
         script(java, "case $* in *-version) echo 'java.specification.version = 17';; *) echo \"$LC_ALL\";; esac\n");
 
-        var ended = run(List.of("policy", "list"), clone.resolve("jdk").toString(), "xy_ZZ.UTF-8");
+        var ended = run(
+                List.of("policy", "list"),
+                Map.of("JAVA_HOME", clone.resolve("jdk").toString(), "LC_ALL", "xy_ZZ.UTF-8"));
 
         assertThat(ended).isEqualTo(new Ended(0, locale + "\n", ""));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "run, '', -XX:+UseParallelGC",
+        "run, JAVA_OPTS=-Xmx1g -XX:+UseG1GC, -Xmx1g -XX:+UseG1GC",
+        "run, JAVA_TOOL_OPTIONS=-XX:+UseZGC, ''",
+        "policy list, '', -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "policy list, JAVA_OPTS=-XX:+UseG1GC, -XX:TieredStopAtLevel=1 -XX:+UseG1GC",
+    })
+    void chosenCollectorTakesThePlaceOfOurs(String command, String variable, String options) throws IOException {
+        Files.delete(clone.resolve("pom.xml"));
+        Files.createFile(clone.resolve("tollgate.jar"));
+        var java = Files.createDirectories(clone.resolve("jdk/bin")).resolve("java");
+        script(
+                java,
+                "case $* in *-version) echo 'java.specification.version = 17' ;; *) echo \"$*\" | sed 's/ -jar.*//; s/-Dtollgate[^ ]*//; s/  */ /g; s/^ //; s/ $//' ;; esac\n");
+        var environment = new HashMap<>(Map.of("JAVA_HOME", clone.resolve("jdk").toString()));
+        if (!variable.isEmpty()) environment.put(variable.split("=", 2)[0], variable.split("=", 2)[1]);
+
+        assertThat(run(List.of(command.split(" ")), environment)).isEqualTo(new Ended(0, options + "\n", ""));
     }
 
     private void maven(String lines) throws IOException {
@@ -288,24 +313,19 @@ class CommandScriptTest {
     }
 
     private Ended run(List<String> arguments) {
-        return run(arguments, "");
+        return run(arguments, Map.of());
     }
 
     private Ended runWithJava(List<String> arguments) {
-        return run(arguments, System.getProperty("java.home"));
+        return run(arguments, Map.of("JAVA_HOME", System.getProperty("java.home")));
     }
 
-    private Ended run(List<String> arguments, String javaHome) {
-        return run(arguments, javaHome, "");
-    }
-
-    private Ended run(List<String> arguments, String javaHome, String locale) {
+    private Ended run(List<String> arguments, Map<String, String> environment) {
         var process = new ProcessBuilder(and(List.of(clone.resolve("tollgate").toString()), arguments));
         process.environment().clear();
         process.environment().put("PATH", tools.toString());
         process.environment().put("TMPDIR", clone.toString());
-        if (!javaHome.isEmpty()) process.environment().put("JAVA_HOME", javaHome);
-        if (!locale.isEmpty()) process.environment().put("LC_ALL", locale);
+        process.environment().putAll(environment);
         try {
             var out = clone.resolve("out");
             var err = clone.resolve("err");

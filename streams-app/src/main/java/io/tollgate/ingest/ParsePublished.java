@@ -69,8 +69,7 @@ public final class ParsePublished extends ContextualProcessor<byte[], byte[], by
         return parse.published(record.key(), record.value(), record.headers(), position.partition());
     }
 
-    /** All changes at once, because each change of a record copies its headers. */
     private void forward(Record<byte[], byte[]> published, byte @Nullable [] key, Incoming incoming, Headers headers) {
-        context().forward(new Record<>(key, incoming, published.timestamp(), headers), branches.of(incoming));
+        context().forward(new ForwardedRecord<>(key, incoming, published.timestamp(), headers), branches.of(incoming));
     }
 }

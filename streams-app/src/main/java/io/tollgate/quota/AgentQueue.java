@@ -5,6 +5,8 @@ import io.tollgate.policy.Policies;
 import io.tollgate.policy.Policy;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.Predicate;
@@ -19,11 +21,15 @@ import org.jspecify.annotations.Nullable;
 final class AgentQueue implements PendingDecision.Queue {
     private final String id;
     private final Object owner;
-    private final Deque<PendingDecision> requests = new ArrayDeque<>(4);
-    /** Usually there are no strays: this saves an object for each of many agents. */
-    private @Nullable Deque<PendingDecision> strays;
+    /** Null where none wait, as for nearly all of many agents. */
+    private @Nullable Deque<PendingDecision> requests;
 
-    private final @Nullable AgentState[] states = new AgentState[BucketKind.values().length];
+    private @Nullable Deque<PendingDecision> strays;
+    /** Those of the present poll, of one source; null: none. */
+    private @Nullable List<PendingDecision> polled;
+
+    private @Nullable AgentState enforced;
+    private @Nullable AgentState shadow;
     private @Nullable Policy policy;
     private long policyVersion;
     private @Nullable LastDecisions lastDecisions;
@@ -55,26 +61,67 @@ final class AgentQueue implements PendingDecision.Queue {
     }
 
     /** Returns the polled but undecided requests of one source, in their order. */
-    Deque<PendingDecision> pending(int place) {
-        if (place == TaskSources.REQUESTS) return requests;
-        if (strays == null) strays = new ArrayDeque<>(4);
-        return strays;
+    Collection<PendingDecision> pending(int place) {
+        var waiting = waiting(place);
+        return waiting == null ? List.of() : waiting;
     }
 
-    /** Adds polled requests of one source, in their order. */
-    void add(int place, List<PendingDecision> polled) {
-        for (var request : polled) request.waitsIn(this);
-        pending(place).addAll(polled);
+    private @Nullable Deque<PendingDecision> waiting(int place) {
+        return place == TaskSources.REQUESTS ? requests : strays;
+    }
+
+    private Deque<PendingDecision> waitingOrNew(int place) {
+        var waiting = waiting(place);
+        if (waiting != null) return waiting;
+        waiting = new ArrayDeque<>(4);
+        hold(place, waiting);
+        return waiting;
+    }
+
+    private void hold(int place, @Nullable Deque<PendingDecision> waiting) {
+        if (place == TaskSources.REQUESTS) requests = waiting;
+        else strays = waiting;
+    }
+
+    /** Returns the first of the pending requests of one source; null if there are none. */
+    @Nullable
+    PendingDecision first(int place) {
+        var waiting = waiting(place);
+        return waiting == null ? null : waiting.peekFirst();
+    }
+
+    /** Adds a polled request, the last of its source; returns whether it is the agent's first one of this poll. */
+    boolean add(PendingDecision request) {
+        request.waitsIn(this);
+        waitingOrNew(request.place()).addLast(request);
+        boolean first = polled == null;
+        if (polled == null) polled = new ArrayList<>(2);
+        polled.add(request);
+        return first;
+    }
+
+    /** Adds a request before all others of its source. */
+    void addFirst(PendingDecision request) {
+        waitingOrNew(request.place()).addFirst(request);
+    }
+
+    /** Returns the requests added in this poll, and ends it. */
+    List<PendingDecision> takePolled() {
+        var taken = polled;
+        polled = null;
+        return taken == null ? List.of() : taken;
     }
 
     /** Returns whether this owner keeps it, and the request is the next one of its source. */
     boolean isNext(PendingDecision request, Object ofOwner) {
-        return owner == ofOwner && pending(request.place()).peekFirst() == request;
+        return owner == ofOwner && first(request.place()) == request;
     }
 
     /** Removes the first request of a source, which was decided or never arrived. */
     void removeFirst(int place) {
-        free(pending(place).removeFirst());
+        var waiting = waitingOrNew(place);
+        free(waiting.removeFirst());
+        if (waiting.isEmpty()) hold(place, null);
     }
 
     private void free(PendingDecision request) {
@@ -110,7 +157,7 @@ final class AgentQueue implements PendingDecision.Queue {
 
     /** Returns whether it has waiting requests: then it must stay in memory. */
     boolean isAwaited() {
-        return !requests.isEmpty() || strays != null && !strays.isEmpty();
+        return requests != null || strays != null;
     }
 
     /** Returns the policy now in force. */
@@ -125,11 +172,12 @@ final class AgentQueue implements PendingDecision.Queue {
     /** Returns the copy in memory; null if there is none. */
     @Nullable
     AgentState state(BucketKind kind) {
-        return states[kind.ordinal()];
+        return kind == BucketKind.ENFORCED ? enforced : shadow;
     }
 
     void keep(BucketKind kind, @Nullable AgentState state) {
-        states[kind.ordinal()] = state;
+        if (kind == BucketKind.ENFORCED) enforced = state;
+        else shadow = state;
     }
 
     /**

@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.tollgate.bucket.Adjustments;
+import io.tollgate.mirror.TaskSources;
 import io.tollgate.redis.SpendRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,8 +11,9 @@ final class CallsUnderWay {
     /** In the order of sending; mostly none, and a few at most. */
     private List<RedisCall.Part> parts = List.of();
     /** The last offset of each source that any call asked for, those included that were given up; -1: none. */
-    private final long[] everSent = {-1, -1};
+    private long everSent = -1;
 
+    private long everSentRekeyed = -1;
     private int epoch;
 
     boolean isEmpty() {
@@ -28,7 +30,8 @@ final class CallsUnderWay {
         var part = new RedisCall.Part(call, index, spend, place, epoch);
         if (parts.isEmpty()) parts = new ArrayList<>(2);
         parts.add(part);
-        everSent[place] = Math.max(everSent[place], part.lastOffset());
+        if (place == TaskSources.REQUESTS) everSent = Math.max(everSent, part.lastOffset());
+        else everSentRekeyed = Math.max(everSentRekeyed, part.lastOffset());
         return part;
     }
 
@@ -84,6 +87,6 @@ final class CallsUnderWay {
 
     /** Returns the last offset of a source that any call asked for; -1 if there is none. */
     long everSent(int place) {
-        return everSent[place];
+        return place == TaskSources.REQUESTS ? everSent : everSentRekeyed;
     }
 }

@@ -1,6 +1,7 @@
 package io.tollgate.quota;
 
 import io.opentelemetry.api.GlobalOpenTelemetry;
+import io.tollgate.ingest.ForwardedRecord;
 import io.tollgate.ingest.Incoming;
 import io.tollgate.ingest.Request;
 import io.tollgate.ingest.Source;
@@ -94,7 +95,8 @@ public final class DecideRequests extends ContextualProcessor<byte[], Incoming, 
             decided =
                     running.holds().open(decided, Source.read(record.headers()).text());
         }
-        Record<byte[], TaskOutput> answered = record.withValue(decided);
+        var answered =
+                new ForwardedRecord<byte[], TaskOutput>(record.key(), decided, record.timestamp(), record.headers());
         context().forward(answered, decided.isApproved() ? branches.approved() : branches.rejected());
         context().forward(answered, branches.all());
     }

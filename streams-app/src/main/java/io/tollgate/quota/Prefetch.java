@@ -58,6 +58,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         long nowNanos = running.shared().time().nanoTime();
         // Others have decided them by now: Redis would charge them once more.
         boolean late = running.shared().watch().stoodStill(nowNanos);
+        var queues = new ArrayList<SendQueue>();
         for (var partition : records.partitions()) {
             var polled = records.records(partition);
             long first = polled.get(0).offset();
@@ -65,20 +66,31 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
                     partition,
                     (same, last) -> Math.min(last, first - 1)); // requests that are polled again are not missed
             // The topology decides every record that has no pending decision, one by one.
-            if (late || !prefetch(running, parser, partition, polled, nowNanos)) {
+            if (late || !prefetch(running, parser, partition, polled, nowNanos, queues)) {
                 missed.put(partition, polled.get(polled.size() - 1).offset());
             }
         }
+        send(queues);
         return records; // the same object: a copy would lose Streams' own bookkeeping
     }
 
-    /** Returns whether all of the records are noted. */
+    /** Where it fails, requests are sent when they are processed, or Streams hears of it then. */
+    private static void send(List<SendQueue> polled) {
+        try {
+            SendQueue.sendPolled(polled);
+        } catch (RuntimeException e) {
+            if (!(e instanceof TaskMigratedException)) log.error("prefetch failed", e);
+        }
+    }
+
+    /** Queues the requests among the records; returns whether all of the records are noted. */
     private boolean prefetch(
             RunningTasks running,
             RecordClassifier parser,
             TopicPartition partition,
             List<ConsumerRecord<byte[], byte[]>> records,
-            long nowNanos) {
+            long nowNanos,
+            List<SendQueue> queues) {
         var task = running.byPartition().get(partition.partition());
         if (task == null) return false; // not running yet
         try {
@@ -87,6 +99,7 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
             if (!TaskSources.holdsRequests(place)) return true; // settled without Redis
             var noted = note(task, place, parser, records, nowNanos);
             task.queue().prefetch(place, noted, missed.getOrDefault(partition, -1L));
+            queues.add(task.queue());
             return true;
         } catch (TaskMigratedException migrated) {
             return false; // the first of these records says so, where Streams hears of it

@@ -20,8 +20,12 @@ import java.util.Optional;
  * For one stream thread alone.
  */
 final class SendQueue {
-    /** Requests of one agent, source and policy, in the order of their offsets. */
-    private record Ask(AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
+    /**
+     * Requests of one agent, source and policy, in the order of their offsets.
+     *
+     * @param of of the agent's task
+     */
+    private record Ask(SendQueue of, AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
         PendingDecision first() {
             return requests.get(0);
         }
@@ -32,21 +36,31 @@ final class SendQueue {
 
         /** Returns the first request of the source that is not decided, if it is one of these. */
         Optional<PendingDecision> next() {
-            return Optional.ofNullable(agent.pending(first().place()).peekFirst())
-                    .filter(requests::contains);
+            return Optional.ofNullable(agent.first(first().place())).filter(requests::contains);
         }
 
         /** Returns those that were not sent in the meantime. */
         Ask unsent() {
             if (first().asked() == null) return this; // nearly always
             var unsent = requests.stream().filter(each -> each.asked() == null).toList();
-            return new Ask(agent, buckets, unsent);
+            return new Ask(of, agent, buckets, unsent);
         }
 
         List<Charge> charges() {
             var charges = new ArrayList<Charge>(requests.size());
             for (var request : requests) charges.add(request.charge());
             return charges;
+        }
+
+        SpendRequest spend() {
+            return of.spend(this);
+        }
+
+        /** Notes the call that asks; {@code index} is the place of these requests in it. */
+        void sent(RedisCall call, int index, SpendRequest spend) {
+            if (of.unanswered.peekLast() != call) of.unanswered.add(call);
+            var asked = buckets.calls().send(call, index, spend, first().place());
+            for (int at = 0; at < requests.size(); at++) requests.get(at).sent(asked, at);
         }
     }
 
@@ -72,8 +86,8 @@ final class SendQueue {
     }
 
     /**
-     * Notes the polled requests as pending, and sends them to Redis, a few calls at a time, each as large as {@link
-     * CallLimits} says.
+     * Notes the polled requests as pending, and queues them for Redis, in calls as large as {@link CallLimits} says.
+     * Full calls are sent at once, a few at a time; {@link #sendPolled} sends the others.
      *
      * @param place of their source, one for all of them
      * @param polled in the order of their offsets
@@ -82,21 +96,47 @@ final class SendQueue {
      */
     void prefetch(int place, List<PendingDecision> polled, long missedThrough) {
         boolean mayBeSent = shared.redis().isPresent() && offsets.takenThrough(place) >= missedThrough;
-        var byAgent = new LinkedHashMap<String, List<PendingDecision>>();
+        var agents = new ArrayList<AgentQueue>();
         for (var request : polled) {
-            byAgent.computeIfAbsent(request.request().agentId(), id -> new ArrayList<>(2))
-                    .add(request);
+            var agent = cache.agent(request.request().agentId());
+            if (agent.add(request)) agents.add(agent);
         }
-        byAgent.forEach((agentId, requests) -> {
-            var agent = cache.agent(agentId);
+        var byAgent = agents.stream().map(AgentQueue::takePolled).toList(); // before anything may fail
+        for (int i = 0; i < agents.size(); i++) {
+            var agent = agents.get(i);
+            var requests = byAgent.get(i);
             var policy = agent.policy(shared.policies());
             for (var request : requests) request.decideBy(policy);
-            agent.add(place, requests);
             if (mayBeSent && policy.mode() != Mode.OFF)
                 add(agent, cache.of(agent, policy.kind()), sendable(agent, requests));
-        });
+        }
         if (!filling.isEmpty()) queueFilling();
-        sendMore();
+        sendAllButLast();
+    }
+
+    /**
+     * Sends what the tasks of one poll have queued. The last calls, which are not full, go together: at low load one
+     * call decides for all partitions.
+     *
+     * @param polled the tasks' queues, all of this thread
+     */
+    static void sendPolled(List<SendQueue> polled) {
+        var together = new ArrayList<Ask>();
+        int requests = 0;
+        for (var queue : polled) {
+            queue.sendAllButLast();
+            if (!queue.mayCall()) continue;
+            var last = queue.takeNext();
+            int more = last.stream().mapToInt(ask -> ask.requests().size()).sum();
+            if (together.size() + last.size() > queue.limits.agents() || requests + more > queue.limits.requests()) {
+                queue.send(together);
+                together.clear();
+                requests = 0;
+            }
+            together.addAll(last);
+            requests += more;
+        }
+        if (!polled.isEmpty()) polled.get(0).send(together);
     }
 
     /**
@@ -106,7 +146,7 @@ final class SendQueue {
     private List<PendingDecision> sendable(AgentQueue agent, List<PendingDecision> requests) {
         int count = 0;
         while (count < requests.size() && admits(agent, requests.get(count))) count++;
-        return requests.subList(0, count);
+        return count == requests.size() ? requests : requests.subList(0, count);
     }
 
     /**
@@ -118,8 +158,9 @@ final class SendQueue {
 
     private void add(AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
         for (int from = 0; from < requests.size(); from += limits.requests()) {
-            var part = requests.subList(from, Math.min(from + limits.requests(), requests.size()));
-            filling.add(new Ask(agent, buckets, part));
+            int to = Math.min(from + limits.requests(), requests.size());
+            var part = from == 0 && to == requests.size() ? requests : requests.subList(from, to);
+            filling.add(new Ask(this, agent, buckets, part));
             fillingRequests += part.size();
             for (var request : part) request.queued(true);
             if (filling.size() == limits.agents() || fillingRequests >= limits.requests()) queueFilling();
@@ -135,9 +176,18 @@ final class SendQueue {
     /** Sends as many queued requests as this task may have in flight. */
     void sendMore() {
         while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
-        if (queued.isEmpty()) return;
+        while (mayCall()) sendNext();
+    }
+
+    private void sendAllButLast() {
+        while (queued.size() > 1 && mayCall()) sendNext();
+    }
+
+    /** Returns whether requests are queued, and this task may have one more call in flight. */
+    private boolean mayCall() {
+        if (queued.isEmpty()) return false;
         while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
-        while (!queued.isEmpty() && unanswered.size() < limits.calls()) sendNext();
+        return unanswered.size() < limits.calls();
     }
 
     /** Sends the queued requests up to this one. */
@@ -146,16 +196,21 @@ final class SendQueue {
     }
 
     private void sendNext() {
+        send(takeNext());
+    }
+
+    /** Removes the next call from the queue, and returns what it asks. */
+    private List<Ask> takeNext() {
         var redis = shared.redis().orElseThrow();
-        var call = new ArrayList<Ask>();
+        var next = new ArrayList<Ask>();
         for (var ask : queued.removeFirst()) {
             for (var request : ask.requests()) request.queued(false);
             var unsent = ask.unsent();
             if (unsent.requests().isEmpty()) continue;
             if (!redis.inUse(unsent.buckets())) leftBehind.add(unsent);
-            else if (isToBeSent(unsent)) call.add(unsent);
+            else if (isToBeSent(unsent)) next.add(unsent);
         }
-        if (!call.isEmpty()) send(redis, call);
+        return next;
     }
 
     /** Returns false for surely exhausted agents, and for those with earlier unsent requests. */
@@ -207,7 +262,7 @@ final class SendQueue {
             call.put(left.buckets(), together);
             requests += together.requests().size();
         }
-        send(redis, List.copyOf(call.values()));
+        send(List.copyOf(call.values()));
         return Objects.requireNonNull(first.asked());
     }
 
@@ -223,7 +278,7 @@ final class SendQueue {
                 .limit(atOnce)
                 .takeWhile(request -> request == first || isOf(first.policy(), request) && admits(agent, request))
                 .toList();
-        return new Ask(agent, buckets, requests);
+        return new Ask(this, agent, buckets, requests);
     }
 
     private static boolean isOf(Policy policy, PendingDecision request) {
@@ -235,23 +290,17 @@ final class SendQueue {
         return TokenBucket.seconds(shared.nowMicros(buckets));
     }
 
-    private void send(RedisGateway redis, List<Ask> asks) {
+    private void send(List<Ask> asks) {
+        if (asks.isEmpty()) return;
+        var redis = shared.redis().orElseThrow();
         for (var ofOneNode : redis.byNode(asks, Ask::buckets)) sendTogether(redis, ofOneNode);
     }
 
-    private void sendTogether(RedisGateway redis, List<Ask> asks) {
+    private static void sendTogether(RedisGateway redis, List<Ask> asks) {
         var spends = new ArrayList<SpendRequest>(asks.size());
-        for (var ask : asks) spends.add(spend(ask));
+        for (var ask : asks) spends.add(ask.spend());
         var call = redis.send(spends);
-        unanswered.add(call);
-        for (int i = 0; i < asks.size(); i++) {
-            var ask = asks.get(i);
-            var asked = ask.buckets()
-                    .calls()
-                    .send(call, i, spends.get(i), ask.first().place());
-            for (int at = 0; at < ask.requests().size(); at++)
-                ask.requests().get(at).sent(asked, at);
-        }
+        for (int i = 0; i < asks.size(); i++) asks.get(i).sent(call, i, spends.get(i));
     }
 
     private SpendRequest spend(Ask ask) {

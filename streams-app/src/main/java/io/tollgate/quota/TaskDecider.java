@@ -251,13 +251,14 @@ final class TaskDecider {
 
     /** Makes the request the first of its source: records that never arrived here may have left others before it. */
     private static void bringToFront(AgentQueue agent, PendingDecision request) {
-        var pending = agent.pending(request.place());
-        if (pending.peekFirst() == request) return;
-        while (!pending.isEmpty()
-                && pending.getFirst().charge().offset() <= request.charge().offset()) {
-            agent.removeFirst(request.place());
+        int place = request.place();
+        var first = agent.first(place);
+        if (first == request) return;
+        while (first != null && first.charge().offset() <= request.charge().offset()) {
+            agent.removeFirst(place);
+            first = agent.first(place);
         }
-        pending.addFirst(request);
+        agent.addFirst(request);
     }
 
     /** @param atOnce how many of the agent's pending requests may be sent */

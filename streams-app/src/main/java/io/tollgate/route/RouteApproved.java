@@ -1,5 +1,6 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.ForwardedRecord;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
@@ -12,6 +13,6 @@ public final class RouteApproved extends ContextualProcessor<byte[], DecidedRequ
     public void process(Record<byte[], DecidedRequest> record) {
         var decided = record.value();
         var headers = quotaHeaders.with(record.headers(), decided);
-        context().forward(new Record<>(record.key(), decided.request().bytes(), record.timestamp(), headers));
+        context().forward(new ForwardedRecord<>(record.key(), decided.request().bytes(), record.timestamp(), headers));
     }
 }

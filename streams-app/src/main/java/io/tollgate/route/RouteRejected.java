@@ -1,5 +1,6 @@
 package io.tollgate.route;
 
+import io.tollgate.ingest.ForwardedRecord;
 import io.tollgate.ingest.OriginalTimestamp;
 import io.tollgate.ingest.Source;
 import io.tollgate.quota.TaskOutput.DecidedRequest;
@@ -27,6 +28,6 @@ public final class RouteRejected extends ContextualProcessor<byte[], DecidedRequ
                 Source.read(record.headers()),
                 OriginalTimestamp.of(record),
                 Rejection.maxBytes(maxRecordBytes, record.key(), headers));
-        context().forward(new Record<>(record.key(), rejection, record.timestamp(), headers));
+        context().forward(new ForwardedRecord<>(record.key(), rejection, record.timestamp(), headers));
     }
 }

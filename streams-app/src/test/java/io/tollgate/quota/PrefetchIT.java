@@ -11,6 +11,7 @@ import io.tollgate.ingest.Request;
 import io.tollgate.kafka.CommittedOffsets;
 import io.tollgate.mirror.BucketCopy;
 import io.tollgate.mirror.TaskSources;
+import io.tollgate.redis.SpendResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -173,6 +174,28 @@ class PrefetchIT extends TasksOnRedis {
         assertThat(decisions).extracting(Decision::decidedBy).containsOnly(DecidedBy.REDIS);
         assertThat(decisions.subList(0, agents)).allMatch(Decision::isApproved);
         assertThat(decisions.subList(agents, 2 * agents)).noneMatch(Decision::isApproved);
+    }
+
+    /** At low load a poll brings a few records of each partition. */
+    @Test
+    void pollOfSeveralPartitionsIsOneCall() {
+        var shared = shared(new Limit(CAPACITY, 0));
+        var polled = new ArrayList<PendingDecision>();
+        var queues = new ArrayList<SendQueue>();
+        for (int partition = 0; partition < 3; partition++) {
+            var task = task(shared, store(), partition);
+            for (int i = 0; i < 5; i++) polled.add(pending(task, "agent-" + partition + "-" + i, i));
+            task.queue().prefetch(TaskSources.REQUESTS, polled.subList(5 * partition, polled.size()), -1);
+            queues.add(task.queue());
+        }
+        SendQueue.sendPolled(queues);
+
+        assertThat(polled.stream().map(request -> request.asked().call()).distinct())
+                .hasSize(1);
+        assertThat(polled).allSatisfy(request -> {
+            var answer = (SpendResult.Decided) request.asked().await().orElseThrow();
+            assertThat(answer.decisions().get(0).remainingTokens()).isEqualTo(CAPACITY - 1);
+        });
     }
 
     /** What the store holds is committed with the decisions: a crash then loses nothing of it. */

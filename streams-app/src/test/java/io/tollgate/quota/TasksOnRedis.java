@@ -89,12 +89,22 @@ abstract class TasksOnRedis {
 
     /** Returns a task of partition 0 whose timer never runs. */
     static Task task(QuotaContext shared, BucketStore store) {
-        return task(shared, store, new OpenHolds(new SimulatedStore(OpenHolds.STORE, Map.of())));
+        return task(shared, store, 0);
     }
 
-    /** As above, with these holds open. */
+    /** As above, of this partition. */
+    static Task task(QuotaContext shared, BucketStore store, int partition) {
+        return task(shared, store, new OpenHolds(new SimulatedStore(OpenHolds.STORE, Map.of())), partition);
+    }
+
+    /** As the first one, with these holds open. */
     static Task task(QuotaContext shared, BucketStore store, OpenHolds holds) {
-        var context = new SimulatedContext<String, String>(0, Map.of(), new SimulatedTime(), (record, child) -> {});
+        return task(shared, store, holds, 0);
+    }
+
+    private static Task task(QuotaContext shared, BucketStore store, OpenHolds holds, int partition) {
+        var context =
+                new SimulatedContext<String, String>(partition, Map.of(), new SimulatedTime(), (record, child) -> {});
         var topics = new TaskTopics(TOPIC, REKEYED, "usage", "rekeyed-usage");
         return Task.start(shared, store, holds, topics, context, ended -> {}, reset -> {});
     }

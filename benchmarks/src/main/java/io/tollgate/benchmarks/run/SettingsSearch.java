@@ -93,8 +93,11 @@ public final class SettingsSearch implements Runnable {
         for (int threads : List.of(1, 4)) {
             changes.put("threads " + threads, Map.of("TOLLGATE_STREAM_THREADS", "" + threads));
         }
-        for (var collector : List.of("ParallelGC", "ZGC")) {
+        for (var collector : List.of("G1GC", "ZGC")) {
             changes.put("collector " + collector, Map.of(TestBed.JVM_OPTIONS, "-XX:+Use" + collector));
+        }
+        if (Runtime.version().feature() >= 25) {
+            changes.put("compact object headers", Map.of(TestBed.JVM_OPTIONS, "-XX:+UseCompactObjectHeaders"));
         }
         changes.put("at_least_once", Map.of("TOLLGATE_PROCESSING_GUARANTEE", "at_least_once"));
         changes.put("group.protocol streams", Map.of("KAFKA_GROUP_PROTOCOL", "streams"));

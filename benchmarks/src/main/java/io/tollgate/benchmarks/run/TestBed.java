@@ -41,7 +41,8 @@ final class TestBed implements AutoCloseable {
     /** The same for every contestant. */
     private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g");
 
-    private static final String COLLECTOR = "-XX:+UseG1GC";
+    /** That of the command and of the image. */
+    private static final String COLLECTOR = "-XX:+UseParallelGC";
 
     /** The variable of options for the JVM; among them may be another collector. */
     static final String JVM_OPTIONS = "JAVA_TOOL_OPTIONS";
