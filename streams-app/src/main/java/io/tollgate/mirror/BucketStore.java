@@ -2,10 +2,12 @@ package io.tollgate.mirror;
 
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Supplier;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Time;
+import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
@@ -80,9 +82,14 @@ public final class BucketStore extends WrappedStateStore<KeyValueStore<String, b
         return encoded == null ? null : BucketCopy.decode(encoded);
     }
 
-    /** Writes a copy, to be committed with the task's present work. */
-    public void write(String agentId, BucketKind kind, BucketCopy copy) {
-        wrapped().put(key(agentId, kind), copy.encode());
+    /** Returns a copy as it is written. */
+    public static KeyValue<String, byte[]> entry(String agentId, BucketKind kind, BucketCopy copy) {
+        return KeyValue.pair(key(agentId, kind), copy.encode());
+    }
+
+    /** Writes copies, to be committed with the task's present work: together, which RocksDB does in less time. */
+    public void write(List<KeyValue<String, byte[]>> copies) {
+        wrapped().putAll(copies);
     }
 
     /** Tells which copies are no longer needed. */

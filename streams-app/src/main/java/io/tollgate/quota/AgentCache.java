@@ -6,10 +6,11 @@ import io.tollgate.mirror.BucketStore;
 import io.tollgate.policy.Policies;
 import io.tollgate.redis.BucketKind;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
-import java.util.Set;
+import java.util.List;
 import java.util.function.ToDoubleBiFunction;
+import org.apache.kafka.streams.KeyValue;
 
 /**
  * The buckets of one task's agents, in memory over the {@link BucketStore}. For one stream thread alone: the one that
@@ -57,7 +58,7 @@ final class AgentCache {
     private final LinkedHashMap<String, AgentQueue> agents = new LinkedHashMap<>(1024);
     private final ArrayDeque<AgentState> toWrite = new ArrayDeque<>();
     /** Those that must be in the store when the task commits. */
-    private final Set<AgentState> toCommit = new LinkedHashSet<>();
+    private final List<AgentState> toCommit = new ArrayList<>();
 
     /** Agents whose answers of Redis are written with the next commit. */
     private int storedAnswers;
@@ -121,7 +122,7 @@ final class AgentCache {
      * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order
      * of their last requests instead would write to several of them, all over the heap, for each request.
      */
-    private void evictOne() {
+    private void evictOne(List<AgentState> evicted) {
         for (int looked = 0; looked < MOST_LOOKED_AT; looked++) {
             var eldest = agents.values().iterator();
             var agent = eldest.next();
@@ -132,23 +133,30 @@ final class AgentCache {
             }
             for (var kind : BucketKind.values()) {
                 var state = agent.state(kind);
-                if (state != null) store(state);
+                if (state != null) evicted.add(state);
             }
             return;
         }
     }
 
-    /** Writes the agent's buckets to the store, if the store does not hold them yet. */
-    private void store(AgentState state) {
-        var held = state.held();
-        if (held.isStored() || held.copy() == null) return;
-        store.write(state.agentId(), state.kind(), held.copy());
-        held.markStored();
+    /** Writes buckets to the store, those that it does not hold yet. */
+    private void store(List<AgentState> states) {
+        var entries = new ArrayList<KeyValue<String, byte[]>>(states.size());
+        for (var state : states) {
+            var held = state.held();
+            if (held.isStored() || held.copy() == null) continue;
+            entries.add(BucketStore.entry(state.agentId(), state.kind(), held.copy()));
+            held.markStored();
+        }
+        if (!entries.isEmpty()) store.write(entries);
     }
 
     /** Has the agent's buckets written before the task commits, as they are then. */
     void storeWithCommit(AgentState state) {
-        if (!state.held().isStored()) toCommit.add(state);
+        var held = state.held();
+        if (held.isStored() || held.waitsForCommit()) return;
+        held.waitsForCommit(true);
+        toCommit.add(state);
     }
 
     /** Returns how often the task has come to a commit. */
@@ -164,10 +172,11 @@ final class AgentCache {
     void beforeCommit() {
         for (var state : toCommit) if (state.held().isSettled()) takeOffWhatHasNoRoom(state);
         commits++;
-        toCommit.forEach(this::store);
+        for (var state : toCommit) state.held().waitsForCommit(false);
+        for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne(toCommit);
+        store(toCommit);
         toCommit.clear();
         storedAnswers = 0;
-        for (int surplus = agents.size() - mostInMemory; surplus > 0; surplus--) evictOne();
     }
 
     /** Once it is committed, whoever takes the partition over tells Redis of all of it. */
@@ -182,7 +191,7 @@ final class AgentCache {
      * @param nowNanos by {@link TaskTime#nanoTime}
      */
     void answered(AgentState state, long nowNanos) {
-        if (toCommit.contains(state)) return;
+        if (state.held().waitsForCommit()) return;
         if (storedAnswers < mostStoredAnswers) {
             storedAnswers++;
             storeWithCommit(state);
@@ -197,7 +206,9 @@ final class AgentCache {
     /** Writes behind what Redis answered, in the order of the answers, a bounded number of agents. */
     void writeBehind() {
         int most = Math.max(mostWrittenBehind, toWrite.size() / PART_WRITTEN_BEHIND);
-        for (int i = 0; i < most && !toWrite.isEmpty(); i++) store(toWrite.remove());
+        var next = new ArrayList<AgentState>(Math.min(most, toWrite.size()));
+        while (next.size() < most && !toWrite.isEmpty()) next.add(toWrite.remove());
+        store(next);
         while (!toWrite.isEmpty() && toWrite.peek().held().isStored()) toWrite.remove(); // with a commit meanwhile
         var oldest = toWrite.peek();
         unstoredSinceNanos = oldest == null ? 0 : oldest.held().waitsSinceNanos();

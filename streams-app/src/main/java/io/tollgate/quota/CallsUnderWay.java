@@ -59,7 +59,8 @@ final class CallsUnderWay {
      */
     List<RedisCall.Part> through(RedisCall.Part asked) {
         int place = parts.indexOf(asked);
-        if (place <= 0) return place < 0 ? List.of() : List.of(asked); // nearly always
+        if (place < 0) return List.of();
+        if (parts.size() == 1) return parts; // nearly always; noting that its answer was taken over leaves it as it is
         return List.copyOf(parts.subList(0, place + 1));
     }
 

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class SettledBuckets {
     private @Nullable BucketCopy copy;
     private boolean stored = true;
+    private boolean waitsForCommit;
     private long waitsSinceNanos;
 
     /**
@@ -76,6 +77,15 @@ final class SettledBuckets {
     void markStored() {
         stored = true;
         waitsSinceNanos = 0;
+    }
+
+    /** Returns whether it is to be written with the next commit. */
+    boolean waitsForCommit() {
+        return waitsForCommit;
+    }
+
+    void waitsForCommit(boolean waits) {
+        waitsForCommit = waits;
     }
 
     /** Returns since when it waits to be written behind, by {@link TaskTime#nanoTime}; 0: it does not. */
