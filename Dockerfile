@@ -21,5 +21,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["/op
 # volume (AutoCreateSharedArchive), and later starts are faster; another Java or another jar makes a new one. Without Xlog, Java would
 # name each class that does not fit into it. Half of the memory is heap; RocksDB, network buffers and threads need the rest. More
 # options: JAVA_TOOL_OPTIONS.
-ENTRYPOINT ["java", "-XX:+UseParallelGC", "-XX:MaxRAMPercentage=50", "-XX:+ExitOnOutOfMemoryError", "-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=/var/lib/tollgate/classes.jsa", "-Xlog:cds=off", "-jar", "/opt/tollgate/tollgate.jar"]
+ENTRYPOINT ["java", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders", "-XX:MaxRAMPercentage=50", "-XX:+ExitOnOutOfMemoryError", "-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=/var/lib/tollgate/classes.jsa", "-Xlog:cds=off", "-jar", "/opt/tollgate/tollgate.jar"]
 CMD ["run"]

@@ -274,19 +274,22 @@ class CommandScriptTest {
 
     @ParameterizedTest
     @CsvSource({
-        "run, '', -XX:+UseParallelGC",
-        "run, JAVA_OPTS=-Xmx1g -XX:+UseG1GC, -Xmx1g -XX:+UseG1GC",
-        "run, JAVA_TOOL_OPTIONS=-XX:+UseZGC, ''",
-        "policy list, '', -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-        "policy list, JAVA_OPTS=-XX:+UseG1GC, -XX:TieredStopAtLevel=1 -XX:+UseG1GC",
+        "17, run, '', -XX:+UseParallelGC",
+        "25, run, '', -XX:+UseParallelGC -XX:+UseCompactObjectHeaders",
+        "17, run, JAVA_OPTS=-Xmx1g -XX:+UseG1GC, -Xmx1g -XX:+UseG1GC",
+        "25, run, JAVA_TOOL_OPTIONS=-XX:+UseZGC, -XX:+UseCompactObjectHeaders",
+        "17, policy list, '', -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "25, policy list, JAVA_OPTS=-XX:+UseG1GC, -XX:TieredStopAtLevel=1 -XX:+UseG1GC",
     })
-    void chosenCollectorTakesThePlaceOfOurs(String command, String variable, String options) throws IOException {
+    void chosenCollectorTakesThePlaceOfOurs(String version, String command, String variable, String options)
+            throws IOException {
         Files.delete(clone.resolve("pom.xml"));
         Files.createFile(clone.resolve("tollgate.jar"));
         var java = Files.createDirectories(clone.resolve("jdk/bin")).resolve("java");
         script(
                 java,
-                "case $* in *-version) echo 'java.specification.version = 17' ;; *) echo \"$*\" | sed 's/ -jar.*//; s/-Dtollgate[^ ]*//; s/  */ /g; s/^ //; s/ $//' ;; esac\n");
+                "case $* in *-version) echo 'java.specification.version = " + version
+                        + "' ;; *) echo \"$*\" | sed 's/ -jar.*//; s/-Dtollgate[^ ]*//; s/  */ /g; s/^ //; s/ $//' ;; esac\n");
         var environment = new HashMap<>(Map.of("JAVA_HOME", clone.resolve("jdk").toString()));
         if (!variable.isEmpty()) environment.put(variable.split("=", 2)[0], variable.split("=", 2)[1]);
 

@@ -71,9 +71,8 @@ class AgentCacheTest {
     @Test
     void waitingAgentStays() {
         var waiting = agent(0);
-        waiting.pending(0)
-                .add(new PendingDecision(
-                        new Request(Optional.empty(), waiting.id(), 1, new byte[0]), 0, 1, System.nanoTime(), false));
+        waiting.add(new PendingDecision(
+                new Request(Optional.empty(), waiting.id(), 1, new byte[0]), 0, 1, System.nanoTime(), false));
         for (int i = 1; i < 5 * IN_MEMORY; i++) hold(i, i);
         cache.beforeCommit();
         for (int i = 5 * IN_MEMORY; i < 10 * IN_MEMORY; i++) hold(i, i % IN_MEMORY);

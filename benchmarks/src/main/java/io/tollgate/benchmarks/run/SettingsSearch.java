@@ -97,7 +97,7 @@ public final class SettingsSearch implements Runnable {
             changes.put("collector " + collector, Map.of(TestBed.JVM_OPTIONS, "-XX:+Use" + collector));
         }
         if (Runtime.version().feature() >= 25) {
-            changes.put("compact object headers", Map.of(TestBed.JVM_OPTIONS, "-XX:+UseCompactObjectHeaders"));
+            changes.put("full object headers", Map.of(TestBed.JVM_OPTIONS, "-XX:-UseCompactObjectHeaders"));
         }
         changes.put("at_least_once", Map.of("TOLLGATE_PROCESSING_GUARANTEE", "at_least_once"));
         changes.put("group.protocol streams", Map.of("KAFKA_GROUP_PROTOCOL", "streams"));

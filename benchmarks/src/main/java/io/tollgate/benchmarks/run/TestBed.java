@@ -41,8 +41,10 @@ final class TestBed implements AutoCloseable {
     /** The same for every contestant. */
     private static final List<String> JVM = List.of("-Xms512m", "-Xmx1g");
 
-    /** That of the command and of the image. */
+    /** As the command and the image start Tollgate. */
     private static final String COLLECTOR = "-XX:+UseParallelGC";
+
+    private static final String SMALL_OBJECTS = "-XX:+UseCompactObjectHeaders";
 
     /** The variable of options for the JVM; among them may be another collector. */
     static final String JVM_OPTIONS = "JAVA_TOOL_OPTIONS";
@@ -368,7 +370,9 @@ final class TestBed implements AutoCloseable {
 
     List<String> jvm(Contestant contestant, Map<String, String> environment) {
         var arguments = new ArrayList<>(JVM);
-        if (!environment.getOrDefault(JVM_OPTIONS, "").contains("GC")) arguments.add(COLLECTOR);
+        var given = environment.getOrDefault(JVM_OPTIONS, "");
+        if (!given.contains("GC")) arguments.add(COLLECTOR);
+        if (Runtime.version().feature() >= 25 && !given.contains("CompactObjectHeaders")) arguments.add(SMALL_OBJECTS);
         if (profile) arguments.add("-XX:StartFlightRecording=settings=profile,maxsize=200m");
         if (!contestant.isTollgate()) {
             // The sandbox appends -jar and Tollgate's jar to our arguments; our main class then gets them.
