@@ -25,7 +25,7 @@ final class AgentQueue implements PendingDecision.Queue {
     private @Nullable Deque<PendingDecision> requests;
 
     private @Nullable Deque<PendingDecision> strays;
-    /** Those of the present poll, of one source; null: none. */
+    /** Those of the present poll, which do not wait yet; null: none. */
     private @Nullable List<PendingDecision> polled;
 
     private @Nullable AgentState enforced;
@@ -90,26 +90,30 @@ final class AgentQueue implements PendingDecision.Queue {
         return waiting == null ? null : waiting.peekFirst();
     }
 
-    /** Adds a polled request, the last of its source; returns whether it is the agent's first one of this poll. */
-    boolean add(PendingDecision request) {
-        request.waitsIn(this);
-        waitingOrNew(request.place()).addLast(request);
+    /** Collects the requests of a poll; returns whether this is the agent's first one. */
+    boolean collect(PendingDecision request) {
         boolean first = polled == null;
         if (polled == null) polled = new ArrayList<>(2);
         polled.add(request);
         return first;
     }
 
-    /** Adds a request before all others of its source. */
-    void addFirst(PendingDecision request) {
-        waitingOrNew(request.place()).addFirst(request);
-    }
-
-    /** Returns the requests added in this poll, and ends it. */
-    List<PendingDecision> takePolled() {
+    /** Returns the collected requests, in their order, and begins anew. */
+    List<PendingDecision> takeCollected() {
         var taken = polled;
         polled = null;
         return taken == null ? List.of() : taken;
+    }
+
+    /** Adds polled requests of one source, in their order. */
+    void add(int place, List<PendingDecision> requests) {
+        for (var request : requests) request.waitsIn(this);
+        waitingOrNew(place).addAll(requests);
+    }
+
+    /** Adds a request before all others of its source. */
+    void addFirst(PendingDecision request) {
+        waitingOrNew(request.place()).addFirst(request);
     }
 
     /** Returns whether this owner keeps it, and the request is the next one of its source. */

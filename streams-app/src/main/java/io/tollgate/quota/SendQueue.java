@@ -99,14 +99,15 @@ final class SendQueue {
         var agents = new ArrayList<AgentQueue>();
         for (var request : polled) {
             var agent = cache.agent(request.request().agentId());
-            if (agent.add(request)) agents.add(agent);
+            if (agent.collect(request)) agents.add(agent);
         }
-        var byAgent = agents.stream().map(AgentQueue::takePolled).toList(); // before anything may fail
+        var byAgent = agents.stream().map(AgentQueue::takeCollected).toList(); // before anything may fail
         for (int i = 0; i < agents.size(); i++) {
             var agent = agents.get(i);
             var requests = byAgent.get(i);
             var policy = agent.policy(shared.policies());
             for (var request : requests) request.decideBy(policy);
+            agent.add(place, requests);
             if (mayBeSent && policy.mode() != Mode.OFF)
                 add(agent, cache.of(agent, policy.kind()), sendable(agent, requests));
         }

@@ -71,7 +71,7 @@ class AgentCacheTest {
     @Test
     void waitingAgentStays() {
         var waiting = agent(0);
-        waiting.add(new PendingDecision(
+        waiting.addFirst(new PendingDecision(
                 new Request(Optional.empty(), waiting.id(), 1, new byte[0]), 0, 1, System.nanoTime(), false));
         for (int i = 1; i < 5 * IN_MEMORY; i++) hold(i, i);
         cache.beforeCommit();
