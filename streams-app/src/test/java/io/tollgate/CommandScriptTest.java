@@ -278,6 +278,7 @@ class CommandScriptTest {
         "25, run, '', -XX:+UseParallelGC -XX:+UseCompactObjectHeaders",
         "17, run, JAVA_OPTS=-Xmx1g -XX:+UseG1GC, -Xmx1g -XX:+UseG1GC",
         "25, run, JAVA_TOOL_OPTIONS=-XX:+UseZGC, -XX:+UseCompactObjectHeaders",
+        "17, run, JAVA_OPTS=-XX:+UseNUMA -XX:ParallelGCThreads=2, -XX:+UseParallelGC -XX:+UseNUMA -XX:ParallelGCThreads=2",
         "17, policy list, '', -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         "25, policy list, JAVA_OPTS=-XX:+UseG1GC, -XX:TieredStopAtLevel=1 -XX:+UseG1GC",
     })

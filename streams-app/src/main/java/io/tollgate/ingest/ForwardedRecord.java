@@ -13,7 +13,7 @@ public final class ForwardedRecord<K, V> extends Record<K, V> {
 
     /**
      * @param timestamp milliseconds since the epoch
-     * @param carried the headers, which the operators that follow may change
+     * @param carried the headers; the next operator may change them, if there is only one
      */
     public ForwardedRecord(@Nullable K key, V value, long timestamp, Headers carried) {
         super(key, value, timestamp);

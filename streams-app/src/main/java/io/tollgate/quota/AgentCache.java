@@ -119,7 +119,7 @@ final class AgentCache {
     }
 
     /**
-     * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order
+     * Evicts the eldest agent that was not seen since the hand of a clock passed it last; adds what is to be written. To keep agents in the order
      * of their last requests instead would write to several of them, all over the heap, for each request.
      */
     private void evictOne(List<AgentState> evicted) {

@@ -74,12 +74,12 @@ public final class Prefetch implements ConsumerInterceptor<byte[], byte[]> {
         return records; // the same object: a copy would lose Streams' own bookkeeping
     }
 
-    /** Where it fails, requests are sent when they are processed, or Streams hears of it then. */
+    /** Where it fails, requests are sent when they are processed. */
     private static void send(List<SendQueue> polled) {
         try {
             SendQueue.sendPolled(polled);
         } catch (RuntimeException e) {
-            if (!(e instanceof TaskMigratedException)) log.error("prefetch failed", e);
+            log.error("prefetch failed", e);
         }
     }
 

@@ -87,7 +87,7 @@ final class SendQueue {
 
     /**
      * Notes the polled requests as pending, and queues them for Redis, in calls as large as {@link CallLimits} says.
-     * Full calls are sent at once, a few at a time; {@link #sendPolled} sends the others.
+     * All but the last are sent at once, a few at a time; {@link #sendPolled} sends that one.
      *
      * @param place of their source, one for all of them
      * @param polled in the order of their offsets
@@ -126,7 +126,7 @@ final class SendQueue {
         int requests = 0;
         for (var queue : polled) {
             queue.sendAllButLast();
-            if (!queue.mayCall()) continue;
+            if (queue.queued.size() != 1 || !queue.mayCall()) continue; // it sends the rest when Redis has answered
             var last = queue.takeNext();
             int more = last.stream().mapToInt(ask -> ask.requests().size()).sum();
             if (together.size() + last.size() > queue.limits.agents() || requests + more > queue.limits.requests()) {
@@ -186,9 +186,8 @@ final class SendQueue {
 
     /** Returns whether requests are queued, and this task may have one more call in flight. */
     private boolean mayCall() {
-        if (queued.isEmpty()) return false;
         while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
-        return unanswered.size() < limits.calls();
+        return !queued.isEmpty() && unanswered.size() < limits.calls();
     }
 
     /** Sends the queued requests up to this one. */
