@@ -177,16 +177,21 @@ final class SendQueue {
     /** Sends as many queued requests as this task may have in flight. */
     void sendMore() {
         while (!leftBehind.isEmpty() && leftBehind.getFirst().isDecided()) leftBehind.removeFirst();
+        forgetAnswered();
         while (mayCall()) sendNext();
     }
 
     private void sendAllButLast() {
+        forgetAnswered();
         while (queued.size() > 1 && mayCall()) sendNext();
+    }
+
+    private void forgetAnswered() {
+        while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
     }
 
     /** Returns whether requests are queued, and this task may have one more call in flight. */
     private boolean mayCall() {
-        while (!unanswered.isEmpty() && unanswered.getFirst().isDone()) unanswered.removeFirst();
         return !queued.isEmpty() && unanswered.size() < limits.calls();
     }
 
