@@ -119,8 +119,10 @@ final class AgentCache {
     }
 
     /**
-     * Evicts the eldest agent that was not seen since the hand of a clock passed it last; adds what is to be written. To keep agents in the order
+     * Evicts the eldest agent that was not seen since the hand of a clock passed it last. To keep agents in the order
      * of their last requests instead would write to several of them, all over the heap, for each request.
+     *
+     * @param evicted gets its buckets, which are to be stored
      */
     private void evictOne(List<AgentState> evicted) {
         for (int looked = 0; looked < MOST_LOOKED_AT; looked++) {

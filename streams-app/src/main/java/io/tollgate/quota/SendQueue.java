@@ -23,9 +23,9 @@ final class SendQueue {
     /**
      * Requests of one agent, source and policy, in the order of their offsets.
      *
-     * @param of of the agent's task
+     * @param queue of the agent's task
      */
-    private record Ask(SendQueue of, AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
+    private record Ask(SendQueue queue, AgentQueue agent, AgentState buckets, List<PendingDecision> requests) {
         PendingDecision first() {
             return requests.get(0);
         }
@@ -43,7 +43,7 @@ final class SendQueue {
         Ask unsent() {
             if (first().asked() == null) return this; // nearly always
             var unsent = requests.stream().filter(each -> each.asked() == null).toList();
-            return new Ask(of, agent, buckets, unsent);
+            return new Ask(queue, agent, buckets, unsent);
         }
 
         List<Charge> charges() {
@@ -53,12 +53,12 @@ final class SendQueue {
         }
 
         SpendRequest spend() {
-            return of.spend(this);
+            return queue.spend(this);
         }
 
         /** Notes the call that asks; {@code index} is the place of these requests in it. */
         void sent(RedisCall call, int index, SpendRequest spend) {
-            if (of.unanswered.peekLast() != call) of.unanswered.add(call);
+            if (queue.unanswered.peekLast() != call) queue.unanswered.add(call);
             var asked = buckets.calls().send(call, index, spend, first().place());
             for (int at = 0; at < requests.size(); at++) requests.get(at).sent(asked, at);
         }
